@@ -1,0 +1,1 @@
+"""Train image and tabular classifiers: dataset × model × optimizer from one command."""

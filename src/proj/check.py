@@ -1,0 +1,111 @@
+"""Refuses a wrong setting in one sentence, before a folder is made or anything heavy is imported."""
+
+from collections.abc import Callable
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from proj.command import CONF, sentences
+from proj.errors import UserError
+
+
+def whole(low: int) -> tuple[str, Callable]:
+    return f"a whole number, {low} or more", lambda value: type(value) is int and value >= low
+
+
+def between(low: float, high: float) -> tuple[str, Callable]:
+    return f"a number above {low:g} and below {high:g}", lambda value: low < value < high
+
+
+def at_least(low: float) -> tuple[str, Callable]:
+    return f"a number, {low:g} or more", lambda value: value >= low
+
+
+ABOVE_ZERO = "a number above 0", lambda value: value > 0
+SHARE = "a number, 0 or more and below 1", lambda value: 0 <= value < 1
+
+RANGES: dict[str, tuple[str, Callable]] = {
+    "seed": whole(0),
+    "dataset.batch_size": whole(1),
+    "dataset.val_fraction": between(0, 1),
+    "dataset.test_fraction": between(0, 1),
+    "dataset.shift": whole(0),
+    "model.stem": whole(0),
+    "model.depth": whole(1),
+    "model.kernel_size": whole(1),
+    "model.padding": whole(0),
+    "model.dropout": SHARE,
+    "model.loss.label_smoothing": SHARE,
+    "optimizer.lr": ABOVE_ZERO,
+    "optimizer.weight_decay": at_least(0),
+    "optimizer.momentum": SHARE,
+    "scheduler.max_lr": ABOVE_ZERO,
+    "scheduler.pct_start": between(0, 1),
+    "trainer.max_epochs": whole(1),
+    "trainer.log_every_n_steps": whole(1),
+    "trainer.check_val_every_n_epoch": whole(1),
+    "trainer.accumulate_grad_batches": whole(1),
+    "mode": ("min or max", lambda value: value in ("min", "max")),
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Raises UserError for a pair of dataset and model that cannot work, or a value out of its range.
+
+    cfg: the composed configuration with its `hydra` node.
+    """
+    check_types(cfg, list(cfg.hydra.overrides.task))
+    if cfg.dataset.kind not in cfg.model.accepts:
+        models = {file.stem: OmegaConf.load(file).accepts for file in sorted(CONF.glob("model/*.yaml"))}
+        fitting = " or ".join(f"model={name}" for name, accepts in models.items() if cfg.dataset.kind in accepts)
+        chosen = cfg.hydra.runtime.choices
+        raise UserError(
+            f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
+            f"{cfg.dataset.kind} data: use {fitting}."
+        )
+    for key, (words, holds) in RANGES.items():
+        value = OmegaConf.select(cfg, key)
+        if value is not None and not holds(value):
+            raise UserError(f"{key}={value} is not {words}.")
+
+
+def check_types(cfg: DictConfig, overrides: list[str]) -> None:
+    """Raises UserError where the command line gives text for a number, say; the default value tells the type."""
+    parsed = [override for override in OverridesParser.create().parse_overrides(overrides) if not override.is_delete()]
+    loader = GlobalHydra.instance().config_loader()
+    groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
+    if len(groups) == len(parsed):
+        return
+    defaults = loader.load_configuration("train", groups, run_mode=RunMode.RUN)
+    for key in (override.key_or_group for override in parsed if override.input_line not in groups):
+        default, value = OmegaConf.select(defaults, key), OmegaConf.select(cfg, key)
+        if isinstance(default, bool):
+            fits, words = isinstance(value, bool), "true or false"
+        elif isinstance(default, int | float):
+            fits, words = type(value) in (int, float), f"a number, such as {default}"
+        elif isinstance(default, ListConfig):
+            fits, words = isinstance(value, ListConfig), f"a list, such as {default}"
+        else:
+            continue
+        if not fits and value is not None:
+            raise UserError(f"{key}={value} is not {words}.")
+
+
+class Check(Callback):
+    """Checks a run, and every job of a sweep, before the first starts."""
+
+    def on_run_start(self, config: DictConfig, **kwargs) -> None:
+        with sentences():
+            check(config)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
+        loader = GlobalHydra.instance().config_loader()
+        overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        with sentences():
+            if any(override.is_choice_sweep() or override.is_range_sweep() for override in overrides):
+                for job in BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]:
+                    check(loader.load_sweep_config(config, list(job)))

@@ -1,0 +1,75 @@
+"""How a command starts: where its configuration lies, and how it ends when the user made a mistake."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from proj.errors import UserError, explain
+
+CONF = Path(__file__).parent / "conf"  # in the wheel
+if not CONF.is_dir():
+    CONF = Path(__file__).parents[2] / "conf"  # in a checkout
+
+
+def new_folder(parent: str) -> str:
+    """Make a folder named by the time; two runs of the same instant get two, since only one can make each."""
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    for attempt in count(1):
+        folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir()
+            return str(folder)
+        except FileExistsError:
+            continue
+
+
+OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
+
+
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
+    try:
+        yield
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None or FULL_ERROR:
+            raise
+        raise SystemExit(f"error: {sentence}") from None
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a Hydra command under `sentences`."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+    with sentences():
+        command()
+
+
+def build(node: DictConfig | None, **settings):
+    """`instantiate` less what only the checks read; None for an empty node."""
+    if not node or not node.get("_target_"):
+        return None
+    return instantiate({k: v for k, v in node.items() if k not in ("kind", "accepts")}, **settings, _convert_="all")
+
+
+def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
+    """The configuration that a run wrote into its folder, with `key=value` changes.
+
+    Raises UserError for a folder without one, OmegaConf's error for a key that it does not hold.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
+    cfg = OmegaConf.load(folder / "config.yaml")
+    OmegaConf.set_struct(cfg, True)
+    cfg.merge_with_dotlist([*overrides, f"output_dir={folder}"])
+    return cfg

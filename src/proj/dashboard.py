@@ -1,0 +1,55 @@
+"""What TensorBoard shows beside the curves: inputs, the graph, the speed, the hyperparameters."""
+
+import time
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from omegaconf import DictConfig
+from torch.utils.tensorboard.summary import hparams
+
+
+def hyperparameters(cfg: DictConfig) -> dict[str, str | float]:
+    """A run's settings for the HParams tab: the same keys in every run and never None, which would hide the run."""
+    shape = {k: v for k, v in cfg.model.items() if k not in ("_target_", "accepts", "loss")}
+    return {
+        **{name: str(choice) for name, choice in cfg.choices.items()},
+        "lr": float(cfg.optimizer.lr),
+        "weight_decay": float(cfg.optimizer.weight_decay),
+        "batch_size": float(cfg.dataset.batch_size),
+        "max_epochs": float(cfg.trainer.max_epochs),
+        "seed": str(cfg.seed),
+        "network": " ".join(f"{name}={value}" for name, value in shape.items()),
+    }
+
+
+class Dashboard(Callback):
+    """Writes to the run's TensorBoard logger. hyperparameters: flat, the same keys in every run, never None."""
+
+    hyperparameters: dict[str, str | float] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.logger is None or not trainer.is_global_zero:
+            return
+        writer = trainer.logger.experiment
+        # Only the names of the metrics: with values, TensorBoard 2.21 drops the curves of those tags or adds a point.
+        for summary in hparams(self.hyperparameters, dict.fromkeys(("val/acc", "val/loss", "test/acc", "test/loss"), 0)):
+            writer._get_file_writer().add_summary(summary)
+        x, _ = next(iter(trainer.train_dataloader))
+        if x.ndim == 4:
+            from torchvision.utils import make_grid
+
+            writer.add_image("inputs/train", make_grid(x[:64], nrow=8, normalize=True), 0)
+        with torch.no_grad():
+            pl_module.eval()
+            writer.add_graph(pl_module.network, x[:1])
+            pl_module.train()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start, self._examples = time.perf_counter(), 0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self._examples += len(batch[1]) * trainer.world_size
+        if batch_idx + 1 == trainer.num_training_batches:  # before the validation
+            speed = self._examples / (time.perf_counter() - self._start)
+            for logger in trainer.loggers:
+                logger.log_metrics({"train/images_per_second": speed}, step=trainer.global_step)

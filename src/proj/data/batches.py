@@ -1,0 +1,64 @@
+"""Batches cut from tensors that stay in memory, on the device that trains."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def counter_seed(*counters: int) -> int:
+    """A 63-bit seed that depends on all `counters` (non-negative) and on nothing else."""
+    return int(np.random.SeedSequence(counters).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Batches:
+    """An epoch's batches of (inputs, targets); the last one may be smaller, and no example is left out.
+
+    The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
+    Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples.
+
+    inputs: (N, ...) and targets: (N,) int64, on the device that trains.
+    prepare: (inputs, index, generator) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a slice,
+        generator None where nothing may be random.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        batch_size: int,
+        prepare: Callable[[Tensor, Tensor | slice, torch.Generator | None], Tensor],
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.inputs, self.targets = inputs, targets
+        self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
+        self.rank, self.world = rank, world
+        self.epoch = 0
+        self.sampler, self.batch_sampler = self, None  # Lightning calls `loader.sampler.set_epoch`
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // (self.batch_size * self.world))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # A generator: the epoch is read at the first `next`. Lightning 2.6 calls `iter` before it sets the epoch.
+        step = self.batch_size * self.world
+        if not self.shuffle:
+            for start in range(0, len(self.targets), step):
+                part = slice(start + self.rank, min(start + step, len(self.targets)), self.world)
+                yield self.prepare(self.inputs, part, None), self.targets[part]
+            return
+        device = self.targets.device
+        order = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
+        indices = torch.randperm(len(self.targets), generator=order).to(device)
+        draws = torch.Generator(device)
+        for batch, index in enumerate(indices.split(step)):
+            draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
+            part = index[self.rank :: self.world] if len(index) > self.rank else index[:1]  # never an empty batch
+            yield self.prepare(self.inputs, part, draws), self.targets[part]

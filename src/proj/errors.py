@@ -1,0 +1,45 @@
+"""What a user can mend is said in one sentence, without a traceback; HYDRA_FULL_ERROR=1 shows it."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from hydra.errors import HydraException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+
+class UserError(Exception):
+    """A problem that the user can mend; the message says what is wrong and what to type."""
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """The end of a message: the nearest option, and all of them."""
+    options = sorted(str(option) for option in options)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{guess} There {'are' if len(options) > 1 else 'is'} {', '.join(options)}."
+
+
+def choose(key: str, value: str, options: dict):
+    """`options[value]`. Raises UserError with the setting's name and the nearest option."""
+    if value not in options:
+        raise UserError(f"{key}={value} does not exist." + nearest(value, options))
+    return options[value]
+
+
+def explain(error: BaseException) -> str | None:
+    """The sentence for an error of the command line or the configuration; None for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
+    text = str(error)
+    if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):
+        group, option, options = missing.groups()
+        return f"{group}={option} does not exist." + nearest(option, options.split())
+    if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
+        return " ".join(str(cause).split("\n    full_key")[0].split())
+    if isinstance(error, HydraException):
+        return " ".join(text.split("\nSee https")[0].split())
+    return None

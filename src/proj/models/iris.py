@@ -1,0 +1,27 @@
+"""The network of the usual Iris tutorial."""
+
+from math import prod
+
+from torch import nn
+
+from proj.models.classifier import Classifier, make_activation
+
+
+class IrisClassifier(Classifier):
+    """Three linear layers, 16 and 8 wide, with an activation between them or none.
+
+    (B, features) -> (B, num_classes) logits. Without an activation it is a linear classifier.
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, ...], num_classes: int, activation: str | None = "ReLU", **training
+    ) -> None:
+        super().__init__(num_classes, **training)
+        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
+
+        def between() -> nn.Module:
+            return make_activation(activation) if activation else nn.Identity()
+
+        self.network = nn.Sequential(
+            nn.Linear(prod(input_shape), 16), between(), nn.Linear(16, 8), between(), nn.Linear(8, num_classes)
+        )

@@ -1,0 +1,29 @@
+"""What a run ends in: metrics.json and a short table."""
+
+import json
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+def write_metrics(folder: Path, metrics: dict) -> None:
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def print_table(metrics: dict, monitor: str) -> None:
+    """A run's figures, at most 80 columns wide."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    if "test/acc" in metrics:
+        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}   loss {metrics['test/loss']:.4f}")
+        per_class = metrics["test/acc_per_class"].items()
+        table.add_row("per class", "  ".join(f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class))
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}   {monitor} {metrics[monitor]:.4f}")
+    table.add_row("parameters", f"{metrics['parameters']:,}")
+    table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
+    table.add_row("checkpoint", metrics["checkpoint"])
+    table.add_row("dashboard", f"tensorboard --logdir {shlex.quote(metrics['folder'])}")
+    Console().print(table)
