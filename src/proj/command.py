@@ -7,8 +7,11 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.errors import UserError, explain
 
@@ -56,10 +59,35 @@ def run(command: Callable[[], object]) -> None:
 
 
 def build(node: DictConfig | None, **settings):
-    """`instantiate` less what only the checks read; None for an empty node."""
+    """`instantiate` less what only the checks read; None for an empty node. Raises UserError for unfit arguments."""
     if not node or not node.get("_target_"):
         return None
-    return instantiate({k: v for k, v in node.items() if k not in ("kind", "accepts")}, **settings, _convert_="all")
+    settings |= {key: value for key, value in node.items() if key not in ("kind", "accepts")}
+    try:
+        return instantiate(settings, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if type(cause).__name__ in ("TypeError", "ValueError", "MisconfigurationException"):
+            raise UserError(f"{node['_target_']}: {cause}") from error
+        raise
+
+
+def configure(*overrides: str) -> DictConfig:
+    """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`."""
+    from proj.check import check
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", list(overrides), return_hydra_config=True)
+        check(cfg)
+    HydraConfig.instance().set_config(cfg)
+    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
+    HydraConfig.instance().set_config(cfg)
+    cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    OmegaConf.resolve(cfg)
+    return cfg
 
 
 def stored_config(folder: Path, overrides: list[str]) -> DictConfig:

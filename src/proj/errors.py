@@ -13,11 +13,11 @@ class UserError(Exception):
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """The end of a message: the nearest option, and all of them."""
-    options = sorted(str(option) for option in options)
+    """The end of a message: the nearest option, and all of them unless they are many."""
+    options = sorted(str(option) for option in options if not str(option).startswith("_"))
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{guess} There {'are' if len(options) > 1 else 'is'} {', '.join(options)}."
+    return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 
 def choose(key: str, value: str, options: dict):

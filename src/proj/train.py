@@ -30,7 +30,9 @@ def train(cfg: DictConfig) -> dict:
 
     quiet_lightning()
     OmegaConf.resolve(cfg)
-    folder = Path(cfg.output_dir)
+    folder = Path(os.path.relpath(cfg.output_dir))
+    if folder.parts[:1] == ("..",):
+        folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, folder / "config.yaml")
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -98,7 +100,7 @@ def quiet_lightning() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()  # they would print each line a second time
         logger.setLevel(logging.WARNING)
-    for message in ("Checkpoint directory .* exists", ".*treespec.*LeafSpec", ".*litlogger"):
+    for message in ("Checkpoint directory .* exists", ".*treespec.*LeafSpec", ".*litlogger", ".*jit.trace"):
         warnings.filterwarnings("ignore", message)
 
 

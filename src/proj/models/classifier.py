@@ -103,10 +103,10 @@ class Classifier(LightningModule):
                 logger.log_metrics(values, step=self.global_step)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self._results("val"), prog_bar=True)
+        self.log_dict(self._results("val"), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self._results("test"))
+        self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
         optimizer = self.optimizer(self.parameters())

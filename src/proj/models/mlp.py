@@ -4,15 +4,15 @@ from math import prod
 
 from torch import nn
 
-from proj.errors import UserError
+from proj.errors import UserError, choose
 from proj.models.classifier import Classifier, make_activation
 
 
 class MLP(Classifier):
-    """Linear layers with an activation and dropout after each hidden one; the last gives the logits.
+    """Linear layers, after each hidden one a norm, an activation and dropout; the last gives the logits.
 
     (B, *input_shape) -> (B, num_classes) logits.
-    activation: a name of torch.nn, or one a hidden layer.
+    norm: "batch" or "none". activation: a name of torch.nn, or one a hidden layer.
     Raises UserError if there are not as many activations as hidden layers.
     """
 
@@ -21,6 +21,7 @@ class MLP(Classifier):
         input_shape: tuple[int, ...],
         num_classes: int,
         hidden: list[int] = (512, 256),
+        norm: str = "none",
         activation: str | list[str] = "ReLU",
         dropout: float = 0.0,
         **training,
@@ -30,10 +31,14 @@ class MLP(Classifier):
         names = [activation] * len(hidden) if isinstance(activation, str) else activation
         if len(names) != len(hidden):
             raise UserError(f"model.activation has {len(names)} entries for {len(hidden)} hidden layers: give as many.")
+        normalization = choose("model.norm", norm, {"batch": nn.BatchNorm1d, "none": None})
         layers: list[nn.Module] = [nn.Flatten()]
         width = prod(input_shape)
         for size, name in zip(hidden, names, strict=True):
-            layers += [nn.Linear(width, size), make_activation(name)]
+            layers.append(nn.Linear(width, size))
+            if normalization:
+                layers.append(normalization(size))
+            layers.append(make_activation(name))
             if dropout:
                 layers.append(nn.Dropout(dropout))
             width = size

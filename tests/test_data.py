@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+import torch
+from conftest import write_idx
+
+from proj.command import build
+from proj.data.batches import Batches
+from proj.data.images import crop_and_flip
+from proj.errors import UserError
+
+ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
+
+
+@pytest.fixture
+def load(configure):
+    def load(name: str, *overrides: str):
+        data = build(configure(f"dataset={name}", *overrides).dataset)
+        data.prepare_data()
+        data.setup()
+        return data
+
+    return load
+
+
+def rows(split) -> set[bytes]:
+    return {row.numpy().tobytes() for row in split.inputs}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_splits_have_the_stated_shape_and_classes(load, name):
+    data = load(name)
+    x, y = next(iter(data.train_dataloader()))
+    assert x.shape[1:] == data.input_shape and x.dtype == torch.float32
+    assert y.dtype == torch.int64 and set(y.tolist()) <= set(range(data.num_classes))
+    assert len(data.class_names) == (3 if name == "iris" else 10)
+
+
+@pytest.mark.parametrize("name", ("digits", "mnist", "cifar10"))
+def test_validation_and_test_never_overlap_with_training(load, name):
+    splits = load(name).splits
+    train, val, test = (rows(splits[split]) for split in ("train", "val", "test"))
+    assert not train & val and not train & test and not val & test
+
+
+def test_validation_holds_the_same_share_of_every_class(load):
+    counts = load("mnist", "dataset.val_fraction=0.2").splits["val"].targets.bincount()
+    assert counts.tolist() == [4] * 10
+
+
+def test_another_training_seed_leaves_the_validation_part_fixed(load):
+    a, b = load("digits", "seed=1"), load("digits", "seed=2")
+    assert torch.equal(a.splits["val"].inputs, b.splits["val"].inputs)
+    assert not torch.equal(next(iter(a.train_dataloader()))[1], next(iter(b.train_dataloader()))[1])
+
+
+def test_the_official_test_set_is_the_test_set(load, data_dir):
+    raw = np.fromfile(data_dir / "MNIST/raw/t10k-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 28, 28, 1)
+    assert np.array_equal(load("mnist").splits["test"].inputs.numpy(), raw)
+
+
+def test_iris_is_split_as_in_the_tutorial(load):
+    splits = load("iris").splits
+    assert [len(split.targets) for split in splits.values()] == [105, 30, 15]
+    order = torch.randperm(150, generator=torch.Generator().manual_seed(20))  # what random_split does
+    species = torch.arange(150) // 50
+    assert torch.equal(splits["test"].targets, species[order[135:]])
+
+
+def test_iris_is_standardised_on_its_training_part(load):
+    train = load("iris").splits["train"].inputs
+    assert train.mean(0).abs().max() < 1e-5 and (train.std(0) - 1).abs().max() < 1e-5
+    assert load("iris", "dataset.standardize=false").splits["train"].inputs.max() == pytest.approx(7.9)
+
+
+@pytest.mark.parametrize("name", ("mnist", "cifar10"))
+def test_training_pixels_are_normalised_per_channel(load, name):
+    data = load(name, "dataset.flip=false", "dataset.shift=0")
+    x = torch.cat([x for x, _ in data.train_dataloader()])
+    assert x.mean((0, 2, 3)).abs().max() < 1e-4 and (x.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+def test_given_mean_and_deviation_scale_to_plus_minus_one(load):
+    x, _ = next(iter(load("cifar10", "dataset.mean=[0.5,0.5,0.5]", "dataset.std=[0.5,0.5,0.5]").test_dataloader()))
+    assert x.min() >= -1 and x.max() == pytest.approx(1)
+
+
+def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used():
+    batches = Batches(torch.arange(10.0), torch.arange(10), 4, lambda x, i, g: x[i], shuffle=True)
+    parts = [y.tolist() for _, y in batches]
+    assert [len(part) for part in parts] == [4, 4, 2] and len(batches) == 3
+    assert sorted(sum(parts, [])) == list(range(10))
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    def order(seed: int, epoch: int) -> list[int]:
+        batches = Batches(torch.arange(50.0), torch.arange(50), 8, lambda x, i, g: x[i], shuffle=True, seed=seed)
+        batches.set_epoch(epoch)
+        torch.rand(seed + 3)  # what else draws random numbers does not matter
+        return torch.cat([y for _, y in batches]).tolist()
+
+    assert order(0, 0) == order(0, 0)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+
+
+@pytest.mark.parametrize("shuffle", (True, False))
+def test_two_ranks_share_out_what_one_process_would_see(shuffle):
+    def parts(rank: int, world: int, size: int) -> list[set[int]]:
+        made = Batches(torch.arange(12.0), torch.arange(12), size, lambda x, i, g: x[i], shuffle, 5, rank, world)
+        return [set(y.tolist()) for _, y in made]
+
+    for whole, first, second in zip(parts(0, 1, 4), parts(0, 2, 2), parts(1, 2, 2), strict=True):
+        assert first | second == whole and not first & second
+
+
+def test_augmentation_equals_padding_cropping_and_flipping_each_image():
+    images = torch.randint(0, 256, (6, 8, 8, 3), dtype=torch.uint8)
+    padded = torch.nn.functional.pad(images.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
+    index = torch.tensor([5, 0, 3, 3, 3, 3, 3, 3, 3, 3])
+    made = crop_and_flip(images, index, 2, True, torch.Generator().manual_seed(1))
+    seen = set()
+    for i, image in zip(index.tolist(), made.permute(0, 3, 1, 2).float(), strict=True):
+        crops = {(r, c): padded[i, :, r : r + 8, c : c + 8] for r in range(5) for c in range(5)}
+        candidates = crops | {(*place, "flipped"): crop.flip(2) for place, crop in crops.items()}
+        found = [place for place, candidate in candidates.items() if torch.equal(image, candidate)]
+        assert len(found) == 1
+        seen.add(found[0])
+    assert len(seen) > 5  # each image has its own draw
+
+
+def test_evaluation_batches_are_never_augmented(load):
+    data = load("cifar10")
+    assert torch.equal(next(iter(data.val_dataloader()))[0], next(iter(data.val_dataloader()))[0])
+    assert torch.equal(next(iter(data.val_dataloader()))[0][:5], data.normalize(data.splits["val"].inputs[:5]))
+
+
+def test_another_torchvision_class_takes_the_place_by_one_override(load, data_dir):
+    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
+    data = load("mnist", "dataset.source._target_=torchvision.datasets.KMNIST")
+    assert data.class_names[:2] == ["o", "ki"]
+
+
+def test_missing_data_says_where_it_was_looked_for_and_what_to_type(load, tmp_path, monkeypatch):
+    def refuse(*args, **settings):
+        raise OSError("network unreachable")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(UserError, match=f"MNIST is missing .*{tmp_path}/none.*data_dir=.*dataset=digits"):
+        load("mnist", f"data_dir={tmp_path}/none")
+
+
+@pytest.mark.parametrize("content", (b"<html>not found</html>", b"\0\0\x08\x03" + bytes(20)))
+def test_a_truncated_or_foreign_idx_file_is_named(load, tmp_path, content):
+    raw = tmp_path / "MNIST" / "raw"
+    for part, n in (("train", 20), ("t10k", 10)):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((n, 28, 28), np.uint8))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(n, dtype=np.uint8) % 10)
+    (raw / "t10k-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(UserError, match="t10k-images-idx3-ubyte is truncated or is not a file of MNIST"):
+        load("mnist", f"data_dir={tmp_path}")
+
+
+def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for file in (data_dir / "cifar-10-batches-py").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes()[: 5000 if file.name == "data_batch_3" else None])
+    with pytest.raises(UserError, match="data_batch_3 is truncated"):
+        load("cifar10", f"data_dir={tmp_path}")
+
+
+def test_images_and_labels_of_different_sets_are_refused(load, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    for part in ("train", "t10k"):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((20, 28, 28), np.uint8))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.zeros(19, np.uint8))
+    with pytest.raises(UserError, match="20 images but 19 labels"):
+        load("mnist", f"data_dir={tmp_path}")
+
+
+def test_a_batch_larger_than_the_data_is_refused(load):
+    with pytest.raises(UserError, match="batch_size=106 is more than the 105 training examples"):
+        load("iris", "dataset.batch_size=106")
