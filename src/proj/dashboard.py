@@ -52,4 +52,4 @@ class Dashboard(Callback):
         if batch_idx + 1 == trainer.num_training_batches:  # before the validation
             speed = self._examples / (time.perf_counter() - self._start)
             for logger in trainer.loggers:
-                logger.log_metrics({"train/images_per_second": speed}, step=trainer.global_step)
+                logger.log_metrics({"train/examples_per_second": speed}, step=trainer.global_step)

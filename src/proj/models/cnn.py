@@ -11,7 +11,7 @@ class CNN(Classifier):
     """Groups of convolution, norm and activation with max-pooling; global pooling or flattening; a linear head.
 
     (B, C, H, W) normalised images -> (B, num_classes) logits.
-    stem: channels of a first convolution with an activation, before the groups; 0 for none.
+    stem: channels of a first 2×2 convolution with an activation, before the groups; 0 for none.
     widths: channels of each group; depth: convolutions in each.
     pool: factor by which the groups shrink the image, one for all or one a group; 1 does not.
     pool_after: "first" pools right after a group's first convolution, so that its others cost a quarter; "last" after
@@ -52,7 +52,7 @@ class CNN(Classifier):
         channels, height, width = input_shape
         layers: list[nn.Module] = []
         if stem:
-            layers += [nn.Conv2d(channels, stem, kernel_size, padding=padding), make_activation(activation)]
+            layers += [nn.Conv2d(channels, stem, 2), make_activation(activation)]
             channels = stem
         for size, factor in zip(widths, pools, strict=True):
             for i in range(depth):

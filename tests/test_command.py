@@ -1,0 +1,72 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
+        ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
+        ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp."),
+        ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
+        ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.005"),
+        ("dataset.standardize=maybe", "is not true or false"),
+        ("dataset=digits model.widths=3", "model.widths=3 is not a list"),
+        ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),
+        ("dataset.batch_size=0", "dataset.batch_size=0 is not a whole number, 1 or more"),
+        ("dataset=digits dataset.val_fraction=1", "val_fraction=1 is not a number above 0 and below 1"),
+        ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
+        ("dataset=digits model=iris", "dataset=digits is image data: use model=cnn or model=mlp"),
+        ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
+        ("optimizer.lr=[", "error: "),
+        ("iris", "error: "),
+        ("resume=nowhere", "nowhere is not the folder of a run"),
+    ),
+)
+def test_a_mistake_is_one_sentence_with_exit_code_1_and_leaves_nothing(command, tmp_path, words, sentence):
+    process = command("-m", "proj.train", *words.split())
+    assert process.returncode == 1 and sentence in process.stderr
+    assert process.stderr.startswith("error: ") and len(process.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("outputs/*/*/*"))
+
+
+def test_arguments_that_lightning_refuses_are_one_sentence(command):
+    process = command("-m", "proj.train", "+trainer.foo=1")
+    assert process.returncode == 1 and "unexpected keyword argument 'foo'" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_full_error_shows_the_traceback(command):
+    process = command("-m", "proj.train", "optimizer.lrr=1", env={**os.environ, "HYDRA_FULL_ERROR": "1"})
+    assert process.returncode == 1 and "Traceback" in process.stderr
+
+
+def test_help_names_every_group_and_option_in_80_columns(command):
+    text = command("-m", "proj.train", "--help").stdout
+    conf = Path(__file__).parents[1] / "conf"
+    for group in ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "preset"):
+        assert group in text
+        for file in (conf / group).glob("*.yaml"):
+            assert file.stem in text, file
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_and_config_import_nothing_heavy(command):
+    heavy = "torch", "lightning", "torchvision", "sklearn", "tensorboard"
+    for flags in ("['--help']", "['--cfg', 'job']", "['optimizer.lrr=1']"):
+        code = (
+            f"import sys; sys.argv[1:] = {flags}\nfrom proj.train import main\n"
+            f"try: main()\nexcept SystemExit: pass\n"
+            f"found = set({heavy}) & set(sys.modules)\nassert not found, found"
+        )
+        process = command("-c", code)
+        assert process.returncode == 0, process.stderr
+
+
+def test_console_script_completes_options(command):
+    script = Path(os.sys.executable).parent / "proj-train"
+    env = {**os.environ, "COMP_LINE": "proj-train dataset=fas", "COMP_POINT": "22"}
+    process = command("-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env)
+    assert "dataset=fashion_mnist" in process.stdout

@@ -1,0 +1,155 @@
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
+
+from proj.checkpoint import load_model
+from proj.command import build, new_folder
+from proj.models import CNN
+from proj.train import train
+
+
+def curves(folder: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    return accumulator.Reload()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The plain command, as a user types it, with three epochs: (process, folder of its run)."""
+    home = tmp_path_factory.mktemp("home")
+    words = [sys.executable, "-m", "proj.train", "trainer.max_epochs=3"]
+    process = subprocess.run(words, cwd=home, capture_output=True, text=True, timeout=240)
+    assert process.returncode == 0, process.stderr
+    (folder,) = home.glob("outputs/iris/iris/*")
+    return process, folder
+
+
+def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
+    process, folder = run
+    for words in ("test accuracy", "setosa", "best epoch", "parameters", "243", "tensorboard --logdir", "best.ckpt"):
+        assert words in process.stdout
+    assert max(map(len, process.stdout.splitlines())) <= 80
+    assert "Traceback" not in process.stderr and "arning" not in process.stderr
+
+
+def test_metrics_json_holds_the_figures_of_the_table(run):
+    metrics = json.loads((run[1] / "metrics.json").read_text())
+    assert 0 <= metrics["test/acc"] <= 1 and metrics["test/loss"] > 0
+    assert set(metrics["test/acc_per_class"]) == {"setosa", "versicolor", "virginica"}
+    assert metrics["epochs"] == 3 and 1 <= metrics["best_epoch"] <= 3
+    assert (metrics["dataset"], metrics["model"], metrics["parameters"]) == ("iris", "iris", 243)
+
+
+def test_curves_have_several_points_an_epoch_and_no_false_ones(run):
+    accumulator = curves(run[1])
+    tags = set(accumulator.Tags()["scalars"])
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "test/loss", "test/acc", "epoch"} <= tags
+    assert {"train/examples_per_second", "lr-AdamW"} <= tags
+    assert "hp_metric" not in tags
+    for tag in tags - {"epoch"}:
+        steps = [event.step for event in accumulator.Scalars(tag)]
+        assert steps == sorted(set(steps)), tag
+    assert len(accumulator.Scalars("train/loss")) >= 12  # 11 steps an epoch
+    assert len(accumulator.Scalars("val/acc")) == 3
+
+
+def test_hparams_tab_has_the_same_columns_in_every_run(run, configure, tmp_path):
+    train(configure("dataset=digits", "trainer.max_epochs=1"))
+
+    def columns(folder: Path) -> set[str]:
+        metadata = curves(folder).summary_metadata[SESSION_START_INFO_TAG]
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+        data = HParamsPluginData.FromString(metadata.plugin_data.content)
+        return set(data.session_start_info.hparams)
+
+    assert columns(run[1]) == columns(tmp_path / "run") >= {"dataset", "model", "optimizer", "lr", "batch_size", "seed"}
+
+
+def test_dashboard_shows_the_inputs_and_the_graph(configure, tmp_path):
+    train(configure("dataset=digits", "trainer.max_epochs=1"))
+    accumulator = curves(tmp_path / "run")
+    assert accumulator.Images("inputs/train")[0].width > 60
+    assert b"Conv2d" in accumulator.Graph().SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model"),
+    [("iris", "iris"), ("iris", "mlp")]
+    + [(dataset, model) for dataset in ("digits", "mnist", "fashion_mnist", "cifar10") for model in ("mlp", "cnn")],
+)
+def test_every_pair_trains_from_one_command(configure, dataset, model):
+    metrics = train(configure(f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1"))
+    assert 0 <= metrics["test/acc"] <= 1 and Path(metrics["checkpoint"]).is_file()
+
+
+@pytest.mark.parametrize("optimizer", ("adam", "adamw", "sgd"))
+@pytest.mark.parametrize("scheduler", ("none", "cosine", "onecycle", "step"))
+def test_every_optimizer_goes_with_every_scheduler(configure, optimizer, scheduler):
+    metrics = train(configure(f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_epochs=1", "test=false"))
+    assert metrics["epochs"] == 1 and "test/acc" not in metrics
+
+
+def test_default_digits_learn(configure):
+    assert train(configure("dataset=digits", "model=mlp"))["test/acc"] > 0.95
+
+
+def test_the_same_command_twice_gives_the_same_numbers(configure, tmp_path):
+    def numbers(name: str, *overrides: str) -> dict:
+        metrics = train(configure("dataset=digits", "trainer.max_epochs=2", *overrides, folder=tmp_path / name))
+        own = ("seconds", "examples_per_second", "folder", "checkpoint")
+        return {key: value for key, value in metrics.items() if key not in own}
+
+    assert numbers("a") == numbers("b") != numbers("c", "seed=1")
+
+
+def test_the_best_checkpoint_is_tested_and_opens_from_the_file_alone(configure, tmp_path):
+    cfg = configure("dataset=digits", "trainer.max_epochs=3")
+    metrics = train(cfg)
+    best = (tmp_path / "run" / "best.ckpt").rename(tmp_path / "moved.ckpt")
+    model, contents = load_model(best)
+    data = build(cfg.dataset)
+    data.setup()
+    x, y = next(iter(data.test_dataloader()))
+    assert (model(x).argmax(1) == y).float().mean().item() == pytest.approx(metrics["test/acc"])
+    assert contents["class_names"] == data.class_names and contents["mean"] == data.mean
+    same = CNN.load_from_checkpoint(best, weights_only=True)  # Lightning's own way
+    assert torch.equal(same.eval()(x), model(x))
+
+
+def test_early_stopping_stops(configure):
+    words = ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer=sgd", "optimizer.lr=1e-9")
+    assert train(configure(*words, "scheduler=none", "trainer.max_epochs=9"))["epochs"] == 2
+
+
+def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
+    words = ("-m", "proj.train", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
+    process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "last.ckpt").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "python -m proj.train resume=run" in output
+    done = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
+    process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}")
+    assert process.returncode == 0, process.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == done + 2
+
+
+def test_runs_of_the_same_instant_never_share_a_folder(tmp_path):
+    assert max(Counter(new_folder(f"{tmp_path}/outputs") for _ in range(20)).values()) == 1
+
+
+def test_a_sweep_runs_every_job_below_outputs_in_a_folder_of_its_own(command, tmp_path):
+    process = command("-m", "proj.train", "-m", "optimizer=adam,sgd", "trainer.max_epochs=1", "test=false")
+    assert process.returncode == 0, process.stderr
+    found = [json.loads(file.read_text()) for file in tmp_path.glob("outputs/sweeps/*/*/metrics.json")]
+    assert sorted(metrics["optimizer"] for metrics in found) == ["adam", "sgd"]
