@@ -30,6 +30,7 @@ SHARE = "a number, 0 or more and below 1", lambda value: 0 <= value < 1
 
 RANGES: dict[str, tuple[str, Callable]] = {
     "seed": whole(0),
+    "save_every": at_least(0),
     "dataset.batch_size": whole(1),
     "dataset.val_fraction": between(0, 1),
     "dataset.test_fraction": between(0, 1),

@@ -1,47 +1,126 @@
-"""Checkpoints that say all about themselves and hold nothing but tensors and plain values."""
+"""Checkpoints: written whole or not at all, nothing in them but tensors and plain values, checked when read."""
 
+import io
+import os
+import pickle
+import re
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch import Callback
-from omegaconf import DictConfig, OmegaConf
+from lightning.pytorch.plugins.io import CheckpointIO
 
 from proj.command import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 
 
-class Contents(Callback):
-    """Adds to every checkpoint what it takes to use it without the run's folder: see `load_model`."""
+class DamagedCheckpoint(UserError):
+    """A file that is truncated, altered, or no checkpoint at all."""
 
-    def __init__(self, cfg: DictConfig, data: InMemoryDataModule) -> None:
-        self.contents = {
-            "config": OmegaConf.to_container(cfg, resolve=True),
-            "class_names": data.class_names,
-            "input_shape": list(data.input_shape),
-            "mean": getattr(data, "mean", None),
-            "std": getattr(data, "std", None),
-            "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
-        }
 
-    def on_save_checkpoint(self, trainer, pl_module, checkpoint: dict) -> None:
-        checkpoint["proj"] = self.contents
+def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
+    """What a checkpoint says about itself, so that `load_model` needs the file alone."""
+    return {
+        "config": config,
+        "class_names": data.class_names,
+        "input_shape": list(data.input_shape),
+        "mean": getattr(data, "mean", None),
+        "std": getattr(data, "std", None),
+        "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
+    }
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """All of the file, on the disk, or the old one. Raises UserError where there is no room or no permission."""
+    temporary = path.with_name(path.name + ".tmp")  # the same file system: the rename is atomic
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} could not be written ({error.strerror}). The checkpoints before it are whole: make room, then "
+            f"python -m proj.train resume={path.parent}"
+        ) from error
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file."""
+
+    def __init__(self) -> None:
+        self._readable = False
+
+    def save_checkpoint(self, checkpoint: dict, path: str, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        if not self._readable:  # the first one shows whether it can be opened safely
+            buffer.seek(0)
+            try:
+                torch.load(buffer, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError as error:
+                what = ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
+                raise UserError(
+                    f"a checkpoint may hold tensors and plain values alone, this one holds {what}. Pass plain values to "
+                    "the network, or leave them out of save_hyperparameters."
+                ) from error
+            self._readable = True
+        write_atomically(Path(path), buffer.getbuffer())
+
+    def load_checkpoint(self, path: str, map_location: Any = None, weights_only: bool | None = None) -> dict:
+        return load_checkpoint(path)
+
+    def remove_checkpoint(self, path: str) -> None:
+        Path(path).unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """A checkpoint's contents, on the CPU; only tensors and plain values are ever read. Raises UserError."""
+    """A checkpoint's contents, on the CPU; nothing in the file is ever executed.
+
+    Raises UserError for a missing or dangerous file, DamagedCheckpoint for one that is not whole.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"there is no checkpoint {path}.") from None
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not look at the checksums
+        if damaged:
+            raise DamagedCheckpoint(f"{path} is damaged: {damaged} fails its checksum.")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        found = ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "objects"
+        raise UserError(
+            f"{path} holds more than tensors and plain values ({found}), so it was not opened: it could run any code. "
+            "If it is not a file of your own, treat it as malicious."
+        ) from error
+    except Exception as error:
+        raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
+    if not isinstance(checkpoint, dict) or "proj" not in checkpoint:
+        raise UserError(f"{path} is not a checkpoint of this project.")
+    return checkpoint
 
 
 def load_model(path: str | Path):
-    """(model in evaluation mode, its "proj" contents) of a checkpoint, from the file alone."""
+    """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone."""
     checkpoint = load_checkpoint(path)
-    contents = checkpoint["proj"]
-    shape, classes = contents["input_shape"], len(contents["class_names"])
-    model = build(contents["config"]["model"], input_shape=shape, num_classes=classes)
+    known = checkpoint["proj"]
+    model = build(known["config"]["model"], input_shape=known["input_shape"], num_classes=len(known["class_names"]))
     model.load_state_dict(checkpoint["state_dict"])
-    return model.eval(), contents
+    return model.eval(), known

@@ -28,8 +28,9 @@ class Dashboard(Callback):
     hyperparameters: dict[str, str | float] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.logger is None or not trainer.is_global_zero:
-            return
+        self._start, self._examples = time.perf_counter(), 0
+        if trainer.global_step or trainer.logger is None or not trainer.is_global_zero:
+            return  # a run that goes on has them already
         writer = trainer.logger.experiment
         # Only the names of the metrics: with values, TensorBoard 2.21 drops the curves of those tags or adds a point.
         for summary in hparams(self.hyperparameters, dict.fromkeys(("val/acc", "val/loss", "test/acc", "test/loss"), 0)):

@@ -12,6 +12,11 @@ def write_metrics(folder: Path, metrics: dict) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
 
+def read_metrics(folder: Path) -> dict | None:
+    file = folder / "metrics.json"
+    return json.loads(file.read_text()) if file.is_file() else None
+
+
 def print_table(metrics: dict, monitor: str) -> None:
     """A run's figures, at most 80 columns wide."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

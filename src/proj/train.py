@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -19,22 +18,31 @@ from proj.errors import UserError
 def train(cfg: DictConfig) -> dict:
     """Train, test the best checkpoint, write metrics.json into `cfg.output_dir`; return the metrics.
 
-    A folder that holds last.ckpt is continued from there. Raises UserError for what the user can mend.
+    A folder that holds the checkpoint of a stopped run is continued from there. Raises UserError for what the user can mend.
     """
     from lightning.pytorch import seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    from proj.checkpoint import Contents, load_checkpoint
+    from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint
     from proj.dashboard import hyperparameters
-    from proj.results import print_table, write_metrics
+    from proj.results import print_table, read_metrics, write_metrics
+    from proj.resume import Resume, newest_checkpoint, refuse_changes, rewind_curves
 
     quiet_lightning()
     OmegaConf.resolve(cfg)
+    config = OmegaConf.to_container(cfg)
     folder = Path(os.path.relpath(cfg.output_dir))
     if folder.parts[:1] == ("..",):
         folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    newest = newest_checkpoint(folder)
+    if newest:
+        refuse_changes(newest[1]["proj"]["config"], config, folder)
+        if newest[1]["resume"]["finished"] and newest[1]["epoch"] >= cfg.trainer.max_epochs and (metrics := read_metrics(folder)):
+            print(f"This run is finished, and its figures are in {folder}/metrics.json.")
+            return metrics
     OmegaConf.save(cfg, folder / "config.yaml")
+    rewind_curves(folder, newest[1]["resume"]["lengths"] if newest else {})
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data = build(cfg.dataset)
@@ -47,27 +55,28 @@ def train(cfg: DictConfig) -> dict:
         optimizer=build(cfg.optimizer),
         scheduler=build(cfg.scheduler),
     )
-    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
+    resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), newest and newest[1]["resume"])
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
-    callbacks["contents"] = Contents(cfg, data)
-    trainer = build(cfg.trainer, callbacks=list(callbacks.values()), logger=logger, default_root_dir=str(folder))
+    trainer = build(
+        cfg.trainer,
+        callbacks=[resume, *callbacks.values()],
+        logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(folder),
+    )
     # Four points an epoch at least, also where an epoch has ten steps.
     trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, len(data.train_dataloader()) // 4))
     if trainer.is_global_zero:
-        sizes = " + ".join(f"{len(split.targets):,}" for split in data.splits.values())
+        train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
         device = trainer.strategy.root_device
-        print(f"{cfg.choices.model} on {cfg.choices.dataset} ({sizes} examples), {device}, {folder}", flush=True)
+        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples, on {device}\n{folder}")
 
-    last = folder / "last.ckpt"
-    start = time.perf_counter()
     try:
-        trainer.fit(model, data, ckpt_path=last if last.is_file() else None, weights_only=True)
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        kept = f"{last} is kept; to continue:" if last.is_file() else "no epoch was finished; to start again:"
-        print(f"\nStopped in epoch {trainer.current_epoch + 1}; {kept}\n    python -m proj.train resume={folder}")
-        raise SystemExit(130) from None
-    seconds = time.perf_counter() - start
+        trainer.fit(model, data, ckpt_path=newest and newest[0], weights_only=True)
+    except SystemExit as stop:  # a signal: `Resume` has saved
+        print(f"\nStopped in epoch {trainer.current_epoch + 1}. To continue:\n    python -m proj.train resume={folder}")
+        raise stop from None
 
     best = load_checkpoint(callbacks["best"].best_model_path)
     metrics = {
@@ -77,8 +86,8 @@ def train(cfg: DictConfig) -> dict:
         "best_epoch": best["epoch"] + 1,
         "epochs": trainer.current_epoch,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": seconds,
-        "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / seconds,
+        "seconds": resume.seconds,
+        "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / resume.seconds,
         "folder": str(folder),
         "checkpoint": callbacks["best"].best_model_path,
     }

@@ -37,7 +37,7 @@ class Batches:
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
         self.rank, self.world = rank, world
-        self.epoch = 0
+        self.epoch, self.start = 0, 0  # the epoch, and the batch from which its next round goes on
         self.sampler, self.batch_sampler = self, None  # Lightning calls `loader.sampler.set_epoch`
 
     def set_epoch(self, epoch: int) -> None:
@@ -54,11 +54,12 @@ class Batches:
                 part = slice(start + self.rank, min(start + step, len(self.targets)), self.world)
                 yield self.prepare(self.inputs, part, None), self.targets[part]
             return
+        start, self.start = self.start, 0
         device = self.targets.device
         order = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
         indices = torch.randperm(len(self.targets), generator=order).to(device)
         draws = torch.Generator(device)
-        for batch, index in enumerate(indices.split(step)):
+        for batch, index in enumerate(indices.split(step)[start:], start):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
             part = index[self.rank :: self.world] if len(index) > self.rank else index[:1]  # never an empty batch
             yield self.prepare(self.inputs, part, draws), self.targets[part]

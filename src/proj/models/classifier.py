@@ -98,12 +98,13 @@ class Classifier(LightningModule):
         last = batch_idx + 1 == self.trainer.num_training_batches
         if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
             values = self._results("train")
-            self.log_dict(values, prog_bar=True, logger=False)
+            self.log("train/loss", values["train/loss"], prog_bar=True, logger=False)
             for logger in self.loggers:
                 logger.log_metrics(values, step=self.global_step)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self._results("val"), prog_bar=True, sync_dist=True)
+        for name, value in self._results("val").items():
+            self.log(name, value, prog_bar=name == "val/acc", sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         self.log_dict(self._results("test"), sync_dist=True)

@@ -1,0 +1,211 @@
+"""A run that was killed goes on as if it had never stopped, to the last bit.
+
+Lightning 2.6 alone does not: a resumed epoch shows some examples twice and others never, its metrics forget what came
+before, and dropout draws other numbers. Here a checkpoint is taken at one quiescent point only, the start of a batch,
+when all before it is done and logged; and everything random in a batch depends on (seed, epoch, batch) alone, so that
+no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
+"""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torchmetrics import Metric
+
+from proj.checkpoint import DamagedCheckpoint, load_checkpoint, sync_folder
+from proj.data.batches import counter_seed
+from proj.errors import UserError
+
+BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
+
+
+def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
+    """The newest whole checkpoint of a run and its contents; a damaged one is set aside. Raises UserError if all are."""
+    damaged = []
+    for path in (folder / "last.ckpt", folder / "previous.ckpt"):
+        if not path.is_file():
+            continue
+        try:
+            return path, load_checkpoint(path)
+        except DamagedCheckpoint as error:
+            aside = path.rename(path.with_name(path.name + ".damaged"))
+            print(f"{error} It is now {aside.name}; going back to the checkpoint before.")
+            damaged.append(aside.name)
+    if damaged:
+        raise UserError(f"every checkpoint in {folder} is damaged ({', '.join(damaged)}): start the run anew.")
+    return None
+
+
+def refuse_changes(old: dict, new: dict, folder: Path) -> None:
+    """Raises UserError where a setting differs that a run cannot change on its way."""
+
+    def flat(node: dict, prefix: str = "") -> dict:
+        items = [(f"{prefix}{key}", value) for key, value in node.items()]
+        return {k: v for key, value in items for k, v in (flat(value, key + ".") if isinstance(value, dict) else {key: value}).items()}
+
+    before, now = flat(old), flat(new)
+    free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "test", "trainer.")
+    scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
+    fixed = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
+    fixed += ("trainer.max_epochs",) if scheduled else ()  # the schedule was laid out for that many
+    changes = [
+        f"{key}: {before.get(key)} in the run, {now.get(key)} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(free))
+    ]
+    if changes:
+        raise UserError(
+            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "
+            f"resume={folder}; for a new run, choose another hydra.run.dir."
+        )
+
+
+def event_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("events.out.tfevents.*"))
+
+
+def rewind_curves(folder: Path, lengths: dict[str, int]) -> None:
+    """Cut TensorBoard's files back to the bytes that they had; newer files go. Twice is the same as once."""
+    for path in event_files(folder):
+        if path.name not in lengths:
+            path.unlink()
+        elif path.stat().st_size > lengths[path.name]:
+            os.truncate(path, lengths[path.name])
+
+
+def seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)  # 2 µs; torch.manual_seed takes 357
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
+class Resume(Callback):
+    """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. First of the callbacks.
+
+    described: what every checkpoint says about itself. state: `load_checkpoint(…)["resume"]` of the run to continue.
+    Several processes save at the start of an epoch alone, where none of them holds a part of a metric.
+    """
+
+    def __init__(self, folder: Path, seed: int, seconds: float, described: dict, state: dict | None = None) -> None:
+        self.folder, self.seed, self.every, self.described = folder, seed, seconds, described
+        self.state = state  # until it is applied, at the first batch
+        self.saving: dict | None = None  # what goes into the checkpoint that is being written
+        self.signal: int | None = None
+        self.start: float | None = None
+        self.seconds_before = state["seconds"] if state else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in training and validation, also before the run was stopped."""
+        return self.seconds_before + (time.monotonic() - self.start if self.start else 0.0)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.start = self.saved = time.monotonic()
+        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        if self.state:
+            trainer.train_dataloader.start = self.state["batch"]
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
+        if self.state:
+            self._restore(trainer, pl_module)
+        elif self._due(trainer, batch_idx):
+            self._save(trainer, pl_module, batch_idx)
+        self._leave()
+        seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
+
+    def on_validation_batch_start(self, *args, **settings) -> None:
+        self._leave()  # not a point to save at; the last checkpoint is as good
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save(trainer, pl_module, batch_idx=None)
+        self._give_signals_back()
+        self._leave()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._give_signals_back()
+
+    def _stop(self, number: int, frame) -> None:
+        if self.signal:
+            os._exit(128 + number)  # asked a second time: at once
+        self.signal = number
+
+    def _leave(self) -> None:
+        if self.signal:
+            raise SystemExit(128 + self.signal)
+
+    def _give_signals_back(self) -> None:
+        for number, handler in getattr(self, "handlers", {}).items():
+            signal.signal(number, handler)
+
+    def _due(self, trainer: Trainer, batch_idx: int) -> bool:
+        if trainer.world_size > 1:
+            return batch_idx == 0 and trainer.current_epoch > 0
+        asked = self.signal or time.monotonic() - self.saved > self.every
+        return bool(asked) and batch_idx % trainer.accumulate_grad_batches == 0
+
+    def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
+        lengths = {}
+        for logger in trainer.loggers:
+            logger.save()
+        for path in event_files(self.folder):
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+            lengths[path.name] = path.stat().st_size
+        self.saving = {
+            "batch": batch_idx or 0,
+            "finished": batch_idx is None,
+            "lengths": lengths,
+            "metrics": {
+                name: {"count": metric._update_count, "state": {k: v.clone() for k, v in metric.metric_state.items()}}
+                for name, metric in pl_module.named_modules()
+                if isinstance(metric, Metric) and metric._update_count
+            },
+            "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
+            "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
+            "seconds": self.seconds,
+        }
+        last = self.folder / "last.ckpt"
+        if trainer.is_global_zero and last.is_file():
+            last.replace(self.folder / "previous.ckpt")
+            sync_folder(self.folder)
+        try:
+            trainer.save_checkpoint(last)
+        finally:
+            self.saving = None
+        self.saved = time.monotonic()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        checkpoint["proj"] = self.described
+        if self.saving is None:
+            return  # the best checkpoint, which is no place to go on from
+        checkpoint["resume"] = self.saving
+        if self.saving["finished"]:
+            return
+        # Lightning has counted this batch, and on the first of an epoch the epoch, as begun: count them as not begun.
+        loop = checkpoint["loops"]["fit_loop"]
+        level = ["epoch_loop.batch_progress"] + ["epoch_progress"] * (self.saving["batch"] == 0)
+        for progress in level:
+            for counts in (loop[progress]["total"], loop[progress]["current"]):
+                counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
+        loop["epoch_loop.batch_progress"]["is_last_batch"] = False
+
+    def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        state, self.state = self.state, None
+        trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
+        trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
+        trainer.callback_metrics.update(state["callback_metrics"])
+        modules = dict(pl_module.named_modules())
+        for name, metric in state["metrics"].items():
+            for attribute, value in metric["state"].items():
+                setattr(modules[name], attribute, value.to(pl_module.device))
+            modules[name]._update_count, modules[name]._computed = metric["count"], None

@@ -1,0 +1,181 @@
+"""Runs killed with SIGKILL and continued, against the run that was never stopped."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import proj.checkpoint
+from proj.checkpoint import load_checkpoint
+from proj.command import configure
+from proj.errors import UserError
+from proj.resume import newest_checkpoint
+from proj.train import train
+
+# A server that has imported torch once; each run is a fork of it, a process of its own.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["proj.train", "proj.resume", "proj.models", "proj.data", "proj.dashboard"])
+WORDS = (
+    "dataset=digits model=mlp model.hidden=[32] model.dropout=0.2 dataset.shift=1 dataset.batch_size=100 "
+    "trainer.max_epochs=3 save_every=0 seed=3 ~callbacks.progress"
+).split()
+
+
+def child(folder: str, words: list[str], dies: str | None) -> None:
+    """A run in a process of its own; `dies` names a place in the code at which it is killed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    torch.set_num_threads(1)
+
+    def kill(*args, **settings):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if dies == "writing a checkpoint":
+        real, calls = os.replace, []
+        proj.checkpoint.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
+    if dies == "in validation":
+        from proj.models import Classifier
+
+        Classifier.validation_step = kill
+    if dies == "in the test":
+        from proj.models import Classifier
+
+        Classifier.test_step = kill
+    train(configure(*words, f"hydra.run.dir={folder}"))
+
+
+def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None = None) -> int:
+    process = PROCESSES.Process(target=child, args=(str(folder), list(words), dies))
+    process.start()
+    if after is not None:
+        time.sleep(after)
+        process.kill()
+    process.join(120)
+    return process.exitcode
+
+
+def flat(node, prefix="") -> dict:
+    if isinstance(node, dict):
+        return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}/{key}").items()}
+    if isinstance(node, list):
+        return flat(dict(enumerate(node)), prefix)
+    return {prefix: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
+
+
+def outcome(folder: Path) -> dict:
+    """All that a run leaves, bit by bit, but the times and the folder."""
+    left = {}
+    for name in ("last.ckpt", "best.ckpt"):
+        checkpoint = load_checkpoint(folder / name)
+        state = checkpoint.pop("resume", {})
+        left |= flat({name: checkpoint, f"{name} resume": {k: state.get(k) for k in ("metrics", "callback_metrics", "stepped")}})
+    left |= flat({"metrics.json": json.loads((folder / "metrics.json").read_text())})
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    for tag in events.Tags()["scalars"]:
+        points = [(event.step, event.value) for event in events.Scalars(tag)]
+        left[f"curve {tag}"] = [step for step, _ in points] if "per_second" in tag else points
+    times = ("seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath", "best_model_path", "best_k_models", "kth_best")
+    return {key: value for key, value in left.items() if key.startswith("curve") or not any(t in key for t in times)}
+
+
+def differences(a: dict, b: dict) -> list[str]:
+    return [key for key in sorted(a.keys() | b.keys()) if key not in a or key not in b or a[key] != b[key]]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """(folder, outcome, seconds) of the run that nobody stops."""
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    assert run(folder.with_name("first"), words=[*WORDS, "trainer.max_epochs=1"]) == 0  # starts the server
+    start = time.monotonic()
+    assert run(folder) == 0
+    return folder, outcome(folder), time.monotonic() - start
+
+
+def test_two_unbroken_runs_are_the_same_to_the_last_bit(unbroken, tmp_path):
+    assert run(tmp_path / "run") == 0
+    assert differences(unbroken[1], outcome(tmp_path / "run")) == []
+
+
+def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_path):
+    """Twenty kills, in runs of several lives each."""
+    draw, kills, lives = random.Random(1), 0, 0
+    while kills < 20:
+        folder = tmp_path / f"run{lives}"
+        for _ in range(4):
+            kills += run(folder, after=draw.uniform(0.1, 1.0) * unbroken[2]) != 0
+        assert run(folder) == 0
+        assert differences(unbroken[1], outcome(folder)) == []
+        lives += 1
+        assert lives < 20, "the kills come too late"
+
+
+@pytest.mark.parametrize("dies", ("writing a checkpoint", "in validation", "in the test"))
+def test_killed_at_a_chosen_place_a_run_ends_with_the_same_bits(unbroken, tmp_path, dies):
+    assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL
+    assert run(tmp_path / "run") == 0
+    assert differences(unbroken[1], outcome(tmp_path / "run")) == []
+
+
+def test_a_finished_run_says_so_and_does_nothing(unbroken, capsys):
+    before = (unbroken[0] / "last.ckpt").stat().st_mtime_ns
+    metrics = train(configure(*WORDS, f"hydra.run.dir={unbroken[0]}"))
+    assert "finished" in capsys.readouterr().out
+    assert metrics["epochs"] == 3 and (unbroken[0] / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
+    words = [*WORDS, "scheduler=none"]
+    assert run(tmp_path / "long", words=words) == 0
+    assert run(tmp_path / "run", words=[*words, "trainer.max_epochs=1"]) == 0
+    assert run(tmp_path / "run", words=words) == 0
+    found = differences(outcome(tmp_path / "long"), outcome(tmp_path / "run"))
+    assert [key for key in found if "test/" not in key] == []  # it was tested once more, at the end of its first life
+
+
+@pytest.mark.parametrize("change", ("optimizer.lr=0.01", "dataset.batch_size=50", "trainer.max_epochs=4", "seed=4"))
+def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
+    with pytest.raises(UserError, match=f"{change.split('=')[0]}: .* in the run, {change.split('=')[1]} now"):
+        train(configure(*WORDS, change, f"hydra.run.dir={unbroken[0]}"))
+
+
+def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_is_used(unbroken, tmp_path, capsys):
+    folder = shutil.copytree(unbroken[0], tmp_path / "run")
+    content = bytearray((folder / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "last.ckpt").write_bytes(content)
+    path, _ = newest_checkpoint(folder)
+    assert path.name == "previous.ckpt" and (folder / "last.ckpt.damaged").read_bytes() == content
+    assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", (b"", b"PK\x03\x04", b"<html></html>"))
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
+    (tmp_path / "best.ckpt").write_bytes(content)
+    with pytest.raises(UserError, match=r"best\.ckpt is truncated or is not a checkpoint"):
+        load_checkpoint(tmp_path / "best.ckpt")
+
+
+def test_a_malicious_checkpoint_is_named_and_never_executed(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save({"state_dict": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(UserError, match="malicious"):
+        load_checkpoint(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_what_could_not_be_read_back_is_refused_at_the_first_save(tmp_path):
+    with pytest.raises(UserError, match="pathlib"):
+        proj.checkpoint.AtomicCheckpointIO().save_checkpoint({"path": Path("x")}, str(tmp_path / "a.ckpt"))
+    assert not list(tmp_path.iterdir())
