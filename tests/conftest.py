@@ -44,7 +44,7 @@ def data_dir(tmp_path_factory) -> Path:
         y = labels["train"][:40] if i < 5 else labels["t10k"]
         pixels = draw(y, 32, 3, i).transpose(0, 3, 1, 2).reshape(len(y), -1)
         (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": y.tolist()}, protocol=4))
-    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol=4))
     return root
 

@@ -68,5 +68,7 @@ def test_help_and_config_import_nothing_heavy(command):
 def test_console_script_completes_options(command):
     script = Path(os.sys.executable).parent / "proj-train"
     env = {**os.environ, "COMP_LINE": "proj-train dataset=fas", "COMP_POINT": "22"}
-    process = command("-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env)
+    process = command(
+        "-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env
+    )
     assert "dataset=fashion_mnist" in process.stdout

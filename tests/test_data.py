@@ -88,7 +88,7 @@ def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used():
     batches = Batches(torch.arange(10.0), torch.arange(10), 4, lambda x, i, g: x[i], shuffle=True)
     parts = [y.tolist() for _, y in batches]
     assert [len(part) for part in parts] == [4, 4, 2] and len(batches) == 3
-    assert sorted(sum(parts, [])) == list(range(10))
+    assert sorted(y for part in parts for y in part) == list(range(10))
 
 
 def test_order_depends_on_seed_and_epoch_alone():

@@ -23,10 +23,8 @@ from proj.train import train
 # A server that has imported torch once; each run is a fork of it, a process of its own.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["proj.train", "proj.resume", "proj.models", "proj.data", "proj.dashboard"])
-WORDS = (
-    "dataset=digits model=mlp model.hidden=[32] model.dropout=0.2 dataset.shift=1 dataset.batch_size=100 "
-    "trainer.max_epochs=3 save_every=0 seed=3 ~callbacks.progress"
-).split()
+WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
+WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 
 
 def child(folder: str, words: list[str], dies: str | None) -> None:
@@ -76,13 +74,25 @@ def outcome(folder: Path) -> dict:
     for name in ("last.ckpt", "best.ckpt"):
         checkpoint = load_checkpoint(folder / name)
         state = checkpoint.pop("resume", {})
-        left |= flat({name: checkpoint, f"{name} resume": {k: state.get(k) for k in ("metrics", "callback_metrics", "stepped")}})
+        left |= flat(
+            {name: checkpoint, f"{name} resume": {k: state.get(k) for k in ("metrics", "callback_metrics", "stepped")}}
+        )
     left |= flat({"metrics.json": json.loads((folder / "metrics.json").read_text())})
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     for tag in events.Tags()["scalars"]:
         points = [(event.step, event.value) for event in events.Scalars(tag)]
         left[f"curve {tag}"] = [step for step, _ in points] if "per_second" in tag else points
-    times = ("seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath", "best_model_path", "best_k_models", "kth_best")
+    times = (
+        "seconds",
+        "per_second",
+        "folder",
+        "checkpoint",
+        "output_dir",
+        "dirpath",
+        "best_model_path",
+        "best_k_models",
+        "kth_best",
+    )
     return {key: value for key, value in left.items() if key.startswith("curve") or not any(t in key for t in times)}
 
 

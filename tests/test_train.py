@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def run(tmp_path_factory):
 
 
 def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
-    process, folder = run
+    process, _ = run
     for words in ("test accuracy", "setosa", "best epoch", "parameters", "243", "tensorboard --logdir", "best.ckpt"):
         assert words in process.stdout
     assert max(map(len, process.stdout.splitlines())) <= 80
@@ -131,10 +132,11 @@ def test_early_stopping_stops(configure):
 
 
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
-    words = ("-m", "proj.train", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
+    words = ("-m", "proj.train", "scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
     process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "last.ckpt").exists():
+    while not (tmp_path / "run" / "best.ckpt").exists():
         assert process.poll() is None
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130 and "python -m proj.train resume=run" in output

@@ -49,6 +49,7 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "trainer.max_epochs": whole(1),
     "trainer.log_every_n_steps": whole(1),
     "trainer.check_val_every_n_epoch": whole(1),
+    "trainer.limit_val_batches": ABOVE_ZERO,
     "trainer.accumulate_grad_batches": whole(1),
     "mode": ("min or max", lambda value: value in ("min", "max")),
 }

@@ -75,8 +75,8 @@ class AtomicCheckpointIO(CheckpointIO):
             except pickle.UnpicklingError as error:
                 what = ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
                 raise UserError(
-                    f"a checkpoint may hold tensors and plain values alone, this one holds {what}. Pass plain values to "
-                    "the network, or leave them out of save_hyperparameters."
+                    f"a checkpoint may hold tensors and plain values alone, this one holds {what}. Pass plain values "
+                    "to the network, or leave them out of save_hyperparameters."
                 ) from error
             self._readable = True
         write_atomically(Path(path), buffer.getbuffer())

@@ -33,7 +33,9 @@ class Dashboard(Callback):
             return  # a run that goes on has them already
         writer = trainer.logger.experiment
         # Only the names of the metrics: with values, TensorBoard 2.21 drops the curves of those tags or adds a point.
-        for summary in hparams(self.hyperparameters, dict.fromkeys(("val/acc", "val/loss", "test/acc", "test/loss"), 0)):
+        for summary in hparams(
+            self.hyperparameters, dict.fromkeys(("val/acc", "val/loss", "test/acc", "test/loss"), 0)
+        ):
             writer._get_file_writer().add_summary(summary)
         x, _ = next(iter(trainer.train_dataloader))
         if x.ndim == 4:

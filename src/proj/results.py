@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from proj.checkpoint import write_atomically
+
 
 def write_metrics(folder: Path, metrics: dict) -> None:
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_atomically(folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
 
 
 def read_metrics(folder: Path) -> dict | None:
@@ -25,7 +27,9 @@ def print_table(metrics: dict, monitor: str) -> None:
     if "test/acc" in metrics:
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}   loss {metrics['test/loss']:.4f}")
         per_class = metrics["test/acc_per_class"].items()
-        table.add_row("per class", "  ".join(f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class))
+        table.add_row(
+            "per class", "  ".join(f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class)
+        )
     table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}   {monitor} {metrics[monitor]:.4f}")
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")

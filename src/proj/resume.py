@@ -25,7 +25,10 @@ BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
-    """The newest whole checkpoint of a run and its contents; a damaged one is set aside. Raises UserError if all are."""
+    """The newest whole checkpoint of a run, and its contents; a damaged one is set aside.
+
+    Raises UserError if all are damaged.
+    """
     damaged = []
     for path in (folder / "last.ckpt", folder / "previous.ckpt"):
         if not path.is_file():
@@ -46,7 +49,11 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
 
     def flat(node: dict, prefix: str = "") -> dict:
         items = [(f"{prefix}{key}", value) for key, value in node.items()]
-        return {k: v for key, value in items for k, v in (flat(value, key + ".") if isinstance(value, dict) else {key: value}).items()}
+        return {
+            k: v
+            for key, value in items
+            for k, v in (flat(value, key + ".") if isinstance(value, dict) else {key: value}).items()
+        }
 
     before, now = flat(old), flat(new)
     free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "test", "trainer.")

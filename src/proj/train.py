@@ -18,10 +18,12 @@ from proj.errors import UserError
 def train(cfg: DictConfig) -> dict:
     """Train, test the best checkpoint, write metrics.json into `cfg.output_dir`; return the metrics.
 
-    A folder that holds the checkpoint of a stopped run is continued from there. Raises UserError for what the user can mend.
+    A folder that holds the checkpoint of a stopped run is continued from there.
+    Raises UserError for what the user can mend.
     """
     from lightning.pytorch import seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.utilities import rank_zero_only
 
     from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint
     from proj.dashboard import hyperparameters
@@ -31,18 +33,20 @@ def train(cfg: DictConfig) -> dict:
     quiet_lightning()
     OmegaConf.resolve(cfg)
     config = OmegaConf.to_container(cfg)
-    folder = Path(os.path.relpath(cfg.output_dir))
-    if folder.parts[:1] == ("..",):
-        folder = folder.absolute()
+    folder = Path(cfg.output_dir)
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())  # shorter to read and to type
     folder.mkdir(parents=True, exist_ok=True)
-    newest = newest_checkpoint(folder)
-    if newest:
-        refuse_changes(newest[1]["proj"]["config"], config, folder)
-        if newest[1]["resume"]["finished"] and newest[1]["epoch"] >= cfg.trainer.max_epochs and (metrics := read_metrics(folder)):
-            print(f"This run is finished, and its figures are in {folder}/metrics.json.")
+    path, state = newest_checkpoint(folder) or (None, None)
+    if state:
+        refuse_changes(state["proj"]["config"], config, folder)
+        finished = state["resume"]["finished"] and state["epoch"] >= cfg.trainer.max_epochs
+        if finished and (metrics := read_metrics(folder)):
+            print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
-    OmegaConf.save(cfg, folder / "config.yaml")
-    rewind_curves(folder, newest[1]["resume"]["lengths"] if newest else {})
+    if rank_zero_only.rank == 0:
+        OmegaConf.save(cfg, folder / "config.yaml")
+        rewind_curves(folder, state["resume"]["lengths"] if state else {})
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data = build(cfg.dataset)
@@ -55,9 +59,10 @@ def train(cfg: DictConfig) -> dict:
         optimizer=build(cfg.optimizer),
         scheduler=build(cfg.scheduler),
     )
-    resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), newest and newest[1]["resume"])
+    resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), state and state["resume"])
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
-    callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
+    if "dashboard" in callbacks:
+        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(
         cfg.trainer,
         callbacks=[resume, *callbacks.values()],
@@ -73,11 +78,15 @@ def train(cfg: DictConfig) -> dict:
         print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples, on {device}\n{folder}")
 
     try:
-        trainer.fit(model, data, ckpt_path=newest and newest[0], weights_only=True)
+        trainer.fit(model, data, ckpt_path=path, weights_only=True)
     except SystemExit as stop:  # a signal: `Resume` has saved
         print(f"\nStopped in epoch {trainer.current_epoch + 1}. To continue:\n    python -m proj.train resume={folder}")
         raise stop from None
 
+    if not callbacks["best"].best_model_path:
+        raise UserError(
+            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
+        )
     best = load_checkpoint(callbacks["best"].best_model_path)
     metrics = {
         **OmegaConf.to_container(cfg.choices),

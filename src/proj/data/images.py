@@ -75,7 +75,9 @@ class ImageDataModule(InMemoryDataModule):
                 count += torch.bincount(images[..., channel].flatten(), minlength=256)
         levels = torch.arange(256, dtype=torch.float64) / 255
         means = [(count @ levels / count.sum()) for count in counts]
-        deviations = [(count @ (levels - mean) ** 2 / count.sum()).sqrt() for count, mean in zip(counts, means)]
+        deviations = [
+            (count @ (levels - mean) ** 2 / count.sum()).sqrt() for count, mean in zip(counts, means, strict=True)
+        ]
         self.mean = self.mean or [float(mean) for mean in means]
         self.std = self.std or [max(float(deviation), 1e-6) for deviation in deviations]
 
@@ -95,7 +97,7 @@ class ImageDataModule(InMemoryDataModule):
 
 
 class TorchvisionDataModule(ImageDataModule):
-    """Images of a torchvision dataset class: `source(root=…, train=…, download=…)` with data, targets and classes."""
+    """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes."""
 
     def __init__(self, source: Callable, data_dir: str, **settings) -> None:
         super().__init__(**settings)
@@ -117,8 +119,8 @@ class TorchvisionDataModule(ImageDataModule):
             except Exception as error:
                 reason = str(error).strip().split("\n")[-1]
                 raise UserError(
-                    f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not be "
-                    f"downloaded ({reason}). Name the folder that has it with data_dir=… (or PROJ_DATA_DIR), or use "
+                    f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not "
+                    f"be downloaded ({reason}). Name the folder that has it with data_dir=… (or PROJ_DATA_DIR), or use "
                     "dataset=digits, which needs no download."
                 ) from error
 
@@ -131,7 +133,7 @@ class TorchvisionDataModule(ImageDataModule):
         try:
             return self.source(root=str(self.data_dir), **settings)
         except Exception as error:
-            if isinstance(error, RuntimeError) and "not found" in str(error) or settings.get("download"):
+            if (isinstance(error, RuntimeError) and "not found" in str(error)) or settings.get("download"):
                 raise
             files = ", ".join(map(str, damaged_files(self.source_class, self.data_dir))) or f"A file in {self.data_dir}"
             raise UserError(

@@ -43,7 +43,9 @@ class CNN(Classifier):
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
         pools = list(pool) * len(widths) if len(pool) == 1 else pool
         if len(pools) != len(widths):
-            raise UserError(f"model.pool has {len(pools)} entries for {len(widths)} groups of model.widths: give as many.")
+            raise UserError(
+                f"model.pool has {len(pools)} entries for {len(widths)} groups of model.widths: give as many."
+            )
         early = choose("model.pool_after", pool_after, {"first": True, "last": False})
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm2d, "none": None})
         pooling = choose(

@@ -1,0 +1,58 @@
+"""What the README shows is what the commands do."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+COMMANDS = sorted({m[1].split("#")[0].strip() for m in re.finditer(r"^    python -m (proj\.train.*)$", README, re.M)})
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "resume=" not in line])
+def test_every_command_composes(command, line):
+    process = command("-m", *line.replace(" -m ", " ").split(), "--cfg", "job")
+    swept = "," in line  # without -m, Hydra points out that commas need it
+    assert process.returncode == (1 if swept else 0), process.stderr
+    assert ("--multirun" in process.stderr) == swept
+
+
+def block(pattern: str) -> str:
+    return re.search(rf"```\w+\n((?:(?!```).)*?{pattern}.*?)```", README, re.S)[1]
+
+
+def test_the_datasets_and_the_model_that_it_adds_train(command, tmp_path, data_dir):
+    (tmp_path / "wine.py").write_text(
+        "import sklearn.datasets, torch\nfrom proj.data.datamodule import InMemoryDataModule, Split, stratified\n"
+        + block("class WineDataModule")
+    )
+    (tmp_path / "linear.py").write_text(
+        "import math\nfrom torch import nn\nfrom proj.models import Classifier\n" + block("class Linear")
+    )
+    for name, pattern in (
+        ("dataset/wine", "wine.Wine"),
+        ("dataset/kmnist", "datasets.KMNIST"),
+        ("model/linear", "linear.L"),
+    ):
+        file = tmp_path / "conf" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block(pattern))
+    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
+    words = ("-m", "proj.train", f"--config-dir={tmp_path}/conf", "-m", f"data_dir={data_dir}", "trainer.max_epochs=1")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process = command(*words, "dataset=wine,kmnist", "model=linear", env=env)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("test accuracy") == 2
+
+
+def test_each_addition_takes_under_15_lines():
+    for pattern in ("class WineDataModule", "class Linear", "wine.Wine", "linear.L", "datasets.KMNIST"):
+        assert len(block(pattern).splitlines()) < 15
+
+
+def test_the_first_commands_set_everything_up():
+    run, test = re.findall(r"^    (python3 -m venv .*)$", README, re.M)
+    assert run.endswith("python -m proj.train") and test.endswith("python -m pytest")
+    assert sys.version_info >= (3, 10)
