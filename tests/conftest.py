@@ -1,5 +1,9 @@
 """Tiny data in the real file formats, and commands run in a folder of their own."""
 
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests run in parallel, and threads of two programs collide
+
 import pickle
 import struct
 import subprocess
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-import proj.command
+import proj.config
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -60,7 +64,7 @@ def configure(tmp_path, data_dir):
         words = [f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", *overrides]
         if any("cifar10" in word for word in overrides):
             words.append(TINY_CIFAR10)
-        return proj.command.configure(*words)
+        return proj.config.configure(*words)
 
     return configure
 

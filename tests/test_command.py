@@ -11,7 +11,7 @@ import pytest
         ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
         ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp."),
         ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
-        ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.005"),
+        ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
         ("dataset.standardize=maybe", "is not true or false"),
         ("dataset=digits model.widths=3", "model.widths=3 is not a list"),
         ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),

@@ -3,7 +3,7 @@ import pytest
 import torch
 from conftest import write_idx
 
-from proj.command import build
+from proj.config import build
 from proj.data.batches import Batches
 from proj.data.images import crop_and_flip
 from proj.errors import UserError

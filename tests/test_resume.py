@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import proj.checkpoint
 from proj.checkpoint import load_checkpoint
-from proj.command import configure
+from proj.config import configure
 from proj.errors import UserError
 from proj.resume import newest_checkpoint
 from proj.train import train

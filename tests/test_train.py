@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
 
 from proj.checkpoint import load_model
-from proj.command import build, new_folder
+from proj.config import build, new_folder
 from proj.models import CNN
 from proj.train import train
 

@@ -9,8 +9,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.command import CONF, sentences
-from proj.errors import UserError
+from proj.errors import UserError, sentences
 
 
 def whole(low: int) -> tuple[str, Callable]:
@@ -62,8 +61,10 @@ def check(cfg: DictConfig) -> None:
     """
     check_types(cfg, list(cfg.hydra.overrides.task))
     if cfg.dataset.kind not in cfg.model.accepts:
-        models = {file.stem: OmegaConf.load(file).accepts for file in sorted(CONF.glob("model/*.yaml"))}
-        fitting = " or ".join(f"model={name}" for name, accepts in models.items() if cfg.dataset.kind in accepts)
+        loader = GlobalHydra.instance().config_loader()
+        words = [f"model={name}" for name in loader.get_group_options("model")]
+        composed = {word: loader.load_configuration("train", [word], run_mode=RunMode.RUN) for word in words}
+        fitting = " or ".join(word for word in words if cfg.dataset.kind in composed[word].model.accepts)
         chosen = cfg.hydra.runtime.choices
         raise UserError(
             f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "

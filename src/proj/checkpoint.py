@@ -12,7 +12,7 @@ import lightning
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from proj.command import build
+from proj.config import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 

@@ -1,8 +1,10 @@
 """What a user can mend is said in one sentence, without a traceback; HYDRA_FULL_ERROR=1 shows it."""
 
 import difflib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -43,3 +45,25 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     return None
+
+
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
+    try:
+        yield
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None or FULL_ERROR:
+            raise
+        raise SystemExit(f"error: {sentence}") from None
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a Hydra command under `sentences`."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+    with sentences():
+        command()

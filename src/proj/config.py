@@ -1,8 +1,5 @@
-"""How a command starts: where its configuration lies, and how it ends when the user made a mistake."""
+"""The configuration: where it lies, how it is composed, and what is built from it."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -13,7 +10,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from proj.errors import UserError, explain
+from proj.check import check
+from proj.errors import UserError
 
 CONF = Path(__file__).parent / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -36,28 +34,6 @@ def new_folder(parent: str) -> str:
 OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
 
 
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
-    try:
-        yield
-    except Exception as error:
-        sentence = explain(error)
-        if sentence is None or FULL_ERROR:
-            raise
-        raise SystemExit(f"error: {sentence}") from None
-
-
-def run(command: Callable[[], object]) -> None:
-    """Run a Hydra command under `sentences`."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
-    with sentences():
-        command()
-
-
 def build(node: DictConfig | None, **settings):
     """`instantiate` less what only the checks read; None for an empty node. Raises UserError for unfit arguments."""
     if not node or not node.get("_target_"):
@@ -76,8 +52,6 @@ def build(node: DictConfig | None, **settings):
 
 def configure(*overrides: str) -> DictConfig:
     """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`."""
-    from proj.check import check
-
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", list(overrides), return_hydra_config=True)
         check(cfg)
