@@ -38,6 +38,12 @@ def test_arguments_that_lightning_refuses_are_one_sentence(command):
     assert len(process.stderr.splitlines()) == 1
 
 
+def test_a_gpu_that_is_not_there_is_one_sentence(command):
+    process = command("-m", "proj.train", "trainer=gpu", env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    assert process.returncode == 1 and "use trainer=cpu" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+
+
 def test_full_error_shows_the_traceback(command):
     process = command("-m", "proj.train", "optimizer.lrr=1", env={**os.environ, "HYDRA_FULL_ERROR": "1"})
     assert process.returncode == 1 and "Traceback" in process.stderr
