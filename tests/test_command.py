@@ -78,3 +78,12 @@ def test_console_script_completes_options(command):
         "-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env
     )
     assert "dataset=fashion_mnist" in process.stdout
+
+
+def test_a_mistake_in_a_resumed_run_is_one_sentence(command, tmp_path):
+    config = command("-m", "proj.train", "--cfg", "job", "output_dir=run", "choices=null").stdout
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(config)
+    for words, sentence in (("trainer.max_epochs=-3", "not a whole number"), ("optimizer.lrr=1", "Did you mean 'lr'")):
+        process = command("-m", "proj.train", "resume=run", words)
+        assert process.returncode == 1 and sentence in process.stderr and len(process.stderr.splitlines()) == 1

@@ -70,9 +70,14 @@ def check(cfg: DictConfig) -> None:
             f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
             f"{cfg.dataset.kind} data: use {fitting}."
         )
+    check_ranges(cfg)
+
+
+def check_ranges(cfg: DictConfig) -> None:
+    """Raises UserError for a value out of its range."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and not holds(value):
+        if value is not None and (isinstance(value, str) != (key == "mode") or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
 
 

@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from proj.check import check
+from proj.check import check, check_ranges
 from proj.errors import UserError
 
 CONF = Path(__file__).parent / "conf"  # in the wheel
@@ -67,11 +67,12 @@ def configure(*overrides: str) -> DictConfig:
 def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
     """The configuration that a run wrote into its folder, with `key=value` changes.
 
-    Raises UserError for a folder without one, OmegaConf's error for a key that it does not hold.
+    Raises UserError for a folder without one or a value out of range, OmegaConf's error for an unknown key.
     """
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     cfg = OmegaConf.load(folder / "config.yaml")
     OmegaConf.set_struct(cfg, True)
     cfg.merge_with_dotlist([*overrides, f"output_dir={folder}"])
+    check_ranges(cfg)
     return cfg

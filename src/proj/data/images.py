@@ -185,7 +185,7 @@ class DigitsDataModule(ImageDataModule):
 
 
 def sklearn_file(name: str) -> str:
-    """The path of a data file of scikit-learn's, without its import (1 s)."""
+    """The path of a data file of scikit-learn's, without its import, which takes seconds."""
     return os.path.join(find_spec("sklearn").submodule_search_locations[0], "datasets", "data", name)
 
 
