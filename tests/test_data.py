@@ -91,6 +91,13 @@ def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used():
     assert sorted(y for part in parts for y in part) == list(range(10))
 
 
+def test_a_single_example_left_over_joins_the_batch_before():
+    batches = Batches(torch.arange(9.0), torch.arange(9), 4, lambda x, i, g: x[i], shuffle=True)
+    parts = [y.tolist() for _, y in batches]
+    assert [len(part) for part in parts] == [4, 5] and len(batches) == 2
+    assert sorted(y for part in parts for y in part) == list(range(9))
+
+
 def test_order_depends_on_seed_and_epoch_alone():
     def order(seed: int, epoch: int) -> list[int]:
         batches = Batches(torch.arange(50.0), torch.arange(50), 8, lambda x, i, g: x[i], shuffle=True, seed=seed)

@@ -4,7 +4,7 @@ import time
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
 
@@ -14,7 +14,7 @@ def hyperparameters(cfg: DictConfig) -> dict[str, str | float]:
     return {
         **{name: str(choice) for name, choice in cfg.choices.items()},
         "lr": float(cfg.optimizer.lr),
-        "weight_decay": float(cfg.optimizer.weight_decay),
+        "weight_decay": float(OmegaConf.select(cfg, "optimizer.weight_decay") or 0),
         "batch_size": float(cfg.dataset.batch_size),
         "max_epochs": float(cfg.trainer.max_epochs),
         "seed": str(cfg.seed),

@@ -15,6 +15,8 @@ def counter_seed(*counters: int) -> int:
 class Batches:
     """An epoch's batches of (inputs, targets); the last one may be smaller, and no example is left out.
 
+    A single example left over in training joins the batch before it: no batch norm can train on one.
+
     The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
     Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples.
 
@@ -44,7 +46,9 @@ class Batches:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.targets) // (self.batch_size * self.world))
+        full, rest = divmod(len(self.targets), self.batch_size * self.world)
+        joins = self.shuffle and full and rest < 2 * self.world
+        return full + (rest > 0 and not joins)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # A generator: the epoch is read at the first `next`. Lightning 2.6 calls `iter` before it sets the epoch.
@@ -59,7 +63,8 @@ class Batches:
         order = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
         indices = torch.randperm(len(self.targets), generator=order).to(device)
         draws = torch.Generator(device)
-        for batch, index in enumerate(indices.split(step)[start:], start):
+        for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
-            part = index[self.rank :: self.world] if len(index) > self.rank else index[:1]  # never an empty batch
+            end = (batch + 1) * step if batch + 1 < len(self) else len(indices)
+            part = indices[batch * step : end][self.rank :: self.world]
             yield self.prepare(self.inputs, part, draws), self.targets[part]
