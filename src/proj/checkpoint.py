@@ -59,6 +59,11 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         ) from error
 
 
+def foreign(error: pickle.UnpicklingError) -> str:
+    """The names of what torch.load refused."""
+    return ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
+
+
 class AtomicCheckpointIO(CheckpointIO):
     """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file."""
 
@@ -73,10 +78,9 @@ class AtomicCheckpointIO(CheckpointIO):
             try:
                 torch.load(buffer, map_location="cpu", weights_only=True)
             except pickle.UnpicklingError as error:
-                what = ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
                 raise UserError(
-                    f"a checkpoint may hold tensors and plain values alone, this one holds {what}. Pass plain values "
-                    "to the network, or leave them out of save_hyperparameters."
+                    f"a checkpoint may hold tensors and plain values alone, this one holds {foreign(error)}. Pass "
+                    "plain values to the network, or leave them out of save_hyperparameters."
                 ) from error
             self._readable = True
         write_atomically(Path(path), buffer.getbuffer())
@@ -105,10 +109,9 @@ def load_checkpoint(path: str | Path) -> dict:
     except UserError:
         raise
     except pickle.UnpicklingError as error:
-        found = ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "objects"
         raise UserError(
-            f"{path} holds more than tensors and plain values ({found}), so it was not opened: it could run any code. "
-            "If it is not a file of your own, treat it as malicious."
+            f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
+            "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
     except Exception as error:
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
