@@ -55,7 +55,7 @@ def main() -> None:
             spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
             print(
                 f"| `{settings}` | {runs[0]['parameters']:,} | {statistics.mean(scores):.2f}{spread} % ({len(scores)}) "
-                f"| {f'≥ {100 * aim:g} %' if aim else '–'} | {min(run['seconds'] for run in runs):.0f} |",
+                f"| {f'≥ {100 * aim:g} %' if aim else '–'} | {min(run['seconds'] for run in runs):.3g} |",
                 flush=True,
             )
 
