@@ -130,9 +130,6 @@ class Resume(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
 
-    def on_validation_batch_start(self, *args, **settings) -> None:
-        self._leave()  # not a point to save at; the last checkpoint is as good
-
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer, pl_module, batch_idx=None)
         self._give_signals_back()
