@@ -51,6 +51,7 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "trainer.limit_val_batches": ABOVE_ZERO,
     "trainer.accumulate_grad_batches": whole(1),
     "mode": ("min or max", lambda value: value in ("min", "max")),
+    "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
 
 
@@ -77,7 +78,7 @@ def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and (isinstance(value, str) != (key == "mode") or not holds(value)):
+        if value is not None and (isinstance(value, str) != (key in ("mode", "on_nan")) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
 
 

@@ -1,10 +1,13 @@
 """What a user can mend is said in one sentence, without a traceback; HYDRA_FULL_ERROR=1 shows it."""
 
 import difflib
+import errno
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -29,10 +32,28 @@ def choose(key: str, value: str, options: dict):
     return options[value]
 
 
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it came from."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def unwritable(error: BaseException) -> str | None:
+    """The file that could not be written, and why; None for another error."""
+    reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+    for link in chain(error):
+        if isinstance(link, OSError) and link.errno in reasons:
+            return f"{link.filename or 'a file of the run'} could not be written ({link.strerror})"
+    return None
+
+
 def explain(error: BaseException) -> str | None:
-    """The sentence for an error of the command line or the configuration; None for a bug."""
+    """The sentence for an error of the command line, the configuration or the disk; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
+    if disk := unwritable(error):
+        return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
@@ -60,6 +81,36 @@ def sentences() -> Iterator[None]:
         if sentence is None or FULL_ERROR:
             raise
         raise SystemExit(f"error: {sentence}") from None
+    except KeyboardInterrupt:  # before the training, which saves and says how to continue
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
+    """Raises UserError for what breaks a run from outside: a full disk, or too little memory."""
+    command = f"python -m proj.train resume={folder}"
+    hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
+    threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
+    try:
+        yield
+    except SystemExit as stop:
+        if type(stop.code) is int and stop.code > 128:  # a signal: `Resume` has saved
+            print(f"\nStopped. To continue:\n    {command}")
+        raise
+    except Exception as error:
+        if not isinstance(error, UserError) and (disk := unwritable(error)):
+            raise UserError(f"{disk}. What the run saved before is whole: make room, then {command}") from error
+        if isinstance(error, MemoryError | RuntimeError) and re.search(
+            "can't allocate memory|not enough memory|out of memory|Unable to allocate|^$", str(error)
+        ):
+            smaller = f"dataset.batch_size={batch_size // 2}" if batch_size > 1 else "a smaller model"
+            raise UserError(
+                f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}; "
+                "trainer.accumulate_grad_batches=2 makes up for half the batch."
+            ) from error
+        raise
+    finally:
+        threading.excepthook = hook
 
 
 def run(command: Callable[[], object]) -> None:

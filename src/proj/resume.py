@@ -7,11 +7,14 @@ no generator's state has to be kept. TensorBoard's files are cut back to their l
 """
 
 import os
+import platform
 import random
+import re
 import signal
 import time
 from pathlib import Path
 
+import lightning
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -19,6 +22,7 @@ from torchmetrics import Metric
 
 from proj.checkpoint import DamagedCheckpoint, load_checkpoint, sync_folder
 from proj.data.batches import counter_seed
+from proj.divergence import Divergence
 from proj.errors import UserError
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
@@ -56,7 +60,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         }
 
     before, now = flat(old), flat(new)
-    free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "test", "trainer.")
+    free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "on_nan", "test", "trainer.")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
     fixed += ("trainer.max_epochs",) if scheduled else ()  # the schedule was laid out for that many
@@ -70,6 +74,32 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
             f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "
             f"resume={folder}; for a new run, choose another hydra.run.dir."
         )
+
+
+def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
+    """old, new: `contents` of the checkpoint and of now. Raises UserError where the examples are not the same."""
+    if old["data"] != new["data"]:
+        raise UserError(
+            f"{folder} holds a run on other data (checksum {old['data']} in the run, {new['data']} now): a file has "
+            "changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+        )
+
+
+def environment(trainer: Trainer) -> dict[str, str | int]:
+    """What the last bits of a run depend on, beside its settings."""
+    device = trainer.strategy.root_device
+    try:
+        processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):  # not Linux on x86
+        processor = platform.machine()
+    return {
+        "torch": str(torch.__version__),
+        "lightning": lightning.__version__,
+        "processor": f"{processor} ({torch.backends.cpu.get_cpu_capability()})",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processes": trainer.world_size,
+    }
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -97,16 +127,26 @@ class Resume(Callback):
     """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. First of the callbacks.
 
     described: what every checkpoint says about itself. state: `load_checkpoint(…)["resume"]` of the run to continue.
-    Several processes save at the start of an epoch alone, where none of them holds a part of a metric.
+    Several processes agree on it once a window of steps (`trainer.log_every_n_steps`).
     """
 
-    def __init__(self, folder: Path, seed: int, seconds: float, described: dict, state: dict | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        seconds: float,
+        described: dict,
+        skip_nan: bool = False,
+        state: dict | None = None,
+    ) -> None:
         self.folder, self.seed, self.every, self.described = folder, seed, seconds, described
         self.state = state  # until it is applied, at the first batch
         self.saving: dict | None = None  # what goes into the checkpoint that is being written
         self.signal: int | None = None
         self.start: float | None = None
+        self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
+        self.divergence = Divergence(folder, skip_nan, state["skipped"] if state else 0)
 
     @property
     def seconds(self) -> float:
@@ -115,68 +155,113 @@ class Resume(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
-        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._take_signals()
+        self.environment = environment(trainer)
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
+            self._compare_environment(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
+        due, number = self._asked(trainer, batch_idx)
         if self.state:
             self._restore(trainer, pl_module)
-        elif self._due(trainer, batch_idx):
+        elif due:
             self._save(trainer, pl_module, batch_idx)
-        self._leave()
+        self._leave(trainer, number)
         seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
+        self.divergence.step_begins(trainer)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
+        self.divergence.before_optimizer(optimizer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        self.divergence.step_ends(trainer, outputs, batch_idx)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step:
+            self.divergence.look(trainer, pl_module)  # the best checkpoint may follow
         seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        _, number = self._asked(trainer, batch_idx=0)
         self._save(trainer, pl_module, batch_idx=None)
-        self._give_signals_back()
-        self._leave()
+        self._leave(trainer, number)
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._give_signals_back()
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take_signals()  # Lightning gave them back at the end of the training
+
+    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx, *rest) -> None:
+        self._leave(trainer, self._asked(trainer, batch_idx)[1])
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._leave(trainer, self._asked(trainer, batch_idx=0)[1])
+
+    def _take_signals(self) -> None:
+        # In place of Lightning's, which under Slurm save inexactly and queue the job again. Slurm sends TERM before
+        # preemption, or USR1 where sbatch --signal asks for it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame) -> None:
         if self.signal:
             os._exit(128 + number)  # asked a second time: at once
         self.signal = number
 
-    def _leave(self) -> None:
-        if self.signal:
-            raise SystemExit(128 + self.signal)
+    def _leave(self, trainer: Trainer, number: int) -> None:
+        if number:  # Lightning kills the first process where another ends with an error
+            raise SystemExit(128 + number if trainer.is_global_zero else 0)
 
-    def _give_signals_back(self) -> None:
-        for number, handler in getattr(self, "handlers", {}).items():
-            signal.signal(number, handler)
-
-    def _due(self, trainer: Trainer, batch_idx: int) -> bool:
+    def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:
+        """Whether to save, and the signal by which to leave or 0: the same in all processes."""
+        window = trainer.accumulate_grad_batches * (trainer.log_every_n_steps if trainer.world_size > 1 else 1)
+        if batch_idx % window:
+            return False, 0
+        number = self.signal or 0
+        due = bool(number) or time.monotonic() - self.saved > self.every
         if trainer.world_size > 1:
-            return batch_idx == 0 and trainer.current_epoch > 0
-        asked = self.signal or time.monotonic() - self.saved > self.every
-        return bool(asked) and batch_idx % trainer.accumulate_grad_batches == 0
+            both = torch.tensor([float(due), number], device=trainer.strategy.root_device)
+            due, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
+        return bool(due), number
+
+    def _compare_environment(self, trainer: Trainer) -> None:
+        before, now = self.state["environment"], self.environment
+        if before["processes"] != now["processes"]:
+            raise UserError(
+                f"{self.folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share "
+                f"out each batch. Continue it with trainer.devices={before['processes']}."
+            )
+        changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+        if changes and trainer.is_global_zero:
+            print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
+        self.divergence.look(trainer, pl_module)
+        metrics = {
+            name: {"count": metric._update_count, "state": {k: v.cpu() for k, v in metric.metric_state.items()}}
+            for name, metric in pl_module.named_modules()
+            if isinstance(metric, Metric) and metric._update_count
+        }
+        parts = [metrics] * trainer.world_size
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(parts, metrics)
         lengths = {}
-        for logger in trainer.loggers:
-            logger.save()
-        for path in event_files(self.folder):
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-            lengths[path.name] = path.stat().st_size
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.save()
+            for path in event_files(self.folder):
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+                lengths[path.name] = path.stat().st_size
         self.saving = {
             "batch": batch_idx or 0,
             "finished": batch_idx is None,
             "lengths": lengths,
-            "metrics": {
-                name: {"count": metric._update_count, "state": {k: v.clone() for k, v in metric.metric_state.items()}}
-                for name, metric in pl_module.named_modules()
-                if isinstance(metric, Metric) and metric._update_count
-            },
+            "metrics": parts,  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
+            "skipped": self.divergence.skipped,
+            "environment": self.environment,
         }
         last = self.folder / "last.ckpt"
         if trainer.is_global_zero and last.is_file():
@@ -209,7 +294,7 @@ class Resume(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
         modules = dict(pl_module.named_modules())
-        for name, metric in state["metrics"].items():
+        for name, metric in state["metrics"][trainer.global_rank].items():
             for attribute, value in metric["state"].items():
                 setattr(modules[name], attribute, value.to(pl_module.device))
             modules[name]._update_count, modules[name]._computed = metric["count"], None

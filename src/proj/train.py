@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
-from proj.errors import UserError, run, sentences
+from proj.errors import UserError, run, run_errors, sentences
 
 
 def train(cfg: DictConfig) -> dict:
@@ -23,15 +23,31 @@ def train(cfg: DictConfig) -> dict:
     A folder that holds the checkpoint of a stopped run is continued from there.
     Raises UserError for what the user can mend.
     """
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from proj.lock import locked
+
+    OmegaConf.resolve(cfg)
+    folder = Path(cfg.output_dir)
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())  # shorter to read and to type
+    with run_errors(folder, cfg.dataset.batch_size):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder) if rank_zero_only.rank == 0 else contextlib.nullcontext():
+            return train_in(folder, cfg)
+
+
+def train_in(folder: Path, cfg: DictConfig) -> dict:
+    """`train` in the run's folder, which no other process writes."""
     import torch
     from lightning.pytorch import seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
     from lightning.pytorch.utilities import rank_zero_only
 
-    from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint
+    from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint, write_atomically
     from proj.dashboard import hyperparameters
     from proj.results import print_table, read_metrics, write_metrics
-    from proj.resume import Resume, newest_checkpoint, refuse_changes, rewind_curves
+    from proj.resume import Resume, newest_checkpoint, refuse_changes, refuse_other_data, rewind_curves
 
     quiet_lightning()
     keep_freed_memory()
@@ -39,12 +55,12 @@ def train(cfg: DictConfig) -> dict:
         raise UserError(
             "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
         )
-    OmegaConf.resolve(cfg)
+    devices, there = cfg.trainer.devices, torch.cuda.device_count()
+    if cfg.trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
+        raise UserError(
+            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
+        )
     config = OmegaConf.to_container(cfg)
-    folder = Path(cfg.output_dir)
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())  # shorter to read and to type
-    folder.mkdir(parents=True, exist_ok=True)
     path, state = newest_checkpoint(folder) or (None, None)
     if state:
         refuse_changes(state["proj"]["config"], config, folder)
@@ -53,7 +69,7 @@ def train(cfg: DictConfig) -> dict:
             print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
     if rank_zero_only.rank == 0:
-        OmegaConf.save(cfg, folder / "config.yaml")
+        write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
         rewind_curves(folder, state["resume"]["lengths"] if state else {})
     seed_everything(cfg.seed, workers=True, verbose=False)
 
@@ -67,7 +83,10 @@ def train(cfg: DictConfig) -> dict:
         optimizer=build(cfg.optimizer),
         scheduler=build(cfg.scheduler),
     )
-    resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), state and state["resume"])
+    known = contents(config, data)
+    if state:
+        refuse_other_data(state["proj"], known, folder)
+    resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "skip", state and state["resume"])
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
@@ -85,11 +104,7 @@ def train(cfg: DictConfig) -> dict:
         device = trainer.strategy.root_device
         print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples, on {device}\n{folder}")
 
-    try:
-        trainer.fit(model, data, ckpt_path=path, weights_only=True)
-    except SystemExit as stop:  # a signal: `Resume` has saved
-        print(f"\nStopped in epoch {trainer.current_epoch + 1}. To continue:\n    python -m proj.train resume={folder}")
-        raise stop from None
+    trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
     if not callbacks["best"].best_model_path:
         raise UserError(
@@ -114,6 +129,8 @@ def train(cfg: DictConfig) -> dict:
         metrics["test/acc_per_class"] = dict(zip(data.class_names, model.acc_per_class.tolist(), strict=True))
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
+        if resume.divergence.skipped:
+            print(f"{resume.divergence.skipped} steps were left out: their gradients were NaN or infinite.")
         print_table(metrics, cfg.monitor)
     return metrics
 
@@ -132,6 +149,7 @@ def quiet_lightning() -> None:
         ".*litlogger",
         ".*jit.trace",
         ".*smaller than the logging",
+        ".*dataloader is not resumable",  # it is
     ):
         warnings.filterwarnings("ignore", message)
 

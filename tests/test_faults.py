@@ -1,0 +1,263 @@
+"""What breaks a run from outside, or within it, ends in one sentence, and nothing is lost."""
+
+import math
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from proj.checkpoint import load_checkpoint
+from proj.errors import UserError
+from proj.lock import locked
+from proj.models import Classifier
+from proj.train import train
+
+TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
+
+
+def at_batch(monkeypatch, epoch: int, batch: int, happens) -> None:
+    """Let `happens(loss)` replace the loss of one batch."""
+    real = Classifier.training_step
+
+    def training_step(self, *args):
+        loss = real(self, *args)
+        return happens(loss) if (self.current_epoch, args[1]) == (epoch, batch) else loss
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk("350k") -> a folder on a file system of that size, in memory."""
+    mounted = []
+
+    def mount(size: str) -> Path:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("only root may mount a small file system")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with open(folder / "ballast", "wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while file.write(bytes(size)):
+                    pass
+            except OSError:
+                pass
+
+
+def test_a_folder_in_use_is_refused_with_the_process_that_holds_it(configure, tmp_path):
+    cfg = configure(*TINY)
+    (tmp_path / "run").mkdir()
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(UserError, match=rf"run is in use by process {os.getpid()} on \S+\. Wait"),
+    ):
+        train(cfg)
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_folder_is_free_once_its_run_has_ended_or_its_process_is_dead(configure, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    ready, told = os.pipe()
+    child = os.fork()
+    if not child:
+        with locked(tmp_path / "run"):
+            os.write(told, b".")
+            signal.pause()
+    os.read(ready, 1)
+    with pytest.raises(UserError, match=f"process {child} on"):
+        train(configure(*TINY))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with monkeypatch.context() as patch:
+        at_batch(patch, 0, 3, lambda loss: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(configure(*TINY))
+    assert train(configure(*TINY))["epochs"] == 2
+
+
+def test_a_loss_that_turns_nan_stops_the_run_before_a_checkpoint_is_overwritten(configure, tmp_path, monkeypatch):
+    at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
+    sentence = (
+        rf"the loss turned NaN or infinite in step 16 \(epoch 2\), at a learning rate of 0\.03\. The last good "
+        rf"checkpoint is {tmp_path}/run/last\.ckpt\. .*resume={tmp_path}/run on_nan=skip$"
+    )
+    with pytest.raises(UserError, match=sentence):
+        train(configure(*TINY, "trainer.log_every_n_steps=3"))
+    last = load_checkpoint(tmp_path / "run" / "last.ckpt")
+    assert last["epoch"] == 1 and last["global_step"] == 15
+    for checkpoint in (last, load_checkpoint(tmp_path / "run" / "best.ckpt")):
+        assert all(weight.isfinite().all() for weight in checkpoint["state_dict"].values())
+
+
+def test_a_loss_that_turns_infinite_is_noticed_within_the_epoch_without_checkpoints(configure):
+    words = ("optimizer=sgd", "optimizer.lr=1e30", "scheduler=none", "save_every=1000", "trainer.max_epochs=1")
+    with pytest.raises(UserError, match=r"in step \d \(epoch 1\), at a learning rate of 1e\+30\. There was no checkp"):
+        train(configure(*words))
+
+
+def test_weights_that_turn_nan_after_the_last_loss_never_reach_a_checkpoint(configure, tmp_path, monkeypatch):
+    def spoil(loss):
+        return loss + 0 * loss.sqrt().sub(loss.detach().sqrt()).sqrt()  # 0 in value, its gradient is NaN
+
+    at_batch(monkeypatch, 0, 10, spoil)  # the last of the epoch: a validation follows
+    with pytest.raises(UserError, match="a weight turned NaN or infinite by step 11"):
+        train(configure(*TINY))
+    assert not (tmp_path / "run" / "best.ckpt").exists()
+
+
+def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monkeypatch, capsys):
+    at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
+    assert train(configure(*TINY, "on_nan=skip"))["epochs"] == 2
+    assert "1 steps were left out" in capsys.readouterr().out
+    moments = load_checkpoint(tmp_path / "run" / "last.ckpt")["optimizer_states"][0]["state"]
+    assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22
+
+
+def rewrite(file: Path, change) -> None:
+    checkpoint = torch.load(file, weights_only=True)
+    change(checkpoint)
+    torch.save(checkpoint, file)
+
+
+def test_another_machine_is_said_in_one_line_and_the_run_goes_on(configure, tmp_path, capsys):
+    train(configure(*TINY, "trainer.max_epochs=1"))
+    rewrite(tmp_path / "run" / "last.ckpt", lambda known: known["resume"]["environment"].update(torch="2.0", threads=7))
+    assert train(configure(*TINY))["epochs"] == 2
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "last bits may differ" in line]
+    assert f"torch: 2.0 in the run, {torch.__version__} now; threads: 7 in the run, 1 now" in line
+
+
+def test_another_number_of_processes_is_refused(configure, tmp_path):
+    train(configure(*TINY, "trainer.max_epochs=1"))
+    rewrite(tmp_path / "run" / "last.ckpt", lambda known: known["resume"]["environment"].update(processes=2))
+    with pytest.raises(UserError, match=r"a run of 2 processes, not of 1.* trainer\.devices=2"):
+        train(configure(*TINY))
+
+
+def test_data_of_the_right_size_with_other_content_is_refused_on_resume(configure, tmp_path, data_dir):
+    words = ("dataset=mnist", "model=mlp", "model.hidden=[8]", *TINY)
+    train(configure(*words, "trainer.max_epochs=1"))
+    raw = tmp_path / "other" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (data_dir / "MNIST" / "raw").iterdir():
+        content = bytearray(file.read_bytes())
+        content[-1] ^= file.name.startswith("train-images")
+        (raw / file.name).write_bytes(content)
+    with pytest.raises(UserError, match=r"run on other data \(checksum \w{8} in the run, \w{8} now\).* data_dir="):
+        train(configure(*words, f"data_dir={tmp_path}/other"))
+
+
+@pytest.mark.parametrize(
+    "happens",
+    (
+        lambda loss: torch.empty(2**55),
+        lambda loss: np.empty(2**55),
+        lambda loss: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")),
+    ),
+    ids=("torch", "numpy", "CUDA"),
+)
+def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch, happens):
+    at_batch(monkeypatch, 0, 2, happens)
+    with pytest.raises(UserError, match=r"not suffice for dataset\.batch_size=10: .* dataset\.batch_size=5;"):
+        train(configure(*TINY))
+
+
+def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):
+    disk = small_disk("350k")
+    words = ("dataset=digits", "model=mlp", *TINY)
+    with pytest.raises(UserError, match=rf"last\.ckpt could not be written \(No space left .*resume={disk}/run$"):
+        train(configure(*words, folder=disk / "run"))
+    assert not list((disk / "run").glob("*.tmp"))
+    assert load_checkpoint(disk / "run" / "previous.ckpt")["global_step"] >= 1
+    subprocess.run(["mount", "-o", "remount,size=9m", str(disk)], check=True)
+    assert train(configure(*words, folder=disk / "run"))["epochs"] == 2
+
+
+def test_a_disk_that_fills_up_under_the_curves_is_one_sentence(configure, small_disk, monkeypatch, capfd):
+    disk = small_disk("2m")
+    at_batch(monkeypatch, 1, 3, lambda loss: fill(disk) or loss)
+    with pytest.raises(UserError, match=r"could not be written \(No space left on device\)\. What the run saved"):
+        train(configure("trainer.max_epochs=400", "scheduler=none", "save_every=0.5", folder=disk / "run"))
+    assert "Traceback" not in capfd.readouterr().err
+    (disk / "ballast").unlink()
+    monkeypatch.undo()
+    assert train(configure("trainer.max_epochs=2", "scheduler=none", folder=disk / "run"))["epochs"] == 2
+
+
+@pytest.mark.parametrize("state", ("full", "read-only"))
+def test_hydras_own_files_on_a_full_or_read_only_disk_are_one_sentence(command, small_disk, state):
+    disk = small_disk("64k")
+    if state == "full":
+        fill(disk)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    for word in (f"hydra.run.dir={disk}/run", f"hydra.run.dir=${{new_folder:{disk}/outputs}}"):
+        process = command("-m", "proj.train", word)
+        assert process.returncode == 1 and len(process.stderr.splitlines()) == 1
+        assert re.match(r"error: \S.* could not be written \(.*\): make room, or choose", process.stderr)
+
+
+def test_an_existing_run_on_a_read_only_disk_is_one_sentence(configure, small_disk):
+    disk = small_disk("2m")
+    (disk / "run").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(UserError, match=r"could not be written \(Read-only file system\)"):
+        train(configure(*TINY, folder=disk / "run"))
+
+
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
+@pytest.mark.parametrize("slurm", (False, True))
+def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
+    configure, tmp_path, monkeypatch, capsys, number, slurm
+):
+    if slurm:
+        known = {"NTASKS": 1, "JOB_ID": 7, "JOB_NAME": "x", "PROCID": 0, "LOCALID": 0, "NODEID": 0, "NODELIST": "here"}
+        for name, value in known.items():
+            monkeypatch.setenv(f"SLURM_{name}", str(value))
+    words = ("trainer.max_epochs=2", "scheduler=none", "trainer.accumulate_grad_batches=2")
+    at_batch(monkeypatch, 0, 4, lambda loss: os.kill(os.getpid(), number) or loss)
+    with pytest.raises(SystemExit) as stop:
+        train(configure(*words, folder=tmp_path / "run"))
+    assert stop.value.code == 128 + number
+    assert f"python -m proj.train resume={tmp_path}" in capsys.readouterr().out
+    assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["batch"] == 6  # the accumulated two are done
+    assert not list(tmp_path.rglob("hpc_ckpt*"))
+
+
+def test_a_signal_in_the_test_leaves_too_and_the_run_is_tested_again(configure, tmp_path, monkeypatch):
+    real = Classifier.test_step
+
+    def test_step(self, *args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        real(self, *args)
+
+    words = ("dataset=digits", "model=mlp", *TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "test_step", test_step)
+        with pytest.raises(SystemExit) as stop:
+            train(configure(*words))
+    assert stop.value.code == 143 and not (tmp_path / "run" / "metrics.json").exists()
+    assert train(configure(*words))["epochs"] == 2
+
+
+def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"devices=4 are asked for, and torch finds 1: use trainer\.devices=1"):
+        train(configure(*TINY, "trainer=gpu", "trainer.devices=4"))
