@@ -67,6 +67,9 @@ def train(cfg: DictConfig) -> dict:
         optimizer=build(cfg.optimizer),
         scheduler=build(cfg.scheduler),
     )
+    if cfg.tta and len(data.input_shape) != 3:
+        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    model.tta = cfg.tta
     resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), state and state["resume"])
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     if "dashboard" in callbacks:
