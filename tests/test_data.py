@@ -85,14 +85,14 @@ def test_given_mean_and_deviation_scale_to_plus_minus_one(load):
 
 
 def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used():
-    batches = Batches(torch.arange(10.0), torch.arange(10), 4, lambda x, i, g: x[i], shuffle=True)
+    batches = Batches(torch.arange(10.0), torch.arange(10), 4, lambda x, i, draws, epoch: x[i], shuffle=True)
     parts = [y.tolist() for _, y in batches]
     assert [len(part) for part in parts] == [4, 4, 2] and len(batches) == 3
     assert sorted(y for part in parts for y in part) == list(range(10))
 
 
 def test_a_single_example_left_over_joins_the_batch_before():
-    batches = Batches(torch.arange(9.0), torch.arange(9), 4, lambda x, i, g: x[i], shuffle=True)
+    batches = Batches(torch.arange(9.0), torch.arange(9), 4, lambda x, i, draws, epoch: x[i], shuffle=True)
     parts = [y.tolist() for _, y in batches]
     assert [len(part) for part in parts] == [4, 5] and len(batches) == 2
     assert sorted(y for part in parts for y in part) == list(range(9))
@@ -100,7 +100,9 @@ def test_a_single_example_left_over_joins_the_batch_before():
 
 def test_order_depends_on_seed_and_epoch_alone():
     def order(seed: int, epoch: int) -> list[int]:
-        batches = Batches(torch.arange(50.0), torch.arange(50), 8, lambda x, i, g: x[i], shuffle=True, seed=seed)
+        batches = Batches(
+            torch.arange(50.0), torch.arange(50), 8, lambda x, i, draws, epoch: x[i], shuffle=True, seed=seed
+        )
         batches.set_epoch(epoch)
         torch.rand(seed + 3)  # what else draws random numbers does not matter
         return torch.cat([y for _, y in batches]).tolist()
@@ -112,7 +114,9 @@ def test_order_depends_on_seed_and_epoch_alone():
 @pytest.mark.parametrize("shuffle", (True, False))
 def test_two_ranks_share_out_what_one_process_would_see(shuffle):
     def parts(rank: int, world: int, size: int) -> list[set[int]]:
-        made = Batches(torch.arange(12.0), torch.arange(12), size, lambda x, i, g: x[i], shuffle, 5, rank, world)
+        made = Batches(
+            torch.arange(12.0), torch.arange(12), size, lambda x, i, draws, epoch: x[i], shuffle, 5, rank, world
+        )
         return [set(y.tolist()) for _, y in made]
 
     for whole, first, second in zip(parts(0, 1, 4), parts(0, 2, 2), parts(1, 2, 2), strict=True):
@@ -123,15 +127,38 @@ def test_augmentation_equals_padding_cropping_and_flipping_each_image():
     images = torch.randint(0, 256, (6, 8, 8, 3), dtype=torch.uint8)
     padded = torch.nn.functional.pad(images.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
     index = torch.tensor([5, 0, 3, 3, 3, 3, 3, 3, 3, 3])
-    made = crop_and_flip(images, index, 2, True, torch.Generator().manual_seed(1))
+    mirrored = torch.tensor([True, False] * 5)
+    made = crop_and_flip(images, index, 2, mirrored, torch.Generator().manual_seed(1))
     seen = set()
-    for i, image in zip(index.tolist(), made.permute(0, 3, 1, 2).float(), strict=True):
+    for i, flip, image in zip(index.tolist(), mirrored, made.permute(0, 3, 1, 2).float(), strict=True):
         crops = {(r, c): padded[i, :, r : r + 8, c : c + 8] for r in range(5) for c in range(5)}
-        candidates = crops | {(*place, "flipped"): crop.flip(2) for place, crop in crops.items()}
-        found = [place for place, candidate in candidates.items() if torch.equal(image, candidate)]
+        found = [place for place, crop in crops.items() if torch.equal(image, crop.flip(2) if flip else crop)]
         assert len(found) == 1
         seen.add(found[0])
     assert len(seen) > 5  # each image has its own draw
+
+
+def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first(load):
+    data = load("cifar10", "dataset.shift=0", "dataset.batch_size=180")
+    plain = data.normalize(data.splits["train"].inputs)
+
+    def mirrored(epoch: int) -> list[bool]:
+        everything = torch.arange(len(plain))
+        x = data.prepare(data.splits["train"].inputs, everything, torch.Generator(), epoch)
+        assert all(
+            torch.equal(made, image) or torch.equal(made, image.flip(2)) for made, image in zip(x, plain, strict=True)
+        )
+        return [not torch.equal(made, image) for made, image in zip(x, plain, strict=True)]
+
+    assert mirrored(0) == mirrored(2) == [not flag for flag in mirrored(1)]
+    assert 60 < sum(mirrored(0)) < 120  # of 180
+
+
+def test_a_validation_part_of_no_example_is_refused(load):
+    with pytest.raises(
+        UserError, match=r"val_fraction=0.01 of 200 examples leaves 200 for training and 0 for validation"
+    ):
+        load("mnist", "dataset.val_fraction=0.01")
 
 
 def test_evaluation_batches_are_never_augmented(load):

@@ -2,10 +2,14 @@ import pytest
 import torch
 from torch import nn
 
+from proj.checkpoint import load_model
 from proj.config import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier
-from proj.models.classifier import Classifier, Tally
+from proj.models.classifier import Classifier, Tally, augmented_logits
+from proj.models.cnn import whitening_filters
+from proj.muon import Muon, orthogonalize
+from proj.train import train
 
 
 def parameters(model: nn.Module) -> int:
@@ -67,6 +71,8 @@ def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
     (
         ({"activation": "Relu"}, "Did you mean 'ReLU'"),
         ({"norm": "bach"}, "Did you mean 'batch'"),
+        ({"whiten": True, "stem": 7}, "even model.stem up to 8, not 7"),
+        ({"init": "zero"}, "Options: default, dirac"),
         ({"head": "mean"}, "Options: average, flatten, max"),
         ({"widths": [4, 8], "pool": [2, 2, 2]}, "3 entries for 2 groups"),
     ),
@@ -74,6 +80,92 @@ def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
 def test_a_wrong_choice_names_the_right_ones(settings, message):
     with pytest.raises(UserError, match=message):
         CNN((1, 28, 28), 10, **settings)
+
+
+def test_whitened_patches_are_uncorrelated_with_variance_one():
+    smooth = nn.functional.avg_pool2d(torch.randn(200, 3, 18, 18), 3, 1)  # neighbours alike, as in photographs
+    filters = whitening_filters(smooth, 24)
+    assert filters.shape == (24, 3, 2, 2) and torch.equal(filters[:12], -filters[12:])
+    outputs = nn.functional.conv2d(smooth, filters[:12]).transpose(0, 1).flatten(1)
+    assert torch.allclose(outputs @ outputs.T / outputs.shape[1], torch.eye(12), atol=0.05)
+
+
+def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
+    cfg = configure(
+        "dataset=cifar10",
+        "preset=cifar10_fast",
+        "dataset.batch_size=60",
+        "dataset.val_fraction=0.2",
+        "trainer.max_epochs=1",
+        "tta=false",
+    )
+    train(cfg)
+    model, _ = load_model(f"{cfg.output_dir}/best.ckpt")
+    data = build(cfg.dataset)
+    data.prepare_data()
+    data.setup()
+    expected = whitening_filters(data.prepare(data.splits["train"].inputs, slice(5000), None), 24)
+    assert torch.allclose(model.network[0].weight, expected) and not model.network[0].weight.requires_grad
+    fresh = build(cfg.model, input_shape=(3, 32, 32), num_classes=10)
+    assert not torch.equal(model.network[2].weight, fresh.network[2].weight)
+
+
+def test_dirac_convolutions_pass_their_input_on():
+    network = CNN((3, 8, 8), 10, widths=[6], norm="none", pool=[1], init="dirac").network
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.allclose(nn.functional.conv2d(x, network[0].weight[:3], padding=1), x)
+    assert network[-1].weight.std() < 2 / 6
+
+
+def test_norms_without_scale_have_only_a_bias_to_train():
+    norm = next(
+        m for m in CNN((1, 28, 28), 10, norm_scale=False, norm_momentum=0.4).modules() if isinstance(m, nn.BatchNorm2d)
+    )
+    assert not norm.weight.requires_grad and norm.bias.requires_grad and norm.momentum == 0.4
+
+
+@pytest.mark.parametrize("shape", ((8, 30), (30, 8)))
+def test_orthogonalize_brings_singular_values_near_one(shape):
+    torch.manual_seed(0)
+    u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    made = orthogonalize((u * torch.linspace(1, 2, 8)) @ v)
+    assert torch.linalg.svdvals(made).min() > 0.6 and torch.linalg.svdvals(made).max() < 1.3
+    assert torch.allclose(u.T @ made @ v.T, torch.diag(torch.diag(u.T @ made @ v.T)), atol=1e-4)  # the same vectors
+
+
+def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():
+    network = CNN((1, 8, 8), 3, widths=[4]).network
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    optimizer = Muon(
+        network.parameters(), lr=0.1, momentum=0.6, head_lr=0.02, bias_lr=0.05, sgd_momentum=0, weight_decay=0
+    )
+    network(torch.randn(20, 1, 8, 8)).square().sum().backward()
+    optimizer.step()
+    head = network[-1].weight
+    assert torch.allclose(head, before[f"{len(network) - 1}.weight"] - 0.02 * head.grad)
+    filters = before["0.weight"]
+    step = network[0].weight - filters * len(filters) ** 0.5 / filters.norm()
+    assert torch.linalg.svdvals(step.flatten(1)).max() < 0.13
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 4, 2]
+
+
+def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():
+    x = torch.randn(2, 1, 4, 4)
+    seen = []
+    logits = augmented_logits(lambda x: seen.append(x) or x.flatten(1)[:, :3], x, mirror=True)
+    assert len(seen) == 6 and torch.equal(seen[0], x) and torch.equal(seen[1], x.flip(3))
+    assert torch.equal(seen[2][:, :, 1:, 1:], x[:, :, :-1, :-1]) and torch.equal(
+        seen[4][:, :, :-1, :-1], x[:, :, 1:, 1:]
+    )
+    weights = (1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8)
+    assert torch.allclose(logits, sum(w * x.flatten(1)[:, :3] for w, x in zip(weights, seen, strict=True)))
+
+
+def test_tta_is_reported_beside_the_plain_accuracy(configure, tmp_path):
+    metrics = train(configure("dataset=digits", "trainer=debug", "tta=true"))
+    assert {"test/acc", "test/acc_tta"} <= metrics.keys()
+    with pytest.raises(UserError, match="tta=true moves images, and iris has none"):
+        train(configure("tta=true", folder=tmp_path / "again"))
 
 
 def test_tally_agrees_with_torchmetrics():

@@ -25,7 +25,8 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if "test/acc" in metrics:
-        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}   loss {metrics['test/loss']:.4f}")
+        augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
+        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{augmented}   loss {metrics['test/loss']:.4f}")
         per_class = metrics["test/acc_per_class"].items()
         table.add_row(
             "per class", "  ".join(f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class)

@@ -83,6 +83,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         optimizer=build(cfg.optimizer),
         scheduler=build(cfg.scheduler),
     )
+    if cfg.tta and len(data.input_shape) != 3:
+        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    model.tta = cfg.tta
     known = contents(config, data)
     if state:
         refuse_other_data(state["proj"], known, folder)

@@ -21,8 +21,8 @@ class Batches:
     Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples.
 
     inputs: (N, ...) and targets: (N,) int64, on the device that trains.
-    prepare: (inputs, index, generator) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a slice,
-        generator None where nothing may be random.
+    prepare: (inputs, index, generator, epoch) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a
+        slice, generator None where nothing may be random.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Batches:
         inputs: Tensor,
         targets: Tensor,
         batch_size: int,
-        prepare: Callable[[Tensor, Tensor | slice, torch.Generator | None], Tensor],
+        prepare: Callable[[Tensor, Tensor | slice, torch.Generator | None, int], Tensor],
         shuffle: bool = False,
         seed: int = 0,
         rank: int = 0,
@@ -56,7 +56,7 @@ class Batches:
         if not self.shuffle:
             for start in range(0, len(self.targets), step):
                 part = slice(start + self.rank, min(start + step, len(self.targets)), self.world)
-                yield self.prepare(self.inputs, part, None), self.targets[part]
+                yield self.prepare(self.inputs, part, None, self.epoch), self.targets[part]
             return
         start, self.start = self.start, 0
         device = self.targets.device
@@ -67,4 +67,4 @@ class Batches:
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
             end = (batch + 1) * step if batch + 1 < len(self) else len(indices)
             part = indices[batch * step : end][self.rank :: self.world]
-            yield self.prepare(self.inputs, part, draws), self.targets[part]
+            yield self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]

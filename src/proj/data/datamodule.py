@@ -46,7 +46,9 @@ class InMemoryDataModule(LightningDataModule):
     def load(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")
 
-    def prepare(self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None) -> Tensor:
+    def prepare(
+        self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
+    ) -> Tensor:
         return inputs[index]
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -49,6 +50,7 @@ class Classifier(LightningModule):
     """
 
     network: nn.Module
+    tta = False  # test with test-time augmentation too
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Classifier(LightningModule):
         self.num_classes = num_classes
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
-        self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test")})
+        self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test", "tta")})
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
@@ -81,6 +83,10 @@ class Classifier(LightningModule):
 
     def test_step(self, batch, batch_idx: int) -> None:
         self._step(batch, "test")
+        if self.tta:
+            x, y = batch
+            logits = augmented_logits(self.network, x, self.trainer.datamodule.flip)
+            self.tallies["tta_"].update(self.loss(logits, y), logits, y)
 
     def predict_step(self, batch, batch_idx: int) -> Tensor:
         """(B, num_classes) probabilities, for a batch (x, y) or x alone."""
@@ -107,10 +113,12 @@ class Classifier(LightningModule):
             self.log(name, value, prog_bar=name == "val/acc", sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
+        if self.tta:
+            self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
-        optimizer = self.optimizer(self.parameters())
+        optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.scheduler is None:
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
@@ -120,6 +128,17 @@ class Classifier(LightningModule):
         }
         scheduler = self.scheduler.func(optimizer, **settings)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
+    """(B, num_classes) logits of the images, half, and of their moves by one pixel up-left and down-right, a quarter
+    each; each averaged with its mirror image where `mirror` (Jordan, arXiv 2404.00498)."""
+
+    def logits(x: Tensor) -> Tensor:
+        return (network(x) + network(x.flip(3))) / 2 if mirror else network(x)
+
+    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")  # (B, C, H + 2, W + 2)
+    return logits(x) / 2 + (logits(padded[..., :-2, :-2]) + logits(padded[..., 2:, 2:])) / 4
 
 
 def make_activation(name: str) -> nn.Module:

@@ -1,7 +1,8 @@
 """The convolutional network."""
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from proj.errors import UserError, choose
 from proj.models.classifier import Classifier, make_activation
@@ -17,8 +18,11 @@ class CNN(Classifier):
     pool_after: "first" pools right after a group's first convolution, so that its others cost a quarter; "last" after
         its last activation.
     bias: of the convolutions; they always have one without a norm. norm: "batch" or "none".
+    norm_scale: whether the norms multiply as well as add; norm_momentum: weight of a new batch in their statistics.
     head: "max" or "average" over all positions, or "flatten".
-    Raises UserError if the image is too small for the groups.
+    whiten: the stem is not trained but decorrelates the training images' 2×2 patches, see `whitening_filters`.
+    init: "default", or "dirac": each convolution passes its input on at first, and the head gives little.
+    Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
     """
 
     def __init__(
@@ -32,11 +36,15 @@ class CNN(Classifier):
         padding: int = 1,
         bias: bool = False,
         norm: str = "batch",
+        norm_scale: bool = True,
+        norm_momentum: float = 0.1,
         activation: str = "GELU",
         pool: list[int] = (2,),
         pool_after: str = "first",
         head: str = "max",
         dropout: float = 0.0,
+        whiten: bool = False,
+        init: str = "default",
         **training,
     ) -> None:
         super().__init__(num_classes, **training)
@@ -53,6 +61,8 @@ class CNN(Classifier):
         )
         channels, height, width = input_shape
         layers: list[nn.Module] = []
+        if whiten and not (0 < stem <= 8 * channels and stem % 2 == 0):
+            raise UserError(f"model.whiten=true takes an even model.stem up to {8 * channels}, not {stem}.")
         if stem:
             layers += [nn.Conv2d(channels, stem, 2), make_activation(activation)]
             channels = stem
@@ -62,7 +72,8 @@ class CNN(Classifier):
                 if early and i == 0 and factor > 1:
                     layers.append(nn.MaxPool2d(factor))
                 if normalization:
-                    layers.append(normalization(size))
+                    layers.append(normalization(size, momentum=norm_momentum))
+                    layers[-1].weight.requires_grad_(norm_scale)
                 layers.append(make_activation(activation))
                 channels = size
             if not early and factor > 1:
@@ -80,4 +91,30 @@ class CNN(Classifier):
                 "model.widths, or model.pool=[1]."
             ) from None
         self.network = nn.Sequential(*body.train(), nn.Linear(features, num_classes))
+        if choose("model.init", init, {"default": False, "dirac": True}):
+            for layer in layers[2 if stem else 0 :]:
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.dirac_(layer.weight[: layer.in_channels])  # the other outputs keep their random filters
+            nn.init.normal_(self.network[-1].weight, std=1 / features)
+        if whiten:
+            self.network[0].weight.requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # the layout in which CPUs and tensor cores convolve fastest
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.hparams.whiten:  # before Lightning restores a checkpoint, which has them too
+            data = self.trainer.datamodule
+            images = data.prepare(data.splits["train"].inputs, slice(5000), None)
+            stem = self.network[0].weight
+            stem.data.copy_(whitening_filters(images, len(stem)))
+
+
+def whitening_filters(images: Tensor, width: int) -> Tensor:
+    """(width, C, 2, 2) filters that decorrelate 2×2 patches and give them variance 1: the first principal components
+    and their negatives (Page, "How to Train Your ResNet 8", 2019; Jordan, arXiv 2404.00498).
+
+    images: (N, C, H, W), normalised.
+    """
+    patches = F.unfold(images, 2).transpose(1, 2).flatten(0, 1)  # (N * positions, C * 4)
+    variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))  # ascending
+    scaled = (components / (variances + 5e-4).sqrt()).T.flip(0)[: width // 2]
+    return torch.cat([scaled, -scaled]).unflatten(1, (images.shape[1], 2, 2))
