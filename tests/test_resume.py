@@ -189,3 +189,13 @@ def test_what_could_not_be_read_back_is_refused_at_the_first_save(tmp_path):
     with pytest.raises(UserError, match="pathlib"):
         proj.checkpoint.AtomicCheckpointIO().save_checkpoint({"path": Path("x")}, str(tmp_path / "a.ckpt"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path):
+    words = [*WORDS, "callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+    words += ["+callbacks.early_stopping.min_delta=1"]  # no epoch is that much better
+    assert run(tmp_path / "whole", words=words) == 0
+    assert run(tmp_path / "run", words=words, dies="in the test") == -signal.SIGKILL
+    assert run(tmp_path / "run", words=words) == 0
+    assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 2

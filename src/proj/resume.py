@@ -18,6 +18,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from torchmetrics import Metric
 
 from proj.checkpoint import DamagedCheckpoint, load_checkpoint, sync_folder
@@ -40,9 +41,11 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
         try:
             return path, load_checkpoint(path)
         except DamagedCheckpoint as error:
-            aside = path.rename(path.with_name(path.name + ".damaged"))
-            print(f"{error} It is now {aside.name}; going back to the checkpoint before.")
+            aside = path.with_name(path.name + ".damaged")
             damaged.append(aside.name)
+            if rank_zero_only.rank == 0:  # another process reads the same file
+                path.rename(aside)
+                print(f"{error} It is now {aside.name}; going back to the checkpoint before.")
     if damaged:
         raise UserError(f"every checkpoint in {folder} is damaged ({', '.join(damaged)}): start the run anew.")
     return None
@@ -60,7 +63,17 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         }
 
     before, now = flat(old), flat(new)
-    free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "on_nan", "test", "trainer.")
+    free = (
+        "output_dir",
+        "data_dir",
+        "dataset.data_dir",
+        "callbacks.",
+        "save_every",
+        "on_nan",
+        "test",
+        "tta",
+        "trainer.",
+    )
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
     fixed += ("trainer.max_epochs",) if scheduled else ()  # the schedule was laid out for that many
@@ -165,7 +178,7 @@ class Resume(Callback):
         due, number = self._asked(trainer, batch_idx)
         if self.state:
             self._restore(trainer, pl_module)
-        elif due:
+        elif due and trainer.global_step:  # before the first step there is nothing to keep
             self._save(trainer, pl_module, batch_idx)
         self._leave(trainer, number)
         seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
@@ -255,6 +268,7 @@ class Resume(Callback):
         self.saving = {
             "batch": batch_idx or 0,
             "finished": batch_idx is None,
+            "stopped_early": batch_idx is None and trainer.should_stop,
             "lengths": lengths,
             "metrics": parts,  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
@@ -287,6 +301,10 @@ class Resume(Callback):
             for counts in (loop[progress]["total"], loop[progress]["current"]):
                 counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
         loop["epoch_loop.batch_progress"]["is_last_batch"] = False
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        for callback in trainer.checkpoint_callbacks:  # Lightning 2.6 saves the score and does not read it
+            callback.current_score = checkpoint["callbacks"][callback.state_key]["current_score"]
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None

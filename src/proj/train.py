@@ -62,9 +62,12 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         )
     config = OmegaConf.to_container(cfg)
     path, state = newest_checkpoint(folder) or (None, None)
+    epochs = cfg.trainer.max_epochs
     if state:
         refuse_changes(state["proj"]["config"], config, folder)
-        finished = state["resume"]["finished"] and state["epoch"] >= cfg.trainer.max_epochs
+        if state["resume"]["stopped_early"]:
+            epochs = state["epoch"]
+        finished = state["resume"]["finished"] and state["epoch"] >= epochs
         if finished and (metrics := read_metrics(folder)):
             print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
@@ -100,6 +103,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(folder),
     )
+    trainer.fit_loop.max_epochs = epochs
     # Four points an epoch at least, also where an epoch has ten steps.
     trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, len(data.train_dataloader()) // 4))
     if trainer.is_global_zero:

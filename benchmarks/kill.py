@@ -1,0 +1,254 @@
+"""Runs killed with SIGKILL and continued, against the same run never stopped: `python benchmarks/kill.py --kills 50`.
+
+Each case is a preset, a default or a setting that has been a trap, on the first 600 images of its data set. A run is
+killed one to four times, at a random moment or at one of its writes (half-way through a checkpoint, metrics.json,
+config.yaml or a TensorBoard record, before or after a rename, an fsync, a truncation), then finished, and compared bit
+by bit: weights, optimizer, metrics, curves. Every run is a fork of this process, which has imported everything.
+"""
+
+import argparse
+import builtins
+import itertools
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a process with threads cannot be forked
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import tensorboard.summary.writer.record_writer
+import torch
+import torch.utils.tensorboard
+from lightning.pytorch.utilities import rank_zero_only
+from test_resume import differences, outcome
+
+import proj.checkpoint
+import proj.dashboard
+import proj.data
+import proj.lock
+import proj.models
+import proj.muon
+import proj.results
+import proj.resume
+from proj.config import configure, stored_config
+from proj.train import train
+
+SLICES = {"mnist": "torchvision.datasets.MNIST", "fashion_mnist": "torchvision.datasets.FashionMNIST"}
+CASES = {  # name: (data set, settings)
+    "mnist_dnn": ("mnist", "preset=mnist_dnn"),
+    "arm_mnist": ("mnist", "preset=arm_mnist"),
+    "fashion_mlp": ("fashion_mnist", "preset=fashion_mlp"),
+    "windows_ml_cifar10": ("cifar10", "preset=windows_ml_cifar10 dataset.batch_size=30"),
+    "cifar10_fast": (
+        "cifar10",
+        "preset=cifar10_fast dataset.batch_size=98 model.widths=[16,32] dataset.val_fraction=0.1",
+    ),
+    "iris_tutorial": (None, "preset=iris_tutorial"),
+    "digits_cnn": (None, "dataset=digits model=cnn model.dropout=0.1 dataset.batch_size=200"),
+    "cifar10_cnn": ("cifar10", "dataset=cifar10 model=cnn model.widths=[16,32]"),
+    "accumulation": (None, "dataset=digits model=mlp trainer.accumulate_grad_batches=3 scheduler=cosine"),
+    "early_stopping": (
+        None,
+        "callbacks=early_stopping callbacks.early_stopping.patience=1 optimizer=sgd optimizer.lr=1e-9",
+    ),
+    "ddp_iris": (None, "trainer=ddp trainer.devices=2 trainer.log_every_n_steps=2"),
+    "ddp_digits": (
+        None,
+        "dataset=digits model=mlp model.dropout=0.2 trainer=ddp trainer.devices=2 trainer.log_every_n_steps=2",
+    ),
+}
+COMMON = ["trainer.max_epochs=3", "trainer.accelerator=cpu", "~callbacks.progress", "seed=3"]
+
+
+def arm(at: int, note: Path) -> None:
+    """Kill this process at its `at`-th write, and say in `note` which that was; -1 counts them in `note`."""
+    count = itertools.count()
+
+    def dies(kind: str) -> bool:
+        number = next(count)
+        if at < 0:
+            note.write_text(str(number + 1))
+        elif number == at:
+            note.write_text(kind)
+        return number == at
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(module, name: str) -> None:
+        real = getattr(module, name)
+
+        def call(*args, **settings):
+            if dies(f"before {name}"):
+                kill()
+            result = real(*args, **settings)
+            if dies(f"after {name}"):
+                kill()
+            return result
+
+        setattr(module, name, call)
+
+    for name in ("fsync", "replace", "truncate", "unlink"):
+        around(os, name)
+
+    def open_and_cut(path, mode="r", *rest):
+        file = builtins.open(path, mode, *rest)  # noqa: SIM115
+        if "w" not in mode:
+            return file
+
+        class Cut:
+            def write(self, content):
+                if dies(f"half of {Path(path).name.removesuffix('.tmp')}"):
+                    file.write(content[: len(content) // 2])
+                    file.flush()
+                    kill()
+                return file.write(content)
+
+            def __getattr__(self, name):
+                return getattr(file, name)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                file.close()
+
+        return Cut()
+
+    proj.checkpoint.open = open_and_cut
+    writer = tensorboard.summary.writer.record_writer.RecordWriter
+    write = writer.write
+
+    def write_record(self, data):
+        if dies("half of a TensorBoard record"):
+            self._writer.write(data[: len(data) // 2])
+            self._writer.flush()
+            kill()
+        write(self, data)
+
+    writer.write = write_record
+
+
+def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, note: Path) -> int:
+    """The process id of a run, or of one of its two processes."""
+    if process := os.fork():
+        return process
+    code = 1
+    try:
+        for descriptor in (1, 2):
+            os.dup2(os.open(f"{folder}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+        if port:
+            rank_zero_only.rank = rank
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
+        if at is not None and rank == 0:
+            arm(at, note)
+        stored = (folder / "config.yaml").is_file() and os.getpid() % 2
+        train(stored_config(folder, []) if stored else configure(*words, f"hydra.run.dir={folder}"))
+        code = 0
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        if not isinstance(error, SystemExit):
+            import traceback
+
+            traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def live(words: list[str], folder: Path, after: float | None = None, at: int | None = None) -> tuple[int, str]:
+    """One life of a run: its exit code, and the kind of its death."""
+    port, note = 0, folder.with_suffix(".note")
+    ranks = 2 if "trainer.devices=2" in words else 1
+    if ranks > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    note.unlink(missing_ok=True)
+    processes = [start(words, folder, rank, port, at, note) for rank in range(ranks)]
+    deadline, codes = time.monotonic() + (120 if after is None else after), {}
+    while len(codes) < ranks:
+        for process in set(processes) - codes.keys():
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                codes[process] = os.waitstatus_to_exitcode(status)
+        late = time.monotonic() > deadline
+        if late or any(codes.values()):  # a process without the other has nothing to wait for
+            for process in set(processes) - codes.keys():
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.002)
+    code = codes[processes[0]] or min(codes.values())
+    return code, note.read_text() if at is not None and note.exists() else "a random moment"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"default: all of {', '.join(CASES)}")
+    parser.add_argument("--kills", type=int, default=50, help="of each case")
+    parser.add_argument("--save-every", type=float, default=0.1, help="seconds between checkpoints")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cifar10", default="torchvision.datasets.CIFAR10", help="another class with its images")
+    parser.add_argument("--folder", type=Path, help="keep the runs that differ here")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    draw, home = random.Random(chosen.seed), Path(tempfile.mkdtemp(dir=chosen.folder))
+    classes, kinds, lost, seen = SLICES | {"cifar10": chosen.cifar10}, Counter(), [], []
+    print("| case | kills | resumes | identical | different |\n| --- | ---: | ---: | ---: | ---: |")
+    for case in chosen.cases or CASES:
+        dataset, settings = CASES[case]
+        words = [*settings.split(), *COMMON, f"save_every={chosen.save_every}"]
+        if dataset:
+            words += ["dataset.source._target_=slices.first", f"+dataset.source.of={classes[dataset]}"]
+            data = proj.config.build(configure(*words).dataset)  # read before the forks, which share it
+            data.setup()
+        whole = home / case.replace(" ", "_")
+        began = time.monotonic()
+        code, _ = live(words, whole, at=-1)
+        seconds, points = time.monotonic() - began, int(whole.with_suffix(".note").read_text())
+        if code:
+            raise SystemExit(f"{case} fails unbroken: {Path(f'{whole}.log').read_text()}")
+        expected, kills, resumes, identical, different = outcome(whole), 0, 0, 0, 0
+        for number in itertools.count():
+            if kills >= chosen.kills:
+                break
+            folder = whole.with_name(f"{whole.name}_{number}")
+            for _ in range(draw.randint(1, 4)):
+                at, after = (draw.randrange(points), None) if draw.random() < 0.5 else (None, draw.random() * seconds)
+                born = time.time()
+                code, kind = live(words, folder, after, at)
+                died = time.time()
+                if code == 0:
+                    break
+                resumes += 1
+                if code != -signal.SIGKILL:
+                    break
+                kills += 1
+                kinds[kind] += 1
+                saved = [file.stat().st_mtime for file in folder.glob("*.ckpt") if file.stem in ("last", "previous")]
+                lost.append(died - max([born, *saved]))
+            code, _ = live(words, folder)
+            found = differences(expected, outcome(folder)) if code == 0 else [Path(f"{folder}.log").read_text()[-2000:]]
+            identical, different = identical + (not found), different + bool(found)
+            if found:
+                print(f"{folder}: {found[:10]}", file=sys.stderr, flush=True)
+            else:
+                shutil.rmtree(folder)
+        seen.append((kills, resumes, identical, different))
+        print(f"| {case} | {kills} | {resumes} | {identical} | {different} |", flush=True)
+    print("| all | " + " | ".join(str(sum(column)) for column in zip(*seen, strict=True)) + " |\n")
+    longest, median = max(lost), statistics.median(lost)
+    print(f"Work lost, with save_every={chosen.save_every}: {median:.2f} s (median), {longest:.2f} s (max)")
+    print("Killed at: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
+    if not any(different for *_, different in seen):
+        shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    main()
