@@ -1,6 +1,15 @@
+import gzip
+import http.server
+import threading
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+import torchvision
 from conftest import write_idx
 
 from proj.config import build
@@ -214,3 +223,74 @@ def test_images_and_labels_of_different_sets_are_refused(load, tmp_path):
 def test_a_batch_larger_than_the_data_is_refused(load):
     with pytest.raises(UserError, match="batch_size=106 is more than the 105 training examples"):
         load("iris", "dataset.batch_size=106")
+
+
+@pytest.mark.parametrize(("name", "file"), (("iris", "iris.csv"), ("digits", "digits.csv.gz")))
+@pytest.mark.parametrize("damage", ("missing", "cut off", "empty", "another file", "another class"))
+def test_a_damaged_file_of_scikit_learns_is_named(load, tmp_path, monkeypatch, name, file, damage):
+    def make(change) -> bytes:
+        text = change(opened(original).read().decode()).encode()
+        return gzip.compress(text) if file.endswith("gz") else text
+
+    original = Path(find_spec("sklearn").origin).parent / "datasets" / "data" / file
+    opened = gzip.open if file.endswith("gz") else open
+    opened = partial(opened, mode="rb")
+    content = {
+        "cut off": original.read_bytes()[:1000],
+        "empty": b"",
+        "another file": b"<html>not found</html>",
+        "another class": make(lambda text: text.rstrip()[:-1] + "77\n"),
+    }
+    folder = tmp_path / "datasets" / "data"
+    folder.mkdir(parents=True)
+    if damage in content:
+        (folder / file).write_bytes(content[damage])
+    monkeypatch.setattr(
+        "proj.data.images.find_spec", lambda name: SimpleNamespace(submodule_search_locations=[tmp_path])
+    )
+    with pytest.raises(UserError, match=f"{file} is missing or damaged .*pip install --force-reinstall"):
+        load(name)
+
+
+class Serve(http.server.BaseHTTPRequestHandler):
+    """Answers with a page, with the first half of a file, or not at all."""
+
+    def do_GET(self) -> None:
+        body = {"page": b"<html>Please sign in</html>", "half": bytes(5000), "refuse": b""}[self.server.answers]
+        self.send_response(403 if self.server.answers == "refuse" else 200)
+        self.send_header("Content-Length", str(len(body) * (2 if self.server.answers == "half" else 1)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answers", ("page", "half", "refuse"))
+@pytest.mark.parametrize("name", ("mnist", "fashion_mnist", "cifar10"))
+def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path, monkeypatch, name, answers):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Serve)
+    server.answers = answers
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    source = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
+    official = getattr(torchvision.datasets, source)
+    monkeypatch.setattr(official, *(("url", url + "cifar.tar.gz") if name == "cifar10" else ("mirrors", [url])))
+    word = f"dataset.source._target_=torchvision.datasets.{source}"
+    try:
+        for _ in range(2):  # what the first leaves does not pass for data
+            with pytest.raises(
+                UserError, match=rf"{source} is missing or damaged .* could not be downloaded \(.+\)\. N"
+            ):
+                load(name, f"data_dir={tmp_path}/data", word)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_training_and_test_images_of_different_sizes_are_refused(load, tmp_path):
+    for part, size in (("train", 28), ("t10k", 14)):
+        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-images-idx3-ubyte", np.zeros((20, size, size), np.uint8))
+        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-labels-idx1-ubyte", np.zeros(20, np.uint8))
+    with pytest.raises(UserError, match="28×28×1 and 14×14×1"):
+        load("mnist", f"data_dir={tmp_path}")

@@ -1,6 +1,8 @@
 """Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
 
 import os
+import warnings
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +70,9 @@ class ImageDataModule(InMemoryDataModule):
 
     def set_splits(self, train: Split, test: Split, class_names: list[str]) -> None:
         """Take the validation part out of the training set, and the normalisation from what is left."""
+        if train.inputs.shape[1:] != test.inputs.shape[1:]:
+            sizes = " and ".join("×".join(map(str, split.inputs.shape[1:])) for split in (train, test))
+            raise UserError(f"training and test images differ in size, {sizes}: a file belongs to another set.")
         rest, part = stratified(train.targets, self.val_fraction, self.split_seed)
         if not len(part) or not len(rest):
             raise UserError(
@@ -165,7 +170,7 @@ class TorchvisionDataModule(ImageDataModule):
     def _split(self, dataset) -> Split:
         images, targets = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
         name = f"{self.source_class.__name__} in {self.data_dir}"
-        if images.dtype != torch.uint8 or images.ndim not in (3, 4):
+        if images.dtype != torch.uint8 or images.ndim not in (3, 4) or not images.numel():
             raise UserError(f"{name}: expected uint8 images (N, H, W) or (N, H, W, C), found {tuple(images.shape)}.")
         if len(images) != len(targets):
             raise UserError(f"{name}: {len(images)} images but {len(targets)} labels; a file belongs to another set.")
@@ -197,7 +202,7 @@ class DigitsDataModule(ImageDataModule):
         self.test_fraction = test_fraction
 
     def load(self) -> None:
-        table = torch.from_numpy(np.loadtxt(sklearn_file("digits.csv.gz"), delimiter=","))
+        table = sklearn_table("digits.csv.gz", (1797, 65), classes=10)
         images = (table[:, :-1] * (255 / 16)).round().to(torch.uint8).view(-1, 8, 8, 1)  # 0..16 in the file
         targets = table[:, -1].long()
         rest, test = stratified(targets, self.test_fraction, self.split_seed)
@@ -205,9 +210,25 @@ class DigitsDataModule(ImageDataModule):
         self.set_splits(Split(images[rest], targets[rest]), Split(images[test], targets[test]), names)
 
 
-def sklearn_file(name: str) -> str:
-    """The path of a data file of scikit-learn's, without its import, which takes seconds."""
-    return os.path.join(find_spec("sklearn").submodule_search_locations[0], "datasets", "data", name)
+def sklearn_table(name: str, shape: tuple[int, int], classes: int, skiprows: int = 0) -> Tensor:
+    """A data file of scikit-learn's as float64, its last column the class, without an import that takes seconds.
+
+    Raises UserError for a missing or damaged file.
+    """
+    file = os.path.join(find_spec("sklearn").submodule_search_locations[0], "datasets", "data", name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy only warns of an empty file
+            table = torch.from_numpy(np.loadtxt(file, delimiter=",", skiprows=skiprows))
+        if table.shape != shape or not 0 <= table.min() <= table.max() <= 16:
+            raise ValueError(f"shape {tuple(table.shape)} or values are not those of the data set")
+        if table[:, -1].unique().tolist() != list(range(classes)):
+            raise ValueError("other classes")
+    except (OSError, EOFError, ValueError, UserWarning, zlib.error) as error:
+        raise UserError(
+            f"{file} is missing or damaged ({error}): pip install --force-reinstall --no-deps scikit-learn"
+        ) from error
+    return table
 
 
 def damaged_files(source_class: type, root: Path) -> list[Path]:

@@ -1,11 +1,10 @@
 """The Iris table."""
 
-import numpy as np
 import torch
 from torch.utils.data import random_split
 
 from proj.data.datamodule import InMemoryDataModule, Split
-from proj.data.images import sklearn_file
+from proj.data.images import sklearn_table
 
 
 class IrisDataModule(InMemoryDataModule):
@@ -20,7 +19,7 @@ class IrisDataModule(InMemoryDataModule):
         self.split_seed, self.standardize = split_seed, standardize
 
     def load(self) -> None:
-        table = torch.from_numpy(np.loadtxt(sklearn_file("iris.csv"), delimiter=",", skiprows=1))
+        table = sklearn_table("iris.csv", (150, 5), classes=3, skiprows=1)
         features, targets = table[:, :-1].float(), table[:, -1].long()
         parts = random_split(range(len(table)), [0.7, 0.2, 0.1], torch.Generator().manual_seed(self.split_seed))
         self.input_shape, self.class_names = (4,), ["setosa", "versicolor", "virginica"]
