@@ -249,5 +249,7 @@ def is_whole_pickle(file: Path) -> bool:
 def is_whole_idx(file: Path) -> bool:
     """An IDX file of bytes: 0, 0, 8, the number of dimensions, each dimension (4 bytes, big-endian), the content."""
     content = file.read_bytes()
-    dimensions = np.frombuffer(content[4 : 4 + 4 * content[3]], ">u4") if content[:3] == b"\0\0\x08" else []
-    return len(dimensions) > 0 and len(content) == 4 + 4 * len(dimensions) + int(np.prod(dimensions))
+    end = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
+    if end <= 4 or len(content) < end:
+        return False
+    return len(content) == end + int(np.prod(np.frombuffer(content[4:end], ">u4"), dtype=object))

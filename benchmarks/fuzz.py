@@ -1,0 +1,32 @@
+"""Mutated checkpoints and data files, as a table of what the readers made of them: `python benchmarks/fuzz.py`."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from test_fuzz import FUZZ, MAY_DIFFER
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=2500, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    print("| file | mutated | refused in a sentence | read as it was | read with other values | anything else |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for kind, fuzz in FUZZ.items():
+        number = chosen.files // 10 if kind == "digits" else chosen.files  # 0.1 s a file
+        with tempfile.TemporaryDirectory() as folder:
+            seen = fuzz(Path(folder), number, chosen.seed)
+        known = [seen.pop(name, 0) for name in ("refused", "the same", "other")]
+        if kind not in MAY_DIFFER and known[2]:
+            seen["other values"] = known[2]
+        print(
+            f"| {kind} | {sum(known) + seen.total()} | {' | '.join(map(str, known))} | {dict(seen) or 0} |", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
