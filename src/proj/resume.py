@@ -56,7 +56,17 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         }
 
     before, now = flat(old), flat(new)
-    free = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "test", "trainer.")
+    free = (
+        "output_dir",
+        "data_dir",
+        "dataset.data_dir",
+        "callbacks.",
+        "save_every",
+        "test",
+        "tta",
+        "fast_loop",
+        "trainer.",
+    )
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
     fixed += ("trainer.max_epochs",) if scheduled else ()  # the schedule was laid out for that many

@@ -28,6 +28,7 @@ def train(cfg: DictConfig) -> dict:
     from lightning.pytorch.loggers import TensorBoardLogger
     from lightning.pytorch.utilities import rank_zero_only
 
+    from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint
     from proj.dashboard import hyperparameters
     from proj.results import print_table, read_metrics, write_metrics
@@ -81,8 +82,11 @@ def train(cfg: DictConfig) -> dict:
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(folder),
     )
-    # Four points an epoch at least, also where an epoch has ten steps.
-    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, len(data.train_dataloader()) // 4))
+    if cfg.fast_loop:
+        fast_loop.install(trainer)
+    # A hundred points a run at least, also where it has few steps.
+    steps = len(data.train_dataloader()) * cfg.trainer.max_epochs
+    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, steps // 100))
     if trainer.is_global_zero:
         train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
         device = trainer.strategy.root_device
