@@ -1,5 +1,6 @@
 """What TensorBoard shows beside the curves (inputs, graph, speed, hyperparameters), and the progress bar."""
 
+import copy
 import time
 
 import torch
@@ -45,7 +46,7 @@ class Dashboard(Callback):
             writer.add_image("inputs/train", make_grid(x[:64], nrow=8, normalize=True), 0)
         with torch.no_grad():
             pl_module.eval()
-            writer.add_graph(pl_module.network, x[:1])
+            writer.add_graph(copy.copy(pl_module.network), x[:1])  # the same weights, not compiled: it is traced
             pl_module.train()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -31,6 +32,7 @@ def train(cfg: DictConfig) -> dict:
     from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint
     from proj.dashboard import hyperparameters
+    from proj.precision import set_precision
     from proj.results import print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, refuse_changes, rewind_curves
 
@@ -48,14 +50,13 @@ def train(cfg: DictConfig) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     path, state = newest_checkpoint(folder) or (None, None)
     if state:
+        if cfg.trainer.precision == "auto":
+            config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
         refuse_changes(state["proj"]["config"], config, folder)
         finished = state["resume"]["finished"] and state["epoch"] >= cfg.trainer.max_epochs
         if finished and (metrics := read_metrics(folder)):
             print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
-    if rank_zero_only.rank == 0:
-        OmegaConf.save(cfg, folder / "config.yaml")
-        rewind_curves(folder, state["resume"]["lengths"] if state else {})
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data = build(cfg.dataset)
@@ -71,12 +72,20 @@ def train(cfg: DictConfig) -> dict:
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     model.tta = cfg.tta
+    precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator)
+    config["trainer"]["precision"] = precision
+    if cfg.compile:
+        compile_network(model.network)
+    if rank_zero_only.rank == 0:
+        OmegaConf.save(config, folder / "config.yaml")
+        rewind_curves(folder, state["resume"]["lengths"] if state else {})
     resume = Resume(folder, cfg.seed, cfg.save_every, contents(config, data), state and state["resume"])
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(
         cfg.trainer,
+        precision=precision,
         callbacks=[resume, *callbacks.values()],
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
         plugins=[AtomicCheckpointIO()],
@@ -90,7 +99,8 @@ def train(cfg: DictConfig) -> dict:
     if trainer.is_global_zero:
         train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
         device = trainer.strategy.root_device
-        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples, on {device}\n{folder}")
+        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+        print(f"on {device} in {precision}: {reason}\n{folder}")
 
     try:
         trainer.fit(model, data, ckpt_path=path, weights_only=True)
@@ -141,6 +151,13 @@ def quiet_lightning() -> None:
         ".*smaller than the logging",
     ):
         warnings.filterwarnings("ignore", message)
+
+
+def compile_network(network) -> None:
+    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
+    if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++")):
+        raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
+    network.compile()
 
 
 def keep_freed_memory() -> None:
