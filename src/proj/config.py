@@ -35,10 +35,13 @@ OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replac
 
 
 def build(node: DictConfig | None, **settings):
-    """`instantiate` less what only the checks read; None for an empty node. Raises UserError for unfit arguments."""
+    """`instantiate` with `settings`, less what only the checks read; None for an empty node.
+
+    Raises UserError for unfit arguments.
+    """
     if not node or not node.get("_target_"):
         return None
-    settings |= {key: value for key, value in node.items() if key not in ("kind", "accepts")}
+    settings = {**{key: value for key, value in node.items() if key not in ("kind", "accepts")}, **settings}
     try:
         return instantiate(settings, _convert_="all")
     except InstantiationException as error:

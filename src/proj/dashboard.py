@@ -1,9 +1,11 @@
-"""What TensorBoard shows beside the curves: inputs, the graph, the speed, the hyperparameters."""
+"""What TensorBoard shows beside the curves (inputs, graph, speed, hyperparameters), and the progress bar."""
 
+import copy
 import time
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
@@ -44,7 +46,7 @@ class Dashboard(Callback):
             writer.add_image("inputs/train", make_grid(x[:64], nrow=8, normalize=True), 0)
         with torch.no_grad():
             pl_module.eval()
-            writer.add_graph(pl_module.network, x[:1])
+            writer.add_graph(copy.copy(pl_module.network), x[:1])  # the same weights, not compiled: it is traced
             pl_module.train()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,3 +58,21 @@ class Dashboard(Callback):
             speed = self._examples / (time.perf_counter() - self._start)
             for logger in trainer.loggers:
                 logger.log_metrics({"train/examples_per_second": speed}, step=trainer.global_step)
+
+
+SHOWN = ("train/loss", "val/acc")  # in the progress bar
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step."""
+
+    drawn = 0.0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        now = time.monotonic()
+        if now - self.drawn > 1 / self.refresh_rate or batch_idx + 1 == self.total_train_batches:
+            self.drawn = now
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
+        return {name: float(trainer.callback_metrics[name]) for name in SHOWN if name in trainer.callback_metrics}

@@ -72,6 +72,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         "on_nan",
         "test",
         "tta",
+        "fast_loop",
         "trainer.",
     )
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
@@ -139,19 +140,12 @@ def seed_all(seed: int) -> None:
 class Resume(Callback):
     """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. First of the callbacks.
 
-    described: what every checkpoint says about itself. state: `load_checkpoint(…)["resume"]` of the run to continue.
+    described: what every checkpoint says about itself. stop_at_nan: see `Divergence`.
+    state: `load_checkpoint(…)["resume"]` of the run to continue.
     Several processes agree on it once a window of steps (`trainer.log_every_n_steps`).
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        seed: int,
-        seconds: float,
-        described: dict,
-        skip_nan: bool = False,
-        state: dict | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, seed: int, seconds: float, described: dict, stop_at_nan: bool, state: dict | None):
         self.folder, self.seed, self.every, self.described = folder, seed, seconds, described
         self.state = state  # until it is applied, at the first batch
         self.saving: dict | None = None  # what goes into the checkpoint that is being written
@@ -159,7 +153,7 @@ class Resume(Callback):
         self.start: float | None = None
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
-        self.divergence = Divergence(folder, skip_nan, state["skipped"] if state else 0)
+        self.divergence = Divergence(folder) if stop_at_nan else None
 
     @property
     def seconds(self) -> float:
@@ -168,7 +162,7 @@ class Resume(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
-        self._take_signals()
+        self._take_signals(trainer)
         self.environment = environment(trainer)
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
@@ -182,16 +176,15 @@ class Resume(Callback):
             self._save(trainer, pl_module, batch_idx)
         self._leave(trainer, number)
         seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
-        self.divergence.step_begins(trainer)
-
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
-        self.divergence.before_optimizer(optimizer)
+        if self.divergence:
+            self.divergence.step_begins(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
-        self.divergence.step_ends(trainer, outputs, batch_idx)
+        if self.divergence:
+            self.divergence.step_ends(trainer, outputs, batch_idx)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step:
+        if self.divergence and trainer.global_step:
             self.divergence.look(trainer, pl_module)  # the best checkpoint may follow
         seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
 
@@ -201,7 +194,7 @@ class Resume(Callback):
         self._leave(trainer, number)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._take_signals()  # Lightning gave them back at the end of the training
+        self._take_signals(trainer)  # Lightning gave them back at the end of the training
 
     def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx, *rest) -> None:
         self._leave(trainer, self._asked(trainer, batch_idx)[1])
@@ -209,7 +202,9 @@ class Resume(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._leave(trainer, self._asked(trainer, batch_idx=0)[1])
 
-    def _take_signals(self) -> None:
+    def _take_signals(self, trainer: Trainer) -> None:
+        self.alone = trainer.world_size == 1
+        self.window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
         # In place of Lightning's, which under Slurm save inexactly and queue the job again. Slurm sends TERM before
         # preemption, or USR1 where sbatch --signal asks for it.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
@@ -226,12 +221,11 @@ class Resume(Callback):
 
     def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:
         """Whether to save, and the signal by which to leave or 0: the same in all processes."""
-        window = trainer.accumulate_grad_batches * (trainer.log_every_n_steps if trainer.world_size > 1 else 1)
-        if batch_idx % window:
+        if batch_idx % self.window:
             return False, 0
         number = self.signal or 0
         due = bool(number) or time.monotonic() - self.saved > self.every
-        if trainer.world_size > 1:
+        if not self.alone:
             both = torch.tensor([float(due), number], device=trainer.strategy.root_device)
             due, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
         return bool(due), number
@@ -248,7 +242,8 @@ class Resume(Callback):
             print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
-        self.divergence.look(trainer, pl_module)
+        if self.divergence:
+            self.divergence.look(trainer, pl_module)
         metrics = {
             name: {"count": metric._update_count, "state": {k: v.cpu() for k, v in metric.metric_state.items()}}
             for name, metric in pl_module.named_modules()
@@ -274,7 +269,6 @@ class Resume(Callback):
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
-            "skipped": self.divergence.skipped,
             "environment": self.environment,
         }
         last = self.folder / "last.ckpt"

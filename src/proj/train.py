@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -44,8 +45,11 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from lightning.pytorch.loggers import TensorBoardLogger
     from lightning.pytorch.utilities import rank_zero_only
 
+    from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint, write_atomically
     from proj.dashboard import hyperparameters
+    from proj.divergence import SkipNaN
+    from proj.precision import set_precision
     from proj.results import print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, refuse_changes, refuse_other_data, rewind_curves
 
@@ -64,6 +68,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     path, state = newest_checkpoint(folder) or (None, None)
     epochs = cfg.trainer.max_epochs
     if state:
+        if cfg.trainer.precision == "auto":
+            config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
         refuse_changes(state["proj"]["config"], config, folder)
         if state["resume"]["stopped_early"]:
             epochs = state["epoch"]
@@ -71,9 +77,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         if finished and (metrics := read_metrics(folder)):
             print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
-    if rank_zero_only.rank == 0:
-        write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
-        rewind_curves(folder, state["resume"]["lengths"] if state else {})
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data = build(cfg.dataset)
@@ -89,27 +92,40 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     model.tta = cfg.tta
+    precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator)
+    config["trainer"]["precision"] = precision
+    if cfg.compile:
+        compile_network(model.network)
     known = contents(config, data)
     if state:
         refuse_other_data(state["proj"], known, folder)
-    resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "skip", state and state["resume"])
+    if rank_zero_only.rank == 0:
+        write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
+        rewind_curves(folder, state["resume"]["lengths"] if state else {})
+    resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
+    skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(
         cfg.trainer,
-        callbacks=[resume, *callbacks.values()],
+        precision=precision,
+        callbacks=[resume, *skip_nan, *callbacks.values()],
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(folder),
     )
     trainer.fit_loop.max_epochs = epochs
-    # Four points an epoch at least, also where an epoch has ten steps.
-    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, len(data.train_dataloader()) // 4))
+    if cfg.fast_loop:
+        fast_loop.install(trainer)
+    # A hundred points a run at least, also where it has few steps.
+    steps = len(data.train_dataloader()) * cfg.trainer.max_epochs
+    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, steps // 100))
     if trainer.is_global_zero:
         train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
         device = trainer.strategy.root_device
-        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples, on {device}\n{folder}")
+        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+        print(f"on {device} in {precision}: {reason}\n{folder}")
 
     trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
@@ -136,8 +152,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["test/acc_per_class"] = dict(zip(data.class_names, model.acc_per_class.tolist(), strict=True))
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
-        if resume.divergence.skipped:
-            print(f"{resume.divergence.skipped} steps were left out: their gradients were NaN or infinite.")
+        for callback in skip_nan:
+            print(f"Steps left out because of NaN or infinite gradients: {callback.skipped}.")
         print_table(metrics, cfg.monitor)
     return metrics
 
@@ -159,6 +175,13 @@ def quiet_lightning() -> None:
         ".*dataloader is not resumable",  # it is
     ):
         warnings.filterwarnings("ignore", message)
+
+
+def compile_network(network) -> None:
+    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
+    if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++")):
+        raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
+    network.compile()
 
 
 def keep_freed_memory() -> None:

@@ -100,17 +100,22 @@ class Classifier(LightningModule):
         return {f"{split}/{name}": value for name, value in results.items()}
 
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
-        # `self.log` in every step costs more than the step of a small network; once a window it does not show.
         last = batch_idx + 1 == self.trainer.num_training_batches
         if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
-            values = self._results("train")
-            self.log("train/loss", values["train/loss"], prog_bar=True, logger=False)
-            for logger in self.loggers:
-                logger.log_metrics(values, step=self.global_step)
+            self._publish({**self._results("train"), "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
 
     def on_validation_epoch_end(self) -> None:
-        for name, value in self._results("val").items():
-            self.log(name, value, prog_bar=name == "val/acc", sync_dist=True)
+        if self.trainer.state.fn == "fit":
+            self._publish(self._results("val"))
+        else:
+            self.log_dict(self._results("val"), sync_dist=True)
+
+    def _publish(self, values: dict[str, Tensor | float]) -> None:
+        """To the curves and to the callbacks that monitor a metric. `self.log` takes 1 ms a value, the steps of a small
+        network take less."""
+        self.trainer.callback_metrics.update({name: torch.as_tensor(value) for name, value in values.items()})
+        for logger in self.loggers:
+            logger.log_metrics(values, step=self.global_step)
 
     def on_test_epoch_end(self) -> None:
         if self.tta:

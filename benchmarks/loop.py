@@ -1,0 +1,162 @@
+"""A training step of this project against a loop written by hand: `python benchmarks/loop.py [CASE ...]`.
+
+Both do the same work on the same tensors in memory: draw an order, cut and normalise the batch, forward, backward,
+step, tally loss and accuracy, write them to TensorBoard at the default interval; the Iris runs validate too. The two
+take turns in one process, `--rounds` times; the table gives medians. The hand-written loop has torch's own optimizer at
+its defaults, as a tutorial would, and a second time with `fused=True`, as the project has it.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+
+import torch
+from lightning.pytorch import Callback
+from torch.nn import functional as F
+from torch.utils.tensorboard import SummaryWriter
+
+from proj.config import build, configure
+from proj.train import keep_freed_memory, train
+
+CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validation is counted too)
+    "mlp": ("preset=mnist_dnn", 2, 800),
+    "cnn": ("dataset=cifar10 model=cnn dataset.flip=false dataset.shift=0 optimizer=adam scheduler=none", 1, 12),
+    "iris": ("dataset=iris model=iris optimizer=adam scheduler=none trainer.max_epochs=100", 100, None),
+}
+
+
+class RandomImages:
+    """Images of a data set's shape without its files: what a step costs does not depend on what they show."""
+
+    classes = [str(i) for i in range(10)]
+
+    def __init__(self, root: str, train: bool) -> None:
+        draw = torch.Generator().manual_seed(int(train))
+        shape = (60_000 if train else 1000, *self.shape)
+        self.data = torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8)
+        self.targets = torch.randint(0, 10, shape[:1], generator=draw)
+
+
+class MNIST(RandomImages):
+    shape = (28, 28)
+
+
+class CIFAR10(RandomImages):
+    shape = (32, 32, 3)
+
+
+class Clock(Callback):
+    """Times of the epochs' training steps, and of the whole of training."""
+
+    def on_train_start(self, trainer, model) -> None:
+        Clock.steps, Clock.start = [], time.perf_counter()
+
+    def on_train_epoch_start(self, trainer, model) -> None:
+        self.epoch = time.perf_counter()
+
+    def on_validation_start(self, trainer, model) -> None:
+        Clock.steps.append(time.perf_counter() - self.epoch)
+
+    def on_train_end(self, trainer, model) -> None:
+        Clock.whole = time.perf_counter() - Clock.start
+
+
+def settings_of(case: str, folder: str, bar: bool) -> list[str]:
+    settings, epochs, batches = CASES[case]
+    words = [*settings.split(), f"hydra.run.dir={folder}", "test=false", f"trainer.max_epochs={epochs}"]
+    words.append("+callbacks.clock._target_=__main__.Clock")
+    if case != "iris":
+        words.append(f"dataset.source._target_=__main__.{'MNIST' if case == 'mlp' else 'CIFAR10'}")
+    if batches:
+        words.append(f"trainer.limit_train_batches={batches}")
+    return words if bar else [*words, "~callbacks.progress", "+trainer.enable_progress_bar=false"]
+
+
+def project(case: str, bar: bool) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        train(configure(*settings_of(case, f"{folder}/run", bar)))
+    return statistics.median(Clock.steps) / CASES[case][2] if CASES[case][2] else Clock.whole
+
+
+def by_hand(case: str, fused: bool) -> float:
+    _, epochs, batches = CASES[case]
+    cfg = configure(*settings_of(case, "unused", False))
+    data = build(cfg.dataset)
+    data.prepare_data()
+    data.setup()
+    network = build(cfg.model, input_shape=data.input_shape, num_classes=data.num_classes).network
+    images, labels = data.splits["train"]
+    is_image = images.ndim == 4
+    if is_image:
+        mean, std = torch.tensor(data.mean), torch.tensor(data.std)
+        factor, offset = 1 / (255 * std), -mean / std
+    optimizer = torch.optim.Adam(network.parameters(), lr=cfg.optimizer.lr, **({"fused": True} if fused else {}))
+    smoothing = cfg.model.loss.label_smoothing
+    size, times = data.batch_size, []
+    interval = max(1, min(50, (batches or -(-len(labels) // size)) * epochs // 100))  # the project's default
+    with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        step, start = 0, time.perf_counter()
+        for _ in range(epochs):
+            epoch = time.perf_counter()
+            loss_sum, hits, seen = torch.zeros(()), torch.zeros((), dtype=torch.long), 0
+            order = torch.randperm(len(labels))
+            network.train()
+            for part in order.split(size)[:batches]:
+                x, y = images[part], labels[part]
+                if is_image:
+                    x = (x.float() * factor + offset).permute(0, 3, 1, 2)
+                logits = network(x)
+                loss = F.cross_entropy(logits, y, label_smoothing=smoothing)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                loss_sum += loss.detach() * len(y)
+                hits += (logits.argmax(1) == y).sum()
+                seen += len(y)
+                step += 1
+                if step % interval == 0:
+                    writer.add_scalar("train/loss", loss_sum.item() / seen, step)
+                    writer.add_scalar("train/acc", hits.item() / seen, step)
+                    loss_sum.zero_(), hits.zero_()
+                    seen = 0
+            times.append(time.perf_counter() - epoch)
+            if not batches:
+                network.eval()
+                with torch.no_grad():
+                    x, y = data.splits["val"]
+                    logits = network(x)
+                    writer.add_scalar("val/loss", F.cross_entropy(logits, y).item(), step)
+                    writer.add_scalar("val/acc", (logits.argmax(1) == y).float().mean().item(), step)
+        return statistics.median(times) / batches if batches else time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="mlp, cnn, iris; default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    keep_freed_memory()  # for the loop written by hand too
+    print(f"{chosen.threads} threads; medians of {chosen.rounds} rounds")
+    rows = {
+        "by hand": lambda case: by_hand(case, fused=False),
+        "by hand, fused Adam": lambda case: by_hand(case, fused=True),
+        "proj, no progress bar": lambda case: project(case, bar=False),
+        "proj": lambda case: project(case, bar=True),
+    }
+    for case in chosen.cases or CASES:
+        times: dict[str, list[float]] = {row: [] for row in rows}
+        for _ in range(chosen.rounds):
+            for row, measure in rows.items():
+                times[row].append(measure(case))
+        base = statistics.median(times["by hand"])
+        unit, scale = ("µs a step", 1e6) if CASES[case][2] else ("ms in all", 1e3)
+        for row, values in times.items():
+            middle = statistics.median(values)
+            print(f"| {case} | {row} | {middle * scale:,.0f} {unit} | {middle / base:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""In which numbers a run computes: `trainer.precision=auto` measures what this machine is fast in."""
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """A GPU that has it; a CPU whose products are half as fast again in it or more (AMX: six times; AVX2: a 50th)."""
+    if device != "cpu":
+        return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+    def seconds(matrix: Tensor) -> float:
+        start = time.perf_counter()
+        matrix @ matrix
+        return time.perf_counter() - start
+
+    plain = torch.ones(512, 512)
+    short = plain.bfloat16()
+    fastest = min(seconds(plain) for _ in range(5))
+    if seconds(short) > 10 * fastest:  # emulated: once is enough
+        return False
+    return 1.5 * min(seconds(short) for _ in range(5)) < fastest
+
+
+def choose_precision(network: nn.Module, device: str) -> tuple[str, str]:
+    """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's."""
+    convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    if not convolves and sum(parameter.numel() for parameter in network.parameters()) < 1_000_000:
+        return "32-true", "a small network gains nothing from bfloat16"
+    if has_fast_bfloat16(device):
+        return "bf16-mixed", f"{device} is faster in bfloat16"
+    return "32-true", f"{device} is not faster in bfloat16"
+
+
+def set_precision(asked: str, network: nn.Module, accelerator: str) -> tuple[str, str]:
+    """(precision for Lightning's Trainer, why), chosen where `asked` is "auto".
+
+    On a GPU, float32 products then use TF32 unless the precision is full float32.
+    """
+    gpu = torch.accelerator.current_accelerator(check_available=True) if accelerator != "cpu" else None
+    chosen = choose_precision(network, gpu.type if gpu else "cpu") if asked == "auto" else (asked, "as asked for")
+    if gpu and gpu.type == "cuda":
+        full = chosen[0] in ("32-true", "32", "64-true", "64")
+        torch.set_float32_matmul_precision("highest" if full else "high")
+        torch.backends.cudnn.allow_tf32 = not full
+    return chosen

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from proj import precision
+from proj.checkpoint import load_checkpoint, load_model
+from proj.errors import UserError
+from proj.precision import choose_precision, has_fast_bfloat16, set_precision
+from proj.train import train
+
+CONVOLUTION, SMALL, LARGE = nn.Conv2d(1, 8, 3), nn.Linear(10, 10), nn.Linear(1000, 1000)
+
+
+def test_auto_takes_bfloat16_where_the_device_is_faster_in_it_and_the_network_large_enough(monkeypatch):
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
+    assert [choose_precision(n, "cpu")[0] for n in (CONVOLUTION, LARGE, SMALL)] == ["bf16-mixed"] * 2 + ["32-true"]
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)
+    assert choose_precision(CONVOLUTION, "cpu") == ("32-true", "cpu is not faster in bfloat16")
+
+
+@pytest.mark.parametrize(("short", "plain", "fast"), ((1, 4, True), (3, 4, False), (100, 4, False)))
+def test_the_cpu_is_measured_not_guessed(monkeypatch, short, plain, fast):
+    clock = [0.0]
+    products = {torch.bfloat16: short, torch.float32: plain}
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: clock.append(clock[-1] + products[a.dtype]))
+    monkeypatch.setattr("time.perf_counter", lambda: clock[-1])
+    assert has_fast_bfloat16("cpu") is fast
+
+
+def test_a_precision_that_is_asked_for_is_kept():
+    assert set_precision("16-mixed", CONVOLUTION, "cpu") == ("16-mixed", "as asked for")
+
+
+def test_the_chosen_precision_is_stored_said_and_kept_when_the_run_goes_on(configure, monkeypatch, capsys):
+    settings = ("dataset=digits", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "scheduler=none")
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
+    cfg = configure(*settings)
+    train(cfg)
+    assert "on cpu in bf16-mixed: cpu is faster in bfloat16" in capsys.readouterr().out
+    assert load_checkpoint(f"{cfg.output_dir}/last.ckpt")["proj"]["config"]["trainer"]["precision"] == "bf16-mixed"
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)  # as on another machine
+    train(configure(*settings, "trainer.max_epochs=2"))
+    assert "in bf16-mixed" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"trainer.precision: bf16-mixed in the run, 32-true now"):
+        train(configure(*settings, "trainer.max_epochs=3", "trainer.precision=32-true"))
+
+
+def test_a_compiled_network_learns_the_same_and_its_checkpoint_has_the_same_keys(configure, tmp_path):
+    settings = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "optimizer=sgd")
+    plain = train(configure(*settings, folder=tmp_path / "plain"))
+    compiled = train(configure(*settings, "compile=true", folder=tmp_path / "compiled"))
+    first, second = (load_checkpoint(metrics["checkpoint"])["state_dict"] for metrics in (plain, compiled))
+    assert list(first) == list(second)
+    assert all(torch.allclose(first[name], value, rtol=1e-3, atol=1e-4) for name, value in second.items())
+    model, _ = load_model(compiled["checkpoint"])
+    assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
+def test_compiling_without_a_compiler_says_what_to_install(configure, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(UserError, match=r"compile=true needs a C\+\+ compiler.*install g\+\+"):
+        train(configure("compile=true"))
