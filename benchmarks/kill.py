@@ -33,9 +33,12 @@ from test_resume import differences, outcome
 import proj.checkpoint
 import proj.dashboard
 import proj.data
+import proj.divergence
+import proj.fast_loop
 import proj.lock
 import proj.models
 import proj.muon
+import proj.precision
 import proj.results
 import proj.resume
 from proj.config import configure, stored_config

@@ -174,8 +174,15 @@ def test_data_of_the_right_size_with_other_content_is_refused_on_resume(configur
 )
 def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch, happens):
     at_batch(monkeypatch, 0, 2, happens)
-    with pytest.raises(UserError, match=r"not suffice for dataset\.batch_size=10: .* dataset\.batch_size=5;"):
+    with pytest.raises(
+        UserError, match=r"not suffice for dataset\.batch_size=10: .* dataset\.batch_size=5 or a smaller"
+    ):
         train(configure(*TINY))
+
+
+def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
+    with pytest.raises(UserError, match="or a smaller model"):
+        train(configure("model=mlp", "model.hidden=[1000000000,1000000]"))
 
 
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):

@@ -85,6 +85,9 @@ def sentences() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
+
+
 @contextmanager
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     """Raises UserError for what breaks a run from outside: a full disk, or too little memory."""
@@ -100,13 +103,11 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, UserError) and (disk := unwritable(error)):
             raise UserError(f"{disk}. What the run saved before is whole: make room, then {command}") from error
-        if isinstance(error, MemoryError | RuntimeError) and re.search(
-            "can't allocate memory|not enough memory|out of memory|Unable to allocate|^$", str(error)
-        ):
-            smaller = f"dataset.batch_size={batch_size // 2}" if batch_size > 1 else "a smaller model"
+        if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in chain(error)):
+            smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
             raise UserError(
-                f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}; "
-                "trainer.accumulate_grad_batches=2 makes up for half the batch."
+                f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
+                "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
             ) from error
         raise
     finally:

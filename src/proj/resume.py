@@ -83,6 +83,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(free))
     ]
+    changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
     if changes:
         raise UserError(
             f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "

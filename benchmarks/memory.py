@@ -1,0 +1,63 @@
+"""Whether memory grows: over 1,000 epochs of Iris, and over 200 runs in one process. `python benchmarks/memory.py`.
+
+Prints the resident memory in MiB along the way, and by how much it moved after the first tenth.
+"""
+
+import argparse
+import contextlib
+import gc
+import io
+import resource
+import tempfile
+from pathlib import Path
+
+from lightning.pytorch import Callback
+
+from proj.config import configure
+from proj.train import train
+
+points: list[float] = []
+
+
+def resident() -> float:
+    """MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+class Watch(Callback):
+    """Notes the memory at the end of each epoch."""
+
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        points.append(resident())
+
+
+def report(what: str) -> None:
+    tenths = [points[(len(points) - 1) * i // 10] for i in range(11)]
+    settled = points[len(points) // 10 :]
+    growth = 100 * (max(settled) / settled[0] - 1)
+    print(f"{what}: {' '.join(f'{point:.0f}' for point in tenths)} MiB, {growth:+.1f} % at most", flush=True)
+    points.clear()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=200)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        words = [f"trainer.max_epochs={chosen.epochs}", "~callbacks.progress", "save_every=1"]
+        words += [f"+callbacks.watch._target_={__name__}.Watch", f"hydra.run.dir={home}/long"]
+        with contextlib.redirect_stdout(io.StringIO()):
+            train(configure(*words))
+        report(f"{chosen.epochs} epochs of Iris")
+        for run in range(chosen.runs):
+            model = ("model=iris", "dataset=digits model=mlp", "dataset=digits model=cnn")[run % 3].split()
+            with contextlib.redirect_stdout(io.StringIO()):
+                train(configure(*model, "trainer=debug", "~callbacks.progress", f"hydra.run.dir={home}/{run}"))
+            gc.collect()
+            points.append(resident())
+        report(f"{chosen.runs} runs")
+
+
+if __name__ == "__main__":
+    main()
