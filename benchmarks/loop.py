@@ -7,6 +7,8 @@ its defaults, as a tutorial would, and a second time with `fused=True`, as the p
 """
 
 import argparse
+import contextlib
+import io
 import statistics
 import tempfile
 import time
@@ -47,7 +49,7 @@ class CIFAR10(RandomImages):
 
 
 class Clock(Callback):
-    """Times of the epochs' training steps, and of the whole of training."""
+    """The times of the epochs' training steps, and of the whole of training."""
 
     def on_train_start(self, trainer, model) -> None:
         Clock.steps, Clock.start = [], time.perf_counter()
@@ -74,7 +76,7 @@ def settings_of(case: str, folder: str, bar: bool) -> list[str]:
 
 
 def project(case: str, bar: bool) -> float:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         train(configure(*settings_of(case, f"{folder}/run", bar)))
     return statistics.median(Clock.steps) / CASES[case][2] if CASES[case][2] else Clock.whole
 
@@ -139,7 +141,8 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     keep_freed_memory()  # for the loop written by hand too
-    print(f"{chosen.threads} threads; medians of {chosen.rounds} rounds")
+    print(f"{chosen.threads} threads; medians of {chosen.rounds} rounds\n")
+    print("| | loop | time | ratio |\n| --- | --- | ---: | ---: |")
     rows = {
         "by hand": lambda case: by_hand(case, fused=False),
         "by hand, fused Adam": lambda case: by_hand(case, fused=True),

@@ -14,7 +14,8 @@ from conftest import write_idx
 
 from proj.config import build
 from proj.data.batches import Batches
-from proj.data.images import crop_and_flip
+from proj.data.datamodule import stratified
+from proj.data.images import crop_and_flip, partition
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
@@ -145,6 +146,13 @@ def test_augmentation_equals_padding_cropping_and_flipping_each_image():
         assert len(found) == 1
         seen.add(found[0])
     assert len(seen) > 5  # each image has its own draw
+
+
+def test_partition_is_indexing_without_a_copy():
+    images = torch.arange(5000).view(-1, 1, 1, 1)
+    rest, part = stratified(torch.arange(5000) % 7, 0.3, seed=0)
+    expected = torch.cat([images[rest], images[part]])
+    assert torch.equal(partition(images, rest, part), expected) and torch.equal(images, expected)
 
 
 def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first(load):

@@ -22,6 +22,7 @@ class CNN(Classifier):
     head: "max" or "average" over all positions, or "flatten".
     whiten: the stem is not trained but decorrelates the training images' 2×2 patches, see `whitening_filters`.
     init: "default", or "dirac": each convolution passes its input on at first, and the head gives little.
+    channels_last: the layout of the weights, in which CPUs and tensor cores convolve fastest.
     Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
     """
 
@@ -45,6 +46,7 @@ class CNN(Classifier):
         dropout: float = 0.0,
         whiten: bool = False,
         init: str = "default",
+        channels_last: bool = True,
         **training,
     ) -> None:
         super().__init__(num_classes, **training)
@@ -98,7 +100,8 @@ class CNN(Classifier):
             nn.init.normal_(self.network[-1].weight, std=1 / features)
         if whiten:
             self.network[0].weight.requires_grad_(False)
-        self.to(memory_format=torch.channels_last)  # the layout in which CPUs and tensor cores convolve fastest
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.hparams.whiten:  # before Lightning restores a checkpoint, which has them too

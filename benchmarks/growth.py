@@ -1,0 +1,159 @@
+"""How time and memory grow, and the peak memory of every default run: `python benchmarks/growth.py [PART ...]`.
+
+Every measurement is a process of its own, forked from one that has imported everything; its memory is the peak of what
+the kernel held for it, less what it held at the fork, so that it is what the run itself takes. Images are random, in
+the shapes and numbers of the real data sets. Prints tables and writes growth.png beside this file.
+"""
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import resource
+import tempfile
+from pathlib import Path
+
+import loop
+import torch
+from loop import Clock
+
+from proj.config import configure
+from proj.train import train
+
+PAIRS = [
+    *((dataset, model) for dataset in ("mnist", "fashion_mnist", "cifar10") for model in ("mlp", "cnn")),
+    *(("digits", "mlp"), ("digits", "cnn"), ("iris", "iris"), ("iris", "mlp")),
+]
+
+
+class ManyImages(loop.RandomImages):
+    shape = (28, 28)
+    count = 60_000
+
+    def __init__(self, root: str, train: bool) -> None:
+        super().__init__(root, train)
+        if train:
+            repeats = -(-ManyImages.count // len(self.targets))
+            self.data = self.data.repeat(repeats, 1, 1)[: ManyImages.count]
+            self.targets = self.targets.repeat(repeats)[: ManyImages.count]
+
+
+def resident() -> float:
+    """MB that this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
+    """(µs an image in training, peak MB) of a run, in a process of its own."""
+
+    def child(connection) -> None:
+        torch.set_num_threads(1)
+        ManyImages.count, before = count, resident()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            off = ("~callbacks.progress", "+trainer.enable_progress_bar=false", "+callbacks.clock._target_=loop.Clock")
+            cfg = configure(*words, f"hydra.run.dir={folder}/run", *off)
+            train(cfg)
+        images = cfg.dataset.batch_size * cfg.trainer.limit_train_batches
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        connection.send((1e6 * min(Clock.steps) / images, peak - before))
+
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
+    process.start()
+    there.close()
+    result = here.recv()
+    process.join()
+    return result
+
+
+def source(name: str) -> str:
+    return f"dataset.source._target_={'growth' if name == 'ManyImages' else 'loop'}.{name}"
+
+
+def defaults() -> None:
+    print("| run | peak memory, MB |\n| --- | ---: |")
+    for dataset, model in PAIRS:
+        words = [f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1", "trainer.limit_train_batches=10"]
+        if dataset not in ("digits", "iris"):
+            words.append(source("CIFAR10" if dataset == "cifar10" else "MNIST"))
+        print(f"| `dataset={dataset} model={model}` | {measure(words)[1]:,.0f} |", flush=True)
+
+
+def batches(model: str) -> list[tuple[int, float, float]]:
+    rows = []
+    for size in (32, 64, 128, 256, 512, 1024, 2048, 4096):
+        steps = max(2, (16384 if model == "mlp" else 4096) // size)
+        words = ["dataset=mnist", f"model={model}", source("MNIST"), f"dataset.batch_size={size}", "test=false"]
+        rows.append((size, *measure([*words, "trainer.max_epochs=2", f"trainer.limit_train_batches={steps}"])))
+    return rows
+
+
+def images() -> list[tuple[int, float, float]]:
+    words = ["dataset=mnist", "model=mlp", source("ManyImages"), "dataset.batch_size=512", "test=false"]
+    words += ["trainer.max_epochs=2", "trainer.limit_train_batches=17"]
+    return [(count, *measure(words, count)) for count in (10_000, 30_000, 60_000, 125_000, 250_000, 500_000)]
+
+
+def widths() -> list[tuple[int, float, float]]:
+    rows = []
+    for factor in (1, 2, 3, 4):
+        sizes = ",".join(str(32 * factor * 2**i) for i in range(2))
+        words = ["dataset=mnist", "model=cnn", source("MNIST"), f"model.widths=[{sizes}]", "test=false"]
+        rows.append((factor, *measure([*words, "trainer.max_epochs=1", "trainer.limit_train_batches=8"])))
+    return rows
+
+
+def draw(curves: dict[str, list[tuple[int, float, float]]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 3, figsize=(11, 5.5), layout="constrained")
+    titles = ("batch size", "training images", "width of the CNN")
+    groups = (("mlp, batch size", "cnn, batch size"), ("images",), ("width",))
+    for column, (title, names) in enumerate(zip(titles, groups, strict=True)):
+        for name in names:
+            x, time, memory = zip(*curves[name], strict=True)
+            label = name.split(",")[0] if "," in name else None
+            axes[0, column].plot(x, time, marker="o", label=label)
+            axes[1, column].plot(x, memory, marker="o", label=label)
+            if name == "images":
+                axes[1, column].plot(x, [784 * count / 1e6 for count in x], "k--", label="the images themselves")
+        for axis, what in zip(axes[:, column], ("µs an image", "peak memory, MB"), strict=True):
+            axis.set_xlabel(title)
+            axis.set_ylabel(what)
+            axis.set_ylim(0)
+            axis.grid(alpha=0.3)
+            if title != "width of the CNN":
+                axis.set_xscale("log", base=2 if title == "batch size" else 10)
+            else:
+                axis.set_xticks([1, 2, 3, 4], ["×1", "×2", "×3", "×4"])
+            if axis.get_legend_handles_labels()[0]:
+                axis.legend(frameon=False)
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].set_ylim(auto=True)
+    figure.savefig(Path(__file__).with_name("growth.png"), dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="defaults, growth; default: both")
+    parts = parser.parse_args().parts or ["defaults", "growth"]
+    if "defaults" in parts:
+        defaults()
+    if "growth" in parts:
+        curves = {"mlp, batch size": batches("mlp"), "cnn, batch size": batches("cnn"), "images": images()}
+        curves["width"] = widths()
+        print("\n| | | µs an image | peak memory, MB |\n| --- | ---: | ---: | ---: |")
+        for name, rows in curves.items():
+            for x, time, memory in rows:
+                print(f"| {name} | {x:,} | {time:,.1f} | {memory:,.0f} |")
+        draw(curves)
+
+
+if __name__ == "__main__":
+    import growth  # by the name that the settings give
+
+    growth.main()
