@@ -6,11 +6,13 @@ import os
 import random
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import proj.checkpoint
@@ -27,8 +29,11 @@ WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2"
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 
 
-def child(folder: str, words: list[str], dies: str | None) -> None:
+def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
     """A run in a process of its own; `dies` names a place in the code at which it is killed."""
+    if port:  # one of two processes that train together
+        rank_zero_only.rank = rank
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     torch.set_num_threads(1)
@@ -58,6 +63,24 @@ def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None 
         process.kill()
     process.join(120)
     return process.exitcode
+
+
+def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
+    """A run of two processes; `stop` comes once the first checkpoint is there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [PROCESSES.Process(target=child, args=(str(folder), words, None, rank, port)) for rank in range(2)]
+    for process in both:
+        process.start()
+    if stop:
+        while not (folder / "last.ckpt").exists() and all(process.is_alive() for process in both):
+            time.sleep(0.01)
+        for process in both:
+            os.kill(process.pid, stop)
+    for process in both:
+        process.join(120)
+    return [process.exitcode for process in both]
 
 
 def flat(node, prefix="") -> dict:
@@ -133,6 +156,24 @@ def test_killed_at_a_chosen_place_a_run_ends_with_the_same_bits(unbroken, tmp_pa
     assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL
     assert run(tmp_path / "run") == 0
     assert differences(unbroken[1], outcome(tmp_path / "run")) == []
+
+
+TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def two_unbroken(tmp_path_factory) -> dict:
+    """The outcome of a run of two processes that nobody stops."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    assert run_two(folder, TWO) == [0, 0]
+    return outcome(folder)
+
+
+@pytest.mark.parametrize(("stop", "codes"), ((signal.SIGKILL, [-9, -9]), (signal.SIGTERM, [143, 0])))
+def test_two_processes_that_are_stopped_within_an_epoch_end_with_the_same_bits(two_unbroken, tmp_path, stop, codes):
+    assert run_two(tmp_path / "run", TWO, stop) == codes
+    assert run_two(tmp_path / "run", TWO) == [0, 0]
+    assert differences(two_unbroken, outcome(tmp_path / "run")) == []
 
 
 def test_a_finished_run_says_so_and_does_nothing(unbroken, capsys):
