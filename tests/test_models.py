@@ -1,5 +1,6 @@
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import nn
 
 from proj.checkpoint import load_checkpoint, load_model
@@ -154,6 +155,13 @@ def test_onecycle_keeps_the_ratios_of_muons_rates(configure):
     train(cfg)
     groups = load_checkpoint(f"{cfg.output_dir}/last.ckpt")["optimizer_states"][0]["param_groups"]
     assert [group["max_lr"] for group in groups] == pytest.approx([0.24, 0.05, 0.02])
+
+
+def test_lightnings_own_validate_reports_the_metrics(configure):
+    data = build(configure().dataset)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    (metrics,) = trainer.validate(IrisClassifier((4,), 3), data, verbose=False)
+    assert metrics.keys() == {"val/loss", "val/acc"} and 0 <= metrics["val/acc"] <= 1
 
 
 def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():
