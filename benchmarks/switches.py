@@ -1,8 +1,8 @@
 """What each switch does to time and accuracy: `python benchmarks/switches.py [SETTING ...]`.
 
 The same run of MNIST / CNN with one switch turned the other way, same seed, in processes of their own that take turns,
-`--rounds` times: medians of the time of a training image in the last epoch, the time of all of training (compilation too)
-and the test accuracy. Without SETTINGs 3 epochs of 50 batches are trained; SETTINGs are added to every run.
+`--rounds` times: medians of the time of a training image in the last epoch, of the time of all of training (compilation
+too) and of the test accuracy. Without SETTINGs 3 epochs of 50 batches are trained; SETTINGs are added to every run.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import nn
 
-from proj.checkpoint import load_model
+from proj.checkpoint import load_checkpoint, load_model
 from proj.config import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier
@@ -147,6 +148,20 @@ def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():
     step = network[0].weight - filters * len(filters) ** 0.5 / filters.norm()
     assert torch.linalg.svdvals(step.flatten(1)).max() < 0.13
     assert [len(group["params"]) for group in optimizer.param_groups] == [2, 4, 2]
+
+
+def test_onecycle_keeps_the_ratios_of_muons_rates(configure):
+    cfg = configure("dataset=digits", "model=mlp", "optimizer=muon", "trainer=debug")
+    train(cfg)
+    groups = load_checkpoint(f"{cfg.output_dir}/last.ckpt")["optimizer_states"][0]["param_groups"]
+    assert [group["max_lr"] for group in groups] == pytest.approx([0.24, 0.05, 0.02])
+
+
+def test_lightnings_own_validate_reports_the_metrics(configure):
+    data = build(configure().dataset)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    (metrics,) = trainer.validate(IrisClassifier((4,), 3), data, verbose=False)
+    assert metrics.keys() == {"val/loss", "val/acc"} and 0 <= metrics["val/acc"] <= 1
 
 
 def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():

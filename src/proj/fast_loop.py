@@ -54,6 +54,9 @@ class FastEpochLoop(_TrainingEpochLoop):
     def on_run_start(self, data_fetcher) -> None:
         super().on_run_start(data_fetcher)
         self.plain = is_plain(self.trainer)
+        if self.plain:
+            (self.batches,) = data_fetcher.iterator._iterator.iterators
+            self.optimizer, self.precision = self.trainer.optimizers[0], self.trainer.precision_plugin
         self.starts, self.ends = (
             [getattr(callback, hook) for callback in self.trainer.callbacks if written(callback, hook, Callback)]
             for hook in ("on_train_batch_start", "on_train_batch_end")
@@ -66,12 +69,14 @@ class FastEpochLoop(_TrainingEpochLoop):
             self.fast_batch(data_fetcher)
 
     def fast_batch(self, data_fetcher) -> None:
-        trainer, model, optimizer = self.trainer, self.trainer.lightning_module, self.trainer.optimizers[0]
+        trainer, model, optimizer = self.trainer, self.trainer.lightning_module, self.optimizer
         progress, counts = self.batch_progress, self.automatic_optimization.optim_progress.optimizer
-        self.val_loop.restarting = False
-        batch, _, _ = next(data_fetcher)
+        if self.val_loop.restarting:
+            self.val_loop.restarting = False
+        batch = next(self.batches)
         batch_idx = self.batch_idx + 1
-        progress.is_last_batch = data_fetcher.done
+        data_fetcher.fetched += 1
+        progress.is_last_batch = data_fetcher.done = data_fetcher.fetched >= data_fetcher.length
         progress.increment_ready()
         connector, results = trainer._logger_connector, self._results
         connector._first_loop_iter = connector._first_loop_iter is None
@@ -84,7 +89,7 @@ class FastEpochLoop(_TrainingEpochLoop):
 
         counts.step.increment_ready()
         current["_current_fx_name"] = "training_step"
-        with trainer.precision_plugin.train_step_context():
+        with self.precision.train_step_context():
             loss = model.training_step(batch, batch_idx)
         counts.zero_grad.increment_ready()
         counts.zero_grad.increment_started()

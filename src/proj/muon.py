@@ -51,7 +51,7 @@ class Muon(Optimizer):
             {"params": [p for p in body if p.ndim <= 1], "lr": bias_lr, "decay": weight_decay / bias_lr, **sgd},
             {"params": params[head:], "lr": head_lr, "decay": weight_decay / head_lr, **sgd},
         ]
-        super().__init__([group for group in groups if group["params"]], {})
+        super().__init__([group for group in groups if group["params"]], {"momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -131,6 +131,9 @@ class Classifier(LightningModule):
             name: max(1, steps // int(value[6:] or 1)) if isinstance(value, str) and value[:5] == "steps" else value
             for name, value in self.scheduler.keywords.items()
         }
+        if "max_lr" in settings:  # OneCycleLR would give all groups the same
+            first = optimizer.param_groups[0]["lr"]
+            settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
         scheduler = self.scheduler.func(optimizer, **settings)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
