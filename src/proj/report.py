@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from proj.errors import UserError, sentences
@@ -46,12 +47,14 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     known = [one for one in settings if one]
     keys = sorted(dict.fromkeys(key for one in known for key in one), key=lambda key: not key.startswith(TOLD))
     choices = [key for key in keys if key.startswith("choices.")]
-    groups = lambda names: len({tuple(map(one.get, names)) for one in known})  # noqa: E731
-    columns: list[str] = []
-    for key in [*choices, *(key for key in keys if key not in choices)]:
-        copies = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
-        follows = any(groups([*choices, *one]) == groups([*choices, *one, key]) for one in [[], *copies])
-        if groups([key]) > 1 and (key in choices or not follows):
+
+    def groups(*names: str) -> int:
+        return len({tuple(map(one.get, names)) for one in known})
+
+    columns = [key for key in choices if groups(key) > 1]
+    for key in [key for key in keys if key not in choices and groups(key) > 1]:
+        copied = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
+        if all(groups(*choices, *one) < groups(*choices, *one, key) for one in [[], *copied]):
             columns.append(key)
 
     def spread(runs: list[Run], metric: str) -> tuple[float | None, float | None, int]:
@@ -73,7 +76,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         "monitor": monitor,
         "mode": mode,
         "metrics": metrics,
-        "common": {key: known[0].get(key) for key in keys if groups([key]) == 1},
+        "common": {key: known[0].get(key) for key in keys if groups(key) == 1},
         "columns": [key if ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
         "rows": [
             {
@@ -95,45 +98,39 @@ def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> 
     return f"{mean * scale:{digits}}" + (f" ± {deviation * scale:{digits}} ({n})" if deviation is not None else "")
 
 
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    return (
-        f"{seconds:.1f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
 def statuses(count: Counter) -> str:
     return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {status}" for status, n in count.items())
 
 
 def draw_table(comparison: dict, joined: bool) -> Table:
     """joined: the settings as words in one column that wraps, where there is no room for a column each."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 1 if joined else 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column(justify="right", style="dim", no_wrap=True)
     columns, metrics = comparison["columns"], comparison["metrics"]
     for name in ["settings"] if joined or not columns else columns:
         table.add_column(name, overflow="fold", no_wrap=not joined)
-    for name in [*(metric + " %" * ("acc" in metric) for metric in metrics), "parameters", "time"]:
+    for name in [
+        *(metric + " %" * ("acc" in metric) for metric in metrics),
+        "params" if joined else "parameters",
+        "seconds",
+    ]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=not joined)
     for place, row in enumerate(comparison["rows"][:LONGEST], 1):
         values = ["–" if value is None else str(value) for value in row["settings"] or []]
         if row["settings"] is None or not columns:
-            values = [row["runs"][0].folder.name, *[""] * (len(columns) - 1)][: 1 if joined else None]
-        elif joined:
-            values = [" ".join(f"{name}={value}" for name, value in zip(columns, values, strict=True))]
-        parameters = row["parameters"][0]
+            values = [row["runs"][0].folder.name, *[""] * (0 if joined else len(columns) - 1)]
+        elif joined:  # a name such as adam needs no "optimizer="
+            pairs = [(name, value) for name, value in zip(columns, values, strict=True) if value != "–"]
+            values = [" ".join(value if value.isidentifier() else f"{name}={value}" for name, value in pairs)]
+        parameters, seconds = row["parameters"][0], row["seconds"][0]
+        short = f"{(parameters or 0) / 1e6:.2f}M"
         table.add_row(
             str(place),
-            *values,
+            *map(escape, values),
             *(figure(metric, *row[metric]) for metric in metrics),
-            "–" if parameters is None else f"{parameters:,.0f}",
-            duration(row["seconds"][0]),
+            "–" if parameters is None else short if joined and parameters >= 1e4 else f"{parameters:,.0f}",
+            "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
             statuses(row["status"]),
         )
     return table
@@ -152,15 +149,14 @@ def print_comparison(comparison: dict, console: Console) -> None:
     console.print(f"{count.total()} runs ({statuses(count)}), {len(rows)} configurations, by {comparison['monitor']}")
     if words := told(comparison["common"]):
         console.print(f"all with {words}", style="dim", markup=False)
-    table = draw_table(comparison, joined=False)
-    if console.measure(table).maximum > console.width or console.measure(table).minimum > console.width:
-        table = draw_table(comparison, joined=True)
-    console.print(table)
+    wide = draw_table(comparison, joined=False)
+    fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
+    console.print(wide if fits else draw_table(comparison, joined=True))
     if len(rows) > LONGEST:
         console.print(f"… and {len(rows) - LONGEST} more", style="dim")
     for place, row in enumerate(rows[:3], 1):
         if checkpoint := row["runs"][0].checkpoint:
-            console.print(f"{place}. {checkpoint}", soft_wrap=True, markup=False)
+            console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
 
 
 def write(path: Path, content: str) -> None:
@@ -177,14 +173,13 @@ def write(path: Path, content: str) -> None:
 
 
 def csv_text(comparison: dict) -> str:
-    lines = [
-        {"place": place, "folder": run.folder, "status": run.status, "best_checkpoint": run.checkpoint}
-        | {comparison["monitor"]: run.value(comparison["monitor"], comparison["mode"])}
-        | {key: value for key, value in run.metrics.items() if key not in ("folder", "checkpoint")}
-        | {f"config.{key}" if key in run.metrics else key: value for key, value in run.config.items()}
-        for place, row in enumerate(comparison["rows"], 1)
-        for run in row["runs"]
-    ]
+    monitor, mode = comparison["monitor"], comparison["mode"]
+    lines = []
+    for place, row in enumerate(comparison["rows"], 1):
+        for run in row["runs"]:
+            first = {"place": place, "folder": run.folder, "status": run.status, "checkpoint": run.checkpoint}
+            first[monitor] = run.value(monitor, mode)
+            lines.append(first | run.metrics | run.config | first)  # the first's order, and its values
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
     writer.writeheader()
@@ -192,43 +187,39 @@ def csv_text(comparison: dict) -> str:
     return text.getvalue()
 
 
-def number(value: float | None) -> float | None:
+def number(value: float | None, digits: int = 10) -> float | None:
     """What JSON can hold."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
 
 
 def thin(points: list[tuple[float, float]]) -> list[list[float | None]]:
     """[xs, ys] of at most POINTS points, each the mean of its neighbours."""
     size = -(-len(points) // POINTS)
-    parts = [points[start : start + size] for start in range(0, len(points), size or 1)]
-    return [[number(sum(point[axis] for point in part) / len(part)) for part in parts] for axis in (0, 1)]
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    return [[number(sum(point[axis] for point in part) / len(part), 5) for part in parts] for axis in (0, 1)]
 
 
 def html_text(comparison: dict, title: str, folder: Path) -> str:
     """One file with its data, style and script, that opens anywhere and loads nothing."""
-    monitor, mode = comparison["monitor"], comparison["mode"]
-
-    def described(run: Run) -> dict[str, Any]:
-        return {
-            "folder": os.path.relpath(run.folder, folder),
-            "checkpoint": run.checkpoint and os.path.relpath(run.checkpoint, folder),
-            "status": run.status,
-            "seed": run.config.get("seed"),
-            "value": number(run.value(monitor, mode)),
-            "seconds": number(run.value("seconds", mode)),
-            "curves": {tag: thin(points) for tag, points in run.curves.items()},
-        }
-
-    figures = [*comparison["metrics"], "parameters", "seconds"]
-    rows = [
-        row
-        | {name: [number(part) for part in row[name]] for name in figures}
-        | {"runs": [described(run) for run in row["runs"]]}
-        for row in comparison["rows"]
-    ]
+    rows = []
+    for row in comparison["rows"]:
+        spreads = {name: list(map(number, figures)) for name, figures in row.items() if isinstance(figures, tuple)}
+        runs = [
+            {
+                "folder": os.path.relpath(run.folder, folder),
+                "checkpoint": run.checkpoint and os.path.relpath(run.checkpoint, folder),
+                "status": run.status,
+                "seed": run.config.get("seed"),
+                "value": number(run.value(comparison["monitor"], comparison["mode"])),
+                "seconds": number(run.value("seconds", "min")),
+                "curves": {tag: thin(points) for tag, points in run.curves.items()},
+            }
+            for run in row["runs"]
+        ]
+        rows.append(row | spreads | {"runs": runs})
     data = comparison | {"title": title, "told": told(comparison["common"]), "rows": rows}
-    text = json.dumps(data, default=str, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Path(__file__).with_suffix(".html").read_text(encoding="utf-8").replace("{{data}}", text, 1)
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Path(__file__).with_suffix(".html").read_text(encoding="utf-8").replace("{{data}}", text)
 
 
 def report(folders: list[Path], output: Path | None = None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from proj.errors import UserError
 
 FREE = ("seed", "output_dir", "data_dir", "save_every", "fast_loop", "callbacks.progress", "callbacks.dashboard")
+INFINITE = (math.inf, -math.inf)
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
 
 
@@ -42,37 +43,39 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration, without the seed and where the files lie."""
-        seeds = [
-            key for key, value in self.config.items() if key.endswith(".seed") and value == self.config.get("seed")
-        ]
+        free = (".dirpath", ".data_dir")
+        seed = (".seed", self.config.get("seed"))  # the dataset has it too
         return {
             key: value
             for key, value in self.config.items()
-            if not key.startswith(FREE) and not key.endswith((".dirpath", ".data_dir")) and key not in seeds
+            if not key.startswith(FREE) and not key.endswith(free) and (key[-5:], value) != seed
         }
 
     def value(self, metric: str, mode: str) -> float | None:
         """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number."""
+        if metric in self.metrics:
+            return value if isinstance(value := self.metrics[metric], int | float) else None
         values = [y for _, y in self.curves.get(metric, []) if not math.isnan(y)]
-        value = self.metrics.get(metric, (max if mode == "max" else min)(values, default=None))
-        return value if isinstance(value, int | float) else None
+        return (max if mode == "max" else min)(values, default=None)
 
 
 def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined into one; lists as text, so that all values compare."""
+    """Nested keys joined into one; what is no number or text becomes text, so that all values compare."""
     leaves: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, dict):
             leaves |= flat(value, joint, f"{prefix}{key}{joint}")
         else:
-            leaves[f"{prefix}{key}"] = json.dumps(value, default=str) if isinstance(value, list) else value
+            plain = value is None or isinstance(value, str | int | float)
+            leaves[f"{prefix}{key}"] = value if plain else json.dumps(value, default=str)
     return leaves
 
 
 def read(file: Path, parse, joint: str) -> dict[str, Any]:
-    """Empty where the file is missing or damaged: one run never stops the report."""
+    """Empty where the file is missing, damaged or half written: one run never stops the report."""
     try:
-        content = parse(file.read_bytes())
+        content = file.read_bytes()
+        content = parse(content) if content.endswith(b"\n") else None
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return flat(content, joint) if isinstance(content, dict) else {}
@@ -80,14 +83,19 @@ def read(file: Path, parse, joint: str) -> dict[str, Any]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.yaml; of a run that stopped before it, what Hydra noted, with references looked up one level deep."""
-    config, early, hydra = (
-        read(folder / name, lambda content: yaml.load(content, Loader), ".")
-        for name in ("config.yaml", ".hydra/config.yaml", ".hydra/hydra.yaml")
-    )
-    for key, value in early.items():
+
+    def read_yaml(name: str) -> dict[str, Any]:
+        config = read(folder / name, lambda content: yaml.load(content, Loader), ".")
+        odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
+        return config | odd  # text, since nan equals nothing and JSON has neither
+
+    if config := read_yaml("config.yaml"):
+        return config
+    config, hydra = read_yaml(".hydra/config.yaml"), read_yaml(".hydra/hydra.yaml")
+    for key, value in config.items():
         if reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
-            early[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else early.get(reference[2])
-    return config or early
+            config[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else config.get(reference[2])
+    return config
 
 
 def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
@@ -100,8 +108,8 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
         start += length + 16
         if len(record) < length or not length:
             break  # it is being written
-        if length > 500:
-            continue  # a picture, a graph
+        if length > 500:  # a picture, a graph
+            continue
         try:
             event = Event.FromString(record)
         except Exception:  # protobuf's DecodeError, which is another class in each of its implementations
@@ -118,9 +126,13 @@ def read_run(folder: Path) -> Run:
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
-    ends = curves.pop("train/examples_per_second", None) or curves.get("val/loss")  # both at the end of an epoch
-    epoch = (ends[0] if ends else max(points[-1] for points in curves.values()) if curves else (1,))[0] or 1
-    curves = {tag: [(step / epoch, value) for step, value in points] for tag, points in curves.items()}
+    ends = [points[0][0] for tag, points in curves.items() if tag.startswith("val/") or tag.endswith("_per_second")]
+    epoch = min(ends, default=0) or max((points[-1][0] for points in curves.values()), default=0) or 1  # in steps
+    curves = {
+        tag: [(step / epoch, value) for step, value in points]
+        for tag, points in curves.items()
+        if not tag.endswith("_per_second")
+    }
     return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves)
 
 
