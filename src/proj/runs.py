@@ -126,7 +126,7 @@ def read_run(folder: Path) -> Run:
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
-    ends = [points[0][0] for tag, points in curves.items() if tag.startswith("val/") or tag.endswith("_per_second")]
+    ends = [points[0][0] for tag, points in curves.items() if tag.startswith(("val/", "train/examples_per_"))]
     epoch = min(ends, default=0) or max((points[-1][0] for points in curves.values()), default=0) or 1  # in steps
     curves = {
         tag: [(step / epoch, value) for step, value in points]
