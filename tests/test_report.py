@@ -64,13 +64,13 @@ def test_two_settings_that_differ_together_both_stay(tmp_path):
 
 def test_unfinished_runs_are_listed_and_leave_the_mean_alone(tmp_path):
     write_run(tmp_path / "0", 0.8, seed=0)
-    write_run(tmp_path / "1", 0.6, seed=1, finished=False)
+    write_run(tmp_path / "1", 0.9, seed=1, finished=False)
     (tmp_path / "2").mkdir()
     (tmp_path / "2/config.yaml").write_text(yaml.safe_dump(config(seed=2)))
     write_run(tmp_path / "other", 0.7, lr=0.5, finished=False)
     first, second = made(tmp_path)["rows"]
     assert first["status"] == {"finished": 1, "interrupted": 1, "started": 1}
-    assert first["val/acc"] == (0.8, None, 1)
+    assert first["val/acc"] == (0.8, None, 1) and first["runs"][0].checkpoint == tmp_path / "0/best.ckpt"
     assert second["status"] == {"interrupted": 1} and second["val/acc"][0] == pytest.approx(0.7)  # the best so far
     assert second["seconds"][0] is None
 
@@ -92,7 +92,9 @@ def test_a_run_that_stopped_before_its_config_stands_with_its_own_kind(tmp_path)
     assert row["status"] == {"finished": 1, "started": 1}
 
 
-@pytest.mark.parametrize("content", (b"", b"\x00" * 100, b'{"val/acc": 0.', b"[1]\n", b"\xff\xfe: [\n", b"a: [b\n"))
+@pytest.mark.parametrize(
+    "content", (b"", b"\x00" * 100, b'{"val/acc": 0.', b"[1]\n", b"[" * 5000 + b"\n", b"\xff\xfe: [\n", b"a: [b\n")
+)
 @pytest.mark.parametrize("name", ("metrics.json", "config.yaml", "events.out.tfevents.1.host.1.0"))
 def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, name, content):
     write_run(tmp_path / "whole", 0.9)

@@ -83,7 +83,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
                 "settings": list(key) if group[0].config else None,
                 **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
                 "status": Counter(run.status for run in group),
-                "runs": sorted(group, key=lambda run: rank([run])),
+                "runs": sorted(group, key=lambda run: (run.status != "finished", rank([run]))),
             }
             for key, group in sorted(rows.items(), key=lambda row: rank(row[1]))
         ],
@@ -122,7 +122,7 @@ def draw_table(comparison: dict, joined: bool) -> Table:
             values = [row["runs"][0].folder.name, *[""] * (0 if joined else len(columns) - 1)]
         elif joined:  # a name such as adam needs no "optimizer="
             pairs = [(name, value) for name, value in zip(columns, values, strict=True) if value != "–"]
-            values = [" ".join(value if value.isidentifier() else f"{name}={value}" for name, value in pairs)]
+            values = [" ".join(value if value.isidentifier() else f"{name}={value}" for name, value in pairs) or "–"]
         parameters, seconds = row["parameters"][0], row["seconds"][0]
         short = f"{(parameters or 0) / 1e6:.2f}M"
         table.add_row(
@@ -146,7 +146,8 @@ def told(common: dict) -> str:
 def print_comparison(comparison: dict, console: Console) -> None:
     rows = comparison["rows"]
     count = sum((row["status"] for row in rows), Counter())
-    console.print(f"{count.total()} runs ({statuses(count)}), {len(rows)} configurations, by {comparison['monitor']}")
+    runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
+    console.print(f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}")
     if words := told(comparison["common"]):
         console.print(f"all with {words}", style="dim", markup=False)
     wide = draw_table(comparison, joined=False)

@@ -38,7 +38,7 @@ class Run:
     def checkpoint(self) -> Path | None:
         """The best one, also where the folder was moved."""
         path = self.folder / Path(str(self.metrics.get("checkpoint", "best.ckpt"))).name
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None  # for any name, also one that no file can have
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -54,7 +54,8 @@ class Run:
     def value(self, metric: str, mode: str) -> float | None:
         """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number."""
         if metric in self.metrics:
-            return value if isinstance(value := self.metrics[metric], int | float) else None
+            value = self.metrics[metric]
+            return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
         values = [y for _, y in self.curves.get(metric, []) if not math.isnan(y)]
         return (max if mode == "max" else min)(values, default=None)
 
@@ -76,9 +77,9 @@ def read(file: Path, parse, joint: str) -> dict[str, Any]:
     try:
         content = file.read_bytes()
         content = parse(content) if content.endswith(b"\n") else None
+        return flat(content, joint) if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
-    return flat(content, joint) if isinstance(content, dict) else {}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
