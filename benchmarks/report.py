@@ -1,0 +1,70 @@
+"""What a report over 300 runs takes: `python benchmarks/report.py`.
+
+100 configurations of three seeds, 20 epochs and 660 points of curves a run, as from a sweep of
+rates and dropouts; the report is made three times in one process, and the fastest is printed, after the imports.
+"""
+
+import argparse
+import contextlib
+import io
+import math
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+
+def make(folder: Path, runs: int) -> None:
+    from made_runs import write_run
+
+    draw = random.Random(0)
+    for group in range(math.ceil(runs / 3)):
+        model, optimizer = draw.choice(("mlp", "cnn")), draw.choice(("adam", "adamw", "sgd"))
+        lr, dropout = float(f"{10 ** draw.uniform(-4, -1):.2g}"), draw.choice((0.0, 0.1, 0.2, 0.3, 0.5))
+        level = 0.97 - 0.05 * (math.log10(lr) + 2.5) ** 2 - 0.1 * dropout**2 + 0.01 * (model == "cnn")
+        for seed in range(min(3, runs - 3 * group)):
+            write_run(
+                folder / f"{3 * group + seed}_lr={lr},model={model},optimizer={optimizer},seed={seed}",
+                accuracy=min(0.999, level + draw.gauss(0, 0.005)),
+                epochs=20,
+                seconds=(40 if model == "cnn" else 8) * draw.uniform(0.9, 1.6),
+                finished=draw.random() > 0.02,
+                points=30,
+                shape=lambda share: (1 - math.exp(-6 * share)) * (1 - 0.03 * draw.random() * (1 - share)),
+                model=model,
+                optimizer=optimizer,
+                lr=lr,
+                dropout=dropout,
+                seed=seed,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--keep", type=Path, help="make the runs here, and keep them and the report")
+    arguments = parser.parse_args()
+    start = time.perf_counter(), time.process_time()
+    from proj.report import report
+
+    print(f"imports: {time.perf_counter() - start[0]:.2f} s, of the processor {time.process_time() - start[1]:.2f} s")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or Path(temporary)
+        make(folder, arguments.runs)
+        times = []
+        for _ in range(3):
+            start = time.perf_counter(), time.process_time()
+            with contextlib.redirect_stdout(io.StringIO()):
+                report([folder])
+            times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        wall, cpu = min(times)
+        size = os.path.getsize(folder / "report.html") / 1e6
+        print(f"{arguments.runs} runs: {wall:.2f} s, of the processor {cpu:.2f} s; report.html has {size:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

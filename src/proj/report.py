@@ -1,0 +1,253 @@
+"""Compare runs, at any time: `python -m proj.report <folder> [<folder> …] [output=<folder>]`.
+
+Takes every run in or below the folders, finished or not, and shows a table of their configurations, the best first;
+runs that differ in nothing but the seed are one row. Writes report.csv (a row a run, every setting and figure) and
+report.html (the table, curves, accuracy against time, parallel coordinates; one file that loads nothing) into the
+first folder, or into output=<folder>. All of it comes from config.yaml, metrics.json and TensorBoard's files.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+import statistics
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from proj.errors import UserError, sentences
+from proj.runs import Run, find_runs
+
+LONGEST = 30  # rows in the terminal; the files have them all
+POINTS = 120  # of a curve in report.html; of a longer one, neighbours are averaged
+TOLD = ("choices", "dataset", "model", "optimizer", "scheduler", "trainer.max_epochs", "trainer.precision")
+
+
+def compare(runs: list[Run]) -> dict[str, Any]:
+    """The runs as rows of one configuration each, the best first.
+
+    common: the settings that all runs share. columns: those in which rows differ and that do not follow from the others
+    (from the choice of dataset, model, …; or as a copy, such as OneCycleLR's max_lr). rows: their values of the
+    columns, and (mean, sample standard deviation, n) of the metrics over the finished runs, or else over all.
+    """
+    monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
+    (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
+    metrics = [monitor] + ["test/acc"] * any("test/acc" in run.metrics for run in runs)
+    settings = [run.settings for run in runs]
+    measured = {one.get("trainer.precision", "auto") for one in settings} - {"auto"}
+    for one in settings:
+        if one.get("trainer.precision") == "auto" and measured:  # it stopped before it chose
+            one["trainer.precision"] = min(measured)
+    known = [one for one in settings if one]
+    keys = sorted(dict.fromkeys(key for one in known for key in one), key=lambda key: not key.startswith(TOLD))
+    choices = [key for key in keys if key.startswith("choices.")]
+
+    def groups(*names: str) -> int:
+        return len({tuple(map(one.get, names)) for one in known})
+
+    columns = [key for key in choices if groups(key) > 1]
+    for key in [key for key in keys if key not in choices and groups(key) > 1]:
+        copied = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
+        if all(groups(*choices, *one) < groups(*choices, *one, key) for one in [[], *copied]):
+            columns.append(key)
+
+    def spread(runs: list[Run], metric: str) -> tuple[float | None, float | None, int]:
+        chosen = [run for run in runs if run.status == "finished"] or runs
+        values = [value for run in chosen if (value := run.value(metric, mode)) is not None]
+        deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
+        return (math.fsum(values) / len(values) if values else None), deviation, len(values)
+
+    def rank(runs: list[Run]) -> tuple:
+        mean = spread(runs, monitor)[0]
+        measured = mean is not None and not math.isnan(mean)
+        return not measured, (-mean if mode == "max" else mean) if measured else 0.0, str(runs[0].folder)
+
+    ends = Counter(key.split(".")[-1] for key in columns)
+    rows: dict[tuple, list[Run]] = {}
+    for run, one in zip(runs, settings, strict=True):
+        rows.setdefault(tuple(map(one.get, columns)) if one else (run.folder,), []).append(run)
+    return {
+        "monitor": monitor,
+        "mode": mode,
+        "metrics": metrics,
+        "common": {key: known[0].get(key) for key in keys if groups(key) == 1},
+        "columns": [key if ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
+        "rows": [
+            {
+                "settings": list(key) if group[0].config else None,
+                **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
+                "status": Counter(run.status for run in group),
+                "runs": sorted(group, key=lambda run: (run.status != "finished", rank([run]))),
+            }
+            for key, group in sorted(rows.items(), key=lambda row: rank(row[1]))
+        ],
+    }
+
+
+def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:
+    """mean ± deviation (n), an accuracy in per cent."""
+    scale, digits = (100, ".2f") if "acc" in metric else (1, ".4f")
+    if mean is None:
+        return "–"
+    return f"{mean * scale:{digits}}" + (f" ± {deviation * scale:{digits}} ({n})" if deviation is not None else "")
+
+
+def statuses(count: Counter) -> str:
+    return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {status}" for status, n in count.items())
+
+
+def draw_table(comparison: dict, joined: bool) -> Table:
+    """joined: the settings as words in one column that wraps, where there is no room for a column each."""
+    table = Table(box=None, padding=(0, 1 if joined else 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    columns, metrics = comparison["columns"], comparison["metrics"]
+    for name in ["settings"] if joined or not columns else columns:
+        table.add_column(name, overflow="fold", no_wrap=not joined)
+    for name in [
+        *(metric + " %" * ("acc" in metric) for metric in metrics),
+        "params" if joined else "parameters",
+        "seconds",
+    ]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=not joined)
+    for place, row in enumerate(comparison["rows"][:LONGEST], 1):
+        values = ["–" if value is None else str(value) for value in row["settings"] or []]
+        if row["settings"] is None or not columns:
+            values = [row["runs"][0].folder.name, *[""] * (0 if joined else len(columns) - 1)]
+        elif joined:  # a name such as adam needs no "optimizer="
+            pairs = [(name, value) for name, value in zip(columns, values, strict=True) if value != "–"]
+            values = [" ".join(value if value.isidentifier() else f"{name}={value}" for name, value in pairs) or "–"]
+        parameters, seconds = row["parameters"][0], row["seconds"][0]
+        short = f"{(parameters or 0) / 1e6:.2f}M"
+        table.add_row(
+            str(place),
+            *map(escape, values),
+            *(figure(metric, *row[metric]) for metric in metrics),
+            "–" if parameters is None else short if joined and parameters >= 1e4 else f"{parameters:,.0f}",
+            "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
+            statuses(row["status"]),
+        )
+    return table
+
+
+def told(common: dict) -> str:
+    """Of the settings that all runs share, those that tell most, as words of a command line."""
+    quiet = ("_target_", "_partial_", "accepts", "kind")
+    chosen = {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
+    return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
+
+
+def print_comparison(comparison: dict, console: Console) -> None:
+    rows = comparison["rows"]
+    count = sum((row["status"] for row in rows), Counter())
+    runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
+    console.print(f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}")
+    if words := told(comparison["common"]):
+        console.print(f"all with {words}", style="dim", markup=False)
+    wide = draw_table(comparison, joined=False)
+    fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
+    console.print(wide if fits else draw_table(comparison, joined=True))
+    if len(rows) > LONGEST:
+        console.print(f"… and {len(rows) - LONGEST} more", style="dim")
+    for place, row in enumerate(rows[:3], 1):
+        if checkpoint := row["runs"][0].checkpoint:
+            console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
+
+
+def write(path: Path, content: str) -> None:
+    """All of the file, or the old one. Raises UserError where that is not possible."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(content, encoding="utf-8", newline="")
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written ({error.strerror}): name another folder, output=<folder>."
+        ) from None
+
+
+def csv_text(comparison: dict) -> str:
+    monitor, mode = comparison["monitor"], comparison["mode"]
+    lines = []
+    for place, row in enumerate(comparison["rows"], 1):
+        for run in row["runs"]:
+            first = {"place": place, "folder": run.folder, "status": run.status, "checkpoint": run.checkpoint}
+            first[monitor] = run.value(monitor, mode)
+            lines.append(first | run.metrics | run.config | first)  # the first's order, and its values
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def number(value: float | None, digits: int = 10) -> float | None:
+    """What JSON can hold."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
+
+
+def thin(points: list[tuple[float, float]]) -> list[list[float | None]]:
+    """[xs, ys] of at most POINTS points, each the mean of its neighbours."""
+    size = -(-len(points) // POINTS)
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    return [[number(sum(point[axis] for point in part) / len(part), 5) for part in parts] for axis in (0, 1)]
+
+
+def html_text(comparison: dict, title: str, folder: Path) -> str:
+    """One file with its data, style and script, that opens anywhere and loads nothing."""
+    rows = []
+    for row in comparison["rows"]:
+        spreads = {name: list(map(number, figures)) for name, figures in row.items() if isinstance(figures, tuple)}
+        runs = [
+            {
+                "folder": os.path.relpath(run.folder, folder),
+                "checkpoint": run.checkpoint and os.path.relpath(run.checkpoint, folder),
+                "status": run.status,
+                "seed": run.config.get("seed"),
+                "value": number(run.value(comparison["monitor"], comparison["mode"])),
+                "seconds": number(run.value("seconds", "min")),
+                "curves": {tag: thin(points) for tag, points in run.curves.items()},
+            }
+            for run in row["runs"]
+        ]
+        rows.append(row | spreads | {"runs": runs})
+    data = comparison | {"title": title, "told": told(comparison["common"]), "rows": rows}
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Path(__file__).with_suffix(".html").read_text(encoding="utf-8").replace("{{data}}", text)
+
+
+def report(folders: list[Path], output: Path | None = None) -> dict[str, Any]:
+    """Print the table of all runs below `folders`, write report.csv and report.html; return `compare`'s rows.
+
+    Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.
+    """
+    comparison, output = compare(find_runs(folders)), output or folders[0]
+    print_comparison(comparison, Console())
+    write(output / "report.csv", csv_text(comparison))
+    write(output / "report.html", html_text(comparison, " ".join(map(str, folders)), output))
+    print(f"{output / 'report.html'}\n{output / 'report.csv'}")
+    return comparison
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    if not words or {"--help", "-h"} & set(words):
+        print(__doc__)
+        raise SystemExit(0 if words else 1)
+    folders = [Path(word) for word in words if not word.startswith("output=")]
+    outputs = [Path(word.removeprefix("output=")) for word in words if word.startswith("output=")]
+    with sentences():
+        if not folders:
+            raise UserError("name the folders to compare: python -m proj.report <folder> [<folder> …]")
+        report(folders, *outputs[-1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Folders as runs leave them, made without training."""
+
+import json
+from pathlib import Path
+
+import yaml
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+STEPS = 10  # an epoch
+TRAINER = {f"limit_{part}_batches": 1.0 for part in ("train", "val", "test")} | {
+    "accelerator": "auto",
+    "devices": "auto",
+}
+
+
+def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **settings) -> dict:
+    """A run's config.yaml; settings: other keys of the model."""
+    return {
+        "seed": seed,
+        "data_dir": "data",
+        "monitor": "val/acc",
+        "mode": "max",
+        "output_dir": f"somewhere/{lr}_{seed}",
+        "choices": {
+            "dataset": dataset,
+            "model": model,
+            "optimizer": optimizer,
+            "scheduler": "onecycle",
+            "preset": None,
+        },
+        "trainer": {"max_epochs": 3, "precision": "32-true", "gradient_clip_val": None, **TRAINER},
+        "optimizer": {"_target_": f"torch.optim.{optimizer}", "lr": lr, "betas": [0.9, 0.999]},
+        "scheduler": {"max_lr": lr, "total_steps": "steps"},
+        "callbacks": {"best": {"dirpath": f"somewhere/{lr}_{seed}", "monitor": "val/acc"}},
+        "model": {"activation": "ReLU", "widths": [64] if model == "mlp" else [16, 32], **settings},
+        "dataset": {"batch_size": 64, "seed": seed, "data_dir": f"data/{seed}"},
+    }
+
+
+def write_events(file: Path, curves: dict[str, list[tuple[int, float]]]) -> None:
+    """TensorBoard's file of scalars, tag -> [(step, value), …]."""
+    with open(file, "wb") as stream:
+        writer = RecordWriter(stream)
+        writer.write(Event(file_version="brain.Event:2").SerializeToString())
+        for step, tag, value in sorted((step, tag, value) for tag, points in curves.items() for step, value in points):
+            event = Event(step=step, wall_time=1.0)
+            event.summary.value.add(tag=tag, simple_value=value)
+            writer.write(event.SerializeToString())
+
+
+def write_run(
+    folder: Path, accuracy=0.9, epochs=3, seconds=12.5, finished=True, points=3, shape=float, **settings
+) -> Path:
+    """accuracy: of the last epoch, reached along `shape`, from 0 to 1. points: of train/loss, an epoch."""
+    folder.mkdir(parents=True)
+    made = config(**settings)
+    (folder / "config.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
+    ends = [(epoch * STEPS, shape(epoch / epochs)) for epoch in range(1, epochs + 1)]
+    curves = {
+        "val/acc": [(step, accuracy * share) for step, share in ends],
+        "val/loss": [(step, 2 - accuracy * share) for step, share in ends],
+        "train/loss": [
+            (k * STEPS // points, 2 - accuracy * shape(k / points / epochs)) for k in range(1, epochs * points + 1)
+        ],
+        "train/examples_per_second": [(step, 1e4) for step, _ in ends],
+    }
+    write_events(folder / "events.out.tfevents.1.host.1.0", curves)
+    for name in ("last.ckpt", "best.ckpt"):
+        (folder / name).touch()
+    if finished:
+        metrics = made["choices"] | {"seed": made["seed"], "val/acc": accuracy, "epochs": epochs, "parameters": 1234}
+        metrics |= {
+            "seconds": seconds,
+            "test/acc": accuracy - 0.01,
+            "checkpoint": f"/elsewhere/{folder.name}/best.ckpt",
+        }
+        metrics["test/acc_per_class"] = {"one": 0.5, "two": 1.0}
+        (folder / "metrics.json").write_text(json.dumps(metrics) + "\n")
+    return folder

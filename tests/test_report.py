@@ -1,0 +1,206 @@
+import csv
+import json
+import re
+import statistics
+
+import pytest
+import yaml
+from made_runs import config, write_events, write_run
+
+from proj.errors import UserError
+from proj.report import POINTS, compare, report
+from proj.runs import find_runs, read_run
+
+
+def made(folder) -> dict:
+    return compare(find_runs([folder]))
+
+
+def page(folder) -> dict:
+    """The data in report.html, which has to be JSON as browsers read it."""
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', (folder / "report.html").read_text())
+    return json.loads(text[1], parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_row_with_mean_and_deviation(tmp_path, capsys):
+    for seed, accuracy in enumerate((0.90, 0.92, 0.97)):
+        write_run(tmp_path / f"{seed}", accuracy, seed=seed, seconds=10.0 + seed)
+    (row,) = report([tmp_path])["rows"]
+    assert row["val/acc"] == pytest.approx((0.93, statistics.stdev((0.90, 0.92, 0.97)), 3))
+    assert row["test/acc"][0] == pytest.approx(0.92) and row["seconds"][0] == 11 and row["parameters"][0] == 1234
+    text = capsys.readouterr().out
+    assert "93.00 ± 3.61 (3)" in text and "1,234" in text and "11.0" in text and str(tmp_path / "2/best.ckpt") in text
+
+
+def test_the_best_is_first_by_the_monitor_and_its_mode(tmp_path):
+    for lr, accuracy in ((0.1, 0.5), (0.2, 0.9), (0.3, 0.7)):
+        folder = write_run(tmp_path / f"{lr}", accuracy, lr=lr)
+    assert [row["settings"] for row in made(tmp_path)["rows"]] == [[0.2], [0.3], [0.1]]
+    for folder in tmp_path.iterdir():  # the best val/loss of a run is 2 - its accuracy
+        settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"monitor": "val/loss", "mode": "min"}
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    rows = made(tmp_path)["rows"]
+    assert [row["settings"] for row in rows] == [[0.2], [0.3], [0.1]]
+    assert rows[0]["val/loss"][0] == pytest.approx(1.1)
+
+
+def test_columns_are_what_differs_and_the_rest_is_said_once(tmp_path, capsys):
+    for model in ("mlp", "cnn"):  # each with widths of its own, which follow from the choice
+        for lr in (0.01, 0.1):  # and max_lr with it
+            write_run(tmp_path / f"{model}{lr}", model=model, lr=lr)
+    comparison = report([tmp_path])
+    assert comparison["columns"] == ["model", "lr"]
+    common = "dataset=digits optimizer=adam scheduler=onecycle"
+    assert common in " ".join(capsys.readouterr().out.split()) and common in page(tmp_path)["told"]
+    assert comparison["common"]["dataset.batch_size"] == 64
+    assert not any("dir" in key or "seed" in key for key in comparison["common"])
+
+
+def test_two_settings_that_differ_together_both_stay(tmp_path):
+    for k, lr in enumerate((0.01, 0.02, 0.03)):  # as in a random search, where no two values are the same
+        write_run(tmp_path / f"{k}", lr=lr, dropout=k / 10)
+    assert made(tmp_path)["columns"] == ["lr", "dropout"]
+
+
+def test_unfinished_runs_are_listed_and_leave_the_mean_alone(tmp_path):
+    write_run(tmp_path / "0", 0.8, seed=0)
+    write_run(tmp_path / "1", 0.9, seed=1, finished=False)
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2/config.yaml").write_text(yaml.safe_dump(config(seed=2)))
+    write_run(tmp_path / "other", 0.7, lr=0.5, finished=False)
+    first, second = made(tmp_path)["rows"]
+    assert first["status"] == {"finished": 1, "interrupted": 1, "started": 1}
+    assert first["val/acc"] == (0.8, None, 1) and first["runs"][0].checkpoint == tmp_path / "0/best.ckpt"
+    assert second["status"] == {"interrupted": 1} and second["val/acc"][0] == pytest.approx(0.7)  # the best so far
+    assert second["seconds"][0] is None
+
+
+def test_a_run_that_stopped_before_its_config_stands_with_its_own_kind(tmp_path):
+    write_run(tmp_path / "0", model="cnn")
+    write_run(tmp_path / "1", model="mlp")
+    early = config(model="cnn", seed=7)
+    early["trainer"]["precision"], early["scheduler"]["max_lr"] = "auto", "${optimizer.lr}"
+    early["dataset"]["seed"], early["data_dir"] = "${seed}", "${oc.env:HOME}"
+    early["choices"] = {name: f"${{hydra:runtime.choices.{name}}}" for name in early["choices"]}
+    (tmp_path / "2/.hydra").mkdir(parents=True)
+    (tmp_path / "2/.hydra/config.yaml").write_text(yaml.safe_dump(early))
+    hydra = {"hydra": {"runtime": {"choices": config(model="cnn")["choices"]}}}
+    (tmp_path / "2/.hydra/hydra.yaml").write_text(yaml.safe_dump(hydra))
+    comparison = made(tmp_path)
+    assert comparison["columns"] == ["model"] and len(comparison["rows"]) == 2
+    (row,) = (row for row in comparison["rows"] if row["settings"] == ["cnn"])
+    assert row["status"] == {"finished": 1, "started": 1}
+
+
+@pytest.mark.parametrize(
+    "content", (b"", b"\x00" * 100, b'{"val/acc": 0.', b"[1]\n", b"[" * 5000 + b"\n", b"\xff\xfe: [\n", b"a: [b\n")
+)
+@pytest.mark.parametrize("name", ("metrics.json", "config.yaml", "events.out.tfevents.1.host.1.0"))
+def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, name, content):
+    write_run(tmp_path / "whole", 0.9)
+    write_run(tmp_path / "hurt", 0.8, lr=0.5)
+    (tmp_path / "hurt" / name).write_bytes(content)
+    comparison = report([tmp_path])
+    statuses = [dict(row["status"]) for row in comparison["rows"]]
+    assert statuses == [{"finished": 1}, {"interrupted" if name == "metrics.json" else "finished": 1}]
+    assert comparison["columns"] == ([] if name == "config.yaml" else ["lr"])
+    assert len(page(tmp_path)["rows"]) == 2
+
+
+def test_curves_count_epochs_and_end_where_the_file_is_cut(tmp_path):
+    folder = write_run(tmp_path / "run", 0.9, epochs=3)
+    run = read_run(folder)
+    assert run.curves["val/acc"] == [(k, pytest.approx(0.3 * k)) for k in (1, 2, 3)]
+    assert len(run.curves["train/loss"]) == 9 and run.curves["train/loss"][-1][0] == 3
+    assert run.curves.keys() == {"val/acc", "val/loss", "train/loss"}
+    file = folder / "events.out.tfevents.1.host.1.0"
+    content = file.read_bytes()
+    file.write_bytes(content[: content.rindex(b"val/acc") + 9])  # within the record of the last one
+    assert read_run(folder).curves["val/acc"] == [(k, pytest.approx(0.3 * k)) for k in (1, 2)]
+    write_events(folder / "events.out.tfevents.2.host.1.0", {"val/acc": [(30, 0.9)]})  # the run went on
+    assert [epoch for epoch, _ in read_run(folder).curves["val/acc"]] == [1, 2, 3]
+
+
+def test_the_csv_has_a_row_a_run_and_every_setting_and_figure(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path / f"a, {seed}", 0.5 + seed / 10, seed=seed, finished=seed == 0)
+    report([tmp_path], tmp_path / "new/place")
+    assert not (tmp_path / "report.csv").exists()
+    with open(tmp_path / "new/place/report.csv", newline="") as file:
+        rows = {int(row["seed"]): row for row in csv.DictReader(file)}
+    assert rows[0]["folder"] == str(tmp_path / "a, 0") and rows[0]["checkpoint"] == str(tmp_path / "a, 0/best.ckpt")
+    assert rows[0]["optimizer.betas"] == "[0.9, 0.999]" and rows[0]["choices.model"] == "mlp"
+    assert float(rows[0]["test/acc_per_class/one"]) == 0.5
+    assert [rows[k]["status"] for k in (0, 1)] == ["finished", "interrupted"]
+    assert float(rows[1]["val/acc"]) == pytest.approx(0.6) and rows[1]["test/acc"] == ""
+
+
+def test_the_page_loads_nothing_and_holds_strange_values_as_text(tmp_path):
+    write_run(tmp_path / "a", 0.5, epochs=400, note="</script><script>alert(1)</script>", rate=float("inf"))
+    write_run(tmp_path / "b", float("nan"), note="[bold]{{data}}", rate=float("nan"))
+    report([tmp_path])
+    text = (tmp_path / "report.html").read_text().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?:|\bsrc=|<link|@import|url\((?!#)|fetch|import\(", text)
+    data = page(tmp_path)
+    assert data["rows"][0]["settings"][0] == "</script><script>alert(1)</script>"
+    assert data["rows"][1]["val/acc"] == [None, None, 1]  # diverged, so last
+    (run,) = data["rows"][0]["runs"]
+    assert run["folder"] == "a" and run["checkpoint"] == "a/best.ckpt"
+    epochs, losses = run["curves"]["train/loss"]
+    assert POINTS / 2 < len(epochs) == len(losses) <= POINTS and run["curves"]["val/acc"][0][-1] > 390
+
+
+@pytest.mark.parametrize("count", (1, 40))
+def test_the_table_keeps_to_80_columns(tmp_path, monkeypatch, capsys, count):
+    monkeypatch.setenv("COLUMNS", "80")
+    for k in range(count):
+        settings = {"dropout": k / 100, "activation": "GELU" * (k % 5), "kernel_size": k % 3, "dataset": f"d{k % 4}"}
+        write_run(tmp_path / f"{k}", 0.9 - k / 1000, lr=0.001 * (k + 1), finished=k % 2 == 0, **settings)
+    report([tmp_path])
+    table = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, table)) <= 80
+    assert "90.00" in "".join(table) and ("… and 10 more" in table) == (count == 40)
+
+
+def test_a_run_given_twice_counts_once_and_other_programs_configs_do_not(tmp_path):
+    write_run(tmp_path / "sweep/run")
+    (tmp_path / "sweep/site").mkdir()
+    (tmp_path / "sweep/site/config.yaml").write_text("theme: dark\n")
+    runs = find_runs([tmp_path / "sweep", tmp_path, tmp_path / "sweep/run"])
+    assert [run.folder.name for run in runs] == ["run"]
+
+
+def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"there is no folder .*nowhere: give"):
+        report([tmp_path / "nowhere"])
+    with pytest.raises(UserError, match="holds no run: give"):
+        report([tmp_path])
+    write_run(tmp_path / "run")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"could not be written .*: name another folder, output=<folder>"):
+        report([tmp_path / "run"], tmp_path / "file")
+
+
+def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tmp_path):
+    write_run(tmp_path / "runs/0")
+    process = command("-X", "importtime", "-m", "proj.report", "runs", "output=here")
+    assert process.returncode == 0 and "val/acc" in process.stdout, process.stderr
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["report.csv", "report.html"]
+    imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
+    assert "rich" in imported and not imported & {"torch", "lightning", "sklearn", "numpy", "tensorflow"}
+    process = command("-m", "proj.report", "nowhere")
+    assert process.returncode == 1 and process.stderr.startswith("error: there is no folder nowhere")
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_a_real_run_holds_what_the_report_reads(configure, tmp_path):
+    from proj.train import train
+
+    metrics = train(configure("trainer.max_epochs=2"))
+    run = read_run(tmp_path / "run")
+    assert run.status == "finished" and run.checkpoint == tmp_path / "run/best.ckpt"
+    assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2]
+    assert max(run.curves["val/acc"], key=lambda point: point[1])[1] == pytest.approx(metrics["val/acc"])
+    assert {"train/loss", "train/acc", "val/loss"} <= run.curves.keys()
+    (row,) = report([tmp_path])["rows"]
+    assert row["parameters"][0] == 243 and row["test/acc"][0] == metrics["test/acc"]
