@@ -32,8 +32,12 @@ def measure(words: list[str]) -> tuple[float, float, float]:
         command = [sys.executable, "-m", "proj.train", *words, f"hydra.run.dir={folder}/run"]
         subprocess.run(command, check=True, capture_output=True)
         metrics = json.loads(Path(folder, "run", "metrics.json").read_text())
-        speed = EventAccumulator(f"{folder}/run").Reload().Scalars("train/examples_per_second")[-1].value
-    return 1e6 / speed, metrics["seconds"], metrics["test/acc"]
+        speeds = EventAccumulator(f"{folder}/run").Reload().Scalars("train/examples_per_second")
+    return (
+        1e6 / statistics.median(speed.value for speed in speeds[-len(speeds) // 3 :]),
+        metrics["seconds"],
+        metrics["test/acc"],
+    )
 
 
 def main() -> None:

@@ -48,7 +48,6 @@ class Dashboard(Callback):
     hyperparameters: dict[str, str | float] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._start, self._examples = time.perf_counter(), 0
         if trainer.global_step or trainer.logger is None or not trainer.is_global_zero:
             return  # a run that goes on has them already
         writer = trainer.logger.experiment
@@ -67,16 +66,6 @@ class Dashboard(Callback):
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
             writer._get_file_writer().add_graph(graph_of(network, x[:1]))
             pl_module.train()
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._start, self._examples = time.perf_counter(), 0
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        self._examples += len(batch[1]) * trainer.world_size
-        if batch_idx + 1 == trainer.num_training_batches:  # before the validation
-            speed = self._examples / (time.perf_counter() - self._start)
-            for logger in trainer.loggers:
-                logger.log_metrics({"train/examples_per_second": speed}, step=trainer.global_step)
 
 
 SHOWN = ("train/loss", "val/acc")  # in the progress bar

@@ -1,5 +1,6 @@
 """What every classifier shares: the step, the metrics, the optimizer."""
 
+import time
 from collections.abc import Callable
 
 import torch
@@ -12,32 +13,35 @@ from proj.errors import choose
 
 
 class Tally(Metric):
-    """Loss and accuracy over examples, in all and per class, from one cheap update a batch.
+    """Loss and confusion matrix over examples, from one cheap update a batch.
 
-    48 µs a batch of 64 where torchmetrics' MeanMetric and two accuracies take 386, in steps of 500.
+    50 µs a batch of 64 where torchmetrics' MeanMetric and two accuracies take 386, in steps of 500.
     """
 
     full_state_update = False
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.add_state("loss", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("correct", torch.zeros(num_classes), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(num_classes), dist_reduce_fx="sum")
+        self.add_state("confusion", torch.zeros(num_classes**2), dist_reduce_fx="sum")  # rows: the right classes
+        self.register_buffer("one", torch.ones(()), persistent=False)
 
     def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
         """loss: mean over the batch; logits: (B, num_classes); y: (B,)."""
-        hits = (logits.argmax(1) == y).float()
-        self.loss += loss * len(y)
-        self.correct.index_add_(0, y, hits)
-        self.count.index_add_(0, y, torch.ones_like(hits))
+        self.loss.add_(loss, alpha=len(y))
+        cells = torch.add(logits.argmax(1), y, alpha=self.num_classes)
+        self.confusion.index_add_(0, cells, self.one.expand(len(y)))
 
     def compute(self) -> dict[str, Tensor]:
-        total = self.count.sum()
+        confusion = self.confusion.view(self.num_classes, self.num_classes)
+        count, correct = confusion.sum(1), confusion.diagonal()
+        total = count.sum()
         return {
             "loss": self.loss / total,
-            "acc": self.correct.sum() / total,
-            "acc_per_class": self.correct / self.count,  # (num_classes,), NaN for a class that never came
+            "acc": correct.sum() / total,
+            "acc_per_class": correct / count,  # (num_classes,), NaN for a class that never came
+            "count": total,
         }
 
 
@@ -96,13 +100,21 @@ class Classifier(LightningModule):
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        self.acc_per_class = results.pop("acc_per_class")
+        self.acc_per_class, self.count = results.pop("acc_per_class"), results.pop("count")
         return {f"{split}/{name}": value for name, value in results.items()}
+
+    def on_train_epoch_start(self) -> None:
+        self._window_start = time.perf_counter()
+
+    on_train_start = on_train_epoch_start  # an epoch that is resumed half-way does not start
 
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
         last = batch_idx + 1 == self.trainer.num_training_batches
         if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
-            self._publish({**self._results("train"), "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
+            values = self._results("train")
+            start, self._window_start = self._window_start, time.perf_counter()
+            values["train/examples_per_second"] = self.count / (self._window_start - start)
+            self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.state.fn == "fit":
