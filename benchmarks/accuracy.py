@@ -27,7 +27,15 @@ ROWS = {  # row: (data set, settings, seeds, what the accuracy should reach)
     "fashion_mnist_cnn": ("fashion_mnist", "dataset=fashion_mnist model=cnn", 3, 0.93),
     "cifar10_mlp": ("cifar10", "dataset=cifar10 model=mlp", 3, 0.54),
     "cifar10_cnn": ("cifar10", "dataset=cifar10 model=cnn", 3, 0.87),
+    "cifar10_fast": ("cifar10", "preset=cifar10_fast", 3, 0.896),
 }
+
+
+def score(shares: list[float]) -> str:
+    """Mean ± standard deviation in % (number)."""
+    percents = [100 * share for share in shares]
+    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
+    return f"{statistics.mean(percents):.2f}{spread} % ({len(percents)})"
 
 
 def main() -> None:
@@ -51,10 +59,11 @@ def main() -> None:
             if (folder / "metrics.json").is_file():
                 runs.append(json.loads((folder / "metrics.json").read_text()))
         if runs:
-            scores = [100 * run["test/acc"] for run in runs]
-            spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+            accuracy = score([run["test/acc"] for run in runs])
+            if "test/acc_tta" in runs[0]:
+                accuracy += f", augmented {score([run['test/acc_tta'] for run in runs])}"
             print(
-                f"| `{settings}` | {runs[0]['parameters']:,} | {statistics.mean(scores):.2f}{spread} % ({len(scores)}) "
+                f"| `{settings}` | {runs[0]['parameters']:,} | {accuracy} "
                 f"| {f'≥ {100 * aim:g} %' if aim else '–'} | {min(run['seconds'] for run in runs):.3g} |",
                 flush=True,
             )

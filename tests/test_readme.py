@@ -1,5 +1,6 @@
 """What the README shows is what the commands do."""
 
+import importlib
 import os
 import re
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
 COMMANDS = sorted({m[1].split("#")[0].strip() for m in re.finditer(r"^    python -m (proj\.train.*)$", README, re.M)})
 
 
@@ -50,6 +52,13 @@ def test_the_datasets_and_the_model_that_it_adds_train(command, tmp_path, data_d
 def test_each_addition_takes_under_15_lines():
     for pattern in ("class WineDataModule", "class Linear", "wine.Wine", "linear.L", "datasets.KMNIST"):
         assert len(block(pattern).splitlines()) < 15
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_every_benchmark_has_a_command_in_the_readme_and_finds_what_it_measures(file, monkeypatch):
+    assert f"python benchmarks/{file.name}" in README
+    monkeypatch.syspath_prepend(file.parent)
+    assert callable(importlib.import_module(file.stem).main)
 
 
 def test_the_first_commands_set_everything_up():
