@@ -157,6 +157,11 @@ def test_onecycle_keeps_the_ratios_of_muons_rates(configure):
     assert [group["max_lr"] for group in groups] == pytest.approx([0.24, 0.05, 0.02])
 
 
+@pytest.mark.parametrize("steps", (1, 3, 4, 5))
+def test_a_run_of_few_steps_has_a_schedule(configure, steps):
+    assert train(configure("trainer.max_epochs=1", f"trainer.limit_train_batches={steps}"))["epochs"] == 1
+
+
 def test_lightnings_own_validate_reports_the_metrics(configure):
     data = build(configure().dataset)
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)

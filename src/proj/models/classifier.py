@@ -146,6 +146,8 @@ class Classifier(LightningModule):
         if "max_lr" in settings:  # OneCycleLR would give all groups the same
             first = optimizer.param_groups[0]["lr"]
             settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
+        if settings.get("pct_start", 0) * settings.get("total_steps", 0) == 1:
+            settings["total_steps"] += 1  # OneCycleLR divides by zero where the rise has a single step
         scheduler = self.scheduler.func(optimizer, **settings)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
