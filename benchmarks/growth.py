@@ -124,16 +124,18 @@ def draw(curves: dict[str, list[tuple[int, float, float]]]) -> None:
         for axis, what in zip(axes[:, column], ("µs an image", "peak memory, MB"), strict=True):
             axis.set_xlabel(title)
             axis.set_ylabel(what)
-            axis.set_ylim(0)
+            if axis is not axes[0, 0]:
+                axis.set_ylim(0)
             axis.grid(alpha=0.3)
             if title != "width of the CNN":
                 axis.set_xscale("log", base=2 if title == "batch size" else 10)
+                if title == "batch size":
+                    axis.set_xticks(x[::2], [f"{size:,}" for size in x[::2]])
             else:
                 axis.set_xticks([1, 2, 3, 4], ["×1", "×2", "×3", "×4"])
             if axis.get_legend_handles_labels()[0]:
                 axis.legend(frameon=False)
     axes[0, 0].set_yscale("log")
-    axes[0, 0].set_ylim(auto=True)
     figure.savefig(Path(__file__).with_name("growth.png"), dpi=110)
 
 
