@@ -182,7 +182,7 @@ def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, 
 
 def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
     with pytest.raises(UserError, match="or a smaller model"):
-        train(configure("model=mlp", "model.hidden=[1000000000,1000000]"))
+        train(configure("model=mlp", "model.hidden=[1000000,1000000000]"))
 
 
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):
