@@ -127,7 +127,8 @@ def read_run(folder: Path) -> Run:
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
-    ends = [points[0][0] for tag, points in curves.items() if tag.startswith(("val/", "train/examples_per_"))]
+    ends = [points[0][0] for tag, points in curves.items() if tag.startswith("val/")]
+    ends = [end / (config.get("trainer.check_val_every_n_epoch") or 1) for end in ends]
     epoch = min(ends, default=0) or max((points[-1][0] for points in curves.values()), default=0) or 1  # in steps
     curves = {
         tag: [(step / epoch, value) for step, value in points]
