@@ -23,7 +23,7 @@ import pytest
 import torch
 import torchvision
 
-import proj.data.images
+import proj.data.sklearn_table
 from proj.checkpoint import load_checkpoint
 from proj.data import CIFAR10DataModule, DigitsDataModule, IrisDataModule, MNISTDataModule
 from proj.errors import UserError
@@ -186,7 +186,7 @@ def fuzz_tables(folder: Path, number: int, seed: int, name: str) -> Counter:
     data = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets" / "data" / file
     target = folder / "datasets" / "data" / file
     target.parent.mkdir(parents=True)
-    here = proj.data.images
+    here = proj.data.sklearn_table
     real = here.find_spec
     here.find_spec = lambda name: SimpleNamespace(submodule_search_locations=[str(folder)])
 

@@ -1,11 +1,7 @@
-from proj.data.images import (
-    CIFAR10DataModule,
-    DigitsDataModule,
-    FashionMNISTDataModule,
-    ImageDataModule,
-    MNISTDataModule,
-)
+from proj.data.digits import DigitsDataModule
+from proj.data.images import ImageDataModule
 from proj.data.iris import IrisDataModule
+from proj.data.torchvision import CIFAR10DataModule, FashionMNISTDataModule, MNISTDataModule
 
 __all__ = [
     "CIFAR10DataModule",

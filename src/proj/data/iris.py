@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import random_split
 
 from proj.data.datamodule import InMemoryDataModule, Split
-from proj.data.images import sklearn_table
+from proj.data.sklearn_table import sklearn_table
 
 
 class IrisDataModule(InMemoryDataModule):

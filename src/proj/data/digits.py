@@ -1,0 +1,26 @@
+"""The small digits."""
+
+import torch
+
+from proj.data.datamodule import Split, stratified
+from proj.data.images import ImageDataModule
+from proj.data.sklearn_table import sklearn_table
+
+
+class DigitsDataModule(ImageDataModule):
+    """Handwritten digits of 8×8 (UCI, Alpaydin and Kaynak, 1998; CC BY 4.0), from scikit-learn's own file.
+
+    They have no official test set: `test_fraction` of every class is taken with `split_seed`.
+    """
+
+    def __init__(self, test_fraction: float, **settings) -> None:
+        super().__init__(**settings)
+        self.test_fraction = test_fraction
+
+    def load(self) -> None:
+        table = sklearn_table("digits.csv.gz", (1797, 65), classes=10)
+        images = (table[:, :-1] * (255 / 16)).round().to(torch.uint8).view(-1, 8, 8, 1)  # 0..16 in the file
+        targets = table[:, -1].long()
+        rest, test = stratified(targets, self.test_fraction, self.split_seed)
+        names = [str(digit) for digit in range(10)]
+        self.set_splits(Split(images[rest], targets[rest]), Split(images[test], targets[test]), names)

@@ -1,0 +1,104 @@
+"""MNIST, Fashion-MNIST and CIFAR-10: torchvision's classes, downloaded when they are first needed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from proj.data.datamodule import Split
+from proj.data.images import ImageDataModule
+from proj.errors import UserError
+
+
+class TorchvisionDataModule(ImageDataModule):
+    """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes."""
+
+    def __init__(self, source: Callable, data_dir: str, **settings) -> None:
+        super().__init__(**settings)
+        self.source, self.data_dir = source, Path(data_dir)
+        self.source_class = getattr(source, "func", source)
+        self._train = None
+
+    def prepare_data(self) -> None:
+        """Download what is missing. Raises UserError if that fails or a file is damaged."""
+        if self.splits:
+            return
+        try:
+            self._train = self._open(train=True)
+        except UserError:
+            raise
+        except RuntimeError:  # torchvision: not found, or a wrong checksum
+            try:
+                self._train = self._open(train=True, download=True)
+            except Exception as error:
+                reason = str(error).strip().split("\n")[-1]
+                raise UserError(
+                    f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not "
+                    f"be downloaded ({reason}). Name the folder that has it with data_dir=… (or PROJ_DATA_DIR), or use "
+                    "dataset=digits, which needs no download."
+                ) from error
+
+    def load(self) -> None:
+        train, test = self._train or self._open(train=True), self._open(train=False)
+        self._train = None
+        self.set_splits(self._split(train), self._split(test), [str(name) for name in train.classes])
+
+    def _open(self, **settings):
+        try:
+            return self.source(root=str(self.data_dir), **settings)
+        except Exception as error:
+            if (isinstance(error, RuntimeError) and "not found" in str(error)) or settings.get("download"):
+                raise
+            files = ", ".join(map(str, damaged_files(self.source_class, self.data_dir))) or f"A file in {self.data_dir}"
+            raise UserError(
+                f"{files} is truncated or is not a file of {self.source_class.__name__} ({error}). Delete it and run "
+                "again to download it, or name another folder with data_dir=…"
+            ) from error
+
+    def _split(self, dataset) -> Split:
+        images, targets = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
+        name = f"{self.source_class.__name__} in {self.data_dir}"
+        if images.dtype != torch.uint8 or images.ndim not in (3, 4) or not images.numel():
+            raise UserError(f"{name}: expected uint8 images (N, H, W) or (N, H, W, C), found {tuple(images.shape)}.")
+        if len(images) != len(targets):
+            raise UserError(f"{name}: {len(images)} images but {len(targets)} labels; a file belongs to another set.")
+        if not 0 <= targets.min() <= targets.max() < len(dataset.classes):
+            raise UserError(f"{name}: labels {targets.min()} to {targets.max()} for {len(dataset.classes)} classes.")
+        return Split(images.unsqueeze(-1) if images.ndim == 3 else images, targets)
+
+
+class MNISTDataModule(TorchvisionDataModule):
+    """Handwritten digits (LeCun, Cortes and Burges; CC BY-SA 3.0): 60,000 + 10,000 grey images of 28×28."""
+
+
+class FashionMNISTDataModule(TorchvisionDataModule):
+    """Clothes (Xiao, Rasul and Vollgraf, 2017; MIT): 60,000 + 10,000 grey images of 28×28."""
+
+
+class CIFAR10DataModule(TorchvisionDataModule):
+    """Small photographs (Krizhevsky, 2009): 50,000 + 10,000 colour images of 32×32, ten classes."""
+
+
+def damaged_files(source_class: type, root: Path) -> list[Path]:
+    """The files of a torchvision dataset that are truncated or of another kind: IDX files or pickles."""
+    if hasattr(source_class, "train_list"):
+        names = [name for name, _ in source_class.train_list + source_class.test_list]
+        files = [root / source_class.base_folder / name for name in names]
+        return [file for file in files if file.is_file() and not is_whole_pickle(file)]
+    files = sorted((root / source_class.__name__ / "raw").glob("*-ubyte"))
+    return [file for file in files if not is_whole_idx(file)]
+
+
+def is_whole_pickle(file: Path) -> bool:
+    content = file.read_bytes()
+    return content[:1] == b"\x80" and content[-1:] == b"."  # the PROTO and STOP opcodes
+
+
+def is_whole_idx(file: Path) -> bool:
+    """An IDX file of bytes: 0, 0, 8, the number of dimensions, each dimension (4 bytes, big-endian), the content."""
+    content = file.read_bytes()
+    end = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
+    if end <= 4 or len(content) < end:
+        return False
+    return len(content) == end + int(np.prod(np.frombuffer(content[4:end], ">u4"), dtype=object))
