@@ -1,11 +1,9 @@
-"""What TensorBoard shows beside the curves (inputs, graph, speed, hyperparameters), and the progress bar."""
+"""What TensorBoard shows beside the curves: inputs, graph, hyperparameters."""
 
 import copy
-import time
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams
@@ -31,14 +29,11 @@ GRAPHS: dict[tuple, tuple] = {}
 def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
 
-    torch.jit keeps each trace for good, 1.4 MiB; a third of it where its types are forgotten, as its own tests do.
+    torch.jit keeps each trace for good, 1.4 MiB.
     """
     key = (str(network), x.shape)
     if key not in GRAPHS:
         GRAPHS[key] = graph(network, x)
-        torch._C._jit_clear_class_registry()
-        torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
-        torch.jit._state._clear_class_state()
     return GRAPHS[key]
 
 
@@ -66,21 +61,3 @@ class Dashboard(Callback):
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
             writer._get_file_writer().add_graph(graph_of(network, x[:1]))
             pl_module.train()
-
-
-SHOWN = ("train/loss", "val/acc")  # in the progress bar
-
-
-class ProgressBar(RichProgressBar):
-    """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step."""
-
-    drawn = 0.0
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        now = time.monotonic()
-        if now - self.drawn > 1 / self.refresh_rate or batch_idx + 1 == self.total_train_batches:
-            self.drawn = now
-            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
-        return {name: float(trainer.callback_metrics[name]) for name in SHOWN if name in trainer.callback_metrics}
