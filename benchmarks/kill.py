@@ -30,7 +30,7 @@ import torch.utils.tensorboard
 from lightning.pytorch.utilities import rank_zero_only
 from test_resume import differences, outcome
 
-import proj.checkpoint
+import proj.atomic_write
 import proj.dashboard
 import proj.data
 import proj.divergence
@@ -126,7 +126,7 @@ def arm(at: int, note: Path) -> None:
 
         return Cut()
 
-    proj.checkpoint.open = open_and_cut
+    proj.atomic_write.open = open_and_cut
     writer = tensorboard.summary.writer.record_writer.RecordWriter
     write = writer.write
 

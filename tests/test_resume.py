@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import proj.atomic_write
 import proj.checkpoint
 from proj.checkpoint import load_checkpoint
 from proj.config import configure
@@ -43,7 +44,7 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
 
     if dies == "writing a checkpoint":
         real, calls = os.replace, []
-        proj.checkpoint.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
+        proj.atomic_write.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
     if dies == "in validation":
         from proj.models import Classifier
 

@@ -1,7 +1,6 @@
 """Checkpoints: written whole or not at all, nothing in them but tensors and plain values, checked when read."""
 
 import io
-import os
 import pickle
 import re
 import zipfile
@@ -13,6 +12,7 @@ import lightning
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
+from proj.atomic_write import write_atomically
 from proj.config import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
@@ -42,30 +42,6 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
         "data": checksum(data),
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """All of the file, on the disk, or the old one. Raises OSError where there is no room or no permission."""
-    temporary = path.with_name(path.name + ".tmp")  # the same file system: the rename is atomic
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
 
 
 def foreign(error: pickle.UnpicklingError) -> str:

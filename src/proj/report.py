@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from proj.atomic_write import write_atomically
 from proj.errors import UserError, sentences
 from proj.runs import Run, find_runs
 
@@ -161,12 +162,10 @@ def print_comparison(comparison: dict, console: Console) -> None:
 
 
 def write(path: Path, content: str) -> None:
-    """All of the file, or the old one. Raises UserError where that is not possible."""
-    temporary = path.with_name(path.name + ".tmp")
+    """Raises UserError where the file cannot be written; an old one then stays."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8", newline="")
-        temporary.replace(path)
+        write_atomically(path, content.encode())
     except OSError as error:
         raise UserError(
             f"{path} could not be written ({error.strerror}): name another folder, output=<folder>."

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from proj.checkpoint import write_atomically
+from proj.atomic_write import write_atomically
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:

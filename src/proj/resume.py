@@ -7,21 +7,20 @@ no generator's state has to be kept. TensorBoard's files are cut back to their l
 """
 
 import os
-import platform
 import random
-import re
 import signal
 import time
 from pathlib import Path
 
-import lightning
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from torchmetrics import Metric
 
-from proj.checkpoint import DamagedCheckpoint, load_checkpoint, sync_folder
+from proj.atomic_write import sync_folder
+from proj.changes import compare_environments, environment
+from proj.checkpoint import DamagedCheckpoint, load_checkpoint
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
@@ -49,72 +48,6 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     if damaged:
         raise UserError(f"every checkpoint in {folder} is damaged ({', '.join(damaged)}): start the run anew.")
     return None
-
-
-def refuse_changes(old: dict, new: dict, folder: Path) -> None:
-    """Raises UserError where a setting differs that a run cannot change on its way."""
-
-    def flat(node: dict, prefix: str = "") -> dict:
-        items = [(f"{prefix}{key}", value) for key, value in node.items()]
-        return {
-            k: v
-            for key, value in items
-            for k, v in (flat(value, key + ".") if isinstance(value, dict) else {key: value}).items()
-        }
-
-    before, now = flat(old), flat(new)
-    free = (
-        "output_dir",
-        "data_dir",
-        "dataset.data_dir",
-        "callbacks.",
-        "save_every",
-        "on_nan",
-        "test",
-        "tta",
-        "fast_loop",
-        "trainer.",
-    )
-    scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
-    fixed = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
-    fixed += ("trainer.max_epochs",) if scheduled else ()  # the schedule was laid out for that many
-    changes = [
-        f"{key}: {before.get(key)} in the run, {now.get(key)} now"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(free))
-    ]
-    changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
-    if changes:
-        raise UserError(
-            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "
-            f"resume={folder}; for a new run, choose another hydra.run.dir."
-        )
-
-
-def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
-    """old, new: `contents` of the checkpoint and of now. Raises UserError where the examples are not the same."""
-    if old["data"] != new["data"]:
-        raise UserError(
-            f"{folder} holds a run on other data (checksum {old['data']} in the run, {new['data']} now): a file has "
-            "changed. Name the folder that has the run's data with data_dir=…, or start a new run."
-        )
-
-
-def environment(trainer: Trainer) -> dict[str, str | int]:
-    """What the last bits of a run depend on, beside its settings."""
-    device = trainer.strategy.root_device
-    try:
-        processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
-    except (OSError, TypeError):  # not Linux on x86
-        processor = platform.machine()
-    return {
-        "torch": str(torch.__version__),
-        "lightning": lightning.__version__,
-        "processor": f"{processor} ({torch.backends.cpu.get_cpu_capability()})",
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "threads": torch.get_num_threads(),
-        "processes": trainer.world_size,
-    }
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -167,7 +100,7 @@ class Resume(Callback):
         self.environment = environment(trainer)
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
-            self._compare_environment(trainer)
+            compare_environments(self.state["environment"], self.environment, self.folder)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
         due, number = self._asked(trainer, batch_idx)
@@ -230,17 +163,6 @@ class Resume(Callback):
             both = torch.tensor([float(due), number], device=trainer.strategy.root_device)
             due, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
         return bool(due), number
-
-    def _compare_environment(self, trainer: Trainer) -> None:
-        before, now = self.state["environment"], self.environment
-        if before["processes"] != now["processes"]:
-            raise UserError(
-                f"{self.folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share "
-                f"out each batch. Continue it with trainer.devices={before['processes']}."
-            )
-        changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
-        if changes and trainer.is_global_zero:
-            print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         if self.divergence:

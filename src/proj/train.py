@@ -40,30 +40,23 @@ def train(cfg: DictConfig) -> dict:
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
-    import torch
     from lightning.pytorch import seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
     from lightning.pytorch.utilities import rank_zero_only
 
     from proj import fast_loop
-    from proj.checkpoint import AtomicCheckpointIO, contents, load_checkpoint, write_atomically
+    from proj.atomic_write import write_atomically
+    from proj.changes import refuse_changes, refuse_other_data
+    from proj.checkpoint import AtomicCheckpointIO, contents
     from proj.dashboard import hyperparameters
     from proj.divergence import SkipNaN
     from proj.precision import set_precision
     from proj.results import print_table, read_metrics, write_metrics
-    from proj.resume import Resume, newest_checkpoint, refuse_changes, refuse_other_data, rewind_curves
+    from proj.resume import Resume, newest_checkpoint, rewind_curves
 
     quiet_lightning()
     keep_freed_memory()
-    if cfg.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(
-            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
-        )
-    devices, there = cfg.trainer.devices, torch.cuda.device_count()
-    if cfg.trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
-        raise UserError(
-            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
-        )
+    refuse_missing_devices(cfg.trainer)
     config = OmegaConf.to_container(cfg)
     path, state = newest_checkpoint(folder) or (None, None)
     epochs = cfg.trainer.max_epochs
@@ -129,23 +122,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 
     trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
-    if not callbacks["best"].best_model_path:
-        raise UserError(
-            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
-        )
-    best = load_checkpoint(callbacks["best"].best_model_path)
-    metrics = {
-        **OmegaConf.to_container(cfg.choices),
-        "seed": cfg.seed,
-        cfg.monitor: float(callbacks["best"].best_model_score),
-        "best_epoch": best["epoch"] + 1,
-        "epochs": trainer.current_epoch,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": resume.seconds,
-        "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / resume.seconds,
-        "folder": str(folder),
-        "checkpoint": callbacks["best"].best_model_path,
-    }
+    best, metrics = figures(cfg, folder, callbacks["best"], trainer, model, data, resume.seconds)
     if cfg.test:
         model.load_state_dict(best["state_dict"])
         metrics |= trainer.test(model, data, verbose=False)[0]
@@ -156,6 +133,47 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
             print(f"Steps left out because of NaN or infinite gradients: {callback.skipped}.")
         print_table(metrics, cfg.monitor)
     return metrics
+
+
+def refuse_missing_devices(trainer: DictConfig) -> None:
+    """Raises UserError where more GPUs are asked for than there are."""
+    import torch
+
+    if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
+        )
+    devices, there = trainer.devices, torch.cuda.device_count()
+    if trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
+        raise UserError(
+            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
+        )
+
+
+def figures(cfg: DictConfig, folder: Path, best, trainer, model, data, seconds: float) -> tuple[dict, dict]:
+    """The best checkpoint's contents, and the figures of the training. best: its ModelCheckpoint.
+
+    Raises UserError if there is no best checkpoint.
+    """
+    from proj.checkpoint import load_checkpoint
+
+    if not best.best_model_path:
+        raise UserError(
+            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
+        )
+    checkpoint = load_checkpoint(best.best_model_path)
+    return checkpoint, {
+        **OmegaConf.to_container(cfg.choices),
+        "seed": cfg.seed,
+        cfg.monitor: float(best.best_model_score),
+        "best_epoch": checkpoint["epoch"] + 1,
+        "epochs": trainer.current_epoch,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": seconds,
+        "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / seconds,
+        "folder": str(folder),
+        "checkpoint": best.best_model_path,
+    }
 
 
 def quiet_lightning() -> None:

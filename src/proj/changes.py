@@ -1,0 +1,73 @@
+"""What has changed since a run was stopped: its settings and data may not, its machine is told of."""
+
+import platform
+import re
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from proj.errors import UserError
+from proj.runs import flat
+
+FREE = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "on_nan", "test", "tta", "fast_loop")
+FREE += ("trainer.",)
+FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
+
+
+def refuse_changes(old: dict, new: dict, folder: Path) -> None:
+    """Raises UserError where a setting differs that a run cannot change on its way."""
+    before, now = flat(old, "."), flat(new, ".")
+    scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
+    fixed = FIXED + ("trainer.max_epochs",) * scheduled  # the schedule was laid out for that many
+    changes = [
+        f"{key}: {before.get(key)} in the run, {now.get(key)} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(FREE))
+    ]
+    changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
+    if changes:
+        raise UserError(
+            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "
+            f"resume={folder}; for a new run, choose another hydra.run.dir."
+        )
+
+
+def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
+    """old, new: `contents` of the checkpoint and of now. Raises UserError where the examples are not the same."""
+    if old["data"] != new["data"]:
+        raise UserError(
+            f"{folder} holds a run on other data (checksum {old['data']} in the run, {new['data']} now): a file has "
+            "changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+        )
+
+
+def environment(trainer: Trainer) -> dict[str, str | int]:
+    """What the last bits of a run depend on, beside its settings."""
+    device = trainer.strategy.root_device
+    try:
+        processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):  # not Linux on x86
+        processor = platform.machine()
+    return {
+        "torch": str(torch.__version__),
+        "lightning": lightning.__version__,
+        "processor": f"{processor} ({torch.backends.cpu.get_cpu_capability()})",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processes": trainer.world_size,
+    }
+
+
+def compare_environments(before: dict, now: dict, folder: Path) -> None:
+    """Say what differs. Raises UserError for another number of processes."""
+    if before["processes"] != now["processes"]:
+        raise UserError(
+            f"{folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share out each "
+            f"batch. Continue it with trainer.devices={before['processes']}."
+        )
+    changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    if changes and rank_zero_only.rank == 0:
+        print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
