@@ -31,6 +31,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from test_resume import differences, outcome
 
 import proj.atomic_write
+import proj.changes
 import proj.dashboard
 import proj.data
 import proj.divergence
@@ -39,6 +40,7 @@ import proj.lock
 import proj.models
 import proj.muon
 import proj.precision
+import proj.progress_bar
 import proj.results
 import proj.resume
 from proj.config import configure, stored_config

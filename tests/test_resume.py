@@ -25,7 +25,9 @@ from proj.train import train
 
 # A server that has imported torch once; each run is a fork of it, a process of its own.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["proj.train", "proj.resume", "proj.models", "proj.data", "proj.dashboard"])
+PROCESSES.set_forkserver_preload(
+    ["proj.train", "proj.changes", "proj.progress_bar", "proj.resume", "proj.models", "proj.data", "proj.dashboard"]
+)
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 
