@@ -1,8 +1,10 @@
 """Refuses a wrong setting in one sentence, before a folder is made or anything heavy is imported."""
 
+import re
 from collections.abc import Callable
+from functools import cache
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -53,9 +55,13 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "trainer.check_val_every_n_epoch": whole(1),
     "trainer.limit_val_batches": ABOVE_ZERO,
     "trainer.accumulate_grad_batches": whole(1),
+    "sweep_name": ("a name of letters, digits and . _ -", lambda value: bool(re.fullmatch(r"[\w.-]*\w", value))),
     "mode": ("min or max", lambda value: value in ("min", "max")),
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
+
+
+WORDS = ("sweep_name", "mode", "on_nan")
 
 
 def check(cfg: DictConfig) -> None:
@@ -67,8 +73,7 @@ def check(cfg: DictConfig) -> None:
     if cfg.dataset.kind not in cfg.model.accepts:
         loader = GlobalHydra.instance().config_loader()
         words = [f"model={name}" for name in loader.get_group_options("model")]
-        composed = {word: loader.load_configuration("train", [word], run_mode=RunMode.RUN) for word in words}
-        fitting = " or ".join(word for word in words if cfg.dataset.kind in composed[word].model.accepts)
+        fitting = " or ".join(word for word in words if cfg.dataset.kind in composed(loader, word).model.accepts)
         chosen = cfg.hydra.runtime.choices
         raise UserError(
             f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
@@ -81,8 +86,13 @@ def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and (isinstance(value, str) != (key in ("mode", "on_nan")) or not holds(value)):
+        if value is not None and (isinstance(value, str) != (key in WORDS) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
+
+
+@cache
+def composed(loader: ConfigLoader, *words: str) -> DictConfig:
+    return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
@@ -92,7 +102,7 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
     if len(groups) == len(parsed):
         return
-    defaults = loader.load_configuration("train", groups, run_mode=RunMode.RUN)
+    defaults = composed(loader, *groups)
     for key in (override.key_or_group for override in parsed if override.input_line not in groups):
         default, value = OmegaConf.select(defaults, key), OmegaConf.select(cfg, key)
         if isinstance(default, bool):
@@ -108,16 +118,8 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
 
 
 class Check(Callback):
-    """Checks a run, and every job of a sweep, before the first starts."""
+    """Checks a run before it starts; the sweepers check their jobs."""
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
             check(config)
-
-    def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
-        loader = GlobalHydra.instance().config_loader()
-        overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-        with sentences():
-            if any(override.is_choice_sweep() or override.is_range_sweep() for override in overrides):
-                for job in BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]:
-                    check(loader.load_sweep_config(config, list(job)))

@@ -18,8 +18,13 @@ if not CONF.is_dir():
     CONF = Path(__file__).parents[2] / "conf"  # in a checkout
 
 
-def new_folder(parent: str) -> str:
-    """Make a folder named by the time; two runs of the same instant get two, since only one can make each."""
+def new_folder(parent: str, name: str | None = None) -> str:
+    """Make a folder named by the time; two runs of the same instant get two, since only one can make each.
+
+    With a name, that folder, which may be there.
+    """
+    if name is not None:
+        return str(Path(parent, name))
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     Path(parent).mkdir(parents=True, exist_ok=True)
     for attempt in count(1):

@@ -3,11 +3,53 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from proj.errors import UserError
+
+
+def take(file: IO, attempts: int = 4) -> None:
+    """Raises BlockingIOError where another process has it for longer than `is_locked` looks at it."""
+    for attempt in range(1, attempts + 1):
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt == attempts:
+                raise
+            time.sleep(0.05)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process works in `folder` now."""
+    try:
+        with open(folder / ".lock") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # never begun, or a file system without locks
+        pass
+    return False
+
+
+@contextmanager
+def one_of(name: Path, count: int) -> Iterator[int | None]:
+    """Hold one of `count` things that processes share, by files <name>0.lock, …; wait for one. None of 0 or 1."""
+    if count < 2:
+        yield None
+        return
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(f"{name}{index}.lock", "a")) for index in range(count)]
+        while True:
+            for index, file in enumerate(files):
+                with suppress(BlockingIOError):
+                    take(file, attempts=1)
+                    yield index
+                    return
+            time.sleep(1)
 
 
 @contextmanager
@@ -18,7 +60,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with open(folder / ".lock", "a+") as file:  # never deleted: a waiting process would hold a file that is gone
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(file)
         except BlockingIOError:
             file.seek(0)
             raise UserError(

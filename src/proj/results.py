@@ -1,4 +1,4 @@
-"""What a run ends in: metrics.json and a short table."""
+"""What a run ends in: metrics.json and a short table; or status.json, where it failed."""
 
 import json
 import shlex
@@ -17,6 +17,10 @@ def write_metrics(folder: Path, metrics: dict) -> None:
 def read_metrics(folder: Path) -> dict | None:
     file = folder / "metrics.json"
     return json.loads(file.read_text()) if file.is_file() else None
+
+
+def write_status(folder: Path, status: str, reason: str) -> None:
+    write_atomically(folder / "status.json", (json.dumps({"status": status, "reason": reason}) + "\n").encode())
 
 
 def print_table(metrics: dict, monitor: str) -> None:

@@ -14,8 +14,10 @@ import yaml
 from tensorboard.compat.proto.event_pb2 import Event
 
 from proj.errors import UserError
+from proj.lock import is_locked
 
 FREE = ("seed", "output_dir", "data_dir", "save_every", "fast_loop", "callbacks.progress", "callbacks.dashboard")
+FREE += ("sweep_name", "isolate", "trial", "trainer.devices")
 INFINITE = (math.inf, -math.inf)
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
 
@@ -31,8 +33,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        stopped = (self.folder / "last.ckpt").is_file() or (self.folder / "previous.ckpt").is_file()
-        return "finished" if self.metrics else "interrupted" if stopped else "started"
+        return status(self.folder)[0]
 
     @property
     def checkpoint(self) -> Path | None:
@@ -82,8 +83,22 @@ def read(file: Path, parse, joint: str) -> dict[str, Any]:
         return {}
 
 
+def status(folder: Path) -> tuple[str, str]:
+    """A run's, and the reason where it failed or was pruned."""
+    if read(folder / "metrics.json", json.loads, "/"):
+        return "finished", ""
+    if is_locked(folder):
+        return "running", ""
+    if told := read(folder / "status.json", json.loads, "/"):
+        return str(told.get("status")), str(told.get("reason"))
+    if (folder / "last.ckpt").is_file() or (folder / "previous.ckpt").is_file():
+        return "interrupted", ""
+    return "started" if (folder / "config.yaml").is_file() or (folder / ".hydra").is_dir() else "queued", ""
+
+
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml; of a run that stopped before it, what Hydra noted, with references looked up one level deep."""
+    """config.yaml; of a run that stopped before it, what was frozen or Hydra noted, with references looked up one level
+    deep."""
 
     def read_yaml(name: str) -> dict[str, Any]:
         config = read(folder / name, lambda content: yaml.load(content, Loader), ".")
@@ -92,7 +107,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     if config := read_yaml("config.yaml"):
         return config
-    config, hydra = read_yaml(".hydra/config.yaml"), read_yaml(".hydra/hydra.yaml")
+    config = read_yaml("job.yaml") or read_yaml(".hydra/config.yaml") | read_yaml(".hydra/hydra.yaml")
+    hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
     for key, value in config.items():
         if reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
             config[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else config.get(reference[2])
@@ -146,7 +162,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
             raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
         runs = []
         for path, below, files in os.walk(folder):
-            if ".hydra" in below or "config.yaml" in files:
+            if ".hydra" in below or {"config.yaml", "job.yaml"} & set(files):
                 runs.append(read_run(Path(path)))
             below[:] = sorted(name for name in below if not name.startswith("."))
         runs = [run for run in runs if "choices.dataset" in run.config or not run.config]  # else another program's

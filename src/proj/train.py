@@ -15,7 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
-from proj.errors import UserError, run, run_errors, sentences
+from proj.errors import UserError, run, run_errors, sentences, told
+from proj.sweep import run_job
 
 
 def train(cfg: DictConfig) -> dict:
@@ -34,7 +35,9 @@ def train(cfg: DictConfig) -> dict:
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
     with run_errors(folder, cfg.dataset.batch_size):
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder) if rank_zero_only.rank == 0 else contextlib.nullcontext():
+        if rank_zero_only.rank:
+            return train_in(folder, cfg)
+        with locked(folder), told(folder):
             return train_in(folder, cfg)
 
 
@@ -53,6 +56,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.precision import set_precision
     from proj.results import print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, rewind_curves
+    from proj.search import Prune
 
     quiet_lightning()
     keep_freed_memory()
@@ -109,6 +113,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         default_root_dir=str(folder),
     )
     trainer.fit_loop.max_epochs = epochs
+    if cfg.trial:
+        trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
     # A hundred points a run at least, also where it has few steps.
@@ -211,13 +217,10 @@ def keep_freed_memory() -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-def job(cfg: DictConfig) -> float:
-    try:
-        return train(cfg)[cfg.monitor]
-    except UserError as error:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise  # the other jobs go on
-        raise SystemExit(f"error: {error}") from None
+def job(cfg: DictConfig) -> float | None:
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return run_job(cfg)
+    return train(cfg)[cfg.monitor]
 
 
 def main() -> None:
@@ -225,7 +228,7 @@ def main() -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template)  # Hydra composes first: twice the time
     elif folders:
-        overrides = [word for word in sys.argv[1:] if not word.startswith("resume=")]
+        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra."))]
         with sentences():
             train(stored_config(Path(folders[-1]), overrides))
     else:

@@ -1,0 +1,229 @@
+"""What a sweep keeps in its folder, and how it goes on: `python -m proj.sweep resume=<folder> [setting=value …]`.
+
+Before the first job starts, every job's configuration is composed, checked and frozen in the job's folder (job.yaml),
+with the command, the versions of packages, the commit and the uncommitted changes beside them. Finished jobs are never
+run again, stopped ones continue from their last checkpoint, failed ones are tried again.
+"""
+
+import copy
+import logging
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import hydra
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from proj.atomic_write import write_atomically
+from proj.config import CONF
+from proj.errors import UserError, explain, run, sentences
+from proj.lock import one_of
+from proj.results import read_metrics, write_status
+from proj.runs import Loader, status
+
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
+log = logging.getLogger(__name__)
+
+
+def plain(overrides: list[str]) -> list[str]:
+    """Without what changes no job."""
+    return [word for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
+
+
+@dataclass
+class Sweep:
+    """A sweep's folder. It is also the config loader that a launcher asks for a job's configuration."""
+
+    folder: Path
+    isolate: bool
+
+    def known(self, overrides: list[str]) -> bool:
+        """Whether it was begun before. Raises UserError if it was with another command."""
+        if not (self.folder / "sweep.yaml").is_file():
+            return False
+        before = yaml.safe_load((self.folder / "sweep.yaml").read_text())["overrides"]
+        if plain(before) != plain(overrides):
+            raise UserError(
+                f"{self.folder} holds another sweep ({shlex.join(before)}). To continue it: python -m proj.sweep "
+                f"resume={self.folder}; for a new one, choose another sweep_name."
+            )
+        return True
+
+    def begin(self, config: DictConfig, jobs: list[tuple[list[str], DictConfig]]) -> None:
+        """Freeze all. sweep.yaml comes last: without it, the sweep has not begun."""
+        for number, (own, job) in enumerate(jobs):
+            self.freeze(number, own, job)
+        shutil.copytree(CONF, self.folder / "conf", dirs_exist_ok=True)
+        git = ("git", "-C", str(CONF))
+        commit, changes = (
+            subprocess.run([*git, *words], capture_output=True, text=True).stdout
+            for words in (("rev-parse", "HEAD"), ("diff", "HEAD"))
+        )
+        write_atomically(self.folder / "git.diff", changes.encode())
+        about = {
+            "command": shlex.join(["python", "-m", "proj.train", *sys.argv[1:]]),
+            "overrides": list(config.hydra.overrides.task),
+            "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
+            "versions": {name: version(name) for name in PACKAGES},
+            "commit": commit.strip() or None,
+        }
+        write_atomically(self.folder / "sweep.yaml", yaml.safe_dump(about, sort_keys=False).encode())
+
+    def frozen_loader(self, loader: ConfigLoaderImpl) -> ConfigLoaderImpl:
+        """`loader` with the sweep's copy in place of conf/."""
+        path = copy.deepcopy(loader.get_search_path())
+        for element in path.get_path():
+            if element.path == f"file://{CONF}":
+                element.path = f"file://{(self.folder / 'conf').resolve()}"
+        return ConfigLoaderImpl(config_search_path=path)
+
+    def freeze(self, number: int, own: list[str], config: DictConfig) -> str:
+        """Keep a job's composed configuration; return the name of its folder: its number and its own settings."""
+        name = f"{number}_" + re.sub(r"[^\w.=,+-]+", "_", ",".join(own))[:150]
+        folder = self.folder / name.rstrip("_")
+        folder.mkdir(parents=True, exist_ok=True)
+        config.hydra.sweep.subdir = folder.name
+        config.hydra.job.num = number
+        write_atomically(folder / "job.yaml", OmegaConf.to_yaml(config).encode())
+        return folder.name
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs' folders, in order."""
+        return sorted((path.parent.name for path in self.folder.glob("*/job.yaml")), key=lambda n: int(n.split("_")[0]))
+
+    def job(self, name: str) -> DictConfig:
+        return OmegaConf.create(yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader))
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        config = self.job(sweep_overrides[-1].removeprefix("hydra.sweep.subdir="))
+        config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
+        config.hydra.sweep.dir = str(self.folder)
+        config.isolate = self.isolate
+        return config
+
+    def overrides(self, name: str) -> list[str]:
+        return list(self.job(name).hydra.overrides.task)
+
+    def result(self, name: str, monitor: str) -> float:
+        return read_metrics(self.folder / name)[monitor]
+
+    def unfinished(self) -> list[str]:
+        return [name for name in self.jobs() if status(self.folder / name)[0] not in ("finished", "pruned")]
+
+    def end(self, failures: bool = True) -> None:
+        """Print and write the report, and name the jobs without a result.
+
+        Raises UserError if there are any, or none has a result. failures: whether a failed job counts as one.
+        """
+        from proj.report import report
+
+        runs = [run for row in report([self.folder])["rows"] for run in row["runs"]]
+        best = next((run for run in runs if run.status == "finished"), None)
+        if best:
+            again = shlex.join(["python", "-m", "proj.train", *plain(self.overrides(best.folder.name))])
+            print(f"The best again: {again}")
+        left = {name: status(self.folder / name) for name in self.unfinished()}
+        reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
+        sentence = f"{len(left)} of {len(self.jobs())} jobs have no result:{reasons}"
+        if best and not failures and all(word == "failed" for word, _ in left.values()):
+            print(sentence if left else "", end="\n" * bool(left))
+        elif left:
+            raise UserError(f"{sentence}\n{self.how_to_continue}")
+
+    @property
+    def how_to_continue(self) -> str:
+        return f"To continue: python -m proj.sweep resume={self.folder}"
+
+
+def run_job(cfg: DictConfig) -> float | None:
+    """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
+    from proj.train import train
+
+    OmegaConf.resolve(cfg)
+    folder = Path(cfg.output_dir)
+    print(f"\n{folder.name}", flush=True)
+    try:
+        with own_gpu(cfg, folder.parent):
+            ddp = str(cfg.trainer.get("strategy")).startswith("ddp")  # its processes start from a command of their own
+            metrics = train_apart(cfg, folder) if cfg.isolate or ddp else train(cfg)
+        return metrics[cfg.monitor]
+    except Exception as error:
+        sentence = explain(error)
+        log.error("%s", sentence or error, exc_info=sentence is None)
+        return None
+
+
+def train_apart(cfg: DictConfig, folder: Path) -> dict:
+    """`train` in a process of its own, which can die alone. Raises UserError where it fails."""
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
+    process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"])
+    asked = []
+
+    def hand_on(number: int, frame) -> None:
+        asked.append(number)
+        if number == signal.SIGTERM:  # Ctrl-C has reached it already
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        raise SystemExit(128 + asked[0])
+    if code:
+        if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
+            died = f"signal {signal.Signals(-code).name}, often for lack of memory" if code < 0 else f"exit code {code}"
+            write_status(folder, "failed", f"its process ended with {died}")
+        raise UserError(status(folder)[1])
+    return read_metrics(folder)
+
+
+@contextmanager
+def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
+    """A GPU for this job alone, where jobs run side by side on a machine that has several."""
+    beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
+    if not beside or cfg.trainer.accelerator == "cpu":
+        yield
+        return
+    import torch
+
+    with one_of(folder / ".gpu", torch.cuda.device_count()) as gpu:
+        if gpu is not None:
+            cfg.trainer.devices = [gpu]
+        yield
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    folders = [Path(word.removeprefix("resume=")) for word in words if word.startswith("resume=")]
+    if not folders:
+        print(__doc__)
+        raise SystemExit(0 if {"--help", "-h"} & set(words) else 1)
+    with sentences():
+        if not (folders[-1] / "sweep.yaml").is_file():
+            raise UserError(f"{folders[-1]} is not the folder of a sweep: it has no sweep.yaml.")
+    from proj.train import job
+
+    about = yaml.safe_load((folders[-1] / "sweep.yaml").read_text())
+    more = [word for word in words if not word.startswith("resume=")]
+    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir={folders[-1]}"]
+    conf = (folders[-1] / "conf").resolve()
+    run(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
+
+
+if __name__ == "__main__":
+    main()
