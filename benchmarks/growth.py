@@ -51,7 +51,7 @@ def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
         torch.set_num_threads(1)
         ManyImages.count, before = count, resident()
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            off = ("~callbacks.progress", "+trainer.enable_progress_bar=false", "+callbacks.clock._target_=loop.Clock")
+            off = ("~callbacks.progress", "+callbacks.clock._target_=loop.Clock")
             cfg = configure(*words, f"hydra.run.dir={folder}/run", *off)
             train(cfg)
         images = cfg.dataset.batch_size * cfg.trainer.limit_train_batches

@@ -76,7 +76,7 @@ def settings_of(case: str, folder: str, bar: bool) -> list[str]:
         words.append(f"dataset.source._target_=__main__.{'MNIST' if case == 'mlp' else 'CIFAR10'}")
     if batches:
         words.append(f"trainer.limit_train_batches={batches}")
-    return words if bar else [*words, "~callbacks.progress", "+trainer.enable_progress_bar=false"]
+    return words if bar else [*words, "~callbacks.progress"]
 
 
 def project(case: str, bar: bool) -> float:

@@ -20,9 +20,7 @@ RUN = ["-m", "proj.train", "trainer.max_epochs=5"]
 ROWS = {
     "the imports and an optimizer": ["-c", IMPORTS],
     "`python -m proj.train trainer.max_epochs=5`": RUN,
-    "the same, no progress bar or dashboard": [
-        *(*RUN, "~callbacks.dashboard", "~callbacks.progress", "+trainer.enable_progress_bar=false")
-    ],
+    "the same, no progress bar or dashboard": [*(*RUN, "~callbacks.dashboard", "~callbacks.progress")],
     "`python -m proj.train --help`": ["-m", "proj.train", "--help"],
     "`python -m proj.train --cfg job`": ["-m", "proj.train", "--cfg", "job"],
     "`python -m proj.train optimiser=adam` (an error)": ["-m", "proj.train", "optimiser=adam"],

@@ -111,8 +111,8 @@ class OptunaSweeper(GridSweeper):
     def run(self) -> None:
         from hydra.utils import instantiate
         from optuna.trial import TrialState
-        from proj.prune import open_study
 
+        from proj.prune import open_study
         from proj.runs import status
 
         space = {key: distribution(o) for key, o in self.swept.items()}
@@ -138,7 +138,7 @@ class OptunaSweeper(GridSweeper):
                 study.tell(number, value, {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}.get(how))
 
     def freeze(self, number: int, params: dict) -> str:
-        own = [f"{key}={value}" for key, value in params.items()]
+        own = [f"{key}={value:.4g}" if type(value) is float else f"{key}={value}" for key, value in params.items()]
         config = self.compose(own)
         config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
         return self.kept.freeze(number, own, config)
@@ -146,7 +146,7 @@ class OptunaSweeper(GridSweeper):
     def end(self) -> None:
         from proj.search import draw
 
-        draw(self.study, self.kept.folder)
+        draw(self.study, self.kept.folder / "search.html")
         self.kept.end(failures=False)
 
 

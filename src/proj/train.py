@@ -56,7 +56,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.precision import set_precision
     from proj.results import print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, rewind_curves
-    from proj.search import Prune
 
     quiet_lightning()
     keep_freed_memory()
@@ -111,9 +110,12 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(folder),
+        enable_progress_bar="progress" in callbacks,
     )
     trainer.fit_loop.max_epochs = epochs
     if cfg.trial:
+        from proj.prune import Prune
+
         trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
@@ -178,7 +180,7 @@ def figures(cfg: DictConfig, folder: Path, best, trainer, model, data, seconds: 
         "seconds": seconds,
         "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / seconds,
         "folder": str(folder),
-        "checkpoint": best.best_model_path,
+        "checkpoint": str(folder / Path(best.best_model_path).name),
     }
 
 

@@ -1,0 +1,37 @@
+"""Stops a trial of a search that is hopeless beside the others."""
+
+from pathlib import Path
+
+import optuna
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from proj.errors import UserError
+from proj.search import open_study
+
+
+class Pruned(UserError):
+    status = "pruned"
+
+
+class Prune(Callback):
+    """Reports each validation's `monitor` to the study in `folder`; raises Pruned where its pruner says so."""
+
+    def __init__(self, folder: Path, monitor: str, number: int, pruner: dict) -> None:
+        study = open_study(folder, pruner=instantiate(pruner))
+        self.trial = optuna.trial.Trial(study, study.trials[number]._trial_id)
+        self.monitor = monitor
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+            return
+        hopeless = False
+        if trainer.is_global_zero:
+            value = float(trainer.callback_metrics[self.monitor])
+            self.trial.report(value, trainer.current_epoch)
+            hopeless = self.trial.should_prune() and trainer.current_epoch + 1 < trainer.max_epochs
+        if not trainer.strategy.broadcast(hopeless):
+            return
+        if not trainer.is_global_zero:
+            raise SystemExit(0)  # the first process speaks
+        raise Pruned(f"pruned in epoch {trainer.current_epoch + 1}, at {self.monitor} {value:.4g}")
