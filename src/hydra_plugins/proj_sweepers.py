@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -37,7 +38,12 @@ class GridSweeper(Sweeper):
         self.fixed = [o.input_line for o in overrides.values() if not o.is_sweep_override()]
         self.swept = {key: o for key, o in overrides.items() if o.is_sweep_override()}
         known = self.kept.known(arguments)
-        jobs = [] if known else self.check()  # a mistake leaves no folder
+        try:
+            jobs = [] if known else self.check()
+        except Exception:
+            with suppress(OSError):  # one named by the time is there already
+                self.kept.folder.rmdir()
+            raise
         self.kept.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.kept.folder):
             try:
@@ -146,7 +152,7 @@ class OptunaSweeper(GridSweeper):
     def end(self) -> None:
         from proj.search import draw
 
-        draw(self.study, self.kept.folder / "search.html")
+        draw(self.study, self.config.monitor, self.kept.folder / "search.html")
         self.kept.end(failures=False)
 
 

@@ -65,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise UserError(
                 f"{folder} is in use by {file.read().strip() or 'another process'}. Wait until it ends or stop it; for "
-                "a second run, choose another hydra.run.dir."
+                "another run, choose another folder: hydra.run.dir=… or, for a sweep, sweep_name=…"
             ) from None
         except OSError:  # a file system without locks
             yield

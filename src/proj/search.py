@@ -1,5 +1,6 @@
 """A search by Optuna: its study on disk and its plots."""
 
+import warnings
 from html import escape
 from pathlib import Path
 
@@ -16,14 +17,15 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     return optuna.create_study(storage=storage, study_name=folder.name, load_if_exists=True, **settings)
 
 
-def draw(study: optuna.Study, file: Path) -> None:
+def draw(study: optuna.Study, monitor: str, file: Path) -> None:
     """Optuna's plots of a search with two results or more, in one HTML file that loads nothing."""
     if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < 2:
         return
+    warnings.filterwarnings("ignore", module="optuna")  # of importances where few trials are finished
     figures = (
-        plots.plot_optimization_history(study),
-        plots.plot_param_importances(study),
-        plots.plot_parallel_coordinate(study),
+        plots.plot_optimization_history(study, target_name=monitor),
+        plots.plot_param_importances(study, target_name=monitor),
+        plots.plot_parallel_coordinate(study, target_name=monitor),
         plots.plot_intermediate_values(study),
     )
     parts = (figure.to_html(full_html=False, include_plotlyjs=not place) for place, figure in enumerate(figures))

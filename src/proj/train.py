@@ -199,6 +199,7 @@ def quiet_lightning() -> None:
         ".*jit.trace",
         ".*smaller than the logging",
         ".*dataloader is not resumable",  # it is
+        ".*srun.* command is available",  # a run on the login node is meant
     ):
         warnings.filterwarnings("ignore", message)
 

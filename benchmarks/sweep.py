@@ -1,0 +1,56 @@
+"""What a sweep costs beyond its training: `python benchmarks/sweep.py`.
+
+A grid of 100 Iris jobs of five epochs, as one command; the same jobs through Hydra's own sweeper; a few of them as
+commands of their own; and the finished sweep once more. Seconds of the clock and of the processor, for whole
+processes; a job's own training is what its metrics.json says.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SETTINGS = ["trainer.max_epochs=5", "~callbacks.progress"]
+
+
+def measure(folder: str, *words: str) -> tuple[float, float]:
+    """(clock, processor) seconds of `python -m proj.train <words>`."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-m", "proj.train", *words, *SETTINGS], cwd=folder, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--commands", type=int, default=5, help="so many of the jobs as commands of their own")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    grid = ["-m", f"seed=range({arguments.jobs})"]
+    with tempfile.TemporaryDirectory() as folder:
+        single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]
+        rows = {
+            f"{arguments.commands} commands": (tuple(map(sum, zip(*single, strict=True))), arguments.commands),
+            f"{arguments.jobs} jobs, Hydra's own sweeper": (
+                measure(folder, *grid, "hydra/sweeper=basic"),
+                arguments.jobs,
+            ),
+            f"{arguments.jobs} jobs, a sweep": (measure(folder, *grid, "sweep_name=x"), arguments.jobs),
+            "the finished sweep again": (measure(folder, *grid, "sweep_name=x"), arguments.jobs),
+        }
+        files = Path(folder).glob("outputs/sweeps/x/*/metrics.json")
+        training = sum(json.loads(file.read_text())["seconds"] for file in files) / arguments.jobs
+    print("| | seconds in all | of the processor | processor seconds a job |\n| --- | ---: | ---: | ---: |")
+    for name, ((clock, processor), jobs) in rows.items():
+        print(f"| {name} | {clock:.1f} | {processor:.1f} | {processor / jobs:.2f} |")
+    print(f"\nA job's training and validation: {training:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Sweeps: checked before they start, frozen, continued, and one table at the end."""
+
+import json
+import multiprocessing
+import os
+import random
+import shlex
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from test_resume import differences, outcome
+
+from proj.lock import locked, one_of
+from proj.report import compare
+from proj.runs import find_runs, status
+from proj.search import open_study
+
+# A server that has imported torch once; each command is a fork of it, a process of its own.
+PROCESSES = multiprocessing.get_context("forkserver")
+QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")
+
+
+def child(folder: Path, module: str, words: list[str], before) -> None:
+    import importlib
+    import sys
+
+    os.chdir(folder)
+    for stream, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    sys.argv = [f"{module}.py", *words]
+    if before:
+        before()
+    try:
+        importlib.import_module(f"proj.{module}").main()
+    finally:
+        sys.stdout.flush()
+
+
+def start(folder: Path, *words: str, module="train", before=None) -> multiprocessing.Process:
+    process = PROCESSES.Process(target=child, args=(folder, module, list(words), before))
+    process.start()
+    return process
+
+
+def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of `python -m proj.<module> <words>` in `folder`."""
+    words = ("-m", *words, *QUICK) if module == "train" else words
+    process = start(folder, *words, module=module, before=before)
+    process.join(200)
+    return process.exitcode, *((folder / name).read_text() for name in ("out.txt", "err.txt"))
+
+
+def no_training() -> None:
+    import proj.train
+
+    def train(cfg):
+        raise AssertionError("trained")
+
+    proj.train.train = train
+
+
+def statuses(folder: Path) -> list[str]:
+    return [status(file.parent)[0] for file in sorted(folder.glob("*/job.yaml"))]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    """The folder in which a sweep of four jobs was run, outputs/sweeps/grid."""
+    folder = tmp_path_factory.mktemp("grid")
+    code, _, err = sweep(folder, "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1")
+    assert code == 0, err
+    return folder
+
+
+def test_a_sweep_ends_in_a_table_and_the_command_of_its_best_run(grid):
+    out = (grid / "out.txt").read_text()
+    assert "4 runs (finished), 2 configurations, by val/acc" in out and " ± " in out
+    assert (grid / "outputs/sweeps/grid/report.csv").is_file() and (grid / "outputs/sweeps/grid/report.html").is_file()
+    again = shlex.split(out.splitlines()[-1].removeprefix("The best again: "))
+    best = find_runs([grid / "outputs/sweeps/grid"])
+    best = max(best, key=lambda run: run.value("val/acc", "max"))
+    assert again[:3] == ["python", "-m", "proj.train"] and f"optimizer.lr={best.config['optimizer.lr']}" in again
+    assert f"seed={best.config['seed']}" in again and not any("sweep" in word for word in again)
+
+
+def test_jobs_are_folders_named_by_number_and_their_own_settings(grid):
+    names = [file.parent.name for file in sorted(grid.glob("outputs/sweeps/grid/*/metrics.json"))]
+    values = [f"seed={seed},optimizer.lr={lr}" for seed in (1, 2) for lr in (0.01, 0.1)]
+    assert names == [f"{number}_{value}" for number, value in enumerate(values)]
+
+
+def test_command_versions_commit_and_configuration_are_frozen(grid):
+    folder = grid / "outputs/sweeps/grid"
+    about = yaml.safe_load((folder / "sweep.yaml").read_text())
+    assert about["command"].startswith("python -m proj.train -m sweep_name=grid seed=1,2 optimizer.lr=0.01,0.1")
+    import torch
+
+    assert about["versions"]["torch"] == str(torch.__version__).split("+")[0] and len(about["commit"] or "x" * 40) == 40
+    assert (folder / "git.diff").is_file() and (folder / "conf/train.yaml").is_file()
+    job = yaml.safe_load((folder / "3_seed=2,optimizer.lr=0.1/job.yaml").read_text())
+    assert (job["seed"], job["optimizer"]["lr"]) == (2, 0.1)
+
+
+@pytest.mark.parametrize("module", ["train", "sweep"])
+def test_a_finished_sweep_runs_nothing_and_shows_its_table_again(grid, module):
+    words = ("sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1")
+    words = words if module == "train" else ("resume=outputs/sweeps/grid",)
+    code, out, err = sweep(grid, *words, module=module, before=no_training)
+    assert code == 0 and "4 runs (finished)" in out, err
+
+
+def test_another_command_under_the_same_name_is_refused(grid):
+    code, _, err = sweep(grid, "sweep_name=grid", "seed=1,2,3", before=no_training)
+    assert code == 1 and "holds another sweep" in err and "python -m proj.sweep resume=outputs/sweeps/grid" in err
+
+
+def test_a_sweep_that_is_running_cannot_be_started_again(grid):
+    with locked(grid / "outputs/sweeps/grid"):
+        code, _, err = sweep(grid, "resume=outputs/sweeps/grid", module="sweep", before=no_training)
+    assert code == 1 and "is in use by process" in err and "sweep_name=…" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["seed=1,2", "optimizer.lr=0.1,x"], "optimizer.lr=x is not a number"),
+        (["dataset=iris,digits", "model=mlp,iris"], "dataset=digits is image data: use model=cnn or model=mlp"),
+        (["optimizer=adam,sdg"], "optimizer=sdg does not exist. Did you mean 'sgd'?"),
+        (["optimizer.lrr=1,2"], "There is no setting 'optimizer.lrr'. Did you mean 'lr'?"),
+        (["sweep=nothing"], "sweep=nothing does not exist. Options: lr_mnist_mlp"),
+        (["sweep_name=a/b", "seed=1,2"], "sweep_name=a/b is not a name of letters"),
+        (["hydra/sweeper=optuna", "optimizer.lr=interval(-1,1)"], "optimizer.lr=-1.0 is not a number above 0"),
+        (["hydra/sweeper=optuna", "model=mlp,cnn"], "use model=iris or model=mlp"),
+    ],
+)
+def test_a_mistake_in_any_job_stops_a_sweep_before_the_first(tmp_path, words, sentence):
+    code, _, err = sweep(tmp_path, *words, before=no_training)
+    assert code == 1 and sentence in err and len(err.splitlines()) == 1, err
+    assert not list(tmp_path.glob("outputs/sweeps/*"))
+
+
+def test_a_failed_job_stops_no_other_and_is_tried_again(tmp_path):
+    words = ("sweep_name=x", "optimizer.lr=1e30,0.1", "optimizer=sgd")
+    code, out, err = sweep(tmp_path, *words)
+    folder = tmp_path / "outputs/sweeps/x"
+    assert code == 1 and "1 of 2 jobs have no result:" in err and "2 runs (1 finished, 1 failed)" in out
+    failed = folder / "0_optimizer.lr=1e+30"
+    assert f"{failed.name}: failed: the loss turned NaN" in err and "resume=outputs/sweeps/x" in err
+    assert "the loss turned NaN" in (failed / "train.log").read_text()
+    finished = (folder / "1_optimizer.lr=0.1/metrics.json").stat()
+    job = yaml.safe_load((failed / "job.yaml").read_text())
+    job["optimizer"]["lr"] = job["scheduler"]["max_lr"] = 0.2  # jobs run as they are frozen
+    (failed / "job.yaml").write_text(yaml.safe_dump(job))
+    for file in failed.glob("*.ckpt"):
+        file.unlink()
+    code, out, err = sweep(tmp_path, "resume=outputs/sweeps/x", module="sweep")
+    assert code == 0 and statuses(folder) == ["finished", "finished"], err
+    assert yaml.safe_load((failed / "config.yaml").read_text())["optimizer"]["lr"] == 0.2
+    assert (folder / "1_optimizer.lr=0.1/metrics.json").stat() == finished
+
+
+def raise_a_bug() -> None:
+    import proj.models
+
+    def configure_optimizers(self):
+        raise RuntimeError("a bug")
+
+    proj.models.MLP.configure_optimizers = configure_optimizers
+
+
+def test_the_traceback_of_a_bug_is_in_the_jobs_own_log(tmp_path):
+    code, _, err = sweep(tmp_path, "sweep_name=x", "model=mlp,iris", before=raise_a_bug)
+    assert code == 1 and "0_model=mlp: failed: RuntimeError: a bug" in err
+    logs = [(tmp_path / "outputs/sweeps/x" / name / "train.log") for name in ("0_model=mlp", "1_model=iris")]
+    assert "Traceback" in logs[0].read_text() and not (logs[1].is_file() and "Traceback" in logs[1].read_text())
+
+
+def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid):
+    words = ("-m", "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1", *QUICK, "save_every=0")
+    folder, chance, kept = tmp_path / "outputs/sweeps/grid", random.Random(0), {}
+    for _ in range(6):
+        process = start(tmp_path, *words)
+        time.sleep(chance.uniform(0.5, 2.5))
+        process.kill()
+        process.join()
+        for file in folder.glob("*/metrics.json"):
+            assert kept.setdefault(file, file.stat().st_mtime_ns) == file.stat().st_mtime_ns  # never run twice
+    process = start(tmp_path, *words)
+    process.join(200)
+    assert process.exitcode == 0, (tmp_path / "err.txt").read_text()
+    for job in sorted(folder.glob("*/job.yaml")):
+        whole = outcome(grid / "outputs/sweeps/grid" / job.parent.name)
+        assert set(differences(outcome(job.parent), whole)) <= {
+            key for key in whole if "save_every" in key or "sweep" in key
+        }
+
+
+def test_an_isolated_job_that_dies_costs_itself_alone(tmp_path, monkeypatch):
+    (tmp_path / "crash.py").write_text(
+        "import os\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
+        "    def __init__(self, at):\n        self.at = at\n"
+        "    def on_train_start(self, trainer, module):\n        self.at and os._exit(7)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.at=true,false", "isolate=true")
+    code, _, err = sweep(tmp_path, "sweep_name=x", *crash)
+    assert code == 1 and "failed: its process ended with exit code 7" in err
+    assert statuses(tmp_path / "outputs/sweeps/x") == ["failed", "finished"]
+
+
+def test_a_sweeps_file_names_its_values_and_the_command_line_wins(tmp_path, data_dir):
+    code, out, err = sweep(
+        tmp_path, "sweep=lr_mnist_mlp", "optimizer.lr=0.001,0.002", "seed=7", f"data_dir={data_dir}", "test=false"
+    )
+    assert code == 0 and "2 runs (finished), 2 configurations" in out and "dataset=mnist model=mlp" in out, err
+
+
+SEARCH = ("hydra/sweeper=optuna", "sweep_name=s", "optimizer.lr=tag(log,interval(1e-4,1))", "model=mlp,iris")
+
+
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    return open_study(folder / "outputs/sweeps/s").trials
+
+
+def test_a_search_counts_its_trials_over_resumes_and_repeats_none(tmp_path):
+    code, _, err = sweep(tmp_path, *SEARCH, "hydra.sweeper.n_trials=3")
+    assert code == 0 and len(trials(tmp_path)) == 3, err
+    frozen = tmp_path / "outputs/sweeps/s/conf/dataset/iris.yaml"
+    frozen.write_text(frozen.read_text().replace("batch_size: 10", "batch_size: 21"))
+    code, out, err = sweep(tmp_path, "resume=outputs/sweeps/s", "hydra.sweeper.n_trials=5", module="sweep")
+    assert code == 0 and "The best again: python -m proj.train" in out and "search.html" in out, err
+    done = trials(tmp_path)
+    assert len({json.dumps(trial.params) for trial in done}) == len(done) == 5
+    assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in done)
+    runs = {int(run.folder.name.split("_")[0]): run for run in find_runs([tmp_path / "outputs/sweeps/s"])}
+    for trial in done:
+        assert trial.value == runs[trial.number].metrics["val/acc"]
+        assert runs[trial.number].config["optimizer.lr"] == pytest.approx(trial.params["optimizer.lr"], rel=1e-3)
+        assert runs[trial.number].config["dataset.batch_size"] == (10 if trial.number < 3 else 21)  # the frozen conf/
+    page = (tmp_path / "outputs/sweeps/s/search.html").read_text()
+    assert "Plotly.newPlot" in page and 'src="http' not in page
+
+
+def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path):
+    words = ("-m", *SEARCH, "hydra.sweeper.n_trials=4", *QUICK, "save_every=0")
+    for _ in range(3):
+        process = start(tmp_path, *words)
+        time.sleep(2.5)
+        process.kill()
+        process.join()
+    process = start(tmp_path, *words)
+    process.join(200)
+    assert process.exitcode == 0, (tmp_path / "err.txt").read_text()
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 4
+    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished"] * 4
+
+
+def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
+    words = [word for word in SEARCH if "interval" not in word and "model" not in word]
+    words += [
+        "optimizer=sgd",
+        "optimizer.lr=1e30,1e-9,1",
+        "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
+    ]
+    words += ["+hydra.sweeper.pruner.lower=0.6", "~hydra.sweeper.pruner.n_startup_trials"]
+    words += ["hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler", "hydra.sweeper.n_trials=10"]
+    code, out, err = sweep(tmp_path, *words)
+    states = {trial.params["optimizer.lr"]: trial.state.name for trial in trials(tmp_path)}
+    assert states == {"1e+30": "FAIL", "1e-09": "PRUNED", "1": "COMPLETE"}, err
+    assert code == 0 and "failed: the loss turned NaN" in out and "pruned in epoch 1, at val/acc" in err
+
+
+def test_a_report_tells_running_queued_and_failed_jobs_apart(grid, tmp_path):
+    folder = tmp_path / "0_a"
+    folder.mkdir()
+    (folder / "job.yaml").write_bytes((grid / "outputs/sweeps/grid/0_seed=1,optimizer.lr=0.01/job.yaml").read_bytes())
+    (row,) = compare(find_runs([tmp_path]))["rows"]
+    assert row["status"] == {"queued": 1} and status(folder) == ("queued", "")
+    with locked(folder):
+        assert status(folder) == ("running", "")
+    (folder / "status.json").write_text('{"status": "failed", "reason": "why"}\n')
+    assert status(folder) == ("failed", "why")
+
+
+def test_processes_beside_each_other_hold_different_devices(tmp_path):
+    with one_of(tmp_path / ".gpu", 2) as first, one_of(tmp_path / ".gpu", 2) as second:
+        assert {first, second} == {0, 1}
+    with one_of(tmp_path / ".gpu", 2) as again, one_of(tmp_path / ".gpu", 1) as alone:
+        assert again == 0 and alone is None
