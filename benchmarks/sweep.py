@@ -35,6 +35,7 @@ def main() -> None:
     grid = ["-m", f"seed=range({arguments.jobs})"]
     with tempfile.TemporaryDirectory() as folder:
         single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]
+        jobs = arguments.jobs
         rows = {
             f"{arguments.commands} commands": (tuple(map(sum, zip(*single, strict=True))), arguments.commands),
             f"{arguments.jobs} jobs, Hydra's own sweeper": (
@@ -45,7 +46,7 @@ def main() -> None:
             "the finished sweep again": (measure(folder, *grid, "sweep_name=x"), arguments.jobs),
         }
         files = Path(folder).glob("outputs/sweeps/x/*/metrics.json")
-        training = sum(json.loads(file.read_text())["seconds"] for file in files) / arguments.jobs
+        training = sum(json.loads(file.read_text())["seconds"] for file in files) / jobs
     print("| | seconds in all | of the processor | processor seconds a job |\n| --- | ---: | ---: | ---: |")
     for name, ((clock, processor), jobs) in rows.items():
         print(f"| {name} | {clock:.1f} | {processor:.1f} | {processor / jobs:.2f} |")

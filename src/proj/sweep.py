@@ -103,18 +103,18 @@ class Sweep:
         """The names of the jobs' folders, in order."""
         return sorted((path.parent.name for path in self.folder.glob("*/job.yaml")), key=lambda n: int(n.split("_")[0]))
 
-    def job(self, name: str) -> DictConfig:
-        return OmegaConf.create(yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader))
+    def job(self, name: str) -> dict:
+        return yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        config = self.job(sweep_overrides[-1].removeprefix("hydra.sweep.subdir="))
+        config = OmegaConf.create(self.job(sweep_overrides[-1].removeprefix("hydra.sweep.subdir=")))
         config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
         config.hydra.sweep.dir = str(self.folder)
         config.isolate = self.isolate
         return config
 
     def overrides(self, name: str) -> list[str]:
-        return list(self.job(name).hydra.overrides.task)
+        return self.job(name)["hydra"]["overrides"]["task"]
 
     def result(self, name: str, monitor: str) -> float:
         return read_metrics(self.folder / name)[monitor]
