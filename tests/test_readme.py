@@ -3,22 +3,39 @@
 import importlib
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
+from test_sweep import sweep
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
-COMMANDS = sorted({m[1].split("#")[0].strip() for m in re.finditer(r"^    python -m (proj\.train.*)$", README, re.M)})
+LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on
+COMMANDS = {m[1].split(" #")[0].strip() for m in re.finditer(r"^    python -m proj\.train(.*)$", LINES, re.M)}
+COMMANDS = sorted(line for line in COMMANDS if "resume=" not in line)
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if "resume=" not in line])
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "-m" not in line.split()])
 def test_every_command_composes(command, line):
-    process = command("-m", *line.replace(" -m ", " ").split(), "--cfg", "job")
-    swept = "," in line  # without -m, Hydra points out that commas need it
-    assert process.returncode == (1 if swept else 0), process.stderr
-    assert ("--multirun" in process.stderr) == swept
+    process = command("-m", "proj.train", *shlex.split(line), "--cfg", "job")
+    assert process.returncode == 0, process.stderr
+
+
+def launch_nothing() -> None:
+    import proj.sweep
+
+    proj.sweep.Sweep.unfinished = lambda self: []
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "-m" in line.split()])
+def test_every_sweep_composes(tmp_path, line):
+    words = [word for word in shlex.split(line) if word != "-m" and not word.startswith("hydra/launcher")]
+    words += ["hydra.sweeper.n_trials=0"] if "optuna" in line else []
+    code, out, err = sweep(tmp_path, *words, before=launch_nothing)
+    assert code == (1 if "optuna" in line else 0), err
+    assert "(queued)" in out or "holds no run" in err  # a search chooses its jobs one by one
 
 
 def block(pattern: str) -> str:

@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
 from proj.errors import UserError, run, run_errors, sentences, told
-from proj.sweep import run_job
 
 
 def train(cfg: DictConfig) -> dict:
@@ -222,8 +221,11 @@ def keep_freed_memory() -> None:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def job(cfg: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
+        from proj.sweep import run_job
+
         return run_job(cfg)
-    return train(cfg)[cfg.monitor]
+    with sentences():  # here, since Hydra would add a line of its own
+        return train(cfg)[cfg.monitor]
 
 
 def main() -> None:
