@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 from omegaconf import DictConfig
@@ -70,12 +71,17 @@ def configure(tmp_path, data_dir):
 
 
 @pytest.fixture
-def command(tmp_path, data_dir):
-    """command("-m", "proj.train", …) -> the finished process of `python …`, run in tmp_path."""
+def command(tmp_path):
+    """command("-m", "proj.train", …) -> the finished process of `python …`, run in tmp_path.
 
-    def command(*words: str, **settings) -> subprocess.CompletedProcess:
+    A fork of a process that has imported torch, unless it is `fresh` or no module of this project.
+    """
+
+    def command(*words: str, env=None, fresh=False) -> subprocess.CompletedProcess:
+        if words[0] == "-m" and not fresh:
+            return forks.run(tmp_path, words[1], *words[2:], env=env)
         return subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, **settings
+            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, env=env
         )
 
     return command

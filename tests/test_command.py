@@ -45,7 +45,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence(command):
 
 
 def test_full_error_shows_the_traceback(command):
-    process = command("-m", "proj.train", "optimizer.lrr=1", env={**os.environ, "HYDRA_FULL_ERROR": "1"})
+    process = command("-m", "proj.train", "optimizer.lrr=1", env={**os.environ, "HYDRA_FULL_ERROR": "1"}, fresh=True)
     assert process.returncode == 1 and "Traceback" in process.stderr
 
 

@@ -1,7 +1,6 @@
 """Runs killed with SIGKILL and continued, against the run that was never stopped."""
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forks import PROCESSES
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -23,11 +23,6 @@ from proj.errors import UserError
 from proj.resume import newest_checkpoint
 from proj.train import train
 
-# A server that has imported torch once; each run is a fork of it, a process of its own.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["proj.train", "proj.changes", "proj.progress_bar", "proj.resume", "proj.models", "proj.data", "proj.dashboard"]
-)
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 

@@ -1,13 +1,12 @@
 """Sweeps: checked before they start, frozen, continued, and one table at the end."""
 
 import json
-import multiprocessing
-import os
 import random
 import shlex
 import time
 from pathlib import Path
 
+import forks
 import optuna
 import pytest
 import yaml
@@ -18,39 +17,14 @@ from proj.report import compare
 from proj.runs import find_runs, status
 from proj.search import open_study
 
-# A server that has imported torch once; each command is a fork of it, a process of its own.
-PROCESSES = multiprocessing.get_context("forkserver")
 QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")
-
-
-def child(folder: Path, module: str, words: list[str], before) -> None:
-    import importlib
-    import sys
-
-    os.chdir(folder)
-    for stream, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    sys.argv = [f"{module}.py", *words]
-    if before:
-        before()
-    try:
-        importlib.import_module(f"proj.{module}").main()
-    finally:
-        sys.stdout.flush()
-
-
-def start(folder: Path, *words: str, module="train", before=None) -> multiprocessing.Process:
-    process = PROCESSES.Process(target=child, args=(folder, module, list(words), before))
-    process.start()
-    return process
 
 
 def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of `python -m proj.<module> <words>` in `folder`."""
     words = ("-m", *words, *QUICK) if module == "train" else words
-    process = start(folder, *words, module=module, before=before)
-    process.join(200)
-    return process.exitcode, *((folder / name).read_text() for name in ("out.txt", "err.txt"))
+    process = forks.run(folder, f"proj.{module}", *words, before=before)
+    return process.returncode, process.stdout, process.stderr
 
 
 def no_training() -> None:
@@ -70,8 +44,9 @@ def statuses(folder: Path) -> list[str]:
 def grid(tmp_path_factory) -> Path:
     """The folder in which a sweep of four jobs was run, outputs/sweeps/grid."""
     folder = tmp_path_factory.mktemp("grid")
-    code, _, err = sweep(folder, "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1")
+    code, out, err = sweep(folder, "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1")
     assert code == 0, err
+    (folder / "out.txt").write_text(out)
     return folder
 
 
@@ -181,16 +156,17 @@ def test_the_traceback_of_a_bug_is_in_the_jobs_own_log(tmp_path):
 def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid):
     words = ("-m", "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1", *QUICK, "save_every=0")
     folder, chance, kept = tmp_path / "outputs/sweeps/grid", random.Random(0), {}
+    streams = (tmp_path / "out", tmp_path / "err")
     for _ in range(6):
-        process = start(tmp_path, *words)
+        process = forks.start(tmp_path, "proj.train", *words, streams=streams)
         time.sleep(chance.uniform(0.5, 2.5))
         process.kill()
         process.join()
         for file in folder.glob("*/metrics.json"):
             assert kept.setdefault(file, file.stat().st_mtime_ns) == file.stat().st_mtime_ns  # never run twice
-    process = start(tmp_path, *words)
+    process = forks.start(tmp_path, "proj.train", *words, streams=streams)
     process.join(200)
-    assert process.exitcode == 0, (tmp_path / "err.txt").read_text()
+    assert process.exitcode == 0, streams[1].read_text()
     for job in sorted(folder.glob("*/job.yaml")):
         whole = outcome(grid / "outputs/sweeps/grid" / job.parent.name)
         assert set(differences(outcome(job.parent), whole)) <= {
@@ -246,14 +222,15 @@ def test_a_search_counts_its_trials_over_resumes_and_repeats_none(tmp_path):
 
 def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path):
     words = ("-m", *SEARCH, "hydra.sweeper.n_trials=4", *QUICK, "save_every=0")
+    streams = (tmp_path / "out", tmp_path / "err")
     for _ in range(3):
-        process = start(tmp_path, *words)
+        process = forks.start(tmp_path, "proj.train", *words, streams=streams)
         time.sleep(2.5)
         process.kill()
         process.join()
-    process = start(tmp_path, *words)
+    process = forks.start(tmp_path, "proj.train", *words, streams=streams)
     process.join(200)
-    assert process.exitcode == 0, (tmp_path / "err.txt").read_text()
+    assert process.exitcode == 0, streams[1].read_text()
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 4
     assert statuses(tmp_path / "outputs/sweeps/s") == ["finished"] * 4
 
