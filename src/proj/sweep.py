@@ -42,6 +42,14 @@ def plain(overrides: list[str]) -> list[str]:
     return [word for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
 
 
+def git(*words: str) -> bytes:
+    """What git says of the project; nothing where it is no checkout, or git is not there."""
+    try:
+        return subprocess.run(["git", "-C", str(CONF), *words], capture_output=True).stdout
+    except OSError:
+        return b""
+
+
 @dataclass
 class Sweep:
     """A sweep's folder. It is also the config loader that a launcher asks for a job's configuration."""
@@ -66,18 +74,13 @@ class Sweep:
         for number, (own, job) in enumerate(jobs):
             self.freeze(number, own, job)
         shutil.copytree(CONF, self.folder / "conf", dirs_exist_ok=True)
-        git = ("git", "-C", str(CONF))
-        commit, changes = (
-            subprocess.run([*git, *words], capture_output=True, text=True).stdout
-            for words in (("rev-parse", "HEAD"), ("diff", "HEAD"))
-        )
-        write_atomically(self.folder / "git.diff", changes.encode())
+        write_atomically(self.folder / "git.diff", git("diff", "HEAD"))
         about = {
             "command": shlex.join(["python", "-m", "proj.train", *sys.argv[1:]]),
             "overrides": list(config.hydra.overrides.task),
             "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
             "versions": {name: version(name) for name in PACKAGES},
-            "commit": commit.strip() or None,
+            "commit": git("rev-parse", "HEAD").decode().strip() or None,
         }
         write_atomically(self.folder / "sweep.yaml", yaml.safe_dump(about, sort_keys=False).encode())
 
@@ -154,6 +157,8 @@ def run_job(cfg: DictConfig) -> float | None:
     OmegaConf.resolve(cfg)
     folder = Path(cfg.output_dir)
     print(f"\n{folder.name}", flush=True)
+    if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
+        cfg.callbacks.pop("progress", None)  # several at once would draw over each other
     try:
         with own_gpu(cfg, folder.parent):
             ddp = str(cfg.trainer.get("strategy")).startswith("ddp")  # its processes start from a command of their own
