@@ -39,6 +39,7 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
         "input_shape": list(data.input_shape),
         "mean": getattr(data, "mean", None),
         "std": getattr(data, "std", None),
+        "columns": data.columns,
         "data": checksum(data),
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
