@@ -107,6 +107,8 @@ class ImageDataModule(InMemoryDataModule):
         if generator is None or not (self.flip or self.shift):
             return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
+        if not isinstance(inputs, Tensor):  # on the disk
+            inputs, index = inputs[index], torch.arange(len(index), device=index.device)
         return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
 
     def _is_mirrored(self, inputs: Tensor) -> Tensor:
