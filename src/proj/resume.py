@@ -67,6 +67,8 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         "output_dir",
         "data_dir",
         "dataset.data_dir",
+        "dataset.cache_dir",
+        "dataset.memory_limit_mb",
         "callbacks.",
         "save_every",
         "on_nan",

@@ -61,6 +61,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.data_dir, self.cache_dir = os.path.abspath(data_dir), Path(cache_dir).expanduser()
         self.shape = (*((size, size) if isinstance(size, int) else size), channels)
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
+        self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
     def load(self) -> None:
         files, targets, part_of, key = self._find()
