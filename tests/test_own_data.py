@@ -442,18 +442,19 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, limit):
         f"dataset.memory_limit_mb={limit}",
         "dataset.size=16",
         "dataset.batch_size=8",
+        "model.widths=[16,32]",
         "scheduler=none",
     )
-    metrics = train(configure(*words, "model=cnn", "trainer.max_epochs=3"))
+    metrics = train(configure(*words, "trainer.max_epochs=10"))
     assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["blue", "green", "red"]
     _, contents = load_model(tmp_path / "run" / "best.ckpt")
     assert contents["class_names"] == ["blue", "green", "red"] and contents["input_shape"] == [3, 16, 16]
     assert len(contents["mean"]) == 3 and contents["columns"] is None
     elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
-    assert train(configure(*words, *elsewhere, "model=cnn", "trainer.max_epochs=4"))["epochs"] == 4
+    assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
     with pytest.raises(UserError, match="run on other data"):
-        train(configure(*words, "model=cnn", "trainer.max_epochs=5"))
+        train(configure(*words, "trainer.max_epochs=12"))
 
 
 def test_a_table_trains_from_one_command(configure, tmp_path):

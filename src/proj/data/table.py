@@ -24,12 +24,12 @@ def is_missing(text: str) -> bool:
 
 
 def number(text: str) -> float | None:
-    """The finite number that a cell holds, NaN where it is missing, None where it holds something else."""
+    """The number that a cell holds, within float32, NaN where it is missing, None where it holds something else."""
     try:
         value = float(text) if "_" not in text else math.inf  # Python takes 1_000
     except ValueError:
         value = math.inf
-    return value if math.isfinite(value) else math.nan if is_missing(text) else None
+    return value if abs(value) < 3e38 else math.nan if is_missing(text) else None
 
 
 def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor:
@@ -83,7 +83,8 @@ def measure(name: str, texts: list[str], words: bool, most: int) -> dict:
         frequent = Counter(filled).most_common(most)
         return {"name": name, "categories": sorted((word for word, count in frequent if count > 1), key=in_order)}
     values = torch.tensor(numbers, dtype=torch.float64)
-    return {"name": name, "mean": float(values.mean()), "std": float(values.std()) if len(set(numbers)) > 1 else 1.0}
+    std = float(values.std()) if len(set(numbers)) > 1 else 0.0  # of equal numbers rounding would leave a little
+    return {"name": name, "mean": float(values.mean()), "std": std or 1.0}
 
 
 def in_order(word: str) -> tuple:
