@@ -160,10 +160,13 @@ class CSVDataModule(InMemoryDataModule):
         self.fractions = {"test": test_fraction, "val": val_fraction}
 
     def load(self) -> None:
-        if not self.file.is_file():
-            raise UserError(f"there is no table {self.file}: name a CSV file with data_dir=path/to/table.csv")
-        with open(self.file, newline="", encoding="utf-8-sig") as lines:
-            rows = read_table(lines, str(self.file))
+        try:
+            with open(self.file, newline="", encoding="utf-8-sig") as lines:
+                rows = read_table(lines, str(self.file))
+        except OSError as error:
+            raise UserError(
+                f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
+            ) from error
         first = 2 if isinstance(self.target, str) or has_header(rows) else 1  # the number of the first row of data
         self.names = rows.pop(0) if first == 2 else [""] * len(rows[0])
         self.names = [name or f"column {place}" for place, name in enumerate(self.names)]
