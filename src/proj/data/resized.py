@@ -13,32 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from rich.progress import track
 from torch import Tensor
 
+from proj.data.image_file import read_image
 from proj.errors import UserError
-
-
-def read_image(file: str | Path, size: tuple[int, int], channels: int) -> np.ndarray:
-    """(height, width, channels) uint8 of an image file of any size and mode.
-
-    It is turned upright as its EXIF says and laid on white where it is transparent; the largest middle part of the
-    shape of `size` (height, width) is resized to it. channels: 1 for grey, 3 for colour. Of several pictures the first.
-    Raises what Pillow does for a file that is damaged or no image, of many kinds.
-    """
-    mode = "L" if channels == 1 else "RGB"
-    with Image.open(file) as image:
-        # A JPEG is decoded at a half, a quarter or an eighth of its size, while that is twice the size asked for.
-        image.draft(mode, (2 * max(size), 2 * max(size)))
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits, which Pillow 13 would cut off at 255
-            image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = ImageOps.fit(image.convert(mode), (size[1], size[0]), Image.Resampling.BICUBIC)
-    return np.asarray(image).reshape(*size, channels)
 
 
 def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] | str:

@@ -11,7 +11,7 @@ from textwrap import shorten
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch import Tensor
+from torch import Tensor, nn
 
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
 from proj.errors import UserError, nearest
@@ -66,6 +66,21 @@ def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor
             encoded[:, start] = standard.nan_to_num()
         start = end
     return encoded
+
+
+class Standardize(nn.Module):
+    """(B, F) numbers as they are -> what `encode` makes of them; `undo` goes back. For columns of numbers alone."""
+
+    def __init__(self, columns: list[dict]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([column["mean"] for column in columns]))
+        self.register_buffer("std", torch.tensor([column["std"] for column in columns]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def undo(self, x: Tensor) -> Tensor:
+        return x * self.std + self.mean
 
 
 def measure(name: str, texts: list[str], words: bool, most: int) -> dict:
