@@ -4,6 +4,8 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests run in parallel, and threads of two programs collide
 
+import functools
+import importlib
 import pickle
 import struct
 import subprocess
@@ -68,6 +70,37 @@ def configure(tmp_path, data_dir):
         return proj.config.configure(*words)
 
     return configure
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, data_dir):
+    """trained("dataset=digits", …) -> the folder of a run of two epochs, trained once a session."""
+
+    @functools.cache
+    def trained(*overrides: str) -> Path:
+        from proj.train import train
+
+        folder = tmp_path_factory.mktemp("trained")
+        words = (f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", "trainer.max_epochs=2")
+        cifar = [TINY_CIFAR10] if "dataset=cifar10" in overrides else []
+        train(proj.config.configure(*words, *cifar, *overrides))
+        return folder
+
+    return trained
+
+
+@pytest.fixture
+def mistake(monkeypatch):
+    """mistake("proj.predict", "input=x", …) -> the sentence in which this command line ends, in this process."""
+
+    def mistake(module: str, *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", [module, *words])
+        with pytest.raises(SystemExit) as stop:
+            importlib.import_module(module).main()
+        assert stop.value.code.startswith("error: ") and "\n" not in stop.value.code
+        return stop.value.code
+
+    return mistake
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from proj.errors import UserError
 from proj.runs import flat
 
 FREE = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "on_nan", "test", "tta", "fast_loop")
-FREE += ("trainer.", "sweep_name", "isolate", "trial")
+FREE += ("trainer.", "sweep_name", "isolate", "trial", "dataset.cache_dir", "dataset.memory_limit_mb")
 FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
 
 

@@ -29,6 +29,14 @@ def at_least(low: float) -> tuple[str, Callable]:
 ABOVE_ZERO = "a number above 0", lambda value: value > 0
 SHARE = "a number, 0 or more and below 1", lambda value: 0 <= value < 1
 
+
+def is_size(value) -> bool:
+    sides = list(value) if isinstance(value, ListConfig) and len(value) == 2 else [value]
+    return all(type(side) is int and side > 0 for side in sides)
+
+
+SIZE = "a number of pixels, such as 64, or [height,width]", is_size
+
 RANGES: dict[str, tuple[str, Callable]] = {
     "seed": whole(0),
     "save_every": at_least(0),
@@ -36,6 +44,10 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "dataset.val_fraction": between(0, 1),
     "dataset.test_fraction": between(0, 1),
     "dataset.shift": whole(0),
+    "dataset.size": SIZE,
+    "dataset.channels": ("1 (grey) or 3 (colour)", lambda value: value in (1, 3)),
+    "dataset.memory_limit_mb": at_least(0),
+    "dataset.max_categories": whole(1),
     "model.stem": whole(0),
     "model.depth": whole(1),
     "model.kernel_size": whole(1),
@@ -105,6 +117,8 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     defaults = composed(loader, *groups)
     for key in (override.key_or_group for override in parsed if override.input_line not in groups):
         default, value = OmegaConf.select(defaults, key), OmegaConf.select(cfg, key)
+        if RANGES.get(key) is SIZE:
+            continue
         if isinstance(default, bool):
             fits, words = isinstance(value, bool), "true or false"
         elif isinstance(default, int | float):

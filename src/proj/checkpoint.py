@@ -4,7 +4,6 @@ import io
 import pickle
 import re
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,6 @@ class DamagedCheckpoint(UserError):
     """A file that is truncated, altered, or no checkpoint at all."""
 
 
-def checksum(data: InMemoryDataModule) -> str:
-    """CRC-32 of all examples and targets, in the order of the splits; 184 MB take 0.05 s."""
-    crc = 0
-    for split in data.splits.values():
-        for tensor in split:
-            crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
-    return f"{crc:08x}"
-
-
 def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
     """What a checkpoint says about itself, so that `load_model` needs the file alone."""
     return {
@@ -39,7 +29,8 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
         "input_shape": list(data.input_shape),
         "mean": getattr(data, "mean", None),
         "std": getattr(data, "std", None),
-        "data": checksum(data),
+        "columns": data.columns,
+        "data": data.checksum(),
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 

@@ -1,5 +1,6 @@
 """What the datamodules share: three splits in memory, one loader factory."""
 
+import zlib
 from typing import NamedTuple
 
 import torch
@@ -15,15 +16,45 @@ class Split(NamedTuple):
     targets: Tensor  # (N,) int64
 
 
-def stratified(targets: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices (rest, part): `part` holds `fraction` of every class, drawn with `seed`; both ascending."""
+def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tuple[Tensor, Tensor]:
+    """Indices (rest, part): `part` holds `fraction` of every class, drawn with `seed`; both ascending.
+
+    keep: where it is not 0, `part` holds at least one example of every class, and `rest` at least so many.
+    """
     generator = torch.Generator().manual_seed(seed)
     part = torch.zeros(len(targets), dtype=torch.bool)
     for label in targets.unique():
         members = (targets == label).nonzero().flatten()
-        chosen = torch.randperm(len(members), generator=generator)[: round(len(members) * fraction)]
+        count = round(len(members) * fraction)
+        if keep:
+            count = min(max(count, 1), len(members) - keep)
+        chosen = torch.randperm(len(members), generator=generator)[:count]
         part[members[chosen]] = True
     return (~part).nonzero().flatten(), part.nonzero().flatten()
+
+
+def draw_parts(targets: Tensor, class_names: list[str], fractions: dict[str, float], seed: int) -> dict[str, Tensor]:
+    """Indices of each part that `fractions` names, drawn one after the other, and of the rest as "train".
+
+    Raises UserError where there are no two classes, or one has too few examples to be in every part.
+    """
+    if len(class_names) < 2:
+        raise UserError(
+            f"a classifier takes two classes or more, and there is {' '.join(class_names) or 'none'} alone."
+        )
+    counts = targets.bincount(minlength=len(class_names)).tolist()
+    few = [(count, name) for count, name in zip(counts, class_names, strict=True) if count <= len(fractions)]
+    if few:
+        (count, name), more = few[0], f" (so do {len(few) - 1} more of {len(class_names)})" if few[1:] else ""
+        raise UserError(
+            f"class {name} has {count or 'no'} example{'s' * (count != 1)}{more}, too few to be in each of "
+            f"{', '.join(['train', *fractions])}."
+        )
+    parts, rest = {}, torch.arange(len(targets))
+    for keep, (name, fraction) in zip(range(len(fractions), 0, -1), fractions.items(), strict=True):
+        left, part = stratified(targets[rest], fraction, seed, keep)
+        parts[name], rest = rest[part], rest[left]
+    return {"train": rest, **parts}
 
 
 class InMemoryDataModule(LightningDataModule):
@@ -42,6 +73,7 @@ class InMemoryDataModule(LightningDataModule):
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
+        self.columns: list[dict] | None = None  # of a table, as `table.encode` takes them
 
     def load(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")
@@ -61,6 +93,14 @@ class InMemoryDataModule(LightningDataModule):
         self.load()
         if self.batch_size > (size := len(self.splits["train"].targets)):
             raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
+
+    def checksum(self) -> str:
+        """CRC-32 of all examples and targets, in the order of the splits; 184 MB take 0.05 s."""
+        crc = 0
+        for split in self.splits.values():
+            for tensor in split:
+                crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
+        return f"{crc:08x}"
 
     def train_dataloader(self) -> Batches:
         return self._loader("train", shuffle=True)

@@ -1,7 +1,7 @@
 """Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from proj.data.batches import counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split, stratified
@@ -44,6 +44,22 @@ def crop_and_flip(
     return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
+class Normalize(nn.Module):
+    """uint8 (B, H, W, C) pixels -> float32 (B, C, H, W), channels last in memory.
+
+    mean, std: one number a channel, of pixels in 0..1.
+    """
+
+    def __init__(self, mean: list[float], std: list[float]) -> None:
+        super().__init__()
+        mean, std = torch.tensor(mean), torch.tensor(std)
+        self.register_buffer("factor", 1 / (255 * std))
+        self.register_buffer("offset", -mean / std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float().mul_(self.factor).add_(self.offset).permute(0, 3, 1, 2)
+
+
 class ImageDataModule(InMemoryDataModule):
     """Images as uint8 (N, H, W, C) in memory; batches are (B, C, H, W) float32, normalised per channel.
 
@@ -67,7 +83,7 @@ class ImageDataModule(InMemoryDataModule):
         super().__init__(batch_size, seed)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
-        self._affine: Tensor | None = None  # (2, C): factor and offset that normalise
+        self._normalize: Normalize | None = None
         self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
 
     def set_splits(self, train: Split, test: Split, class_names: list[str]) -> None:
@@ -107,6 +123,8 @@ class ImageDataModule(InMemoryDataModule):
         if generator is None or not (self.flip or self.shift):
             return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
+        if not isinstance(inputs, Tensor):  # on the disk
+            inputs, index = inputs[index], torch.arange(len(index), device=index.device)
         return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
 
     def _is_mirrored(self, inputs: Tensor) -> Tensor:
@@ -118,8 +136,6 @@ class ImageDataModule(InMemoryDataModule):
         return self._mirrored
 
     def normalize(self, images: Tensor) -> Tensor:
-        """uint8 (B, H, W, C) -> float32 (B, C, H, W), channels last in memory."""
-        if self._affine is None or self._affine.device != images.device:
-            mean, std = torch.tensor(self.mean), torch.tensor(self.std)
-            self._affine = torch.stack([1 / (255 * std), -mean / std]).to(images.device)
-        return images.float().mul_(self._affine[0]).add_(self._affine[1]).permute(0, 3, 1, 2)
+        if self._normalize is None or self._normalize.factor.device != images.device:
+            self._normalize = Normalize(self.mean, self.std).to(images.device)
+        return self._normalize(images)

@@ -23,8 +23,12 @@ class IrisDataModule(InMemoryDataModule):
         features, targets = table[:, :-1].float(), table[:, -1].long()
         parts = random_split(range(len(table)), [0.7, 0.2, 0.1], torch.Generator().manual_seed(self.split_seed))
         self.input_shape, self.class_names = (4,), ["setosa", "versicolor", "virginica"]
-        if self.standardize:
-            train = features[parts[0].indices]
-            features = (features - train.mean(0)) / train.std(0)
+        train = features[parts[0].indices]
+        mean, std = (train.mean(0), train.std(0)) if self.standardize else (torch.zeros(4), torch.ones(4))
+        features = (features - mean) / std
+        measures = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+        self.columns = [
+            {"name": name, "mean": float(m), "std": float(s)} for name, m, s in zip(measures, mean, std, strict=True)
+        ]
         names = ("train", "val", "test")
         self.splits = {n: Split(features[p.indices], targets[p.indices]) for n, p in zip(names, parts, strict=True)}

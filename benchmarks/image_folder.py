@@ -1,0 +1,96 @@
+"""What a folder of photos costs, in memory and on the disk: `python benchmarks/image_folder.py`.
+
+20,000 JPEGs of 320×240 in ten classes are made, then read by `dataset=image_folder` with one thread and with all, then
+found resized by a second start. Each start is a process of its own, forked from one that has imported everything, that
+goes through the training batches (flipped and shifted) once; its memory is the peak of what the kernel held for it,
+less what it held at the fork.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from growth import resident
+from PIL import Image
+
+from proj.config import build, configure
+
+
+def make_photos(folder: Path, count: int) -> None:
+    """JPEGs of smooth noise, about 15 kB each."""
+
+    def make(number: int) -> None:
+        noise = np.random.default_rng(number).integers(0, 256, (15, 20, 3), dtype=np.uint8)
+        photo = Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC)
+        photo.save(folder / f"class{number % 10}" / f"{number}.jpg", quality=90)
+
+    for number in range(10):
+        (folder / f"class{number}").mkdir()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(make, range(count)))
+
+
+def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, float, float]:
+    """(seconds until the data is there, of them CPU, ms a training batch, peak MB) of a process of its own."""
+
+    def child(connection) -> None:
+        torch.set_num_threads(threads)
+        before = resident()
+        words = (
+            f"data_dir={folder}/photos",
+            f"dataset.cache_dir={folder}/cache",
+            f"dataset.memory_limit_mb={limit_mb}",
+        )
+        cfg = configure("dataset=image_folder", *words, f"hydra.run.dir={folder}/run", "dataset.batch_size=128")
+        data = build(cfg.dataset)
+        begin, used = time.perf_counter(), time.process_time()
+        data.setup()
+        ready, used = time.perf_counter(), time.process_time() - used
+        batches = data.train_dataloader()
+        for _ in batches:
+            pass
+        batch = 1e3 * (time.perf_counter() - ready) / len(batches)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        connection.send((ready - begin, used, batch, peak - before))
+
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
+    process.start()
+    there.close()
+    result = here.recv()
+    process.join()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count()])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "photos").mkdir()
+        make_photos(folder / "photos", arguments.images)
+        print("| start | images a second | ready after, s | CPU, s | ms a batch of 128 | peak memory, MB |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+        for words, limit in (("in memory", 10**6), ("on the disk", 0)):
+            for threads in arguments.threads:
+                for cache in folder.glob("cache/*"):
+                    cache.unlink()
+                report(f"first, {threads} threads, {words}", arguments.images, *start(folder, threads, limit))
+            report(f"second, {words}", arguments.images, *start(folder, threads, limit))
+
+
+def report(words: str, images: int, ready: float, used: float, batch: float, peak: float) -> None:
+    print(f"| {words} | {images / ready:,.0f} | {ready:.2f} | {used:.2f} | {batch:.1f} | {peak:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

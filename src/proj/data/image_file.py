@@ -1,0 +1,46 @@
+"""Image files of any kind as the pixels that a model takes."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+def open_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int) -> Image.Image:
+    """A file's (first) picture in grey or colour, upright as its EXIF says, for what will have `size` (height, width).
+
+    Where it is transparent it is laid on white, or on black what is light. channels: 1 for grey, 3 for colour.
+    Raises what Pillow does for a file that is damaged or no image, of many kinds.
+    """
+    mode = "L" if channels == 1 else "RGB"
+    with Image.open(file) as image:
+        # A JPEG is decoded at a half, a quarter or an eighth of its size, while that is twice the size asked for.
+        image.draft(mode, (2 * max(size), 2 * max(size)))
+        image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":  # 16 bits, which Pillow 13 would cut off at 255, or numbers up to 1
+        values = np.asarray(image, np.float32)
+        values = values / 257 if image.mode[0] == "I" else values * (255 if values.max() <= 1 else 1)
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        visible = np.asarray(image.getchannel("A"), np.float32)
+        light = np.vdot(np.asarray(image.convert("L")), visible) > 127 * visible.sum()
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
+    return image.convert(mode)
+
+
+def read_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int) -> np.ndarray:
+    """(height, width, channels) uint8 of an image file: its largest middle part of that shape, resized."""
+    return resized(ImageOps.fit, open_image(file, size, channels), size)
+
+
+def resized(how, image: Image.Image, size: tuple[int, int], **settings) -> np.ndarray:
+    """(height, width, channels) uint8 of an image; how: ImageOps.fit cuts what is too wide or high, pad adds to it."""
+    return np.array(how(image, size[::-1], Image.Resampling.BICUBIC, **settings)).reshape(*size, len(image.getbands()))
+
+
+def border(image: Image.Image) -> np.ndarray:
+    """(channels,) the median of the outermost pixels."""
+    pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    return np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)

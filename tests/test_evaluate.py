@@ -1,0 +1,180 @@
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import proj.evaluate
+from proj.checkpoint import load_model
+from proj.evaluate import evaluate, open_data
+
+PLAIN = ("dataset=digits", "tta=true")
+
+
+@pytest.fixture(scope="module")
+def digits(trained):
+    return trained(*PLAIN)
+
+
+@pytest.fixture(scope="module")
+def evaluated(digits):
+    return evaluate(digits / "best.ckpt")
+
+
+def figures(folder) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("words", (PLAIN, (), ("dataset=fashion_mnist",)))
+def test_the_figures_are_those_of_the_training_bit_for_bit(trained, tmp_path, words):
+    folder = trained(*words)
+    found, metrics = evaluate(folder / "best.ckpt", output=str(tmp_path)), figures(folder)
+    assert (found["acc"], found["loss"]) == (metrics["test/acc"], metrics["test/loss"])
+    assert found["acc_per_class"] == metrics["test/acc_per_class"]
+
+
+def test_the_augmented_accuracy_is_that_of_the_training(digits):
+    found = evaluate(digits / "best.ckpt", tta=True)
+    assert found["acc"] == figures(digits)["test/acc_tta"] and (digits / "evaluation_tta.json").is_file()
+
+
+def test_every_figure_follows_from_the_logits(digits, evaluated):
+    model, known = load_model(digits / "best.ckpt")
+    x, y = next(iter(open_data(known).test_dataloader()))
+    shares = model(x).softmax(1).detach()
+    confidence, predicted = shares.max(1)
+    right = predicted == y
+    assert evaluated["examples"] == len(y) and evaluated["acc"] == pytest.approx(right.float().mean().item())
+    ranks = (shares > shares[torch.arange(len(y)), y, None]).sum(1)
+    assert evaluated["top3_acc"] == pytest.approx((ranks < 3).float().mean().item())
+    f1 = [2 * ((predicted == k) & (y == k)).sum() / ((predicted == k).sum() + (y == k).sum()) for k in range(10)]
+    assert evaluated["macro_f1"] == pytest.approx(sum(f1).item() / 10)
+    bins = (confidence * 15).long()
+    gaps = [(confidence - right.float())[bins == k].sum().abs().item() for k in range(15)]
+    assert evaluated["calibration_error"] == pytest.approx(sum(gaps) / len(y), abs=1e-6)
+    assert np.array(evaluated["confusion"]).trace() == right.sum() and np.sum(evaluated["confusion"]) == len(y)
+    assert evaluated["confusion"][3][5] == ((y == 3) & (predicted == 5)).sum()
+
+
+def test_the_mistakes_are_the_most_confident_ones_first(digits, evaluated):
+    model, known = load_model(digits / "best.ckpt")
+    x, y = next(iter(open_data(known).test_dataloader()))
+    confidence, predicted = model(x).softmax(1).max(1)
+    wrong = confidence[predicted != y].sort(descending=True).values
+    mistakes = evaluated["mistakes"]
+    assert 0 < len(mistakes) == min(30, len(wrong))
+    assert [one["probability"] for one in mistakes] == pytest.approx(wrong[:30].tolist())
+    assert [int(one["right"]) for one in mistakes] == y[[one["index"] for one in mistakes]].tolist()
+    assert [int(one["predicted"]) for one in mistakes] == predicted[[one["index"] for one in mistakes]].tolist()
+
+
+def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(digits, evaluated):
+    assert json.loads((digits / "evaluation.json").read_text()) == evaluated
+    accumulator = EventAccumulator(str(digits), size_guidance={"images": 0}).Reload()
+    for kind in ("confusion", "reliability", "mistakes"):
+        picture = Image.open(digits / f"evaluation_{kind}.png")
+        assert min(picture.size) > 300 and len(set(picture.convert("L").tobytes())) > 20
+        (logged,) = accumulator.Images(f"evaluation/{kind}")
+        assert (logged.width, logged.height) == picture.size
+
+
+def test_the_validation_part_is_that_of_the_training(digits):
+    assert evaluate(digits / "best.ckpt", split="val")["acc"] == figures(digits)["val/acc"]
+    assert (digits / "evaluation_val.json").is_file() and (digits / "evaluation_val_confusion.png").is_file()
+
+
+def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = evaluate(digits / "best.ckpt", split="train")
+    output = capsys.readouterr().out
+    table = [line for line in output.splitlines() if str(digits) not in line]
+    assert max(map(len, table)) <= 80 and f"accuracy {found['acc']:.2%}" in output and "top-3" in output
+    worst = min(found["acc_per_class"].items(), key=lambda one: one[1])
+    assert table[table.index(next(line for line in table if line.startswith("class"))) + 1].startswith(worst[0])
+
+
+def test_another_dataset_is_prepared_as_the_model_was_trained(trained, data_dir, tmp_path, capsys):
+    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    _, known = load_model(path)
+    data = open_data(known, "mnist", str(data_dir))
+    assert data.mean == known["mean"] and data.std == known["std"]
+    found = evaluate(path, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
+    assert "paired in their order" in capsys.readouterr().out
+    assert next(iter(found["acc_per_class"])) == "0 - zero" and found["dataset"] == "mnist"
+    assert (tmp_path / "evaluation_mnist.json").is_file()
+
+
+def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accuracy(digits, monkeypatch, tmp_path):
+    _, known = load_model(digits / "best.ckpt")
+    data = open_data(known)
+    inputs, y = data.splits["test"]
+    chosen = (y == 7) | (y == 2)
+    data.splits["test"] = data.splits["test"]._replace(inputs=inputs[chosen], targets=(y[chosen] == 2).long())
+    data.class_names = ["7", "2"]
+    monkeypatch.setattr(proj.evaluate, "open_data", lambda *_: data)
+    found = evaluate(digits / "best.ckpt", dataset="some", output=str(tmp_path))
+    whole = figures(digits)["test/acc_per_class"]
+    assert {name: acc for name, acc in found["acc_per_class"].items() if acc is not None} == {k: whole[k] for k in "27"}
+    assert json.loads((tmp_path / "evaluation_some.json").read_text())["acc_per_class"]["3"] is None
+
+
+def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tmp_path, capsys):
+    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    evaluate(path, output=str(tmp_path))
+    assert "Note" not in capsys.readouterr().out
+    shutil.copytree(data_dir / "FashionMNIST", tmp_path / "data" / "FashionMNIST")
+    file = tmp_path / "data/FashionMNIST/raw/t10k-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x07")
+    evaluate(path, data_dir=str(tmp_path / "data"), output=str(tmp_path))
+    assert "the data is not what the training read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ((), "name either a checkpoint, ckpt=<file>, or a run, run=<folder>"),
+        (("run={run}", "ckpt={run}/best.ckpt"), "name either a checkpoint"),
+        (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt"),
+        (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
+        (("run={run}", "split=all"), "split=all does not exist. Did you mean 'val'? Options: test, train, val."),
+        (("run={run}", "tta=maybe"), "tta=maybe does not exist. Options: false, true."),
+        (("run={run}", "val"), "'val' is not of the form key=value"),
+        (("ckpt={run}/metrics.json",), "is truncated or is not a checkpoint"),
+        (("run={run}", "dataset=minst"), "dataset=minst does not exist. Did you mean 'mnist'?"),
+        (("run={run}", "dataset=iris"), "the data has inputs of 4 in 3 classes, the model takes 1×8×8"),
+        (("run={run}", "dataset=mnist", "data_dir={data}"), "inputs of 1×28×28 in 10 classes"),
+        (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
+        (("run={run}", "data_dir=x"), "data_dir=… has no use here"),
+        (("run={run}", "output={run}/best.ckpt"), "could not be written"),
+        (("run={iris}", "tta=true"), "tta=true mirrors and moves images, and this model takes something else"),
+    ),
+)
+def test_a_mistake_is_one_sentence(trained, digits, data_dir, monkeypatch, mistake, words, sentence):
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no network
+    places = {"run": digits, "iris": trained(), "data": data_dir}
+    words = [word.format(**places) for word in words]
+    assert sentence in mistake("proj.evaluate", *(words or ["split=test"]))
+
+
+def test_a_mistake_and_help_are_answered_without_torch(command):
+    for module in ("evaluate", "predict", "export"):
+        code = (
+            f"import sys; sys.argv[1:] = ['ckpt=x', 'outptu=y']\nfrom proj.{module} import main\n"
+            "try: main()\nexcept SystemExit as stop: print(stop)\n"
+            "assert not {'torch', 'lightning', 'matplotlib', 'numpy', 'torchvision'} & set(sys.modules)\n"
+        )
+        process = command("-c", code)
+        assert "no option 'outptu'. Did you mean 'output'?" in process.stdout and process.returncode == 0, process
+        process = command("-m", f"proj.{module}", "--help")
+        assert f"python -m proj.{module} ckpt=<file>" in process.stdout and process.returncode == 0
+        assert max(map(len, process.stdout.splitlines())) <= 80
+
+
+def test_nothing_is_infinite_or_nan_in_what_is_written(evaluated):
+    json.dumps(evaluated, allow_nan=False)
+    assert all(math.isfinite(evaluated[key]) for key in ("loss", "acc", "top3_acc", "macro_f1", "calibration_error"))

@@ -1,0 +1,501 @@
+"""A folder of photos and a table of one's own."""
+
+import csv
+import errno
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image, ImageOps
+
+import proj.config
+from proj.checkpoint import load_model
+from proj.config import build
+from proj.data.resized import OnDisk, read_image
+from proj.data.table import encode
+from proj.errors import UserError
+from proj.train import train
+
+COLUMNS = [
+    {"name": "age", "mean": 30.0, "std": 10.0},
+    {"name": "port", "categories": ["C", "Q", "S"]},
+    {"name": "fare", "mean": 0.0, "std": 1.0},
+]
+
+
+def test_numbers_are_standardised_and_words_become_an_input_each():
+    x = encode([["40", "C", "1.5"], [" 2e1", "S ", "-0.5"]], COLUMNS)
+    assert x.dtype == torch.float32 and x.tolist() == [[1, 1, 0, 0, 1.5], [-1, 0, 0, 1, -0.5]]
+    assert encode([], COLUMNS).shape == (0, 5)
+
+
+def test_a_missing_number_becomes_the_mean_and_a_missing_or_unknown_word_no_word():
+    x = encode([["", "", "nan"], ["?", "Southampton", "N/A"]], COLUMNS)
+    assert x.tolist() == [[0] * 5] * 2
+
+
+@pytest.mark.parametrize("text", ("forty", "inf", "1_000", "1,5"))
+def test_a_cell_that_is_no_number_is_named_by_row_and_column(text):
+    with pytest.raises(UserError, match=rf"row 3, column age: '{text}' is no number"):
+        encode([["1", "C", "1"], [text, "C", "1"]], COLUMNS, first=2)
+    with pytest.raises(UserError, match="row 1 has 2 values for 3 columns: age, port, fare"):
+        encode([["1", "C"]], COLUMNS)
+
+
+@pytest.mark.parametrize("standardize", ("true", "false"))
+def test_the_columns_of_iris_encode_its_rows(configure, standardize):
+    data = build(configure(f"dataset.standardize={standardize}").dataset)
+    data.setup()
+    first = data.splits["train"].inputs[:1]
+    raw = first * torch.tensor([c["std"] for c in data.columns]) + torch.tensor([c["mean"] for c in data.columns])
+    rows = [[f"{value:.1f}" for value in raw[0].tolist()]]  # as in the file: millimetres
+    assert torch.allclose(encode(rows, data.columns), first, atol=1e-6)
+    assert [c["name"] for c in data.columns] == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+
+def write_table(path: Path, rows: list[list], separator: str = ",") -> Path:
+    with open(path, "w", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    return path
+
+
+@pytest.fixture
+def passengers(tmp_path) -> Path:
+    """80 rows with an id, numbers and words, some of them missing; two classes."""
+    rows = [["id", "age", "port", "name", "", "lived"]]
+    for i in range(80):
+        age, port = "" if i % 9 == 0 else 20 + (i % 30) ** 2, "NA" if i % 7 == 0 else "SQC"[i % 3]
+        rows.append([i, age, port, f"Jane, {i}", i % 4, ("no", "yes")[i % 2]])
+    return write_table(tmp_path / "passengers.csv", rows)
+
+
+@cache
+def settings(dataset: str) -> DictConfig:
+    return proj.config.configure(f"dataset={dataset}", "hydra.run.dir=unused").dataset
+
+
+def make(dataset: str, *overrides: str):
+    """The datamodule with settings changed, ready; composed once, since that takes half a second."""
+    cfg = settings(dataset).copy()
+    cfg.merge_with_dotlist(list(overrides))
+    data = build(cfg)
+    data.setup()
+    return data
+
+
+def table(file: Path, *overrides: str):
+    return make("csv", f"data_dir={file}", *overrides)
+
+
+def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
+    data = table(passengers, "target=lived", "drop=[id]")
+    assert data.class_names == ["no", "yes"] and data.input_shape == (5,)
+    assert [column["name"] for column in data.columns] == ["age", "port", "column 4"]
+    assert data.columns[1]["categories"] == ["C", "Q", "S"]
+    assert [len(split.targets) for split in data.splits.values()] == [58, 10, 12]
+    assert all(split.targets.bincount().diff() == 0 for split in data.splits.values())
+    x = data.splits["train"].inputs
+    known = x[x[:, 0] != 0, 0]  # the missing ones are 0
+    assert len(known) < len(x) and known.mean().abs() < 1e-6 and known.std() == pytest.approx(1, abs=1e-5)
+    assert set(x[:, 1:4].sum(1).tolist()) == {0, 1}
+    assert capsys.readouterr().out.splitlines() == [
+        "numbers: age, column 4",
+        "words: port (3)",
+        "left out, hardly a word comes twice: name",
+    ]
+
+
+def test_what_the_checkpoint_keeps_encodes_the_same_rows(passengers):
+    data = table(passengers, "target=lived")
+    rows = [row.split(",") for row in ("3,29,S,3", "69,101,S,1")]  # two of the file
+    made = {tuple(row.tolist()) for split in data.splits.values() for row in split.inputs}
+    assert {tuple(row.tolist()) for row in encode(rows, data.columns)} <= made
+
+
+def test_validation_and_test_change_neither_the_columns_nor_the_scale(passengers):
+    before = table(passengers, "target=lived", "drop=[name]")
+    lines = passengers.read_text().splitlines()
+    for name in ("val", "test"):
+        ids = before.splits[name].inputs[:, 0] * before.columns[0]["std"] + before.columns[0]["mean"]
+        for i in ids.round().int().tolist():
+            lines[1 + i] = f"{i},1000,X,name,5,{lines[1 + i].split(',')[-1]}"
+    passengers.write_text("\n".join(lines))
+    after = table(passengers, "target=lived", "drop=[name]")
+    assert before.columns == after.columns
+    assert torch.equal(before.splits["train"].inputs, after.splits["train"].inputs)
+    assert not torch.equal(before.splits["val"].inputs, after.splits["val"].inputs)
+
+
+def test_another_training_seed_leaves_the_parts_and_another_split_seed_changes_them(passengers):
+    words = (passengers, "target=lived")
+    first, seeded, other = (table(*words, word) for word in ("seed=0", "seed=1", "split_seed=1"))
+    assert torch.equal(first.splits["val"].inputs, seeded.splits["val"].inputs)
+    assert not torch.equal(first.splits["val"].inputs, other.splits["val"].inputs)
+
+
+def test_numbers_that_are_names_become_words_the_most_frequent_ones(passengers):
+    data = table(passengers, "target=lived", "drop=[id,name]", "categorical=[age,column 4]")
+    assert data.columns[2] == {"name": "column 4", "categories": ["0", "1", "2", "3"]}
+    words = ("drop=[id,name]", "categorical=[-2]", "max_categories=2")
+    data = table(passengers, "target=lived", *words)
+    assert [len(column.get("categories", "1")) for column in data.columns] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("target", ("-1", "4"))
+@pytest.mark.parametrize("separator", (",", ";", "\t", "|"))
+def test_a_file_without_header_takes_a_place_and_any_separator(tmp_path, target, separator):
+    rows = [[i / 10, i, "a b" if i % 3 else "c", -i, ("x", "y", "10", "9")[i % 4]] for i in range(40)]
+    data = table(write_table(tmp_path / "plain.csv", rows, separator), f"target={target}", "batch_size=8")
+    assert data.class_names == ["9", "10", "x", "y"] and data.input_shape == (5,)
+    assert sum(len(split.targets) for split in data.splits.values()) == 40
+
+
+def test_a_header_is_seen_where_the_target_is_a_place(passengers):
+    by_place, by_name = (table(passengers, f"target={target}") for target in ("5", "lived"))
+    assert by_place.columns == by_name.columns and by_place.class_names == ["no", "yes"]
+
+
+def test_decimal_commas_beside_semicolons_are_numbers(tmp_path):
+    rows = [["Länge", "Art"], *([f"{i},5", "ab"[i % 2]] for i in range(40))]
+    file = write_table(tmp_path / "eu.csv", rows, ";")
+    file.write_text("\ufeff" + file.read_text())  # as Excel writes it
+    data = table(file, "target=Art", "batch_size=8")
+    assert data.columns[0]["name"] == "Länge" and 17 < data.columns[0]["mean"] < 23
+
+
+def test_rows_without_a_class_are_left_out_and_counted(tmp_path, capsys):
+    rows = [["a", "y"], *([i, ("low", "none", "")[i % 3]] for i in range(60))]
+    data = table(write_table(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
+    assert data.class_names == ["low", "none"] and sum(len(split.targets) for split in data.splits.values()) == 40
+    assert "rows left out, without y: 20" in capsys.readouterr().out
+
+
+TABLES = {
+    "no table": (None, r"t.csv cannot be read \(No such file or directory\): name a CSV file with data_dir="),
+    "empty": ("\n\n", "is empty"),
+    "no text": ("\xff\xfe\0", "is no CSV file in UTF-8"),
+    "a header alone": ("a,y\n", "a classifier takes two classes or more, and there is none alone"),
+    "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first"),
+    "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
+    "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
+    "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
+    "an empty column": (
+        "a,b,y\n" + ",1,p\n,2,q\n" * 9,
+        r"column a is empty in all training rows: .*'dataset.drop=\[a\]'",
+    ),
+    "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
+    "nothing to learn from": ("y\n" + "p\nq\n" * 9, "has no column to learn y from"),
+    "a word among numbers": ("a,y\n" + "1,p\n2,q\n" * 30 + "1O,p\n", "row 62, column a: '1O' is no number"),
+    "another target": ("Y,b\n" + "1,p\n" * 9, "target=y is no column of .* Options: Y, b."),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), TABLES.values(), ids=TABLES)
+def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, content, sentence):
+    if content:
+        (tmp_path / "t.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=sentence) as raised:
+        table(tmp_path / "t.csv", "target=y", "batch_size=1")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("target=null", "dataset.target names no column yet. Options: age, column 4, id, lived, name, port."),
+        ("target=live", "dataset.target=live is no column .* Did you mean 'lived'?"),
+        ("target=6", "dataset.target=6 is no column"),
+        ("drop=[agee]", "dataset.drop=agee is no column .* Did you mean 'age'?"),
+    ),
+)
+def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, word, sentence):
+    with pytest.raises(UserError, match=sentence):
+        table(passengers, "target=lived", word)
+
+
+COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (230, 30, 20)}
+
+
+def draw(colour: str, number: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    noise = np.random.default_rng(number).integers(-20, 20, (*size[::-1], 3))
+    return Image.fromarray((np.array(COLOURS[colour]) + noise).clip(0, 255).astype(np.uint8))
+
+
+def write_photos(folder: Path, count: int, colours: Iterable[str] = COLOURS) -> Path:
+    """`count` photos for each colour, of various sizes, some in a folder further down."""
+    for colour in colours:
+        (folder / colour / "more").mkdir(parents=True)
+        for number in range(count):
+            place = "more/" if number % 5 == 4 else ""
+            draw(colour, number, (40 + 7 * number, 30)).save(folder / colour / f"{place}{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    def photos(folder: Path, *overrides: str):
+        words = (f"data_dir={folder}", f"cache_dir={tmp_path}/cache", "size=8", "batch_size=4", "flip=false", "shift=0")
+        return make("image_folder", *words, *overrides)
+
+    return photos
+
+
+def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos, tmp_path):
+    write_photos(tmp_path / "in", 10)
+    (tmp_path / "in" / ".git").mkdir()
+    (tmp_path / "in" / "red" / "._01.png").write_text("a Mac's own")
+    (tmp_path / "in" / "red" / "Thumbs.db").write_text("Windows's own")
+    data = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "green", "red"] and data.input_shape == (3, 8, 8)
+    assert {n: split.targets.bincount().tolist() for n, split in data.splits.items()} == {
+        "train": [7] * 3,
+        "val": [1] * 3,
+        "test": [2] * 3,
+    }
+    images = torch.cat([split.inputs for split in data.splits.values()])
+    targets = torch.cat([split.targets for split in data.splits.values()])
+    assert images.dtype == torch.uint8 and len({image.numpy().tobytes() for image in images}) == 30
+    for image, target in zip(images, targets, strict=True):
+        assert image.float().mean((0, 1)).argmax() == 2 - target  # the colour of its folder
+
+
+@pytest.mark.parametrize(("val", "test"), ((None, None), ("val", "test"), ("Valid", "Test"), ("validation", None)))
+def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, val, test):
+    write_photos(tmp_path / "in" / "train", 10)
+    for name, count in ((val, 3), (test, 4)):
+        if name:
+            write_photos(tmp_path / "in" / name, count, ("red", "blue"))
+    data = photos(tmp_path / "in")
+    sizes = {name: split.targets.bincount().tolist() for name, split in data.splits.items()}
+    assert data.class_names == ["blue", "green", "red"]
+    assert sizes["val"] == ([3, 0, 3] if val else [1, 1, 1]) and sizes["test"] == ([4, 0, 4] if test else [2, 2, 2])
+    assert sizes["train"] == [10 - (not val) * (2 if test else 1) - (not test) * 2] * 3
+
+
+def test_images_of_every_kind_look_the_same(tmp_path):
+    """Red left, blue right; on white where they are transparent."""
+    picture = Image.new("RGB", (60, 40), (250, 10, 10))
+    picture.paste((10, 10, 250), (30, 0, 60, 40))
+    grey = picture.convert("L")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # lies on its side
+    clear = picture.convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 30, 40))
+    files = {
+        "rgb.png": (picture, {}),
+        "rgb.jpg": (picture, {"quality": 95}),
+        "rgb.bmp": (picture, {}),
+        "cmyk.jpg": (picture.convert("CMYK"), {"quality": 95}),
+        "palette.gif": (picture.convert("P", palette=Image.Palette.ADAPTIVE), {}),
+        "large.jpg": (picture.resize((1200, 800)), {"quality": 95}),
+        "turned.jpg": (picture.transpose(Image.Transpose.ROTATE_90), {"exif": turned, "quality": 95}),
+        "wide.png": (ImageOps.expand(picture, (30, 0), "lime"), {}),  # its middle is the picture
+        "rgba.webp": (picture.convert("RGBA"), {"lossless": True}),
+    }
+    for name, (image, settings) in files.items():
+        image.save(tmp_path / name, **settings)
+        made = read_image(tmp_path / name, (4, 6), 3).astype(int)
+        assert made.shape == (4, 6, 3)
+        assert abs(made[:, :2] - (250, 10, 10)).max() < 30 and abs(made[:, 4:] - (10, 10, 250)).max() < 30, name
+    clear.save(tmp_path / "clear.png")
+    assert (read_image(tmp_path / "clear.png", (4, 6), 3)[:, :2] > 240).all()
+    for name, image in (
+        ("grey.png", grey),
+        ("rgb.png", picture),
+        ("deep.png", np.asarray(grey).astype(np.uint16) * 257),
+    ):
+        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(tmp_path / name)
+        made = read_image(tmp_path / name, (4, 6), 1).astype(int)
+        assert made.shape == (4, 6, 1) and abs(made[:, 0] - 81).max() < 12 and abs(made[:, 5] - 37).max() < 12, name
+
+
+def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in", 6)
+    content = (folder / "red" / "00.png").read_bytes()
+    (folder / "red" / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "blue" / "link.jpg").symlink_to("nowhere")
+    for number in range(10):
+        (folder / "green" / f"text{number}.jpg").write_text("no image")
+    for start in ("first", "second"):
+        data = photos(folder)
+        assert sum(len(split.targets) for split in data.splits.values()) == 18, start
+        assert all(split.inputs.float().mean((1, 2)).sum(1).min() > 60 for split in data.splits.values())  # no black
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "12 of 30 images cannot be read and are left out:" and lines[-1] == "    and 2 more"
+        assert lines[1] == "    blue/link.jpg: No such file or directory"
+        assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
+
+
+def make_folder(folder: Path, kind: str) -> None:
+    if kind == "loose images":
+        folder.mkdir()
+        draw("red", 0).save(folder / "1.png")
+    elif kind == "loose images in train and test":
+        for part in ("train", "test"):
+            (folder / part).mkdir(parents=True)
+            draw("red", 0).save(folder / part / "1.png")
+    elif kind == "no image":
+        (folder / "red").mkdir(parents=True)
+    elif kind == "one class":
+        write_photos(folder, 5, ["red"])
+    elif kind == "an empty class":
+        write_photos(folder, 5, ["red", "blue"])
+        (folder / "green").mkdir()
+    elif kind == "a class that cannot be read":
+        write_photos(folder, 5, ["red", "blue"])
+        (folder / "green").mkdir()
+        for number in range(5):
+            (folder / "green" / f"{number}.jpg").write_text("no image")
+    elif kind == "a rare class":
+        write_photos(folder, 2)
+    elif kind == "a class in val alone":
+        write_photos(folder / "train", 5, ["red", "blue"])
+        write_photos(folder / "val", 5, ["green"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    {
+        "no folder": "in cannot be read .*No such file.*data_dir=path/to/photos",
+        "loose images": "in holds no class folders with images .*: put those of each class into a folder",
+        "loose images in train and test": "holds no class folders with images",
+        "no image": "in holds no class folders with images",
+        "one class": "a classifier takes two classes or more, and there is red alone",
+        "an empty class": "class green has no examples, too few to be in each of train, test, val",
+        "a class that cannot be read": "class green has no examples",
+        "a rare class": r"class blue has 2 examples \(so do 2 more of 3\), too few",
+        "a class in val alone": "val has a class green, which .*train has not",
+    }.items(),
+)
+def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, kind, sentence):
+    make_folder(tmp_path / "in", kind)
+    with pytest.raises(UserError, match=sentence) as raised:
+        photos(tmp_path / "in")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, monkeypatch):
+    folder, read = write_photos(tmp_path / "in", 6), []
+
+    def counted(file, *rest):
+        read.append(file)
+        return read_image(file, *rest)
+
+    monkeypatch.setattr("proj.data.resized.read_image", counted)
+    first, second = photos(folder), photos(folder, "split_seed=1", "memory_limit_mb=0")
+    assert len(read) == 18 and first.checksum() != second.checksum()
+    draw("red", 99).save(folder / "red" / "00.png")
+    assert photos(folder).checksum() != first.checksum() and len(read) == 36
+    assert photos(folder, "size=[8,6]").input_shape == (3, 8, 6) and len(read) == 54
+    assert photos(folder, "channels=1").input_shape == (1, 8, 8) and len(read) == 72
+    assert len(list((tmp_path / "cache").glob("*.images"))) == 3  # one for each size, not for each state of the folder
+
+
+def test_a_damaged_cache_is_made_anew(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 6)
+    before = photos(folder)
+    (cache,) = (tmp_path / "cache").glob("*.images")
+    content = cache.read_bytes()
+    for damaged in (b"", content[:1000], content[:-20], b"x" * len(content)):
+        cache.write_bytes(damaged)
+        assert photos(folder).checksum() == before.checksum() and cache.read_bytes() == content
+
+
+def test_no_room_for_the_resized_images_is_one_sentence_and_leaves_none(photos, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match=r"could not be written \(No space left on device\).*dataset.cache_dir="):
+        photos(write_photos(tmp_path / "in", 6))
+    assert not list((tmp_path / "cache").glob("*.tmp")) + list((tmp_path / "cache").glob("*.images"))
+
+
+def test_images_on_the_disk_give_the_batches_of_those_in_memory(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 8)
+    words = ("flip=true", "shift=2")
+    here, there = photos(folder, *words), photos(folder, *words, "memory_limit_mb=0.001")
+    assert isinstance(here.splits["train"].inputs, torch.Tensor)
+    assert isinstance(there.splits["train"].inputs, OnDisk) and there.splits["train"].inputs.shape == (18, 8, 8, 3)
+    assert here.checksum() == there.checksum() and (here.mean, here.std) == (there.mean, there.std)
+    for epoch in (0, 1):
+        for name in ("train", "val", "test"):
+            loaders = [getattr(data, f"{name}_dataloader")() for data in (here, there)]
+            for loader in loaders:
+                loader.set_epoch(epoch)
+            pairs = list(zip(*loaders, strict=True))
+            assert pairs and all(torch.equal(a, b) for batches in pairs for a, b in zip(*batches, strict=True))
+
+
+def test_the_normalisation_is_that_of_the_training_images(photos, tmp_path):
+    data = photos(write_photos(tmp_path / "in", 8))
+    pixels = data.splits["train"].inputs.double() / 255
+    assert data.mean == pytest.approx(pixels.mean((0, 1, 2)).tolist())
+    assert data.std == pytest.approx(pixels.std((0, 1, 2), correction=0).tolist())
+
+
+@pytest.mark.parametrize("limit", (1000, 0))
+def test_photos_train_and_go_on_from_one_command(configure, tmp_path, limit):
+    words = (
+        "dataset=image_folder",
+        f"data_dir={write_photos(tmp_path / 'in', 10)}",
+        f"dataset.cache_dir={tmp_path}/cache",
+        f"dataset.memory_limit_mb={limit}",
+        "dataset.size=16",
+        "dataset.batch_size=8",
+        "model.widths=[16,32]",
+        "scheduler=none",
+    )
+    metrics = train(configure(*words, "trainer.max_epochs=10"))
+    assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["blue", "green", "red"]
+    _, contents = load_model(tmp_path / "run" / "best.ckpt")
+    assert contents["class_names"] == ["blue", "green", "red"] and contents["input_shape"] == [3, 16, 16]
+    assert len(contents["mean"]) == 3 and contents["columns"] is None
+    elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
+    assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
+    draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
+    with pytest.raises(UserError, match="run on other data"):
+        train(configure(*words, "trainer.max_epochs=12"))
+
+
+def test_a_table_trains_from_one_command(configure, tmp_path):
+    rows = [["x", "kind", "y"], *([i % 2 * 10 + i / 50, "ab"[i // 2 % 2], ("no", "yes")[i % 2]] for i in range(100))]
+    file = write_table(tmp_path / "t.csv", rows)
+    metrics = train(configure("dataset=csv", f"data_dir={file}", "dataset.target=y"))
+    assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["no", "yes"]
+    network, contents = load_model(tmp_path / "run" / "best.ckpt")
+    x = encode([["10.5", "a"], ["0.5", ""]], contents["columns"])
+    assert [contents["class_names"][i] for i in network(x).argmax(1)] == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("dataset=image_folder dataset.size=0", "size=0 is not a number of pixels, such as 64, or [height,width]."),
+        ("dataset=image_folder dataset.size=[64]", "dataset.size=[64] is not a number of pixels"),
+        ("dataset=image_folder dataset.size=big", "dataset.size=big is not a number of pixels"),
+        ("dataset=image_folder dataset.channels=4", "dataset.channels=4 is not 1 (grey) or 3 (colour)"),
+        ("dataset=image_folder dataset.memory_limit_mb=-1", "memory_limit_mb=-1 is not a number, 0 or more"),
+        ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
+        ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list"),
+        ("dataset=csv model=cnn", "dataset=csv is table data: use model=iris or model=mlp"),
+    ),
+)
+def test_a_setting_out_of_its_range_is_refused(configure, words, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        configure(*words.split())
+
+
+def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for dataset, sentence in (
+        ("image_folder", "folder of images for each class with data_dir=path/to/photos"),
+        ("csv", "name a CSV file with data_dir=path/to/table.csv"),
+    ):
+        with pytest.raises(UserError, match=rf"data cannot be read \(No such file or directory\).* {sentence}"):
+            make(dataset, "data_dir=data")  # what it is by default

@@ -1,0 +1,320 @@
+import csv
+import io
+import json
+import types
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import proj.pictures
+from proj.checkpoint import load_model
+from proj.errors import UserError
+from proj.evaluate import evaluate, open_data
+from proj.predict import predict
+
+
+@pytest.fixture(scope="module")
+def digits(trained):
+    return trained("dataset=digits", "tta=true") / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def iris(trained):
+    return trained() / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def photos(trained, tmp_path_factory):
+    """A model of images that are no drawings: the tests' small ones are nearly black, so another mean is put in."""
+    checkpoint = torch.load(trained("dataset=cifar10", "model=mlp") / "best.ckpt", weights_only=True)
+    checkpoint["proj"] |= {"mean": [0.5, 0.5, 0.4], "std": [0.25, 0.2, 0.25]}
+    path = tmp_path_factory.mktemp("photos") / "best.ckpt"
+    torch.save(checkpoint, path)
+    return path
+
+
+def rounded(values: torch.Tensor) -> list[float]:
+    return [round(value, 6) for value in values.tolist()]
+
+
+def expected(path, count: int):
+    """(a datamodule's test images as they are, the network's probabilities for them)."""
+    model, known = load_model(path)
+    data = open_data(known)
+    x, _ = next(iter(data.test_dataloader()))
+    with torch.inference_mode():
+        return data.splits["test"].inputs[:count].numpy(), model(x).softmax(1)[:count], known
+
+
+def shares(row: dict) -> list[float]:
+    return list(row["probabilities"].values())
+
+
+@pytest.mark.parametrize("model", ("digits", "photos"))
+def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(model, request, tmp_path):
+    path = request.getfixturevalue(model)
+    images, probabilities, known = expected(path, 5)
+    for k, image in enumerate(images):
+        Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
+    rows = predict(path, str(tmp_path))
+    for k, row in enumerate(rows):
+        assert row["input"] == str(tmp_path / f"{k}.png")
+        assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)
+        assert row["class"] == known["class_names"][probabilities[k].argmax()]
+        assert row["probability"] == row["probabilities"][row["class"]]
+
+
+def test_every_mode_and_format_shows_the_same_digit(digits, tmp_path):
+    image = Image.fromarray(expected(digits, 1)[0][0].squeeze())
+    colour = image.convert("RGB")
+    image.save(tmp_path / "grey.png")
+    image.save(tmp_path / "grey.bmp")
+    colour.save(tmp_path / "colour.png")
+    colour.save(tmp_path / "colour.webp", lossless=True)
+    colour.convert("CMYK").save(tmp_path / "print.tif")
+    colour.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.gif")
+    image.convert("LA").save(tmp_path / "grey_alpha.png")
+    Image.merge("RGBA", [Image.new("L", image.size, 255)] * 3 + [image]).save(tmp_path / "ink.png")  # light, on nothing
+    Image.fromarray(np.asarray(image).astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
+    Image.fromarray(np.asarray(image).astype(np.float32) / 255).save(tmp_path / "float.tif")
+    upside = Image.fromarray(np.asarray(image)[::-1, ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = 3  # held upside down
+    upside.save(tmp_path / "turned.png", exif=exif)
+    rows = predict(digits, str(tmp_path / "*"))
+    assert len(rows) == 11
+    for row in rows:
+        assert shares(row) == pytest.approx(shares(rows[-2]), abs=0.002), row["input"]
+
+
+def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys):
+    image = expected(digits, 1)[0][0].squeeze()
+    Image.fromarray(image).save(tmp_path / "a_light.png")
+    Image.fromarray(255 - image).save(tmp_path / "b_dark.png")
+    dark = Image.fromarray((230 - image * 0.8).astype(np.uint8))  # grey paper
+    dark.save(tmp_path / "c_paper.png")
+    dark.resize((400, 400), Image.Resampling.BICUBIC).convert("RGB").save(tmp_path / "d_large.jpg")
+    light, dark, paper, large = predict(digits, str(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert ["dark on light" in line for line in lines] == [False, True, True, True]
+    assert shares(dark) == shares(light) and shares(paper) == pytest.approx(shares(light), abs=0.02)
+    assert large["class"] == light["class"]
+    (kept,) = predict(digits, str(tmp_path / "b_dark.png"), invert="false")
+    assert shares(kept) != shares(dark) and "dark on light" not in capsys.readouterr().out
+    (forced,) = predict(digits, str(tmp_path / "a_light.png"), invert="true")
+    assert shares(forced) == pytest.approx(shares(kept), abs=1e-6)
+
+
+def test_a_photo_is_not_inverted_and_its_middle_is_taken(photos, tmp_path, capsys):
+    images, probabilities, _ = expected(photos, 1)
+    wide = np.full((32, 96, 3), 255, np.uint8)
+    wide[:, 32:64] = images[0]
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    (row,) = predict(photos, str(tmp_path / "wide.png"))
+    assert shares(row) == pytest.approx(rounded(probabilities[0]), abs=2e-6)
+    assert "dark on light" not in capsys.readouterr().out
+
+
+def test_a_drawing_is_not_cut_off(digits, tmp_path):
+    image = expected(digits, 1)[0][0].squeeze()
+    wide = np.zeros((8, 24), np.uint8)
+    wide[:, :8] = image  # would be lost with the middle third
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    Image.fromarray(wide * 0).save(tmp_path / "nothing.png")
+    nothing, drawn = predict(digits, str(tmp_path))
+    assert shares(nothing) != pytest.approx(shares(drawn), abs=0.01)
+
+
+def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_path, capsys, mistake):
+    image = Image.fromarray(expected(digits, 1)[0][0].squeeze())
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    for name in ("a.png", "z.png", "below/b.png", ".hidden.png"):
+        image.save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    (folder / "empty.jpg").touch()
+    sentence = mistake("proj.predict", f"ckpt={digits}", f"input={folder}", f"output={tmp_path}/new/x.jsonl")
+    assert "3 of 6 files are no images" in sentence and "notes.txt" in sentence
+    output = capsys.readouterr()
+    assert [f"skipped {folder}/{name}: no image" in output.err for name in ("cut.png", "empty.jpg", "notes.txt")] == [
+        True
+    ] * 3
+    rows = [json.loads(line) for line in (tmp_path / "new/x.jsonl").read_text().splitlines()]
+    assert [row["input"] for row in rows] == [str(folder / name) for name in ("a.png", "below/b.png", "z.png")]
+
+
+def test_standard_input_is_an_image_or_a_table(digits, iris, tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(buffer, "png")
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(buffer.getvalue())))
+    (row,) = predict(digits, "-", show=str(tmp_path / "x.png"))
+    assert row["input"] == "-" and shares(row) == pytest.approx(rounded(expected(digits, 1)[1][0]), abs=2e-6)
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(b"5.1,3.5,1.4,0.2\n")))
+    (row,) = predict(iris, "-")
+    assert row["input"] == "-:1" and row["probabilities"].keys() == {"setosa", "versicolor", "virginica"}
+
+
+def test_more_images_than_a_batch_are_all_named(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("proj.predict.BATCH", 3)
+    images, probabilities, _ = expected(digits, 7)
+    for k, image in enumerate(images):
+        Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
+    rows = predict(digits, f"{tmp_path}/[0-9].png")
+    assert [row["input"][-5] for row in rows] == list("0123456")
+    assert shares(rows[6]) == pytest.approx(rounded(probabilities[6]), abs=2e-6)
+
+
+def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, tmp_path, capsys):
+    Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(tmp_path / "a, b.png")
+    (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))
+    best = sorted(row["probabilities"].items(), key=lambda one: -one[1])[:3]
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.split("  ")[1:] == [f"{name} {share:.1%}" for name, share in best]
+    with open(tmp_path / "x.csv", newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert read["input"].endswith("a, b.png") and read["class"] == row["class"]
+    assert {name: float(read[name]) for name in "0123456789"} == row["probabilities"]
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for k, image in enumerate(expected(digits, 3)[0]):
+        Image.fromarray(image.squeeze()).resize((50 + k, 50)).save(f"{k}.png")
+    drawn, draw = [], proj.pictures.image_grid
+    monkeypatch.setattr("proj.pictures.image_grid", lambda *words, **more: drawn.append(words) or draw(*words, **more))
+    rows = predict(digits, "?.png", show="true")
+    ((images, captions),) = drawn
+    assert [image.size for image in images] == [(50, 50), (51, 50), (52, 50)]
+    assert [first.split()[0] for first, _ in captions] == [row["class"] for row in rows]
+    assert [second for _, second in captions] == ["0.png", "1.png", "2.png"]
+    assert Image.open("predictions.png").width > 300 and "predictions.png" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def flowers(iris):
+    """(cells of six test flowers as text, the network's probabilities)."""
+    model, known = load_model(iris)
+    x = open_data(known).splits["test"].inputs[:6]
+    raw = x * torch.tensor([c["std"] for c in known["columns"]]) + torch.tensor([c["mean"] for c in known["columns"]])
+    with torch.inference_mode():
+        return [[f"{value:.1f}" for value in row] for row in raw.tolist()], model(x).softmax(1)
+
+
+HEADER = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+
+@pytest.mark.parametrize(
+    ("header", "order", "separator"),
+    (
+        (None, (0, 1, 2, 3), ","),
+        (HEADER, (0, 1, 2, 3), ","),
+        (
+            ["petal width (cm)", "species", "petal length (cm)", "sepal length (cm)", "sepal width (cm)"],
+            (3, None, 2, 0, 1),
+            ";",
+        ),
+        (
+            ["Id", "SepalLengthCm", "SepalWidthCm", "PetalLengthCm", "PetalWidthCm", "Species"],
+            (None, 0, 1, 2, 3, None),
+            "\t",
+        ),
+    ),
+)
+def test_a_table_is_read_with_and_without_a_header_in_any_order(iris, flowers, tmp_path, header, order, separator):
+    cells, probabilities = flowers
+    lines = [[("Iris-x" if k is None else row[k]) for k in order] for row in cells]
+    text = "\n".join(separator.join(line) for line in ([header] if header else []) + lines)
+    (tmp_path / "flowers.csv").write_text("\ufeff" + text + "\n\n", encoding="utf-8")
+    rows = predict(iris, str(tmp_path / "flowers.csv"))
+    assert len(rows) == 6 and rows[0]["input"].endswith("flowers.csv:2" if header else "flowers.csv:1")
+    for row, probability in zip(rows, probabilities, strict=True):
+        assert shares(row) == pytest.approx(probability.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    (
+        (b"", "is empty"),
+        (b"1,2,3\n", "row 1 has 3 values for 4 columns: sepal_length"),
+        (b"1,2,3,x\n", "row 1, column petal_width: 'x' is no number"),
+        (",".join(HEADER).encode() + b"\n1,2,3,x\n", "row 2, column petal_width: 'x' is no number"),
+        (b"sepal_length,sepal_width,petal_length\n1,2,3\n", "has no column petal_width; it has sepal_length"),
+        (b"1,2,3,4\n1,2\n", "different numbers of values"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "is no CSV file"),
+    ),
+)
+def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, content, sentence):
+    (tmp_path / "table.csv").write_bytes(content)
+    found = mistake("proj.predict", f"ckpt={iris}", f"input={tmp_path}/table.csv")
+    assert sentence in found and "table.csv" in found
+
+
+def test_ones_own_photos_are_evaluated_and_predicted_as_the_training_saw_them(trained, tmp_path_factory, tmp_path):
+    folder, noise = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name, colour in (("moss", (20, 90, 20)), ("rust", (120, 50, 20))):
+        (folder / name).mkdir()
+        for k in range(12):
+            pixels = noise.integers(0, 130, (40 + k, 60 - k, 3)) + colour
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{k}.jpg")
+    words = (f"data_dir={folder}", f"dataset.cache_dir={tmp_path}", "dataset.size=[16,12]", "dataset.batch_size=4")
+    run = trained("dataset=image_folder", "model=mlp", *words)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert evaluate(run / "best.ckpt")["acc"] == metrics["test/acc"]
+    model, known = load_model(run / "best.ckpt")
+    data = open_data(known)
+    with torch.inference_mode():
+        wanted = [
+            rounded(row) for split in ("test", "val") for x, _ in data._loader(split) for row in model(x).softmax(1)
+        ]
+    rows = predict(run / "best.ckpt", str(folder))
+    assert len(rows) == 24
+    for row in wanted:
+        assert any(shares(found) == pytest.approx(row, abs=2e-6) for found in rows)
+
+
+def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, tmp_path):
+    random = np.random.default_rng(0)
+    lines = [f"{random.normal(k % 2):.2f},{'CQS'[k % 3]},{['no', 'yes'][k % 2]}" for k in range(60)]
+    (tmp_path / "t.csv").write_text("age,port,lived\n" + "\n".join(lines) + "\n")
+    run = trained("dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=lived", "dataset.batch_size=8")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert evaluate(run / "best.ckpt")["acc"] == metrics["test/acc"]
+    (tmp_path / "new.csv").write_text("port;age\nC;0,5\nX;?\n")
+    first, gaps = predict(run / "best.ckpt", str(tmp_path / "new.csv"))
+    model, known = load_model(run / "best.ckpt")
+    age = known["columns"][0]
+    x = torch.tensor([[(0.5 - age["mean"]) / age["std"], 1, 0, 0], [0, 0, 0, 0]])
+    assert [shares(first), shares(gaps)] == [pytest.approx(row, abs=2e-6) for row in model(x).softmax(1).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        (("ckpt={digits}",), "name what to look at: input="),
+        (("ckpt={digits}", "input=nowhere.png"), "input=nowhere.png finds no file"),
+        (("ckpt={digits}", "input={empty}"), "finds no file"),
+        (("ckpt={iris}", "input={empty}"), "finds no .csv"),
+        (("ckpt=nowhere.ckpt", "input=x"), "there is no checkpoint nowhere.ckpt"),
+        (("ckpt={digits}", "input={digits}"), "1 of 1 files are no images"),
+        (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),
+        (("ckpt={digits}", "input=x", "show=x.jpg"), "show=x.jpg should be true, or end in .png"),
+        (("ckpt={iris}", "input=x", "show=true"), "this model takes a table"),
+        (("ckpt={digits}", "input=x", "invert=maybe"), "invert=maybe does not exist. Options: auto, false, true."),
+    ),
+)
+def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sentence):
+    words = [word.format(digits=digits, iris=iris, empty=tmp_path) for word in words]
+    assert sentence in mistake("proj.predict", *words)
+
+
+def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(iris, tmp_path):
+    checkpoint = torch.load(iris, weights_only=True)
+    checkpoint["proj"]["columns"] = None
+    torch.save(checkpoint, tmp_path / "x.ckpt")
+    (tmp_path / "x.csv").write_text("1,2,3,4\n")
+    with pytest.raises(UserError, match="sets no columns"):
+        predict(tmp_path / "x.ckpt", str(tmp_path / "x.csv"))
