@@ -2,7 +2,7 @@
 
 20,000 JPEGs of 320×240 in ten classes are made, then read by `dataset=image_folder` with one thread and with all, then
 found resized by a second start. Each start is a process of its own, forked from one that has imported everything, that
-goes through the training batches (flipped and shifted) once; its memory is the peak of what the kernel held for it,
+goes through the training batches (mirrored and shifted) once; its memory is the peak of what the kernel held for it,
 less what it held at the fork.
 """
 
@@ -38,7 +38,7 @@ def make_photos(folder: Path, count: int) -> None:
 
 
 def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, float, float]:
-    """(seconds until the data is there, of them CPU, ms a training batch, peak MB) of a process of its own."""
+    """(seconds until the data is there, CPU seconds of that, CPU ms a training batch, peak MB) of an own process."""
 
     def child(connection) -> None:
         torch.set_num_threads(threads)
@@ -53,10 +53,10 @@ def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, fl
         begin, used = time.perf_counter(), time.process_time()
         data.setup()
         ready, used = time.perf_counter(), time.process_time() - used
-        batches = data.train_dataloader()
+        batches, cut = data.train_dataloader(), time.process_time()
         for _ in batches:
             pass
-        batch = 1e3 * (time.perf_counter() - ready) / len(batches)
+        batch = 1e3 * (time.process_time() - cut) / len(batches)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         connection.send((ready - begin, used, batch, peak - before))
 
@@ -78,7 +78,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "photos").mkdir()
         make_photos(folder / "photos", arguments.images)
-        print("| start | images a second | ready after, s | CPU, s | ms a batch of 128 | peak memory, MB |")
+        print("| start | images a second | ready after, s | CPU, s | CPU ms a batch of 128 | peak memory, MB |")
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
         for words, limit in (("in memory", 10**6), ("on the disk", 0)):
             for threads in arguments.threads:

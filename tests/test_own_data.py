@@ -439,8 +439,8 @@ def test_the_normalisation_is_that_of_the_training_images(photos, tmp_path):
     assert data.std == pytest.approx(pixels.std((0, 1, 2), correction=0).tolist())
 
 
-@pytest.mark.parametrize("limit", (1000, 0))
-def test_photos_train_and_go_on_from_one_command(configure, tmp_path, limit):
+@pytest.mark.parametrize(("model", "limit"), (("cnn model.widths=[16,32]", 1000), ("mlp", 0)))
+def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, limit):
     words = (
         "dataset=image_folder",
         f"data_dir={write_photos(tmp_path / 'in', 10)}",
@@ -448,8 +448,8 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, limit):
         f"dataset.memory_limit_mb={limit}",
         "dataset.size=16",
         "dataset.batch_size=8",
-        "model.widths=[16,32]",
         "scheduler=none",
+        *f"model={model}".split(),
     )
     metrics = train(configure(*words, "trainer.max_epochs=10"))
     assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["blue", "green", "red"]

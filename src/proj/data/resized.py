@@ -86,7 +86,7 @@ def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -
     threads, temporary = ThreadPoolExecutor(torch.get_num_threads()), path.with_suffix(".tmp")
     quiet = not sys.stdout.isatty()
     try:
-        with open(temporary, "wb") as file, threads, warnings.catch_warnings():
+        with open(temporary, "wb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
             made = (
                 image
@@ -106,6 +106,7 @@ def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
+        threads.shutdown(cancel_futures=True)  # where it was interrupted
         temporary.unlink(missing_ok=True)
 
 
