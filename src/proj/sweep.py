@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,6 +56,10 @@ class Sweep:
 
     folder: Path
     isolate: bool
+    composed: dict[str, DictConfig] = field(default_factory=dict)  # of jobs that wait, to spare reading them
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"composed": {}}  # for another process
 
     def known(self, overrides: list[str]) -> bool:
         """Whether it was begun before. Raises UserError if it was with another command."""
@@ -100,6 +104,7 @@ class Sweep:
         config.hydra.sweep.subdir = folder.name
         config.hydra.job.num = number
         write_atomically(folder / "job.yaml", OmegaConf.to_yaml(config).encode())
+        self.composed[folder.name] = config
         return folder.name
 
     def jobs(self) -> list[str]:
@@ -110,8 +115,12 @@ class Sweep:
         return yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        config = OmegaConf.create(self.job(sweep_overrides[-1].removeprefix("hydra.sweep.subdir=")))
-        config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
+        name = sweep_overrides[-1].removeprefix("hydra.sweep.subdir=")
+        config = self.composed.pop(name, None)
+        if config is None:
+            config = OmegaConf.create(self.job(name))
+            config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
+        config.hydra.output_subdir = None  # job.yaml says it
         config.hydra.sweep.dir = str(self.folder)
         config.isolate = self.isolate
         return config
