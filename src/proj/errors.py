@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,7 +69,7 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
 
 
 @contextmanager
@@ -85,12 +86,15 @@ def sentences() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting", re.I)  # as gloo, NCCL and torch say it
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
 
 
 @contextmanager
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
-    """Raises UserError for what breaks a run from outside: a full disk, or too little memory."""
+    """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
+    from proj.processes import rank
+
     command = f"python -m proj.train resume={folder}"
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
     threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
@@ -109,6 +113,10 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
                 f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
                 "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
             ) from error
+        if any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in chain(error)):
+            if rank():  # the first process speaks, or is the one that died
+                raise SystemExit(1) from None
+            raise UserError(f"another process of this run has died. To continue: {command}") from error
         raise
     finally:
         threading.excepthook = hook
@@ -131,6 +139,8 @@ def told(folder: Path) -> Iterator[None]:
 
 def run(command: Callable[[], object]) -> None:
     """Run a Hydra command under `sentences`."""
+    os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+    warnings.filterwarnings("ignore", "\n'hydra/launcher/.* is validated")  # as is meant
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
     with sentences():
         command()
