@@ -19,7 +19,8 @@ from proj.checkpoint import load_checkpoint
 pytest.importorskip("submitit", reason="not installed: pip install 'proj[slurm]'")
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
 
-TRAIN = [sys.executable, "-m", "proj.train", "trainer.accelerator=cpu", "~callbacks.progress", "save_every=0.5"]
+TRAIN = [sys.executable, "-m", "proj.train"]
+WORDS = ["trainer.accelerator=cpu", "~callbacks.progress", "save_every=0.5"]
 LAUNCHER = ["hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=10"]
 
 
@@ -30,10 +31,10 @@ def cluster(tmp_path_factory):
         yield {**ENV, **env, "PYTHONPATH": ENV["PYTHONPATH"]}
 
 
-def wait(what, seconds: float = 150) -> None:
-    deadline = time.monotonic() + seconds
+def wait(what, process: subprocess.Popen | None = None) -> None:
+    deadline = time.monotonic() + 150
     while not what():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline and (process is None or process.poll() is None)
         time.sleep(0.1)
 
 
@@ -47,14 +48,14 @@ def assert_every_step_once(folder: Path) -> None:
 
 
 def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on(cluster, tmp_path):
-    words = [*TRAIN, "-m", *LAUNCHER, *slow(0.05), "trainer.max_epochs=15", "seed=1,2,3", "sweep_name=s"]
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, *slow(0.05), "trainer.max_epochs=15", "seed=1,2,3", "sweep_name=s"]
     with open(tmp_path / "output", "w") as output:
         process = subprocess.Popen(words, env=cluster, cwd=tmp_path, stdout=output, stderr=output)
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     killed, late, _ = jobs = [sweep / f"{number}_seed={number + 1}" for number in range(3)]
-    wait(lambda: (killed / "last.ckpt").exists())
+    wait(lambda: (killed / "last.ckpt").exists(), process)
     os.kill(int((killed / ".lock").read_text().split()[1]), signal.SIGKILL)
-    wait(lambda: (late / "last.ckpt").exists())
+    wait(lambda: (late / "last.ckpt").exists(), process)
     number = next((sweep / ".submitit").glob("*_1")).name
     sh(f"scancel --signal=USR2 {number}", cluster, tmp_path)  # as Slurm does before a job's time is over
     assert process.wait(240) == 1
@@ -68,8 +69,8 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
 
 
 def test_two_tasks_train_a_job_of_a_sweep_in_one_folder(cluster, tmp_path):
-    words = [*TRAIN, "-m", *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=2", "sweep_name=s"]
-    subprocess.run([*words, "seed=1,"], env=cluster, cwd=tmp_path, check=True, timeout=240)
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=2", "sweep_name=s"]
+    subprocess.run([*words, "seed=1"], env=cluster, cwd=tmp_path, check=True, timeout=240)
     (folder,) = tmp_path.glob("outputs/sweeps/s/0*")
     assert load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["processes"] == 2
     assert_one_set_of_files(folder)
@@ -78,7 +79,7 @@ def test_two_tasks_train_a_job_of_a_sweep_in_one_folder(cluster, tmp_path):
 
 
 def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folder(cluster, tmp_path):
-    words = " ".join(f"'{word}'" for word in [*TRAIN, *slow(0.05), "trainer.max_epochs=15"])
+    words = " ".join(f"'{word}'" for word in [*TRAIN, *WORDS, *slow(0.05), "trainer.max_epochs=15"])
     script = f'sbatch --parsable --ntasks-per-node=2 --mem=2G --open-mode=append -o said --wrap "srun {words}"'
     number = sh(script, cluster, tmp_path).strip()
     folder = tmp_path / "outputs" / "iris" / "iris" / f"slurm-{number}"
@@ -87,6 +88,6 @@ def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folde
     wait(lambda: "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path))
     assert not (folder / "metrics.json").exists()
     wait(lambda: (folder / "metrics.json").exists())
-    assert_one_set_of_files(folder)
+    assert_one_set_of_files(folder, lives=2)
     assert_every_step_once(folder)
     assert [file.name for file in folder.parent.iterdir()] == [folder.name]
