@@ -49,10 +49,20 @@ def unwritable(error: BaseException) -> str | None:
     return None
 
 
+LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting", re.I)  # as gloo, NCCL and torch say it
+
+
+def lost(error: BaseException) -> bool:
+    """Whether another process of the run is gone."""
+    return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in chain(error))
+
+
 def explain(error: BaseException) -> str | None:
-    """The sentence for an error of the command line, the configuration or the disk; None for a bug."""
+    """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
+    if lost(error):
+        return "another process of this run has died"
     if disk := unwritable(error):
         return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
@@ -86,7 +96,6 @@ def sentences() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
-LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting", re.I)  # as gloo, NCCL and torch say it
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
 
 
@@ -113,10 +122,10 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
                 f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
                 "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
             ) from error
-        if any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in chain(error)):
+        if lost(error):
             if rank():  # the first process speaks, or is the one that died
                 raise SystemExit(1) from None
-            raise UserError(f"another process of this run has died. To continue: {command}") from error
+            raise UserError(f"{explain(error)}. To continue: {command}") from error
         raise
     finally:
         threading.excepthook = hook

@@ -35,12 +35,12 @@ def train(cfg: DictConfig) -> dict:
     folder = Path(cfg.output_dir)
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
-    folder.mkdir(parents=True, exist_ok=True)
-    if rank():
-        with run_errors(folder, cfg.dataset.batch_size):
+    with run_errors(folder, cfg.dataset.batch_size):
+        folder.mkdir(parents=True, exist_ok=True)
+        if rank():
             return train_in(folder, cfg)
-    with locked(folder), told(folder), run_errors(folder, cfg.dataset.batch_size):
-        return train_in(folder, cfg)
+        with locked(folder), told(folder):
+            return train_in(folder, cfg)
 
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
