@@ -20,15 +20,24 @@ class GridSweeper(Sweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from proj.errors import UserError
+        from proj.processes import started
+        from proj.slurm import wait_for_every_job
         from proj.sweep import Sweep
 
+        if started():
+            raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, hydra_context.config_loader
         self.kept = Sweep(Path(config.hydra.sweep.dir), config.isolate)
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=self.kept, callbacks=hydra_context.callbacks),
-            task_function=task_function,
-            config=config,
-        )
+        context = HydraContext(config_loader=self.kept, callbacks=hydra_context.callbacks)
+        try:
+            self.launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=context, task_function=task_function, config=config
+            )
+        except RuntimeError as error:  # no such class
+            raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' brings the launcher.") from error
+        if "SlurmLauncher" in config.hydra.launcher._target_:
+            wait_for_every_job()
 
     def sweep(self, arguments: list[str]) -> None:
         from proj.lock import locked

@@ -1,5 +1,6 @@
 """The configuration: where it lies, how it is composed, and what is built from it."""
 
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.check import check, check_ranges
 from proj.errors import UserError
+from proj.processes import agree
+from proj.slurm import slurm_name
 
 CONF = Path(__file__).parent / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -21,19 +24,21 @@ if not CONF.is_dir():
 def new_folder(parent: str, name: str | None = None) -> str:
     """Make a folder named by the time; two runs of the same instant get two, since only one can make each.
 
-    With a name, that folder, which may be there.
+    With a name, or in a job of Slurm's, a folder of that name, which may be there.
     """
-    if name is not None:
+    if name := name or slurm_name():
         return str(Path(parent, name))
-    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    Path(parent).mkdir(parents=True, exist_ok=True)
-    for attempt in count(1):
-        folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
-        try:
-            folder.mkdir()
-            return str(folder)
-        except FileExistsError:
-            continue
+
+    def make() -> str:
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        Path(parent).mkdir(parents=True, exist_ok=True)
+        for attempt in count(1):
+            folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return str(folder)
+
+    return agree(make)
 
 
 OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)

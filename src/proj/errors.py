@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,10 +49,20 @@ def unwritable(error: BaseException) -> str | None:
     return None
 
 
+LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting", re.I)  # as gloo, NCCL and torch say it
+
+
+def lost(error: BaseException) -> bool:
+    """Whether another process of the run is gone."""
+    return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in chain(error))
+
+
 def explain(error: BaseException) -> str | None:
-    """The sentence for an error of the command line, the configuration or the disk; None for a bug."""
+    """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
+    if lost(error):
+        return "another process of this run has died"
     if disk := unwritable(error):
         return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
@@ -68,7 +79,7 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
 
 
 @contextmanager
@@ -90,7 +101,9 @@ OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memor
 
 @contextmanager
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
-    """Raises UserError for what breaks a run from outside: a full disk, or too little memory."""
+    """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
+    from proj.processes import rank
+
     command = f"python -m proj.train resume={folder}"
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
     threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
@@ -109,6 +122,10 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
                 f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
                 "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
             ) from error
+        if lost(error):
+            if rank():  # the first process speaks, or is the one that died
+                raise SystemExit(1) from None
+            raise UserError(f"{explain(error)}. To continue: {command}") from error
         raise
     finally:
         threading.excepthook = hook
@@ -131,6 +148,8 @@ def told(folder: Path) -> Iterator[None]:
 
 def run(command: Callable[[], object]) -> None:
     """Run a Hydra command under `sentences`."""
+    os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+    warnings.filterwarnings("ignore", "\n'hydra/launcher/.* is validated")  # as is meant
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
     with sentences():
         command()

@@ -24,6 +24,7 @@ from proj.checkpoint import DamagedCheckpoint, load_checkpoint
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
+from proj.slurm import requeue
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
 
@@ -139,18 +140,22 @@ class Resume(Callback):
     def _take_signals(self, trainer: Trainer) -> None:
         self.alone = trainer.world_size == 1
         self.window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
-        # In place of Lightning's, which under Slurm save inexactly and queue the job again. Slurm sends TERM before
-        # preemption, or USR1 where sbatch --signal asks for it.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        # In place of Lightning's and submitit's. Slurm sends TERM before preemption, and before the end of a job's time
+        # what `sbatch --signal` asks for: USR1 as a rule, USR2 with submitit.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame) -> None:
-        if self.signal:
+        if self.signal == number and time.monotonic() > self.asked + 1:  # Slurm's come twice, and others after them
             os._exit(128 + number)  # asked a second time: at once
-        self.signal = number
+        if not self.signal:
+            self.signal, self.asked = number, time.monotonic()
 
     def _leave(self, trainer: Trainer, number: int) -> None:
-        if number:  # Lightning kills the first process where another ends with an error
+        if number:
+            if trainer.is_global_zero:
+                requeue(number)
+            # Lightning kills the first process where another ends with an error.
             raise SystemExit(128 + number if trainer.is_global_zero else 0)
 
     def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:

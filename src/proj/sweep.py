@@ -7,6 +7,8 @@ run again, stopped ones continue from their last checkpoint, failed ones are tri
 
 import copy
 import logging
+import multiprocessing
+import os
 import re
 import shlex
 import shutil
@@ -30,6 +32,7 @@ from proj.atomic_write import write_atomically
 from proj.config import CONF
 from proj.errors import UserError, explain, run, sentences
 from proj.lock import one_of
+from proj.processes import die_with_parent, rank, started, starts_more
 from proj.results import read_metrics, write_status
 from proj.runs import Loader, status
 
@@ -121,8 +124,11 @@ class Sweep:
             config = OmegaConf.create(self.job(name))
             config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
         config.hydra.output_subdir = None  # job.yaml says it
-        config.hydra.sweep.dir = str(self.folder)
+        # A worker of Ray's may start elsewhere.
+        config.hydra.sweep.dir, config.data_dir = (str(Path(p).absolute()) for p in (self.folder, config.data_dir))
         config.isolate = self.isolate
+        if rank():  # of a job's tasks, one keeps the log
+            config.hydra.job_logging.root.handlers = ["screen"]
         return config
 
     def overrides(self, name: str) -> list[str]:
@@ -165,14 +171,21 @@ def run_job(cfg: DictConfig) -> float | None:
 
     OmegaConf.resolve(cfg)
     folder = Path(cfg.output_dir)
-    print(f"\n{folder.name}", flush=True)
+    if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
+        die_with_parent()
+    if rank() == 0:
+        print(f"\n{folder.name}", flush=True)
     if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
         cfg.callbacks.pop("progress", None)  # several at once would draw over each other
     try:
         with own_gpu(cfg, folder.parent):
-            ddp = str(cfg.trainer.get("strategy")).startswith("ddp")  # its processes start from a command of their own
-            metrics = train_apart(cfg, folder) if cfg.isolate or ddp else train(cfg)
+            apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
+            metrics = train_apart(cfg, folder) if apart else train(cfg)
         return metrics[cfg.monitor]
+    except SystemExit as stop:
+        if stop.code:
+            raise
+        return None  # not the first process of a job, which says why
     except Exception as error:
         sentence = explain(error)
         log.error("%s", sentence or error, exc_info=sentence is None)
@@ -182,15 +195,17 @@ def run_job(cfg: DictConfig) -> float | None:
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, which can die alone. Raises UserError where it fails."""
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
-    process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"])
+    env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
+    process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"], env=env)
     asked = []
 
     def hand_on(number: int, frame) -> None:
         asked.append(number)
-        if number == signal.SIGTERM:  # Ctrl-C has reached it already
+        if number != signal.SIGINT:  # Ctrl-C has reached it already
             process.send_signal(number)
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = {number: signal.signal(number, hand_on) for number in numbers}
     try:
         code = process.wait()
     finally:

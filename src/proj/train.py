@@ -16,6 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
 from proj.errors import UserError, run, run_errors, sentences, told
+from proj.processes import die_with_parent, rank
+
+# Of the processes that train together, one keeps the log and Hydra's notes.
+QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
 
 
 def train(cfg: DictConfig) -> dict:
@@ -24,8 +28,6 @@ def train(cfg: DictConfig) -> dict:
     A folder that holds the checkpoint of a stopped run is continued from there.
     Raises UserError for what the user can mend.
     """
-    from lightning.pytorch.utilities import rank_zero_only
-
     from proj.lock import locked
 
     OmegaConf.resolve(cfg)
@@ -34,7 +36,7 @@ def train(cfg: DictConfig) -> dict:
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
     with run_errors(folder, cfg.dataset.batch_size):
         folder.mkdir(parents=True, exist_ok=True)
-        if rank_zero_only.rank:
+        if rank():
             return train_in(folder, cfg)
         with locked(folder), told(folder):
             return train_in(folder, cfg)
@@ -44,7 +46,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
     from lightning.pytorch import seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
-    from lightning.pytorch.utilities import rank_zero_only
 
     from proj import fast_loop
     from proj.atomic_write import write_atomically
@@ -53,11 +54,13 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.dashboard import hyperparameters
     from proj.divergence import SkipNaN
     from proj.precision import set_precision
+    from proj.processes import take_part
     from proj.results import print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, rewind_curves
 
     quiet_lightning()
     keep_freed_memory()
+    environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
     config = OmegaConf.to_container(cfg)
     path, state = newest_checkpoint(folder) or (None, None)
@@ -70,7 +73,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
             epochs = state["epoch"]
         finished = state["resume"]["finished"] and state["epoch"] >= epochs
         if finished and (metrics := read_metrics(folder)):
-            print(f"This run is finished; its figures are in {folder}/metrics.json.")
+            if rank() == 0:
+                print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
@@ -94,7 +98,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     known = contents(config, data)
     if state:
         refuse_other_data(state["proj"], known, folder)
-    if rank_zero_only.rank == 0:
+    if rank() == 0:
         write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
         rewind_curves(folder, state["resume"]["lengths"] if state else {})
     resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
@@ -107,7 +111,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         precision=precision,
         callbacks=[resume, *skip_nan, *callbacks.values()],
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *environment],
         default_root_dir=str(folder),
         enable_progress_bar="progress" in callbacks,
     )
@@ -198,7 +202,7 @@ def quiet_lightning() -> None:
         ".*jit.trace",
         ".*smaller than the logging",
         ".*dataloader is not resumable",  # it is
-        ".*srun.* command is available",  # a run on the login node is meant
+        "The `srun` command is available",
     ):
         warnings.filterwarnings("ignore", message)
 
@@ -229,6 +233,8 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def main() -> None:
+    if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
+        die_with_parent()
     folders = [word.removeprefix("resume=") for word in sys.argv[1:] if word.startswith("resume=")]
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template)  # Hydra composes first: twice the time
@@ -237,6 +243,7 @@ def main() -> None:
         with sentences():
             train(stored_config(Path(folders[-1]), overrides))
     else:
+        sys.argv += QUIET if rank() else []
         run(job)
 
 

@@ -19,7 +19,7 @@ class Batches:
     A single example left over in training joins the batch before it: no batch norm can train on one.
 
     The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
-    Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples.
+    Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples, as evenly as it goes.
 
     inputs: (N, ...) and targets: (N,) int64, on the device that trains.
     prepare: (inputs, index, generator, epoch) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a
@@ -51,6 +51,11 @@ class Batches:
         joins = self.shuffle and full and rest < 2 * self.world
         return full + (rest > 0 and not joins)
 
+    def size(self, batch: int) -> int:
+        """The number of examples in a batch, of all processes together."""
+        step = self.batch_size * self.world
+        return step if batch + 1 < len(self) else len(self.targets) - batch * step
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # A generator: the epoch is read at the first `next`. Lightning 2.6 calls `iter` before it sets the epoch.
         step = self.batch_size * self.world
@@ -66,6 +71,5 @@ class Batches:
         draws = torch.Generator(device)
         for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
-            end = (batch + 1) * step if batch + 1 < len(self) else len(indices)
-            part = indices[batch * step : end][self.rank :: self.world]
+            part = indices[batch * step :][: self.size(batch)][self.rank :: self.world]
             yield self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]

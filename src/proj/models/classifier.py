@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from proj.data.batches import Batches
 from proj.errors import choose
 
 
@@ -29,6 +30,8 @@ class Tally(Metric):
 
     def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
         """loss: mean over the batch; logits: (B, num_classes); y: (B,)."""
+        if not len(y):  # of several processes some have no share of the last batch, and their mean is NaN
+            return
         self.loss.add_(loss, alpha=len(y))
         cells = torch.add(logits.argmax(1), y, alpha=self.num_classes)
         self.confusion.index_add_(0, cells, self.one.expand(len(y)))
@@ -80,7 +83,11 @@ class Classifier(LightningModule):
         return loss
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
-        return self._step(batch, "train")
+        loss = self._step(batch, "train")
+        processes, loader = self.trainer.world_size, self.trainer.train_dataloader
+        if processes > 1 and isinstance(loader, Batches):  # DDP averages over processes: weigh them by their examples
+            loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
+        return loss
 
     def validation_step(self, batch, batch_idx: int) -> None:
         self._step(batch, "val")

@@ -1,0 +1,47 @@
+"""What a run or a sweep has to do with Slurm: its name, being queued again, waiting for its jobs."""
+
+import os
+import signal
+import subprocess
+
+
+def slurm_name() -> str | None:
+    """Of what srun runs here, the same when the job is queued again; None outside, and where a person types."""
+    step = os.environ.get("SLURM_STEP_ID")
+    if step is None or "SLURM_PTY_PORT" in os.environ:
+        return None
+    return f"slurm-{os.environ['SLURM_JOB_ID']}" + f".{step}" * (step != "0")
+
+
+def requeue(number: int) -> None:
+    """Queue this Slurm job again where the signal says that its time is up, or where it gives way to another job."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return
+    job = os.environ["SLURM_JOB_ID"]
+    if "SLURM_ARRAY_JOB_ID" in os.environ:  # one task's id is that of the whole array
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    if number in (signal.SIGINT, signal.SIGTERM):
+        about = subprocess.run(["scontrol", "-o", "show", "job", job], capture_output=True, text=True).stdout
+        if "JobState=RUNNING" not in about or "PreemptTime=None" in about:
+            return  # cancelled; or Slurm has queued it again itself, as it does where there is no grace time
+    if subprocess.run(["scontrol", "requeue", job]).returncode == 0:
+        print(f"Slurm's job {job} is queued again; it will go on from here.", flush=True)
+
+
+def wait_for_every_job() -> None:
+    """Hydra's launcher for Slurm leaves at the first job whose process has died, while others run: let it wait."""
+    from submitit import SlurmJob
+    from submitit.core.utils import UncompletedJobError
+    from submitit.slurm.slurm import SlurmInfoWatcher
+
+    results = SlurmJob.results
+
+    def results_or_none(job: SlurmJob) -> list:
+        try:
+            return results(job)
+        except UncompletedJobError:
+            print(f"job {job.job_id} ended without a result ({job.state}); what it said: {job.paths.stderr}")
+            return [None]
+
+    SlurmJob.results = results_or_none
+    SlurmJob.watcher = SlurmInfoWatcher(delay_s=30)  # submitit 1.5 would notice after up to 10 minutes

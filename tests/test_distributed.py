@@ -1,0 +1,201 @@
+"""Several processes: those that train one run together, and the jobs of a sweep side by side."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from slow import ENV, dies
+from test_resume import TWO, differences, outcome, run, run_two
+from test_train import curves
+
+from proj.checkpoint import load_checkpoint
+from proj.data.batches import Batches
+from proj.errors import UserError
+from proj.models.classifier import Tally
+from proj.processes import started, starts_more, take_part
+from proj.slurm import slurm_name
+from proj.sweep import own_gpu
+
+# Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
+MATCHED = ["model=mlp", "model.norm=none", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "~callbacks.progress"]
+ONE = [*MATCHED, "trainer=cpu", "dataset.batch_size=10"]
+DIGITS = [*TWO, "seed=2"]
+HALVES = [*MATCHED, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "dataset.batch_size=5"]
+
+
+def assert_same_curves(one: Path, two: Path) -> None:
+    a, b = curves(one), curves(two)
+    tags = a.Tags()["scalars"]
+    assert tags == b.Tags()["scalars"] and {"train/loss", "val/loss", "test/loss"} < set(tags)
+    for tag in tags:
+        if not tag.endswith("per_second"):
+            points = [(event.step, pytest.approx(event.value, rel=1e-4, abs=1e-5)) for event in b.Scalars(tag)]
+            assert [(event.step, event.value) for event in a.Scalars(tag)] == points, tag
+
+
+def assert_one_set_of_files(folder: Path, lives: int = 1) -> None:
+    """In each of a run's lives one process alone wrote into the folder."""
+    names = {file.name for file in folder.iterdir() if not file.name.startswith((".", "events"))}
+    free = {"job.yaml", "train.log", "previous.ckpt"}
+    assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json"}
+    assert len({file.name.split(".")[-2] for file in folder.glob("events*")}) == lives  # processes
+    assert len(list((folder / ".hydra").iterdir())) == 3
+
+
+@pytest.mark.parametrize("optimizer", ("sgd", "adamw"))
+def test_two_processes_with_half_the_batch_train_as_one_with_all_of_it(tmp_path, optimizer):
+    assert run(tmp_path / "one", words=[*ONE, f"optimizer={optimizer}"]) == 0
+    assert run_two(tmp_path / "two", [*HALVES, f"optimizer={optimizer}"]) == [0, 0]
+    assert_same_curves(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize(("examples", "size", "world"), ((105, 5, 2), (105, 10, 1), (1301, 8, 4), (23, 4, 3)))
+def test_processes_share_out_every_batch_evenly_and_no_example_comes_twice(examples, size, world):
+    x, y = torch.arange(float(examples)), torch.arange(examples)
+    loaders = [Batches(x, y, size, lambda x, i, *rest: x[i], True, 1, rank, world) for rank in range(world)]
+    seen = []
+    for number, shares in enumerate(zip(*loaders, strict=True)):
+        sizes = [len(share) for _, share in shares]
+        assert sum(sizes) == loaders[0].size(number) and max(sizes) - min(sizes) <= 1 <= min(sizes)
+        seen += [int(label) for _, share in shares for label in share]
+    assert sorted(seen) == list(range(examples))
+
+
+def test_a_process_without_a_share_of_the_last_batch_leaves_the_mean_alone():
+    tally, logits, y = Tally(3), torch.eye(3), torch.arange(3)
+    tally.update(torch.tensor(0.5), logits, y)
+    tally.update(torch.tensor(float("nan")), logits[:0], y[:0])
+    assert tally.compute()["loss"] == 0.5 and tally.compute()["count"] == 3
+
+
+def test_the_processes_are_those_that_torchrun_or_srun_started(monkeypatch):
+    assert started() is None and slurm_name() is None
+    for name, value in {"ID": 7, "STEP_ID": 0, "STEP_NUM_TASKS": 6, "STEP_NUM_NODES": 3}.items():
+        monkeypatch.setenv(f"SLURM_{'JOB_' * (name == 'ID')}{name}", str(value))
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "2(x3)")
+    assert started() == (2, 3) and slurm_name() == "slurm-7"
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "4,1(x2)")
+    with pytest.raises(UserError, match="give srun --ntasks-per-node"):
+        started()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert started() is None
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert started() == (2, 4)
+    trainer = OmegaConf.create({"devices": "auto", "strategy": "auto"})
+    take_part(trainer)
+    assert trainer == {"devices": 2, "strategy": "ddp", "num_nodes": 4}
+    with pytest.raises(UserError, match="devices=1, but 2 processes were started: leave it out"):
+        take_part(OmegaConf.create({"devices": 1, "strategy": "ddp"}))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "accelerator", "devices", "strategy", "more"),
+    (
+        (0, "auto", "auto", "auto", False),
+        (2, "auto", "auto", "auto", True),
+        (2, "cpu", "auto", "auto", False),
+        (2, "gpu", 1, "auto", False),
+        (2, "gpu", [1], "auto", False),
+        (0, "cpu", 2, "auto", True),
+        (1, "gpu", 1, "ddp", True),
+    ),
+)
+def test_a_job_for_which_lightning_starts_processes_is_known(monkeypatch, gpus, accelerator, devices, strategy, more):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    trainer = OmegaConf.create({"accelerator": accelerator, "devices": devices, "strategy": strategy})
+    assert starts_more(trainer) == more
+
+
+def test_jobs_side_by_side_take_a_gpu_each(configure, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+    def job():
+        return configure("hydra/launcher=joblib", "trainer.accelerator=gpu")
+
+    first, second, third, beside = job(), job(), job(), configure("hydra/launcher=joblib", "trainer=cpu")
+    with own_gpu(first, tmp_path), own_gpu(beside, tmp_path):
+        with own_gpu(second, tmp_path):
+            assert (first.trainer.devices, second.trainer.devices, beside.trainer.devices) == ([0], [1], 1)
+        with own_gpu(third, tmp_path):
+            assert third.trainer.devices == [1]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> dict:
+    """The outcome of a run of two processes that nobody stops."""
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    assert run_two(folder, DIGITS) == [0, 0]
+    return outcome(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", ("by torchrun", "by the first process"))
+def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken, served):
+    env = {**ENV, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": str(int(served == "by the first process"))}
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "proj.train")
+    process = command(*torchrun, *DIGITS, "trainer=default", "trainer.devices=auto", env=env)
+    assert process.returncode == 0, process.stderr
+    (folder,) = tmp_path.glob("outputs/digits/mlp/*")
+    assert process.stdout.count("test accuracy") == 1
+    assert_one_set_of_files(folder)
+    assert differences(unbroken, outcome(folder)) == []
+
+
+@pytest.mark.slow
+def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the_same_bits(command, tmp_path, unbroken):
+    words = [sys.executable, "-m", "proj.train", *DIGITS, "hydra.run.dir=run"]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run" / "last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{other}").exists() and "State:\tZ" not in Path(f"/proc/{other}/status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    process = command("-m", "proj.train", "resume=run")
+    assert process.returncode == 0, process.stderr
+    assert differences(unbroken, outcome(tmp_path / "run")) == []
+
+
+@pytest.mark.slow
+def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command, tmp_path):
+    pruner = ["._target_=optuna.pruners.ThresholdPruner", ".lower=0.6", ".n_warmup_steps=1"]
+    words = [f"++hydra.sweeper.pruner{word}" for word in pruner] + ["~hydra.sweeper.pruner.n_startup_trials"]
+    words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=1e-9,0.05", "sweep_name=s"]
+    process = command("-m", "proj.train", "-m", *HALVES, *words)
+    assert process.returncode == 0, process.stderr
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    (good,), (bad,) = sweep.glob("*0.05"), sweep.glob("*1e-09")
+    assert json.loads((bad / "status.json").read_text())["status"] == "pruned"
+    assert process.stdout.count("test accuracy") == 1 and "Traceback" not in process.stderr
+    assert_one_set_of_files(good)
+    assert run(tmp_path / "one", words=[*ONE, "optimizer.lr=0.05"]) == 0
+    assert_same_curves(tmp_path / "one", good)
+
+
+@pytest.mark.slow
+def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of_its_own_only_itself(command, tmp_path):
+    env = {name: value for name, value in ENV.items() if name != "OMP_NUM_THREADS"}
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3", "trainer.max_epochs=3", "save_every=0"]
+    words += ["trainer=cpu", "~callbacks.progress", "sweep_name=s", *dies(tmp_path, times=2)]
+    process = command("-m", "proj.train", "-m", *words, env=env)
+    assert process.returncode == 1 and "To continue: python -m proj.sweep resume=outputs/sweeps/s" in process.stderr
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", env=env)
+    assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", env=env)
+    assert process.returncode == 0, process.stderr
+    for folder in (tmp_path / "outputs" / "sweeps" / "s").glob("*_seed=*"):
+        threads = load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["threads"]
+        assert threads == max(1, os.cpu_count() // 2)

@@ -1,0 +1,93 @@
+"""Sweeps and runs on a real Slurm of one node."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from slow import ENV, slow
+from slurm import missing, slurm
+from test_distributed import assert_one_set_of_files
+from test_train import curves
+
+from proj.checkpoint import load_checkpoint
+
+pytest.importorskip("submitit", reason="not installed: pip install 'proj[slurm]'")
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
+
+TRAIN = [sys.executable, "-m", "proj.train"]
+WORDS = ["trainer.accelerator=cpu", "~callbacks.progress", "save_every=0.5"]
+LAUNCHER = ["hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=10"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The environment in which commands reach it."""
+    with slurm(tmp_path_factory.mktemp("slurm")) as env:
+        yield {**ENV, **env, "PYTHONPATH": ENV["PYTHONPATH"]}
+
+
+def wait(what, process: subprocess.Popen | None = None) -> None:
+    deadline = time.monotonic() + 150
+    while not what():
+        assert time.monotonic() < deadline and (process is None or process.poll() is None)
+        time.sleep(0.1)
+
+
+def sh(command: str, env: dict, cwd: Path) -> str:
+    return subprocess.run(command, shell=True, env=env, cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+def assert_every_step_once(folder: Path) -> None:
+    steps = [event.step for event in curves(folder).Scalars("val/acc")]
+    assert steps == sorted(set(steps)) and len(steps) == json.loads((folder / "metrics.json").read_text())["epochs"]
+
+
+def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on(cluster, tmp_path):
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, *slow(0.05), "trainer.max_epochs=15", "seed=1,2,3", "sweep_name=s"]
+    with open(tmp_path / "output", "w") as output:
+        process = subprocess.Popen(words, env=cluster, cwd=tmp_path, stdout=output, stderr=output)
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    killed, late, _ = jobs = [sweep / f"{number}_seed={number + 1}" for number in range(3)]
+    wait(lambda: (killed / "last.ckpt").exists(), process)
+    os.kill(int((killed / ".lock").read_text().split()[1]), signal.SIGKILL)
+    wait(lambda: (late / "last.ckpt").exists(), process)
+    number = next((sweep / ".submitit").glob("*_1")).name
+    sh(f"scancel --signal=USR2 {number}", cluster, tmp_path)  # as Slurm does before a job's time is over
+    assert process.wait(240) == 1
+    output = (tmp_path / "output").read_text()
+    assert "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue: python -m proj.sweep" in output
+    assert "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path)
+    words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s"]
+    subprocess.run(words, env=cluster, cwd=tmp_path, check=True, timeout=240)
+    for job in jobs:
+        assert_every_step_once(job)
+
+
+def test_two_tasks_train_a_job_of_a_sweep_in_one_folder(cluster, tmp_path):
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=2", "sweep_name=s"]
+    subprocess.run([*words, "seed=1"], env=cluster, cwd=tmp_path, check=True, timeout=240)
+    (folder,) = tmp_path.glob("outputs/sweeps/s/0*")
+    assert load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["processes"] == 2
+    assert_one_set_of_files(folder)
+    said = "".join(file.read_text() for file in tmp_path.glob("outputs/sweeps/s/.submitit/*/*.out"))
+    assert said.count("test accuracy") == 1
+
+
+def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folder(cluster, tmp_path):
+    words = " ".join(f"'{word}'" for word in [*TRAIN, *WORDS, *slow(0.05), "trainer.max_epochs=15"])
+    script = f'sbatch --parsable --ntasks-per-node=2 --mem=2G --open-mode=append -o said --wrap "srun {words}"'
+    number = sh(script, cluster, tmp_path).strip()
+    folder = tmp_path / "outputs" / "iris" / "iris" / f"slurm-{number}"
+    wait(lambda: (folder / "last.ckpt").exists())
+    sh("sbatch --partition=urgent -n 2 --mem=1G -o urgent --wrap 'sleep 1'", cluster, tmp_path)
+    wait(lambda: "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path))
+    assert not (folder / "metrics.json").exists()
+    wait(lambda: (folder / "metrics.json").exists())
+    assert_one_set_of_files(folder, lives=2)
+    assert_every_step_once(folder)
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name]
