@@ -42,6 +42,7 @@ class Tally(Metric):
             "acc": correct.sum() / total,
             "acc_per_class": correct / count,  # (num_classes,), NaN for a class that never came
             "count": total,
+            "confusion": confusion,
         }
 
 
@@ -72,18 +73,18 @@ class Classifier(LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
 
-    def _step(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], split: str) -> tuple[Tensor, Tensor]:
         x, y = batch
         logits = self(x)
         loss = self.loss(logits, y)
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
-        return loss
+        return loss, logits
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
-        return self._step(batch, "train")
+        return self._step(batch, "train")[0]
 
-    def validation_step(self, batch, batch_idx: int) -> None:
-        self._step(batch, "val")
+    def validation_step(self, batch, batch_idx: int) -> Tensor:
+        return self._step(batch, "val")[1]  # for the dashboard
 
     def test_step(self, batch, batch_idx: int) -> None:
         self._step(batch, "test")
@@ -100,7 +101,8 @@ class Classifier(LightningModule):
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        self.acc_per_class, self.count = results.pop("acc_per_class"), results.pop("count")
+        for name in ("acc_per_class", "count", "confusion"):
+            setattr(self, name, results.pop(name))
         return {f"{split}/{name}": value for name, value in results.items()}
 
     def on_train_epoch_start(self) -> None:
@@ -117,10 +119,14 @@ class Classifier(LightningModule):
             self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
 
     def on_validation_epoch_end(self) -> None:
+        values = self._results("val")
         if self.trainer.state.fn == "fit":
-            self._publish(self._results("val"))
+            for name, better in (("val/acc", torch.fmax), ("val/loss", torch.fmin)):
+                best = self.trainer.callback_metrics.get(f"best/{name}", values[name])
+                values[f"best/{name}"] = better(values[name], best.to(self.device))
+            self._publish(values)
         else:
-            self.log_dict(self._results("val"), sync_dist=True)
+            self.log_dict(values, sync_dist=True)
 
     def _publish(self, values: dict[str, Tensor | float]) -> None:
         """To the curves and to the callbacks that monitor a metric. `self.log` takes 1 ms a value, the steps of a small
