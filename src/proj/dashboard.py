@@ -13,13 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams
 
 from proj.draw import confusion_matrix, tiles
 
-METRICS = ("val/acc", "val/loss", "best/val/acc", "best/val/loss", "test/acc", "test/loss")  # of the HParams tab
+METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss")  # of the HParams tab
 CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
 
 
@@ -62,7 +61,7 @@ class Curves(TensorBoardLogger):
 
     def show(self, tag: str, picture: Image.Image, step: int) -> None:
         png = io.BytesIO()
-        picture.save(png, "PNG")
+        picture.save(png, "PNG", compress_level=3)
         image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png.getvalue())
         self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
@@ -74,16 +73,15 @@ def pixels(x: Tensor, data: LightningDataModule) -> np.ndarray:
     return levels[..., : 3 if levels.shape[3] > 2 else 1].numpy()
 
 
-def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every: int) -> Image.Image:
-    """Those in which the network is the surest. probabilities, y: (N, K) and (N,) of every `every`-th validation
-    example."""
+def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every: int = 1) -> Image.Image:
+    """Those of which the network is surest. probabilities: (N, K), y: (N,), of every `every`-th validation example."""
+    names, (inputs, targets) = data.class_names, data.splits["val"]
     sure, guess = probabilities.max(1)
-    sure[guess == y] = 0
-    worst = sure.topk(min(12, int((guess != y).sum()))).indices
-    inputs, targets = data.splits["val"]
+    wrong = guess != y
+    worst = (sure * wrong).topk(min(12, int(wrong.sum()))).indices
     images = pixels(data.prepare(inputs, (worst * every).to(targets.device), None), data)
-    captions = [(f"{data.class_names[guess[i]]} {sure[i]:.0%}", f"is {data.class_names[y[i]]}") for i in worst.tolist()]
-    return tiles(images, captions, 4, f"{(guess != y).sum():,} of {len(y):,} wrong, the most confident first")
+    captions = [(f"{names[guess[i]]} ({sure[i]:.0%})", f"is {names[y[i]]}") for i in worst.tolist()]
+    return tiles(images, captions, 4, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first")
 
 
 class Dashboard(Callback):
@@ -118,29 +116,20 @@ class Dashboard(Callback):
             writer._get_file_writer().add_summary(summary)
         writer.add_custom_scalars({"training and validation": CHARTS})
         inputs, targets = data.splits["train"]
-        index = torch.linspace(0, len(targets) - 1, 32, device=targets.device).long()
+        index = torch.linspace(0, len(targets) - 1, 16, device=targets.device).long()
         x = data.prepare(inputs, index, None)
         if len(data.input_shape) == 3:
             images, captions = x, [(data.class_names[target],) for target in targets[index].tolist()]
             moved = data.prepare(inputs, index, torch.Generator(targets.device).manual_seed(0))
             if not torch.equal(x, moved):
-                images = torch.stack([x, moved], 1).flatten(0, 1)[:32]  # each beside its augmented self
-                captions = [lines for caption in captions[:16] for lines in (caption, ("augmented",))]
-            trainer.logger.show("inputs/train", tiles(pixels(images, data), captions, 8), 0)
+                images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
+                captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
+            trainer.logger.show("inputs/train", tiles(pixels(images, data), captions, 4), 0)
         with torch.no_grad():
             pl_module.eval()
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
             writer._get_file_writer().add_graph(graph_of(network, x[:1]))
             pl_module.train()
-
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
-        """The gradients' norm in the last step of a window (`trainer.log_every_n_steps`), before they are clipped."""
-        batches = trainer.fit_loop.epoch_loop.batch_idx + 1
-        ends = batches % trainer.log_every_n_steps < trainer.accumulate_grad_batches
-        if (ends or batches == trainer.num_training_batches) and trainer.is_global_zero:
-            gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            norm = get_total_norm(gradients)
-            trainer.logger.log_metrics({"train/grad_norm": norm}, trainer.global_step + 1)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking:
@@ -159,21 +148,15 @@ class Dashboard(Callback):
             return
         seen, self.seen = self.seen, None
         logits, y = (torch.cat(part).cpu() for part in zip(*seen, strict=True))
-        probabilities, data, logger, step = (
-            logits.float().softmax(1),
-            trainer.datamodule,
-            trainer.logger,
-            trainer.global_step,
-        )
-        names = data.class_names
+        probabilities = logits.float().softmax(1).nan_to_num()
+        data, logger, step = trainer.datamodule, trainer.logger, trainer.global_step
         confusion = pl_module.confusion.int().cpu().numpy()
-        logger.show("val/confusion", confusion_matrix(confusion, names), step)
+        logger.show("val/confusion", confusion_matrix(confusion, data.class_names), step)
         if len(data.input_shape) == 3:
             logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
-        for label, name in enumerate(names[:100]):
-            logger.experiment.add_pr_curve(
-                f"val/pr/{name}", (y == label).numpy(), probabilities[:, label].numpy(), step
-            )
+        for label, name in enumerate(data.class_names[:100]):
+            right, sure = (y == label).numpy(), probabilities[:, label].numpy()
+            logger.experiment.add_pr_curve(f"val/pr/{name}", right, sure, step, num_thresholds=51)
         if self.histograms:
             for name, weights in pl_module.network.named_parameters():
                 logger.experiment.add_histogram(f"weights/{name}", weights, step)

@@ -17,7 +17,7 @@ from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 
 IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward")
-IN_MODEL = ("on_train_batch_start", "on_before_optimizer_step", "optimizer_step", "optimizer_zero_grad", "backward")
+IN_MODEL = ("on_train_batch_start", "optimizer_step", "optimizer_zero_grad", "backward")
 IN_MODEL += ("lr_scheduler_step",)
 IN_DATA = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
@@ -102,6 +102,7 @@ class FastEpochLoop(_TrainingEpochLoop):
         current["_current_fx_name"] = "on_before_optimizer_step"
         for step in self.steps:
             step(trainer, model, optimizer)
+        model.on_before_optimizer_step(optimizer)
         optimizer.step()
         counts.step.increment_completed()
         progress.increment_processed()
