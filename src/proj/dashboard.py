@@ -81,7 +81,7 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
     worst = (sure * wrong).topk(min(12, int(wrong.sum()))).indices
     images = pixels(data.prepare(inputs, (worst * every).to(targets.device), None), data)
     captions = [(f"{names[guess[i]]} ({sure[i]:.0%})", f"is {names[y[i]]}") for i in worst.tolist()]
-    return tiles(images, captions, 4, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first")
+    return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first")
 
 
 class Dashboard(Callback):

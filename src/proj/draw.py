@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+WIDTH = 350  # pixels: of one of TensorBoard's cards
 LINE = 16  # pixels from one line of text to the next
 LEVELS = (0, 110, 200, 255)  # of one byte a pixel: paper, light blue, blue, ink; so text is smooth on every shade
 COLOURS = ((255, 107, 8, 8), (255, 174, 81, 20), (255, 214, 156, 40))  # red, green and blue of these
@@ -38,18 +39,18 @@ def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: in
 
 
 def tiles(images: np.ndarray, captions: Sequence[Sequence[str]], columns: int, title: str = "") -> Image.Image:
-    """Images of uint8 (N, H, W, C), C 1 or 3, scaled to about 96 pixels, with a caption's lines below each."""
-    scale = 96 / max(images.shape[1:3])
+    """Images of uint8 (N, H, W, C), C 1 or 3, with a caption's lines below each."""
+    across = (WIDTH - LINE) // columns
+    scale = (across - LINE) / max(images.shape[1:3])
     height, width = (round(side * (int(scale) if scale >= 2 else scale)) for side in images.shape[1:3])
-    across, top = max(width, 96) + LINE, 2 * LINE if title else LINE // 2
-    down = height + LINE * (max(map(len, captions), default=0) + 1)
-    canvas = Image.new("L", (across * columns + LINE, top + down * -(-len(images) // columns)), 255)
+    top, down = 2 * LINE if title else LINE, height + LINE * (max(map(len, captions), default=0) + 1)
+    canvas = Image.new("L", (WIDTH, top + down * -(-len(images) // columns)), 255)
     if title:
-        write(canvas, LINE, LINE, title, 13, 0)
+        write(canvas, LINE, LINE, title, 12, 0)
     places = [(LINE + across * (i % columns), top + down * (i // columns)) for i in range(len(images))]
     for (x, y), lines in zip(places, captions, strict=True):
         for number, line in enumerate(lines):
-            write(canvas, x, y + height + LINE * (number + 0.7), fitted(line, across - 4, 13), 13, 0)
+            write(canvas, x, y + height + LINE * (number + 0.7), fitted(line, across - 4, 12), 12, 0)
     canvas = canvas.convert("RGB" if images.shape[3] == 3 else "L")
     for place, image in zip(places, images, strict=True):
         picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
@@ -61,16 +62,18 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
     """Counts (K, K), rows are the right classes. The shade is the root of a cell's share of its row, so that single
     mistakes show too; names and counts as far as a hundred classes."""
     classes = len(names)
-    cell = max(min(56, 380 // classes), 16 if classes <= 100 else 1600 // classes, 1)
-    size, side = min(14, max(10, cell // 3)), cell * classes
+    size, total = 12 if classes <= 12 else 10, counts.sum()
+    cell = max(16, min(56, 250 // classes), mask(f"{counts.sum(1).max():,}", size).width + 3)
+    cell = cell if classes <= 100 else max(1600 // classes, 1)
+    side = cell * classes
     levels = (6 + 194 * np.sqrt(counts / counts.sum(1, keepdims=True).clip(1))).astype(np.uint8)
     short = [fitted(name, 120, size) for name in names] if classes <= 100 else []
     longest = max((mask(name, size).width for name in short), default=0)
     upright = longest > cell - 4  # where the columns' names have no room
     left, top = longest + LINE, 2 * LINE + (longest + LINE // 2 if upright else LINE)
-    canvas = Image.new("L", (max(left + side, 300) + LINE, top + side + LINE))
-    write(canvas, LINE // 2, LINE, f"{counts.trace() / max(counts.sum(), 1):.2%} of {counts.sum():,} right.", 13)
-    write(canvas, canvas.width - LINE // 2, LINE, "rows: is, columns: predicted", 13, back=1)
+    canvas = Image.new("L", (max(left + side + LINE, WIDTH), top + side + LINE))
+    write(canvas, LINE, LINE, f"{counts.trace() / max(total, 1):.2%} of {total:,} right.", 12)
+    write(canvas, canvas.width - LINE, LINE, "rows: is, columns: predicted", 12, back=1)
     canvas.paste(Image.fromarray(levels.repeat(cell, 0).repeat(cell, 1)), (left, top))
     for place, name in enumerate(short):
         middle = (place + 0.5) * cell
