@@ -6,6 +6,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.nn.utils import get_total_norm
 
 from proj import fast_loop
 from proj.checkpoint import load_checkpoint
@@ -21,6 +22,10 @@ class Recorder(Callback):
 
     def on_train_batch_start(self, trainer, model, batch, batch_idx) -> None:
         self.record("start", trainer, model, batch_idx, len(batch[1]))
+
+    def on_before_optimizer_step(self, trainer, model, optimizer) -> None:
+        self.record("step", trainer, model, float(get_total_norm([p.grad for p in model.network.parameters()])))
+        model.log("norm", 1.0)
 
     def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx) -> None:
         self.record("end", trainer, model, batch_idx, float(outputs["loss"]))
@@ -70,7 +75,9 @@ def counted(function, used: list):
     return wrapper
 
 
-@pytest.mark.parametrize("setting", ("scheduler=onecycle", "scheduler=none", "trainer.precision=bf16-mixed"))
+@pytest.mark.parametrize(
+    "setting", ("scheduler=onecycle", "scheduler=none", "trainer.precision=bf16-mixed", "on_nan=skip")
+)
 def test_the_fast_loop_gives_lightnings_bits_calls_and_curves(both, setting):
     (fast, fast_calls, fast_steps), (own, own_calls, own_steps) = both(setting)
     assert (fast_steps, own_steps) == (10, 0)

@@ -99,7 +99,11 @@ def outcome(folder: Path) -> dict:
             {name: checkpoint, f"{name} resume": {k: state.get(k) for k in ("metrics", "callback_metrics", "stepped")}}
         )
     left |= flat({"metrics.json": json.loads((folder / "metrics.json").read_text())})
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
+    for tag in events.Tags()["images"]:
+        left[f"curve {tag}"] = [(event.step, event.encoded_image_string) for event in events.Images(tag)]
+    for tag in events.Tags()["tensors"]:  # precision against recall
+        left[f"curve {tag}"] = [(event.step, event.tensor_proto.SerializeToString()) for event in events.Tensors(tag)]
     for tag in events.Tags()["scalars"]:
         points = [(event.step, event.value) for event in events.Scalars(tag)]
         left[f"curve {tag}"] = [step for step, _ in points] if "per_second" in tag else points

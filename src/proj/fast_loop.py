@@ -3,7 +3,7 @@
 Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure:
 more than the whole step of a small network. Here a step calls the hooks that somebody wrote, in Lightning's order, and
 counts as Lightning does: the same weights, curves and checkpoints, to the bit. What is not plain (gradient clipping or
-accumulation, several devices, another loader, a hook inside the step) goes Lightning's own way.
+accumulation, several devices, another loader, a hook around the backward pass) goes Lightning's own way.
 """
 
 import lightning.pytorch
@@ -16,8 +16,9 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 
-IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
-IN_MODEL = ("on_train_batch_start", "optimizer_step", "optimizer_zero_grad", "backward", "lr_scheduler_step")
+IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward")
+IN_MODEL = ("on_train_batch_start", "optimizer_step", "optimizer_zero_grad", "backward")
+IN_MODEL += ("lr_scheduler_step",)
 IN_DATA = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
@@ -27,7 +28,7 @@ def written(owner: object, hook: str, base: type) -> bool:
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether a step of this run is forward, backward and the optimizer's step, with no hook between them."""
+    """Whether a step of this run is forward, backward and the optimizer's step, no hook but the one before that."""
     model, precision = trainer.lightning_module, trainer.precision_plugin
     return (
         lightning.pytorch.__version__.startswith("2.6.")  # whose order of hooks and counts this follows
@@ -57,9 +58,9 @@ class FastEpochLoop(_TrainingEpochLoop):
         if self.plain:
             (self.batches,) = data_fetcher.iterator._iterator.iterators
             self.optimizer, self.precision = self.trainer.optimizers[0], self.trainer.precision_plugin
-        self.starts, self.ends = (
+        self.starts, self.steps, self.ends = (
             [getattr(callback, hook) for callback in self.trainer.callbacks if written(callback, hook, Callback)]
-            for hook in ("on_train_batch_start", "on_train_batch_end")
+            for hook in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
         )
 
     def advance(self, data_fetcher) -> None:
@@ -98,6 +99,10 @@ class FastEpochLoop(_TrainingEpochLoop):
                 parameter.grad = None
         counts.zero_grad.increment_completed()
         loss.backward()
+        current["_current_fx_name"] = "on_before_optimizer_step"
+        for step in self.steps:
+            step(trainer, model, optimizer)
+        model.on_before_optimizer_step(optimizer)
         optimizer.step()
         counts.step.increment_completed()
         progress.increment_processed()

@@ -45,13 +45,12 @@ def train(cfg: DictConfig) -> dict:
 def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
     from lightning.pytorch import seed_everything
-    from lightning.pytorch.loggers import TensorBoardLogger
 
     from proj import fast_loop
     from proj.atomic_write import write_atomically
     from proj.changes import refuse_changes, refuse_other_data
     from proj.checkpoint import AtomicCheckpointIO, contents
-    from proj.dashboard import hyperparameters
+    from proj.dashboard import Curves, hyperparameters
     from proj.divergence import SkipNaN
     from proj.precision import set_precision
     from proj.processes import take_part
@@ -110,7 +109,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         cfg.trainer,
         precision=precision,
         callbacks=[resume, *skip_nan, *callbacks.values()],
-        logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
+        logger=Curves(folder, name="", version="", default_hp_metric=False),
         plugins=[AtomicCheckpointIO(), *environment],
         default_root_dir=str(folder),
         enable_progress_bar="progress" in callbacks,

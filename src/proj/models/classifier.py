@@ -45,6 +45,7 @@ class Tally(Metric):
             "acc": correct.sum() / total,
             "acc_per_class": correct / count,  # (num_classes,), NaN for a class that never came
             "count": total,
+            "confusion": confusion,
         }
 
 
@@ -75,22 +76,22 @@ class Classifier(LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
 
-    def _step(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], split: str) -> tuple[Tensor, Tensor]:
         x, y = batch
         logits = self(x)
         loss = self.loss(logits, y)
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
-        return loss
+        return loss, logits
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
-        loss = self._step(batch, "train")
+        loss, _ = self._step(batch, "train")
         processes, loader = self.trainer.world_size, self.trainer.train_dataloader
         if processes > 1 and isinstance(loader, Batches):  # DDP averages over processes: weigh them by their examples
             loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
         return loss
 
-    def validation_step(self, batch, batch_idx: int) -> None:
-        self._step(batch, "val")
+    def validation_step(self, batch, batch_idx: int) -> Tensor:
+        return self._step(batch, "val")[1]  # for the dashboard
 
     def test_step(self, batch, batch_idx: int) -> None:
         self._step(batch, "test")
@@ -107,7 +108,8 @@ class Classifier(LightningModule):
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        self.acc_per_class, self.count = results.pop("acc_per_class"), results.pop("count")
+        for name in ("acc_per_class", "count", "confusion"):
+            setattr(self, name, results.pop(name))
         return {f"{split}/{name}": value for name, value in results.items()}
 
     def on_train_epoch_start(self) -> None:
@@ -115,19 +117,36 @@ class Classifier(LightningModule):
 
     on_train_start = on_train_epoch_start  # an epoch that is resumed half-way does not start
 
+    def on_before_optimizer_step(self, optimizer) -> None:
+        """The gradients' norm in the last step of a window, before they are clipped."""
+        trainer = self.trainer
+        batches = trainer.fit_loop.epoch_loop.batch_idx + 1
+        ends = -batches % trainer.log_every_n_steps < trainer.accumulate_grad_batches
+        if ends or batches == trainer.num_training_batches:
+            gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+            if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
+                trainer.callback_metrics["train/grad_norm"] = torch.stack(torch._foreach_norm(gradients)).norm()
+
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
         last = batch_idx + 1 == self.trainer.num_training_batches
         if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
             values = self._results("train")
+            if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
+                values["train/grad_norm"] = norm
             start, self._window_start = self._window_start, time.perf_counter()
             values["train/examples_per_second"] = self.count / (self._window_start - start)
             self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
 
     def on_validation_epoch_end(self) -> None:
+        values = self._results("val")
         if self.trainer.state.fn == "fit":
-            self._publish(self._results("val"))
+            for name, better in (("acc", torch.fmax), ("loss", torch.fmin)):
+                value = values[f"val/{name}"]
+                best = self.trainer.callback_metrics.get(f"val_best/{name}", value)
+                values[f"val_best/{name}"] = better(value, best.to(value.device))
+            self._publish(values)
         else:
-            self.log_dict(self._results("val"), sync_dist=True)
+            self.log_dict(values, sync_dist=True)
 
     def _publish(self, values: dict[str, Tensor | float]) -> None:
         """To the curves and to the callbacks that monitor a metric. `self.log` takes 1 ms a value, the steps of a small

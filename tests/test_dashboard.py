@@ -1,0 +1,345 @@
+"""What TensorBoard's own server, and a browser, show of runs: one alone, one that was stopped, those of a sweep.
+
+`python tests/test_dashboard.py <folder of runs> <folder>` photographs them.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from PIL import Image
+from test_fast_loop import curves
+
+import proj.train
+from proj.config import build
+from proj.dashboard import mistakes, pixels
+from proj.draw import confusion_matrix, fitted
+
+DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
+RUNS = (
+    "digits/mlp/single",
+    "digits/mlp/stopped",
+    "sweeps/rates/0_optimizer.lr=0.01",
+    "sweeps/rates/1_optimizer.lr=0.1",
+)
+SCALARS = {f"train/{name}" for name in ("loss", "acc", "grad_norm", "examples_per_second")} | {"lr"}
+SCALARS |= {f"{split}/{name}" for split in ("val", "val_best", "test") for name in ("loss", "acc")}
+
+
+class Stop(Callback):
+    """Ends a run in its course: with a signal, at which it saves, or an error, at which it does not."""
+
+    ends: dict = {}
+
+    def on_train_batch_end(self, trainer, *rest) -> None:
+        if end := Stop.ends.pop(trainer.global_step, None):
+            end()
+
+
+def fail() -> None:
+    raise RuntimeError("stopped")
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory) -> Path:
+    """outputs/ as users fill it: a run, the same one stopped twice in its second epoch, a sweep of two jobs."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        stop = f"+callbacks.stop._target_={__name__}.Stop"
+        for name in ("single", "stopped"):
+            Stop.ends = {30: lambda: os.kill(os.getpid(), signal.SIGTERM), 40: fail} if name == "stopped" else {}
+            words = (*DIGITS, stop, "~callbacks.progress", f"hydra.run.dir=outputs/digits/mlp/{name}")
+            for error in (SystemExit, RuntimeError) if Stop.ends else ():
+                with pytest.raises(error):
+                    proj.train.train(proj.config.configure(*words))
+            proj.train.train(proj.config.configure(*words))
+        words = ("-m", "optimizer.lr=0.01,0.1", "sweep_name=rates", "dataset=iris", "trainer.max_epochs=2")
+        patch.setattr(sys, "argv", ["train.py", *words, "callbacks.dashboard.histograms=true", "~callbacks.progress"])
+        proj.train.main()
+    return home / "outputs"
+
+
+@contextmanager
+def tensorboard(logdir: Path, log: Path) -> Iterator[str]:
+    """TensorBoard in a process of its own, on a port that was free; its address."""
+    words = ("-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1", "--port", "0")
+    with open(log, "w") as stderr:
+        process = subprocess.Popen([sys.executable, *words], stderr=stderr)
+    try:
+        while not (found := re.search(r"http://\S+/", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def address(outputs, tmp_path_factory) -> Iterator[str]:
+    """Of a TensorBoard that has read all of `outputs`."""
+    with tensorboard(outputs, tmp_path_factory.mktemp("server") / "log.txt") as address:
+        for _ in range(600):
+            tags = json.load(urlopen(f"{address}data/plugin/scalars/tags"))
+            if len(tags) == len(RUNS) and all("test/acc" in known for known in tags.values()):
+                break
+            time.sleep(0.1)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def ask(address):
+    """ask("scalars/tags", run=…) -> what the server's data API answers; with a body, to a POST."""
+
+    def ask(path: str, body: dict | None = None, **query):
+        content = json.dumps(body).encode() if body is not None else None
+        headers = {"Content-Type": "application/json"} if content else {}
+        return json.load(urlopen(Request(f"{address}data/{path}?{urlencode(query)}", content, headers)))
+
+    return ask
+
+
+def test_each_run_is_shown_once_named_by_its_folder(ask):
+    assert sorted(ask("runs")) == sorted(RUNS)
+
+
+def test_every_run_has_every_curve_without_gaps_or_doubled_steps(ask):
+    tags = ask("plugin/scalars/tags")
+    assert {run: set(known) for run, known in tags.items()} == dict.fromkeys(RUNS, SCALARS)
+    for run in RUNS:
+        epoch, epochs = (21, 3) if "digits" in run else (11, 2)
+        for tag in SCALARS:
+            steps = [step for _, step, _ in ask("plugin/scalars/scalars", run=run, tag=tag)]
+            ends = [epoch * (number + 1) for number in range(epochs)]
+            assert steps == {"val": ends, "tes": ends[-1:]}.get(tag[:3], list(range(1, ends[-1] + 1))), (run, tag)
+
+
+def test_a_run_that_was_stopped_shows_what_one_that_was_not_shows(ask, address):
+    def shown(run: str) -> dict:
+        found = {}
+        for tag in SCALARS - {"train/examples_per_second"}:
+            found[tag] = [point[1:] for point in ask("plugin/scalars/scalars", run=run, tag=tag)]
+        for tag in ask("plugin/images/tags")[run]:
+            for one in ask("plugin/images/images", run=run, tag=tag):
+                picture = urlopen(f"{address}data/plugin/images/individualImage?{one['query']}").read()
+                found.setdefault(tag, []).append((one["step"], picture))
+        for tag in ask("plugin/pr_curves/tags")[run]:
+            curves = ask("plugin/pr_curves/pr_curves", run=run, tag=tag)[run]
+            found[tag] = [{**curve, "wall_time": None} for curve in curves]
+        return found
+
+    left, right = shown(RUNS[0]), shown(RUNS[1])
+    assert len(left) == 10 + 3 + 10 and left.keys() == right.keys()
+    assert [tag for tag in left if left[tag] != right[tag]] == []
+
+
+def test_pictures_come_with_the_first_second_fourth_and_last_validation(ask):
+    tags = ask("plugin/images/tags")
+    digits, iris = {"inputs/train", "val/confusion", "val/mistakes"}, {"val/confusion"}
+    assert [set(tags[run]) for run in RUNS] == [digits, digits, iris, iris]
+    for run in RUNS[:2]:
+        steps = {tag: [one["step"] for one in ask("plugin/images/images", run=run, tag=tag)] for tag in digits}
+        assert steps == {"inputs/train": [0], "val/confusion": [21, 42, 63], "val/mistakes": [21, 42, 63]}
+
+
+def test_precision_recall_curves_of_every_class_and_histograms_where_asked_for(ask):
+    classes = {f"val/pr/{name}" for name in ("setosa", "versicolor", "virginica")}
+    assert set(ask("plugin/pr_curves/tags")[RUNS[2]]) == classes
+    curves = ask("plugin/pr_curves/pr_curves", run=RUNS[2], tag="val/pr/setosa")[RUNS[2]]
+    assert [curve["step"] for curve in curves] == [11, 22] and max(curves[-1]["recall"]) == 1
+    weights = ask("plugin/histograms/tags")
+    assert set(weights) == set(RUNS[2:]) and "weights/0.weight" in weights[RUNS[2]]
+
+
+def test_training_and_validation_share_a_chart(ask):
+    (category,) = ask("plugin/custom_scalars/layout")["category"]
+    charts = {chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]}
+    assert charts == {"loss": ["train/loss", "val/loss"], "accuracy": ["train/acc", "val/acc"]}
+    for tag in charts["accuracy"]:
+        found = ask("plugin/custom_scalars/scalars", run=RUNS[1], tag=tag)
+        assert found["regex_valid"] and list(found["tag_to_events"]) == [tag]
+
+
+def test_hparams_has_a_row_a_run_and_the_same_columns_for_all(ask, outputs):
+    experiment = ask("plugin/hparams/experiment", {})
+    names = [info["name"]["tag"] for info in experiment["metricInfos"]]
+    assert names == ["test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss"]
+    columns = [{"metric": {"tag": name, "group": ""}} for name in names]
+    statuses = ["STATUS_SUCCESS", "STATUS_UNKNOWN", "STATUS_RUNNING", "STATUS_FAILURE"]
+    query = {"startIndex": 0, "sliceSize": 99, "allowedStatuses": statuses, "colParams": columns}
+    groups = ask("plugin/hparams/session_groups", query)["sessionGroups"]
+    sessions = {session["name"]: session for group in groups for session in group["sessions"]}
+    assert sorted(sessions) == sorted(RUNS) and len(groups) == len(RUNS)
+    assert len({frozenset(group["hparams"]) for group in groups}) == 1
+    for run, session in sessions.items():
+        values = {value["name"]["tag"]: value["value"] for value in session["metricValues"]}
+        metrics = json.loads((outputs / run / "metrics.json").read_text())
+        assert set(values) == set(names)
+        assert values["val_best/acc"] == pytest.approx(metrics["val/acc"])
+        assert values["test/loss"] == pytest.approx(metrics["test/loss"])
+    assert {group["hparams"]["lr"] for group in groups if group["hparams"]["dataset"] == "iris"} == {0.01, 0.1}
+
+
+def test_pictures_are_the_pixels_of_the_data(configure):
+    for words in (["dataset=digits"], ["dataset=cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
+        data = build(configure(*words).dataset)
+        data.prepare_data()
+        data.setup()
+        images = data.splits["val"].inputs[:20]
+        assert np.array_equal(pixels(data.normalize(images), data), images.numpy())
+
+
+def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(configure, monkeypatch):
+    """Of every second validation example, as the first of two processes sees them."""
+    data = build(configure("dataset=digits").dataset)
+    data.setup()
+    inputs, targets = data.splits["val"]
+    y = targets[::2]
+    logits = torch.nn.functional.one_hot(y, 10) * 9.0
+    for place, sure in ((5, 4.0), (40, 8.0)):
+        logits[place] = torch.nn.functional.one_hot((y[place] + 1) % 10, 10) * sure
+    drawn = {}
+    monkeypatch.setattr("proj.dashboard.tiles", lambda *arguments: drawn.update(enumerate(arguments)))
+    mistakes(logits.softmax(1), y, data, every=2)
+    assert np.array_equal(drawn[0], inputs[[80, 10]].numpy())
+    shares = [logits[place].softmax(0).max() for place in (40, 5)]
+    assert drawn[1] == [
+        (f"{(y[p] + 1) % 10} ({share:.0%})", f"is {y[p]}") for p, share in zip((40, 5), shares, strict=True)
+    ]
+    assert drawn[3] == f"2 of {len(y)} wrong, the most confident first"
+    monkeypatch.undo()
+    assert mistakes((torch.nn.functional.one_hot(y, 10) * 1.0), y, data).height < 50  # none: the title alone
+
+
+@pytest.mark.parametrize("classes", (2, 3, 10, 100, 300))
+def test_a_confusion_matrix_has_a_cell_for_every_pair_of_classes(classes):
+    counts = np.diag(np.arange(classes) + 1)
+    counts[0, 1] = 1
+    picture = confusion_matrix(counts, [f"a class {n}" for n in range(classes)])
+    assert 350 <= picture.width < 2500 and picture.height < 2500
+    shades = np.array(picture)
+    (last,) = np.nonzero(shades[-17] == 200)  # the pixels of the last cell, the only full one in its row
+    left, top = last[-1] + 1 - len(last) * classes, picture.height - 16 - len(last) * classes
+    corners = shades[top + 1 :: len(last), left + 1 :: len(last)][:classes, :classes]
+    assert (corners.diagonal()[1:] == 200).all() and 100 < corners[0, 1] < 200 and corners[1, 0] == 6
+
+
+def test_a_name_is_cut_to_its_room_and_written_in_the_fonts_letters():
+    assert fitted("automobile", 500, 13) == "automobile"
+    assert fitted("a very long name of a class", 60, 13).endswith("..")
+    assert (fitted("Bär", 500, 13), fitted("猫", 500, 13)) == ("Bar", "?")
+
+
+class Norms(Callback):
+    """The norm of the gradients of every step, before they are clipped."""
+
+    seen: list[float] = []
+
+    def on_before_optimizer_step(self, trainer, model, optimizer) -> None:
+        self.seen.append(float(torch.nn.utils.get_total_norm([p.grad for p in model.network.parameters()])))
+
+
+@pytest.mark.parametrize("setting", ("gradient_clip_val=null", "gradient_clip_val=0.01", "accumulate_grad_batches=4"))
+def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(configure, tmp_path, setting):
+    Norms.seen = []
+    words = (
+        f"trainer.{setting}",
+        "trainer.log_every_n_steps=5",
+        "trainer.max_epochs=24",
+        "trainer.limit_val_batches=1",
+    )
+    proj.train.train(configure(*DIGITS, *words, f"+callbacks.norms._target_={__name__}.Norms"))
+    found = dict(curves(tmp_path / "run")["train/grad_norm"])
+    ends = {5: 1, 10: 2, 15: 3, 20: 5, 21: 6} if "accumulate" in setting else {end: end for end in (5, 10, 15, 20, 21)}
+    steps = [ends[21] * epoch + step for epoch in range(24) for step in ends.values()]
+    assert found == {step: pytest.approx(Norms.seen[step - 1]) for step in steps}
+    assert min(found.values()) > 0.01
+
+
+DRAWN = {  # in each of TensorBoard's pages: an element, and how many of those are drawn
+    "custom_scalars": ("vz-line-chart2 path", "all => all.filter(p => (p.getAttribute('d') ?? '').length > 60).length"),
+    "images": ("tf-image-loader img", "all => all.filter(i => i.complete && i.naturalWidth > 99).length"),
+    "pr_curves": ("vz-line-chart2 path", "all => all.filter(p => (p.getAttribute('d') ?? '').length > 60).length"),
+    "hparams": ("vaadin-grid-cell-content", "all => all.filter(c => c.innerText.trim()).length"),
+}
+
+
+@contextmanager
+def browser(address: str, width=1700, height=1000):
+    """visit(page, least) -> TensorBoard's page in headless Chromium, once `least` of its elements are drawn."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
+    if not (chromium := shutil.which("chromium")):
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        page = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
+        page.set_viewport_size({"width": width, "height": height})
+
+        def visit(tab: str, least: int):
+            page.goto("about:blank")
+            page.goto(f"{address}#{tab}")
+            element, count = DRAWN[tab]
+            for _ in range(600):
+                if page.locator(element).evaluate_all(count) >= least:
+                    return page
+                page.wait_for_timeout(100)
+            raise AssertionError(f"{tab} is not drawn: {page.locator('body').inner_text()[:500]}")
+
+        yield visit
+        page.context.browser.close()
+
+
+@pytest.fixture(scope="module")
+def visit(address):
+    with browser(address) as visit:
+        yield visit
+
+
+def test_a_browser_draws_the_curves_of_all_runs(visit):
+    page = visit("custom_scalars", 2 * 2 * len(RUNS))  # train and val, of loss and accuracy
+    for text in (*RUNS, "training and validation"):
+        assert page.get_by_text(text, exact=True).first.is_visible()
+
+
+def test_a_browser_draws_the_pictures_of_all_runs(visit):
+    page = visit("images", 2 * 3 + 2)
+    assert page.locator("tf-image-loader img").count() == 2 * 3 + 2
+
+
+def test_a_browser_draws_precision_against_recall(visit):
+    visit("pr_curves", 2 * len(RUNS))
+
+
+def test_a_browser_draws_the_table_of_hyperparameters(visit):
+    page = visit("hparams", 11 * (1 + len(RUNS)))
+    cells = [text.strip() for text in page.locator("vaadin-grid-cell-content").all_inner_texts()]
+    assert {*RUNS, "test/acc", "val_best/acc", "val/acc", "lr", "0.010000", "0.10000"} <= set(cells)
+
+
+def photograph(logdir: Path, folder: Path) -> None:
+    """The README's pictures, of 256 colours."""
+    with tensorboard(logdir, folder / "log.txt") as address, browser(address, 1440, 1080) as visit:
+        time.sleep(5)  # until it has read the runs
+        for tab in DRAWN:
+            page = visit(tab, 1)
+            page.wait_for_timeout(3000)
+            page.screenshot(path=folder / f"{tab}.png")
+            Image.open(folder / f"{tab}.png").convert("RGB").quantize(256).save(folder / f"{tab}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    photograph(*map(Path, sys.argv[1:]))
