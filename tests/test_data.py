@@ -1,6 +1,7 @@
 import gzip
 import http.server
 import threading
+import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ import torchvision
 from conftest import write_idx
 
 from proj.config import build
+from proj.data import MNISTDataModule
 from proj.data.batches import Batches
 from proj.data.datamodule import stratified
 from proj.data.images import crop_and_flip, partition
@@ -294,6 +296,27 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):
+    downloads = []
+
+    def source(root, train, download=False):
+        if download:
+            downloads.append(root)
+            time.sleep(0.2)
+            Path(root, "images").touch()
+        elif not Path(root, "images").exists():
+            raise RuntimeError("Dataset not found.")
+
+    settings = {"batch_size": 1, "seed": 0, "val_fraction": 0.1, "split_seed": 0, "mean": None, "std": None}
+    data = [MNISTDataModule(source, str(tmp_path / "data"), **settings, flip=False, shift=0) for _ in range(3)]
+    threads = [threading.Thread(target=each.prepare_data) for each in data]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(downloads) == 1
 
 
 def test_training_and_test_images_of_different_sizes_are_refused(load, tmp_path):

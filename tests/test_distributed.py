@@ -12,6 +12,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from slow import ENV, dies
+from slurm import free_ports
 from test_resume import TWO, differences, outcome, run, run_two
 from test_train import curves
 
@@ -137,11 +138,10 @@ def unbroken(tmp_path_factory) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("served", ("by torchrun", "by the first process"))
-def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken, served):
-    env = {**ENV, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": str(int(served == "by the first process"))}
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "proj.train")
-    process = command(*torchrun, *DIGITS, "trainer=default", "trainer.devices=auto", env=env)
+def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken):
+    (port,) = free_ports(1)
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", "-m", "proj.train")
+    process = command(*torchrun, *DIGITS, "trainer=default", "trainer.devices=auto", fresh=True)
     assert process.returncode == 0, process.stderr
     (folder,) = tmp_path.glob("outputs/digits/mlp/*")
     assert process.stdout.count("test accuracy") == 1
@@ -164,7 +164,7 @@ def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert not (tmp_path / "run" / "metrics.json").exists()
-    process = command("-m", "proj.train", "resume=run")
+    process = command("-m", "proj.train", "resume=run", fresh=True)
     assert process.returncode == 0, process.stderr
     assert differences(unbroken, outcome(tmp_path / "run")) == []
 
@@ -174,7 +174,7 @@ def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command
     pruner = ["._target_=optuna.pruners.ThresholdPruner", ".lower=0.6", ".n_warmup_steps=1"]
     words = [f"++hydra.sweeper.pruner{word}" for word in pruner] + ["~hydra.sweeper.pruner.n_startup_trials"]
     words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=1e-9,0.05", "sweep_name=s"]
-    process = command("-m", "proj.train", "-m", *HALVES, *words)
+    process = command("-m", "proj.train", "-m", *HALVES, *words, fresh=True)
     assert process.returncode == 0, process.stderr
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     (good,), (bad,) = sweep.glob("*0.05"), sweep.glob("*1e-09")
@@ -190,11 +190,11 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     env = {name: value for name, value in ENV.items() if name != "OMP_NUM_THREADS"}
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3", "trainer.max_epochs=3", "save_every=0"]
     words += ["trainer=cpu", "~callbacks.progress", "sweep_name=s", *dies(tmp_path, times=2)]
-    process = command("-m", "proj.train", "-m", *words, env=env)
+    process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
     assert process.returncode == 1 and "To continue: python -m proj.sweep resume=outputs/sweeps/s" in process.stderr
-    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", env=env)
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", env=env, fresh=True)
     assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
-    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", env=env)
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", env=env, fresh=True)
     assert process.returncode == 0, process.stderr
     for folder in (tmp_path / "outputs" / "sweeps" / "s").glob("*_seed=*"):
         threads = load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["threads"]

@@ -13,7 +13,7 @@ def test_jobs_train_side_by_side_with_a_thread_each_and_one_whose_worker_dies_go
     env = {name: value for name, value in ENV.items() if name != "OMP_NUM_THREADS"}
     words = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "seed=1,2", "sweep_name=s", *dies(tmp_path)]
     words += ["trainer=cpu", "trainer.max_epochs=3", "~callbacks.progress", "save_every=0"]
-    process = command("-m", "proj.train", "-m", *words, env=env)
+    process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
     assert process.returncode == 0, process.stderr
     assert (tmp_path / "died0").exists()
     for folder in tmp_path.glob("outputs/sweeps/s/*_seed=*"):

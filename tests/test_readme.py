@@ -18,7 +18,8 @@ BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py"
 LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on
 COMMANDS = {m[1].split(" #")[0].strip() for m in re.finditer(r"^    python -m (proj\..*)$", LINES, re.M)}
 TRAIN = sorted(line for line in COMMANDS if line.startswith("proj.train") and "resume=" not in line)
-SWEEPS = [line for line in TRAIN if " -m " in line]
+LAUNCHED = [line for line in TRAIN if "launcher=" in line or "trainer=ddp" in line]  # run in tests of their own
+SWEEPS = [line for line in TRAIN if " -m " in line and line not in LAUNCHED]
 OTHERS = sorted(COMMANDS - set(TRAIN))
 FEW = ("trainer=debug", "trainer.max_epochs=1", "dataset.batch_size=20")
 
@@ -50,10 +51,17 @@ def words_for(tmp_path, data_dir):
     return words_for
 
 
-@pytest.mark.parametrize("line", [line for line in TRAIN if line not in SWEEPS])
+@pytest.mark.parametrize("line", [line for line in TRAIN if line not in SWEEPS + LAUNCHED])
 def test_every_training_command_runs(command, line, words_for):
     process = command("-m", *here(line), *words_for(line))
     assert process.returncode == 0 and "test accuracy" in process.stdout, process.stderr
+
+
+@pytest.mark.parametrize("line", LAUNCHED)
+def test_every_launcher_and_its_settings_are_there(command, line):
+    words = [word for word in shlex.split(line)[1:] if word != "-m" and not word.startswith("seed=")]
+    process = command("-m", "proj.train", *words, "--cfg", "all")
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize("line", SWEEPS)

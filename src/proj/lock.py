@@ -53,6 +53,16 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same folder."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # read-only, or a file system without locks
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(open(folder / ".lock", "a")), fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder`; the kernel lets go of it when the process dies, however it dies.
 

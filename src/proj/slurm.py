@@ -15,7 +15,7 @@ def slurm_name() -> str | None:
 
 def requeue(number: int) -> None:
     """Queue this Slurm job again where the signal says that its time is up, or where it gives way to another job."""
-    if "SLURM_JOB_ID" not in os.environ:
+    if "SLURM_STEP_ID" not in os.environ:  # without srun its script would begin a new run
         return
     job = os.environ["SLURM_JOB_ID"]
     if "SLURM_ARRAY_JOB_ID" in os.environ:  # one task's id is that of the whole array

@@ -9,6 +9,7 @@ import torch
 from proj.data.datamodule import Split
 from proj.data.images import ImageDataModule
 from proj.errors import UserError
+from proj.lock import alone
 
 
 class TorchvisionDataModule(ImageDataModule):
@@ -24,6 +25,10 @@ class TorchvisionDataModule(ImageDataModule):
         """Download what is missing. Raises UserError if that fails or a file is damaged."""
         if self.splits:
             return
+        with alone(self.data_dir):
+            self._prepare()
+
+    def _prepare(self) -> None:
         try:
             self._train = self._open(train=True)
         except UserError:
