@@ -83,7 +83,7 @@ def main() -> None:
 
     class WithLog(Classifier):
         def training_step(self, batch, batch_idx):
-            loss = self._step(batch, "train")
+            loss, _ = self._step(batch, "train")
             self.log("loss", loss, on_step=True, on_epoch=True)
             return loss
 

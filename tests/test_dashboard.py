@@ -1,8 +1,9 @@
 """What TensorBoard's own server, and a browser, show of runs: one alone, one that was stopped, those of a sweep.
 
-`python tests/test_dashboard.py <folder of runs> <folder>` photographs them.
+`python tests/test_dashboard.py <folder of runs> <folder> images custom_scalars hparams` photographs them.
 """
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+import forks
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,8 @@ from test_fast_loop import curves
 import proj.train
 from proj.config import build
 from proj.dashboard import mistakes, pixels
-from proj.draw import confusion_matrix, fitted
+from proj.draw import confusion_matrix, fitted, font, mask
+from proj.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
 RUNS = (
@@ -68,9 +71,9 @@ def outputs(tmp_path_factory) -> Path:
                 with pytest.raises(error):
                     proj.train.train(proj.config.configure(*words))
             proj.train.train(proj.config.configure(*words))
-        words = ("-m", "optimizer.lr=0.01,0.1", "sweep_name=rates", "dataset=iris", "trainer.max_epochs=2")
-        patch.setattr(sys, "argv", ["train.py", *words, "callbacks.dashboard.histograms=true", "~callbacks.progress"])
-        proj.train.main()
+    words = ("-m", "optimizer.lr=0.01,0.1", "sweep_name=rates", "dataset=iris", "trainer.max_epochs=2")
+    process = forks.run(home, "proj.train", *words, "callbacks.dashboard.histograms=true", "~callbacks.progress")
+    assert process.returncode == 0, process.stderr
     return home / "outputs"
 
 
@@ -195,6 +198,12 @@ def test_hparams_has_a_row_a_run_and_the_same_columns_for_all(ask, outputs):
     assert {group["hparams"]["lr"] for group in groups if group["hparams"]["dataset"] == "iris"} == {0.01, 0.1}
 
 
+def test_the_report_finds_the_curves_among_the_pictures(outputs):
+    run = read_run(outputs / RUNS[1])
+    assert set(run.curves) == {"train/grad_norm"} | {f"{s}/{n}" for s in ("train", "val") for n in ("loss", "acc")}
+    assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2, 3] and len(run.curves["train/loss"]) == 63
+
+
 def test_pictures_are_the_pixels_of_the_data(configure):
     for words in (["dataset=digits"], ["dataset=cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
         data = build(configure(*words).dataset)
@@ -239,10 +248,11 @@ def test_a_confusion_matrix_has_a_cell_for_every_pair_of_classes(classes):
     assert (corners.diagonal()[1:] == 200).all() and 100 < corners[0, 1] < 200 and corners[1, 0] == 6
 
 
-def test_a_name_is_cut_to_its_room_and_written_in_the_fonts_letters():
-    assert fitted("automobile", 500, 13) == "automobile"
-    assert fitted("a very long name of a class", 60, 13).endswith("..")
-    assert (fitted("Bär", 500, 13), fitted("猫", 500, 13)) == ("Bar", "?")
+def test_a_name_is_cut_to_its_room():
+    assert fitted("automobile", 500, 11) == "automobile"
+    short = fitted("a very long name of a class", 60, 11)
+    assert short.endswith("…") and "a very long".startswith(short[:-1]) and font(11).getlength(short) <= 60
+    assert mask("Bär", 11).tobytes() != mask("Bar", 11).tobytes()
 
 
 class Norms(Callback):
@@ -330,16 +340,18 @@ def test_a_browser_draws_the_table_of_hyperparameters(visit):
     assert {*RUNS, "test/acc", "val_best/acc", "val/acc", "lr", "0.010000", "0.10000"} <= set(cells)
 
 
-def photograph(logdir: Path, folder: Path) -> None:
-    """The README's pictures, of 256 colours."""
-    with tensorboard(logdir, folder / "log.txt") as address, browser(address, 1440, 1080) as visit:
+def photograph(logdir: Path, folder: Path, *tabs: str) -> None:
+    """The README's pictures: what they are of, cut out, in 256 colours."""
+    boxes = {"images": (352, 120, 1100, 1470), "custom_scalars": (0, 64, 1100, 592), "hparams": (388, 64, 1900, 334)}
+    with tensorboard(logdir, folder / "log.txt") as address, browser(address, 1900, 1500) as visit:
         time.sleep(5)  # until it has read the runs
-        for tab in DRAWN:
+        for tab in tabs:
             page = visit(tab, 1)
             page.wait_for_timeout(3000)
-            page.screenshot(path=folder / f"{tab}.png")
-            Image.open(folder / f"{tab}.png").convert("RGB").quantize(256).save(folder / f"{tab}.png", optimize=True)
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").crop(boxes[tab])
+            picture.quantize(256).save(folder / f"dashboard_{tab}.png", optimize=True)
+    (folder / "log.txt").unlink()
 
 
 if __name__ == "__main__":
-    photograph(*map(Path, sys.argv[1:]))
+    photograph(*map(Path, sys.argv[1:3]), *sys.argv[3:])
