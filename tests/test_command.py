@@ -45,7 +45,8 @@ def test_a_gpu_that_is_not_there_is_one_sentence(command):
 
 
 def test_full_error_shows_the_traceback(command):
-    process = command("-m", "proj.train", "optimizer.lrr=1", env={**os.environ, "HYDRA_FULL_ERROR": "1"}, fresh=True)
+    env = {name: value for name, value in os.environ.items() if name != "PROJ_FULL_ERROR"} | {"HYDRA_FULL_ERROR": "1"}
+    process = command("-m", "proj.train", "optimizer.lrr=1", env=env, fresh=True)
     assert process.returncode == 1 and "Traceback" in process.stderr
 
 
