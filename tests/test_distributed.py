@@ -22,7 +22,7 @@ from proj.errors import UserError
 from proj.models.classifier import Tally
 from proj.processes import started, starts_more, take_part
 from proj.slurm import slurm_name
-from proj.sweep import own_gpu
+from proj.sweep_job import own_gpu
 
 # Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
 MATCHED = ["model=mlp", "model.norm=none", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "~callbacks.progress"]

@@ -127,8 +127,8 @@ class OptunaSweeper(GridSweeper):
         from hydra.utils import instantiate
         from optuna.trial import TrialState
 
-        from proj.prune import open_study
         from proj.runs import status
+        from proj.search import open_study
 
         space = {key: distribution(o) for key, o in self.swept.items()}
         direction = "maximize" if self.config.mode == "max" else "minimize"

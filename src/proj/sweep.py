@@ -6,17 +6,11 @@ run again, stopped ones continue from their last checkpoint, failed ones are tri
 """
 
 import copy
-import logging
-import multiprocessing
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,19 +19,16 @@ import hydra
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.conf import HydraConf
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from proj.atomic_write import write_atomically
 from proj.config import CONF
-from proj.errors import UserError, explain, run, sentences
-from proj.lock import one_of
-from proj.processes import die_with_parent, rank, started, starts_more
-from proj.results import read_metrics, write_status
+from proj.errors import UserError, run, sentences
+from proj.processes import rank
+from proj.results import read_metrics
 from proj.runs import Loader, status
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
-log = logging.getLogger(__name__)
 
 
 def plain(overrides: list[str]) -> list[str]:
@@ -163,77 +154,6 @@ class Sweep:
     @property
     def how_to_continue(self) -> str:
         return f"To continue: python -m proj.sweep resume={self.folder}"
-
-
-def run_job(cfg: DictConfig) -> float | None:
-    """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
-    from proj.train import train
-
-    OmegaConf.resolve(cfg)
-    folder = Path(cfg.output_dir)
-    if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
-        die_with_parent()
-    if rank() == 0:
-        print(f"\n{folder.name}", flush=True)
-    if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
-        cfg.callbacks.pop("progress", None)  # several at once would draw over each other
-    try:
-        with own_gpu(cfg, folder.parent):
-            apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
-            metrics = train_apart(cfg, folder) if apart else train(cfg)
-        return metrics[cfg.monitor]
-    except SystemExit as stop:
-        if stop.code:
-            raise
-        return None  # not the first process of a job, which says why
-    except Exception as error:
-        sentence = explain(error)
-        log.error("%s", sentence or error, exc_info=sentence is None)
-        return None
-
-
-def train_apart(cfg: DictConfig, folder: Path) -> dict:
-    """`train` in a process of its own, which can die alone. Raises UserError where it fails."""
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
-    env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
-    process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"], env=env)
-    asked = []
-
-    def hand_on(number: int, frame) -> None:
-        asked.append(number)
-        if number != signal.SIGINT:  # Ctrl-C has reached it already
-            process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    before = {number: signal.signal(number, hand_on) for number in numbers}
-    try:
-        code = process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if asked:
-        raise SystemExit(128 + asked[0])
-    if code:
-        if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
-            died = f"signal {signal.Signals(-code).name}, often for lack of memory" if code < 0 else f"exit code {code}"
-            write_status(folder, "failed", f"its process ended with {died}")
-        raise UserError(status(folder)[1])
-    return read_metrics(folder)
-
-
-@contextmanager
-def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
-    """A GPU for this job alone, where jobs run side by side on a machine that has several."""
-    beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
-    if not beside or cfg.trainer.accelerator == "cpu":
-        yield
-        return
-    import torch
-
-    with one_of(folder / ".gpu", torch.cuda.device_count()) as gpu:
-        if gpu is not None:
-            cfg.trainer.devices = [gpu]
-        yield
 
 
 def main() -> None:

@@ -224,7 +224,7 @@ def keep_freed_memory() -> None:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def job(cfg: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        from proj.sweep import run_job
+        from proj.sweep_job import run_job
 
         return run_job(cfg)
     with sentences():  # here, since Hydra would add a line of its own
