@@ -7,7 +7,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -129,21 +129,6 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
         raise
     finally:
         threading.excepthook = hook
-
-
-@contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """A run that fails says why in its folder's status.json."""
-    from proj.results import write_status
-
-    (folder / "status.json").unlink(missing_ok=True)
-    try:
-        yield
-    except Exception as error:
-        with suppress(OSError):  # the disk may be why
-            reason = explain(error) or f"{type(error).__name__}: {error}"
-            write_status(folder, getattr(error, "status", "failed"), reason)
-        raise
 
 
 def run(command: Callable[[], object]) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from proj.atomic_write import write_atomically
+from proj.errors import explain
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:
@@ -21,6 +24,19 @@ def read_metrics(folder: Path) -> dict | None:
 
 def write_status(folder: Path, status: str, reason: str) -> None:
     write_atomically(folder / "status.json", (json.dumps({"status": status, "reason": reason}) + "\n").encode())
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """A run that fails says why in its folder's status.json."""
+    (folder / "status.json").unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        with suppress(OSError):  # the disk may be why
+            reason = explain(error) or f"{type(error).__name__}: {error}"
+            write_status(folder, getattr(error, "status", "failed"), reason)
+        raise
 
 
 def print_table(metrics: dict, monitor: str) -> None:

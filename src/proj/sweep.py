@@ -144,12 +144,13 @@ class Sweep:
             again = shlex.join(["python", "-m", "proj.train", *plain(self.overrides(best.folder.name))])
             print(f"The best again: {again}")
         left = {name: status(self.folder / name) for name in self.unfinished()}
+        if not left:
+            return
         reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
         sentence = f"{len(left)} of {len(self.jobs())} jobs have no result:{reasons}"
-        if best and not failures and all(word == "failed" for word, _ in left.values()):
-            print(sentence if left else "", end="\n" * bool(left))
-        elif left:
+        if failures or not best or any(word != "failed" for word, _ in left.values()):
             raise UserError(f"{sentence}\n{self.how_to_continue}")
+        print(sentence)
 
     @property
     def how_to_continue(self) -> str:

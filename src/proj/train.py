@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
-from proj.errors import UserError, run, run_errors, sentences, told
+from proj.errors import UserError, run, run_errors, sentences
 from proj.processes import die_with_parent, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
@@ -29,6 +29,7 @@ def train(cfg: DictConfig) -> dict:
     Raises UserError for what the user can mend.
     """
     from proj.lock import locked
+    from proj.results import told
 
     OmegaConf.resolve(cfg)
     folder = Path(cfg.output_dir)
