@@ -24,6 +24,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_fast_loop import curves
 
 import proj.train
@@ -151,13 +152,21 @@ def test_a_run_that_was_stopped_shows_what_one_that_was_not_shows(ask, address):
     assert [tag for tag in left if left[tag] != right[tag]] == []
 
 
-def test_pictures_come_with_the_first_second_fourth_and_last_validation(ask):
+def test_pictures_come_with_each_validation(ask):
     tags = ask("plugin/images/tags")
     digits, iris = {"inputs/train", "val/confusion", "val/mistakes"}, {"val/confusion"}
     assert [set(tags[run]) for run in RUNS] == [digits, digits, iris, iris]
     for run in RUNS[:2]:
         steps = {tag: [one["step"] for one in ask("plugin/images/images", run=run, tag=tag)] for tag in digits}
         assert steps == {"inputs/train": [0], "val/confusion": [21, 42, 63], "val/mistakes": [21, 42, 63]}
+
+
+def test_a_long_run_has_pictures_of_ten_validations_of_powers_of_two_and_of_the_last_one(configure, tmp_path):
+    stop = ("callbacks=early_stopping", "callbacks.early_stopping.patience=17", "optimizer.lr=1e-9")
+    proj.train.train(configure("trainer.max_epochs=30", "test=false", *stop))
+    events = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0}).Reload()
+    epochs = [image.step / 11 for image in events.Images("val/confusion")]
+    assert epochs == [*range(1, 11), 16, 18]
 
 
 def test_precision_recall_curves_of_every_class_and_histograms_where_asked_for(ask):

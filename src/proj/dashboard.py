@@ -87,9 +87,9 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
 class Dashboard(Callback):
     """Writes to the run's TensorBoard logger what are no metrics.
 
-    The pictures of a validation are drawn for the first, second, fourth, eighth, … and the last epoch's: by their
-    number, so that a run that was stopped and goes on leaves the same ones. Of several processes the first draws the
-    examples that it has seen; the confusion matrix is of all.
+    The first ten validations are drawn, then the 16th, 32nd, 64th, …, and the last: TensorBoard shows ten pictures of a
+    kind. A run that was stopped and goes on leaves the same ones. Of several processes the first draws the examples
+    that it has seen; the confusion matrix is of all.
     hyperparameters: flat, the same keys in every run, never None.
     histograms: of all weights too, with the pictures.
     """
@@ -99,7 +99,7 @@ class Dashboard(Callback):
     def __init__(self, histograms: bool = False) -> None:
         self.histograms = histograms
         self.validations = 0
-        self.seen: list[tuple[Tensor, Tensor]] | None = None  # logits and targets, where a validation is to be drawn
+        self.seen: list[tuple[Tensor, Tensor]] | None = None  # logits and targets of a validation that is not drawn yet
 
     def state_dict(self) -> dict[str, int]:
         return {"validations": self.validations}
@@ -135,15 +135,22 @@ class Dashboard(Callback):
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
         self.validations += 1
-        last = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
-        due = last or self.validations.bit_count() == 1  # a power of two
-        self.seen = [] if due and trainer.is_global_zero else None
+        self.seen = [] if trainer.is_global_zero else None
 
     def on_validation_batch_end(self, trainer, pl_module: LightningModule, outputs, batch, batch_idx, *rest) -> None:
         if self.seen is not None:
             self.seen.append((outputs, batch[1]))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.validations <= 10 or self.validations.bit_count() == 1:  # a power of two
+            self._draw(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
+            self._draw(trainer, pl_module)
+        self.seen = None
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self.seen:
             return
         seen, self.seen = self.seen, None
