@@ -174,17 +174,23 @@ def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid
         }
 
 
-def test_an_isolated_job_that_dies_costs_itself_alone(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_an_isolated_job_that_dies_costs_itself_alone_and_is_told_of_once(tmp_path, monkeypatch):
     (tmp_path / "crash.py").write_text(
         "import os\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
-        "    def __init__(self, at):\n        self.at = at\n"
-        "    def on_train_start(self, trainer, module):\n        self.at and os._exit(7)\n"
+        "    def __init__(self, how):\n        self.how = how\n"
+        "    def on_train_start(self, trainer, module):\n"
+        "        if self.how == 'die':\n            os._exit(7)\n"
+        "        if self.how == 'break':\n            raise RuntimeError('a bug')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.at=true,false", "isolate=true")
-    code, _, err = sweep(tmp_path, "sweep_name=x", *crash)
+    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.how=die,break,none", "isolate=true")
+    code, out, err = sweep(tmp_path, "sweep_name=x", *crash)
     assert code == 1 and "failed: its process ended with exit code 7" in err
-    assert statuses(tmp_path / "outputs/sweeps/x") == ["failed", "finished"]
+    folder = tmp_path / "outputs/sweeps/x"
+    assert statuses(folder) == ["failed", "failed", "finished"]
+    (log,) = folder.glob("1_*/train.log")
+    assert (out + err).count("Traceback") == log.read_text().count("Traceback") == 1 and "a bug" in log.read_text()
 
 
 def test_a_sweeps_file_names_its_values_and_the_command_line_wins(tmp_path, data_dir):

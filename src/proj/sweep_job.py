@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,10 +52,9 @@ def run_job(cfg: DictConfig) -> float | None:
 
 
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
-    """`train` in a process of its own, which can die alone. Raises UserError where it fails."""
+    """`train` in a process of its own, which can die alone. Raises UserError where it fails, with all that it said."""
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
-    process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"], env=env)
     asked = []
 
     def hand_on(number: int, frame) -> None:
@@ -62,20 +62,27 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
         if number != signal.SIGINT:  # Ctrl-C has reached it already
             process.send_signal(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    before = {number: signal.signal(number, hand_on) for number in numbers}
-    try:
-        code = process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with tempfile.TemporaryFile("w+") as stderr:  # for the job's log
+        process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"], env=env, stderr=stderr)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+        before = {number: signal.signal(number, hand_on) for number in numbers}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        stderr.seek(0)
+        said = stderr.read().strip()
+    if asked or not code:
+        print(said, end="\n" * bool(said), file=sys.stderr)
     if asked:
         raise SystemExit(128 + asked[0])
     if code:
         if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
             died = f"signal {signal.Signals(-code).name}, often for lack of memory" if code < 0 else f"exit code {code}"
-            write_status(folder, "failed", f"its process ended with {died}")
-        raise UserError(status(folder)[1])
+            said = f"{said}\nits process ended with {died}".strip()
+            write_status(folder, "failed", said.splitlines()[-1])
+        raise UserError(said.removeprefix("error: "))
     return read_metrics(folder)
 
 
