@@ -19,6 +19,11 @@ import pytest
         ("dataset=digits dataset.val_fraction=1", "val_fraction=1 is not a number above 0 and below 1"),
         ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
         ("dataset=digits model=iris", "dataset=digits is image data: use model=cnn or model=mlp"),
+        ("optimizer.lr=null", "optimizer.lr=null is not a number, such as 0.03"),
+        ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
+        ("scheduler=null", "scheduler=none is the empty one"),
+        ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
+        ("monitor=val/loss", "monitor=val/loss mode=max would keep the worst checkpoint: use mode=min."),
         ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
         ("optimizer.lr=[", "error: "),
         ("iris", "error: "),
@@ -36,6 +41,17 @@ def test_arguments_that_lightning_refuses_are_one_sentence(command):
     process = command("-m", "proj.train", "+trainer.foo=1")
     assert process.returncode == 1 and "unexpected keyword argument 'foo'" in process.stderr
     assert len(process.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("callbacks", ("default", "early_stopping"))
+def test_a_metric_that_a_model_of_ones_own_does_not_have_is_one_sentence(command, tmp_path, callbacks):
+    (tmp_path / "mine.py").write_text("from proj.models import MLP\nclass Mine(MLP):\n    pass\n")
+    words = ("model=mlp", "model._target_=mine.Mine", "monitor=val/f1", "trainer.max_epochs=1")
+    process = command(
+        "-m", "proj.train", *words, f"callbacks={callbacks}", env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    assert process.returncode == 1 and "monitor=val/f1 does not exist. Did you mean" in process.stderr
+    assert process.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in process.stderr
 
 
 def test_a_gpu_that_is_not_there_is_one_sentence(command):

@@ -11,7 +11,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.errors import UserError, sentences
+from proj.errors import UserError, choose, sentences
 
 
 def whole(low: int) -> tuple[str, Callable]:
@@ -71,9 +71,8 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "mode": ("min or max", lambda value: value in ("min", "max")),
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
-
-
 WORDS = ("sweep_name", "mode", "on_nan")
+MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
 
 
 def check(cfg: DictConfig) -> None:
@@ -95,11 +94,16 @@ def check(cfg: DictConfig) -> None:
 
 
 def check_ranges(cfg: DictConfig) -> None:
-    """Raises UserError for a value out of its range."""
+    """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and (isinstance(value, str) != (key in WORDS) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
+    if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
+        choose("monitor", str(cfg.monitor), MONITORS)
+    best = MONITORS.get(cfg.monitor, cfg.mode)
+    if cfg.mode != best:
+        raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
 
 
 @cache
@@ -112,13 +116,12 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     parsed = [override for override in OverridesParser.create().parse_overrides(overrides) if not override.is_delete()]
     loader = GlobalHydra.instance().config_loader()
     groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
-    if len(groups) == len(parsed):
-        return
-    defaults = composed(loader, *groups)
-    for key in (override.key_or_group for override in parsed if override.input_line not in groups):
-        default, value = OmegaConf.select(defaults, key), OmegaConf.select(cfg, key)
-        if RANGES.get(key) is SIZE:
-            continue
+    keys = [override.key_or_group for override in parsed if override.input_line not in groups]
+    for key in keys:
+        value = OmegaConf.select(cfg, key)
+        if key in RANGES and (type(value) in (int, float) or RANGES[key] is SIZE):
+            continue  # `check_ranges` looks at it, and needs no defaults
+        default = OmegaConf.select(composed(loader, *groups), key)
         if isinstance(default, bool):
             fits, words = isinstance(value, bool), "true or false"
         elif isinstance(default, int | float):
@@ -127,8 +130,9 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             fits, words = isinstance(value, ListConfig), f"a list, such as {default}"
         else:
             continue
-        if not fits and value is not None:
-            raise UserError(f"{key}={value} is not {words}.")
+        empty_too = key.endswith((".mean", ".std")) or words.startswith("true")  # they may be left open
+        if not fits and (value is not None or not empty_too):
+            raise UserError(f"{key}={'null' if value is None else value} is not {words}.")
 
 
 class Check(Callback):

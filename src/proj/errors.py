@@ -72,6 +72,10 @@ def explain(error: BaseException) -> str | None:
     if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):
         group, option, options = missing.groups()
         return f"{group}={option} does not exist." + nearest(option, options.split())
+    if text.startswith("Config group override must be"):
+        return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
+    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
+        return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         return " ".join(str(cause).split("\n    full_key")[0].split())
     if isinstance(error, HydraException):
