@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["torchvision", "proj.train", "proj.changes", "proj.progress_bar", "proj.resume", "proj.models", "proj.data"]
+    ["torchvision", "proj.train", "proj.dashboard", "proj.progress_bar", "proj.resume", "proj.models", "proj.data"]
 )
 
 

@@ -87,6 +87,13 @@ def test_the_validation_part_is_that_of_the_training(digits):
     assert (digits / "evaluation_val.json").is_file() and (digits / "evaluation_val_confusion.png").is_file()
 
 
+def test_all_is_every_example_of_every_part(digits, tmp_path):
+    _, known = load_model(digits / "best.ckpt")
+    y = torch.cat([split.targets for split in open_data(known).splits.values()])
+    found = evaluate(digits / "best.ckpt", split="all", output=str(tmp_path))
+    assert np.sum(found["confusion"], 1).tolist() == y.bincount().tolist() and found["examples"] == 1797
+
+
 def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     found = evaluate(digits / "best.ckpt", split="train")
@@ -115,7 +122,7 @@ def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accur
     chosen = (y == 7) | (y == 2)
     data.splits["test"] = data.splits["test"]._replace(inputs=inputs[chosen], targets=(y[chosen] == 2).long())
     data.class_names = ["7", "2"]
-    monkeypatch.setattr(proj.evaluate, "open_data", lambda *_: data)
+    monkeypatch.setattr(proj.evaluate, "open_data", lambda *_, **__: data)
     found = evaluate(digits / "best.ckpt", dataset="some", output=str(tmp_path))
     whole = figures(digits)["test/acc_per_class"]
     assert {name: acc for name, acc in found["acc_per_class"].items() if acc is not None} == {k: whole[k] for k in "27"}
@@ -140,7 +147,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
         (("run={run}", "ckpt={run}/best.ckpt"), "name either a checkpoint"),
         (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt"),
         (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
-        (("run={run}", "split=all"), "split=all does not exist. Did you mean 'val'? Options: test, train, val."),
+        (("run={run}", "split=vall"), "split=vall does not exist. Did you mean 'val'? Options: all, test, train, val."),
         (("run={run}", "tta=maybe"), "tta=maybe does not exist. Options: false, true."),
         (("run={run}", "val"), "'val' is not of the form key=value"),
         (("ckpt={run}/metrics.json",), "is truncated or is not a checkpoint"),

@@ -19,6 +19,7 @@ from proj.config import build
 from proj.data.resized import OnDisk, read_image
 from proj.data.table import encode
 from proj.errors import UserError
+from proj.evaluate import evaluate
 from proj.train import train
 
 COLUMNS = [
@@ -456,6 +457,9 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, lim
     _, contents = load_model(tmp_path / "run" / "best.ckpt")
     assert contents["class_names"] == ["blue", "green", "red"] and contents["input_shape"] == [3, 16, 16]
     assert len(contents["mean"]) == 3 and contents["columns"] is None
+    new = write_photos(tmp_path / "new", 2, ["red"])
+    found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))
+    assert (found["acc"], found["examples"], found["acc_per_class"]["blue"]) == (1, 2, None)
     elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
     assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
@@ -471,6 +475,26 @@ def test_a_table_trains_from_one_command(configure, tmp_path):
     network, contents = load_model(tmp_path / "run" / "best.ckpt")
     x = encode([["10.5", "a"], ["0.5", ""]], contents["columns"])
     assert [contents["class_names"][i] for i in network(x).argmax(1)] == ["yes", "no"]
+
+
+def test_a_table_that_the_model_has_not_seen_is_measured_whole(configure, mistake, tmp_path):
+    rows = [["x", "kind", "y"], *([i % 2 * 10 + i / 50, "ab"[i // 2 % 2], ("no", "yes")[i % 2]] for i in range(100))]
+    train(configure("dataset=csv", f"data_dir={write_table(tmp_path / 't.csv', rows)}", "dataset.target=y"))
+    new = write_table(tmp_path / "new.csv", [["y", "extra", "kind", "x"], ["yes", 1, "a", 10.5], ["no", 2, "", 11.5]])
+    words = (f"run={tmp_path}/run", f"data_dir={new}")
+    assert "Data that the model has not seen is measured whole with split=all." in mistake("proj.evaluate", *words)
+    write_table(tmp_path / "other.csv", [*rows, [50, "a", "yes"]])
+    sentence = mistake("proj.evaluate", f"run={tmp_path}/run", f"data_dir={tmp_path}/other.csv")
+    assert "other columns or values than the training's: split=all" in sentence
+    found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))
+    assert found["examples"] == 2 and found["confusion"] == [[0, 1], [0, 1]]
+    for content, sentence in (
+        ([["y", "kind"], ["yes", "a"]], "has no column 'x', which the model takes. Options: kind, y."),
+        ([["x", "kind", "y"], [1, "a", "maybe"]], "has a class 'maybe', which the model does not know."),
+        ([["x", "kind", "y"], [1, "a", ""]], "has no row with a class."),
+    ):
+        write_table(new, content)
+        assert sentence in mistake("proj.evaluate", *words, "split=all")
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 6
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run_in_one_folder(command, tmp_path):
     words = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=2", "hydra.run.dir=run")
     process = command("-m", "proj.train", *words, fresh=True)

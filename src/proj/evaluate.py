@@ -1,7 +1,7 @@
 """Measure a checkpoint: python -m proj.evaluate ckpt=<file> key=value …
 
   ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
-  split=test       or val, train
+  split=test       or val, train; all: every example of data new to the model
   tta=true         average over mirror images and one-pixel moves
   dataset=<name>   another dataset of the same shape, prepared as the model's
   data_dir=<path>  where the data lies, if no longer where the training found it
@@ -29,10 +29,11 @@ from proj.options import run, writing
 SHOWN = 30  # mistakes in the picture, classes in the table
 
 
-def open_data(known: dict, dataset: str = "", data_dir: str = "", download: bool = True):
+def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bool = False, download: bool = True):
     """The datamodule of a checkpoint, or another one of the same shape, normalised as the model was trained.
 
-    known: the checkpoint's `contents`. Raises UserError where the data is missing or does not fit.
+    known: the checkpoint's `contents`. everything: all examples as the test part.
+    Raises UserError where the data is missing or does not fit.
     """
     stored = known["config"]["dataset"]
     chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.").dataset) if dataset else dict(stored)
@@ -45,8 +46,13 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", download: bool
     data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
     if download:
         data.prepare_data()
-    data.setup()
     names = known["class_names"]
+    try:
+        data.load_all(known["columns"], names) if everything else data.setup()
+    except UserError as error:
+        if everything or "test_fraction" not in chosen:
+            raise
+        raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
     if list(data.input_shape) != list(known["input_shape"]) or data.num_classes > len(names):
         given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, known["input_shape"]))
         raise UserError(
@@ -55,7 +61,8 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", download: bool
         )
     if data.columns != known["columns"]:
         raise UserError(
-            "the table has other columns or values than the training's: use python -m proj.predict for new rows."
+            "the table has other columns or values than the training's: split=all measures all of its rows, "
+            "python -m proj.predict takes rows without a class."
         )
     return data
 
@@ -84,7 +91,7 @@ def classify(model, data, known: dict, tta: bool):
 
 def evaluate(
     path: Path,
-    split: Literal["test", "val", "train"] = "test",
+    split: Literal["test", "val", "train", "all"] = "test",
     tta: bool = False,
     dataset: str = "",
     data_dir: str = "",
@@ -104,11 +111,11 @@ def evaluate(
     model, known = load_model(path)
     if tta and "flip" not in known["config"]["dataset"]:
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
-    data = open_data(known, dataset, data_dir)
+    data = open_data(known, dataset, data_dir, everything=split == "all")
     columns, rows = known["class_names"], data.class_names
-    if not dataset and data.checksum() != known["data"]:
+    if not dataset and split != "all" and data.checksum() != known["data"]:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
-    inputs, y = data.splits[split]
+    inputs, y = data.splits["test" if split == "all" else split]
     if set(rows) <= set(columns):
         y, rows = torch.tensor([columns.index(name) for name in rows])[y], columns
     else:
@@ -169,8 +176,9 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     """The figures, and a row a class, at most 80 columns wide."""
     console = Console(highlight=False)
     top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
+    part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     console.print(
-        f"{metrics['examples']:,} {metrics['split']} examples of {metrics['dataset']}{', augmented' * metrics['tta']}\n"
+        f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{', augmented' * metrics['tta']}\n"
         f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   macro F1 {metrics['macro_f1']:.2%}\n"
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}"
     )

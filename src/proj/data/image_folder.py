@@ -61,6 +61,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.data_dir, self.cache_dir = os.path.abspath(data_dir), Path(cache_dir).expanduser()
         self.shape = (*((size, size) if isinstance(size, int) else size), channels)
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
+        self.draws = True  # the parts that have no folder
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
     def load(self) -> None:
@@ -85,6 +86,10 @@ class ImageFolderDataModule(ImageDataModule):
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
         examples = [array for part in parts.values() for array in (images.facts[part, 0], targets[part])]
         self._checksum = f"{zlib.crc32(np.concatenate(examples)):08x}"
+
+    def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
+        self.draws = False
+        super().load_all(columns, class_names)
 
     def checksum(self) -> str:
         """Of the images' own checksums and the targets: nothing is read again."""
@@ -131,6 +136,8 @@ class ImageFolderDataModule(ImageDataModule):
     def _parts(self, targets: Tensor, part_of: Tensor) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""
         given = {name: (part_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
+        if not self.draws:
+            return given
         fractions = {"test": self.test_fraction, "val": self.val_fraction}
         fractions = {name: fraction for name, fraction in fractions.items() if not len(given[name])}
         drawn = draw_parts(targets[given["train"]], self.class_names, fractions, self.split_seed)

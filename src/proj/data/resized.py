@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -126,3 +127,6 @@ class OnDisk:
 
     def to(self, device: torch.device | str) -> "OnDisk":
         return OnDisk(self.images, self.numbers, device)
+
+    def together(self, parts: Sequence["OnDisk"]) -> "OnDisk":
+        return OnDisk(self.images, torch.cat([part.numbers for part in parts]), self.device)

@@ -175,23 +175,9 @@ class CSVDataModule(InMemoryDataModule):
         self.fractions = {"test": test_fraction, "val": val_fraction}
 
     def load(self) -> None:
-        try:
-            with open(self.file, newline="", encoding="utf-8-sig") as lines:
-                rows = read_table(lines, str(self.file))
-        except OSError as error:
-            raise UserError(
-                f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
-            ) from error
-        first = 2 if isinstance(self.target, str) or has_header(rows) else 1  # the number of the first row of data
-        self.names = rows.pop(0) if first == 2 else [""] * len(rows[0])
-        self.names = [name or f"column {place}" for place, name in enumerate(self.names)]
-        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
-            raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
-        target = self._place("target", self.target)
+        rows, first, target, labelled = self._read()
         words = {self._place("categorical", key) for key in self.categorical}
         inputs = set(range(len(self.names))) - {target, *(self._place("drop", key) for key in self.drop)}
-
-        labelled = [i for i, row in enumerate(rows) if row[target].lower() not in MISSING - {"none"}]
         labels = [rows[i][target] for i in labelled]
         self.class_names = sorted(set(labels), key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
@@ -210,6 +196,49 @@ class CSVDataModule(InMemoryDataModule):
         self.input_shape = tuple(x.shape[1:])
         self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
         self._describe(len(rows) - len(labelled), [self.names[i] for i in columns if i not in used])
+
+    def load_all(self, columns: list[dict], class_names: list[str]) -> None:
+        """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
+
+        Raises UserError for a missing column or an unknown class.
+        """
+        rows, first, target, labelled = self._read()
+        codes, names = {name: code for code, name in enumerate(class_names)}, [column["name"] for column in columns]
+        missing = [name for name in names if name not in self.names]
+        strange = [rows[i][target] for i in labelled if rows[i][target] not in codes]
+        if missing:
+            what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], self.names)
+            raise UserError(f"{self.file} has {what}")
+        if strange:
+            what = f"a class {strange[0]!r}, which the model does not know." + nearest(strange[0], class_names)
+            raise UserError(f"{self.file} has {what}")
+        if not labelled:
+            raise UserError(f"{self.file} has no row with a class.")
+        places = [self.names.index(name) for name in names]
+        x = encode([[row[place] for place in places] for row in rows], columns, first)
+        x = x[torch.tensor(labelled)]
+        self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
+        self.splits = {"test": Split(x, torch.tensor([codes[rows[i][target]] for i in labelled]))}
+
+    def _read(self) -> tuple[list[list[str]], int, int, list[int]]:
+        """(Rows, the number of the first in the file, place of the target, indices of rows with a class); sets `names`.
+
+        Raises UserError for a file that is no table.
+        """
+        try:
+            with open(self.file, newline="", encoding="utf-8-sig") as lines:
+                rows = read_table(lines, str(self.file))
+        except OSError as error:
+            raise UserError(
+                f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
+            ) from error
+        first = 2 if isinstance(self.target, str) or has_header(rows) else 1
+        self.names = rows.pop(0) if first == 2 else [""] * len(rows[0])
+        self.names = [name or f"column {place}" for place, name in enumerate(self.names)]
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
+        target = self._place("target", self.target)
+        return rows, first, target, [i for i, row in enumerate(rows) if row[target].lower() not in MISSING - {"none"}]
 
     def _place(self, setting: str, key: str | int | None) -> int:
         """The place of a column that a setting names. Raises UserError if there is none."""
