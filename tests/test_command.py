@@ -23,6 +23,7 @@ import pytest
         ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
         ("scheduler=null", "scheduler=none is the empty one"),
         ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
+        ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
         ("monitor=val/loss", "monitor=val/loss mode=max would keep the worst checkpoint: use mode=min."),
         ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
         ("optimizer.lr=[", "error: "),
@@ -37,9 +38,18 @@ def test_a_mistake_is_one_sentence_with_exit_code_1_and_leaves_nothing(command, 
     assert not list(tmp_path.glob("outputs/*/*/*"))
 
 
-def test_arguments_that_lightning_refuses_are_one_sentence(command):
-    process = command("-m", "proj.train", "+trainer.foo=1")
-    assert process.returncode == 1 and "unexpected keyword argument 'foo'" in process.stderr
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("model.activation=ReLu", "model.activation=ReLu does not exist. Did you mean 'ReLU'?"),
+        ("+trainer.foo=1", "unexpected keyword argument 'foo'"),
+        ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
+        ("scheduler.total_steps=-1", "the scheduler does not take its settings: Expected positive integer total_steps"),
+    ),
+)
+def test_arguments_that_the_model_lightning_or_torch_refuses_are_one_sentence(command, words, sentence):
+    process = command("-m", "proj.train", words)
+    assert process.returncode == 1 and sentence in process.stderr
     assert len(process.stderr.splitlines()) == 1
 
 

@@ -172,7 +172,7 @@ def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the
 @pytest.mark.slow
 def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command, tmp_path):
     pruner = ["._target_=optuna.pruners.ThresholdPruner", ".lower=0.6", ".n_warmup_steps=1"]
-    words = [f"++hydra.sweeper.pruner{word}" for word in pruner] + ["~hydra.sweeper.pruner.n_startup_trials"]
+    words = [f"++hydra.sweeper.pruner{word}" for word in pruner]
     words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=1e-9,0.05", "sweep_name=s"]
     process = command("-m", "proj.train", "-m", *HALVES, *words, fresh=True)
     assert process.returncode == 0, process.stderr

@@ -90,7 +90,7 @@ def test_the_validation_part_is_that_of_the_training(digits):
 def test_all_is_every_example_of_every_part(digits, tmp_path):
     _, known = load_model(digits / "best.ckpt")
     y = torch.cat([split.targets for split in open_data(known).splits.values()])
-    found = evaluate(digits / "best.ckpt", split="all", output=str(tmp_path))
+    found = evaluate(digits / "best.ckpt", split="all", dataset="digits", output=str(tmp_path))
     assert np.sum(found["confusion"], 1).tolist() == y.bincount().tolist() and found["examples"] == 1797
 
 
@@ -148,6 +148,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
         (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt"),
         (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
         (("run={run}", "split=vall"), "split=vall does not exist. Did you mean 'val'? Options: all, test, train, val."),
+        (("run={run}", "split=all"), "split=all is for data that the model has not seen: name it with data_dir=…"),
         (("run={run}", "tta=maybe"), "tta=maybe does not exist. Options: false, true."),
         (("run={run}", "val"), "'val' is not of the form key=value"),
         (("ckpt={run}/metrics.json",), "is truncated or is not a checkpoint"),

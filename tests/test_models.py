@@ -183,6 +183,8 @@ def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():
 
 def test_tta_is_reported_beside_the_plain_accuracy(configure, tmp_path):
     metrics = train(configure("dataset=digits", "trainer=debug", "tta=true"))
+    examples = metrics["epochs"] * 3 * 64  # of three batches, not of all
+    assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(examples)
     assert {"test/acc", "test/acc_tta"} <= metrics.keys()
     with pytest.raises(UserError, match="tta=true moves images, and iris has none"):
         train(configure("tta=true", folder=tmp_path / "again"))

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -276,6 +277,15 @@ def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, 
     assert data.class_names == ["blue", "green", "red"]
     assert sizes["val"] == ([3, 0, 3] if val else [1, 1, 1]) and sizes["test"] == ([4, 0, 4] if test else [2, 2, 2])
     assert sizes["train"] == [10 - (not val) * (2 if test else 1) - (not test) * 2] * 3
+
+
+def test_a_class_without_a_test_image_has_no_accuracy(configure, tmp_path):
+    write_photos(tmp_path / "in" / "train", 4)
+    write_photos(tmp_path / "in" / "test", 2, ("red", "blue"))
+    words = (f"data_dir={tmp_path / 'in'}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "model=mlp")
+    metrics = train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", "dataset.batch_size=4"))
+    assert metrics["test/acc_per_class"]["green"] is None
+    json.dumps(metrics, allow_nan=False)
 
 
 def test_images_of_every_kind_look_the_same(tmp_path):

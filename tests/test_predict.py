@@ -12,7 +12,7 @@ import proj.pictures
 from proj.checkpoint import load_model
 from proj.errors import UserError
 from proj.evaluate import evaluate, open_data
-from proj.predict import predict
+from proj.predict import predict, read_tables
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,13 @@ def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, cont
     (tmp_path / "table.csv").write_bytes(content)
     found = mistake("proj.predict", f"ckpt={iris}", f"input={tmp_path}/table.csv")
     assert sentence in found and "table.csv" in found
+
+
+def test_columns_whose_names_differ_in_their_brackets_are_two(tmp_path):
+    columns = [{"name": f"temp ({end})", "mean": 0.0, "std": 1.0} for end in ("min", "max")]
+    (tmp_path / "t.csv").write_text("temp (max),temp (min)\n2,1\n")
+    (one,) = read_tables([str(tmp_path / "t.csv")], columns)
+    assert one[1].tolist() == [1, 2]
 
 
 def test_ones_own_photos_are_evaluated_and_predicted_as_the_training_saw_them(trained, tmp_path_factory, tmp_path):

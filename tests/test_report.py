@@ -177,7 +177,7 @@ def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path):
         report([tmp_path])
     write_run(tmp_path / "run")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"could not be written .*: name another folder, output=<folder>"):
+    with pytest.raises(UserError, match=r"could not be written .*: name another place, output="):
         report([tmp_path / "run"], tmp_path / "file")
 
 

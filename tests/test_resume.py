@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import proj.atomic_write
 import proj.checkpoint
 from proj.checkpoint import load_checkpoint
-from proj.config import configure
+from proj.config import configure, stored_config
 from proj.errors import UserError
 from proj.resume import newest_checkpoint
 from proj.train import train
@@ -185,6 +185,24 @@ def test_a_finished_run_says_so_and_does_nothing(unbroken, capsys):
     assert metrics["epochs"] == 3 and (unbroken[0] / "last.ckpt").stat().st_mtime_ns == before
 
 
+def test_a_finished_run_that_was_not_tested_is_tested_when_that_is_asked_for(tmp_path):
+    words = ("trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress")
+    assert "test/acc" not in train(configure(*words, "test=false"))
+    assert 0 < train(configure(*words))["test/acc"] <= 1
+
+
+def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):
+    words = ("scheduler=none", "optimizer.lr=1e-9", "~callbacks.progress")  # the first epoch stays the best
+    train(configure(*words, "trainer.max_epochs=2", f"hydra.run.dir={tmp_path / 'old'}"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    before = (tmp_path / "new" / "best.ckpt").read_bytes()
+    for epochs in (3, 4):
+        metrics = train(stored_config(tmp_path / "new", [f"trainer.max_epochs={epochs}"]))
+        assert metrics["epochs"] == epochs and metrics["best_epoch"] == 1
+        assert metrics["checkpoint"] == str(tmp_path / "new" / "best.ckpt") and not (tmp_path / "old").exists()
+    assert (tmp_path / "new" / "best.ckpt").read_bytes() == before
+
+
 def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
     words = [*WORDS, "scheduler=none"]
     assert run(tmp_path / "long", words=words) == 0
@@ -194,9 +212,13 @@ def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
     assert [key for key in found if "test/" not in key] == []  # it was tested once more, at the end of its first life
 
 
-@pytest.mark.parametrize("change", ("optimizer.lr=0.01", "dataset.batch_size=50", "trainer.max_epochs=4", "seed=4"))
+@pytest.mark.parametrize(
+    "change",
+    ("optimizer.lr=0.01", "dataset.batch_size=50", "trainer.max_epochs=4", "seed=4", "+trainer.sync_batchnorm=true"),
+)
 def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
-    with pytest.raises(UserError, match=f"{change.split('=')[0]}: .* in the run, {change.split('=')[1]} now"):
+    key, value = change.removeprefix("+").split("=")
+    with pytest.raises(UserError, match=f"{key}: .* in the run, {value.title() if value == 'true' else value} now"):
         train(configure(*WORDS, change, f"hydra.run.dir={unbroken[0]}"))
 
 
@@ -208,6 +230,25 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_is_used(unb
     path, _ = newest_checkpoint(folder)
     assert path.name == "previous.ckpt" and (folder / "last.ckpt.damaged").read_bytes() == content
     assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", (OSError(5, "Input/output error"), RuntimeError("can't allocate memory")))
+def test_a_checkpoint_that_cannot_be_read_for_now_is_not_damaged(unbroken, tmp_path, monkeypatch, error):
+    shutil.copytree(unbroken[0], tmp_path / "run")
+
+    def fail(*args, **settings):
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises((UserError, RuntimeError), match=r"cannot be read \(Input/output error\)|allocate"):
+        newest_checkpoint(tmp_path / "run")
+    assert not list(tmp_path.glob("run/*.damaged"))
+
+
+@pytest.mark.parametrize("word", ("trainer=cpu", "save_every=[1]", "save_every=true", "optimizer.lr=x"))
+def test_what_a_run_that_goes_on_cannot_take_is_one_sentence(unbroken, word):
+    with pytest.raises(UserError, match=r"takes single settings|is not a number"):
+        stored_config(unbroken[0], [word])
 
 
 @pytest.mark.parametrize("content", (b"", b"PK\x03\x04", b"<html></html>"))

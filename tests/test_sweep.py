@@ -193,6 +193,11 @@ def test_an_isolated_job_that_dies_costs_itself_alone_and_is_told_of_once(tmp_pa
     assert (out + err).count("Traceback") == log.read_text().count("Traceback") == 1 and "a bug" in log.read_text()
 
 
+def test_joblib_with_one_worker_runs_the_jobs_in_this_process(tmp_path):
+    code, out, err = sweep(tmp_path, "seed=1,2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+    assert code == 0 and "2 runs (finished)" in out, err
+
+
 def test_a_sweeps_file_names_its_values_and_the_command_line_wins(tmp_path, data_dir):
     code, out, err = sweep(
         tmp_path, "sweep=lr_mnist_mlp", "optimizer.lr=0.001,0.002", "seed=7", f"data_dir={data_dir}", "test=false"
@@ -208,7 +213,8 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
 
 
 def test_a_search_counts_its_trials_over_resumes_and_repeats_none(tmp_path):
-    code, _, err = sweep(tmp_path, *SEARCH, "hydra.sweeper.n_trials=3")
+    no_pruner = "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner"
+    code, _, err = sweep(tmp_path, *SEARCH, "hydra.sweeper.n_trials=3", no_pruner)
     assert code == 0 and len(trials(tmp_path)) == 3, err
     frozen = tmp_path / "outputs/sweeps/s/conf/dataset/iris.yaml"
     frozen.write_text(frozen.read_text().replace("batch_size: 10", "batch_size: 21"))
@@ -248,7 +254,7 @@ def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
         "optimizer.lr=1e30,1e-9,1",
         "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
     ]
-    words += ["+hydra.sweeper.pruner.lower=0.6", "~hydra.sweeper.pruner.n_startup_trials"]
+    words += ["+hydra.sweeper.pruner.lower=0.6"]
     words += ["hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler", "hydra.sweeper.n_trials=10"]
     code, out, err = sweep(tmp_path, *words)
     states = {trial.params["optimizer.lr"]: trial.state.name for trial in trials(tmp_path)}

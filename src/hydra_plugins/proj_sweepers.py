@@ -127,6 +127,7 @@ class OptunaSweeper(GridSweeper):
         from hydra.utils import instantiate
         from optuna.trial import TrialState
 
+        from proj.results import read_metrics
         from proj.runs import status
         from proj.search import open_study
 
@@ -149,7 +150,7 @@ class OptunaSweeper(GridSweeper):
                 how, _ = status(self.kept.folder / name)
                 if how not in ("finished", "pruned", "failed"):
                     return  # the launcher gave up
-                value = self.kept.result(name, self.config.monitor) if how == "finished" else None
+                value = read_metrics(self.kept.folder / name)[self.config.monitor] if how == "finished" else None
                 study.tell(number, value, {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}.get(how))
 
     def freeze(self, number: int, params: dict) -> str:

@@ -10,11 +10,11 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.errors import UserError
-from proj.runs import flat
+from proj.runs import NO_MATTER, flat
 
-FREE = ("output_dir", "data_dir", "dataset.data_dir", "callbacks.", "save_every", "on_nan", "test", "tta", "fast_loop")
-FREE += ("trainer.", "sweep_name", "isolate", "trial", "dataset.cache_dir", "dataset.memory_limit_mb")
-FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.precision", "trainer.limit_train")
+FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")
+FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip", "trainer.precision", "trainer.limit_train")
+FIXED += ("trainer.sync_batchnorm", "trainer.overfit")
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:

@@ -65,7 +65,9 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "trainer.max_epochs": whole(1),
     "trainer.log_every_n_steps": whole(1),
     "trainer.check_val_every_n_epoch": whole(1),
+    "trainer.limit_train_batches": ABOVE_ZERO,
     "trainer.limit_val_batches": ABOVE_ZERO,
+    "trainer.limit_test_batches": ABOVE_ZERO,
     "trainer.accumulate_grad_batches": whole(1),
     "sweep_name": ("a name of letters, digits and . _ -", lambda value: bool(re.fullmatch(r"[\w.-]*\w", value))),
     "mode": ("min or max", lambda value: value in ("min", "max")),
@@ -97,10 +99,15 @@ def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and (isinstance(value, str) != (key in WORDS) or not holds(value)):
+        kind = str if key in WORDS else (int, float, ListConfig) if RANGES[key] is SIZE else (int, float)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
     if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
         choose("monitor", str(cfg.monitor), MONITORS)
+    if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
+        raise UserError(
+            f"trainer.precision={cfg.trainer.precision} leaves such steps out itself: leave on_nan=skip out."
+        )
     best = MONITORS.get(cfg.monitor, cfg.mode)
     if cfg.mode != best:
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")

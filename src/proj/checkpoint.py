@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from proj.atomic_write import write_atomically
 from proj.config import build
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError
+from proj.errors import OUT_OF_MEMORY, UserError
 
 
 class DamagedCheckpoint(UserError):
@@ -89,7 +89,11 @@ def load_checkpoint(path: str | Path) -> dict:
             f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
             "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
+    except OSError as error:  # a file server that is away is no damage
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except Exception as error:
+        if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
+            raise
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
     if not isinstance(checkpoint, dict) or "proj" not in checkpoint:
         raise UserError(f"{path} is not a checkpoint of this project.")

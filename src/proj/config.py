@@ -86,6 +86,12 @@ def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     cfg = OmegaConf.load(folder / "config.yaml")
     OmegaConf.set_struct(cfg, True)
-    cfg.merge_with_dotlist([*overrides, f"output_dir={folder}"])
+    for word in overrides:
+        if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
+            raise UserError(
+                f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."
+            )
+    cfg.merge_with_dotlist(overrides)
+    cfg.output_dir = str(folder)
     check_ranges(cfg)
     return cfg

@@ -33,9 +33,20 @@ def choose(key: str, value: str, options: dict):
     return options[value]
 
 
+@contextmanager
+def settings_of(what: str) -> Iterator[None]:
+    """Raises UserError for the errors by which torch refuses an argument."""
+    try:
+        yield
+    except (TypeError, ValueError, IndexError) as error:
+        raise UserError(f"{what} does not take its settings: {error}") from error
+
+
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and what it came from."""
-    while error:
+    seen: list[BaseException] = []
+    while error and error not in seen:  # what is raised again while another is handled makes a circle
+        seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
 

@@ -111,6 +111,8 @@ def evaluate(
     model, known = load_model(path)
     if tta and "flip" not in known["config"]["dataset"]:
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
+    if split == "all" and not (data_dir or dataset):
+        raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
     data = open_data(known, dataset, data_dir, everything=split == "all")
     columns, rows = known["class_names"], data.class_names
     if not dataset and split != "all" and data.checksum() != known["data"]:
@@ -124,7 +126,8 @@ def evaluate(
     results, logits = classify(model, data, known, tta)
 
     size = len(columns)
-    confidence, predicted = logits.softmax(1).max(1)
+    shares = logits.softmax(1)
+    confidence, predicted = shares.max(1)
     right = predicted == y
     confusion = torch.bincount(y * size + predicted, minlength=size**2).view(size, size)[: len(rows)]
     mistakes = (~right).nonzero().flatten()
@@ -139,7 +142,7 @@ def evaluate(
         "acc": results["test/acc"],
         "top3_acc": (logits.topk(min(3, size)).indices == y[:, None]).any(1).float().mean().item(),
         "macro_f1": multiclass_f1_score(logits, y, size, average="macro").item(),
-        "calibration_error": multiclass_calibration_error(logits, y, size, n_bins=15).item(),
+        "calibration_error": multiclass_calibration_error(shares, y, size, n_bins=15).item(),
         "acc_per_class": {
             name: (row[k] / row.sum()).item() if row.sum() else None
             for k, (name, row) in enumerate(zip(rows, confusion, strict=True))

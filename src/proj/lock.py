@@ -13,7 +13,7 @@ from proj.errors import UserError
 
 
 def take(file: IO, attempts: int = 4) -> None:
-    """Raises BlockingIOError where another process has it for longer than `is_locked` looks at it."""
+    """Retries for 0.15 s, since `is_locked` holds it for a moment. Raises BlockingIOError if it is still taken."""
     for attempt in range(1, attempts + 1):
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,12 +53,12 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same folder."""
+def alone(file: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same lock file."""
     with ExitStack() as stack:
         with suppress(OSError):  # read-only, or a file system without locks
-            folder.mkdir(parents=True, exist_ok=True)
-            fcntl.flock(stack.enter_context(open(folder / ".lock", "a")), fcntl.LOCK_EX)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(open(file, "a")), fcntl.LOCK_EX)
         yield
 
 

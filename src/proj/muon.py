@@ -64,7 +64,10 @@ class Muon(Optimizer):
                 if weight.grad is None:
                     continue
                 gradient = weight.grad.add(weight, alpha=group["decay"])
-                velocity = self.state[weight].setdefault("velocity", torch.zeros_like(weight))
+                state = self.state[weight]
+                if not state:
+                    state["velocity"] = torch.zeros_like(weight)
+                velocity = state["velocity"]
                 velocity.mul_(group["momentum"]).add_(gradient)
                 update = gradient.add_(velocity, alpha=group["momentum"])
                 if group["muon"]:

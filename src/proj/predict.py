@@ -94,13 +94,14 @@ def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
         rows = read_table(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), file)
-        given = [plain(cell) for cell in rows[0]]
-        headed = {plain(name) for name in names} <= set(given)
+        exact = set(names) <= set(rows[0]) or len(set(map(plain, names))) < len(names)
+        wanted, given = (names, rows[0]) if exact else ([*map(plain, names)], [*map(plain, rows[0])])
+        headed = set(wanted) <= set(given)
         if headed:
-            places = [given.index(plain(name)) for name in names]
+            places = [given.index(name) for name in wanted]
             rows = [[row[place] for place in places] for row in rows[1:]]
         elif has_header(rows):
-            missing = [name for name in names if plain(name) not in given]
+            missing = [name for name, word in zip(names, wanted, strict=True) if word not in given]
             raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
         try:
             inputs = encode(rows, columns, first=1 + headed)

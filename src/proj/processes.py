@@ -17,7 +17,7 @@ from proj.errors import UserError
 
 
 def rank() -> int:
-    """This process's number among all; the first writes the files. As Lightning reads it, without its import."""
+    """This process's number among all; the first writes the files. From names that Lightning reads too."""
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return int(next((os.environ[name] for name in names if name in os.environ), 0))
 

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from proj.atomic_write import write_atomically
 from proj.errors import UserError, sentences
+from proj.options import writing
 from proj.runs import Run, find_runs
 
 LONGEST = 30  # rows in the terminal; the files have them all
@@ -137,7 +138,7 @@ def draw_table(comparison: dict, joined: bool) -> Table:
     return table
 
 
-def told(common: dict) -> str:
+def as_words(common: dict) -> str:
     """Of the settings that all runs share, those that tell most, as words of a command line."""
     quiet = ("_target_", "_partial_", "accepts", "kind")
     chosen = {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
@@ -149,7 +150,7 @@ def print_comparison(comparison: dict, console: Console) -> None:
     count = sum((row["status"] for row in rows), Counter())
     runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
     console.print(f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}")
-    if words := told(comparison["common"]):
+    if words := as_words(comparison["common"]):
         console.print(f"all with {words}", style="dim", markup=False)
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
@@ -159,17 +160,6 @@ def print_comparison(comparison: dict, console: Console) -> None:
     for place, row in enumerate(rows[:3], 1):
         if checkpoint := row["runs"][0].checkpoint:
             console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
-
-
-def write(path: Path, content: str) -> None:
-    """Raises UserError where the file cannot be written; an old one then stays."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content.encode())
-    except OSError as error:
-        raise UserError(
-            f"{path} could not be written ({error.strerror}): name another folder, output=<folder>."
-        ) from None
 
 
 def csv_text(comparison: dict) -> str:
@@ -217,7 +207,7 @@ def html_text(comparison: dict, title: str, folder: Path) -> str:
             for run in row["runs"]
         ]
         rows.append(row | spreads | {"runs": runs})
-    data = comparison | {"title": title, "told": told(comparison["common"]), "rows": rows}
+    data = comparison | {"title": title, "told": as_words(comparison["common"]), "rows": rows}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return Path(__file__).with_suffix(".html").read_text(encoding="utf-8").replace("{{data}}", text)
 
@@ -229,8 +219,10 @@ def report(folders: list[Path], output: Path | None = None) -> dict[str, Any]:
     """
     comparison, output = compare(find_runs(folders)), output or folders[0]
     print_comparison(comparison, Console())
-    write(output / "report.csv", csv_text(comparison))
-    write(output / "report.html", html_text(comparison, " ".join(map(str, folders)), output))
+    html = html_text(comparison, " ".join(map(str, folders)), output)
+    for name, text in {"report.csv": csv_text(comparison), "report.html": html}.items():
+        with writing(output / name):
+            write_atomically(output / name, text.encode())
     print(f"{output / 'report.html'}\n{output / 'report.csv'}")
     return comparison
 

@@ -27,7 +27,7 @@ def write_status(folder: Path, status: str, reason: str) -> None:
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
+def tells_why(folder: Path) -> Iterator[None]:
     """A run that fails says why in its folder's status.json."""
     (folder / "status.json").unlink(missing_ok=True)
     try:
@@ -49,7 +49,10 @@ def print_table(metrics: dict, monitor: str) -> None:
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{augmented}   loss {metrics['test/loss']:.4f}")
         per_class = metrics["test/acc_per_class"].items()
         table.add_row(
-            "per class", "  ".join(f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class)
+            "per class",
+            "  ".join(
+                f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class if share is not None
+            ),
         )
     table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}   {monitor} {metrics[monitor]:.4f}")
     table.add_row("parameters", f"{metrics['parameters']:,}")

@@ -77,7 +77,7 @@ class Resume(Callback):
 
     described: what every checkpoint says about itself. stop_at_nan: see `Divergence`.
     state: `load_checkpoint(…)["resume"]` of the run to continue.
-    Several processes agree on it once a window of steps (`trainer.log_every_n_steps`).
+    Several processes decide together, once every `trainer.log_every_n_steps` steps, whether to save or to stop.
     """
 
     def __init__(self, folder: Path, seed: int, seconds: float, described: dict, stop_at_nan: bool, state: dict | None):
@@ -225,8 +225,14 @@ class Resume(Callback):
         loop["epoch_loop.batch_progress"]["is_last_batch"] = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
-        for callback in trainer.checkpoint_callbacks:  # Lightning 2.6 saves the score and does not read it
-            callback.current_score = checkpoint["callbacks"][callback.state_key]["current_score"]
+        for callback in trainer.checkpoint_callbacks:
+            state, here = checkpoint["callbacks"][callback.state_key], callback.dirpath
+            callback.current_score = state["current_score"]  # Lightning 2.6 saves the score and does not read it
+            old = state["dirpath"]  # the folder may have moved
+            for key in ("best_model_path", "kth_best_model_path"):
+                state[key] = state[key].replace(old, here, 1)
+            state["best_k_models"] = {path.replace(old, here, 1): k for path, k in state["best_k_models"].items()}
+            state["dirpath"] = here
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None

@@ -16,8 +16,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from proj.errors import UserError
 from proj.lock import is_locked
 
-FREE = ("seed", "output_dir", "data_dir", "save_every", "fast_loop", "callbacks.progress", "callbacks.dashboard")
-FREE += ("sweep_name", "isolate", "trial", "trainer.devices")
+# Settings that change no result: where files lie, how often a run is saved, how it is shown and started.
+NO_MATTER = ("output_dir", "data_dir", "dataset.data_dir", "dataset.cache_dir", "dataset.memory_limit_mb", "save_every")
+NO_MATTER += ("fast_loop", "callbacks.progress", "callbacks.dashboard", "sweep_name", "isolate", "trial")
 INFINITE = (math.inf, -math.inf)
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
 
@@ -30,10 +31,7 @@ class Run:
     config: dict[str, Any]
     metrics: dict[str, Any]
     curves: dict[str, list[tuple[float, float]]]
-
-    @property
-    def status(self) -> str:
-        return status(self.folder)[0]
+    status: str
 
     @property
     def checkpoint(self) -> Path | None:
@@ -43,13 +41,11 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration, without the seed and where the files lie."""
-        free = (".dirpath", ".data_dir")
+        """The configuration, without the seed and what changes no result."""
+        free = (*NO_MATTER, "seed", "trainer.devices", "callbacks.best.dirpath")
         seed = (".seed", self.config.get("seed"))  # the dataset has it too
         return {
-            key: value
-            for key, value in self.config.items()
-            if not key.startswith(FREE) and not key.endswith(free) and (key[-5:], value) != seed
+            key: value for key, value in self.config.items() if not key.startswith(free) and (key[-5:], value) != seed
         }
 
     def value(self, metric: str, mode: str) -> float | None:
@@ -89,8 +85,8 @@ def status(folder: Path) -> tuple[str, str]:
         return "finished", ""
     if is_locked(folder):
         return "running", ""
-    if told := read(folder / "status.json", json.loads, "/"):
-        return str(told.get("status")), str(told.get("reason"))
+    if said := read(folder / "status.json", json.loads, "/"):
+        return str(said.get("status")), str(said.get("reason"))
     if (folder / "last.ckpt").is_file() or (folder / "previous.ckpt").is_file():
         return "interrupted", ""
     return "started" if (folder / "config.yaml").is_file() or (folder / ".hydra").is_dir() else "queued", ""
@@ -151,7 +147,8 @@ def read_run(folder: Path) -> Run:
         for tag, points in curves.items()
         if not tag.endswith("_per_second")
     }
-    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves)
+    how, _ = status(folder)
+    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves, how)
 
 
 def find_runs(folders: list[Path]) -> list[Run]:

@@ -25,7 +25,6 @@ from proj.atomic_write import write_atomically
 from proj.config import CONF
 from proj.errors import UserError, run, sentences
 from proj.processes import rank
-from proj.results import read_metrics
 from proj.runs import Loader, status
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
@@ -124,9 +123,6 @@ class Sweep:
 
     def overrides(self, name: str) -> list[str]:
         return self.job(name)["hydra"]["overrides"]["task"]
-
-    def result(self, name: str, monitor: str) -> float:
-        return read_metrics(self.folder / name)[monitor]
 
     def unfinished(self) -> list[str]:
         return [name for name in self.jobs() if status(self.folder / name)[0] not in ("finished", "pruned")]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.atomic_write import write_atomically
 from proj.errors import UserError, explain
@@ -28,15 +28,16 @@ def run_job(cfg: DictConfig) -> float | None:
     """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
     from proj.train import train
 
-    OmegaConf.resolve(cfg)
-    folder = Path(cfg.output_dir)
     if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
         die_with_parent()
-    if rank() == 0:
-        print(f"\n{folder.name}", flush=True)
-    if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
-        cfg.callbacks.pop("progress", None)  # several at once would draw over each other
     try:
+        OmegaConf.resolve(cfg)
+        folder = Path(cfg.output_dir)
+        if rank() == 0:
+            print(f"\n{folder.name}", flush=True)
+        if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
+            with open_dict(cfg):
+                cfg.callbacks.pop("progress", None)  # several at once would draw over each other
         with own_gpu(cfg, folder.parent):
             apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
             metrics = train_apart(cfg, folder) if apart else train(cfg)

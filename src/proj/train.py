@@ -29,7 +29,7 @@ def train(cfg: DictConfig) -> dict:
     Raises UserError for what the user can mend.
     """
     from proj.lock import locked
-    from proj.results import told
+    from proj.results import tells_why
 
     OmegaConf.resolve(cfg)
     folder = Path(cfg.output_dir)
@@ -39,7 +39,7 @@ def train(cfg: DictConfig) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         if rank():
             return train_in(folder, cfg)
-        with locked(folder), told(folder):
+        with locked(folder), tells_why(folder):
             return train_in(folder, cfg)
 
 
@@ -47,11 +47,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
     from lightning.pytorch import seed_everything
 
-    from proj import fast_loop
     from proj.atomic_write import write_atomically
     from proj.changes import refuse_changes, refuse_other_data
-    from proj.checkpoint import AtomicCheckpointIO, contents
-    from proj.dashboard import Curves, hyperparameters
+    from proj.checkpoint import contents
     from proj.divergence import SkipNaN
     from proj.precision import set_precision
     from proj.processes import take_part
@@ -71,26 +69,15 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         refuse_changes(state["proj"]["config"], config, folder)
         if state["resume"]["stopped_early"]:
             epochs = state["epoch"]
-        finished = state["resume"]["finished"] and state["epoch"] >= epochs
-        if finished and (metrics := read_metrics(folder)):
+        metrics = read_metrics(folder) if state["resume"]["finished"] and state["epoch"] >= epochs else None
+        asked = {"test/acc": cfg.test, "test/acc_tta": cfg.test and cfg.tta}
+        if metrics and all(name in metrics for name, wanted in asked.items() if wanted):
             if rank() == 0:
                 print(f"This run is finished; its figures are in {folder}/metrics.json.")
             return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
-    data = build(cfg.dataset)
-    data.prepare_data()
-    data.setup()
-    model = build(
-        cfg.model,
-        input_shape=data.input_shape,
-        num_classes=data.num_classes,
-        optimizer=build(cfg.optimizer),
-        scheduler=build(cfg.scheduler),
-    )
-    if cfg.tta and len(data.input_shape) != 3:
-        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
-    model.tta = cfg.tta
+    data, model = build_data_and_model(cfg)
     precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator)
     config["trainer"]["precision"] = precision
     if cfg.compile:
@@ -103,28 +90,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         rewind_curves(folder, state["resume"]["lengths"] if state else {})
     resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
-    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
-    if "dashboard" in callbacks:
-        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
-    trainer = build(
-        cfg.trainer,
-        precision=precision,
-        callbacks=[resume, *skip_nan, *callbacks.values()],
-        logger=Curves(folder, name="", version="", default_hp_metric=False),
-        plugins=[AtomicCheckpointIO(), *environment],
-        default_root_dir=str(folder),
-        enable_progress_bar="progress" in callbacks,
-    )
+    trainer = build_trainer(folder, cfg, data, precision, [resume, *skip_nan], environment)
     trainer.fit_loop.max_epochs = epochs
-    if cfg.trial:
-        from proj.prune import Prune
-
-        trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
-    if cfg.fast_loop:
-        fast_loop.install(trainer)
-    # A hundred points a run at least, also where it has few steps.
-    steps = len(data.train_dataloader()) * cfg.trainer.max_epochs
-    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, steps // 100))
     if trainer.is_global_zero:
         train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
         device = trainer.strategy.root_device
@@ -133,17 +100,68 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 
     trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
-    best, metrics = figures(cfg, folder, callbacks["best"], trainer, model, data, resume.seconds)
+    best, metrics = figures(cfg, folder, trainer, resume.seconds)
     if cfg.test:
         model.load_state_dict(best["state_dict"])
         metrics |= trainer.test(model, data, verbose=False)[0]
-        metrics["test/acc_per_class"] = dict(zip(data.class_names, model.acc_per_class.tolist(), strict=True))
+        shares = (share if share == share else None for share in model.acc_per_class.tolist())  # NaN: no examples
+        metrics["test/acc_per_class"] = dict(zip(data.class_names, shares, strict=True))
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
         for callback in skip_nan:
             print(f"Steps left out because of NaN or infinite gradients: {callback.skipped}.")
         print_table(metrics, cfg.monitor)
     return metrics
+
+
+def build_data_and_model(cfg: DictConfig) -> tuple:
+    """The datamodule with its data in memory, and the model for it."""
+    data = build(cfg.dataset)
+    data.prepare_data()
+    data.setup()
+    if cfg.tta and len(data.input_shape) != 3:
+        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    model = build(
+        cfg.model,
+        input_shape=data.input_shape,
+        num_classes=data.num_classes,
+        optimizer=build(cfg.optimizer),
+        scheduler=build(cfg.scheduler),
+    )
+    model.tta = cfg.tta
+    return data, model
+
+
+def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list):
+    """Lightning's Trainer. first: the callbacks before the configuration's."""
+    from proj import fast_loop
+    from proj.checkpoint import AtomicCheckpointIO
+    from proj.dashboard import Curves, hyperparameters
+
+    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
+    callbacks["best"].dirpath = str(folder.absolute())
+    if "dashboard" in callbacks:
+        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
+    trainer = build(
+        cfg.trainer,
+        precision=precision,
+        callbacks=[*first, *callbacks.values()],
+        logger=Curves(folder, name="", version="", default_hp_metric=False),
+        plugins=[AtomicCheckpointIO(), *environment],
+        default_root_dir=str(folder),
+        enable_progress_bar="progress" in callbacks,
+    )
+    if cfg.trial:
+        from proj.prune import Prune
+
+        trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
+    if cfg.fast_loop:
+        fast_loop.install(trainer)
+    # A hundred points a run at least, also where it has few steps.
+    epoch, limit = len(data.train_dataloader()), cfg.trainer.limit_train_batches
+    epoch = min(epoch, limit) if isinstance(limit, int) else max(1, int(epoch * limit))
+    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, epoch * cfg.trainer.max_epochs // 100))
+    return trainer
 
 
 def refuse_missing_devices(trainer: DictConfig) -> None:
@@ -161,27 +179,29 @@ def refuse_missing_devices(trainer: DictConfig) -> None:
         )
 
 
-def figures(cfg: DictConfig, folder: Path, best, trainer, model, data, seconds: float) -> tuple[dict, dict]:
-    """The best checkpoint's contents, and the figures of the training. best: its ModelCheckpoint.
+def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
+    """The best checkpoint's contents, and the figures of the training, which took `seconds`.
 
     Raises UserError if there is no best checkpoint.
     """
     from proj.checkpoint import load_checkpoint
 
+    best, data = trainer.checkpoint_callback, trainer.datamodule
     if not best.best_model_path:
         raise UserError(
             f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
+    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * data.batch_size * trainer.world_size)
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
         cfg.monitor: float(best.best_model_score),
         "best_epoch": checkpoint["epoch"] + 1,
         "epochs": trainer.current_epoch,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
         "seconds": seconds,
-        "examples_per_second": trainer.current_epoch * len(data.splits["train"].targets) / seconds,
+        "examples_per_second": trainer.current_epoch * epoch / seconds,
         "folder": str(folder),
         "checkpoint": str(folder / Path(best.best_model_path).name),
     }

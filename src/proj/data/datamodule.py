@@ -12,7 +12,7 @@ from proj.errors import UserError
 
 
 class Split(NamedTuple):
-    inputs: Tensor  # (N, ...)
+    inputs: Tensor  # (N, ...), or what is indexed as one: `resized.OnDisk`
     targets: Tensor  # (N,) int64
 
 
@@ -58,7 +58,7 @@ def draw_parts(targets: Tensor, class_names: list[str], fractions: dict[str, flo
 
 
 class InMemoryDataModule(LightningDataModule):
-    """Three splits that stay in memory, on the device that trains.
+    """Three splits that stay in memory, on the device that trains; images that are too many stay on the disk.
 
     A subclass writes `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
     network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch.
@@ -79,7 +79,10 @@ class InMemoryDataModule(LightningDataModule):
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
-        """Make all examples the test part, for a model that was trained on others; its `contents` has the arguments."""
+        """Make all examples the test part, for a model that was trained on others.
+
+        columns, class_names: of that model, as its `contents` has them; a table is encoded by them.
+        """
         self.load()
         inputs, targets = zip(*self.splits.values(), strict=True)
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
@@ -116,9 +119,6 @@ class InMemoryDataModule(LightningDataModule):
         return self._loader("val")
 
     def test_dataloader(self) -> Batches:
-        return self._loader("test")
-
-    def predict_dataloader(self) -> Batches:
         return self._loader("test")
 
     def _loader(self, split: str, shuffle: bool = False) -> Batches:

@@ -1,7 +1,6 @@
 """Image files of any size: read, resized once, and kept in a file that the next start finds."""
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from proj.data.image_file import read_image
 from proj.errors import UserError
+from proj.lock import alone
 
 
 def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] | str:
@@ -58,12 +58,10 @@ class Resized:
         Raises UserError where there is no room for them.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path.with_suffix(".lock"), "w") as lock:
-                with contextlib.suppress(OSError):  # a file system without locks
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+            with alone(path.with_suffix(".lock")):
                 with contextlib.suppress(OSError, ValueError):
                     return cls(path, key, len(files), shape)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 write(path, key, files, shape)
                 return cls(path, key, len(files), shape)
         except OSError as error:

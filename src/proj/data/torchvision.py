@@ -25,14 +25,12 @@ class TorchvisionDataModule(ImageDataModule):
         """Download what is missing. Raises UserError if that fails or a file is damaged."""
         if self.splits:
             return
-        with alone(self.data_dir):
+        with alone(self.data_dir / ".lock"):
             self._prepare()
 
     def _prepare(self) -> None:
         try:
             self._train = self._open(train=True)
-        except UserError:
-            raise
         except RuntimeError:  # torchvision: not found, or a wrong checksum
             try:
                 self._train = self._open(train=True, download=True)

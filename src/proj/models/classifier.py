@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from proj.data.batches import Batches
-from proj.errors import choose
+from proj.errors import choose, settings_of
 
 
 class Tally(Metric):
@@ -125,7 +125,11 @@ class Classifier(LightningModule):
         if ends or batches == trainer.num_training_batches:
             gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
             if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
-                trainer.callback_metrics["train/grad_norm"] = torch.stack(torch._foreach_norm(gradients)).norm()
+                norm = torch.stack(torch._foreach_norm(gradients)).norm()
+                scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
+                if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
+                    norm = norm / scaler.get_scale()
+                trainer.callback_metrics["train/grad_norm"] = norm
 
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
         last = batch_idx + 1 == self.trainer.num_training_batches
@@ -161,9 +165,17 @@ class Classifier(LightningModule):
         self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
-        optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+        with settings_of("the optimizer"):
+            optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.scheduler is None:
             return optimizer
+        with settings_of("the scheduler"):
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": self._schedule(optimizer), "interval": "step"},
+            }
+
+    def _schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
         steps = int(self.trainer.estimated_stepping_batches)
         settings = {
             name: max(1, steps // int(value[6:] or 1)) if isinstance(value, str) and value[:5] == "steps" else value
@@ -174,8 +186,7 @@ class Classifier(LightningModule):
             settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
         if settings.get("pct_start", 0) * settings.get("total_steps", 0) == 1:
             settings["total_steps"] += 1  # OneCycleLR divides by zero where the rise has a single step
-        scheduler = self.scheduler.func(optimizer, **settings)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return self.scheduler.func(optimizer, **settings)
 
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
