@@ -53,7 +53,9 @@ class TorchvisionDataModule(ImageDataModule):
         except Exception as error:
             if (isinstance(error, RuntimeError) and "not found" in str(error)) or settings.get("download"):
                 raise
-            files = ", ".join(map(str, damaged_files(self.source_class, self.data_dir))) or f"A file in {self.data_dir}"
+            raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10, which has no such folder, has checksums
+            damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]
+            files = ", ".join(map(str, sorted(damaged))) or f"A file in {self.data_dir}"
             raise UserError(
                 f"{files} is truncated or is not a file of {self.source_class.__name__} ({error}). Delete it and run "
                 "again to download it, or name another folder with data_dir=…"
@@ -81,21 +83,6 @@ class FashionMNISTDataModule(TorchvisionDataModule):
 
 class CIFAR10DataModule(TorchvisionDataModule):
     """Small photographs (Krizhevsky, 2009): 50,000 + 10,000 colour images of 32×32, ten classes."""
-
-
-def damaged_files(source_class: type, root: Path) -> list[Path]:
-    """The files of a torchvision dataset that are truncated or of another kind: IDX files or pickles."""
-    if hasattr(source_class, "train_list"):
-        names = [name for name, _ in source_class.train_list + source_class.test_list]
-        files = [root / source_class.base_folder / name for name in names]
-        return [file for file in files if file.is_file() and not is_whole_pickle(file)]
-    files = sorted((root / source_class.__name__ / "raw").glob("*-ubyte"))
-    return [file for file in files if not is_whole_idx(file)]
-
-
-def is_whole_pickle(file: Path) -> bool:
-    content = file.read_bytes()
-    return content[:1] == b"\x80" and content[-1:] == b"."  # the PROTO and STOP opcodes
 
 
 def is_whole_idx(file: Path) -> bool:
