@@ -53,7 +53,7 @@ class TorchvisionDataModule(ImageDataModule):
         except Exception as error:
             if (isinstance(error, RuntimeError) and "not found" in str(error)) or settings.get("download"):
                 raise
-            raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10, which has no such folder, has checksums
+            raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10 has checksums instead
             damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]
             files = ", ".join(map(str, sorted(damaged))) or f"A file in {self.data_dir}"
             raise UserError(
