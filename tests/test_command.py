@@ -25,6 +25,10 @@ import pytest
         ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
         ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
         ("monitor=val/loss", "monitor=val/loss mode=max would keep the worst checkpoint: use mode=min."),
+        ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
+        ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
+        ("sweep_name=x", "are of a sweep: add -m"),
+        ("output_dir=x", "a run's folder is chosen with hydra.run.dir="),
         ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
         ("optimizer.lr=[", "error: "),
         ("iris", "error: "),
@@ -51,6 +55,26 @@ def test_arguments_that_the_model_lightning_or_torch_refuses_are_one_sentence(co
     process = command("-m", "proj.train", words)
     assert process.returncode == 1 and sentence in process.stderr
     assert len(process.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    (
+        *((name, name) for name in ("fötos", "it's", "photos (1)", "a=b", "with space", "back\\slash")),
+        ("'quoted é'", "quoted é"),
+    ),
+)
+def test_a_path_of_any_characters_can_be_typed(command, tmp_path, typed, name):
+    process = command("-m", "proj.train", "dataset=image_folder", f"data_dir={typed}")
+    assert process.returncode == 1 and f"{tmp_path}/{name} cannot be read (No such file or directory)" in process.stderr
+
+
+def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(command, tmp_path):
+    (tmp_path / "mine.py").write_text("class Mine(nn.Module):\n    pass\n")
+    for target, reason in (("mine.Mine", "name 'nn' is not defined"), ("nowhere.Mine", "No module named 'nowhere'")):
+        process = command("-m", "proj.train", "model=mlp", f"model._target_={target}")
+        assert process.returncode == 1 and len(process.stderr.splitlines()) == 1
+        assert f"Error locating target '{target}' (" in process.stderr and reason in process.stderr
 
 
 @pytest.mark.parametrize("callbacks", ("default", "early_stopping"))

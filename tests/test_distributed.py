@@ -191,7 +191,10 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3", "trainer.max_epochs=3", "save_every=0"]
     words += ["trainer=cpu", "~callbacks.progress", "sweep_name=s", *dies(tmp_path, times=2)]
     process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
-    assert process.returncode == 1 and "To continue: python -m proj.sweep resume=outputs/sweeps/s" in process.stderr
+    assert (
+        process.returncode == 1
+        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s" in process.stderr
+    )
     process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", env=env, fresh=True)
     assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
     for name in ("0_seed=1", "2_seed=3"):

@@ -470,6 +470,9 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, lim
     new = write_photos(tmp_path / "new", 2, ["red"])
     found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))
     assert (found["acc"], found["examples"], found["acc_per_class"]["blue"]) == (1, 2, None)
+    (new / "red").rename(new / "blue")
+    mistakes = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))["mistakes"]
+    assert sorted(one["file"] for one in mistakes) == [str(new / "blue" / f"0{n}.png") for n in range(2)]
     elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
     assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")

@@ -253,6 +253,14 @@ def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, cont
     assert sentence in found and "table.csv" in found
 
 
+def test_a_table_without_header_may_have_the_training_tables_other_columns(tmp_path):
+    columns = [{"name": f"column {place}", "mean": 0.0, "std": 1.0} for place in (0, 2)]
+    for text in ("1,a,2,yes\n", "1,2\n"):
+        (tmp_path / "t.csv").write_text(text)
+        (one,) = read_tables([str(tmp_path / "t.csv")], columns)
+        assert one[1].tolist() == [1, 2]
+
+
 def test_columns_whose_names_differ_in_their_brackets_are_two(tmp_path):
     columns = [{"name": f"temp ({end})", "mean": 0.0, "std": 1.0} for end in ("min", "max")]
     (tmp_path / "t.csv").write_text("temp (max),temp (min)\n2,1\n")

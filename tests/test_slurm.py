@@ -60,7 +60,9 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
     sh(f"scancel --signal=USR2 {number}", cluster, tmp_path)  # as Slurm does before a job's time is over
     assert process.wait(240) == 1
     output = (tmp_path / "output").read_text()
-    assert "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue: python -m proj.sweep" in output
+    assert (
+        "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue the sweep: python -m proj.sweep" in output
+    )
     assert "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path)
     words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s"]
     subprocess.run(words, env=cluster, cwd=tmp_path, check=True, timeout=240)

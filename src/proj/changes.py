@@ -27,6 +27,11 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(FREE))
     ]
+    if scheduled and changes and all(change.startswith("trainer.max_epochs") for change in changes):
+        raise UserError(
+            f"{folder} holds a run whose learning rate is scheduled for {before['trainer.max_epochs']} epochs: begin a "
+            "new run for more, or one with scheduler=none, which can be trained on."
+        )
     changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
     if changes:
         raise UserError(

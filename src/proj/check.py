@@ -83,11 +83,19 @@ def check(cfg: DictConfig) -> None:
     cfg: the composed configuration with its `hydra` node.
     """
     check_types(cfg, list(cfg.hydra.overrides.task))
+    chosen = cfg.hydra.runtime.choices
+    if chosen.preset:
+        meant = composed(GlobalHydra.instance().config_loader(), f"preset={chosen.preset}")
+        if (meant.dataset.kind, meant.model._target_) != (cfg.dataset.kind, cfg.model._target_):
+            its = meant.hydra.runtime.choices
+            raise UserError(
+                f"preset={chosen.preset} is made for dataset={its.dataset} model={its.model}: leave it out for "
+                f"dataset={chosen.dataset} model={chosen.model}."
+            )
     if cfg.dataset.kind not in cfg.model.accepts:
         loader = GlobalHydra.instance().config_loader()
         words = [f"model={name}" for name in loader.get_group_options("model")]
         fitting = " or ".join(word for word in words if cfg.dataset.kind in composed(loader, word).model.accepts)
-        chosen = cfg.hydra.runtime.choices
         raise UserError(
             f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
             f"{cfg.dataset.kind} data: use {fitting}."
@@ -147,4 +155,8 @@ class Check(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
+            if config.hydra.runtime.choices.sweep or config.sweep_name:
+                raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
+            if any(word.startswith("output_dir=") for word in config.hydra.overrides.task):
+                raise UserError("a run's folder is chosen with hydra.run.dir=path/to/folder; output_dir follows it.")
             check(config)

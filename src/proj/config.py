@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.check import check, check_ranges
-from proj.errors import UserError
+from proj.errors import UserError, chain
 from proj.processes import agree
 from proj.slurm import slurm_name
 
@@ -58,6 +58,9 @@ def build(node: DictConfig | None, **settings):
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
+        if str(error).startswith("Error locating target"):
+            first = list(chain(error))[-1]
+            raise UserError(f"{str(error).split(chr(10))[0].split(', set env')[0]} ({first}).") from error
         if type(cause).__name__ in ("TypeError", "ValueError", "MisconfigurationException"):
             raise UserError(f"{node['_target_']}: {cause}") from error
         raise
@@ -82,6 +85,8 @@ def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
 
     Raises UserError for a folder without one or a value out of range, OmegaConf's error for an unknown key.
     """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     cfg = OmegaConf.load(folder / "config.yaml")

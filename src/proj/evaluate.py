@@ -50,7 +50,7 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bo
     try:
         data.load_all(known["columns"], names) if everything else data.setup()
     except UserError as error:
-        if everything or "test_fraction" not in chosen:
+        if everything or "test_fraction" not in chosen or not Path(data_dir or "").exists():
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
     if list(data.input_shape) != list(known["input_shape"]) or data.num_classes > len(names):
@@ -117,7 +117,8 @@ def evaluate(
     columns, rows = known["class_names"], data.class_names
     if not dataset and split != "all" and data.checksum() != known["data"]:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
-    inputs, y = data.splits["test" if split == "all" else split]
+    part = "test" if split == "all" else split
+    inputs, y = data.splits[part]
     if set(rows) <= set(columns):
         y, rows = torch.tensor([columns.index(name) for name in rows])[y], columns
     else:
@@ -149,7 +150,8 @@ def evaluate(
         },
         "confusion": confusion.tolist(),
         "mistakes": [
-            {"index": k, "right": rows[y[k]], "predicted": columns[predicted[k]], "probability": confidence[k].item()}
+            {"index": k, "file": data.file_of(part, k), "right": rows[y[k]]}
+            | {"predicted": columns[predicted[k]], "probability": confidence[k].item()}
             for k in mistakes
         ],
     }

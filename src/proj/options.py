@@ -35,6 +35,8 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
     path = Path(checkpoint or f"{folder}/best.ckpt")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: of a run, give run={path}")
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}.")
     return {"path": path, **chosen}

@@ -100,6 +100,10 @@ def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]
         if headed:
             places = [given.index(name) for name in wanted]
             rows = [[row[place] for place in places] for row in rows[1:]]
+        elif len(rows[0]) > len(names) and all(re.fullmatch(r"column \d+", name) for name in names):
+            places = [int(name.split()[1]) for name in names]  # the training's table had no header either
+            if max(places) < len(rows[0]):
+                rows = [[row[place] for place in places] for row in rows]
         elif has_header(rows):
             missing = [name for name, word in zip(names, wanted, strict=True) if word not in given]
             raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")

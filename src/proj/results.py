@@ -5,8 +5,10 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import wrap
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from proj.atomic_write import write_atomically
@@ -40,23 +42,21 @@ def tells_why(folder: Path) -> Iterator[None]:
 
 
 def print_table(metrics: dict, monitor: str) -> None:
-    """A run's figures, at most 80 columns wide."""
+    """A run's figures, at most 80 columns wide but for what is there to be copied."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
     table.add_column(overflow="fold")
     if "test/acc" in metrics:
         augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{augmented}   loss {metrics['test/loss']:.4f}")
-        per_class = metrics["test/acc_per_class"].items()
-        table.add_row(
-            "per class",
-            "  ".join(
-                f"{name}\u00a0{share:.1%}".replace(" ", "\u00a0") for name, share in per_class if share is not None
-            ),
-        )
+        shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
+        words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
+        table.add_row("per class", "\n".join(wrap(words, 62)))  # which breaks no line within a class, as rich does
     table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}   {monitor} {metrics[monitor]:.4f}")
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
-    table.add_row("checkpoint", metrics["checkpoint"])
-    table.add_row("dashboard", f"tensorboard --logdir {shlex.quote(metrics['folder'])}")
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    board = f"tensorboard --logdir {shlex.quote(metrics['folder'])}"
+    for name, text in {"checkpoint": metrics["checkpoint"], "dashboard": board}.items():
+        console.print(f"[bold]{name:<13}[/]  {escape(text)}", soft_wrap=True)

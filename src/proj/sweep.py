@@ -150,7 +150,7 @@ class Sweep:
 
     @property
     def how_to_continue(self) -> str:
-        return f"To continue: python -m proj.sweep resume={self.folder}"
+        return f"To continue the sweep: python -m proj.sweep resume={self.folder}"
 
 
 def main() -> None:

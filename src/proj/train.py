@@ -80,6 +80,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     data, model = build_data_and_model(cfg)
     precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator)
     config["trainer"]["precision"] = precision
+    if state and cfg.trainer.precision == "auto":
+        reason = "as before"
     if cfg.compile:
         compile_network(model.network)
     known = contents(config, data)
@@ -109,7 +111,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
         for callback in skip_nan:
-            print(f"Steps left out because of NaN or infinite gradients: {callback.skipped}.")
+            print(f"Steps left out because of NaN or infinite gradients: {callback.skipped} of {trainer.global_step}.")
         print_table(metrics, cfg.monitor)
     return metrics
 

@@ -88,6 +88,10 @@ class InMemoryDataModule(LightningDataModule):
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
         self.splits = {"test": Split(together(inputs), torch.cat(targets))}
 
+    def file_of(self, split: str, index: int) -> str | None:
+        """The file that an example is from, where each has one."""
+        return None
+
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
     ) -> Tensor:

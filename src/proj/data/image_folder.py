@@ -73,6 +73,7 @@ class ImageFolderDataModule(ImageDataModule):
         self._list(images.left_out, files)
         numbers = torch.from_numpy(images.facts[:, 0] >= 0).nonzero().flatten()
         parts = {name: numbers[part] for name, part in self._parts(targets[numbers], part_of[numbers]).items()}
+        self.files, self.numbers = files, parts
         fits = len(numbers) * images.bytes <= self.memory_limit
         self.splits = {
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
@@ -90,6 +91,10 @@ class ImageFolderDataModule(ImageDataModule):
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         self.draws = False
         super().load_all(columns, class_names)
+        self.numbers = {"test": torch.cat([*self.numbers.values()])}
+
+    def file_of(self, split: str, index: int) -> str:
+        return self.files[self.numbers[split][index]]
 
     def checksum(self) -> str:
         """Of the images' own checksums and the targets: nothing is read again."""
