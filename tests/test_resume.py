@@ -214,12 +214,19 @@ def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ("optimizer.lr=0.01", "dataset.batch_size=50", "trainer.max_epochs=4", "seed=4", "+trainer.sync_batchnorm=true"),
+    ("optimizer.lr=0.01", "dataset.batch_size=50", "seed=4", "+trainer.sync_batchnorm=true"),
 )
 def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
     key, value = change.removeprefix("+").split("=")
     with pytest.raises(UserError, match=f"{key}: .* in the run, {value.title() if value == 'true' else value} now"):
         train(configure(*WORDS, change, f"hydra.run.dir={unbroken[0]}"))
+
+
+def test_a_run_whose_schedule_is_laid_out_says_so_where_more_epochs_are_asked_for(unbroken):
+    with pytest.raises(
+        UserError, match=r"scheduled for 3 epochs: begin a new run for more, or one with scheduler=none"
+    ):
+        train(configure(*WORDS, "trainer.max_epochs=4", f"hydra.run.dir={unbroken[0]}"))
 
 
 def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_is_used(unbroken, tmp_path, capsys):

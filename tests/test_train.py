@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from proj.checkpoint import load_model
 from proj.config import build, new_folder
 from proj.models import CNN
+from proj.results import print_table
 from proj.train import train
 
 
@@ -38,6 +39,17 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
         assert words in process.stdout
     assert max(map(len, process.stdout.splitlines())) <= 80
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
+
+
+def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys):
+    folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
+    numbers = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
+    paths = {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1}
+    print_table({**numbers, **paths, "test/acc_per_class": classes}, "val/acc")
+    lines = capsys.readouterr().out.replace("\u00a0", " ").splitlines()
+    assert any(line.endswith(f"{folder}best.ckpt") for line in lines)
+    assert any(line.endswith(f"tensorboard --logdir '{folder}'") for line in lines)
+    assert all(any(f"{name} 100.0%" in line for line in lines) for name in classes)
 
 
 def test_metrics_json_holds_the_figures_of_the_table(run):

@@ -37,6 +37,15 @@ def is_size(value) -> bool:
 
 SIZE = "a number of pixels, such as 64, or [height,width]", is_size
 
+
+def is_steps(value) -> bool:
+    return (
+        bool(re.fullmatch(r"steps(/[1-9]\d*)?", value)) if isinstance(value, str) else type(value) is int and value > 0
+    )
+
+
+STEPS = "a whole number, 1 or more, or steps or steps/3 for the run's or a third of them", is_steps
+
 RANGES: dict[str, tuple[str, Callable]] = {
     "seed": whole(0),
     "save_every": at_least(0),
@@ -62,6 +71,10 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "optimizer.head_lr": ABOVE_ZERO,
     "scheduler.max_lr": ABOVE_ZERO,
     "scheduler.pct_start": between(0, 1),
+    "scheduler.total_steps": STEPS,
+    "scheduler.total_iters": STEPS,
+    "scheduler.step_size": STEPS,
+    "scheduler.T_max": STEPS,
     "trainer.max_epochs": whole(1),
     "trainer.log_every_n_steps": whole(1),
     "trainer.check_val_every_n_epoch": whole(1),
@@ -73,7 +86,8 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "mode": ("min or max", lambda value: value in ("min", "max")),
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
-WORDS = ("sweep_name", "mode", "on_nan")
+KINDS = {key: str for key in ("sweep_name", "mode", "on_nan")} | {"dataset.size": (int, ListConfig)}
+KINDS |= {key: (int, str) for key, kind in RANGES.items() if kind is STEPS}
 MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
 
 
@@ -107,7 +121,7 @@ def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
     for key, (words, holds) in RANGES.items():
         value = OmegaConf.select(cfg, key)
-        kind = str if key in WORDS else (int, float, ListConfig) if RANGES[key] is SIZE else (int, float)
+        kind = KINDS.get(key, (int, float))
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
     if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
