@@ -160,6 +160,39 @@ def test_the_table_keeps_to_80_columns(tmp_path, monkeypatch, capsys, count):
     table = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]
     assert max(map(len, table)) <= 80
     assert "90.00" in "".join(table) and ("… and 10 more" in table) == (count == 40)
+    words = table[1 : next(k for k, line in enumerate(table) if " settings " in line or line.strip().startswith("val"))]
+    assert len(words) == 2 and words[0].startswith("all with ") and words[1].endswith(" …")
+
+
+def test_the_joined_table_names_every_value_but_the_choices_and_has_one_form_of_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    for k, (model, init, parameters) in enumerate((("mlp", "auto", 1283), ("cnn", "max", 42210), ("mlp", "max", 243))):
+        folder = write_run(tmp_path / f"{k}", 0.9 - k / 10, model=model, init=init, size="x" * 40 + f"{k}")
+        metrics = json.loads((folder / "metrics.json").read_text()) | {"parameters": parameters}
+        (folder / "metrics.json").write_text(json.dumps(metrics) + "\n")
+    report([tmp_path])
+    text = capsys.readouterr().out
+    assert {"mlp", "cnn", "init=auto", "init=max", "243", "1,283", "42,210"} <= set(text.split()), text
+
+
+def test_a_class_is_a_column_only_where_nothing_else_tells_the_runs_apart(tmp_path):
+    stop = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 3}
+    write_run(tmp_path / "0/0")
+    write_run(tmp_path / "0/1", stopping=stop)
+    assert made(tmp_path / "0")["columns"] == ["patience"]
+    for name in ("MNIST", "KMNIST"):
+        write_run(tmp_path / "1" / name, dataset="mnist", source={"_target_": name, "_partial_": True})
+    comparison = made(tmp_path / "1")
+    assert comparison["columns"] == ["model.source._target_"] and len(comparison["rows"]) == 2
+
+
+def test_runs_of_several_seeds_alone_are_named_by_model_and_dataset(tmp_path, capsys):
+    for seed in (6, 7):
+        write_run(tmp_path / f"{seed}_seed={seed}", seed=seed)
+    report([tmp_path])
+    assert "mlp on digits" in capsys.readouterr().out and page(tmp_path)["rows"][0]["name"] == "mlp on digits"
+    report([tmp_path / "6_seed=6"])
+    assert "1  6_seed=6 " in capsys.readouterr().out
 
 
 def test_a_run_given_twice_counts_once_and_other_programs_configs_do_not(tmp_path):
@@ -188,6 +221,11 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["report.csv", "report.html"]
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
     assert "rich" in imported and not imported & {"torch", "lightning", "sklearn", "numpy", "tensorflow"}
+    for words, code in (("--help",), 0), ((), 1):
+        for module in ("report", "sweep"):
+            process = command("-m", f"proj.{module}", *words)
+            assert f": python -m proj.{module} " in process.stdout and process.returncode == code
+            assert max(map(len, process.stdout.splitlines())) <= 80 and "`" not in process.stdout
     process = command("-m", "proj.report", "nowhere")
     assert process.returncode == 1 and process.stderr.startswith("error: there is no folder nowhere")
     assert len(process.stderr.splitlines()) == 1

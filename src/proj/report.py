@@ -1,9 +1,14 @@
-"""Compare runs, at any time: `python -m proj.report <folder> [<folder> …] [output=<folder>]`.
+"""Compare runs, at any time: python -m proj.report <folder> [<folder> …]
 
-Takes every run in or below the folders, finished or not, and shows a table of their configurations, the best first;
-runs that differ in nothing but the seed are one row. Writes report.csv (a row a run, every setting and figure) and
-report.html (the table, curves, accuracy against time, parallel coordinates; one file that loads nothing) into the
-first folder, or into output=<folder>. All of it comes from config.yaml, metrics.json and TensorBoard's files.
+  <folder>         of runs, at any depth: outputs, or that of a sweep
+  output=<folder>  for the files, instead of the first folder
+
+Takes every run in or below the folders, finished or not, and shows a table of
+their configurations, the best first; runs that differ in nothing but the seed
+are one row. Writes report.csv (a row a run, every setting and figure) and
+report.html (the table, curves, accuracy against time, parallel coordinates; one
+file that loads nothing). All of it comes from config.yaml, metrics.json and
+TensorBoard's files.
 """
 
 import csv
@@ -13,6 +18,7 @@ import math
 import os
 import statistics
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,6 +34,7 @@ from proj.runs import Run, find_runs
 
 LONGEST = 30  # rows in the terminal; the files have them all
 POINTS = 120  # of a curve in report.html; of a longer one, neighbours are averaged
+CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
 TOLD = ("choices", "dataset", "model", "optimizer", "scheduler", "trainer.max_epochs", "trainer.precision")
 
 
@@ -35,8 +42,9 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     """The runs as rows of one configuration each, the best first.
 
     common: the settings that all runs share. columns: those in which rows differ and that do not follow from the others
-    (from the choice of dataset, model, …; or as a copy, such as OneCycleLR's max_lr). rows: their values of the
-    columns, and (mean, sample standard deviation, n) of the metrics over the finished runs, or else over all.
+    (from the choice of dataset, model, …; or as a copy, such as OneCycleLR's max_lr); a class where nothing else tells
+    them apart. rows: their values of the columns, a name where there are none, and (mean, sample standard deviation, n)
+    of the metrics over the finished runs, or else over all.
     """
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
@@ -47,7 +55,9 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         if one.get("trainer.precision") == "auto" and measured:  # it stopped before it chose
             one["trainer.precision"] = min(measured)
     known = [one for one in settings if one]
-    keys = sorted(dict.fromkeys(key for one in known for key in one), key=lambda key: not key.startswith(TOLD))
+    keys = list(dict.fromkeys(key for one in known for key in one))
+    classes = {key for key in keys if key.endswith(("_target_", "_partial_"))}
+    keys.sort(key=lambda key: (key in classes, not key.startswith(TOLD)))
     choices = [key for key in keys if key.startswith("choices.")]
 
     def groups(*names: str) -> int:
@@ -55,6 +65,8 @@ def compare(runs: list[Run]) -> dict[str, Any]:
 
     columns = [key for key in choices if groups(key) > 1]
     for key in [key for key in keys if key not in choices and groups(key) > 1]:
+        if key in classes and groups(*columns) == groups(*columns, key):
+            continue
         copied = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
         if all(groups(*choices, *one) < groups(*choices, *one, key) for one in [[], *copied]):
             columns.append(key)
@@ -70,6 +82,10 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         measured = mean is not None and not math.isnan(mean)
         return not measured, (-mean if mode == "max" else mean) if measured else 0.0, str(runs[0].folder)
 
+    def name(runs: list[Run]) -> str:
+        model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
+        return f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name
+
     ends = Counter(key.split(".")[-1] for key in columns)
     rows: dict[tuple, list[Run]] = {}
     for run, one in zip(runs, settings, strict=True):
@@ -79,10 +95,11 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         "mode": mode,
         "metrics": metrics,
         "common": {key: known[0].get(key) for key in keys if groups(key) == 1},
-        "columns": [key if ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
+        "columns": [key if key in classes or ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
         "rows": [
             {
                 "settings": list(key) if group[0].config else None,
+                "name": name(group),
                 **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
                 "status": Counter(run.status for run in group),
                 "runs": sorted(group, key=lambda run: (run.status != "finished", rank([run]))),
@@ -121,17 +138,16 @@ def draw_table(comparison: dict, joined: bool) -> Table:
     for place, row in enumerate(comparison["rows"][:LONGEST], 1):
         values = ["–" if value is None else str(value) for value in row["settings"] or []]
         if row["settings"] is None or not columns:
-            values = [row["runs"][0].folder.name, *[""] * (0 if joined else len(columns) - 1)]
-        elif joined:  # a name such as adam needs no "optimizer="
+            values = [row["name"], *[""] * (0 if joined else len(columns) - 1)]
+        elif joined:
             pairs = [(name, value) for name, value in zip(columns, values, strict=True) if value != "–"]
-            values = [" ".join(value if value.isidentifier() else f"{name}={value}" for name, value in pairs) or "–"]
+            values = [" ".join(value if name in CHOICES else f"{name}={value}" for name, value in pairs) or "–"]
         parameters, seconds = row["parameters"][0], row["seconds"][0]
-        short = f"{(parameters or 0) / 1e6:.2f}M"
         table.add_row(
             str(place),
             *map(escape, values),
             *(figure(metric, *row[metric]) for metric in metrics),
-            "–" if parameters is None else short if joined and parameters >= 1e4 else f"{parameters:,.0f}",
+            "–" if parameters is None else f"{parameters:,.0f}",
             "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
             statuses(row["status"]),
         )
@@ -151,7 +167,8 @@ def print_comparison(comparison: dict, console: Console) -> None:
     runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
     console.print(f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}")
     if words := as_words(comparison["common"]):
-        console.print(f"all with {words}", style="dim", markup=False)
+        lines = textwrap.wrap(f"all with {words}", console.width, max_lines=2, placeholder=" …", break_on_hyphens=False)
+        console.print("\n".join(lines), style="dim", markup=False)
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
     console.print(wide if fits else draw_table(comparison, joined=True))
@@ -230,7 +247,7 @@ def report(folders: list[Path], output: Path | None = None) -> dict[str, Any]:
 def main() -> None:
     words = sys.argv[1:]
     if not words or {"--help", "-h"} & set(words):
-        print(__doc__)
+        print(__doc__.strip())
         raise SystemExit(0 if words else 1)
     folders = [Path(word) for word in words if not word.startswith("output=")]
     outputs = [Path(word.removeprefix("output=")) for word in words if word.startswith("output=")]

@@ -1,8 +1,14 @@
-"""What a sweep keeps in its folder, and how it goes on: `python -m proj.sweep resume=<folder> [setting=value …]`.
+"""Continue a sweep: python -m proj.sweep resume=<folder> key=value …
 
-Before the first job starts, every job's configuration is composed, checked and frozen in the job's folder (job.yaml),
-with the command, the versions of packages, the commit and the uncommitted changes beside them. Finished jobs are never
-run again, stopped ones continue from their last checkpoint, failed ones are tried again.
+  resume=<folder>           what the sweep's end named: outputs/sweeps/rates
+  isolate=true              each job in a process of its own; false: not
+  hydra.sweeper.<key>=<…>   of a search: n_trials=100 makes it a hundred in all
+
+Finished jobs are never run again, stopped ones continue from their last
+checkpoint, failed ones are tried again. Before a sweep's first job started,
+every job's configuration was composed, checked and frozen in the job's folder
+(job.yaml), with the command, the versions of packages, the commit and the
+uncommitted changes beside them.
 """
 
 import copy
