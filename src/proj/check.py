@@ -86,7 +86,7 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "mode": ("min or max", lambda value: value in ("min", "max")),
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
-KINDS = {key: str for key in ("sweep_name", "mode", "on_nan")} | {"dataset.size": (int, ListConfig)}
+KINDS = dict.fromkeys(("sweep_name", "mode", "on_nan"), str) | {"dataset.size": (int, ListConfig)}
 KINDS |= {key: (int, str) for key, kind in RANGES.items() if kind is STEPS}
 MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
 
