@@ -184,11 +184,11 @@ def test_an_isolated_job_that_dies_costs_itself_alone_and_is_told_of_once(tmp_pa
         "        if self.how == 'break':\n            raise RuntimeError('a bug')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.how=die,break,none", "isolate=true")
+    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.how=die,break", "isolate=true")
     code, out, err = sweep(tmp_path, "sweep_name=x", *crash)
     assert code == 1 and "failed: its process ended with exit code 7" in err
     folder = tmp_path / "outputs/sweeps/x"
-    assert statuses(folder) == ["failed", "failed", "finished"]
+    assert statuses(folder) == ["failed", "failed"]
     (log,) = folder.glob("1_*/train.log")
     assert (out + err).count("Traceback") == log.read_text().count("Traceback") == 1 and "a bug" in log.read_text()
 

@@ -129,17 +129,6 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 6
 
 
-@pytest.mark.slow
-def test_two_processes_train_one_run_in_one_folder(command, tmp_path):
-    words = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=2", "hydra.run.dir=run")
-    process = command("-m", "proj.train", *words, fresh=True)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.count("test accuracy") == 1
-    checkpoint = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 2 * 6  # 105 examples in batches of 2 × 10
-    assert len(curves(tmp_path / "run").Scalars("val/acc")) == 2
-
-
 def test_early_stopping_stops(configure):
     words = ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer=sgd", "optimizer.lr=1e-9")
     assert train(configure(*words, "scheduler=none", "trainer.max_epochs=9"))["epochs"] == 2
