@@ -11,6 +11,7 @@ import io
 import multiprocessing
 import resource
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import loop
@@ -44,19 +45,13 @@ def resident() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
-    """(µs an image in training, peak MB) of a run, in a process of its own."""
+def in_own_process(work: Callable[[], tuple]) -> tuple:
+    """What `work` returns in a fork of this process, and the peak MB that it added to what the fork began with."""
 
     def child(connection) -> None:
-        torch.set_num_threads(1)
-        ManyImages.count, before = count, resident()
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            off = ("~callbacks.progress", "+callbacks.clock._target_=loop.Clock")
-            cfg = configure(*words, f"hydra.run.dir={folder}/run", *off)
-            train(cfg)
-        images = cfg.dataset.batch_size * cfg.trainer.limit_train_batches
+        before, result = resident(), work()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-        connection.send((1e6 * min(Clock.steps) / images, peak - before))
+        connection.send((*result, peak - before))
 
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
@@ -65,6 +60,22 @@ def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
     result = here.recv()
     process.join()
     return result
+
+
+def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
+    """(µs an image in training, peak MB) of a run, in a process of its own."""
+
+    def work() -> tuple[float]:
+        torch.set_num_threads(1)
+        ManyImages.count = count
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            off = ("~callbacks.progress", "+callbacks.clock._target_=loop.Clock")
+            cfg = configure(*words, f"hydra.run.dir={folder}/run", *off)
+            train(cfg)
+        images = cfg.dataset.batch_size * cfg.trainer.limit_train_batches
+        return (1e6 * min(Clock.steps) / images,)
+
+    return in_own_process(work)
 
 
 def source(name: str) -> str:

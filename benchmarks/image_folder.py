@@ -7,9 +7,7 @@ less what it held at the fork.
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from growth import resident
+from growth import in_own_process
 from PIL import Image
 
 from proj.config import build, configure
@@ -40,9 +38,8 @@ def make_photos(folder: Path, count: int) -> None:
 def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, float, float]:
     """(seconds until the data is there, CPU seconds of that, CPU ms a training batch, peak MB) of an own process."""
 
-    def child(connection) -> None:
+    def work() -> tuple[float, float, float]:
         torch.set_num_threads(threads)
-        before = resident()
         words = (
             f"data_dir={folder}/photos",
             f"dataset.cache_dir={folder}/cache",
@@ -57,16 +54,9 @@ def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, fl
         for _ in batches:
             pass
         batch = 1e3 * (time.process_time() - cut) / len(batches)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-        connection.send((ready - begin, used, batch, peak - before))
+        return ready - begin, used, batch
 
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
-    process.start()
-    there.close()
-    result = here.recv()
-    process.join()
-    return result
+    return in_own_process(work)
 
 
 def main() -> None:
