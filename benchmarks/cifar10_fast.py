@@ -16,8 +16,9 @@ import torch
 from torch.nn import functional as F
 
 from proj.config import build, configure
+from proj.library_defaults import keep_freed_memory
 from proj.precision import set_precision
-from proj.train import keep_freed_memory, train
+from proj.train import train
 
 SETTINGS = ("preset=cifar10_fast", "dataset.source._target_=loop.CIFAR10", "test=false", "trainer.max_epochs=1")
 

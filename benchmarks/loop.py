@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from proj.config import build, configure
-from proj.train import keep_freed_memory, train
+from proj.library_defaults import keep_freed_memory
+from proj.train import train
 
 CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validation is counted too)
     "mlp": ("preset=mnist_dnn", 2, 800),

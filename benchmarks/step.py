@@ -20,9 +20,10 @@ from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # no
 from proj.config import configure
 from proj.data.images import ImageDataModule
 from proj.fast_loop import FastEpochLoop
+from proj.library_defaults import keep_freed_memory
 from proj.models.classifier import Classifier, Tally
 from proj.resume import Resume
-from proj.train import keep_freed_memory, train
+from proj.train import train
 
 PARTS = {  # name: where it is
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),

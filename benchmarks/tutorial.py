@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
 from proj.config import build, configure
-from proj.train import keep_freed_memory, train
+from proj.library_defaults import keep_freed_memory
+from proj.train import train
 
 PRESETS = {"mnist_dnn": None, "fashion_mlp": None, "windows_ml_cifar10": 1000}  # batches an epoch; None: all
 MEAN = {"mnist_dnn": 0.0, "fashion_mlp": 0.0, "windows_ml_cifar10": 0.5}

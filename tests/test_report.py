@@ -7,8 +7,9 @@ import pytest
 import yaml
 from made_runs import config, write_events, write_run
 
+from proj.compare import compare
 from proj.errors import UserError
-from proj.report import POINTS, compare, report
+from proj.report import POINTS, report
 from proj.runs import find_runs, read_run
 
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from test_resume import differences, outcome
 
+from proj.compare import compare
 from proj.lock import locked, one_of
-from proj.report import compare
 from proj.runs import find_runs, status
 from proj.search import open_study
 

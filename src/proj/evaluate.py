@@ -72,9 +72,9 @@ def classify(model, data, known: dict, tta: bool):
     import torch
     from lightning.pytorch import Trainer
 
+    from proj.library_defaults import quiet_lightning
     from proj.models.classifier import augmented_logits
     from proj.precision import set_precision
-    from proj.train import quiet_lightning
 
     quiet_lightning()
     logits: list[torch.Tensor] = []

@@ -83,7 +83,8 @@ def plain(name: str) -> str:
 
 def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
     """(file:row, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
-    from proj.data.table import encode, has_header, read_table
+    from proj.data.csv_file import has_header, read_table
+    from proj.data.table import encode
 
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")

@@ -85,6 +85,21 @@ def take_part(trainer: DictConfig) -> list:
     return [SLURMEnvironment(auto_requeue=False)]  # `Resume` queues it again, after a checkpoint that is exact
 
 
+def refuse_missing_devices(trainer: DictConfig) -> None:
+    """Raises UserError where more GPUs are asked for than there are."""
+    import torch
+
+    if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
+        )
+    devices, there = trainer.devices, torch.cuda.device_count()
+    if trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
+        raise UserError(
+            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
+        )
+
+
 @cache  # the first process may serve it, as long as the object lives
 def shared_store():
     from torch.distributed import rendezvous

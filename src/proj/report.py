@@ -16,7 +16,6 @@ import io
 import json
 import math
 import os
-import statistics
 import sys
 import textwrap
 from collections import Counter
@@ -28,85 +27,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.atomic_write import write_atomically
+from proj.compare import TOLD, compare
 from proj.errors import UserError, sentences
 from proj.options import writing
-from proj.runs import Run, find_runs
+from proj.runs import find_runs
 
 LONGEST = 30  # rows in the terminal; the files have them all
 POINTS = 120  # of a curve in report.html; of a longer one, neighbours are averaged
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
-TOLD = ("choices", "dataset", "model", "optimizer", "scheduler", "trainer.max_epochs", "trainer.precision")
-
-
-def compare(runs: list[Run]) -> dict[str, Any]:
-    """The runs as rows of one configuration each, the best first.
-
-    common: the settings that all runs share. columns: those in which rows differ and that do not follow from the others
-    (from the choice of dataset, model, …; or as a copy, such as OneCycleLR's max_lr); a class where nothing else tells
-    them apart. rows: their values of the columns, a name where there are none, and (mean, sample standard deviation, n)
-    of the metrics over the finished runs, or else over all.
-    """
-    monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
-    (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
-    metrics = [monitor] + ["test/acc"] * any("test/acc" in run.metrics for run in runs)
-    settings = [run.settings for run in runs]
-    measured = {one.get("trainer.precision", "auto") for one in settings} - {"auto"}
-    for one in settings:
-        if one.get("trainer.precision") == "auto" and measured:  # it stopped before it chose
-            one["trainer.precision"] = min(measured)
-    known = [one for one in settings if one]
-    keys = list(dict.fromkeys(key for one in known for key in one))
-    classes = {key for key in keys if key.endswith(("_target_", "_partial_"))}
-    keys.sort(key=lambda key: (key in classes, not key.startswith(TOLD)))
-    choices = [key for key in keys if key.startswith("choices.")]
-
-    def groups(*names: str) -> int:
-        return len({tuple(map(one.get, names)) for one in known})
-
-    columns = [key for key in choices if groups(key) > 1]
-    for key in [key for key in keys if key not in choices and groups(key) > 1]:
-        if key in classes and groups(*columns) == groups(*columns, key):
-            continue
-        copied = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
-        if all(groups(*choices, *one) < groups(*choices, *one, key) for one in [[], *copied]):
-            columns.append(key)
-
-    def spread(runs: list[Run], metric: str) -> tuple[float | None, float | None, int]:
-        chosen = [run for run in runs if run.status == "finished"] or runs
-        values = [value for run in chosen if (value := run.value(metric, mode)) is not None]
-        deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
-        return (math.fsum(values) / len(values) if values else None), deviation, len(values)
-
-    def rank(runs: list[Run]) -> tuple:
-        mean = spread(runs, monitor)[0]
-        measured = mean is not None and not math.isnan(mean)
-        return not measured, (-mean if mode == "max" else mean) if measured else 0.0, str(runs[0].folder)
-
-    def name(runs: list[Run]) -> str:
-        model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
-        return f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name
-
-    ends = Counter(key.split(".")[-1] for key in columns)
-    rows: dict[tuple, list[Run]] = {}
-    for run, one in zip(runs, settings, strict=True):
-        rows.setdefault(tuple(map(one.get, columns)) if one else (run.folder,), []).append(run)
-    return {
-        "monitor": monitor,
-        "mode": mode,
-        "metrics": metrics,
-        "common": {key: known[0].get(key) for key in keys if groups(key) == 1},
-        "columns": [key if key in classes or ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
-        "rows": [
-            {
-                "settings": list(key) if group[0].config else None,
-                "name": name(group),
-                **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
-                "status": Counter(run.status for run in group),
-                "runs": sorted(group, key=lambda run: (run.status != "finished", rank([run]))),
-            }
-            for key, group in sorted(rows.items(), key=lambda row: rank(row[1]))
-        ],
-    }
 
 
 def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import wrap
 
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from proj.atomic_write import write_atomically
-from proj.errors import explain
+from proj.errors import UserError, explain
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:
@@ -26,6 +27,34 @@ def read_metrics(folder: Path) -> dict | None:
 
 def write_status(folder: Path, status: str, reason: str) -> None:
     write_atomically(folder / "status.json", (json.dumps({"status": status, "reason": reason}) + "\n").encode())
+
+
+def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
+    """The best checkpoint's contents, and the figures of the training, which took `seconds`.
+
+    Raises UserError if there is no best checkpoint.
+    """
+    from proj.checkpoint import load_checkpoint
+
+    best, data = trainer.checkpoint_callback, trainer.datamodule
+    if not best.best_model_path:
+        raise UserError(
+            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
+        )
+    checkpoint = load_checkpoint(best.best_model_path)
+    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * data.batch_size * trainer.world_size)
+    return checkpoint, {
+        **OmegaConf.to_container(cfg.choices),
+        "seed": cfg.seed,
+        cfg.monitor: float(best.best_model_score),
+        "best_epoch": checkpoint["epoch"] + 1,
+        "epochs": trainer.current_epoch,
+        "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
+        "seconds": seconds,
+        "examples_per_second": trainer.current_epoch * epoch / seconds,
+        "folder": str(folder),
+        "checkpoint": str(folder / Path(best.best_model_path).name),
+    }
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.atomic_write import write_atomically
 from proj.config import CONF
-from proj.errors import UserError, run, sentences
+from proj.errors import UserError, sentences
+from proj.hydra_command import run_hydra
 from proj.processes import rank
 from proj.runs import Loader, status
 
@@ -174,7 +175,7 @@ def main() -> None:
     more = [word for word in words if not word.startswith("resume=")]
     sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir={folders[-1]}"]
     conf = (folders[-1] / "conf").resolve()
-    run(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
+    run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
 
 
 if __name__ == "__main__":

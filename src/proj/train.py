@@ -1,12 +1,8 @@
 """Train a classifier: `python -m proj.train dataset=cifar10 model=cnn`."""
 
-import contextlib
-import ctypes
-import logging
 import os
 import shutil
 import sys
-import warnings
 from pathlib import Path
 
 import hydra
@@ -15,7 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config import CONF, build, stored_config
-from proj.errors import UserError, run, run_errors, sentences
+from proj.errors import UserError, run_errors, sentences
+from proj.hydra_command import run_hydra
 from proj.processes import die_with_parent, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
@@ -51,9 +48,10 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.changes import refuse_changes, refuse_other_data
     from proj.checkpoint import contents
     from proj.divergence import SkipNaN
+    from proj.library_defaults import keep_freed_memory, quiet_lightning
     from proj.precision import set_precision
-    from proj.processes import take_part
-    from proj.results import print_table, read_metrics, write_metrics
+    from proj.processes import refuse_missing_devices, take_part
+    from proj.results import figures, print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint, rewind_curves
 
     quiet_lightning()
@@ -166,82 +164,11 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     return trainer
 
 
-def refuse_missing_devices(trainer: DictConfig) -> None:
-    """Raises UserError where more GPUs are asked for than there are."""
-    import torch
-
-    if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(
-            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
-        )
-    devices, there = trainer.devices, torch.cuda.device_count()
-    if trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
-        raise UserError(
-            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
-        )
-
-
-def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
-    """The best checkpoint's contents, and the figures of the training, which took `seconds`.
-
-    Raises UserError if there is no best checkpoint.
-    """
-    from proj.checkpoint import load_checkpoint
-
-    best, data = trainer.checkpoint_callback, trainer.datamodule
-    if not best.best_model_path:
-        raise UserError(
-            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
-        )
-    checkpoint = load_checkpoint(best.best_model_path)
-    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * data.batch_size * trainer.world_size)
-    return checkpoint, {
-        **OmegaConf.to_container(cfg.choices),
-        "seed": cfg.seed,
-        cfg.monitor: float(best.best_model_score),
-        "best_epoch": checkpoint["epoch"] + 1,
-        "epochs": trainer.current_epoch,
-        "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
-        "seconds": seconds,
-        "examples_per_second": trainer.current_epoch * epoch / seconds,
-        "folder": str(folder),
-        "checkpoint": str(folder / Path(best.best_model_path).name),
-    }
-
-
-def quiet_lightning() -> None:
-    """Undo what Lightning 2.6 does on import, and leave out what it says of every run."""
-    # torch 2.15 reads it and then opens NVML in every optimizer step: 0.2 ms.
-    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()  # they would print each line a second time
-        logger.setLevel(logging.WARNING)
-    for message in (
-        "Checkpoint directory .* exists",
-        ".*treespec.*LeafSpec",
-        ".*litlogger",
-        ".*jit.trace",
-        ".*smaller than the logging",
-        ".*dataloader is not resumable",  # it is
-        "The `srun` command is available",
-    ):
-        warnings.filterwarnings("ignore", message)
-
-
 def compile_network(network) -> None:
     """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
     if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++")):
         raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
     network.compile()
-
-
-def keep_freed_memory() -> None:
-    """glibc gives large freed blocks back to the system and faults them in again in every step: a fifth of a CNN's."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
-        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -266,7 +193,7 @@ def main() -> None:
             train(stored_config(Path(folders[-1]), overrides))
     else:
         sys.argv += QUIET if rank() else []
-        run(job)
+        run_hydra(job)
 
 
 if __name__ == "__main__":
