@@ -203,6 +203,15 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):
     assert (tmp_path / "new" / "best.ckpt").read_bytes() == before
 
 
+def test_a_run_that_goes_on_may_have_another_checkpoint_callback(tmp_path):
+    words = ("scheduler=none", "~callbacks.progress", f"hydra.run.dir={tmp_path / 'run'}")
+    train(configure(*words, "trainer.max_epochs=1"))
+    more = ("_target_=lightning.pytorch.callbacks.ModelCheckpoint", f"dirpath={tmp_path}/more", "filename=more")
+    metrics = train(configure(*words, "trainer.max_epochs=2", *(f"+callbacks.more.{word}" for word in more)))
+    assert metrics["epochs"] == 2 and metrics["checkpoint"].endswith("run/best.ckpt")
+    assert (tmp_path / "more" / "more.ckpt").is_file()
+
+
 def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
     words = [*WORDS, "scheduler=none"]
     assert run(tmp_path / "long", words=words) == 0

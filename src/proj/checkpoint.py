@@ -59,6 +59,7 @@ class AtomicCheckpointIO(CheckpointIO):
                     "plain values to the network, or leave them out of save_hyperparameters."
                 ) from error
             self._readable = True
+        Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
         write_atomically(Path(path), buffer.getbuffer())
 
     def load_checkpoint(self, path: str, map_location: Any = None, weights_only: bool | None = None) -> dict:

@@ -226,7 +226,9 @@ class Resume(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         for callback in trainer.checkpoint_callbacks:
-            state, here = checkpoint["callbacks"][callback.state_key], callback.dirpath
+            state, here = checkpoint["callbacks"].get(callback.state_key, {}), callback.dirpath
+            if "best_k_models" not in state:  # it is new in this run, or of another kind
+                continue
             callback.current_score = state["current_score"]  # Lightning 2.6 saves the score and does not read it
             old = state["dirpath"]  # the folder may have moved
             for key in ("best_model_path", "kth_best_model_path"):
