@@ -20,8 +20,9 @@ class UserError(Exception):
 def nearest(word: str, options: Iterable[str]) -> str:
     """The end of a message: the nearest option, and all of them unless they are many."""
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    lower = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.5)
+    guess = f" Did you mean {lower[close[0]]!r}?" if close else ""
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 
