@@ -82,6 +82,7 @@ def trained(tmp_path_factory, data_dir):
 
         folder = tmp_path_factory.mktemp("trained")
         words = (f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", "trainer.max_epochs=2")
+        words += ("trainer.precision=32-true",)  # on every machine, so that figures follow from the logits
         cifar = [TINY_CIFAR10] if "dataset=cifar10" in overrides else []
         train(proj.config.configure(*words, *cifar, *overrides))
         return folder

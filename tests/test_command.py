@@ -133,7 +133,7 @@ def test_console_script_completes_options(command):
 
 
 def test_a_mistake_in_a_resumed_run_is_one_sentence(command, tmp_path):
-    config = command("-m", "proj.train", "--cfg", "job", "output_dir=run", "choices=null").stdout
+    config = command("-m", "proj.train", "--cfg", "job", "--resolve", "output_dir=run", "choices=null").stdout
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(config)
     for words, sentence in (("trainer.max_epochs=-3", "not a whole number"), ("optimizer.lrr=1", "Did you mean 'lr'")):

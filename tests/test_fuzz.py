@@ -12,6 +12,7 @@ import random
 import signal
 import struct
 import sys
+import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,9 +25,10 @@ import torch
 import torchvision
 
 import proj.data.sklearn_table
-from proj.checkpoint import load_checkpoint
+from proj.checkpoint import load_model
 from proj.data import CIFAR10DataModule, DigitsDataModule, IrisDataModule, MNISTDataModule
 from proj.errors import UserError
+from proj.models import MLP
 
 SECONDS = 20  # a file that takes longer hangs
 
@@ -71,15 +73,33 @@ def sealed(content: bytes, number: int, seed: int) -> Iterator[bytes]:
         yield file.getvalue()
 
 
-def survive(files: Iterator[bytes], read: Callable[[bytes], bool], guard: Path) -> Counter:
-    """How many files `read` refused with a UserError, and read; in a process of its own with bounded memory and time.
-
-    read: content -> whether it is what it was. Raises AssertionError with what else happened.
-    """
+def in_child(work: Callable[[], object]):
+    """What `work` gives in a forked process, which may watch itself, and die alone."""
     receives, sends = os.pipe()
     child = os.fork()
     if not child:
-        seen, made = Counter(), b""
+        try:
+            os.write(sends, pickle.dumps(work()))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(sends)
+    with os.fdopen(receives, "rb") as answer:
+        result = answer.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0 and result, f"killed by signal {status & 127}, or failed"
+    return pickle.loads(result)
+
+
+def survive(files: Iterator[bytes], read: Callable[[bytes], bool], guard: Path) -> Counter:
+    """How many files `read` refused with a UserError, and read; in a process of its own with bounded memory and time.
+
+    read: content -> whether it is what it was; the last file is left at `guard`, for one that kills the process.
+    """
+
+    def count() -> Counter:
+        seen: Counter = Counter()
 
         def watch(event: str, details: tuple) -> None:
             if event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn"):
@@ -96,19 +116,16 @@ def survive(files: Iterator[bytes], read: Callable[[bytes], bool], guard: Path) 
             except BaseException as error:
                 seen[f"{type(error).__name__}: {error}"[:200]] += 1
         signal.alarm(0)
-        os.write(sends, pickle.dumps(seen))
-        os._exit(0)
-    os.close(sends)
-    with os.fdopen(receives, "rb") as answer:
-        result = answer.read()
-    _, status = os.waitpid(child, 0)
-    assert status == 0, f"killed by signal {status & 127}; the file is {guard}"
-    return pickle.loads(result)
+        return seen
+
+    return in_child(count)
 
 
 def checkpoint(folder: Path) -> bytes:
-    weights = {"network.0.weight": torch.randn(8, 4), "network.0.bias": torch.randn(8)}
-    contents = {"state_dict": weights, "epoch": 3, "proj": {"class_names": ["a", "b"], "config": {"lr": 0.1}}}
+    model = MLP((4,), 3, hidden=[8], norm="none")
+    known = {"class_names": ["a", "b", "c"], "input_shape": [4], "mean": None, "std": None, "columns": None}
+    node = {"_target_": "proj.models.MLP", "hidden": [8], "norm": "none", "loss": {"_target_": "torch.nn.NLLLoss"}}
+    contents = {"state_dict": model.state_dict(), "epoch": 3, "proj": known | {"data": "0", "config": {"model": node}}}
     torch.save(contents, folder / "a.ckpt")
     return (folder / "a.ckpt").read_bytes()
 
@@ -121,11 +138,12 @@ def same(a, b) -> bool:
 
 def fuzz_checkpoints(folder: Path, number: int, seed: int, seal: bool) -> Counter:
     content, file = checkpoint(folder), folder / "mutated.ckpt"
-    expected = load_checkpoint(folder / "a.ckpt")
+    expected, known = load_model(folder / "a.ckpt")
 
     def read(made: bytes) -> bool:
         file.write_bytes(made)
-        return same(load_checkpoint(file), expected)
+        model, said = load_model(file)
+        return same(said, known) and same(dict(model.state_dict()), dict(expected.state_dict()))
 
     return survive((sealed if seal else mutations)(content, number, seed), read, folder / "last")
 

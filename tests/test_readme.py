@@ -106,6 +106,10 @@ def test_the_datasets_and_the_model_that_it_adds_train(command, tmp_path, data_d
     process = command(*words, "dataset=wine,kmnist", "model=linear", env=env)
     assert process.returncode == 0, process.stderr
     assert process.stdout.count("test accuracy") == 2
+    (run,) = (tmp_path / "outputs" / "sweeps").glob("*/0_*")
+    for words, sentence in (([], "add trust=linear,wine"), (["trust=linear,wine"], "evaluation.json")):
+        process = command("-m", "proj.evaluate", f"run={run}", *words, env=env)
+        assert sentence in process.stdout + process.stderr and process.returncode == (not words), process.stderr
 
 
 def test_each_addition_takes_under_15_lines():

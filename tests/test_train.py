@@ -12,7 +12,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from proj.checkpoint import load_model
 from proj.config import build, new_folder
-from proj.models import CNN
 from proj.results import print_table
 from proj.train import train
 
@@ -120,8 +119,6 @@ def test_the_best_checkpoint_is_tested_and_opens_from_the_file_alone(configure, 
     x, y = next(iter(data.test_dataloader()))
     assert (model(x).argmax(1) == y).float().mean().item() == pytest.approx(metrics["test/acc"])
     assert contents["class_names"] == data.class_names and contents["mean"] == data.mean
-    same = CNN.load_from_checkpoint(best, weights_only=True)  # Lightning's own way
-    assert torch.equal(same.eval()(x), model(x))
 
 
 def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):

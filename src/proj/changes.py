@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from proj.errors import UserError
 from proj.runs import NO_MATTER, flat
+from proj.stored import resume_command
 
 FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")
 FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip", "trainer.precision", "trainer.limit_train")
@@ -35,8 +36,8 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
     if changes:
         raise UserError(
-            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: python -m proj.train "
-            f"resume={folder}; for a new run, choose another hydra.run.dir."
+            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: "
+            f"{resume_command(folder)}; for a new run, choose another hydra.run.dir."
         )
 
 

@@ -4,6 +4,7 @@ import io
 import pickle
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from proj.atomic_write import write_atomically
 from proj.config import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import OUT_OF_MEMORY, UserError
+from proj.stored import check_stored, strangers
 
 
 class DamagedCheckpoint(UserError):
@@ -101,10 +103,30 @@ def load_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
-def load_model(path: str | Path):
-    """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone."""
+def load_model(path: str | Path, trust: Sequence[str] = ()):
+    """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
+
+    trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
+    Raises UserError for a file that is damaged, or that names anything else than this project does.
+    """
     checkpoint = load_checkpoint(path)
     known = checkpoint["proj"]
-    model = build(known["config"]["model"], input_shape=known["input_shape"], num_classes=len(known["class_names"]))
+    try:
+        return model_of(checkpoint, path, trust), known
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
+
+
+def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]):
+    """The model that a checkpoint describes, with its weights, in evaluation mode."""
+    known = checkpoint["proj"]
+    node = check_stored(known["config"], path, trust)["model"]
+    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])}
+    if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
+        with torch.device("meta"):
+            build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
+    model = build(node, **facts)
     model.load_state_dict(checkpoint["state_dict"])
-    return model.eval(), known
+    return model.eval()

@@ -1,20 +1,27 @@
 """The configuration: where it lies, how it is composed, and what is built from it."""
 
+import logging
+import os
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from proj.check import check, check_ranges
 from proj.errors import UserError, chain
 from proj.processes import agree
 from proj.slurm import slurm_name
+from proj.stored import check_stored
 
 CONF = Path(__file__).parent / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -41,29 +48,67 @@ def new_folder(parent: str, name: str | None = None) -> str:
     return agree(make)
 
 
+NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
+
+
 OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
 
 
-def build(node: DictConfig | None, **settings):
-    """`instantiate` with `settings`, less what only the checks read; None for an empty node.
+def resolved(cfg: DictConfig) -> DictConfig:
+    """The configuration with all references looked up, for good: no value is a reference any more, whatever it says."""
+    return OmegaConf.create(literal(OmegaConf.to_container(cfg, resolve=True)), flags={"struct": True})
 
-    Raises UserError for unfit arguments.
+
+def literal(node):
+    """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
+    if isinstance(node, dict):
+        return {key: literal(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [literal(value) for value in node]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
+
+
+def build(node: DictConfig | dict | None, **settings):
+    """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
+    values and `settings`; None for a node that names none.
+
+    Hydra's `instantiate` does the same, but looks references up again, in text that comes from a file too.
+    Raises UserError for a class that cannot be found, and for arguments that it does not take.
     """
+    if OmegaConf.is_config(node):
+        node = OmegaConf.to_container(node, resolve=True)
     if not node or not node.get("_target_"):
         return None
-    settings = {**{key: value for key, value in node.items() if key not in ("kind", "accepts")}, **settings}
+    target = node["_target_"]
+    arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
+    if node.get("_recursive_", True):
+        arguments = {key: build_within(value) for key, value in arguments.items()}
+    arguments |= settings
     try:
-        return instantiate(settings, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        if str(error).startswith("Error locating target"):
-            first = list(chain(error))[-1]
-            raise UserError(f"{str(error).split(chr(10))[0].split(', set env')[0]} ({first}).") from error
-        if type(cause).__name__ in ("TypeError", "ValueError", "MisconfigurationException"):
-            raise UserError(f"{node['_target_']}: {cause}") from error
+        called = get_object(target)
+    except Exception as error:
+        raise UserError(f"Error locating target '{target}' ({list(chain(error))[-1]}).") from error
+    if node.get("_partial_"):
+        return partial(called, *node.get("_args_", ()), **arguments)
+    try:
+        return called(*node.get("_args_", ()), **arguments)
+    except (UserError, OSError, MemoryError):
         raise
+    except Exception as error:
+        named = f"{type(error).__name__}: " * (type(error).__name__ not in ("TypeError", "ValueError"))
+        raise UserError(f"{target}: {named}{error}") from error
+
+
+def build_within(value):
+    """A value with what it names, itself or within its lists and mappings, built."""
+    if OmegaConf.is_config(value):
+        value = OmegaConf.to_container(value, resolve=True)
+    if isinstance(value, list):
+        return [build_within(one) for one in value]
+    if isinstance(value, dict):
+        return build(value) if value.get("_target_") else {key: build_within(one) for key, one in value.items()}
+    return value
 
 
 def configure(*overrides: str) -> DictConfig:
@@ -75,21 +120,31 @@ def configure(*overrides: str) -> DictConfig:
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
     HydraConfig.instance().set_config(cfg)
-    cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-    OmegaConf.resolve(cfg)
-    return cfg
+    return resolved(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
 
 
-def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
+def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
     """The configuration that a run wrote into its folder, with `key=value` changes.
 
-    Raises UserError for a folder without one or a value out of range, OmegaConf's error for an unknown key.
+    trust: modules and classes of one's own that it may name, see `check_stored`.
+    Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
+    OmegaConf's error for an unknown key.
     """
+    file = folder / "config.yaml"
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
-    if not (folder / "config.yaml").is_file():
+    if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
-    cfg = OmegaConf.load(folder / "config.yaml")
+    try:
+        read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{file} cannot be read, or is no YAML ({' '.join(str(error).split())[:200]}).") from error
+    stored = check_stored(read, file, trust)
+    keep_inside(stored, folder, file, trust)
+    named = [word.removeprefix("dataset.") for word in overrides]
+    if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):
+        stored["dataset"]["download"] = False  # a file does not say where to write
+    cfg = OmegaConf.create(literal(stored))
     OmegaConf.set_struct(cfg, True)
     for word in overrides:
         if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
@@ -100,3 +155,23 @@ def stored_config(folder: Path, overrides: list[str]) -> DictConfig:
     cfg.output_dir = str(folder)
     check_ranges(cfg)
     return cfg
+
+
+def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) -> None:
+    """Have the callbacks of a run that goes on write into its folder, which may have moved.
+
+    Raises UserError for one that writes elsewhere, unless `trust` names its setting.
+    """
+    homes = [os.path.abspath(home) for home in (stored.get("output_dir"), folder) if home]
+    for name, callback in (stored.get("callbacks") or {}).items():
+        for key in ("dirpath", "filename"):
+            value = callback.get(key) if isinstance(callback, dict) else None
+            setting = f"callbacks.{name}.{key}"
+            if not value or setting in trust:
+                continue
+            place = Path(os.path.abspath(value if key == "dirpath" else folder / value))
+            inside = next((place.relative_to(home) for home in homes if place.is_relative_to(home)), None)
+            if inside is None:
+                raise UserError(f"{file} would write to {value}: if that is meant, add trust={setting}")
+            if key == "dirpath":
+                callback[key] = str(folder / inside)

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.utils import get_total_norm
 
 from proj.errors import UserError
+from proj.stored import resume_command
 
 
 class Divergence:
@@ -58,8 +59,8 @@ class Divergence:
         kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
         raise UserError(
             f"{what} (epoch {trainer.current_epoch + 1}), at a learning rate of {rate:.3g}. {kept}. Start a new run "
-            "with a lower optimizer.lr or trainer.gradient_clip_val=1, or leave such steps out: python -m proj.train "
-            f"resume={self.folder} on_nan=skip"
+            "with a lower optimizer.lr or trainer.gradient_clip_val=1, or leave such steps out: "
+            f"{resume_command(self.folder)} on_nan=skip"
         )
 
 

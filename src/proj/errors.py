@@ -118,8 +118,9 @@ OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memor
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
     from proj.processes import rank
+    from proj.stored import resume_command
 
-    command = f"python -m proj.train resume={folder}"
+    command = resume_command(folder)
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
     threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
     try:

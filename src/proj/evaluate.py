@@ -6,6 +6,7 @@
   dataset=<name>   another dataset of the same shape, prepared as the model's
   data_dir=<path>  where the data lies, if no longer where the training found it
   output=<folder>  instead of the checkpoint's own
+  trust=<module>   of classes of your own that the checkpoint names
 
 Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, and for what
 each class is taken. Writes evaluation.json, the confusion matrix, a reliability
@@ -15,6 +16,7 @@ too; evaluation_val.json and so on for anything but the plain test.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +45,8 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bo
         chosen["channels"], *chosen["size"] = known["input_shape"]
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
+    if "source" in chosen:
+        chosen["download"] = bool(data_dir or dataset)  # a file does not say where to write
     data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
     if download:
         data.prepare_data()
@@ -96,6 +100,7 @@ def evaluate(
     dataset: str = "",
     data_dir: str = "",
     output: str = "",
+    trust: Sequence[str] = (),
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
@@ -108,7 +113,7 @@ def evaluate(
     from proj.checkpoint import load_model
     from proj.data.datamodule import Split
 
-    model, known = load_model(path)
+    model, known = load_model(path, trust)
     if tta and "flip" not in known["config"]["dataset"]:
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):

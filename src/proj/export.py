@@ -6,6 +6,7 @@
                    height, width, channels), or a table's numbers as they are;
                    else what the network sees, normalised float32
   output=<file>    instead of beside the checkpoint
+  trust=<module>   of classes of your own that the checkpoint names
 
 Takes batches of any size, gives logits, and carries the names of the classes,
 the input's shape and its normalisation. Before it is written it is compared
@@ -15,6 +16,7 @@ with the network on test inputs, or random ones where the data is not there.
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -44,7 +46,11 @@ def some_inputs(known: dict):
 
 
 def export(
-    path: Path, format: Literal["onnx", "torch_export"] = "onnx", normalize: bool = False, output: str = ""
+    path: Path,
+    format: Literal["onnx", "torch_export"] = "onnx",
+    normalize: bool = False,
+    output: str = "",
+    trust: Sequence[str] = (),
 ) -> Path:
     """Write the network to a file, and return its path, once it gives the same logits at each size of BATCHES.
 
@@ -59,7 +65,7 @@ def export(
     from proj.data.images import Normalize
     from proj.data.table import Standardize
 
-    model, known = load_model(path)
+    model, known = load_model(path, trust)
     columns = known["columns"]
     if normalize and not known["mean"] and (not columns or any("categories" in column for column in columns)):
         raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")

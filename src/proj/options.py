@@ -3,7 +3,7 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -27,6 +27,8 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
             raise UserError(f"{what}." + nearest(key, kinds))
         if kinds[key] is bool:
             chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
+        elif kinds[key] == Sequence[str]:
+            chosen[key] = value.split(",")
         elif options := get_args(kinds[key]):
             chosen[key] = choose(key, value, dict(zip(options, options, strict=True)))
         else:

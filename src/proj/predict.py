@@ -8,6 +8,7 @@
                    show=true: predictions.png
   invert=auto      a model of light drawings on black gets images with a light
                    border inverted; true, false: all images, none
+  trust=<module>   of classes of your own that the checkpoint names
 
 Images may have any size, mode and transparency. They are turned upright, fitted
 to the model's shape and normalised as in training. Columns of a table are found
@@ -22,7 +23,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -131,6 +132,7 @@ def predict(
     output: str = "",
     show: str = "false",
     invert: Literal["auto", "true", "false"] = "auto",
+    trust: Sequence[str] = (),
 ) -> list[dict]:
     """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
 
@@ -152,7 +154,7 @@ def predict(
     from proj.data.images import Normalize
 
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    model, known = load_model(path)
+    model, known = load_model(path, trust)
     model, names, images, rows, skipped = model.to(device), known["class_names"], known["mean"], [], []
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")

@@ -18,6 +18,7 @@ from proj.lock import is_locked
 
 # Settings that change no result: where files lie, how often a run is saved, how it is shown and started.
 NO_MATTER = ("output_dir", "data_dir", "dataset.data_dir", "dataset.cache_dir", "dataset.memory_limit_mb", "save_every")
+NO_MATTER += ("dataset.download",)
 NO_MATTER += ("fast_loop", "callbacks.progress", "callbacks.dashboard", "sweep_name", "isolate", "trial")
 INFINITE = (math.inf, -math.inf)
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time

@@ -15,11 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.atomic_write import write_atomically
+from proj.config import resolved
 from proj.errors import UserError, explain
 from proj.lock import one_of
 from proj.processes import die_with_parent, rank, started, starts_more
 from proj.results import read_metrics, write_status
 from proj.runs import status
+from proj.stored import trust_words
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ def run_job(cfg: DictConfig) -> float | None:
     if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
         die_with_parent()
     try:
-        OmegaConf.resolve(cfg)
+        cfg = resolved(cfg)
         folder = Path(cfg.output_dir)
         if rank() == 0:
             print(f"\n{folder.name}", flush=True)
@@ -54,7 +56,9 @@ def run_job(cfg: DictConfig) -> float | None:
 
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, which can die alone. Raises UserError where it fails, with all that it said."""
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg).encode())
+    config = OmegaConf.to_container(cfg, resolve=True)
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
+    words = [f"resume={folder}", f"data_dir={cfg.data_dir}", *trust_words(config).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     asked = []
 
@@ -64,7 +68,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+") as stderr:  # for the job's log
-        process = subprocess.Popen([sys.executable, "-m", "proj.train", f"resume={folder}"], env=env, stderr=stderr)
+        process = subprocess.Popen([sys.executable, "-m", "proj.train", *words], env=env, stderr=stderr)
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
         before = {number: signal.signal(number, hand_on) for number in numbers}
         try:

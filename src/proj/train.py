@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config import CONF, build, stored_config
+from proj.config import CONF, build, resolved, stored_config
 from proj.errors import UserError, run_errors, sentences
 from proj.hydra_command import run_hydra
 from proj.processes import die_with_parent, rank
@@ -28,7 +28,7 @@ def train(cfg: DictConfig) -> dict:
     from proj.lock import locked
     from proj.results import tells_why
 
-    OmegaConf.resolve(cfg)
+    cfg = resolved(cfg)
     folder = Path(cfg.output_dir)
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
@@ -58,7 +58,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     keep_freed_memory()
     environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
-    config = OmegaConf.to_container(cfg)
+    config = OmegaConf.to_container(cfg, resolve=True)
     path, state = newest_checkpoint(folder) or (None, None)
     epochs = cfg.trainer.max_epochs
     if state:
@@ -185,12 +185,13 @@ def main() -> None:
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
     folders = [word.removeprefix("resume=") for word in sys.argv[1:] if word.startswith("resume=")]
+    trust = [name for word in sys.argv[1:] if word.startswith("trust=") for name in word[6:].split(",")]
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template)  # Hydra composes first: twice the time
     elif folders:
-        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra."))]
+        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "trust=", "hydra."))]
         with sentences():
-            train(stored_config(Path(folders[-1]), overrides))
+            train(stored_config(Path(folders[-1]), overrides, trust))
     else:
         sys.argv += QUIET if rank() else []
         run_hydra(job)

@@ -13,11 +13,14 @@ from proj.lock import alone
 
 
 class TorchvisionDataModule(ImageDataModule):
-    """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes."""
+    """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes.
 
-    def __init__(self, source: Callable, data_dir: str, **settings) -> None:
+    download: whether to fetch what is missing in `data_dir`.
+    """
+
+    def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings) -> None:
         super().__init__(**settings)
-        self.source, self.data_dir = source, Path(data_dir)
+        self.source, self.data_dir, self.download = source, Path(data_dir), download
         self.source_class = getattr(source, "func", source)
         self._train = None
 
@@ -25,13 +28,21 @@ class TorchvisionDataModule(ImageDataModule):
         """Download what is missing. Raises UserError if that fails or a file is damaged."""
         if self.splits:
             return
-        with alone(self.data_dir / ".lock"):
-            self._prepare()
-
-    def _prepare(self) -> None:
         try:
             self._train = self._open(train=True)
-        except RuntimeError:  # torchvision: not found, or a wrong checksum
+        except RuntimeError as error:  # torchvision: not found, or a wrong checksum
+            if not self.download:
+                raise UserError(
+                    f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()}: name the "
+                    "folder that has it, or into which to download it, with data_dir=…"
+                ) from error
+            with alone(self.data_dir / ".lock"):
+                self._download()
+
+    def _download(self) -> None:
+        try:
+            self._train = self._open(train=True)  # another process may have fetched it meanwhile
+        except RuntimeError:
             try:
                 self._train = self._open(train=True, download=True)
             except Exception as error:
@@ -47,11 +58,11 @@ class TorchvisionDataModule(ImageDataModule):
         self._train = None
         self.set_splits(self._split(train), self._split(test), [str(name) for name in train.classes])
 
-    def _open(self, **settings):
+    def _open(self, train: bool, download: bool = False):
         try:
-            return self.source(root=str(self.data_dir), **settings)
+            return self.source(root=str(self.data_dir), train=train, download=download)
         except Exception as error:
-            if (isinstance(error, RuntimeError) and "not found" in str(error)) or settings.get("download"):
+            if (isinstance(error, RuntimeError) and "not found" in str(error)) or download:
                 raise
             raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10 has checksums instead
             damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]

@@ -1,0 +1,235 @@
+"""A file that somebody else made runs no code here, whatever its configuration names and wherever it names it."""
+
+import copy
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from test_fuzz import in_child
+
+from proj.checkpoint import load_checkpoint, load_model
+from proj.config import CONF, build, literal, resolved, stored_config
+from proj.errors import UserError
+from proj.evaluate import open_data
+from proj.stored import check_stored, resume_command, strangers, trust_words
+from proj.train import build_data_and_model, build_trainer
+
+HARM = (
+    {"_target_": "torch.load", "f": "evil.pkl", "weights_only": False},
+    {"_target_": "os.system", "command": "touch harmed"},
+    {"_target_": "subprocess.run", "args": ["touch", "harmed"]},
+    {"_target_": "proj.sweep.git", "_args_": ["-c", "alias.x=!touch harmed", "x"]},
+    {"_target_": "builtins.open", "file": "harmed", "mode": "w"},
+    {"_target_": "builtins.exec", "_args_": ["open('harmed', 'w')"], "_partial_": True},
+    {"_target_": "evil.Model"},
+    {"_target_": "proj.config.build", "node": {"_target_": "os.mkdir", "path": "harmed"}},
+    {"_target_": "hydra.utils.instantiate", "_args_": [{"_target_": "antigravity.x"}]},
+    {"_target_": "urllib.request.urlopen", "url": "http://127.0.0.1:9/"},
+    {"_target_": ["os", "system"]},
+    {"x": [{"_target_": "os.remove", "path": "kept"}]},
+    "${oc.env:SECRET}",
+    "${oc.create:{_target_: os.system, command: touch harmed}}",
+    "${new_folder:harmed}",
+)
+
+
+def places(node, *way) -> Iterator[tuple]:
+    """The way to every value of a configuration, and to a new one in each of its mappings."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield (*way, key)
+        if isinstance(value, dict | list):
+            yield from places(value, *way, key)
+    if isinstance(node, dict):
+        yield (*way, "another")
+
+
+def hostile(config: dict) -> Iterator[dict]:
+    """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there."""
+    for number, way in enumerate(places(config)):
+        for harm in (HARM * 2)[number % len(HARM) :][:6]:
+            made = copy.deepcopy(config)
+            node = made
+            for key in way[:-1]:
+                node = node[key]
+            named = way[-1] == "_target_" and isinstance(harm, dict)
+            node[way[-1]] = harm.get("_target_", "os.system") if named else harm
+            yield made
+
+
+def watch(outside: list[str], folder: Path) -> None:
+    """List what this process does from now on that no configuration of a file's may make it do."""
+    known = {*sys.stdlib_module_names, *packages_distributions(), "proj", "hydra_plugins", "tiny"}
+
+    def see(event: str, details: tuple) -> None:
+        if event == "import":
+            name = str(details[0]).split(".")[0]
+            bad = name not in known or name in ("antigravity", "evil")
+        elif event == "open":
+            path, mode, flags = details
+            writes = any(letter in mode for letter in "wax+") if mode else bool(flags & (os.O_WRONLY | os.O_RDWR))
+            bad = writes and not str(path).startswith((str(folder / "run"), os.devnull))
+        else:
+            bad = event in ("socket.connect", "subprocess.Popen", "pickle.find_class") or (
+                event in ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.rmdir")
+                or (event == "os.mkdir" and not str(details[0]).startswith(str(folder / "run")))
+            )
+        if bad:
+            outside.append(f"{event} {details[:2]}")
+
+    sys.addaudithook(see)
+
+
+@pytest.mark.parametrize(
+    ("words", "folders"), (([], 8), (["dataset=mnist", "model=cnn", "model.widths=[4]", "tta=true"], 3))
+)
+def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, tmp_path, monkeypatch):
+    """folders: of so many configurations one is also tried as a run's config.yaml, which takes longer to read."""
+    path = trained(*words) / "best.ckpt"
+    checkpoint = load_checkpoint(path)
+    made = list(hostile(checkpoint["proj"]["config"]))
+    assert len(made) >= 500
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "a secret")
+    (tmp_path / "evil.py").write_text("open('harmed', 'w')")
+    (tmp_path / "kept").touch()
+    (tmp_path / "run").mkdir()
+    import optuna.pruners  # noqa: F401
+
+    genuine = stored_config(path.parent, [])
+    build_trainer(
+        tmp_path / "run", genuine, build_data_and_model(genuine)[0], "32-true", [], []
+    )  # imports what it takes
+    sys.path.insert(0, "")
+
+    def attack() -> dict:
+        outside: list[str] = []
+        seen = {"refused": 0, "read": 0, "secrets": 0}
+        watch(outside, tmp_path)
+        for config in made:
+            torch.save(checkpoint | {"proj": checkpoint["proj"] | {"config": config}}, tmp_path / "run/a.ckpt")
+            try:
+                seen["secrets"] += "a secret" in read_checkpoint(tmp_path / "run")
+                seen["read"] += 1
+            except UserError:
+                seen["refused"] += 1
+        for config in made[::folders]:
+            (tmp_path / "run/config.yaml").write_text(yaml.safe_dump(config))
+            with suppress(Exception):  # of values that are of another type
+                seen["secrets"] += "a secret" in read_folder(tmp_path / "run")
+        return seen | {"outside": outside}
+
+    seen = in_child(attack)
+    assert not seen["outside"] and not seen["secrets"]
+    assert seen["read"] > 30 and seen["refused"] > 300
+    assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
+
+
+def read_checkpoint(folder: Path) -> str:
+    """What `evaluate` and `predict` do with a checkpoint, up to the measuring."""
+    model, known = load_model(folder / "a.ckpt")
+    with suppress(Exception):  # a folder of data that is not there, a seed that is a text
+        open_data(known)
+    return repr(model.hparams)
+
+
+def read_folder(folder: Path) -> str:
+    """What `python -m proj.train resume=…` does with a run's folder, up to the training."""
+    cfg = resolved(stored_config(folder, []))
+    data, _ = build_data_and_model(cfg)
+    trainer = build_trainer(folder, cfg, data, "32-true", [], [])
+    return json.dumps([str(cfg), trainer.default_root_dir], default=str)
+
+
+def test_every_configuration_that_the_project_composes_names_nothing_strange():
+    groups = {"dataset": "*", "preset": "*", "optimizer": "*", "scheduler": "*", "callbacks": "*", "model": "[cm]*"}
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for group, pattern in groups.items():
+            for file in (CONF / group).glob(f"{pattern}.yaml"):
+                cfg = compose("train", [f"{group}={file.stem}", "data_dir=x", "output_dir=x", "choices=null"])
+                assert not strangers(OmegaConf.to_container(resolved(cfg))), file
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of the user's own in the working folder, with a class and something that it imports."""
+    (tmp_path / "mine.py").write_text(
+        "import os, torch\nfrom proj.models import MLP\n\nclass Net(MLP):\n    pass\n\nclass Sum(torch.nn.Module):\n"
+        "    def forward(self, logits, y):\n        return torch.nn.functional.cross_entropy(logits, y)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield {"model": {"_target_": "mine.Net", "hidden": [4], "loss": {"_target_": "mine.Sum"}}}
+    sys.modules.pop("mine", None)
+
+
+def test_ones_own_classes_are_taken_from_a_file_that_is_trusted_and_the_sentence_says_how(own):
+    with pytest.raises(UserError, match=r"^a.ckpt names .* mine.Net \(model\), mine.Sum \(model.loss\).*trust=mine$"):
+        check_stored(own, "a.ckpt")
+    assert "mine" not in sys.modules
+    assert check_stored(own, "a.ckpt", ["mine"]) == own
+    assert check_stored(own, "a.ckpt", ["mine.Net", "mine.Sum"]) == own
+    assert trust_words(own) == " trust=mine"
+    model = build(own["model"], input_shape=(4,), num_classes=3)
+    assert type(model).__name__ == "Net" and type(model.loss).__name__ == "Sum"
+
+
+def test_what_a_trusted_module_has_only_imported_is_not_trusted_with_it(own):
+    for target in ("mine.os.system", "mine.torch.load", "mine.torch.hub.load", "mine.MLP"):
+        with pytest.raises(UserError, match="names what is not of this project"):
+            check_stored({"model": {"_target_": target}}, "a.ckpt", ["mine"])
+    with pytest.raises(UserError, match=r"mine.Missing cannot be loaded"):
+        check_stored({"model": {"_target_": "mine.Missing"}}, "a.ckpt", ["mine"])
+    with pytest.raises(UserError, match="Treat it as malicious"):
+        check_stored({"model": {"_target_": "os.system"}}, "a.ckpt", ["mine"])
+
+
+@pytest.mark.parametrize(
+    "text", ("${oc.env:SECRET}", r"\${a}", "a\\\\${b}", "${", "$${a}", r"\\\${x}${y}", "\\", "a}${b}\\")
+)
+def test_text_of_a_file_is_never_looked_up(text, monkeypatch):
+    monkeypatch.setenv("SECRET", "a secret")
+    cfg = resolved(resolved(OmegaConf.create(literal({"text": text, "list": [text]}))))
+    assert cfg.text == cfg.list[0] == text
+    assert OmegaConf.to_container(cfg, resolve=True) == {"text": text, "list": [text]}
+    assert build({"_target_": "builtins.dict", "text": text, "list": [text]}) == {"text": text, "list": [text]}
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    (("dirpath", "/elsewhere"), ("dirpath", "../beside"), ("filename", "../../x"), ("filename", "/x")),
+)
+def test_a_run_that_goes_on_writes_into_its_folder_alone(where, what, trained, tmp_path):
+    config = yaml.safe_load((trained() / "config.yaml").read_text())
+    config["callbacks"]["best"][where] = what
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=rf"would write to .*trust=callbacks.best.{where}"):
+        stored_config(tmp_path, [])
+    assert stored_config(tmp_path, [], [f"callbacks.best.{where}"])
+
+
+def test_the_folder_of_a_callback_moves_with_its_run(trained, tmp_path):
+    config = yaml.safe_load((trained() / "config.yaml").read_text())
+    config["callbacks"]["also"] = config["callbacks"]["best"] | {"dirpath": f"{config['output_dir']}/also"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert stored_config(tmp_path, []).callbacks.also.dirpath == str(tmp_path / "also")
+    assert resume_command(tmp_path) == f"python -m proj.train resume={tmp_path}"
+
+
+def test_a_stored_configuration_fetches_no_data_unless_a_folder_is_named(trained, data_dir, tmp_path):
+    folder = trained("dataset=mnist", "model=mlp")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["data_dir"] = config["dataset"]["data_dir"] = str(tmp_path / "nothing")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=r"MNIST is missing or damaged in .*/nothing.*data_dir="):
+        build_data_and_model(stored_config(tmp_path, []))
+    assert not (tmp_path / "nothing").exists()
+    assert stored_config(tmp_path, [f"data_dir={data_dir}"]).dataset.get("download", True)
