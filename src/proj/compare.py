@@ -135,7 +135,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
                 "settings": shown(key) if group[0].config else None,
                 "name": name(group),
                 **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
-                "status": Counter(word(run) for run in group),
+                "status": Counter(word(run) for run in sorted(group, key=lambda run: bool(run.repeats))),
                 "runs": sorted(group, key=lambda run: (bool(run.repeats), run.status != "finished", rank([run]))),
             }
             for key, group in sorted(rows.items(), key=lambda row: rank(row[1]))

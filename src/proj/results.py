@@ -14,7 +14,7 @@ from rich.table import Table
 
 from proj.atomic_write import write_atomically
 from proj.errors import UserError, explain
-from proj.runs import read_scalars
+from proj.runs import read, read_scalars
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:
@@ -33,8 +33,8 @@ def write_status(folder: Path, status: str, reason: str) -> None:
 def set_metrics_aside(folder: Path) -> None:
     """Before a finished run is trained on: without metrics.json it is finished no more, and its figures stay in
     metrics_10_epochs.json."""
-    if metrics := read_metrics(folder):
-        (folder / "metrics.json").replace(folder / f"metrics_{metrics['epochs']}_epochs.json")
+    if metrics := read(folder / "metrics.json", json.loads, "/"):  # else there is none, or none that can be read
+        (folder / "metrics.json").replace(folder / f"metrics_{metrics.get('epochs')}_epochs.json")
 
 
 def write_facts(folder: Path, **facts) -> None:

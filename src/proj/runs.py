@@ -59,8 +59,8 @@ class Run:
     @property
     def processes(self) -> int:
         """For each node, as far as the configuration tells: which devices they are changes no result."""
-        devices = str(self.config.get("trainer.devices"))
-        return int(devices) if devices.isdigit() else max(1, len(re.findall(r"\d+", devices)))
+        devices = self.config.get("trainer.devices")
+        return max(1, devices if isinstance(devices, int) else len(re.findall(r"\d+", str(devices))))
 
     @property
     def seed(self) -> Any:
@@ -89,7 +89,7 @@ class Run:
         if metric in self.metrics:
             value = self.metrics[metric]
             return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
-        monitor, mode = self.config.get("monitor", metric), self.config.get("mode", mode)
+        monitor, mode = str(self.config.get("monitor") or metric), self.config.get("mode", mode)
         choose = max if mode == "max" else min
         epoch, best = choose(self.by_epoch(monitor), key=lambda point: point[1], default=(None, None))
         return best if metric == monitor else dict(self.by_epoch(metric)).get(epoch)
@@ -177,7 +177,8 @@ def read_run(folder: Path) -> Run:
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
-    epoch = facts.get("steps_per_epoch") or guess_epoch(config, curves)
+    epoch = facts.get("steps_per_epoch")
+    epoch = epoch if isinstance(epoch, int) and epoch > 0 else guess_epoch(config, curves)
     curves = {
         tag: [(step / epoch, value) for step, value in points if step]  # step 0: Lightning's sanity check
         for tag, points in curves.items()
@@ -190,8 +191,8 @@ def read_run(folder: Path) -> Run:
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
     """The steps of an epoch, where no run.json says it: the first validation tells."""
     ends = [next((step for step, _ in points if step), 0) for tag, points in curves.items() if tag.startswith("val/")]
-    epochs = config.get("trainer.check_val_every_n_epoch") or 1
-    share = config.get("trainer.val_check_interval")
+    every, share = config.get("trainer.check_val_every_n_epoch"), config.get("trainer.val_check_interval")
+    epochs = every if isinstance(every, int) and every > 0 else 1
     epochs *= share if isinstance(share, float) and 0 < share < 1 else 1
     first = min(filter(None, ends), default=0) / epochs
     return first or max((points[-1][0] for points in curves.values()), default=0) or 1
