@@ -1,6 +1,7 @@
 """What a run prints, keeps and reports is true at every moment."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from proj.errors import UserError
 from proj.models import Classifier
 from proj.report import report
 from proj.results import print_table
-from proj.runs import read_run, status
+from proj.runs import read_run, read_scalars, status
 from proj.train import train
 
 
@@ -160,7 +161,7 @@ def test_every_epoch_of_overfit_batches_has_the_same_batches_in_the_order_of_the
         return real(self, batch, batch_idx)
 
     monkeypatch.setattr(Classifier, "training_step", training_step)
-    metrics = train(configure("+trainer.overfit_batches=2", "trainer.max_epochs=3", "dataset.batch_size=10"))
+    metrics = train(configure("++trainer.overfit_batches=2", "trainer.max_epochs=3", "dataset.batch_size=10"))
     assert len(seen) == 6 and seen[:2] == seen[2:4] == seen[4:]
     assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(60)
 
@@ -192,8 +193,8 @@ def test_a_sanity_check_adds_no_point_and_changes_no_best(configure, tmp_path, k
 @pytest.mark.parametrize(
     ("words", "epochs"),
     (
-        (("+trainer.max_steps=15", "trainer.max_epochs=9"), 2),
-        (("+trainer.val_check_interval=0.5", "trainer.max_epochs=2"), 2),
+        (("++trainer.max_steps=15", "trainer.max_epochs=9"), 2),
+        (("++trainer.val_check_interval=0.5", "trainer.max_epochs=2"), 2),
         (("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"), 4),
     ),
 )
@@ -206,6 +207,20 @@ def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, ca
     assert load_checkpoint(tmp_path / "run/best.ckpt")["global_step"] <= 11 * metrics["best_epoch"]
     assert max(x for x, _ in read_run(tmp_path / "run").curves["train/loss"]) == pytest.approx(steps / 11)
     assert ("stopped early: max_epochs=9" in capsys.readouterr().out) == (steps == 15)
+
+
+def test_a_validation_within_an_epoch_is_no_time_of_the_training(configure, tmp_path, monkeypatch):
+    real = Classifier.validation_step
+
+    def validation_step(self, batch, batch_idx):
+        time.sleep(1)
+        return real(self, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "validation_step", validation_step)
+    train(configure("++trainer.val_check_interval=0.5", "trainer.max_epochs=1", "test=false"))
+    (file,) = (file for file in tmp_path.glob("run/events.out.tfevents.*"))
+    rates = [rate for _, rate in read_scalars(file)["train/examples_per_second"]]
+    assert min(rates) > 60  # the window of 6 batches would take a second more
 
 
 def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, capsys):

@@ -4,6 +4,7 @@ import math
 import os
 import statistics
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,25 @@ TOLD = ("choices", "dataset", "model", "optimizer", "scheduler", "trainer.max_ep
 
 
 def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
-    """A run of before there were checksums has the data of those that agree with it in all settings of the dataset, or
-    else what its data_dir names."""
+    """Give a run without a checksum (an old one, or one that stopped before its training) that of the runs that agree
+    with it in the dataset's settings, or in its name and place; or else what its data_dir names."""
 
-    def place(run: Run, one: dict[str, Any]) -> tuple:
+    def place_of(run: Run, one: dict[str, Any]) -> tuple:
         kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
         own = kind in OWN_DATA or str(one.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
         rest = sorted((key, str(value)) for key, value in one.items() if key.startswith("dataset."))
-        return kind, os.path.abspath(str(folder)) if own else None, *rest
+        return (kind, os.path.abspath(str(folder)) if own else None), tuple(rest)
 
-    places = [place(run, one) for run, one in zip(runs, settings, strict=True)]
-    known: dict[tuple, set[str]] = {}
-    for key, one in zip(places, settings, strict=True):
+    places = [place_of(run, one) for run, one in zip(runs, settings, strict=True)]
+    known: dict[tuple, set] = {}
+    for place, one in zip(places, settings, strict=True):
         if one.get("data"):
-            known.setdefault(key, set()).add(one["data"])
-    for key, one in zip(places, settings, strict=True):
+            for key in (place, place[0]):
+                known.setdefault(key, set()).add(one["data"])
+    for place, one in zip(places, settings, strict=True):
         if one and not one["data"]:
-            (one["data"],) = known[key] if len(known.get(key, ())) == 1 else (key[1],)
+            sums = known.get(place) or known.get(place[0]) or set()
+            one["data"] = next(iter(sums)) if len(sums) == 1 else place[0][1]
 
 
 def data_names(runs: list[Run], settings: list[dict[str, Any]]) -> dict[str, str]:
@@ -48,8 +51,10 @@ def mark_repeats(runs: list[Run]) -> None:
     counts."""
 
     def order(run: Run) -> tuple:
-        file = run.folder / "metrics.json"
-        return run.status == "finished", file.stat().st_mtime if file.is_file() else 0.0, str(run.folder)
+        ended = 0.0
+        with suppress(OSError):  # there is none, or it was set aside this moment
+            ended = os.path.getmtime(run.folder / "metrics.json")
+        return run.status == "finished", ended, str(run.folder)
 
     counts: dict[Any, Run] = {}
     for run in sorted(runs, key=order):

@@ -114,9 +114,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["test_examples_left_out"] = len(data.splits["test"].targets) - int(model.count)
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
-        if skip_nan:
-            left_out = f"{metrics['steps_left_out']} of {metrics['steps']}"
-            print(f"Steps left out because of NaN or infinite gradients: {left_out}.")
+        for callback in skip_nan:
+            print(f"Steps left out because of NaN or infinite gradients: {callback.skipped} of {trainer.global_step}.")
         print_table(metrics, cfg.monitor)
     return metrics
 
@@ -165,7 +164,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     if cfg.fast_loop:
         fast_loop.install(trainer)
     # A hundred points a run at least, also where it has few steps.
-    epoch, limit = len(data.train_dataloader()), trainer.limit_train_batches
+    epoch, limit = len(data.train_dataloader()), cfg.trainer.limit_train_batches
     epoch = min(epoch, limit) if isinstance(limit, int) else max(1, int(epoch * limit))
     trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, epoch * cfg.trainer.max_epochs // 100))
     return trainer
