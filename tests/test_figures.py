@@ -241,7 +241,7 @@ def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path
 
     def training_step(self, batch, batch_idx):
         calls.append(1)
-        return step(self, batch, batch_idx) * (float("nan") if len(calls) > 5 else 1)
+        return step(self, batch, batch_idx) * (float("nan") if len(calls) % 4 else 1)
 
     monkeypatch.setattr(Classifier, "training_step", training_step)
     with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
