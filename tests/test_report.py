@@ -1,7 +1,9 @@
 import csv
 import json
 import re
+import shutil
 import statistics
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from proj.compare import compare
 from proj.errors import UserError
 from proj.report import POINTS, report
 from proj.runs import find_runs, read_run
+from proj.train import train
 
 
 def made(folder) -> dict:
@@ -233,8 +236,6 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
 
 
 def test_a_real_run_holds_what_the_report_reads(configure, tmp_path):
-    from proj.train import train
-
     metrics = train(configure("trainer.max_epochs=2"))
     run = read_run(tmp_path / "run")
     assert run.status == "finished" and run.checkpoint == tmp_path / "run/best.ckpt"
@@ -243,3 +244,67 @@ def test_a_real_run_holds_what_the_report_reads(configure, tmp_path):
     assert {"train/loss", "train/acc", "val/loss"} <= run.curves.keys()
     (row,) = report([tmp_path])["rows"]
     assert row["parameters"][0] == 243 and row["test/acc"][0] == metrics["test/acc"]
+
+
+def test_curves_of_before_run_json_count_epochs_whenever_they_were_validated(tmp_path):
+
+    for name, setting, steps in (
+        ("sanity", {}, (0, 10, 20)),
+        ("often", {"val_check_interval": 0.5}, (5, 10, 15, 20)),
+        ("seldom", {"check_val_every_n_epoch": 2}, (20,)),
+    ):
+        made = config()
+        made["trainer"] |= setting
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(made))
+        write_events(tmp_path / name / "events.out.tfevents.1.host.1.0", {"val/acc": [(step, 0.5) for step in steps]})
+        assert read_run(tmp_path / name).curves["val/acc"][-1][0] == 2, name
+
+
+def test_runs_on_other_data_are_other_configurations_and_the_same_data_elsewhere_is_not(configure, tmp_path, capsys):
+    lines = ["a,b,kind", *(f"{k % 7},{k % 5},{'xy'[k % 2]}" for k in range(60))]
+    for name, rows in (("one", lines), ("two", [lines[0], *lines[2:], "9,9,x"]), ("moved", lines)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "table.csv").write_text("\n".join(rows) + "\n")
+    for name, seed in (("one", 0), ("one", 1), ("two", 0), ("moved", 2)):
+        words = ("dataset=csv", "dataset.target=kind", "trainer.max_epochs=1", "test=false", f"seed={seed}")
+        train(configure(*words, f"data_dir={tmp_path}/{name}/table.csv", folder=tmp_path / f"runs/{name}{seed}"))
+    comparison = report([tmp_path / "runs"])
+    assert sorted(len(row["runs"]) for row in comparison["rows"]) == [1, 3] and comparison["columns"] == ["data"]
+    for file in tmp_path.glob("runs/*/run.json"):  # as of before there was one: the place tells
+        file.unlink()
+    assert sorted(len(row["runs"]) for row in report([tmp_path / "runs"])["rows"]) == [1, 1, 2]
+
+
+def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_path):
+    for name, facts in (("old", None), ("new", {"data": "0000002a"}), ("other", {"data": "0000002b"})):
+        folder = write_run(tmp_path / name, seed=len(name))
+        if facts:
+            (folder / "run.json").write_text(json.dumps(facts | {"steps_per_epoch": 10}) + "\n")
+    assert len(compare(find_runs([tmp_path / "old", tmp_path / "new"]))["rows"]) == 1
+    comparison = compare(find_runs([tmp_path / "new", tmp_path / "other"]))
+    assert comparison["columns"] == ["data"] and len(comparison["rows"]) == 2
+
+
+def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_counts(tmp_path, capsys):
+    write_run(tmp_path / "a", 0.9, seed=0)
+    write_run(tmp_path / "b", 0.8, seed=1)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    write_run(tmp_path / "again", 0.5, seed=0, finished=False)
+    (row,) = report([tmp_path])["rows"]
+    assert row["val/acc"][2] == 2 and row["val/acc"][0] == pytest.approx(0.85)
+    assert row["status"] == {"finished": 2, "repeated": 1, "interrupted": 1}
+    out = capsys.readouterr().out
+    assert f"{tmp_path / 'a'} has the settings, data and seed of {tmp_path / 'copy'}, and does not count" in out
+    with open(tmp_path / "report.csv", newline="") as file:
+        repeats = {Path(line["folder"]).name: Path(line["repeats"]).name for line in csv.DictReader(file)}
+    assert repeats == {"a": "copy", "again": "copy", "copy": "", "b": ""}
+
+
+def test_the_number_of_processes_tells_runs_apart_and_which_devices_they_had_does_not(tmp_path):
+    for k, devices in enumerate(("auto", 1, [3], 2, [0, 1])):
+        folder = write_run(tmp_path / f"{k}", seed=k)
+        made = yaml.safe_load((folder / "config.yaml").read_text())
+        made["trainer"]["devices"] = devices
+        (folder / "config.yaml").write_text(yaml.safe_dump(made))
+    assert sorted(len(row["runs"]) for row in compare(find_runs([tmp_path]))["rows"]) == [2, 3]

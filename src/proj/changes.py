@@ -1,5 +1,6 @@
 """What has changed since a run was stopped: its settings and data may not, its machine is told of."""
 
+import json
 import platform
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.errors import UserError
-from proj.runs import NO_MATTER, flat
+from proj.runs import NO_MATTER, flat, read
 from proj.stored import resume_command
 
 FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")
@@ -38,6 +39,23 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         raise UserError(
             f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: "
             f"{resume_command(folder)}; for a new run, choose another hydra.run.dir."
+        )
+
+
+def refuse_to_start_over(folder: Path) -> None:
+    """Raises UserError where a run has left more than can be made again, and no checkpoint to go on from.
+
+    A run that was killed before its first checkpoint has nothing to lose and begins again.
+    """
+    saved = read(folder / "run.json", json.loads, "/").get("saved")
+    left = ["run.json"] * bool(saved) + ["metrics.json"] * (folder / "metrics.json").is_file()
+    if not left and not any((folder / name).is_file() for name in ("run.json", "config.yaml")):
+        left = ["best.ckpt"] * (folder / "best.ckpt").is_file()  # it was copied here
+    if left:
+        raise UserError(
+            f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "
+            f"best.ckpt and curves: put last.ckpt back, choose another hydra.run.dir for a new run, or delete "
+            f"{' and '.join(left)} in {folder} to begin it anew."
         )
 
 

@@ -22,6 +22,7 @@ def quiet_lightning() -> None:
         ".*jit.trace",
         ".*smaller than the logging",
         ".*dataloader is not resumable",  # it is
+        "You requested to overfit but enabled",  # `Batches` does not shuffle then
         "The `srun` command is available",
     ):
         warnings.filterwarnings("ignore", message)

@@ -5,9 +5,10 @@
 
 Takes every run in or below the folders, finished or not, and shows a table of
 their configurations, the best first; runs that differ in nothing but the seed
-are one row. Writes report.csv (a row a run, every setting and figure) and
-report.html (the table, curves, accuracy against time, parallel coordinates; one
-file that loads nothing). All of it comes from config.yaml, metrics.json and
+are one row, and of those with the same seed the one that finished last counts.
+Writes report.csv (a row a run, every setting and figure) and report.html (the
+table, curves, accuracy against time, parallel coordinates; one file that loads
+nothing). All of it comes from config.yaml, run.json, metrics.json and
 TensorBoard's files.
 """
 
@@ -85,7 +86,9 @@ def draw_table(comparison: dict, joined: bool) -> Table:
 def as_words(common: dict) -> str:
     """Of the settings that all runs share, those that tell most, as words of a command line."""
     quiet = ("_target_", "_partial_", "accepts", "kind")
-    chosen = {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
+    parts = ("trainer.limit_", "trainer.overfit_batches")  # what was left out of the data
+    chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
+    chosen |= {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
     return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
 
 
@@ -102,6 +105,12 @@ def print_comparison(comparison: dict, console: Console) -> None:
     console.print(wide if fits else draw_table(comparison, joined=True))
     if len(rows) > LONGEST:
         console.print(f"… and {len(rows) - LONGEST} more", style="dim")
+    repeats = [run for row in rows for run in row["runs"] if run.repeats]
+    for run in repeats[:3]:
+        said = f"{run.folder} has the settings, data and seed of {run.repeats}, and does not count beside it"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
+    if repeats[3:]:
+        console.print(f"… nor do {len(repeats) - 3} more that repeat a run", style="dim")
     for place, row in enumerate(rows[:3], 1):
         if checkpoint := row["runs"][0].checkpoint:
             console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
@@ -112,9 +121,10 @@ def csv_text(comparison: dict) -> str:
     lines = []
     for place, row in enumerate(comparison["rows"], 1):
         for run in row["runs"]:
-            first = {"place": place, "folder": run.folder, "status": run.status, "checkpoint": run.checkpoint}
+            first = {"place": place, "folder": run.folder, "status": run.status, "repeats": run.repeats}
+            first["checkpoint"] = run.checkpoint
             first[monitor] = run.value(monitor, mode)
-            lines.append(first | run.metrics | run.config | first)  # the first's order, and its values
+            lines.append(first | run.facts | run.metrics | run.config | first)  # the first's order, and its values
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
     writer.writeheader()
@@ -150,6 +160,7 @@ def html_text(comparison: dict, title: str, folder: Path) -> str:
                 "curves": {tag: thin(points) for tag, points in run.curves.items()},
             }
             for run in row["runs"]
+            if not run.repeats
         ]
         rows.append(row | spreads | {"runs": runs})
     data = comparison | {"title": title, "told": as_words(comparison["common"]), "rows": rows}

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from proj.atomic_write import write_atomically
 from proj.errors import UserError, explain
+from proj.runs import read, read_scalars
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:
@@ -29,6 +30,32 @@ def write_status(folder: Path, status: str, reason: str) -> None:
     write_atomically(folder / "status.json", (json.dumps({"status": status, "reason": reason}) + "\n").encode())
 
 
+def set_metrics_aside(folder: Path) -> None:
+    """Before a finished run is trained on: without metrics.json it is finished no more, and its figures stay in
+    metrics_10_epochs.json."""
+    if metrics := read(folder / "metrics.json", json.loads, "/"):  # else there is none, or none that can be read
+        (folder / "metrics.json").replace(folder / f"metrics_{metrics.get('epochs')}_epochs.json")
+
+
+def write_facts(folder: Path, **facts) -> None:
+    """run.json, what the report and a later start have to know of a run that may never come to its metrics.json.
+
+    data: the checksum of all examples. steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
+    """
+    write_atomically(folder / "run.json", (json.dumps(facts) + "\n").encode())
+
+
+def validated_at(folder: Path, step: int) -> dict[str, float]:
+    """The figures of the validation after a step, from the curves."""
+    return {
+        tag: value
+        for file in sorted(folder.glob("events.out.tfevents.*"))
+        for tag, points in read_scalars(file).items()
+        for at, value in points
+        if at == step and tag.startswith("val/")
+    }
+
+
 def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
     """The best checkpoint's contents, and the figures of the training, which took `seconds`.
 
@@ -42,16 +69,22 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
             f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
-    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * data.batch_size * trainer.world_size)
+    batch = data.batch_size * trainer.world_size
+    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * batch)
+    batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+    epochs, rest = divmod(batches, trainer.num_training_batches)  # max_steps and max_time end within an epoch
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
+        **validated_at(folder, checkpoint["global_step"]),
         cfg.monitor: float(best.best_model_score),
         "best_epoch": checkpoint["epoch"] + 1,
-        "epochs": trainer.current_epoch,
+        "epochs": epochs + (rest > 0),
+        "max_epochs": cfg.trainer.max_epochs,
+        "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
         "seconds": seconds,
-        "examples_per_second": trainer.current_epoch * epoch / seconds,
+        "examples_per_second": (epochs * epoch + rest * batch) / seconds,
         "folder": str(folder),
         "checkpoint": str(folder / Path(best.best_model_path).name),
     }
@@ -77,11 +110,15 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_column(overflow="fold")
     if "test/acc" in metrics:
         augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
-        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{augmented}   loss {metrics['test/loss']:.4f}")
+        tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
+        part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
+        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
         words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
         table.add_row("per class", "\n".join(wrap(words, 62)))  # which breaks no line within a class, as rich does
-    table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}   {monitor} {metrics[monitor]:.4f}")
+    early = metrics["epochs"] < (metrics.get("max_epochs") or 0)
+    epochs = f"{metrics['epochs']}" + f" (stopped early: max_epochs={metrics.get('max_epochs')})" * early
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}   {monitor} {metrics[monitor]:.4f}")
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)

@@ -6,6 +6,7 @@ when all before it is done and logged; and everything random in a batch depends 
 no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
 """
 
+import math
 import os
 import random
 import signal
@@ -24,6 +25,7 @@ from proj.checkpoint import DamagedCheckpoint, load_checkpoint
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
+from proj.results import set_metrics_aside, write_facts
 from proj.slurm import requeue
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
@@ -102,6 +104,11 @@ class Resume(Callback):
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
+        steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+        self.facts = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
+        if trainer.is_global_zero:
+            write_facts(self.folder, **self.facts)
+            set_metrics_aside(self.folder)  # those of a shorter training
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
         due, number = self._asked(trainer, batch_idx)
@@ -207,6 +214,9 @@ class Resume(Callback):
             trainer.save_checkpoint(last)
         finally:
             self.saving = None
+        if trainer.is_global_zero and not self.facts["saved"]:
+            self.facts["saved"] = True
+            write_facts(self.folder, **self.facts)
         self.saved = time.monotonic()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,18 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tent
 
 @dataclass
 class Run:
-    """What a run's folder says. config, metrics: flat. curves: tag -> [(epochs done, value), …]."""
+    """What a run's folder says. config, metrics, facts (run.json): flat. curves: tag -> [(epochs done, value), …].
+
+    repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
+    """
 
     folder: Path
     config: dict[str, Any]
     metrics: dict[str, Any]
     curves: dict[str, list[tuple[float, float]]]
     status: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    repeats: Path | None = None
 
     @property
     def checkpoint(self) -> Path | None:
@@ -42,20 +47,53 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration, without the seed and what changes no result."""
+        """The configuration, without the seed and what changes no result, and the data's checksum (None: not known)."""
         free = (*NO_MATTER, "seed", "trainer.devices", "callbacks.best.dirpath")
         seed = (".seed", self.config.get("seed"))  # the dataset has it too
-        return {
+        settings = {
             key: value for key, value in self.config.items() if not key.startswith(free) and (key[-5:], value) != seed
         }
+        if (processes := self.processes) > 1:  # each has a batch of its own
+            settings["trainer.devices"] = processes
+        return settings and settings | {"data": self.facts.get("data")}
+
+    @property
+    def processes(self) -> int:
+        """For each node, as far as the configuration tells: which devices they are changes no result."""
+        devices = self.config.get("trainer.devices")
+        return max(1, devices if isinstance(devices, int) else len(re.findall(r"\d+", str(devices))))
+
+    @property
+    def seed(self) -> Any:
+        return self.config.get("seed")
+
+    def by_epoch(self, metric: str) -> list[tuple[float, float]]:
+        """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""
+        points = [(x, y) for x, y in self.curves.get(metric, []) if not math.isnan(y)]
+        if not metric.startswith("train/"):
+            return points
+        epochs: dict[int, list[tuple[float, float]]] = {}
+        start = 0.0
+        for x, y in points:  # a point is the mean over the steps since the one before
+            epochs.setdefault(math.ceil(x - 1e-6), []).append((x - start, y))
+            start = x
+        return [
+            (epoch, math.fsum(size * y for size, y in parts) / (math.fsum(size for size, _ in parts) or 1))
+            for epoch, parts in epochs.items()
+        ]
 
     def value(self, metric: str, mode: str) -> float | None:
-        """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number."""
+        """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number.
+
+        The best is chosen by the run's own monitor, and all figures are of the same epoch. mode: where it has none.
+        """
         if metric in self.metrics:
             value = self.metrics[metric]
             return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
-        values = [y for _, y in self.curves.get(metric, []) if not math.isnan(y)]
-        return (max if mode == "max" else min)(values, default=None)
+        monitor, mode = str(self.config.get("monitor") or metric), self.config.get("mode", mode)
+        choose = max if mode == "max" else min
+        epoch, best = choose(self.by_epoch(monitor), key=lambda point: point[1], default=(None, None))
+        return best if metric == monitor else dict(self.by_epoch(metric)).get(epoch)
 
 
 def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
@@ -135,21 +173,30 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def read_run(folder: Path) -> Run:
-    config, curves = read_config(folder), {}
+    config, facts, curves = read_config(folder), read(folder / "run.json", json.loads, "/"), {}
     for file in sorted(folder.glob("events.out.tfevents.*")):
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
-    ends = [points[0][0] for tag, points in curves.items() if tag.startswith("val/")]
-    ends = [end / (config.get("trainer.check_val_every_n_epoch") or 1) for end in ends]
-    epoch = min(ends, default=0) or max((points[-1][0] for points in curves.values()), default=0) or 1  # in steps
+    epoch = facts.get("steps_per_epoch")
+    epoch = epoch if isinstance(epoch, int) and epoch > 0 else guess_epoch(config, curves)
     curves = {
-        tag: [(step / epoch, value) for step, value in points]
+        tag: [(step / epoch, value) for step, value in points if step]  # step 0: Lightning's sanity check
         for tag, points in curves.items()
         if not tag.endswith("_per_second")
     }
     how, _ = status(folder)
-    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves, how)
+    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves, how, facts)
+
+
+def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
+    """The steps of an epoch, where no run.json says it: the first validation tells."""
+    ends = [next((step for step, _ in points if step), 0) for tag, points in curves.items() if tag.startswith("val/")]
+    every, share = config.get("trainer.check_val_every_n_epoch"), config.get("trainer.val_check_interval")
+    epochs = every if isinstance(every, int) and every > 0 else 1
+    epochs *= share if isinstance(share, float) and 0 < share < 1 else 1
+    first = min(filter(None, ends), default=0) / epochs
+    return first or max((points[-1][0] for points in curves.values()), default=0) or 1
 
 
 def find_runs(folders: list[Path]) -> list[Run]:

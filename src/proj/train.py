@@ -45,7 +45,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from lightning.pytorch import seed_everything
 
     from proj.atomic_write import write_atomically
-    from proj.changes import refuse_changes, refuse_other_data
+    from proj.changes import refuse_changes, refuse_other_data, refuse_to_start_over
     from proj.checkpoint import contents
     from proj.divergence import SkipNaN
     from proj.library_defaults import keep_freed_memory, quiet_lightning
@@ -61,7 +61,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     config = OmegaConf.to_container(cfg, resolve=True)
     path, state = newest_checkpoint(folder) or (None, None)
     epochs = cfg.trainer.max_epochs
-    if state:
+    if not state:
+        refuse_to_start_over(folder)
+    else:
         if cfg.trainer.precision == "auto":
             config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
         refuse_changes(state["proj"]["config"], config, folder)
@@ -101,11 +103,15 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
     best, metrics = figures(cfg, folder, trainer, resume.seconds)
+    if skip_nan:
+        metrics["steps_left_out"] = refuse_left_out(skip_nan[0].skipped, trainer.global_step)
     if cfg.test:
         model.load_state_dict(best["state_dict"])
         metrics |= trainer.test(model, data, verbose=False)[0]
         shares = (share if share == share else None for share in model.acc_per_class.tolist())  # NaN: no examples
         metrics["test/acc_per_class"] = dict(zip(data.class_names, shares, strict=True))
+        metrics["test_examples"] = int(model.count)
+        metrics["test_examples_left_out"] = len(data.splits["test"].targets) - int(model.count)
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
         for callback in skip_nan:
@@ -162,6 +168,16 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     epoch = min(epoch, limit) if isinstance(limit, int) else max(1, int(epoch * limit))
     trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, epoch * cfg.trainer.max_epochs // 100))
     return trainer
+
+
+def refuse_left_out(skipped: int, steps: int) -> int:
+    """`skipped`. Raises UserError if the network has not taken most of its steps: that is no trained network."""
+    if skipped > steps / 2:
+        raise UserError(
+            f"{skipped} of {steps} steps were left out because of NaN or infinite gradients, so the network is hardly "
+            "trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
+        )
+    return skipped
 
 
 def compile_network(network) -> None:

@@ -18,6 +18,8 @@ class Batches:
 
     A single example left over in training joins the batch before it: no batch norm can train on one.
 
+    ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
+
     The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
     Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples, as evenly as it goes.
 
@@ -36,10 +38,11 @@ class Batches:
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
+        ordered: bool = False,
     ) -> None:
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.ordered = rank, world, ordered
         self.epoch, self.start = 0, 0  # the epoch, and the batch from which its next round goes on
         self.sampler, self.batch_sampler = self, None  # Lightning calls `loader.sampler.set_epoch`
 
@@ -67,7 +70,8 @@ class Batches:
         start, self.start = self.start, 0
         device = self.targets.device
         order = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
-        indices = torch.randperm(len(self.targets), generator=order).to(device)
+        size = len(self.targets)
+        indices = (torch.arange(size) if self.ordered else torch.randperm(size, generator=order)).to(device)
         draws = torch.Generator(device)
         for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))

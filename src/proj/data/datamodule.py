@@ -130,4 +130,5 @@ class InMemoryDataModule(LightningDataModule):
         self.splits[split] = Split(*(tensor.to(device) for tensor in self.splits[split]))
         batch_size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return Batches(*self.splits[split], batch_size, self.prepare, shuffle, self.seed, rank, world)
+        ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
+        return Batches(*self.splits[split], batch_size, self.prepare, shuffle, self.seed, rank, world, ordered)

@@ -49,6 +49,21 @@ class Tally(Metric):
         }
 
 
+class EpochMeans(Metric):
+    """Loss and accuracy over the windows of an epoch so far; a window's figures are those of all processes already."""
+
+    def __init__(self) -> None:
+        super().__init__(sync_on_compute=False)
+        self.add_state("sums", torch.zeros(3))  # of the losses, of the right answers, of the examples
+
+    def update(self, loss: Tensor, correct: Tensor, count: Tensor) -> None:
+        self.sums += torch.stack([loss * count, correct, count])
+
+    def compute(self) -> dict[str, Tensor]:
+        loss, correct, count = self.sums
+        return {"train/loss": loss / count, "train/acc": correct / count}
+
+
 class Classifier(LightningModule):
     """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
 
@@ -59,6 +74,7 @@ class Classifier(LightningModule):
 
     network: nn.Module
     tta = False  # test with test-time augmentation too
+    _window_start = _validation_start = 0.0
 
     def __init__(
         self,
@@ -72,6 +88,7 @@ class Classifier(LightningModule):
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
         self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test", "tta")})
+        self.epoch_means = EpochMeans()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
@@ -140,9 +157,22 @@ class Classifier(LightningModule):
             start, self._window_start = self._window_start, time.perf_counter()
             values["train/examples_per_second"] = self.count / (self._window_start - start)
             self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
+            # The curves have the window's figures. What monitors a metric gets the epoch's, up to here.
+            self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
+            self.trainer.callback_metrics.update(self.epoch_means.compute())
+            if last:
+                self.epoch_means.reset()
+
+    def on_validation_start(self) -> None:
+        self._validation_start = time.perf_counter()
+
+    def on_validation_end(self) -> None:
+        self._window_start += time.perf_counter() - self._validation_start  # no time of the training
 
     def on_validation_epoch_end(self) -> None:
         values = self._results("val")
+        if self.trainer.sanity_checking:  # a few batches before the training are no validation
+            return
         if self.trainer.state.fn == "fit":
             for name, better in (("acc", torch.fmax), ("loss", torch.fmin)):
                 value = values[f"val/{name}"]

@@ -1,0 +1,249 @@
+"""What a run prints, keeps and reports is true at every moment."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from made_runs import write_run
+
+from proj.checkpoint import load_checkpoint
+from proj.config import stored_config
+from proj.data.batches import Batches
+from proj.errors import UserError
+from proj.models import Classifier
+from proj.report import report
+from proj.results import print_table
+from proj.runs import read_run, read_scalars, status
+from proj.train import train
+
+
+def read(file: Path) -> dict:
+    return json.loads(file.read_text())
+
+
+class Killed(BaseException):
+    """Ends a run on the spot, as SIGKILL does: nothing is caught, saved or written."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """killed_at(7, cfg): train, and die before the training step of this number."""
+
+    def killed_at(step: int, cfg) -> None:
+        real = Classifier.training_step
+
+        def training_step(self, batch, batch_idx):
+            if self.trainer.global_step >= step:
+                raise Killed
+            return real(self, batch, batch_idx)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Classifier, "training_step", training_step)
+            train(cfg)
+
+    return killed_at
+
+
+LONG = ("scheduler=none", "optimizer.lr=0.01")
+
+
+def test_a_finished_run_that_is_trained_on_and_killed_is_interrupted_and_keeps_its_old_figures(
+    configure, tmp_path, killed_at
+):
+    folder = tmp_path / "run"
+    first = train(configure(*LONG, "trainer.max_epochs=2"))
+    assert status(folder)[0] == "finished"
+    killed_at(40, configure(*LONG, "trainer.max_epochs=6", "save_every=0"))  # an epoch has 11 steps
+    assert status(folder)[0] == "interrupted" and not (folder / "metrics.json").exists()
+    assert read(folder / "metrics_2_epochs.json") == first
+    (row,) = report([tmp_path])["rows"]
+    assert row["status"] == {"interrupted": 1} and "test/acc" not in row
+    assert row["val/acc"][0] == max(value for _, value in read_run(folder).curves["val/acc"])
+    last = train(stored_config(folder, []))
+    assert status(folder)[0] == "finished" and last["epochs"] == 6
+
+
+def test_a_finished_run_whose_training_cannot_go_on_stays_finished(configure, tmp_path):
+    metrics = train(configure(*LONG, "trainer.max_epochs=2"))
+    with pytest.raises(UserError, match="other settings"):
+        train(configure(*LONG, "trainer.max_epochs=3", "optimizer.lr=0.5"))
+    assert status(tmp_path / "run")[0] == "finished" and read(tmp_path / "run/metrics.json") == metrics
+
+
+def test_a_finished_run_killed_before_its_first_new_step_gets_its_figures_back(configure, tmp_path, killed_at):
+    first = train(configure(*LONG, "trainer.max_epochs=2"))
+    killed_at(22, configure(*LONG, "trainer.max_epochs=4"))
+    assert status(tmp_path / "run")[0] == "interrupted"
+    again = train(stored_config(tmp_path / "run", ["trainer.max_epochs=2"]))
+    times = {"seconds", "examples_per_second"}
+    assert {key: again[key] for key in again.keys() - times} == {key: first[key] for key in first.keys() - times}
+
+
+@pytest.mark.parametrize("finished", (True, False))
+def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(configure, tmp_path, killed_at, finished):
+    folder, cfg = tmp_path / "run", configure("save_every=0", "trainer.max_epochs=3")
+    if finished:
+        train(cfg)
+        (folder / "run.json").unlink()  # as of before there was one
+    else:
+        killed_at(20, cfg)
+    for name in ("last.ckpt", "previous.ckpt"):
+        (folder / name).unlink()
+    left = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("status.json", ".lock")}
+    with pytest.raises(UserError, match=r"last\.ckpt is gone.*put last\.ckpt back, choose another hydra\.run\.dir"):
+        train(cfg)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in left} == left
+    (folder / ("metrics.json" if finished else "run.json")).unlink()  # as the sentence says
+    assert train(cfg)["epochs"] == 3
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(configure, tmp_path, killed_at):
+    cfg = configure("trainer.max_epochs=3")
+    killed_at(20, cfg)  # after the first validation
+    assert (tmp_path / "run/best.ckpt").is_file() and not (tmp_path / "run/last.ckpt").exists()
+    assert train(cfg)["epochs"] == 3
+    assert [epoch for epoch, _ in read_run(tmp_path / "run").curves["val/acc"]] == [1, 2, 3]
+
+
+def test_a_monitored_metric_of_the_training_is_that_of_the_whole_epoch_also_after_a_kill(
+    configure, tmp_path, killed_at, monkeypatch
+):
+    epochs, real = [], Classifier.training_step  # right answers of each epoch, counted apart
+
+    def training_step(self, batch, batch_idx):
+        if batch_idx == 0:
+            epochs.append([])
+        with torch.no_grad():
+            epochs[-1].append((self(batch[0]).argmax(1) == batch[1]).float())
+        return real(self, batch, batch_idx)
+
+    words = ("monitor=train/acc", "dataset.batch_size=10", "trainer.max_epochs=3", "trainer.log_every_n_steps=4")
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "training_step", training_step)
+        metrics = train(configure(*words))
+    means = [float(torch.cat(right).mean()) for right in epochs]
+    assert metrics["train/acc"] == pytest.approx(max(means)) and metrics["best_epoch"] == means.index(max(means)) + 1
+    killed_at(17, configure(*words, "save_every=0", folder=tmp_path / "killed"))  # within the second epoch
+    again = train(configure(*words, folder=tmp_path / "killed"))
+    assert (again["train/acc"], again["best_epoch"]) == (metrics["train/acc"], metrics["best_epoch"])
+    assert again["test/loss"] == metrics["test/loss"]
+
+
+def test_the_curves_of_the_training_stay_those_of_the_windows(configure, tmp_path):
+    train(configure("monitor=train/loss", "mode=min", "trainer.max_epochs=1", "trainer.log_every_n_steps=1"))
+    run = read_run(tmp_path / "run")
+    losses = [value for _, value in run.curves["train/loss"]]
+    assert len(losses) == 11 and run.metrics["train/loss"] == pytest.approx(sum(losses) / 11, rel=0.02)
+
+
+def test_all_figures_of_a_run_are_of_its_best_epoch(configure, tmp_path):
+    words = ("monitor=val/loss", "mode=min", "trainer.max_epochs=8", "optimizer.lr=0.03")
+    metrics = train(configure(*words))
+    curves = {name: dict(read_run(tmp_path / "run").curves[name]) for name in ("val/acc", "val/loss")}
+    for name in curves:
+        assert metrics[name] == curves[name][metrics["best_epoch"]]
+    old = {key: value for key, value in metrics.items() if key != "val/acc"}  # of before metrics.json had both
+    (tmp_path / "run/metrics.json").write_text(json.dumps(old) + "\n")
+    assert read_run(tmp_path / "run").value("val/acc", "max") == metrics["val/acc"]
+    (tmp_path / "run/metrics.json").unlink()
+    assert read_run(tmp_path / "run").value("val/acc", "max") == metrics["val/acc"]
+
+
+def test_every_epoch_of_overfit_batches_has_the_same_batches_in_the_order_of_the_examples(
+    configure, tmp_path, monkeypatch
+):
+    seen, real = [], Classifier.training_step
+
+    def training_step(self, batch, batch_idx):
+        seen.append(batch[1].tolist())
+        return real(self, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    metrics = train(configure("++trainer.overfit_batches=2", "trainer.max_epochs=3", "dataset.batch_size=10"))
+    assert len(seen) == 6 and seen[:2] == seen[2:4] == seen[4:]
+    assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(60)
+
+
+def test_ordered_batches_of_a_training_leave_no_example_out_and_are_still_augmented():
+    def prepare(inputs, index, draws, epoch):
+        return inputs[index] + torch.rand((), generator=draws)
+
+    batches = Batches(torch.arange(9.0), torch.arange(9), 4, prepare, shuffle=True, ordered=True)
+    epochs = []
+    for epoch in (0, 1):
+        batches.sampler.set_epoch(epoch)
+        epochs.append(list(batches))
+    for epoch in epochs:
+        assert [y.tolist() for _, y in epoch] == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
+    assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
+
+
+def test_a_sanity_check_adds_no_point_and_changes_no_best(configure, tmp_path, killed_at):
+    words = ("trainer.num_sanity_val_steps=2", "trainer.max_epochs=4", "save_every=0", "optimizer.lr=0.03")
+    plain = train(configure("trainer.max_epochs=4", "optimizer.lr=0.03", folder=tmp_path / "plain"))
+    killed_at(25, configure(*words))
+    metrics = train(configure(*words))
+    a, b = read_run(tmp_path / "plain"), read_run(tmp_path / "run")
+    assert b.curves["val/acc"] == a.curves["val/acc"] and [x for x, _ in b.curves["val/acc"]] == [1, 2, 3, 4]
+    assert metrics["test/loss"] == plain["test/loss"]
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs"),
+    (
+        (("++trainer.max_steps=15", "trainer.max_epochs=9"), 2),
+        (("++trainer.val_check_interval=0.5", "trainer.max_epochs=2"), 2),
+        (("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"), 4),
+    ),
+)
+def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, capsys, words, epochs):
+    metrics = train(configure(*words, "optimizer.lr=0.001", "scheduler=none"))
+    steps = 15 if "max_steps" in words[0] else epochs * 11  # the last of an epoch has 5 examples, the others 10
+    assert (metrics["epochs"], metrics["steps"]) == (epochs, steps)
+    assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(145 if steps == 15 else 105 * epochs)
+    assert metrics["best_epoch"] <= epochs
+    assert load_checkpoint(tmp_path / "run/best.ckpt")["global_step"] <= 11 * metrics["best_epoch"]
+    assert max(x for x, _ in read_run(tmp_path / "run").curves["train/loss"]) == pytest.approx(steps / 11)
+    assert ("stopped early: max_epochs=9" in capsys.readouterr().out) == (steps == 15)
+
+
+def test_a_validation_within_an_epoch_is_no_time_of_the_training(configure, tmp_path, monkeypatch):
+    real = Classifier.validation_step
+
+    def validation_step(self, batch, batch_idx):
+        time.sleep(1)
+        return real(self, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "validation_step", validation_step)
+    train(configure("++trainer.val_check_interval=0.5", "trainer.max_epochs=1", "test=false"))
+    (file,) = (file for file in tmp_path.glob("run/events.out.tfevents.*"))
+    rates = [rate for _, rate in read_scalars(file)["train/examples_per_second"]]
+    assert min(rates) > 60  # the window of 6 batches would take a second more
+
+
+def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, capsys):
+    metrics = train(configure("dataset=digits", "model=mlp", "trainer.max_epochs=1", "dataset.batch_size=100"))
+    assert (metrics["test_examples"], metrics["test_examples_left_out"]) == (269, 0)
+    assert "of the" not in capsys.readouterr().out
+    print_table(metrics | {"test_examples": 70, "test_examples_left_out": 200}, "val/acc")
+    assert "70 of the 270 test examples" in capsys.readouterr().out
+    write_run(tmp_path / "part", limits=1)
+    settings = (tmp_path / "part/config.yaml").read_text().replace("limit_test_batches: 1.0", "limit_test_batches: 2")
+    (tmp_path / "part/config.yaml").write_text(settings)
+    report([tmp_path / "part"])
+    assert "trainer.limit_test_batches=2" in capsys.readouterr().out
+
+
+def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path, monkeypatch):
+    step, calls = Classifier.training_step, []
+
+    def training_step(self, batch, batch_idx):
+        calls.append(1)
+        return step(self, batch, batch_idx) * (float("nan") if len(calls) % 4 else 1)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
+        train(configure("on_nan=skip", "trainer.max_epochs=2"))
+    assert status(tmp_path / "run")[0] == "failed" and not (tmp_path / "run/metrics.json").exists()
