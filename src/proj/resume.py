@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import SpikeDetection
 from lightning.pytorch.utilities import rank_zero_only
 from torchmetrics import Metric
 
 from proj.atomic_write import sync_folder
+from proj.attributes import Attributes
 from proj.changes import compare_environments, environment
-from proj.checkpoint import DamagedCheckpoint, load_checkpoint
+from proj.checkpoint import OURS, DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
@@ -30,34 +32,76 @@ BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
-    """The newest whole checkpoint of a run, and its contents; a damaged one is set aside.
+    """The newest checkpoint that a run can go on from, and its contents; one before it that cannot be is set aside.
 
-    Raises UserError if all are damaged.
+    Raises UserError if none can be.
     """
-    damaged = []
+    aside: dict[Path, UserError] = {}
+    found = None
     for path in (folder / "last.ckpt", folder / "previous.ckpt"):
-        if not path.is_file():
-            continue
         try:
-            return path, load_checkpoint(path)
-        except DamagedCheckpoint as error:
-            aside = path.with_name(path.name + ".damaged")
-            damaged.append(aside.name)
+            if path.is_file():
+                found = path, load_to_resume(path)
+                break
+        except (DamagedCheckpoint, RefusedCheckpoint) as error:
+            aside[path] = error
+    for path, error in aside.items():
+        if found or isinstance(error, DamagedCheckpoint):
+            kind = "damaged" if isinstance(error, DamagedCheckpoint) else "refused"
+            away = path.with_name(f"{path.name}.{kind}")
             if rank_zero_only.rank == 0:  # another process reads the same file
-                path.rename(aside)
-                print(f"{error} It is now {aside.name}; going back to the checkpoint before.")
-    if damaged:
-        raise UserError(f"every checkpoint in {folder} is damaged ({', '.join(damaged)}): start the run anew.")
-    return None
+                path.rename(away)
+                print(f"{error} It is now {away.name}; going back to the checkpoint before.")
+    if aside and not found:
+        refused = [error for error in aside.values() if isinstance(error, RefusedCheckpoint)]
+        names = ", ".join(f"{path.name}.damaged" for path in aside)
+        raise (
+            refused[0]
+            if refused
+            else UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
+        )
+    return found
 
 
-def event_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("events.out.tfevents.*"))
+def load_to_resume(path: Path) -> dict:
+    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can go on."""
+    checkpoint = load_checkpoint(path)
+    if "resume" not in checkpoint:
+        raise RefusedCheckpoint(
+            f"{path} does not say where the run was: another checkpoint callback has written it, or it is a copy of "
+            "best.ckpt. It can be evaluated, and no run can go on from it: start the run anew in another folder."
+        )
+    return checkpoint
+
+
+def refuse_names(trainer: Trainer, folder: Path) -> None:
+    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+    for callback in trainer.checkpoint_callbacks:
+        stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
+        if getattr(callback, "save_last", None):
+            stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
+        for stem, cure in stems.items():
+            path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
+            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
+            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
+                raise UserError(
+                    f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
+                    f"writes: {cure}."
+                )
+
+
+CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
+
+
+def event_files(folder: Path, known: dict[str, int]) -> list[Path]:
+    """Of this run: named as such, or `known` from a checkpoint that an older version wrote."""
+    paths = sorted(folder.glob("events.out.tfevents.*"))
+    return [path for path in paths if path.name.endswith(CURVES) or path.name in known]
 
 
 def rewind_curves(folder: Path, lengths: dict[str, int]) -> None:
-    """Cut TensorBoard's files back to the bytes that they had; newer files go. Twice is the same as once."""
-    for path in event_files(folder):
+    """Cut the run's TensorBoard files back to the bytes that they had; its newer ones go. Twice is the same as once."""
+    for path in event_files(folder, lengths):
         if path.name not in lengths:
             path.unlink()
         elif path.stat().st_size > lengths[path.name]:
@@ -89,6 +133,8 @@ class Resume(Callback):
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder) if stop_at_nan else None
+        self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
+        self.attributes = Attributes(state.get("attributes", {}) if state else {})  # an older version kept none
 
     @property
     def seconds(self) -> float:
@@ -102,6 +148,16 @@ class Resume(Callback):
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.attributes not in trainer.callbacks:
+            trainer.callbacks.append(self.attributes)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        refuse_names(trainer, self.folder)  # once the callbacks have found their folders
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.attributes.bring_back(trainer)  # before the other callbacks act on them
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
         due, number = self._asked(trainer, batch_idx)
@@ -139,7 +195,6 @@ class Resume(Callback):
 
     def _take_signals(self, trainer: Trainer) -> None:
         self.alone = trainer.world_size == 1
-        self.window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
         # In place of Lightning's and submitit's. Slurm sends TERM before preemption, and before the end of a job's time
         # what `sbatch --signal` asks for: USR1 as a rule, USR2 with submitit.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
@@ -160,7 +215,8 @@ class Resume(Callback):
 
     def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:
         """Whether to save, and the signal by which to leave or 0: the same in all processes."""
-        if batch_idx % self.window:
+        window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
+        if batch_idx % window:
             return False, 0
         number = self.signal or 0
         due = bool(number) or time.monotonic() - self.saved > self.every
@@ -173,7 +229,13 @@ class Resume(Callback):
         if self.divergence:
             self.divergence.look(trainer, pl_module)
         metrics = {
-            name: {"count": metric._update_count, "state": {k: v.cpu() for k, v in metric.metric_state.items()}}
+            name: {
+                "count": metric._update_count,
+                "state": {
+                    k: [part.cpu() for part in v] if isinstance(v, list) else v.cpu()  # AUROC keeps a list
+                    for k, v in metric.metric_state.items()
+                },
+            }
             for name, metric in pl_module.named_modules()
             if isinstance(metric, Metric) and metric._update_count
         }
@@ -184,7 +246,7 @@ class Resume(Callback):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
-            for path in event_files(self.folder):
+            for path in event_files(self.folder, self.lengths):
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
                 lengths[path.name] = path.stat().st_size
@@ -198,6 +260,7 @@ class Resume(Callback):
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
             "environment": self.environment,
+            "attributes": self.attributes.changes(trainer),
         }
         last = self.folder / "last.ckpt"
         if trainer.is_global_zero and last.is_file():
@@ -205,6 +268,10 @@ class Resume(Callback):
             sync_folder(self.folder)
         try:
             trainer.save_checkpoint(last)
+        except UserError:  # it could not be read: the one before stays the last
+            if trainer.is_global_zero and (self.folder / "previous.ckpt").is_file():
+                (self.folder / "previous.ckpt").replace(last)
+            raise
         finally:
             self.saving = None
         self.saved = time.monotonic()
@@ -216,15 +283,17 @@ class Resume(Callback):
         checkpoint["resume"] = self.saving
         if self.saving["finished"]:
             return
-        # Lightning has counted this batch, and on the first of an epoch the epoch, as begun: count them as not begun.
-        loop = checkpoint["loops"]["fit_loop"]
-        level = ["epoch_loop.batch_progress"] + ["epoch_progress"] * (self.saving["batch"] == 0)
-        for progress in level:
-            for counts in (loop[progress]["total"], loop[progress]["current"]):
-                counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
-        loop["epoch_loop.batch_progress"]["is_last_batch"] = False
+        # Lightning has counted this batch as begun: count it as not begun. The epoch has begun, also at its first
+        # batch: its `on_train_epoch_start` has been called, and is not called again.
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for counts in (progress["total"], progress["current"]):
+            counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
+        progress["is_last_batch"] = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        for callback in trainer.callbacks:
+            if isinstance(callback, SpikeDetection):  # Lightning 2.6's cannot read what it has saved
+                checkpoint["callbacks"].pop(callback.state_key, None)
         for callback in trainer.checkpoint_callbacks:
             state, here = checkpoint["callbacks"].get(callback.state_key, {}), callback.dirpath
             if "best_k_models" not in state:  # it is new in this run, or of another kind
@@ -238,11 +307,13 @@ class Resume(Callback):
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None
+        self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
         trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
         modules = dict(pl_module.named_modules())
         for name, metric in state["metrics"][trainer.global_rank].items():
             for attribute, value in metric["state"].items():
-                setattr(modules[name], attribute, value.to(pl_module.device))
+                here = [part.to(pl_module.device) for part in value] if isinstance(value, list) else None
+                setattr(modules[name], attribute, value.to(pl_module.device) if here is None else here)
             modules[name]._update_count, modules[name]._computed = metric["count"], None

@@ -137,6 +137,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO
     from proj.dashboard import Curves, hyperparameters
+    from proj.resume import CURVES
 
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     callbacks["best"].dirpath = str(folder.absolute())
@@ -146,8 +147,8 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         cfg.trainer,
         precision=precision,
         callbacks=[*first, *callbacks.values()],
-        logger=Curves(folder, name="", version="", default_hp_metric=False),
-        plugins=[AtomicCheckpointIO(), *environment],
+        logger=Curves(folder, name="", version="", default_hp_metric=False, filename_suffix=CURVES),
+        plugins=[AtomicCheckpointIO(folder), *environment],
         default_root_dir=str(folder),
         enable_progress_bar="progress" in callbacks,
     )
