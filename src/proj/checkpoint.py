@@ -57,7 +57,7 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
     except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
         return str(error)
-    return ", ".join(sorted(names)) or None
+    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3) or None
 
 
 def place(value: Any) -> list[str]:
@@ -108,8 +108,9 @@ class AtomicCheckpointIO(CheckpointIO):
             if names := unreadable(checkpoint, buffer):
                 where = ".".join(place(checkpoint))
                 raise UserError(
-                    f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep plain values in a callback's state_dict and in the network's arguments, or "
-                    "leave them out of save_hyperparameters. What the run saved before is whole."
+                    f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
+                    "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
+                    "save_hyperparameters. What the run saved before is whole."
                 )
         Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
         write_atomically(Path(path), buffer.getbuffer())
