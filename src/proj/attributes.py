@@ -28,6 +28,7 @@ from lightning.pytorch.callbacks import (
     StochasticWeightAveraging,
 )
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 SCALARS = (types.NoneType, bool, int, float, str)
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
@@ -51,7 +52,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, np.generic) and type(value.item()) in SCALARS:
         return value.item()
-    if kind is Tensor:
+    if kind is Tensor and value.device.type == "cpu":  # to another device it would not come back
         return value.detach().clone()
     if kind in (list, tuple, set):
         return kind(plain(item) for item in value)
@@ -162,11 +163,11 @@ class Attributes(Callback):
     """Remembers the attributes of a run's objects as its training begins. The last of the callbacks, after all others'
     `on_train_start`.
 
-    changed: what the run before this process had made of them, `load_checkpoint(…)["resume"]["attributes"]`.
+    changed: what the run before this process had made of them, by its `changes`.
     """
 
-    def __init__(self, changed: dict[str, dict[str, Any]]) -> None:
-        self.changed = changed
+    def __init__(self) -> None:
+        self.changed: dict[str, dict[str, Any]] = {}
         self.told: set[int] = set()  # the ids of the callbacks
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -219,3 +220,27 @@ class Attributes(Callback):
             f"The state of the callback {type(callback).__name__} cannot be resumed exactly{why}. A run that is "
             f"stopped and goes on may end with other bits; {cure}."
         )
+
+
+def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
+    """Of the torchmetrics that have counted since they were reset, on the CPU."""
+    return {
+        name: {
+            "count": metric._update_count,
+            "state": {
+                key: [part.cpu() for part in value] if isinstance(value, list) else value.cpu()  # AUROC keeps a list
+                for key, value in metric.metric_state.items()
+            },
+        }
+        for name, metric in model.named_modules()
+        if isinstance(metric, Metric) and metric._update_count
+    }
+
+
+def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
+    modules = dict(model.named_modules())
+    for name, known in states.items():
+        for key, value in known["state"].items():
+            here = [part.to(model.device) for part in value] if isinstance(value, list) else value.to(model.device)
+            setattr(modules[name], key, here)
+        modules[name]._update_count, modules[name]._computed = known["count"], None

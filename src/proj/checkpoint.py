@@ -11,6 +11,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from proj.atomic_write import write_atomically
@@ -121,6 +122,22 @@ class AtomicCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: str) -> None:
         if not self._is_ours(Path(path)):
             Path(path).unlink(missing_ok=True)
+
+
+def refuse_names(trainer: Trainer, folder: Path) -> None:
+    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+    for callback in trainer.checkpoint_callbacks:
+        stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
+        if getattr(callback, "save_last", None):
+            stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
+        for stem, cure in stems.items():
+            path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
+            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
+            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
+                raise UserError(
+                    f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
+                    f"writes: {cure}."
+                )
 
 
 def load_checkpoint(path: str | Path) -> dict:

@@ -17,12 +17,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import SpikeDetection
 from lightning.pytorch.utilities import rank_zero_only
-from torchmetrics import Metric
 
 from proj.atomic_write import sync_folder
-from proj.attributes import Attributes
+from proj.attributes import Attributes, metric_states, restore_metrics
 from proj.changes import compare_environments, environment
-from proj.checkpoint import OURS, DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
+from proj.checkpoint import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint, refuse_names
+from proj.curves import event_files
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
@@ -74,40 +74,6 @@ def load_to_resume(path: Path) -> dict:
     return checkpoint
 
 
-def refuse_names(trainer: Trainer, folder: Path) -> None:
-    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
-    for callback in trainer.checkpoint_callbacks:
-        stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
-        if getattr(callback, "save_last", None):
-            stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
-        for stem, cure in stems.items():
-            path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
-            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
-            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
-                raise UserError(
-                    f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
-                    f"writes: {cure}."
-                )
-
-
-CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
-
-
-def event_files(folder: Path, known: dict[str, int]) -> list[Path]:
-    """Of this run: named as such, or `known` from a checkpoint that an older version wrote."""
-    paths = sorted(folder.glob("events.out.tfevents.*"))
-    return [path for path in paths if path.name.endswith(CURVES) or path.name in known]
-
-
-def rewind_curves(folder: Path, lengths: dict[str, int]) -> None:
-    """Cut the run's TensorBoard files back to the bytes that they had; its newer ones go. Twice is the same as once."""
-    for path in event_files(folder, lengths):
-        if path.name not in lengths:
-            path.unlink()
-        elif path.stat().st_size > lengths[path.name]:
-            os.truncate(path, lengths[path.name])
-
-
 def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -134,7 +100,7 @@ class Resume(Callback):
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder) if stop_at_nan else None
         self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
-        self.attributes = Attributes(state.get("attributes", {}) if state else {})  # an older version kept none
+        self.attributes = Attributes()
 
     @property
     def seconds(self) -> float:
@@ -148,6 +114,8 @@ class Resume(Callback):
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
+            if "attributes" in self.state:  # an older version kept none
+                self.attributes.changed = self.state["attributes"][trainer.global_rank]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.attributes not in trainer.callbacks:
@@ -228,20 +196,10 @@ class Resume(Callback):
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         if self.divergence:
             self.divergence.look(trainer, pl_module)
-        metrics = {
-            name: {
-                "count": metric._update_count,
-                "state": {
-                    k: [part.cpu() for part in v] if isinstance(v, list) else v.cpu()  # AUROC keeps a list
-                    for k, v in metric.metric_state.items()
-                },
-            }
-            for name, metric in pl_module.named_modules()
-            if isinstance(metric, Metric) and metric._update_count
-        }
-        parts = [metrics] * trainer.world_size
+        carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
+        parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
-            torch.distributed.all_gather_object(parts, metrics)
+            torch.distributed.all_gather_object(parts, carried)
         lengths = {}
         if trainer.is_global_zero:
             for logger in trainer.loggers:
@@ -255,12 +213,11 @@ class Resume(Callback):
             "finished": batch_idx is None,
             "stopped_early": batch_idx is None and trainer.should_stop,
             "lengths": lengths,
-            "metrics": parts,  # of each process
+            **{name: [part[name] for part in parts] for name in carried},  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
             "environment": self.environment,
-            "attributes": self.attributes.changes(trainer),
         }
         last = self.folder / "last.ckpt"
         if trainer.is_global_zero and last.is_file():
@@ -311,9 +268,4 @@ class Resume(Callback):
         trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
-        modules = dict(pl_module.named_modules())
-        for name, metric in state["metrics"][trainer.global_rank].items():
-            for attribute, value in metric["state"].items():
-                here = [part.to(pl_module.device) for part in value] if isinstance(value, list) else None
-                setattr(modules[name], attribute, value.to(pl_module.device) if here is None else here)
-            modules[name]._update_count, modules[name]._computed = metric["count"], None
+        restore_metrics(pl_module, state["metrics"][trainer.global_rank])

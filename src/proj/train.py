@@ -47,12 +47,13 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.atomic_write import write_atomically
     from proj.changes import refuse_changes, refuse_other_data
     from proj.checkpoint import contents
+    from proj.curves import rewind_curves
     from proj.divergence import SkipNaN
     from proj.library_defaults import keep_freed_memory, quiet_lightning
     from proj.precision import set_precision
     from proj.processes import refuse_missing_devices, take_part
     from proj.results import figures, print_table, read_metrics, write_metrics
-    from proj.resume import Resume, newest_checkpoint, rewind_curves
+    from proj.resume import Resume, newest_checkpoint
 
     quiet_lightning()
     keep_freed_memory()
@@ -136,8 +137,8 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     """Lightning's Trainer. first: the callbacks before the configuration's."""
     from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO
+    from proj.curves import CURVES
     from proj.dashboard import Curves, hyperparameters
-    from proj.resume import CURVES
 
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
     callbacks["best"].dirpath = str(folder.absolute())
