@@ -21,7 +21,7 @@ from proj.config import CONF, build, literal, resolved, stored_config
 from proj.errors import UserError
 from proj.evaluate import open_data
 from proj.stored import check_stored, resume_command, strangers, trust_words
-from proj.train import build_data_and_model, build_trainer
+from proj.train import build_data_and_model, build_trainer, train
 
 HARM = (
     {"_target_": "torch.load", "f": "evil.pkl", "weights_only": False},
@@ -233,3 +233,18 @@ def test_a_stored_configuration_fetches_no_data_unless_a_folder_is_named(trained
         build_data_and_model(stored_config(tmp_path, []))
     assert not (tmp_path / "nothing").exists()
     assert stored_config(tmp_path, [f"data_dir={data_dir}"]).dataset.get("download", True)
+
+
+def test_no_file_outside_its_folder_is_deleted_by_a_run_that_goes_on(configure, trained, tmp_path):
+    run, victim = tmp_path / "run", tmp_path / "victim.ckpt"
+    victim.touch()
+    train(configure("scheduler=none", "trainer.max_epochs=1", folder=run))
+    checkpoint = load_checkpoint(run / "last.ckpt")
+    (state,) = (state for name, state in checkpoint["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    score = torch.tensor(0.0)
+    state |= {"best_model_path": str(victim), "kth_best_model_path": str(victim), "best_model_score": score}
+    state |= {"best_k_models": {str(victim): score}, "kth_value": score, "last_model_path": str(victim)}
+    checkpoint["resume"]["attributes"] = [{"trainer": {"callbacks": [], "val_check_batch": 2, "_x": 1}}]
+    torch.save(checkpoint, run / "last.ckpt")
+    train(configure("scheduler=none", "trainer.max_epochs=3", folder=run))
+    assert victim.exists() and (run / "best.ckpt").exists()

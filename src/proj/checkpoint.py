@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, nothing in them but tensors and plain values, checked when read."""
 
+import copy
 import io
 import pickle
 import re
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from proj.atomic_write import write_atomically
@@ -21,6 +24,10 @@ from proj.stored import check_stored, strangers
 
 class DamagedCheckpoint(UserError):
     """A file that is truncated, altered, or no checkpoint at all."""
+
+
+class RefusedCheckpoint(UserError):
+    """A whole file that is not what it should be."""
 
 
 def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
@@ -42,25 +49,72 @@ def foreign(error: pickle.UnpicklingError) -> str:
     return ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
 
 
-class AtomicCheckpointIO(CheckpointIO):
-    """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file."""
+def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
+    """Write `value` into `buffer`, as a checkpoint; the names of what `load_checkpoint` would refuse in it, or None.
 
-    def __init__(self) -> None:
-        self._readable = False
+    Half a millisecond for a hundred tensors of any size, where reading them again takes as long as writing them.
+    """
+    try:
+        torch.save(value, buffer)
+        buffer.seek(0)
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
+    except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
+        return str(error)
+    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3) or None
+
+
+def place(value: Any) -> list[str]:
+    """The keys that lead to what cannot be read."""
+    for key, part in value.items() if isinstance(value, dict) else ():
+        if unreadable(part, io.BytesIO()):
+            return [str(key), *place(part)]
+    return []
+
+
+def without_numpy(value: Any) -> Any:
+    """NumPy's numbers as Python's and its arrays as tensors, of the same values; the rest as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return torch.from_numpy(value.copy())
+    if type(value) in (list, tuple):
+        return type(value)(map(without_numpy, value))
+    if isinstance(value, dict):
+        items = {without_numpy(key): without_numpy(part) for key, part in value.items()}
+        value = copy.copy(value)  # of the same class, with torch's `_metadata`
+        value.clear()
+        value.update(items)
+    return value
+
+
+OURS = ("last.ckpt", "previous.ckpt")  # which the run goes on from
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file.
+
+    folder: the run's, in which nobody but `Resume` writes the checkpoints that the run goes on from.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder and folder.resolve()
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.name in OURS and path.parent.resolve() == self.folder
 
     def save_checkpoint(self, checkpoint: dict, path: str, storage_options: Any = None) -> None:
+        if self._is_ours(Path(path)) and "resume" not in checkpoint:
+            raise UserError(f"a callback wants to write {path}, from which the run goes on: let it take another name.")
         buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        if not self._readable:  # the first one shows whether it can be opened safely
-            buffer.seek(0)
-            try:
-                torch.load(buffer, map_location="cpu", weights_only=True)
-            except pickle.UnpicklingError as error:
+        if unreadable(checkpoint, buffer):
+            checkpoint, buffer = without_numpy(checkpoint), io.BytesIO()
+            if names := unreadable(checkpoint, buffer):
+                where = ".".join(place(checkpoint))
                 raise UserError(
-                    f"a checkpoint may hold tensors and plain values alone, this one holds {foreign(error)}. Pass "
-                    "plain values to the network, or leave them out of save_hyperparameters."
-                ) from error
-            self._readable = True
+                    f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
+                    "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
+                    "save_hyperparameters. What the run saved before is whole."
+                )
         Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
         write_atomically(Path(path), buffer.getbuffer())
 
@@ -68,13 +122,31 @@ class AtomicCheckpointIO(CheckpointIO):
         return load_checkpoint(path)
 
     def remove_checkpoint(self, path: str) -> None:
-        Path(path).unlink(missing_ok=True)
+        if not self._is_ours(Path(path)):
+            Path(path).unlink(missing_ok=True)
+
+
+def refuse_names(trainer: Trainer, folder: Path) -> None:
+    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+    for callback in trainer.checkpoint_callbacks:
+        stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
+        if getattr(callback, "save_last", None):
+            stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
+        for stem, cure in stems.items():
+            path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
+            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
+            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
+                raise UserError(
+                    f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
+                    f"writes: {cure}."
+                )
 
 
 def load_checkpoint(path: str | Path) -> dict:
     """A checkpoint's contents, on the CPU; nothing in the file is ever executed.
 
-    Raises UserError for a missing or dangerous file, DamagedCheckpoint for one that is not whole.
+    Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for one that is not
+    whole.
     """
     path = Path(path)
     if not path.is_file():
@@ -88,7 +160,7 @@ def load_checkpoint(path: str | Path) -> dict:
     except UserError:
         raise
     except pickle.UnpicklingError as error:
-        raise UserError(
+        raise RefusedCheckpoint(
             f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
             "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
@@ -99,7 +171,7 @@ def load_checkpoint(path: str | Path) -> dict:
             raise
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
     if not isinstance(checkpoint, dict) or "proj" not in checkpoint:
-        raise UserError(f"{path} is not a checkpoint of this project.")
+        raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
     return checkpoint
 
 

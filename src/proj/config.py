@@ -123,6 +123,23 @@ def configure(*overrides: str) -> DictConfig:
     return resolved(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
 
 
+def follow(cfg: DictConfig, before: dict) -> None:
+    """Give a changed setting of the top, such as data_dir, also to the copies below that had its value.
+
+    What conf/ refers to as ${data_dir} has been looked up in a stored configuration.
+    """
+
+    def change(node: dict, place: str) -> None:
+        for name, value in node.items():
+            if isinstance(value, dict):
+                change(value, f"{place}{name}.")
+            elif place and name in changed and value == before[name] == OmegaConf.select(cfg, place + name):
+                OmegaConf.update(cfg, place + name, cfg[name])
+
+    changed = {name for name, value in before.items() if not isinstance(value, dict) and cfg[name] != value}
+    change(before, "")
+
+
 def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
     """The configuration that a run wrote into its folder, with `key=value` changes.
 
@@ -151,7 +168,9 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
             raise UserError(
                 f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."
             )
+    before = OmegaConf.to_container(cfg)
     cfg.merge_with_dotlist(overrides)
+    follow(cfg, before)
     cfg.output_dir = str(folder)
     check_ranges(cfg)
     return cfg

@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import SpikeDetection
 from lightning.pytorch.utilities import rank_zero_only
-from torchmetrics import Metric
 
 from proj.atomic_write import sync_folder
+from proj.attributes import Attributes, metric_states, restore_metrics
 from proj.changes import compare_environments, environment
-from proj.checkpoint import DamagedCheckpoint, load_checkpoint
+from proj.checkpoint import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint, refuse_names
+from proj.curves import event_files
 from proj.data.batches import counter_seed
 from proj.divergence import Divergence
 from proj.errors import UserError
@@ -32,38 +34,55 @@ BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
-    """The newest whole checkpoint of a run, and its contents; a damaged one is set aside.
+    """The newest checkpoint that a run can go on from, and its contents; one before it that cannot be is set aside.
 
-    Raises UserError if all are damaged.
+    Raises UserError if none can be.
     """
-    damaged = []
+    aside: dict[Path, UserError] = {}
+    found = None
     for path in (folder / "last.ckpt", folder / "previous.ckpt"):
-        if not path.is_file():
-            continue
         try:
-            return path, load_checkpoint(path)
-        except DamagedCheckpoint as error:
-            aside = path.with_name(path.name + ".damaged")
-            damaged.append(aside.name)
+            if path.is_file():
+                found = path, load_to_resume(path)
+                break
+        except (DamagedCheckpoint, RefusedCheckpoint) as error:
+            aside[path] = error
+    for path, error in aside.items():
+        if found or isinstance(error, DamagedCheckpoint):
+            kind = "damaged" if isinstance(error, DamagedCheckpoint) else "refused"
+            away = path.with_name(f"{path.name}.{kind}")
             if rank_zero_only.rank == 0:  # another process reads the same file
-                path.rename(aside)
-                print(f"{error} It is now {aside.name}; going back to the checkpoint before.")
-    if damaged:
-        raise UserError(f"every checkpoint in {folder} is damaged ({', '.join(damaged)}): start the run anew.")
-    return None
+                path.rename(away)
+                print(f"{error} It is now {away.name}; going back to the checkpoint before.")
+    if aside and not found:
+        refused = [error for error in aside.values() if isinstance(error, RefusedCheckpoint)]
+        names = ", ".join(f"{path.name}.damaged" for path in aside)
+        raise (
+            refused[0]
+            if refused
+            else UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
+        )
+    return found
 
 
-def event_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("events.out.tfevents.*"))
+def load_to_resume(path: Path) -> dict:
+    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can go on."""
+    checkpoint = load_checkpoint(path)
+    if "resume" not in checkpoint:
+        raise RefusedCheckpoint(
+            f"{path} does not say where the run was: another checkpoint callback has written it, or it is a copy of "
+            "best.ckpt. It can be evaluated, and no run can go on from it: start the run anew in another folder."
+        )
+    return checkpoint
 
 
-def rewind_curves(folder: Path, lengths: dict[str, int]) -> None:
-    """Cut TensorBoard's files back to the bytes that they had; newer files go. Twice is the same as once."""
-    for path in event_files(folder):
-        if path.name not in lengths:
-            path.unlink()
-        elif path.stat().st_size > lengths[path.name]:
-            os.truncate(path, lengths[path.name])
+def moved(path: str | None, old: str, here: str) -> str:
+    """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning deletes
+    the files that a checkpoint names once there are better ones."""
+    if not path:
+        return ""
+    whole = Path(os.path.abspath(path))
+    return str(Path(here, whole.relative_to(old) if whole.is_relative_to(old) else whole.name))
 
 
 def seed_all(seed: int) -> None:
@@ -91,6 +110,8 @@ class Resume(Callback):
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder) if stop_at_nan else None
+        self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
+        self.attributes = Attributes()
 
     @property
     def seconds(self) -> float:
@@ -104,11 +125,23 @@ class Resume(Callback):
         if self.state:
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
+            if "attributes" in self.state:  # an older version kept none
+                self.attributes.changed = self.state["attributes"][trainer.global_rank]
         steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         self.facts = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
         if trainer.is_global_zero:
             write_facts(self.folder, **self.facts)
             set_metrics_aside(self.folder)  # those of a shorter training
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.attributes not in trainer.callbacks:
+            trainer.callbacks.append(self.attributes)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        refuse_names(trainer, self.folder)  # once the callbacks have found their folders
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.attributes.bring_back(trainer)  # before the other callbacks act on them
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
         due, number = self._asked(trainer, batch_idx)
@@ -146,7 +179,6 @@ class Resume(Callback):
 
     def _take_signals(self, trainer: Trainer) -> None:
         self.alone = trainer.world_size == 1
-        self.window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
         # In place of Lightning's and submitit's. Slurm sends TERM before preemption, and before the end of a job's time
         # what `sbatch --signal` asks for: USR1 as a rule, USR2 with submitit.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
@@ -167,7 +199,8 @@ class Resume(Callback):
 
     def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:
         """Whether to save, and the signal by which to leave or 0: the same in all processes."""
-        if batch_idx % self.window:
+        window = trainer.accumulate_grad_batches * (1 if self.alone else trainer.log_every_n_steps)
+        if batch_idx % window:
             return False, 0
         number = self.signal or 0
         due = bool(number) or time.monotonic() - self.saved > self.every
@@ -179,19 +212,15 @@ class Resume(Callback):
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         if self.divergence:
             self.divergence.look(trainer, pl_module)
-        metrics = {
-            name: {"count": metric._update_count, "state": {k: v.cpu() for k, v in metric.metric_state.items()}}
-            for name, metric in pl_module.named_modules()
-            if isinstance(metric, Metric) and metric._update_count
-        }
-        parts = [metrics] * trainer.world_size
+        carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
+        parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
-            torch.distributed.all_gather_object(parts, metrics)
+            torch.distributed.all_gather_object(parts, carried)
         lengths = {}
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
-            for path in event_files(self.folder):
+            for path in event_files(self.folder, self.lengths):
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
                 lengths[path.name] = path.stat().st_size
@@ -200,7 +229,7 @@ class Resume(Callback):
             "finished": batch_idx is None,
             "stopped_early": batch_idx is None and trainer.should_stop,
             "lengths": lengths,
-            "metrics": parts,  # of each process
+            **{name: [part[name] for part in parts] for name in carried},  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
@@ -212,6 +241,10 @@ class Resume(Callback):
             sync_folder(self.folder)
         try:
             trainer.save_checkpoint(last)
+        except UserError:  # it could not be read: the one before stays the last
+            if trainer.is_global_zero and (self.folder / "previous.ckpt").is_file():
+                (self.folder / "previous.ckpt").replace(last)
+            raise
         finally:
             self.saving = None
         if trainer.is_global_zero and not self.facts["saved"]:
@@ -226,33 +259,32 @@ class Resume(Callback):
         checkpoint["resume"] = self.saving
         if self.saving["finished"]:
             return
-        # Lightning has counted this batch, and on the first of an epoch the epoch, as begun: count them as not begun.
-        loop = checkpoint["loops"]["fit_loop"]
-        level = ["epoch_loop.batch_progress"] + ["epoch_progress"] * (self.saving["batch"] == 0)
-        for progress in level:
-            for counts in (loop[progress]["total"], loop[progress]["current"]):
-                counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
-        loop["epoch_loop.batch_progress"]["is_last_batch"] = False
+        # Lightning has counted this batch as begun: count it as not begun. The epoch has begun, also at its first
+        # batch: its `on_train_epoch_start` has been called, and is not called again.
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for counts in (progress["total"], progress["current"]):
+            counts.update(dict.fromkeys(("ready", "started", "processed"), counts["completed"]))
+        progress["is_last_batch"] = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        for callback in trainer.callbacks:
+            if isinstance(callback, SpikeDetection):  # Lightning 2.6's cannot read what it has saved
+                checkpoint["callbacks"].pop(callback.state_key, None)
         for callback in trainer.checkpoint_callbacks:
             state, here = checkpoint["callbacks"].get(callback.state_key, {}), callback.dirpath
             if "best_k_models" not in state:  # it is new in this run, or of another kind
                 continue
             callback.current_score = state["current_score"]  # Lightning 2.6 saves the score and does not read it
-            old = state["dirpath"]  # the folder may have moved
-            for key in ("best_model_path", "kth_best_model_path"):
-                state[key] = state[key].replace(old, here, 1)
-            state["best_k_models"] = {path.replace(old, here, 1): k for path, k in state["best_k_models"].items()}
+            old = str(state["dirpath"])  # the folder may have moved
+            for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+                state[key] = moved(state.get(key), old, here)
+            state["best_k_models"] = {moved(path, old, here): score for path, score in state["best_k_models"].items()}
             state["dirpath"] = here
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None
+        self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
         trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
-        modules = dict(pl_module.named_modules())
-        for name, metric in state["metrics"][trainer.global_rank].items():
-            for attribute, value in metric["state"].items():
-                setattr(modules[name], attribute, value.to(pl_module.device))
-            modules[name]._update_count, modules[name]._computed = metric["count"], None
+        restore_metrics(pl_module, state["metrics"][trainer.global_rank])

@@ -47,12 +47,13 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.atomic_write import write_atomically
     from proj.changes import refuse_changes, refuse_other_data, refuse_to_start_over
     from proj.checkpoint import contents
+    from proj.curves import rewind_curves
     from proj.divergence import SkipNaN
     from proj.library_defaults import keep_freed_memory, quiet_lightning
     from proj.precision import set_precision
     from proj.processes import refuse_missing_devices, take_part
     from proj.results import figures, print_table, read_metrics, write_metrics
-    from proj.resume import Resume, newest_checkpoint, rewind_curves
+    from proj.resume import Resume, newest_checkpoint
 
     quiet_lightning()
     keep_freed_memory()
@@ -142,6 +143,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     """Lightning's Trainer. first: the callbacks before the configuration's."""
     from proj import fast_loop
     from proj.checkpoint import AtomicCheckpointIO
+    from proj.curves import CURVES
     from proj.dashboard import Curves, hyperparameters
 
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
@@ -152,8 +154,8 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         cfg.trainer,
         precision=precision,
         callbacks=[*first, *callbacks.values()],
-        logger=Curves(folder, name="", version="", default_hp_metric=False),
-        plugins=[AtomicCheckpointIO(), *environment],
+        logger=Curves(folder, name="", version="", default_hp_metric=False, filename_suffix=CURVES),
+        plugins=[AtomicCheckpointIO(folder), *environment],
         default_root_dir=str(folder),
         enable_progress_bar="progress" in callbacks,
     )

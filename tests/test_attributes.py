@@ -1,0 +1,290 @@
+"""What callbacks and models carry beside their weights survives a stop, or is named at the start."""
+
+import collections
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from test_faults import at_batch
+from test_resume import differences, outcome
+from torchmetrics.classification import MulticlassAUROC
+
+from proj.checkpoint import AtomicCheckpointIO, load_checkpoint
+from proj.config import stored_config
+from proj.errors import UserError
+from proj.models import MLP
+from proj.resume import newest_checkpoint
+from proj.train import train
+
+LIGHTNINGS = "lightning.pytorch.callbacks"
+WORDS = ("dataset=digits", "model=mlp", "model.hidden=[8]", "model.dropout=0.2", "dataset.batch_size=200")
+WORDS += ("trainer.max_epochs=3", "save_every=0", "test=false", "~callbacks.dashboard")
+
+
+class Schedule(Callback):
+    """Counts in attributes of many kinds, and changes the model, the data and the trainer by them."""
+
+    def __init__(self):
+        self.epochs, self.recent, self.seen = 0, collections.deque(maxlen=3), collections.defaultdict(int)
+        self.sums, self.steps, self.mean = np.zeros(2), torch.zeros(()), None
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.epochs += 1
+        trainer.gradient_clip_val = 1 / self.epochs
+        trainer.datamodule.shift = self.epochs
+        pl_module.network[1].weight.requires_grad_(self.epochs != 2)
+        for module in pl_module.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.1 * self.epochs
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.recent.append(float(outputs["loss"]))
+        self.seen[batch_idx] += 1
+        self.sums += batch_idx
+        self.steps += 1
+        self.mean = np.mean(list(self.recent))
+        with torch.no_grad():
+            pl_module.network[-1].weight.add_(1e-3 * (self.mean + self.seen[0] + self.sums.sum() + self.steps))
+
+
+class Written(Schedule):
+    """The same, with a state_dict that has NumPy's numbers and arrays in it."""
+
+    def state_dict(self):
+        same = {name: getattr(self, name) for name in ("epochs", "sums", "steps", "mean")}
+        return {**same, "recent": list(self.recent), "seen": dict(self.seen)}
+
+    def load_state_dict(self, state):
+        self.recent.extend(state.pop("recent"))
+        self.seen.update(state.pop("seen"))
+        vars(self).update(state, sums=np.asarray(state["sums"]))
+
+
+class Shadow(Callback):
+    def on_fit_start(self, trainer, pl_module):
+        self.copy = copy.deepcopy(pl_module.network)
+
+
+class Pointers(Callback):
+    """Points at what the run has, and counts nothing."""
+
+    def setup(self, trainer, pl_module, stage):
+        self.trainer, self.weights, self.network = trainer, list(pl_module.parameters()), pl_module.network
+        self.path, self.function, self.settings = Path("x"), len, {"rate": 0.1}
+
+
+class Late(Callback):
+    """Its state cannot be read from epoch 2 on."""
+
+    def state_dict(self):
+        return {"plain": 1, "odd": self.odd}
+
+    odd = None
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.odd = Path("x") if trainer.current_epoch == 1 else None
+
+
+class Writes(Callback):
+    def on_validation_end(self, trainer, pl_module):
+        trainer.save_checkpoint(Path(trainer.default_root_dir, "last.ckpt"))
+
+
+class Ranked(MLP):
+    """With a metric that keeps a list of tensors."""
+
+    def __init__(self, num_classes, **settings):
+        super().__init__(num_classes=num_classes, **settings)
+        self.auroc = MulticlassAUROC(num_classes)
+
+    def training_step(self, batch, batch_idx):
+        loss, logits = self._step(batch, "train")
+        self.auroc.update(logits.detach().softmax(1), batch[1])
+        return loss
+
+    def on_train_epoch_end(self):
+        self._publish({"train/auroc": self.auroc.compute()})
+        self.auroc.reset()
+
+
+def stop(monkeypatch, cfg, epoch: int, batch: int) -> None:
+    """Let a run die in this batch, just after its checkpoint."""
+    with monkeypatch.context() as patch:
+        at_batch(patch, epoch, batch, lambda loss: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(cfg)
+
+
+CASES = {
+    "accumulation": (
+        f"+callbacks.x._target_={LIGHTNINGS}.GradientAccumulationScheduler",
+        "+callbacks.x.scheduling={1: 2}",
+    ),
+    "averages": (f"+callbacks.x._target_={LIGHTNINGS}.EMAWeightAveraging",),
+    "attributes": ("+callbacks.x._target_=test_attributes.Schedule", "+callbacks.y._target_=test_attributes.Schedule"),
+    "NumPy": ("+callbacks.x._target_=test_attributes.Written",),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_that_is_stopped_ends_with_the_same_bits_whatever_its_callbacks_carry(
+    configure, tmp_path, monkeypatch, capsys, case
+):
+    words = (*WORDS, *CASES[case])
+    train(configure(*words, folder=tmp_path / "whole"))
+    for epoch, batch in ((1, 0), (1, 4), (2, 2)):
+        cfg = configure(*words, folder=tmp_path / f"{epoch}{batch}")
+        stop(monkeypatch, cfg, epoch, batch)
+        train(configure(*words, folder=tmp_path / f"{epoch}{batch}"))
+        assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / f"{epoch}{batch}")) == []
+    assert "exactly" not in capsys.readouterr().out
+
+
+def test_a_metric_with_a_list_of_tensors_is_saved_and_goes_on_with_the_same_bits(configure, tmp_path, monkeypatch):
+    words = (*WORDS, "model._target_=test_attributes.Ranked")
+    train(configure(*words, folder=tmp_path / "whole"))
+    real = Ranked.training_step
+
+    def training_step(self, *args):
+        return 1 / 0 if (self.current_epoch, args[1]) == (1, 4) else real(self, *args)
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(Ranked, "training_step", training_step)
+        train(configure(*words))
+    train(configure(*words))
+    assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
+    assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["callback_metrics"]["train/auroc"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    (
+        (
+            "test_attributes.Shadow",
+            ["Shadow cannot be resumed exactly: a checkpoint cannot hold its copy (Sequential)"],
+        ),
+        (f"{LIGHTNINGS}.StochasticWeightAveraging", ["StochasticWeightAveraging cannot be resumed exactly. A run"]),
+        (f"{LIGHTNINGS}.BatchSizeFinder", ["BatchSizeFinder cannot be resumed exactly. A run"]),
+        ("test_attributes.Pointers", []),
+        (f"{LIGHTNINGS}.LearningRateMonitor", []),
+    ),
+)
+def test_a_callback_whose_state_cannot_be_kept_is_named_at_the_start_and_no_other(configure, capsys, target, said):
+    words = [f"+callbacks.x._target_={target}", "trainer.max_epochs=1"]
+    words += ["+callbacks.x.swa_lrs=0.01"] if "Stochastic" in target else []
+    words += ["+callbacks.x.max_trials=1", "scheduler=none"] if "Batch" in target else []
+    train(configure(*words))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "exactly" in line]
+    assert len(lines) == len(said) and all(part in line for part, line in zip(said, lines, strict=True))
+
+
+def test_a_state_that_cannot_be_read_is_named_and_the_last_good_checkpoint_stays(configure, tmp_path):
+    words = (*WORDS, "+callbacks.x._target_=test_attributes.Late")
+    with pytest.raises(UserError, match=r"callbacks\.Late\.odd holds pathlib\.\S+ .*saved before is whole"):
+        train(configure(*words))
+    last, previous = (load_checkpoint(tmp_path / "run" / f"{name}.ckpt") for name in ("last", "best"))
+    assert last["resume"]["batch"] and last["epoch"] == previous["epoch"] == 0
+    assert newest_checkpoint(tmp_path / "run")[0].name == "last.ckpt"
+
+
+@pytest.mark.parametrize(
+    "value", (np.float64(0.1), np.int64(3), np.arange(3), {"a": [np.bool_(True), (np.float32(0.1),)]})
+)
+def test_numpys_numbers_are_saved_as_plain_values(tmp_path, value):
+    path = tmp_path / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"proj": {}, "value": value}, str(path))
+    read = load_checkpoint(path)["value"]
+    assert np.array_equal(read["a"][1][0], value["a"][1][0]) if isinstance(value, dict) else np.array_equal(read, value)
+
+
+@pytest.fixture
+def stopped(configure, tmp_path, monkeypatch):
+    """The folder of a run that has died in its second epoch."""
+    stop(monkeypatch, configure("trainer.max_epochs=2", "save_every=0"), 1, 4)
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("change", (lambda known: known.update(odd=Path("x")), lambda known: known.pop("resume")))
+def test_where_the_last_checkpoint_is_refused_the_one_before_is_used(configure, stopped, capsys, change):
+    known = torch.load(stopped / "last.ckpt", weights_only=True)
+    change(known)
+    torch.save(known, stopped / "last.ckpt")
+    content = (stopped / "last.ckpt").read_bytes()
+    assert train(configure("trainer.max_epochs=2", "save_every=0"))["epochs"] == 2
+    assert (stopped / "last.ckpt.refused").read_bytes() == content
+    assert "It is now last.ckpt.refused; going back" in capsys.readouterr().out
+
+
+def test_a_checkpoint_from_which_no_run_can_go_on_is_one_sentence(configure, stopped):
+    (stopped / "previous.ckpt").unlink()
+    (stopped / "last.ckpt").write_bytes((stopped / "best.ckpt").read_bytes())
+    with pytest.raises(UserError, match=r"last\.ckpt does not say where the run was"):
+        train(configure("trainer.max_epochs=2", "save_every=0"))
+    assert (stopped / "last.ckpt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    (
+        (["+callbacks.best.save_last=true"], r"write .*last\.ckpt, .*leave its save_last out"),
+        (["+callbacks.best.save_last=link"], r"write .*last\.ckpt"),
+        (["callbacks.best.filename=last"], r"write .*last\.ckpt"),
+        (
+            ["+callbacks.x._target_=lightning.pytorch.callbacks.ModelCheckpoint", "+callbacks.x.filename=previous"],
+            "previous",
+        ),
+        (
+            ["+callbacks.x._target_=lightning.pytorch.callbacks.ModelCheckpoint", "+callbacks.x.filename=best"],
+            r"best\.ckpt",
+        ),
+        (
+            ["+callbacks.x._target_=lightning.pytorch.callbacks.OnExceptionCheckpoint", "+callbacks.x.filename=last"],
+            "last",
+        ),
+        (["+callbacks.x._target_=test_attributes.Writes"], r"a callback wants to write .*last\.ckpt"),
+    ),
+)
+def test_a_callback_that_would_write_the_runs_own_checkpoints_is_refused(configure, tmp_path, words, said):
+    words = [*words, f"+callbacks.x.dirpath={tmp_path}/run"] if "+callbacks.x.filename" in words[-1] else words
+    with pytest.raises(UserError, match=said):
+        train(configure(*words, "save_every=0", "trainer.max_epochs=2"))
+    kept = tmp_path / "run" / "last.ckpt"
+    assert not kept.exists() or "resume" in load_checkpoint(kept)
+
+
+def test_a_run_deletes_no_curves_of_other_programs(configure, stopped):
+    others = [stopped / f"events.out.tfevents.{name}.host.1.0" for name in (1, 9999999999)]
+    for file in others:
+        file.write_bytes(b"curves")
+    train(configure("trainer.max_epochs=2", "save_every=0"))
+    assert [file.read_bytes() for file in others] == [b"curves", b"curves"]
+
+
+def test_a_run_that_starts_anew_leaves_curves_of_other_programs(configure, tmp_path):
+    file = tmp_path / "run" / "events.out.tfevents.1.host.1.0"
+    file.parent.mkdir()
+    file.write_bytes(b"curves")
+    train(configure("trainer.max_epochs=1"))
+    assert file.read_bytes() == b"curves"
+
+
+def test_data_that_has_moved_is_found_on_resume(configure, tmp_path, data_dir, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "MNIST").symlink_to(data_dir / "MNIST")
+    words = ("dataset=mnist", "model=mlp", "model.hidden=[8]", "trainer.max_epochs=2", "save_every=0")
+    stop(monkeypatch, configure(*words, f"data_dir={data}"), 1, 0)
+    data.rename(tmp_path / "moved")
+    cfg = stored_config(tmp_path / "run", [f"data_dir={tmp_path}/moved"])
+    assert cfg.dataset.data_dir == f"{tmp_path}/moved"
+    assert train(cfg)["epochs"] == 2
+
+
+def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_path):
+    train(configure("trainer.max_epochs=1", "callbacks=early_stopping", "callbacks.early_stopping.monitor=val/loss"))
+    cfg = stored_config(tmp_path / "run", ["monitor=train/acc", "callbacks.best.mode=max"])
+    assert cfg.callbacks.best.monitor == "train/acc" and cfg.callbacks.early_stopping.monitor == "val/loss"
+    assert stored_config(tmp_path / "run", ["seed=4"]).dataset.seed == 4
