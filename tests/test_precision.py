@@ -60,3 +60,27 @@ def test_compiling_without_a_compiler_says_what_to_install(configure, monkeypatc
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(UserError, match=r"compile=true needs a C\+\+ compiler.*install g\+\+"):
         train(configure("compile=true"))
+
+
+def test_those_that_share_a_measurement_choose_alike_on_each_kind_of_processor(monkeypatch, tmp_path):
+    answers = iter([True, False, False])
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: next(answers))
+    file = tmp_path / ".bfloat16.json"
+    assert [set_precision("auto", CONVOLUTION, "cpu", file)[0] for _ in range(2)] == ["bf16-mixed"] * 2
+    monkeypatch.setattr(precision, "processor", lambda: "another")
+    assert [set_precision("auto", CONVOLUTION, "cpu", file)[0] for _ in range(2)] == ["32-true"] * 2
+    assert (
+        set_precision("auto", SMALL, "cpu", file)[0] == "32-true" and next(answers) is False
+    )  # it asked no third time
+
+
+def test_the_jobs_of_a_sweep_share_one_measurement(configure, tmp_path, monkeypatch):
+    answers = iter([True, False])
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: next(answers))
+    (tmp_path / "sweep.yaml").touch()
+    chosen = []
+    for name in ("0", "1"):
+        cfg = configure("dataset=digits", "model=cnn", "trainer=debug", folder=tmp_path / name)
+        train(cfg)
+        chosen.append(load_checkpoint(tmp_path / name / "last.ckpt")["proj"]["config"]["trainer"]["precision"])
+    assert chosen == ["bf16-mixed"] * 2

@@ -68,17 +68,22 @@ def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
         )
 
 
+def processor() -> str:
+    """Its name, and which of its instructions torch uses."""
+    try:
+        name = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):  # not Linux on x86
+        name = platform.machine()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+
+
 def environment(trainer: Trainer) -> dict[str, str | int]:
     """What the last bits of a run depend on, beside its settings."""
     device = trainer.strategy.root_device
-    try:
-        processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
-    except (OSError, TypeError):  # not Linux on x86
-        processor = platform.machine()
     return {
         "torch": str(torch.__version__),
         "lightning": lightning.__version__,
-        "processor": f"{processor} ({torch.backends.cpu.get_cpu_capability()})",
+        "processor": processor(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,

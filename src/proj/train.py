@@ -79,7 +79,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg)
-    precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator)
+    shared = folder.parent if (folder.parent / "sweep.yaml").is_file() else folder  # by a sweep's jobs or by processes
+    measured = shared / ".bfloat16.json"
+    precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator, measured)
     config["trainer"]["precision"] = precision
     if state and cfg.trainer.precision == "auto":
         reason = "as before"
