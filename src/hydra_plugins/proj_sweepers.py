@@ -3,6 +3,7 @@
 import itertools
 import os
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -28,7 +29,8 @@ class GridSweeper(Sweeper):
         if started():
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, hydra_context.config_loader
-        self.kept = Sweep(Path(config.hydra.sweep.dir), config.isolate)
+        asked = any(word.lstrip("+").startswith("isolate=") for word in config.hydra.overrides.task)
+        self.kept = Sweep(Path(config.hydra.sweep.dir), config.isolate if asked else None)
         context = HydraContext(config_loader=self.kept, callbacks=hydra_context.callbacks)
         try:
             self.launcher = Plugins.instance().instantiate_launcher(
@@ -41,23 +43,30 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         from proj.lock import locked
+        from proj.sweep_file import frozen_loader, make_folder
 
-        words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        frozen = frozen_loader(self.loader, self.kept.folder / "conf")
+        known = self.kept.known(self.config)
+        if known:
+            self.loader = frozen
+        own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
+        words = self.kept.about.get("words") or [*own, *arguments]
         overrides = {o.get_key_element(): o for o in OverridesParser.create(self.loader).parse_overrides(words)}
         self.fixed = [o.input_line for o in overrides.values() if not o.is_sweep_override()]
         self.swept = {key: o for key, o in overrides.items() if o.is_sweep_override()}
-        known = self.kept.known(arguments)
         try:
             jobs = [] if known else self.check()
         except Exception:
             with suppress(OSError):  # one named by the time is there already
                 self.kept.folder.rmdir()
             raise
-        self.kept.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.kept.folder)
         with locked(self.kept.folder):
             try:
                 if not known:
-                    self.kept.begin(self.config, jobs)
+                    data_dir = None if "data_dir" in self.swept else self.typical.data_dir
+                    self.kept.begin(self.config, self.loader, words, data_dir, jobs)
+                    self.loader = frozen
                 self.run()
             except (SystemExit, KeyboardInterrupt):
                 print(self.kept.how_to_continue)
@@ -72,13 +81,34 @@ class GridSweeper(Sweeper):
         check(config)
         return config
 
+    @cached_property
+    def typical(self) -> DictConfig:
+        """The configuration that all jobs share, with the first of each choice, and what an interval leaves open."""
+        choices = [f"{key}={values(o)[0]}" for key, o in self.swept.items() if not o.is_interval_sweep()]
+        return self.loader.load_sweep_config(self.config, [*self.fixed, *choices])
+
+    def settings(self) -> list[list[str]]:
+        """Of each job of a grid, its own settings."""
+        lists = [[f"{key}={value}" for value in values(o)] for key, o in self.swept.items()]
+        return [list(own) for own in itertools.product(*lists)]
+
     def check(self) -> list[tuple[list[str], DictConfig]]:
         """The jobs, each as its own settings and its configuration. Raises UserError for a mistake in any."""
-        lists = [[f"{key}={value}" for value in values(o)] for key, o in self.swept.items()]
-        return [(list(own), self.compose(list(own))) for own in itertools.product(*lists)]
+        return [(own, self.compose(own)) for own in self.settings()]
 
     def run(self) -> None:
+        self.freeze_again()
         self.launch(self.kept.unfinished())
+
+    def freeze_again(self) -> None:
+        """Compose the jobs whose folders were deleted from the sweep's copy of conf/."""
+        listed = self.kept.about.get("jobs")
+        older = [] if self.params else self.settings()  # a version that listed no jobs; a file's may have changed since
+        waiting = set(self.kept.unfinished())
+        for number, own in enumerate(listed.values() if listed else older):
+            name = self.kept.names.get(number)
+            if name is None or (name in waiting and not self.kept.job(name)):
+                self.kept.freeze(number, own, self.loader.load_sweep_config(self.config, [*self.fixed, *own]))
 
     def launch(self, names: list[str]) -> None:
         """Run jobs by the names of their folders. What became of them stands there."""
@@ -115,54 +145,95 @@ class OptunaSweeper(GridSweeper):
 
     def check(self) -> list:
         """Each value of each choice once, both ends of intervals. Raises UserError for a mistake in any."""
-        lists = [[f"{key}={value}" for value in values(o)] for key, o in self.swept.items()]
+        from optuna.distributions import CategoricalDistribution
+
+        from proj.errors import UserError
+
+        for key in {"monitor", "mode"} & self.swept.keys():
+            raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
+        ends = {key: [d.low, d.high] for key, d in self.space.items() if not isinstance(d, CategoricalDistribution)}
+        lists = [[f"{key}={value}" for value in ends.get(key) or values(o)] for key, o in self.swept.items()]
         first = [words[0] for words in lists]
-        self.compose(first)
-        for place, words in enumerate(lists):
-            for word in words[1:]:
-                self.compose([*first[:place], word, *first[place + 1 :]])
+        options = [[*first[:place], word, *first[place + 1 :]] for place, words in enumerate(lists) for word in words]
+        goals = {(config.monitor, config.mode) for config in map(self.compose, options or [[]])}
+        if len(goals) > 1:
+            raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         return []
+
+    @cached_property
+    def space(self) -> dict:
+        """Optuna's distribution of each swept setting. Raises UserError for an interval that is none."""
+        from proj.search import distribution
+
+        return {key: distribution(o, OmegaConf.select(self.typical, key)) for key, o in self.swept.items()}
 
     def run(self) -> None:
         from hydra.utils import instantiate
         from optuna.trial import TrialState
 
+        from proj.errors import UserError
         from proj.results import read_metrics
         from proj.runs import status
         from proj.search import open_study
 
-        space = {key: distribution(o) for key, o in self.swept.items()}
-        direction = "maximize" if self.config.mode == "max" else "minimize"
-        self.study = study = open_study(self.kept.folder, direction=direction)
+        folder, monitor = self.kept.folder, self.typical.monitor
+        direction = "maximize" if self.typical.mode == "max" else "minimize"
+        self.study = study = open_study(folder, direction=direction)
+        if strangers := [name for number, name in self.kept.names.items() if number >= len(study.trials)]:
+            raise UserError(
+                f"{folder / 'study.log'} does not know the trial {strangers[0]}: put the file back, or choose another "
+                "sweep_name for a new search."
+            )
         study.sampler = instantiate(self.sampler, seed=self.seed + len(study.trials))
-        n_jobs = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
-        self.loader = self.kept.frozen_loader(self.loader)
+        side_by_side = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
+        side_by_side = side_by_side if side_by_side > 0 else os.cpu_count()
+        batch = self.begun()
         while True:
-            batch = {trial.number: trial.params for trial in study.get_trials(states=[TrialState.RUNNING])}
-            while len(batch) < (n_jobs if n_jobs > 0 else os.cpu_count()) and len(study.trials) < self.n_trials:
-                trial = study.ask(space)
+            while len(batch) < side_by_side and len(study.trials) < self.n_trials:
+                trial = study.ask(self.space)
                 batch[trial.number] = trial.params
             if not batch:
                 break
             names = {number: self.freeze(number, params) for number, params in batch.items()}
             self.launch(list(names.values()))
             for number, name in names.items():
-                how, _ = status(self.kept.folder / name)
+                how, _ = status(folder / name)
                 if how not in ("finished", "pruned", "failed"):
                     return  # the launcher gave up
-                value = read_metrics(self.kept.folder / name)[self.config.monitor] if how == "finished" else None
-                study.tell(number, value, {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}.get(how))
+                value = read_metrics(folder / name)[monitor] if how == "finished" else None
+                if not study.trials[number].state.is_finished():
+                    study.tell(number, value, {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}.get(how))
+            batch = {}
+
+    def begun(self) -> dict[int, dict]:
+        """The parameters of the trials that were asked for and have no result: they were stopped, or it was deleted."""
+        from optuna.trial import Trial, TrialState
+
+        from proj.runs import status
+
+        found = {}
+        for trial in self.study.get_trials(states=[TrialState.RUNNING, TrialState.COMPLETE]):
+            name = self.kept.names.get(trial.number)
+            if trial.state is TrialState.RUNNING:
+                whole = Trial(self.study, trial._trial_id)
+                for key, each in self.space.items():  # as `ask` does; it may have been stopped in between
+                    whole._suggest(key, trial.distributions.get(key, each))
+                found[trial.number] = whole.params
+            elif name is None or status(self.kept.folder / name)[0] != "finished":
+                found[trial.number] = trial.params
+        return found
 
     def freeze(self, number: int, params: dict) -> str:
         own = [f"{key}={value:.4g}" if type(value) is float else f"{key}={value}" for key, value in params.items()]
         config = self.compose(own)
-        config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
+        if not self.study.trials[number].state.is_finished():  # else it is run for its folder alone
+            config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
         return self.kept.freeze(number, own, config)
 
     def end(self) -> None:
         from proj.search import draw
 
-        draw(self.study, self.config.monitor, self.kept.folder / "search.html")
+        draw(self.study, self.typical.monitor, self.kept.folder / "search.html")
         self.kept.end(failures=False)
 
 
@@ -171,14 +242,3 @@ def values(override: Override) -> list[str]:
     if override.is_interval_sweep():
         return [str(override.value().start), str(override.value().end)]
     return list(override.sweep_string_iterator())
-
-
-def distribution(override: Override):
-    """Optuna's, of a swept setting: a choice of values, or all numbers between two."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    value = override.value()
-    if not override.is_interval_sweep():
-        return CategoricalDistribution(values(override))
-    whole = "int" in value.tags or (type(value.start) is int and type(value.end) is int)
-    return (IntDistribution if whole else FloatDistribution)(value.start, value.end, log="log" in value.tags)

@@ -168,14 +168,14 @@ def html_text(comparison: dict, title: str, folder: Path) -> str:
     return Path(__file__).with_suffix(".html").read_text(encoding="utf-8").replace("{{data}}", text)
 
 
-def report(folders: list[Path], output: Path | None = None) -> dict[str, Any]:
+def report(folders: list[Path], output: Path | None = None, title: str = "") -> dict[str, Any]:
     """Print the table of all runs below `folders`, write report.csv and report.html; return `compare`'s rows.
 
     Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.
     """
     comparison, output = compare(find_runs(folders)), output or folders[0]
     print_comparison(comparison, Console())
-    html = html_text(comparison, " ".join(map(str, folders)), output)
+    html = html_text(comparison, title or " ".join(map(str, folders)), output)
     for name, text in {"report.csv": csv_text(comparison), "report.html": html}.items():
         with writing(output / name):
             write_atomically(output / name, text.encode())

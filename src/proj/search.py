@@ -1,20 +1,63 @@
-"""A search by Optuna: its study on disk and its plots."""
+"""A search by Optuna: its space, its study on disk and its plots."""
 
+import re
 import warnings
 from html import escape
 from pathlib import Path
 
 import optuna
 import optuna.visualization as plots
+from hydra.core.override_parser.types import Override
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from proj.errors import UserError, settings_of
+
+FORMAT = 1  # of a study's trials and of what a trial's folder says
+
+
+# Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
+WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
+
+
+def distribution(override: Override, now=None):
+    """Optuna's, of a swept setting: a choice of values, or all numbers between two. now: the setting's value.
+
+    Raises UserError for ends that Optuna refuses.
+    """
+    if not override.is_interval_sweep():
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
+    value, text = override.value(), override.input_line
+    start, end = value.start, value.end
+    whole = "int" in value.tags or type(start) is type(end) is int
+    whole = whole or (WHOLE.search(text) and "float(" not in text and not isinstance(now, float))
+    with settings_of(text):
+        if whole:
+            return IntDistribution(int(start), int(end), log="log" in value.tags)
+        return FloatDistribution(start, end, log="log" in value.tags)
+
 
 def open_study(folder: Path, **settings) -> optuna.Study:
-    """The study of the search in `folder`, begun where there is none. A file: any number of processes can write it."""
+    """The study of the search in `folder`, begun where there is none. A file: any number of processes can write it.
+
+    Raises UserError for one that a newer version has begun.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
-    return optuna.create_study(storage=storage, study_name=folder.name, load_if_exists=True, **settings)
+    # Its name is the folder's when the search began. An older version began another study where that had changed.
+    there = storage.get_all_studies()
+    largest = max(there, key=lambda study: storage.get_n_trials(study._study_id), default=None)
+    name = largest.study_name if largest else folder.absolute().name
+    study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, **settings)
+    if not there:
+        study.set_user_attr("format", FORMAT)
+    if (number := study.user_attrs.get("format", FORMAT)) > FORMAT:
+        raise UserError(
+            f"{folder / 'study.log'} has format {number}, and this version of proj reads formats up to {FORMAT}: "
+            "continue the search with the newer version that began it."
+        )
+    return study
 
 
 def draw(study: optuna.Study, monitor: str, file: Path) -> None:

@@ -2,23 +2,23 @@
 
   resume=<folder>           what the sweep's end named: outputs/sweeps/rates
   isolate=true              each job in a process of its own; false: not
-  hydra.sweeper.<key>=<…>   of a search: n_trials=100 makes it a hundred in all
+  data_dir=<path>           where the data lies now, if it has moved
+  hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
+  hydra/launcher=…          where the jobs run, and any of hydra.launcher
 
 Finished jobs are never run again, stopped ones continue from their last
-checkpoint, failed ones are tried again. Before a sweep's first job started,
-every job's configuration was composed, checked and frozen in the job's folder
-(job.yaml), with the command, the versions of packages, the commit and the
-uncommitted changes beside them.
+checkpoint, failed ones are tried again, those whose folder was deleted begin
+anew. Before a sweep's first job started, every job's configuration was composed,
+checked and frozen in the job's folder (job.yaml), with the command, the versions
+of packages, the commit and the uncommitted changes beside them.
 """
 
-import copy
+import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import hydra
@@ -28,91 +28,134 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from proj.atomic_write import write_atomically
-from proj.config import CONF
 from proj.errors import UserError, sentences
 from proj.hydra_command import run_hydra
+from proj.lock import locked
 from proj.processes import rank
 from proj.runs import Loader, status
+from proj.sweep_file import chooses_jobs, chosen_by, copy_conf, describe, git, make_folder, plain, read_about
 
-PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
-
-
-def plain(overrides: list[str]) -> list[str]:
-    """Without what changes no job."""
-    return [word for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
-
-
-def git(*words: str) -> bytes:
-    """What git says of the project; nothing where it is no checkout, or git is not there."""
-    try:
-        return subprocess.run(["git", "-C", str(CONF), *words], capture_output=True).stdout
-    except OSError:
-        return b""
+CONTINUES = ("isolate=", "data_dir=", "hydra.", "hydra/", "-")  # what a sweep that goes on takes
 
 
 @dataclass
 class Sweep:
-    """A sweep's folder. It is also the config loader that a launcher asks for a job's configuration."""
+    """A sweep's folder. It is also the config loader that a launcher asks for a job's configuration.
+
+    isolate: None leaves each job as it was frozen. about: what sweep.yaml says. names: of the jobs' folders, by number.
+    """
 
     folder: Path
-    isolate: bool
+    isolate: bool | None
+    about: dict = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
     composed: dict[str, DictConfig] = field(default_factory=dict)  # of jobs that wait, to spare reading them
 
     def __getstate__(self) -> dict:
         return vars(self) | {"composed": {}}  # for another process
 
-    def known(self, overrides: list[str]) -> bool:
-        """Whether it was begun before. Raises UserError if it was with another command."""
-        if not (self.folder / "sweep.yaml").is_file():
+    def known(self, config: DictConfig) -> bool:
+        """Whether it was begun before. Raises UserError if it was with another command, or its sweep.yaml is lost."""
+        if not (self.folder / "sweep.yaml").exists():
+            begun = [name for name in self.frozen_jobs().values() if not self.holds_job_yaml_alone(name)]
+            if begun:
+                raise UserError(
+                    f"{self.folder} holds the job {begun[0]} of a sweep whose sweep.yaml is gone: put it back, or "
+                    "choose another sweep_name."
+                )
             return False
-        before = yaml.safe_load((self.folder / "sweep.yaml").read_text())["overrides"]
-        if plain(before) != plain(overrides):
+        self.about = read_about(self.folder)
+        before = self.about["overrides"], self.about["hydra"]
+        if chosen_by(*before) != chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra):
             raise UserError(
-                f"{self.folder} holds another sweep ({shlex.join(before)}). To continue it: python -m proj.sweep "
-                f"resume={self.folder}; for a new one, choose another sweep_name."
+                f"{self.folder} holds another sweep ({shlex.join([*before[0], *before[1]])}). To continue it: "
+                f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
+        listed = self.about.get("jobs")  # none of a search, which asks for them on its way, and in older sweeps
+        self.names = dict(enumerate(listed)) if listed else self.frozen_jobs()
+        if "cwd" not in self.about and self.names:
+            self.about["cwd"] = self.job(next(iter(self.names.values())))["hydra"]["runtime"]["cwd"]
         return True
 
-    def begin(self, config: DictConfig, jobs: list[tuple[list[str], DictConfig]]) -> None:
-        """Freeze all. sweep.yaml comes last: without it, the sweep has not begun."""
-        for number, (own, job) in enumerate(jobs):
-            self.freeze(number, own, job)
-        shutil.copytree(CONF, self.folder / "conf", dirs_exist_ok=True)
-        write_atomically(self.folder / "git.diff", git("diff", "HEAD"))
-        about = {
-            "command": shlex.join(["python", "-m", "proj.train", *sys.argv[1:]]),
-            "overrides": list(config.hydra.overrides.task),
-            "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
-            "versions": {name: version(name) for name in PACKAGES},
-            "commit": git("rev-parse", "HEAD").decode().strip() or None,
-        }
-        write_atomically(self.folder / "sweep.yaml", yaml.safe_dump(about, sort_keys=False).encode())
+    def begin(
+        self,
+        config: DictConfig,
+        loader: ConfigLoaderImpl,
+        words: list[str],
+        data_dir: str | None,
+        jobs: list[tuple[list[str], DictConfig]],
+    ) -> None:
+        """Freeze all. sweep.yaml comes last: without it, the sweep has not begun.
 
-    def frozen_loader(self, loader: ConfigLoaderImpl) -> ConfigLoaderImpl:
-        """`loader` with the sweep's copy in place of conf/."""
-        path = copy.deepcopy(loader.get_search_path())
-        for element in path.get_path():
-            if element.path == f"file://{CONF}":
-                element.path = f"file://{(self.folder / 'conf').resolve()}"
-        return ConfigLoaderImpl(config_search_path=path)
+        words: the settings of all jobs, fixed and swept. data_dir: None where each job has its own.
+        """
+        self.clear()
+        listed = {self.freeze(number, own, job): own for number, (own, job) in enumerate(jobs)}
+        copy_conf(loader, self.folder / "conf")
+        write_atomically(self.folder / "git.diff", git("diff", "HEAD"))
+        data_dir = data_dir and self.data_dir(data_dir)
+        self.about = describe(config) | {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "jobs": listed}
+        self.write_about()
+
+    def clear(self) -> None:
+        """Take away what a command that was stopped while it froze its jobs has left; it wrote nothing but job.yaml."""
+        frozen = self.frozen_jobs().values()
+        for folder in [path for path in self.folder.glob("[0-9]*_*") if path.is_dir()]:
+            whole = (folder / "job.yaml").exists()
+            if self.holds_job_yaml_alone(folder.name) and (folder.name in frozen or not whole):
+                for file in folder.iterdir():
+                    file.unlink()
+                folder.rmdir()
+
+    def write_about(self) -> None:
+        write_atomically(self.folder / "sweep.yaml", yaml.safe_dump(self.about, sort_keys=False).encode())
 
     def freeze(self, number: int, own: list[str], config: DictConfig) -> str:
         """Keep a job's composed configuration; return the name of its folder: its number and its own settings."""
         name = f"{number}_" + re.sub(r"[^\w.=,+-]+", "_", ",".join(own))[:150]
-        folder = self.folder / name.rstrip("_")
-        folder.mkdir(parents=True, exist_ok=True)
-        config.hydra.sweep.subdir = folder.name
+        name = name.rstrip("_")
+        if not (self.folder / name).exists():  # an older version may have named it otherwise
+            name = self.names.get(number, name)
+        make_folder(self.folder / name)
+        config.hydra.sweep.subdir = name
         config.hydra.job.num = number
-        write_atomically(folder / "job.yaml", OmegaConf.to_yaml(config).encode())
-        self.composed[folder.name] = config
-        return folder.name
+        config.data_dir = self.data_dir(config.data_dir)
+        write_atomically(self.folder / name / "job.yaml", OmegaConf.to_yaml(config).encode())
+        self.composed[name] = config
+        self.names[number] = name
+        return name
+
+    def data_dir(self, path: str) -> str:
+        """Where the data lies: `path` from where the sweep began, or from here, where the project itself has moved."""
+        begun = Path(self.about.get("cwd") or os.getcwd())
+        place = begun / Path(self.about.get("data_dir") or path).expanduser()
+        moved = not place.exists() and place.is_relative_to(begun) and place.relative_to(begun).exists()
+        return str(place.relative_to(begun).absolute() if moved else place)
 
     def jobs(self) -> list[str]:
         """The names of the jobs' folders, in order."""
-        return sorted((path.parent.name for path in self.folder.glob("*/job.yaml")), key=lambda n: int(n.split("_")[0]))
+        return [name for _, name in sorted(self.names.items())]
 
     def job(self, name: str) -> dict:
-        return yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader)
+        """What was frozen for a job; empty where it is gone or damaged."""
+        try:
+            job = yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader)
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
+
+    def frozen_jobs(self) -> dict[int, str]:
+        """The names of the folders in which a job was frozen, by its number. A folder of another name is a copy."""
+        found = {}
+        for file in self.folder.glob("*/job.yaml"):
+            with suppress(KeyError, TypeError):  # damaged, or another program's
+                about = self.job(file.parent.name)["hydra"]
+                if about["sweep"]["subdir"] == file.parent.name:
+                    found[int(about["job"]["num"])] = file.parent.name
+        return dict(sorted(found.items()))
+
+    def holds_job_yaml_alone(self, name: str) -> bool:
+        return all("job.yaml" in file.name for file in (self.folder / name).iterdir())
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         name = sweep_overrides[-1].removeprefix("hydra.sweep.subdir=")
@@ -121,9 +164,10 @@ class Sweep:
             config = OmegaConf.create(self.job(name))
             config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
         config.hydra.output_subdir = None  # job.yaml says it
-        # A worker of Ray's may start elsewhere.
-        config.hydra.sweep.dir, config.data_dir = (str(Path(p).absolute()) for p in (self.folder, config.data_dir))
-        config.isolate = self.isolate
+        config.hydra.sweep.dir = str(self.folder.absolute())  # a worker of Ray's may start elsewhere
+        config.data_dir = self.data_dir(config.data_dir)
+        if self.isolate is not None:
+            config.isolate = self.isolate
         if rank():  # of a job's tasks, one keeps the log
             config.hydra.job_logging.root.handlers = ["screen"]
         return config
@@ -141,8 +185,12 @@ class Sweep:
         """
         from proj.report import report
 
-        runs = [run for row in report([self.folder])["rows"] for run in row["runs"]]
-        best = next((run for run in runs if run.status == "finished"), None)
+        folders = [self.folder / name for name in self.jobs()]
+        folders = [folder for folder in folders if (folder / "job.yaml").is_file()]
+        rows = report(folders, self.folder, str(self.folder))["rows"] if folders else []
+        best = next(
+            (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders), None
+        )
         if best:
             again = shlex.join(["python", "-m", "proj.train", *plain(self.overrides(best.folder.name))])
             print(f"The best again: {again}")
@@ -166,15 +214,27 @@ def main() -> None:
     if not folders:
         print(__doc__)
         raise SystemExit(0 if {"--help", "-h"} & set(words) else 1)
+    folder = folders[-1]
+    more = [word for word in words if not word.startswith("resume=")]
     with sentences():
-        if not (folders[-1] / "sweep.yaml").is_file():
-            raise UserError(f"{folders[-1]} is not the folder of a sweep: it has no sweep.yaml.")
+        about = read_about(folder)
+        for word in more:
+            if not word.startswith(CONTINUES) or chooses_jobs(word):
+                raise UserError(
+                    f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, data_dir=…, "
+                    "hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep."
+                )
+        if moved := [word.removeprefix("data_dir=") for word in more if word.startswith("data_dir=")]:
+            if about.get("data_dir", "") is None:
+                raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
+            about["data_dir"] = str(Path(moved[-1]).expanduser().absolute())
+            with locked(folder):
+                Sweep(folder, None, about).write_about()
     from proj.train import job
 
-    about = yaml.safe_load((folders[-1] / "sweep.yaml").read_text())
-    more = [word for word in words if not word.startswith("resume=")]
-    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir={folders[-1]}"]
-    conf = (folders[-1] / "conf").resolve()
+    more = [word for word in more if not word.startswith("data_dir=")]
+    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir={folder}"]
+    conf = (folder / "conf").resolve()
     run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
 
 

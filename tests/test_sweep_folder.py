@@ -1,0 +1,345 @@
+"""What becomes of a sweep when its folder, command or surroundings have changed. No test here trains."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from optuna.distributions import FloatDistribution, IntDistribution
+from test_sweep import no_training, sweep
+
+from proj.errors import UserError
+from proj.runs import find_runs
+from proj.search import distribution, open_study
+
+GRID = ("sweep_name=s", "seed=1,2")
+SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3")
+RATES = "optimizer.lr=interval(0.01,0.1)"
+
+
+def play() -> None:
+    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
+    from omegaconf import OmegaConf
+
+    import proj.train
+    from proj.results import write_metrics
+
+    def train(cfg) -> dict:
+        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
+        metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
+        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+        write_metrics(Path(cfg.output_dir), metrics)
+        return metrics
+
+    proj.train.train = train
+
+
+def play_and_stop_while_freezing() -> None:
+    import proj.sweep
+
+    def write(path: Path, content: bytes) -> None:
+        if path.parent.name.startswith("3_"):
+            os._exit(9)
+        path.write_bytes(content)
+
+    proj.sweep.write_atomically = write
+
+
+def run(folder: Path, *words: str, module="train", before=play) -> str:
+    """What a sweep that succeeds says."""
+    code, out, err = sweep(folder, *words, module=module, before=before)
+    assert code == 0, err
+    return out
+
+
+def refused(folder: Path, *words: str, module="train") -> str:
+    """The one sentence of a sweep that is refused."""
+    code, _, err = sweep(folder, *words, module=module, before=no_training)
+    assert code == 1 and err.startswith("error: ") and len(err.splitlines()) == 1, err
+    return err
+
+
+def resume(folder: Path, *words: str, name="outputs/sweeps/s") -> str:
+    return run(folder, f"resume={name}", *words, module="sweep")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.parent.name for file in folder.glob("*/metrics.json"))
+
+
+def config(folder: Path, file="config.yaml") -> dict:
+    return yaml.safe_load((folder / file).read_text())
+
+
+@pytest.mark.parametrize("module", ["train", "sweep"])
+def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, module):
+    run(tmp_path, *GRID)
+    folder = tmp_path / "outputs/sweeps/s"
+    first, frozen = config(folder / "1_seed=2"), config(folder / "1_seed=2", "job.yaml")
+    (folder / "conf/train.yaml").write_text(
+        (folder / "conf/train.yaml").read_text().replace("save_every: 30", "save_every: 7")
+    )
+    shutil.rmtree(folder / "1_seed=2")
+    finished = (folder / "0_seed=1/metrics.json").stat()
+    out = run(tmp_path, *GRID) if module == "train" else resume(tmp_path)
+    assert "2 runs (finished)" in out and (folder / "0_seed=1/metrics.json").stat() == finished
+    again = config(folder / "1_seed=2", "job.yaml")
+    assert again.pop("save_every") == 7 and frozen.pop("save_every") == 30  # composed from the sweep's copy of conf/
+    again["hydra"] = frozen["hydra"] = None  # its command line
+    assert again == frozen and config(folder / "1_seed=2")["data_dir"] == first["data_dir"]
+    (folder / "1_seed=2/job.yaml").write_text("seed: [")  # damaged, as its run's folder was
+    (folder / "1_seed=2/metrics.json").unlink()
+    assert "2 runs (finished)" in resume(tmp_path)
+
+
+def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(tmp_path):
+    run(tmp_path, *SEARCH, RATES)
+    folder = tmp_path / "outputs/sweeps/s"
+    before, there = [(t.params, t.value) for t in open_study(folder).trials], names(folder)
+    shutil.rmtree(folder / there[1])
+    (folder / there[2] / "metrics.json").unlink()
+    assert "3 runs (finished)" in resume(tmp_path)
+    assert names(folder) == there and [(t.params, t.value) for t in open_study(folder).trials] == before
+
+
+def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_path):
+    code, *_ = sweep(tmp_path, "sweep_name=s", "seed=1,2,3,4,5,6", before=play_and_stop_while_freezing)
+    folder = tmp_path / "outputs/sweeps/s"
+    assert code == 9 and len(list(folder.glob("*/job.yaml"))) == 3
+    for name, file in {"7_mine": "job.yaml", "8_notes": "notes.txt", "2_seed=3 copy": "job.yaml"}.items():
+        (folder / name).mkdir()
+        shutil.copy(folder / "2_seed=3/job.yaml", folder / name / file)
+    out = run(tmp_path, "sweep_name=s", "optimizer.lr=0.1,0.2")
+    assert "2 runs (finished)" in out and names(folder) == ["0_optimizer.lr=0.1", "1_optimizer.lr=0.2"]
+    left = {path.name for path in folder.iterdir() if path.is_dir()} - set(names(folder))
+    assert left == {"conf", "7_mine", "8_notes", "2_seed=3 copy"}  # what it has not made itself
+
+
+@pytest.mark.parametrize("copied", ["copy of 0", "0_seed=1 (copy)", "mine"])
+def test_a_stray_copy_of_a_jobs_folder_is_no_job(tmp_path, copied):
+    for name, words in {"grid": GRID, "search": (*SEARCH, RATES)}.items():
+        (tmp_path / name).mkdir()
+        run(tmp_path / name, *words)
+        folder = tmp_path / name / "outputs/sweeps/s"
+        there = names(folder)
+        shutil.copytree(folder / there[0], folder / copied)
+        if words is GRID:
+            (folder / copied / "metrics.json").unlink()
+        out = resume(tmp_path / name)
+        assert f"{len(there)} runs (finished)" in out and f"{copied}/" not in out
+
+
+GRID_OF_RATES = ("sweep_name=s", "optimizer.lr=0.01,0.1")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (GRID_OF_RATES, (*GRID_OF_RATES, "hydra/sweeper=optuna")),
+        ((*GRID_OF_RATES, "hydra/sweeper=optuna"), GRID_OF_RATES),
+        ((*SEARCH, RATES), (*SEARCH, RATES, "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler")),
+        ((*SEARCH, RATES), (*SEARCH, RATES, "hydra.sweeper.seed=1")),
+        (GRID, (*GRID, "+hydra.sweeper.params={optimizer.lr: '0.1,0.2'}")),
+        (("sweep_name=s", "seed=1"), ("sweep_name=s", "seed=1", "++hydra.sweeper.params.seed='1,2'")),
+    ],
+)
+def test_a_name_is_not_used_again_by_a_command_that_would_have_other_jobs(tmp_path, first, second):
+    run(tmp_path, *first)
+    assert "holds another sweep" in refused(tmp_path, *second)
+
+
+def test_the_number_of_trials_and_the_launcher_may_change(tmp_path):
+    run(tmp_path, *SEARCH, RATES)
+    more = ("hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
+    run(tmp_path, *SEARCH[:2], *more, RATES)
+    resume(tmp_path, "hydra.sweeper.n_trials=5", "isolate=false")
+    assert len(names(tmp_path / "outputs/sweeps/s")) == 5
+
+
+@pytest.mark.parametrize("word", ["seed=3", "trainer.max_epochs=3", "hydra.sweeper.seed=3", "hydra/sweeper=grid"])
+def test_a_sweep_that_goes_on_takes_no_word_that_would_change_its_jobs(tmp_path, word):
+    run(tmp_path, *SEARCH, RATES)
+    err = refused(tmp_path, "resume=outputs/sweeps/s", word, module="sweep")
+    assert f"{word} would change the jobs" in err and "To continue it" not in err
+
+
+def test_a_search_goes_on_in_a_folder_that_was_moved(tmp_path):
+    run(tmp_path, *SEARCH, RATES)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "outputs/sweeps/s").rename(tmp_path / "kept/elsewhere")
+    resume(tmp_path, "hydra.sweeper.n_trials=4", name="kept/elsewhere")
+    resume(tmp_path / "kept/elsewhere", "hydra.sweeper.n_trials=5", name=".")
+    assert len(open_study(tmp_path / "kept/elsewhere").trials) == 5 == len(names(tmp_path / "kept/elsewhere"))
+    (tmp_path / "kept/elsewhere/study.log").unlink()
+    err = refused(tmp_path, "resume=kept/elsewhere", module="sweep")
+    assert "study.log does not know the trial" in err
+
+
+def test_a_searchs_goal_may_stand_in_its_file(tmp_path):
+    params = "+hydra.sweeper.params={monitor: val/loss, mode: min, trainer.gradient_clip_val: null}"
+    run(tmp_path, *SEARCH, "dataset.batch_size=interval(5,9)", params)
+    study = open_study(tmp_path / "outputs/sweeps/s")
+    sizes = [config(run.folder)["dataset"]["batch_size"] for run in find_runs([tmp_path / "outputs/sweeps/s"])]
+    assert study.direction.name == "MINIMIZE" and all(type(size) is int and 5 <= size <= 9 for size in sizes)
+    assert sorted(trial.value for trial in study.trials) == sorted(map(float, sizes))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("monitor=val/acc,val/loss",),
+        ("monitor=val/acc,val/loss", "mode=max,min"),
+        (RATES, "+hydra.sweeper.params={monitor: 'val/acc,train/acc'}"),
+    ],
+)
+def test_a_search_with_two_goals_is_refused_before_the_first_trial(tmp_path, words):
+    assert "a search has one goal" in refused(tmp_path, *SEARCH, *words)
+    assert not (tmp_path / "outputs/sweeps/s").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "now", "expected"),
+    [
+        ("model.depth=interval(1,5)", 2, IntDistribution(1, 5)),
+        ("model.depth=interval(start=1, end=5)", None, IntDistribution(1, 5)),
+        ("model.depth=tag(log,interval(1,64))", 2, IntDistribution(1, 64, log=True)),
+        ("model.depth=int(interval(1,5))", 0.5, IntDistribution(1, 5)),
+        ("model.depth=interval(1,5.5)", 2, FloatDistribution(1, 5.5)),
+        ("model.depth=interval(1.0,5)", 2, FloatDistribution(1, 5)),
+        ("model.depth=float(interval(1,5))", 2, FloatDistribution(1, 5)),
+        ("optimizer.weight_decay=interval(0,1)", 0.01, FloatDistribution(0, 1)),  # a setting that is no whole number
+    ],
+)
+def test_an_interval_is_of_whole_numbers_where_both_ends_are(word, now, expected):
+    assert distribution(OverridesParser.create().parse_override(word), now) == expected
+
+
+@pytest.mark.parametrize("word", ["optimizer.lr=interval(1,0.1)", "optimizer.lr=tag(log,interval(0,1))"])
+def test_an_interval_that_is_none_is_refused_before_the_first_trial(tmp_path, word):
+    assert word in refused(tmp_path, *SEARCH, word)
+    with pytest.raises(UserError):
+        distribution(OverridesParser.create().parse_override(word))
+
+
+@pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])
+def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tmp_path, words):
+    project, other = tmp_path / "project", tmp_path / "other"
+    (project / "tables").mkdir(parents=True), other.mkdir()
+    (project / "tables/a.csv").write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    run(project, *words, "dataset=csv", "data_dir=tables/a.csv")
+    folder, data = project / "outputs/sweeps/s", project / "tables/a.csv"
+    more = ("hydra.sweeper.n_trials=4",) * (words != GRID)
+
+    def places() -> set[str]:
+        return {config(folder / name)["data_dir"] for name in names(folder)}
+
+    assert places() == {str(data)}
+    shutil.rmtree(folder / names(folder)[0])
+    (folder / names(folder)[-1] / "metrics.json").unlink()
+    resume(other, *more, name=os.path.relpath(folder, other))
+    assert places() == {str(data)} and len(names(folder)) == (2 if words == GRID else 4)
+    moved = (project / "tables").rename(tmp_path / "new")
+    for name in names(folder):
+        (folder / name / "metrics.json").unlink()
+    resume(tmp_path, "data_dir=new/a.csv", name="project/outputs/sweeps/s")
+    assert places() == {str(moved / "a.csv")}
+
+
+def test_a_sweep_goes_on_where_its_whole_project_was_moved(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROJ_DATA_DIR", "mine")
+    (tmp_path / "a/mine").mkdir(parents=True)
+    run(tmp_path / "a", *GRID)
+    monkeypatch.delenv("PROJ_DATA_DIR")
+    moved = (tmp_path / "a").rename(tmp_path / "b")
+    shutil.rmtree(moved / "outputs/sweeps/s/1_seed=2")
+    (moved / "outputs/sweeps/s/0_seed=1/metrics.json").unlink()
+    resume(moved)
+    folder = moved / "outputs/sweeps/s"
+    assert {config(folder / name)["data_dir"] for name in names(folder)} == {str(moved / "mine")}
+
+
+def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
+    run(tmp_path, "sweep_name=s", "data_dir=a,b")
+    folder = tmp_path / "outputs/sweeps/s"
+    shutil.rmtree(folder / "0_data_dir=a")
+    resume(tmp_path)
+    assert [config(folder / name)["data_dir"] for name in names(folder)] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert "a data_dir of its own" in refused(tmp_path, "resume=outputs/sweeps/s", "data_dir=c", module="sweep")
+
+
+def test_a_sweep_over_options_of_a_folder_of_ones_own_goes_on_without_it(tmp_path):
+    (tmp_path / "mine/optimizer").mkdir(parents=True)
+    (tmp_path / "mine/optimizer/quick.yaml").write_text("defaults:\n  - sgd\nweight_decay: 0.5\n")
+    run(tmp_path, "--config-dir=mine", *GRID, "optimizer=quick")
+    shutil.rmtree(tmp_path / "mine")
+    shutil.rmtree(tmp_path / "outputs/sweeps/s/0_seed=1")
+    assert "2 runs (finished)" in resume(tmp_path)
+    assert config(tmp_path / "outputs/sweeps/s/0_seed=1")["optimizer"]["weight_decay"] == 0.5
+
+
+@pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])
+def test_a_sweep_of_an_older_version_goes_on(tmp_path, words):
+    run(tmp_path, *words)
+    folder = tmp_path / "outputs/sweeps/s"
+    about = config(folder, "sweep.yaml")
+    old = {key: about[key] for key in ("command", "overrides", "hydra", "versions", "commit")}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(old, sort_keys=False))
+    for name in names(folder):
+        job = config(folder / name, "job.yaml") | {"data_dir": "${oc.env:PROJ_DATA_DIR,data}"}
+        (folder / name / "job.yaml").write_text(yaml.safe_dump(job))
+    there = names(folder)
+    shutil.rmtree(folder / there[0])
+    (folder / there[1] / "metrics.json").unlink()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "other").mkdir()
+    assert f"{len(there)} runs (finished)" in resume(tmp_path / "other", name="../outputs/sweeps/s")
+    assert {config(folder / name)["data_dir"] for name in there} == {str(tmp_path / "data")} and names(folder) == there
+
+
+def test_a_sweep_of_a_newer_version_says_so(tmp_path):
+    run(tmp_path, *SEARCH, RATES)
+    folder = tmp_path / "outputs/sweeps/s"
+    open_study(folder).set_user_attr("format", 99)
+    assert "study.log has format 99" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(config(folder, "sweep.yaml") | {"format": 99}))
+    for words, module in (((*SEARCH, RATES), "train"), (("resume=outputs/sweeps/s",), "sweep")):
+        assert "sweep.yaml has format 99" in refused(tmp_path, *words, module=module)
+
+
+@pytest.mark.parametrize("content", ["", "overrides: [", "- 1\n", "command: x\noverrides: [sw"])
+def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(tmp_path, content):
+    run(tmp_path, *GRID)
+    file = tmp_path / "outputs/sweeps/s/sweep.yaml"
+    file.write_text(content)
+    for words, module in ((GRID, "train"), (("resume=outputs/sweeps/s",), "sweep")):
+        assert "sweep.yaml is damaged" in refused(tmp_path, *words, module=module)
+    file.unlink()
+    assert "sweep.yaml is gone" in refused(tmp_path, "sweep_name=s", "seed=1,2,3")
+    assert "it has no sweep.yaml" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+
+
+def test_a_file_where_a_sweep_needs_a_folder_is_told_of(tmp_path):
+    (tmp_path / "outputs/sweeps").mkdir(parents=True)
+    (tmp_path / "outputs/sweeps/s").touch()
+    assert "outputs/sweeps/s is a file" in refused(tmp_path, *GRID)
+    assert "no sweep.yaml" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+    (tmp_path / "outputs/sweeps/s").unlink()
+    run(tmp_path, *GRID)
+    shutil.rmtree(tmp_path / "outputs/sweeps/s/0_seed=1")
+    (tmp_path / "outputs/sweeps/s/0_seed=1").touch()
+    assert "0_seed=1 is a file" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+
+
+def test_a_trial_that_was_stopped_while_it_was_asked_for_has_all_of_its_settings(tmp_path):
+    words = (*SEARCH, RATES, "dataset.batch_size=interval(5,9)")
+    run(tmp_path, *words)
+    folder = tmp_path / "outputs/sweeps/s"
+    log = (folder / "study.log").read_text().splitlines(keepends=True)
+    asked = [n for n, line in enumerate(log) if json.loads(line).get("param_name") == "optimizer.lr"][-1]
+    (folder / "study.log").write_text("".join(log[: asked + 1]))
+    shutil.rmtree(folder / names(folder)[-1])
+    resume(tmp_path)
+    assert all(len(trial.params) == 2 for trial in open_study(folder).trials) and len(names(folder)) == 3
