@@ -168,13 +168,13 @@ def test_a_sweep_that_goes_on_takes_no_word_that_would_change_its_jobs(tmp_path,
 
 def test_a_search_goes_on_in_a_folder_that_was_moved(tmp_path):
     run(tmp_path, *SEARCH, RATES)
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "outputs/sweeps/s").rename(tmp_path / "kept/elsewhere")
-    resume(tmp_path, "hydra.sweeper.n_trials=4", name="kept/elsewhere")
-    resume(tmp_path / "kept/elsewhere", "hydra.sweeper.n_trials=5", name=".")
-    assert len(open_study(tmp_path / "kept/elsewhere").trials) == 5 == len(names(tmp_path / "kept/elsewhere"))
-    (tmp_path / "kept/elsewhere/study.log").unlink()
-    err = refused(tmp_path, "resume=kept/elsewhere", module="sweep")
+    (tmp_path / "it's kept").mkdir()
+    folder = (tmp_path / "outputs/sweeps/s").rename(tmp_path / "it's kept/here,there")
+    resume(tmp_path, "hydra.sweeper.n_trials=4", name="it's kept/here,there")
+    resume(folder, "hydra.sweeper.n_trials=5", name=".")
+    assert len(open_study(folder).trials) == 5 == len(names(folder))
+    (folder / "study.log").unlink()
+    err = refused(tmp_path, "resume=it's kept/here,there", module="sweep")
     assert "study.log does not know the trial" in err
 
 

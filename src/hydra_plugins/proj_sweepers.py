@@ -63,10 +63,10 @@ class GridSweeper(Sweeper):
         make_folder(self.kept.folder)
         with locked(self.kept.folder):
             try:
-                if not known:
+                if not known and not self.kept.known(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
                     self.kept.begin(self.config, self.loader, words, data_dir, jobs)
-                    self.loader = frozen
+                self.loader = frozen
                 self.run()
             except (SystemExit, KeyboardInterrupt):
                 print(self.kept.how_to_continue)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from proj.atomic_write import write_atomically
 from proj.changes import processor
 from proj.lock import alone
+from proj.runs import read
 
 
 def has_fast_bfloat16(device: str) -> bool:
@@ -38,7 +39,7 @@ def measured_once(device: str, file: Path) -> bool:
     if device != "cpu":
         return has_fast_bfloat16(device)  # a fact, not a measurement
     with alone(file.with_suffix(".lock")):  # side by side they would also measure each other
-        known = json.loads(file.read_text()) if file.is_file() else {}
+        known = read(file, json.loads, "/")
         if processor() not in known:
             known[processor()] = has_fast_bfloat16(device)
             write_atomically(file, (json.dumps(known) + "\n").encode())

@@ -233,7 +233,8 @@ def main() -> None:
     from proj.train import job
 
     more = [word for word in more if not word.startswith("data_dir=")]
-    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir={folder}"]
+    name = folder.as_posix().replace("'", "\\'")  # quoted, since Hydra takes a comma for a choice
+    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more, f"hydra.sweep.dir='{name}'"]
     conf = (folder / "conf").resolve()
     run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
 
