@@ -184,6 +184,8 @@ class OptunaSweeper(GridSweeper):
                 f"{folder / 'study.log'} does not know the trial {strangers[0]}: put the file back, or choose another "
                 "sweep_name for a new search."
             )
+        for trial in study.trials[:1]:  # an older version took whole numbers for others, and a study keeps its kinds
+            self.space.update(trial.distributions)
         study.sampler = instantiate(self.sampler, seed=self.seed + len(study.trials))
         side_by_side = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
         side_by_side = side_by_side if side_by_side > 0 else os.cpu_count()

@@ -14,8 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from proj.errors import UserError, settings_of
 
-FORMAT = 1  # of a study's trials and of what a trial's folder says
-
+FORMAT = 1  # of study.log; a change that an older version would read wrongly makes it one more
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
 WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
