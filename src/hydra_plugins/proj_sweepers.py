@@ -114,7 +114,8 @@ class GridSweeper(Sweeper):
         """Run jobs by the names of their folders. What became of them stands there."""
         if not names:
             return
-        jobs = [[*self.kept.overrides(name), f"hydra.sweep.subdir={name}"] for name in names]
+        frozen = {name: self.kept.checked_job(name)["hydra"] for name in names}
+        jobs = [[*about["overrides"]["task"], f"hydra.sweep.subdir={name}"] for name, about in frozen.items()]
         try:
             self.launcher.launch(jobs, initial_job_idx=int(names[0].split("_")[0]))
         except Exception as error:  # a worker died, and with it what the launcher knew

@@ -77,8 +77,8 @@ def load_to_resume(path: Path) -> dict:
 
 
 def moved(path: str | None, old: str, here: str) -> str:
-    """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning deletes
-    the files that a checkpoint names once there are better ones."""
+    """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning
+    deletes the files that a checkpoint names once there are better ones."""
     if not path:
         return ""
     whole = Path(os.path.abspath(path))

@@ -5,6 +5,7 @@
   data_dir=<path>           where the data lies now, if it has moved
   hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
   hydra/launcher=…          where the jobs run, and any of hydra.launcher
+  trust=<module>            of classes of your own that the sweep names
 
 Finished jobs are never run again, stopped ones continue from their last
 checkpoint, failed ones are tried again, those whose folder was deleted begin
@@ -13,6 +14,7 @@ checked and frozen in the job's folder (job.yaml), with the command, the version
 of packages, the commit and the uncommitted changes beside them.
 """
 
+import copy
 import os
 import re
 import shlex
@@ -24,7 +26,6 @@ from pathlib import Path
 import hydra
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from proj.atomic_write import write_atomically
@@ -33,6 +34,8 @@ from proj.hydra_command import run_hydra
 from proj.lock import locked
 from proj.processes import rank
 from proj.runs import Loader, status
+from proj.stored import TRUSTED, take_trust
+from proj.stored_sweep import check_files, check_job, check_sweep, sweep_trust, without_hydra
 from proj.sweep_file import chooses_jobs, chosen_by, copy_conf, describe, git, make_folder, plain, read_about
 
 CONTINUES = ("isolate=", "data_dir=", "hydra.", "hydra/", "-")  # what a sweep that goes on takes
@@ -43,10 +46,12 @@ class Sweep:
     """A sweep's folder. It is also the config loader that a launcher asks for a job's configuration.
 
     isolate: None leaves each job as it was frozen. about: what sweep.yaml says. names: of the jobs' folders, by number.
+    trust: what the folder may name beside this project's; None for a sweep that began in this command.
     """
 
     folder: Path
     isolate: bool | None
+    trust: list[str] | None = None
     about: dict = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     composed: dict[str, DictConfig] = field(default_factory=dict)  # of jobs that wait, to spare reading them
@@ -64,7 +69,8 @@ class Sweep:
                     "choose another sweep_name."
                 )
             return False
-        self.about = read_about(self.folder)
+        self.about, self.trust = read_about(self.folder), list(TRUSTED)
+        check_files(self.folder, self.about, self.trust)
         before = self.about["overrides"], self.about["hydra"]
         if chosen_by(*before) != chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra):
             raise UserError(
@@ -117,6 +123,8 @@ class Sweep:
         if not (self.folder / name).exists():  # an older version may have named it otherwise
             name = self.names.get(number, name)
         make_folder(self.folder / name)
+        if self.trust is not None:
+            check_job(without_hydra(config), self.folder / "conf", self.trust)
         config.hydra.sweep.subdir = name
         config.hydra.job.num = number
         config.data_dir = self.data_dir(config.data_dir)
@@ -144,6 +152,13 @@ class Sweep:
             return {}
         return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
 
+    def checked_job(self, name: str) -> dict:
+        """What was frozen for a job that is about to run. Raises UserError if it names what it may not."""
+        job = self.job(name)
+        if self.trust is not None:
+            check_job(without_hydra(job), self.folder / name / "job.yaml", self.trust)
+        return job
+
     def frozen_jobs(self) -> dict[int, str]:
         """The names of the folders in which a job was frozen, by its number. A folder of another name is a copy."""
         found = {}
@@ -161,8 +176,12 @@ class Sweep:
         name = sweep_overrides[-1].removeprefix("hydra.sweep.subdir=")
         config = self.composed.pop(name, None)
         if config is None:
-            config = OmegaConf.create(self.job(name))
-            config.hydra = OmegaConf.merge(OmegaConf.structured(HydraConf, flags={"struct": False}), config.hydra)
+            job = self.checked_job(name)
+            frozen = job.pop("hydra")
+            config = OmegaConf.create(job)
+            config.hydra = copy.deepcopy(master_config.hydra)  # how it is started, this command says
+            for key in ("overrides.task", "job.num", "job.override_dirname", "sweep.subdir", "runtime.choices"):
+                OmegaConf.update(config.hydra, key, OmegaConf.select(OmegaConf.create(frozen), key), force_add=True)
         config.hydra.output_subdir = None  # job.yaml says it
         config.hydra.sweep.dir = str(self.folder.absolute())  # a worker of Ray's may start elsewhere
         config.data_dir = self.data_dir(config.data_dir)
@@ -205,10 +224,12 @@ class Sweep:
 
     @property
     def how_to_continue(self) -> str:
-        return f"To continue the sweep: python -m proj.sweep resume={self.folder}"
+        jobs = [self.job(name) for name in self.unfinished()]
+        return f"To continue the sweep: python -m proj.sweep resume={self.folder}{sweep_trust(jobs)}"
 
 
 def main() -> None:
+    trust = take_trust(sys.argv)
     words = sys.argv[1:]
     folders = [Path(word.removeprefix("resume=")) for word in words if word.startswith("resume=")]
     if not folders:
@@ -218,6 +239,7 @@ def main() -> None:
     more = [word for word in words if not word.startswith("resume=")]
     with sentences():
         about = read_about(folder)
+        check_sweep(folder, about, trust)
         for word in more:
             if not word.startswith(CONTINUES) or chooses_jobs(word):
                 raise UserError(

@@ -14,6 +14,7 @@ from proj.config import CONF, build, resolved, stored_config
 from proj.errors import UserError, run_errors, sentences
 from proj.hydra_command import run_hydra
 from proj.processes import die_with_parent, rank
+from proj.stored import take_trust
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
@@ -205,11 +206,11 @@ def main() -> None:
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
     folders = [word.removeprefix("resume=") for word in sys.argv[1:] if word.startswith("resume=")]
-    trust = [name for word in sys.argv[1:] if word.startswith("trust=") for name in word[6:].split(",")]
+    trust = take_trust(sys.argv)
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template)  # Hydra composes first: twice the time
     elif folders:
-        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "trust=", "hydra."))]
+        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra."))]
         with sentences():
             train(stored_config(Path(folders[-1]), overrides, trust))
     else:

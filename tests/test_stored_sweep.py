@@ -1,0 +1,149 @@
+"""A sweep's folder that somebody else made starts nothing of its own when it goes on. No test here trains."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from test_sweep_folder import GRID, config, refused, resume, run
+
+from proj.errors import UserError
+from proj.stored_sweep import check_job, check_sweep
+from proj.sweep_file import read_about
+
+HARM = "{_target_: os.system, command: touch harmed}"
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    """The folder in which a genuine sweep has run."""
+    folder = tmp_path_factory.mktemp("grid")
+    run(folder, *GRID)
+    return folder
+
+
+@pytest.fixture
+def copied(grid, tmp_path) -> Path:
+    shutil.copytree(grid, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "outputs/sweeps/s"
+
+
+def rewrite(file: Path, change) -> None:
+    content = yaml.safe_load(file.read_text())
+    change(content)
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        f"+hydra.callbacks.x={HARM}",
+        "hydra.callbacks.check._target_=evil.Check",
+        "hydra.launcher._target_=evil.Launcher",
+        "hydra.sweeper._target_=os.system",
+        "hydra.searchpath=[pkg://evil]",
+        "hydra={searchpath: [pkg://evil]}",
+        "hydra.job_logging.handlers.file.filename=/tmp/harmed",
+        "hydra.hydra_logging.handlers.screen.class=evil.Handler",
+        "+hydra.job.env_set.LD_PRELOAD=./evil.so",
+        "+hydra.job.env_set.PYTHONPATH=evil",
+        "hydra.job.name=../../harmed",
+        "--config-dir=evil",
+        "-cp=evil",
+        7,
+        "hydra/launcher=submitit_slurm|hydra.launcher.setup=[touch harmed]",
+        "hydra/launcher=submitit_slurm|+hydra.launcher.additional_parameters.wrap=touch",
+        "hydra/launcher=submitit_slurm|hydra.launcher.submitit_folder=/tmp/harmed",
+        "hydra/launcher=submitit_slurm|hydra.launcher.partition='a\ntouch harmed'",
+        "hydra/launcher=submitit_slurm|+hydra.launcher.python=evil",
+        "hydra/launcher=ray|hydra.launcher.ray.init.address=ray://evil:1",
+        "hydra/sweeper=optuna|hydra.sweeper.sampler._target_=optuna.samplers.CmaEsSampler",
+        "hydra/sweeper=optuna|hydra.sweeper.pruner._target_=os.system",
+    ],
+)
+def test_no_word_of_a_sweeps_file_starts_anything(copied, word):
+    place = "overrides" if word == 7 or "callbacks" in word or "setup" in word else "hydra"  # Hydra tells them apart
+    words = word.split("|") if isinstance(word, str) else [word]
+    rewrite(copied / "sweep.yaml", lambda about: about[place].extend(words))
+    with pytest.raises(UserError, match=r"malicious|add trust=hydra\.|holds no configuration"):
+        check_sweep(copied, read_about(copied), [])
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "hydra/launcher=joblib hydra.launcher.n_jobs=2",
+        "hydra/launcher=submitit_slurm hydra.launcher.partition=gpu_a100 +hydra.launcher.gres=gpu:2",
+        "hydra/launcher=ray hydra.launcher.ray.remote.num_cpus=2",
+        "hydra/sweeper=optuna hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler hydra.sweeper.n_trials=3",
+        "+hydra.job.env_set.OMP_NUM_THREADS=1",
+    ],
+)
+def test_ordinary_words_of_a_sweep_need_no_trust(copied, word):
+    rewrite(copied / "sweep.yaml", lambda about: about["hydra"].extend(word.split()))
+    check_sweep(copied, read_about(copied), [])
+
+
+def test_the_copy_of_conf_starts_nothing_either(copied):
+    for name, text in (
+        ("hydra/callbacks/check.yaml", f"check: {HARM}"),
+        ("hydra/sweeper/grid.yaml", "_target_: evil.Sweeper"),
+        ("train.yaml", (copied / "conf/train.yaml").read_text() + "  searchpath: [pkg://evil]\n"),
+        ("optimizer/adamw.yaml", "# @package _global_\nhydra: {callbacks: {x: " + HARM + "}}"),
+    ):
+        before = (copied / "conf" / name).read_text()
+        (copied / "conf" / name).write_text(text)
+        with pytest.raises(UserError, match=r"add trust=hydra\."):
+            check_sweep(copied, read_about(copied), [])
+        (copied / "conf" / name).write_text(before)
+    check_sweep(copied, read_about(copied), [])
+
+
+@pytest.mark.parametrize("name", ["../0_seed=1", "/tmp/harmed", "..", "a/b"])
+def test_a_job_is_a_folder_of_its_sweep(copied, name):
+    rewrite(copied / "sweep.yaml", lambda about: about["jobs"].update({name: ["seed=1"]}))
+    with pytest.raises(UserError, match="no folder of the sweep"):
+        check_sweep(copied, read_about(copied), [])
+
+
+def test_a_hostile_job_is_refused_and_the_sentence_names_it(copied, tmp_path):
+    job = next(copied.glob("0_*"))
+    (job / "metrics.json").unlink()
+    rewrite(job / "job.yaml", lambda content: content["model"].update(loss={"_target_": "os.system", "command": "x"}))
+    assert "os.system (model.loss)" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+
+
+def test_what_a_job_says_of_its_start_is_not_heard(copied, tmp_path):
+    job = next(copied.glob("0_*"))
+    (job / "metrics.json").unlink()
+
+    def change(content: dict) -> None:
+        content["hydra"]["job_logging"] = {
+            "version": 1,
+            "handlers": {"x": {"()": "os.system", "command": "touch harmed"}},
+        }
+        content["hydra"]["callbacks"] = {"x": {"_target_": "os.system", "command": "touch harmed"}}
+        content["hydra"]["job"]["name"] = "../harmed"
+
+    rewrite(job / "job.yaml", change)
+    resume(tmp_path)
+    assert (job / "metrics.json").is_file() and not list(tmp_path.rglob("*harmed*"))
+
+
+@pytest.mark.parametrize("text", ["${oc.env:SECRET}", "${new_folder:harmed}", "${oc.create:{a: 1}}", "${${seed}}"])
+def test_a_frozen_job_looks_up_its_own_settings_alone(copied, text):
+    content = config(next(copied.glob("0_*")), "job.yaml")
+    content.pop("hydra")
+    check_job(content | {"data_dir": "x"}, Path("job.yaml"), [])
+    with pytest.raises(UserError, match=r"looks up .* add trust=model\.hidden"):
+        check_job(content | {"model": content["model"] | {"hidden": text}}, Path("job.yaml"), [])
+
+
+def test_the_command_that_goes_on_with_ones_own_classes_names_their_module(tmp_path):
+    (tmp_path / "mine.py").write_text("from proj.models import MLP\n\nclass Net(MLP):\n    pass\n")
+    run(tmp_path, *GRID, "model=mlp", "model._target_=mine.Net", "monitor=val/acc")
+    job = next((tmp_path / "outputs/sweeps/s").glob("1_*"))
+    (job / "metrics.json").unlink()
+    assert "add trust=mine" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+    resume(tmp_path, "trust=mine")
+    assert (job / "metrics.json").is_file()
