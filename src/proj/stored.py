@@ -6,7 +6,6 @@ project, and everything else is plain data. Classes of one's own are named by wh
 """
 
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ import yaml
 from hydra.utils import get_object
 
 from proj.errors import UserError
+from proj.system import as_command
 
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
@@ -98,7 +98,7 @@ def resume_command(folder: Path) -> str:
         config = yaml.safe_load((folder / "config.yaml").read_bytes())
     except (OSError, yaml.YAMLError):  # it stopped before it wrote one
         config = {}
-    return f"python -m proj.train resume={shlex.quote(str(folder))}{trust_words(config)}"
+    return f"python -m proj.train resume={as_command([str(folder)])}{trust_words(config)}"
 
 
 def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:
