@@ -106,12 +106,12 @@ def arm(at: int, note: Path) -> None:
 
     def open_and_cut(path, mode="r", *rest):
         file = builtins.open(path, mode, *rest)  # noqa: SIM115
-        if "w" not in mode:
+        if "x" not in mode:
             return file
 
         class Cut:
             def write(self, content):
-                if dies(f"half of {Path(path).name.removesuffix('.tmp')}"):
+                if dies(f"half of {Path(path).name.rsplit('.', 2)[0]}"):
                     file.write(content[: len(content) // 2])
                     file.flush()
                     kill()

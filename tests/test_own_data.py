@@ -3,7 +3,9 @@
 import csv
 import errno
 import json
+import os
 import re
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -415,6 +417,96 @@ def test_a_damaged_cache_is_made_anew(photos, tmp_path):
     for damaged in (b"", content[:1000], content[:-20], b"x" * len(content)):
         cache.write_bytes(damaged)
         assert photos(folder).checksum() == before.checksum() and cache.read_bytes() == content
+
+
+def put_in_its_place(image: Image.Image, file: Path) -> None:
+    """Another picture with the size and the time of the one before, as `cp -p` or `rsync -t` may leave it."""
+    before = file.stat()
+    image.save(file)
+    assert file.stat().st_size == before.st_size
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("system", ("posix", "no time of change"))
+def test_a_picture_of_the_same_size_and_time_is_read_anew(photos, tmp_path, monkeypatch, system):
+    folder, old = tmp_path / "in", time.time_ns() - 10**12
+    monkeypatch.setattr("proj.data.image_folder.WINDOWS", system != "posix")
+    for name, level in (("a", 50), ("b", 90)):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            file = folder / name / f"{number}.bmp"
+            Image.new("RGB", (80, 60), (level, number, 0)).save(file)
+            os.utime(file, ns=(old, old))
+    first = photos(folder)
+    assert photos(folder).checksum() == first.checksum()
+    put_in_its_place(Image.new("RGB", (80, 60), (50, 200, 0)), folder / "a" / "0.bmp")
+    second = photos(folder)
+    assert second.checksum() != first.checksum()
+    assert 200 in torch.cat([split.inputs for split in second.splits.values()])
+
+
+@pytest.mark.parametrize("limit", (1000, 0))
+def test_bytes_lost_in_the_cache_are_noticed_and_made_anew(photos, tmp_path, capsys, limit):
+    words = (write_photos(tmp_path / "in", 8), f"memory_limit_mb={limit}")
+    before = photos(*words)
+    whole = {name: split.inputs[torch.arange(len(split.targets))] for name, split in before.splits.items()}
+    (cache,) = (tmp_path / "cache").glob("*.images")
+    content = cache.read_bytes()
+    for start in (300, len(content) // 2, len(content) - 300):  # pixels, and what follows them
+        cache.write_bytes(content[:start] + bytes(250) + content[start + 250 :])
+        data = photos(*words)
+        assert data.checksum() == before.checksum()
+        for name, split in data.splits.items():
+            assert torch.equal(split.inputs[torch.arange(len(split.targets))], whole[name])
+        assert re.search(
+            r"images is damaged\. It is made anew|damaged images in .*images were", capsys.readouterr().out
+        )
+        assert cache.read_bytes() == content
+    assert not list((tmp_path / "cache").glob("*.tmp"))
+
+
+def test_a_cache_that_is_damaged_when_the_photo_has_changed_is_one_sentence(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 8)
+    data = photos(folder, "memory_limit_mb=0")
+    (cache,) = (tmp_path / "cache").glob("*.images")
+    cache.write_bytes(bytes(len(cache.read_bytes())))
+    for file in folder.rglob("*.png"):
+        draw("red", 999).save(file)
+    with pytest.raises(UserError, match=r"is damaged, and .*\.png is not as it was: delete .*images and run again"):
+        data.splits["train"].inputs[torch.arange(3)]
+
+
+def test_a_cache_of_another_format_is_made_anew_and_a_newer_one_is_named(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in", 6)
+    before = photos(folder).checksum()
+    (cache,) = (tmp_path / "cache").glob("*.images")
+    content = cache.read_bytes()
+    key = content.split()[3]
+    for other, said in (
+        (b"proj images 13 " + key + content[:5000], "newer version of this program (format 13). It is made anew."),
+        (key + content[:5000], ""),  # format 1
+        (content.replace(key, b"0" * len(key)), ""),  # of other files
+    ):
+        cache.write_bytes(other)
+        capsys.readouterr()
+        assert photos(folder).checksum() == before and cache.read_bytes() == content
+        assert said in (out := capsys.readouterr().out) and bool(out) == bool(said)
+
+
+def test_the_cache_of_any_folder_has_a_name_that_the_system_takes(photos, tmp_path):
+    for name in ("x" * 250, "nul", "a:b.", "日本" * 40):
+        photos(write_photos(tmp_path / name, 4))
+    names = [file.name for file in (tmp_path / "cache").glob("*.images")]
+    assert len(names) == 4 and all(re.fullmatch(r"[\w.-]{10,80}", name, re.ASCII) for name in names)
+
+
+def test_a_user_without_a_home_is_asked_for_a_folder(photos, tmp_path, monkeypatch):
+    def nowhere(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.expanduser", nowhere)
+    with pytest.raises(UserError, match=r"home directory\. Name a folder .* dataset\.cache_dir="):
+        photos(write_photos(tmp_path / "in", 4))
 
 
 def test_no_room_for_the_resized_images_is_one_sentence_and_leaves_none(photos, tmp_path, monkeypatch):

@@ -1,8 +1,6 @@
 """What has changed since a run was stopped: its settings and data may not, its machine is told of."""
 
 import json
-import platform
-import re
 from pathlib import Path
 
 import lightning
@@ -13,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from proj.errors import UserError
 from proj.runs import NO_MATTER, flat, read
 from proj.stored import resume_command
+from proj.system import processor as processor_name
 
 FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")
 FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip", "trainer.precision", "trainer.limit_train")
@@ -70,11 +69,7 @@ def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
 
 def processor() -> str:
     """Its name, and which of its instructions torch uses."""
-    try:
-        name = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())[1]
-    except (OSError, TypeError):  # not Linux on x86
-        name = platform.machine()
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def environment(trainer: Trainer) -> dict[str, str | int]:

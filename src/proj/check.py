@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.errors import UserError, choose, sentences
+from proj.system import RESERVED
 
 
 def whole(low: int) -> tuple[str, Callable]:
@@ -82,7 +83,10 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "trainer.limit_val_batches": ABOVE_ZERO,
     "trainer.limit_test_batches": ABOVE_ZERO,
     "trainer.accumulate_grad_batches": whole(1),
-    "sweep_name": ("a name of letters, digits and . _ -", lambda value: bool(re.fullmatch(r"[\w.-]*\w", value))),
+    "sweep_name": (
+        "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
+        lambda value: bool(re.fullmatch(r"[\w.-]{,79}\w", value)) and not RESERVED.fullmatch(value),
+    ),
     "mode": ("min or max", lambda value: value in ("min", "max")),
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }

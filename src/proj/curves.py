@@ -16,6 +16,9 @@ def rewind_curves(folder: Path, lengths: dict[str, int]) -> None:
     """Cut the run's TensorBoard files back to the bytes that they had; its newer ones go. Twice is the same as once."""
     for path in event_files(folder, lengths):
         if path.name not in lengths:
-            path.unlink()
+            try:
+                path.unlink()
+            except PermissionError:  # Windows, while TensorBoard has it open: an empty one shows nothing
+                os.truncate(path, 0)
         elif path.stat().st_size > lengths[path.name]:
             os.truncate(path, lengths[path.name])

@@ -53,14 +53,16 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def unwritable(error: BaseException) -> str | None:
     """The file that could not be written, and why; None for another error."""
-    reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+    reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
     for link in chain(error):
-        if isinstance(link, OSError) and link.errno in reasons:
+        odd_name = isinstance(link, OSError) and link.errno == errno.EINVAL and link.filename  # Windows takes no : or ?
+        if odd_name or (isinstance(link, OSError) and link.errno in reasons):
             return f"{link.filename or 'a file of the run'} could not be written ({link.strerror})"
     return None
 
 
-LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting", re.I)  # as gloo, NCCL and torch say it
+# As gloo, NCCL, torch and Windows say it.
+LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting|forcibly closed", re.I)
 
 
 def lost(error: BaseException) -> bool:

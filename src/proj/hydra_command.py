@@ -22,7 +22,7 @@ def quoted(word: str) -> str:
         OverridesParser.create().parse_override(word)
         return word
     except HydraException:
-        text = value.replace("\\", "\\\\").replace("'", "\\'")
+        text = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", "\\'")  # elsewhere a backslash is itself
         return f"{key}='{text}'"
 
 

@@ -1,10 +1,10 @@
 """What Lightning and the C library do unasked, undone."""
 
-import contextlib
-import ctypes
 import logging
 import os
 import warnings
+
+from proj.system import c_library
 
 
 def quiet_lightning() -> None:
@@ -30,7 +30,6 @@ def quiet_lightning() -> None:
 
 def keep_freed_memory() -> None:
     """glibc gives large freed blocks back to the system and faults them in again in every step: a fifth of a CNN's."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
-        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    if library := c_library():
+        library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+        library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD

@@ -1,89 +1,168 @@
-"""One process at a time writes into a run's folder."""
+"""One process at a time writes into a run's folder.
 
-import fcntl
+The system's own locks do it: they let go when a process dies, however it dies. Two cases are beyond them, a file system
+that has none and one whose locks end at the machine. So the process that holds a folder also gives a sign of life there
+every few seconds, and who finds a folder that was not given back looks for it.
+"""
+
 import os
+import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from filelock import lock_descriptor, unlock_descriptor
+
 from proj.errors import UserError
 
+BEAT = 4.0  # seconds between two signs of life
+SILENCE = 3 * BEAT  # after so long without one, the process is dead
+told: set[int] = set()  # the file systems without locks that the user has been told of
 
-def take(file: IO, attempts: int = 4) -> None:
-    """Retries for 0.15 s, since `is_locked` holds it for a moment. Raises BlockingIOError if it is still taken."""
-    for attempt in range(1, attempts + 1):
-        try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if attempt == attempts:
-                raise
-            time.sleep(0.05)
+
+def take(file: IO, attempts: int = 4) -> bool:
+    """Whether this process has the lock now. Tries for 0.15 s, since `is_locked` holds it for a moment.
+
+    Raises OSError where the file system has no locks.
+    """
+    for attempt in range(attempts):
+        time.sleep(0.05 if attempt else 0)
+        if lock_descriptor(file.fileno(), blocking=False):
+            return True
+    return False
+
+
+def say_without_locks(folder: Path, error: OSError) -> None:
+    """Once for each file system."""
+    device = folder.stat().st_dev
+    if device not in told:
+        told.add(device)
+        print(f"The file system of {folder} has no locks ({error.strerror}): start one process at a time there.")
+
+
+def holder(file: IO) -> tuple[str, str]:
+    """What the process that holds the lock has written, and its machine; empty if it has given the folder back."""
+    file.seek(1)  # Windows lets nobody else read what is locked, the first byte
+    if found := re.search(r"(\d+) on (\S+)", file.read()):
+        return f"process {found[1]} on {found[2]}", found[2]
+    return "", ""
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process works in `folder` now."""
+    """Whether a process works in `folder` now, here or on another machine."""
     try:
-        with open(folder / ".lock") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # never begun, or a file system without locks
-        pass
-    return False
+        with open(folder / ".lock", encoding="utf-8") as file:
+            name, host = holder(file)
+            if not name:
+                return False
+            alive = time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
+            try:
+                if not take(file, attempts=2):
+                    return True
+                unlock_descriptor(file.fileno())
+                return alive and host != socket.gethostname()
+            except OSError:  # a file system without locks
+                return alive
+    except OSError:  # never begun
+        return False
 
 
 @contextmanager
 def one_of(name: Path, count: int) -> Iterator[int | None]:
-    """Hold one of `count` things that processes share, by files <name>0.lock, …; wait for one. None of 0 or 1."""
+    """Hold one of `count` things that processes share, by files <name>0.lock, …; wait for one. None of 0 or 1.
+
+    Raises UserError where the file system has no locks.
+    """
     if count < 2:
         yield None
         return
     with ExitStack() as stack:
-        files = [stack.enter_context(open(f"{name}{index}.lock", "a")) for index in range(count)]
+        files = [stack.enter_context(open(f"{name}{index}.lock", "a", encoding="utf-8")) for index in range(count)]
         while True:
             for index, file in enumerate(files):
-                with suppress(BlockingIOError):
-                    take(file, attempts=1)
+                try:
+                    taken = take(file, attempts=1)
+                except OSError as error:
+                    raise UserError(
+                        f"the file system of {name.parent} has no locks ({error.strerror}), and by locks jobs share "
+                        "the GPUs: choose another folder with hydra.sweep.dir=…, or a GPU with trainer.devices=[0]"
+                    ) from error
+                if taken:
                     yield index
                     return
             time.sleep(1)
 
 
 @contextmanager
-def alone(file: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Wait until no other process is in this block for the same lock file."""
     with ExitStack() as stack:
-        with suppress(OSError):  # read-only, or a file system without locks
-            file.parent.mkdir(parents=True, exist_ok=True)
-            fcntl.flock(stack.enter_context(open(file, "a")), fcntl.LOCK_EX)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(path, "a", encoding="utf-8"))
+        except OSError:  # a folder that can only be read
+            file = None
+        if file:
+            try:
+                lock_descriptor(file.fileno())
+            except OSError as error:
+                say_without_locks(path.parent, error)
         yield
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder`; the kernel lets go of it when the process dies, however it dies.
-
-    Raises UserError that names the process which holds it.
-    """
-    with open(folder / ".lock", "a+") as file:  # never deleted: a waiting process would hold a file that is gone
+    """Hold `folder`. Raises UserError that names the process which holds it."""
+    path = folder / ".lock"
+    # It is never deleted: a process that waits would hold a file that is gone.
+    with open(path, "a+", encoding="utf-8") as file:
+        has_locks = True
         try:
-            take(file)
-        except BlockingIOError:
-            file.seek(0)
+            free = take(file)
+        except OSError as error:
+            say_without_locks(folder, error)
+            free, has_locks = True, False
+        name, host = holder(file)
+        if free and name and not (has_locks and host == socket.gethostname()):
+            free = not gives_signs_of_life(path, name)
+        if not free:
             raise UserError(
-                f"{folder} is in use by {file.read().strip() or 'another process'}. Wait until it ends or stop it; for "
-                "another run, choose another folder: hydra.run.dir=… or, for a sweep, sweep_name=…"
-            ) from None
-        except OSError:  # a file system without locks
-            yield
-            return
+                f"{folder} is in use by {name or 'another process'}. Wait until it ends or stop it; for another run, "
+                "choose another folder: hydra.run.dir=… or, for a sweep, sweep_name=…"
+            )
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.write(f" process {os.getpid()} on {socket.gethostname()}")
         file.flush()
+        ended = threading.Event()
+        threading.Thread(target=give_signs_of_life, args=(path, ended), daemon=True).start()
         try:
             yield
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing it would not do while a forked process has it open
+            ended.set()
+            with suppress(OSError):
+                file.truncate(0)
+            if has_locks:
+                unlock_descriptor(file.fileno())  # closing it would not do while a forked process has it open
+
+
+def give_signs_of_life(path: Path, ended: threading.Event) -> None:
+    while not ended.wait(BEAT):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def gives_signs_of_life(path: Path, name: str) -> bool:
+    """Whether the process that has written its name there still runs, where no lock can tell."""
+    print(f"{path.parent} was not given back by {name}: looking for {SILENCE:.0f} s whether it still runs.", flush=True)
+    times, end = set(), time.monotonic() + SILENCE
+    while time.monotonic() < end:
+        with open(path, "rb") as file:  # opened each time: a network disk then asks its server
+            times.add(os.fstat(file.fileno()).st_mtime_ns)
+        if len(times) > 1:
+            return True
+        time.sleep(BEAT / 4)
+    return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from proj.errors import UserError, choose, nearest, sentences
+from proj.system import printable_output
 
 
 def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
 
 def run(command: Callable, text: str) -> None:
     """Call `command` as the command line says; --help prints `text`, a mistake ends in one sentence and exit code 1."""
+    printable_output()
     words = sys.argv[1:]
     if not words or {"--help", "-h"} & set(words):
         print(text.strip())

@@ -29,6 +29,7 @@ from typing import Literal
 
 from proj.errors import UserError
 from proj.options import run, writing
+from proj.system import readable
 
 BATCH, SHOWN = 100, 30
 
@@ -177,11 +178,11 @@ def predict(
             if picture and len(shown) < SHOWN:
                 image = open_image(content, (200, 200), 3)
                 image.thumbnail((400, 400))
-                shown.append((image, (words[0], os.path.basename(name))))
+                shown.append((image, (words[0], readable(os.path.basename(name)))))
     if output:
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         with writing(Path(output)):
-            write_atomically(Path(output), (csv_text(rows, names) if output.endswith(".csv") else lines).encode())
+            write_atomically(Path(output), csv_text(rows, names) if output.endswith(".csv") else lines)
     if shown:
         from proj.pictures import RIGHT, image_grid
 

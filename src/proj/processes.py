@@ -3,17 +3,15 @@
 Lightning starts them itself (trainer=ddp), or torchrun or Slurm's srun has: the command then runs in each of them.
 """
 
-import ctypes
 import os
 import re
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
 from proj.errors import UserError
+from proj.system import c_library
 
 
 def rank() -> int:
@@ -42,12 +40,12 @@ def started() -> tuple[int, int] | None:
 
 
 def die_with_parent() -> None:
-    """Have Linux kill this process when the one that started it dies, even by SIGKILL.
+    """Have Linux kill this process when the one that started it dies, even by SIGKILL; other systems cannot.
 
-    Alone it would wait for the others for ever, or train on in a folder that somebody resumes.
+    Alone it would wait for the others for ever, or train on: its lock then keeps others out of its folder.
     """
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if library := c_library():
+        library.prctl(1, 9)  # PR_SET_PDEATHSIG: signal 9
 
 
 def starts_more(trainer: DictConfig) -> bool:
@@ -66,8 +64,11 @@ def starts_more(trainer: DictConfig) -> bool:
 def take_part(trainer: DictConfig) -> list:
     """Fit the settings of Lightning's trainer to the processes that were started; return its plugin for them.
 
-    Raises UserError where other devices are asked for.
+    Raises UserError where other devices are asked for, and for Lightning's other ways to start processes: it takes
+    from those the weights alone, not what the run's figures are made of.
     """
+    if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
+        raise UserError(f"trainer.strategy={trainer.strategy} gives no figures of its processes back: use trainer=ddp.")
     from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
     there = started()

@@ -32,6 +32,7 @@ from proj.compare import TOLD, compare
 from proj.errors import UserError, sentences
 from proj.options import writing
 from proj.runs import find_runs
+from proj.system import printable_output
 
 LONGEST = 30  # rows in the terminal; the files have them all
 POINTS = 120  # of a curve in report.html; of a longer one, neighbours are averaged
@@ -178,12 +179,13 @@ def report(folders: list[Path], output: Path | None = None, title: str = "") -> 
     html = html_text(comparison, title or " ".join(map(str, folders)), output)
     for name, text in {"report.csv": csv_text(comparison), "report.html": html}.items():
         with writing(output / name):
-            write_atomically(output / name, text.encode())
+            write_atomically(output / name, text)
     print(f"{output / 'report.html'}\n{output / 'report.csv'}")
     return comparison
 
 
 def main() -> None:
+    printable_output()
     words = sys.argv[1:]
     if not words or {"--help", "-h"} & set(words):
         print(__doc__.strip())

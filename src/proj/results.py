@@ -1,7 +1,6 @@
 """What a run ends in: metrics.json and a short table; or status.json, where it failed."""
 
 import json
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.table import Table
 from proj.atomic_write import write_atomically
 from proj.errors import UserError, explain
 from proj.runs import read, read_scalars
+from proj.system import as_command
 
 
 def write_metrics(folder: Path, metrics: dict) -> None:
@@ -23,7 +23,7 @@ def write_metrics(folder: Path, metrics: dict) -> None:
 
 def read_metrics(folder: Path) -> dict | None:
     file = folder / "metrics.json"
-    return json.loads(file.read_text()) if file.is_file() else None
+    return json.loads(file.read_bytes()) if file.is_file() else None
 
 
 def write_status(folder: Path, status: str, reason: str) -> None:
@@ -115,7 +115,8 @@ def print_table(metrics: dict, monitor: str) -> None:
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
         words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
-        table.add_row("per class", "\n".join(wrap(words, 62)))  # which breaks no line within a class, as rich does
+        lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
+        table.add_row("per class", lines.replace("\u00a0", " "))
     early = metrics["epochs"] < (metrics.get("max_epochs") or 0)
     epochs = f"{metrics['epochs']}" + f" (stopped early: max_epochs={metrics.get('max_epochs')})" * early
     table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}   {monitor} {metrics[monitor]:.4f}")
@@ -123,6 +124,6 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)
     console.print(table)
-    board = f"tensorboard --logdir {shlex.quote(metrics['folder'])}"
+    board = as_command(["tensorboard", "--logdir", metrics["folder"]])
     for name, text in {"checkpoint": metrics["checkpoint"], "dashboard": board}.items():
         console.print(f"[bold]{name:<13}[/]  {escape(text)}", soft_wrap=True)

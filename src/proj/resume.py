@@ -19,7 +19,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import SpikeDetection
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.atomic_write import sync_folder
 from proj.attributes import Attributes, metric_states, restore_metrics
 from proj.changes import compare_environments, environment
 from proj.checkpoint import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint, refuse_names
@@ -29,6 +28,7 @@ from proj.divergence import Divergence
 from proj.errors import UserError
 from proj.results import set_metrics_aside, write_facts
 from proj.slurm import requeue
+from proj.system import STOP_SIGNALS, replace, sync_folder
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
 
@@ -52,7 +52,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
             kind = "damaged" if isinstance(error, DamagedCheckpoint) else "refused"
             away = path.with_name(f"{path.name}.{kind}")
             if rank_zero_only.rank == 0:  # another process reads the same file
-                path.rename(away)
+                replace(path, away)
                 print(f"{error} It is now {away.name}; going back to the checkpoint before.")
     if aside and not found:
         refused = [error for error in aside.values() if isinstance(error, RefusedCheckpoint)]
@@ -181,7 +181,7 @@ class Resume(Callback):
         self.alone = trainer.world_size == 1
         # In place of Lightning's and submitit's. Slurm sends TERM before preemption, and before the end of a job's time
         # what `sbatch --signal` asks for: USR1 as a rule, USR2 with submitit.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame) -> None:
@@ -237,13 +237,13 @@ class Resume(Callback):
         }
         last = self.folder / "last.ckpt"
         if trainer.is_global_zero and last.is_file():
-            last.replace(self.folder / "previous.ckpt")
+            replace(last, self.folder / "previous.ckpt")
             sync_folder(self.folder)
         try:
             trainer.save_checkpoint(last)
         except UserError:  # it could not be read: the one before stays the last
             if trainer.is_global_zero and (self.folder / "previous.ckpt").is_file():
-                (self.folder / "previous.ckpt").replace(last)
+                replace(self.folder / "previous.ckpt", last)
             raise
         finally:
             self.saving = None

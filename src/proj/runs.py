@@ -7,7 +7,7 @@ import re
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
@@ -22,6 +22,13 @@ NO_MATTER += ("dataset.download",)
 NO_MATTER += ("fast_loop", "callbacks.progress", "callbacks.dashboard", "sweep_name", "isolate", "trial")
 INFINITE = (math.inf, -math.inf)
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
+
+
+def parse_yaml(content: bytes) -> Any:
+    try:
+        return yaml.load(content, Loader)
+    except yaml.YAMLError:  # libyaml refuses names of files that are no UTF-8
+        return yaml.load(content, yaml.SafeLoader)
 
 
 @dataclass
@@ -42,7 +49,8 @@ class Run:
     @property
     def checkpoint(self) -> Path | None:
         """The best one, also where the folder was moved."""
-        path = self.folder / Path(str(self.metrics.get("checkpoint", "best.ckpt"))).name
+        checkpoint = str(self.metrics.get("checkpoint", "best.ckpt"))
+        path = self.folder / PureWindowsPath(checkpoint).name  # which knows both / and \
         return path if os.path.isfile(path) else None  # for any name, also one that no file can have
 
     @property
@@ -136,7 +144,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     deep."""
 
     def read_yaml(name: str) -> dict[str, Any]:
-        config = read(folder / name, lambda content: yaml.load(content, Loader), ".")
+        config = read(folder / name, parse_yaml, ".")
         odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
         return config | odd  # text, since nan equals nothing and JSON has neither
 

@@ -10,7 +10,7 @@ import optuna.visualization as plots
 from hydra.core.override_parser.types import Override
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from proj.errors import UserError, settings_of
 
@@ -43,7 +43,9 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     Raises UserError for one that a newer version has begun.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
+    file = str(folder / "study.log")
+    # Optuna's usual lock is a symbolic link, which Windows lets few users make.
+    storage = JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
     # Its name is the folder's when the search began. An older version began another study where that had changed.
     there = storage.get_all_studies()
     largest = max(there, key=lambda study: storage.get_n_trials(study._study_id), default=None)
@@ -71,5 +73,6 @@ def draw(study: optuna.Study, monitor: str, file: Path) -> None:
         plots.plot_intermediate_values(study),
     )
     parts = (figure.to_html(full_html=False, include_plotlyjs=not place) for place, figure in enumerate(figures))
-    file.write_text(f"<!doctype html><meta charset=utf-8><title>{escape(study.study_name)}</title>{''.join(parts)}")
+    page = f"<!doctype html><meta charset=utf-8><title>{escape(study.study_name)}</title>{''.join(parts)}"
+    file.write_text(page, encoding="utf-8")
     print(file)

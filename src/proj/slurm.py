@@ -21,8 +21,8 @@ def requeue(number: int) -> None:
     if "SLURM_ARRAY_JOB_ID" in os.environ:  # one task's id is that of the whole array
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     if number in (signal.SIGINT, signal.SIGTERM):
-        about = subprocess.run(["scontrol", "-o", "show", "job", job], capture_output=True, text=True).stdout
-        if "JobState=RUNNING" not in about or "PreemptTime=None" in about:
+        about = subprocess.run(["scontrol", "-o", "show", "job", job], capture_output=True).stdout
+        if b"JobState=RUNNING" not in about or b"PreemptTime=None" in about:
             return  # cancelled; or Slurm has queued it again itself, as it does where there is no grace time
     if subprocess.run(["scontrol", "requeue", job]).returncode == 0:
         print(f"Slurm's job {job} is queued again; it will go on from here.", flush=True)

@@ -6,7 +6,6 @@ project, and everything else is plain data. Classes of one's own are named by wh
 """
 
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ import yaml
 from hydra.utils import get_object
 
 from proj.errors import UserError
+from proj.system import as_command
 
 TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
 
@@ -109,7 +109,7 @@ def resume_command(folder: Path) -> str:
         config = yaml.safe_load((folder / "config.yaml").read_bytes())
     except (OSError, yaml.YAMLError):  # it stopped before it wrote one
         config = {}
-    return f"python -m proj.train resume={shlex.quote(str(folder))}{trust_words(config)}"
+    return f"python -m proj.train resume={as_command([str(folder)])}{trust_words(config)}"
 
 
 def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:

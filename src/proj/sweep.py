@@ -16,8 +16,6 @@ of packages, the commit and the uncommitted changes beside them.
 
 import copy
 import os
-import re
-import shlex
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,10 +31,11 @@ from proj.errors import UserError, sentences
 from proj.hydra_command import run_hydra
 from proj.lock import locked
 from proj.processes import rank
-from proj.runs import Loader, status
+from proj.runs import parse_yaml, status
 from proj.stored import TRUSTED, take_trust
 from proj.stored_sweep import check_files, check_job, check_sweep, sweep_trust, without_hydra
 from proj.sweep_file import chooses_jobs, chosen_by, copy_conf, describe, git, make_folder, plain, read_about
+from proj.system import as_command, file_name, printable_output
 
 CONTINUES = ("isolate=", "data_dir=", "hydra.", "hydra/", "-")  # what a sweep that goes on takes
 
@@ -74,7 +73,7 @@ class Sweep:
         before = self.about["overrides"], self.about["hydra"]
         if chosen_by(*before) != chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra):
             raise UserError(
-                f"{self.folder} holds another sweep ({shlex.join([*before[0], *before[1]])}). To continue it: "
+                f"{self.folder} holds another sweep ({as_command([*before[0], *before[1]])}). To continue it: "
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
         listed = self.about.get("jobs")  # none of a search, which asks for them on its way, and in older sweeps
@@ -118,8 +117,7 @@ class Sweep:
 
     def freeze(self, number: int, own: list[str], config: DictConfig) -> str:
         """Keep a job's composed configuration; return the name of its folder: its number and its own settings."""
-        name = f"{number}_" + re.sub(r"[^\w.=,+-]+", "_", ",".join(own))[:150]
-        name = name.rstrip("_")
+        name = file_name(f"{number}_{','.join(own)}")
         if not (self.folder / name).exists():  # an older version may have named it otherwise
             name = self.names.get(number, name)
         make_folder(self.folder / name)
@@ -147,7 +145,7 @@ class Sweep:
     def job(self, name: str) -> dict:
         """What was frozen for a job; empty where it is gone or damaged."""
         try:
-            job = yaml.load((self.folder / name / "job.yaml").read_bytes(), Loader)
+            job = parse_yaml((self.folder / name / "job.yaml").read_bytes())
         except (OSError, ValueError, yaml.YAMLError):
             return {}
         return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
@@ -211,7 +209,7 @@ class Sweep:
             (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders), None
         )
         if best:
-            again = shlex.join(["python", "-m", "proj.train", *plain(self.overrides(best.folder.name))])
+            again = as_command(["python", "-m", "proj.train", *plain(self.overrides(best.folder.name))])
             print(f"The best again: {again}")
         left = {name: status(self.folder / name) for name in self.unfinished()}
         if not left:
@@ -229,6 +227,7 @@ class Sweep:
 
 
 def main() -> None:
+    printable_output()
     trust = take_trust(sys.argv)
     words = sys.argv[1:]
     folders = [Path(word.removeprefix("resume=")) for word in words if word.startswith("resume=")]

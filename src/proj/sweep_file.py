@@ -2,7 +2,6 @@
 
 import copy
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from omegaconf import DictConfig
 
 from proj.config import CONF
 from proj.errors import UserError
+from proj.system import as_command
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
@@ -75,7 +75,7 @@ def describe(config: DictConfig) -> dict:
     """What sweep.yaml says of the command and of what it runs with."""
     return {
         "format": FORMAT,
-        "command": shlex.join(["python", "-m", "proj.train", *sys.argv[1:]]),
+        "command": as_command(["python", "-m", "proj.train", *sys.argv[1:]]),
         "overrides": list(config.hydra.overrides.task),
         "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
         "versions": {name: version(name) for name in PACKAGES},

@@ -22,6 +22,7 @@ from proj.processes import die_with_parent, rank, started, starts_more
 from proj.results import read_metrics, write_status
 from proj.runs import status
 from proj.stored import trust_words
+from proj.system import STOP_SIGNALS, WINDOWS, ending, printable_output
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def run_job(cfg: DictConfig) -> float | None:
     """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
     from proj.train import train
 
+    printable_output()  # where a launcher has started this process
     if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
         die_with_parent()
     try:
@@ -64,13 +66,12 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
 
     def hand_on(number: int, frame) -> None:
         asked.append(number)
-        if number != signal.SIGINT:  # Ctrl-C has reached it already
+        if number != signal.SIGINT and not WINDOWS:  # Ctrl-C, and all that Windows sends, has reached it already
             process.send_signal(number)
 
-    with tempfile.TemporaryFile("w+") as stderr:  # for the job's log
+    with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
         process = subprocess.Popen([sys.executable, "-m", "proj.train", *words], env=env, stderr=stderr)
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-        before = {number: signal.signal(number, hand_on) for number in numbers}
+        before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
         try:
             code = process.wait()
         finally:
@@ -84,8 +85,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
         raise SystemExit(128 + asked[0])
     if code:
         if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
-            died = f"signal {signal.Signals(-code).name}, often for lack of memory" if code < 0 else f"exit code {code}"
-            said = f"{said}\nits process ended with {died}".strip()
+            said = f"{said}\nits process ended with {ending(code)}".strip()
             write_status(folder, "failed", said.splitlines()[-1])
         raise UserError(said.removeprefix("error: "))
     return read_metrics(folder)

@@ -15,6 +15,7 @@ from proj.errors import UserError, run_errors, sentences
 from proj.hydra_command import run_hydra
 from proj.processes import die_with_parent, rank
 from proj.stored import take_trust
+from proj.system import is_text, printable_output
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
@@ -33,6 +34,10 @@ def train(cfg: DictConfig) -> dict:
     folder = Path(cfg.output_dir)
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
+    if not is_text(folder):
+        raise UserError(
+            f"{folder} has letters that the locale does not know: set PYTHONUTF8=1 or choose another folder."
+        )
     with run_errors(folder, cfg.dataset.batch_size):
         folder.mkdir(parents=True, exist_ok=True)
         if rank():
@@ -45,7 +50,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
     from lightning.pytorch import seed_everything
 
-    from proj.atomic_write import write_atomically
+    from proj.atomic_write import remove_unfinished, write_atomically
     from proj.changes import refuse_changes, refuse_other_data, refuse_to_start_over
     from proj.checkpoint import contents
     from proj.curves import rewind_curves
@@ -93,6 +98,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         refuse_other_data(state["proj"], known, folder)
     if rank() == 0:
         write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
+        remove_unfinished(folder, "*.ckpt")
         rewind_curves(folder, state["resume"]["lengths"] if state else {})
     resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
@@ -187,7 +193,7 @@ def refuse_left_out(skipped: int, steps: int) -> int:
 
 def compile_network(network) -> None:
     """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
-    if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++")):
+    if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")):
         raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
     network.compile()
 
@@ -203,6 +209,7 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def main() -> None:
+    printable_output()
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
     folders = [word.removeprefix("resume=") for word in sys.argv[1:] if word.startswith("resume=")]

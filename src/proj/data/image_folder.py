@@ -4,6 +4,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -16,18 +17,35 @@ from proj.data.datamodule import Split, draw_parts
 from proj.data.images import ImageDataModule
 from proj.data.resized import OnDisk, Resized
 from proj.errors import UserError
+from proj.system import WINDOWS, file_name, readable
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
-FORMAT = 1  # of what `Resized` holds; another number has every folder read anew
 
 
 def folders_in(folder: str) -> list[str]:
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def images_in(folder: str) -> Iterator[tuple[str, int, int]]:
-    """(path, bytes, time of change) of each image in a folder and below it, hidden ones left out."""
+def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
+    """What is another when a file is: its bytes, its time, and the system's own time of its last change.
+
+    `cp -p` and `rsync -t` keep the first two and cannot keep the third. Windows, memory cards and some network disks
+    have no such time: there it is the CRC-32 of three parts of the file, 4 KB at its beginning, middle and end. In
+    compressed pictures a change reaches them all.
+    """
+    changed = stat.st_ctime_ns
+    if WINDOWS or changed == stat.st_mtime_ns:  # equal also for a file that was just written
+        changed = 0
+        with suppress(OSError), open(path, "rb", buffering=0) as file:
+            for start in (0, stat.st_size // 2, max(0, stat.st_size - 4096)):
+                file.seek(start)
+                changed = zlib.crc32(file.read(4096), changed)
+    return stat.st_size, stat.st_mtime_ns, changed
+
+
+def images_in(folder: str) -> Iterator[tuple[str, int, int, int]]:
+    """(path, *`stamp`) of each image in a folder and below it, hidden ones left out."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
@@ -35,7 +53,7 @@ def images_in(folder: str) -> Iterator[tuple[str, int, int]]:
             yield from images_in(entry.path)
         elif entry.name.lower().endswith(SUFFIXES):
             stat = entry.stat(follow_symlinks=entry.is_file())  # of the link itself where it leads nowhere
-            yield entry.path, stat.st_size, stat.st_mtime_ns
+            yield entry.path, *stamp(entry.path, stat)
 
 
 class ImageFolderDataModule(ImageDataModule):
@@ -58,7 +76,11 @@ class ImageFolderDataModule(ImageDataModule):
         **settings,
     ) -> None:
         super().__init__(**settings)
-        self.data_dir, self.cache_dir = os.path.abspath(data_dir), Path(cache_dir).expanduser()
+        self.data_dir = os.path.abspath(data_dir)
+        try:
+            self.cache_dir = Path(cache_dir).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"{error} Name a folder for the resized images with dataset.cache_dir=…") from error
         self.shape = (*((size, size) if isinstance(size, int) else size), channels)
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.draws = True  # the parts that have no folder
@@ -68,7 +90,7 @@ class ImageFolderDataModule(ImageDataModule):
         files, targets, part_of, key = self._find()
         self._parts(targets, part_of)  # refuses the classes before all is read
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
-        name = f"{os.path.basename(self.data_dir)}-{'x'.join(map(str, self.shape))}-{folder}.images"
+        name = f"{file_name(os.path.basename(self.data_dir), 25)}-{'x'.join(map(str, self.shape))}-{folder}.images"
         images = Resized.from_files(self.cache_dir / name, key, files, self.shape)
         self._list(images.left_out, files)
         numbers = torch.from_numpy(images.facts[:, 0] >= 0).nonzero().flatten()
@@ -106,18 +128,18 @@ class ImageFolderDataModule(ImageDataModule):
         Raises UserError where a folder cannot be read, or holds no class folders or images.
         """
         files, targets, part_of = [], [], []
-        key = hashlib.blake2b(repr((FORMAT, self.shape)).encode())
+        key = hashlib.blake2b(repr(self.shape).encode())
         try:
             folders = self._folders()
-            self.class_names = folders_in(folders["train"])
+            self.class_names = [readable(name) for name in folders_in(folders["train"])]
             for part, folder in folders.items():
                 for name in folders_in(folder):
-                    if name not in self.class_names:
+                    if readable(name) not in self.class_names:
                         raise UserError(f"{folder} has a class {name}, which {folders['train']} has not.")
                     for path, *stamp in images_in(os.path.join(folder, name)):
                         key.update(os.fsencode(path[len(self.data_dir) :]) + repr(stamp).encode())
                         files.append(path)
-                        targets.append(self.class_names.index(name))
+                        targets.append(self.class_names.index(readable(name)))
                         part_of.append(list(PARTS).index(part))
         except OSError as error:
             raise UserError(

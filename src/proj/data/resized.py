@@ -1,13 +1,14 @@
 """Image files of any size: read, resized once, and kept in a file that the next start finds."""
 
-import contextlib
 import json
 import os
+import re
 import sys
 import warnings
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,14 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from proj.atomic_write import remove_unfinished, whole_file
 from proj.data.image_file import read_image
 from proj.errors import UserError
 from proj.lock import alone
+from proj.system import read_at
+
+FORMAT = 2  # of what `Resized` reads; another number has every folder read anew
+HEADER = "proj images {} {}\n"  # with the format's number and the key
 
 
 def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] | str:
@@ -33,23 +39,41 @@ def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] 
 
 
 class Resized:
-    """Images of one shape (height, width, channels) in one file: `key`, which names the files that they were made of;
-    the pixels; `facts`, (N, 1 + 2 * channels) int64 as in `measured`, -1 for a file that is left out; and `left_out`,
-    {number of the file: why}, as JSON.
+    """Images of one shape (height, width, channels) in one file: HEADER with `key`, which names the files that they
+    were made of; the pixels; `facts`, (N, 1 + 2 * channels) int64 as in `measured`, -1 for a file that is left out;
+    `left_out`, {number of the file: why}, as JSON; and the CRC-32 of these two in 4 bytes.
 
     They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
     """
 
-    def __init__(self, path: Path, key: str, count: int, shape: tuple[int, int, int]) -> None:
-        """Raises OSError if there is no file, ValueError if it has another key."""
-        self.shape, self.start, self.bytes = shape, len(key), int(np.prod(shape))
+    def __init__(self, path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> None:
+        """Raises OSError if there is no file, ValueError if it has another key or is damaged, which its text says."""
+        header = HEADER.format(FORMAT, key).encode()
+        self.path, self.files, self.shape = path, files, shape
+        self.start, self.bytes = len(header), int(np.prod(shape))
         self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
-        if self.file.read(self.start) != key.encode():
-            raise ValueError(f"{path} was made from other files")
-        self.file.seek(self.start + count * self.bytes)
-        width = 1 + 2 * shape[2]
-        self.facts = np.frombuffer(self.file.read(count * width * 8), np.int64).reshape(count, width)
-        self.left_out = {int(number): why for number, why in json.load(self.file).items()}
+        try:
+            self._read_facts(header)
+        except ValueError:
+            self.file.close()  # Windows replaces no file that is open
+            raise
+
+    def _read_facts(self, header: bytes) -> None:
+        found = read_at(self.file, self.start, 0)
+        if found != header:
+            known = re.match(rb"proj images (\d+) ", found)
+            if known and int(known[1]) > FORMAT:
+                raise ValueError(f"{self.path} is of a newer version of this program (format {int(known[1])}).")
+            older = re.match(b"[0-9a-f]{128}", found)  # format 1 began with the key
+            raise ValueError("" if known or older else f"{self.path} is damaged.")
+        width, count = 1 + 2 * self.shape[2], len(self.files)
+        end = self.start + count * self.bytes
+        content = read_at(self.file, max(0, os.fstat(self.file.fileno()).st_size - end), end)
+        facts, left_out, crc = content[: count * width * 8], content[count * width * 8 : -4], content[-4:]
+        if zlib.crc32(facts + left_out).to_bytes(4, "little") != crc:
+            raise ValueError(f"{self.path} is damaged.")
+        self.facts = np.frombuffer(facts, np.int64).reshape(count, width)
+        self.left_out = {int(number): why for number, why in json.loads(left_out).items()}
 
     @classmethod
     def from_files(cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> "Resized":
@@ -59,11 +83,16 @@ class Resized:
         """
         try:
             with alone(path.with_suffix(".lock")):
-                with contextlib.suppress(OSError, ValueError):
-                    return cls(path, key, len(files), shape)
+                try:
+                    return cls(path, key, files, shape)
+                except OSError:
+                    pass
+                except ValueError as error:
+                    if str(error):
+                        print(f"{error} It is made anew.")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write(path, key, files, shape)
-                return cls(path, key, len(files), shape)
+                return cls(path, key, files, shape)
         except OSError as error:
             raise UserError(
                 f"{path}, {len(files) * np.prod(shape) / 1e6:,.0f} MB of resized images, could not be written "
@@ -71,28 +100,50 @@ class Resized:
             ) from error
 
     def read(self, numbers: Tensor) -> Tensor:
-        """(B, height, width, channels) uint8 images with these numbers (B,)."""
-        images = np.empty((len(numbers), *self.shape), np.uint8)
-        for image, number in zip(images, numbers.tolist(), strict=True):
-            os.preadv(self.file.fileno(), [image], self.start + number * self.bytes)
-        return torch.from_numpy(images)
+        """(B, height, width, channels) uint8 images with these numbers (B,), a damaged one made from its file again.
+
+        Raises UserError where that is no longer possible.
+        """
+        images, damaged = np.empty((len(numbers), self.bytes), np.uint8), 0
+        right = self.facts[numbers.numpy(), 0].tolist()
+        for image, number, crc in zip(images, numbers.tolist(), right, strict=True):
+            content = read_at(self.file, self.bytes, self.start + number * self.bytes)
+            if zlib.crc32(content) != crc:
+                content, damaged = self._mend(number), damaged + 1
+            image[:] = np.frombuffer(content, np.uint8)
+        if damaged:
+            print(f"{damaged:,} damaged images in {self.path} were made anew from their files.")
+        return torch.from_numpy(images.reshape(-1, *self.shape))
+
+    def _mend(self, number: int) -> bytes:
+        """Make an image from its file again, put it in its place, and return its bytes."""
+        made = measured(self.files[number], self.shape)
+        if isinstance(made, str) or made[1] != self.facts[number].tolist():
+            raise UserError(
+                f"{self.path} is damaged, and {self.files[number]} is not as it was: delete {self.path} and run again."
+            )
+        with suppress(OSError), open(self.path, "r+b") as file:  # it may be on a disk that can only be read
+            if os.path.sameopenfile(file.fileno(), self.file.fileno()):  # not made anew by another process
+                file.seek(self.start + number * self.bytes)
+                file.write(made[0])
+        return made[0]
 
 
 def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> None:
     """Read and resize all files in as many threads as torch uses, and write what `Resized` reads."""
     facts, left_out = np.full((len(files), 1 + 2 * shape[2]), -1, np.int64), {}
     batch = 1 + min(10**8 // np.prod(shape), 1000)  # what may wait to be written: 100 MB
-    threads, temporary = ThreadPoolExecutor(torch.get_num_threads()), path.with_suffix(".tmp")
-    quiet = not sys.stdout.isatty()
+    threads, quiet = ThreadPoolExecutor(torch.get_num_threads()), not sys.stdout.isatty()
+    remove_unfinished(path.parent, path.name)
     try:
-        with open(temporary, "wb") as file, warnings.catch_warnings():
+        with whole_file(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
             made = (
                 image
                 for start in range(0, len(files), batch)
                 for image in threads.map(partial(measured, shape=shape), files[start : start + batch])
             )
-            file.write(key.encode())
+            file.write(HEADER.format(FORMAT, key).encode())
             for number, image in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
                 if isinstance(image, str):
                     left_out[number] = image
@@ -100,13 +151,10 @@ def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -
                 else:
                     facts[number] = image[1]
                     file.write(image[0])
-            file.write(facts.tobytes() + json.dumps(left_out).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            about = facts.tobytes() + json.dumps(left_out).encode()
+            file.write(about + zlib.crc32(about).to_bytes(4, "little"))
     finally:
         threads.shutdown(cancel_futures=True)  # where it was interrupted
-        temporary.unlink(missing_ok=True)
 
 
 class OnDisk:

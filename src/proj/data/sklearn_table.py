@@ -21,7 +21,7 @@ def sklearn_table(name: str, shape: tuple[int, int], classes: int, skiprows: int
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy only warns of an empty file
-            table = torch.from_numpy(np.loadtxt(file, delimiter=",", skiprows=skiprows))
+            table = torch.from_numpy(np.loadtxt(file, delimiter=",", skiprows=skiprows, encoding="utf-8"))
         if table.shape != shape or not 0 <= table.min() <= table.max() <= 16:
             raise ValueError(f"shape {tuple(table.shape)} or values are not those of the data set")
         if table[:, -1].unique().tolist() != list(range(classes)):

@@ -1,0 +1,130 @@
+"""What Linux, macOS and Windows do differently. What a system lacks is left out here, so that no other module asks."""
+
+import ctypes
+import errno
+import os
+import platform
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+WINDOWS = os.name == "nt"
+
+# What asks a run to stop: Ctrl-C, `kill`, and Slurm before a job's time is over; on Windows the closing of its window.
+ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(signal, name))
+
+# Windows keeps these names for devices, also with an ending (nul.txt).
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+
+
+def file_name(text: str, longest: int = 80) -> str:
+    """`text` as a part of the name of a file or folder that every system takes, at most `longest` characters.
+
+    The longest names below a run's folder have 60 characters, and Windows takes 260 for a whole path.
+    """
+    name = re.sub(r"[^\w.=,+-]+", "_", text, flags=re.ASCII)[:longest].rstrip("_.") or "_"
+    return f"_{name}" if RESERVED.fullmatch(name) else name
+
+
+def printable_output() -> None:
+    """Let no character end a command: one that the terminal's encoding lacks is written as \\xd7."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
+            stream.reconfigure(errors="backslashreplace")
+
+
+def readable(name: str) -> str:
+    """A file's name as text that every file can hold: names are of UTF-8, whatever the locale says."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def is_text(path: Path) -> bool:
+    """Whether the path is of letters that the locale knows; of others Python hands on the bytes, which some refuse."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def as_command(words: list[str]) -> str:
+    """The words as a person types them into the shell of this system."""
+    return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
+
+
+def c_library() -> ctypes.CDLL | None:
+    """Linux's own, which has more than the standard asks for; None elsewhere."""
+    try:
+        return ctypes.CDLL("libc.so.6")
+    except (OSError, AttributeError):
+        return None
+
+
+def processor() -> str:
+    """The name of the processor, or at least its kind."""
+    try:
+        about = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return re.search(r"model name\s*: (.+)", about)[1]
+    except (OSError, TypeError):  # another system than Linux, or another processor than x86
+        return (WINDOWS and platform.processor()) or platform.machine()
+
+
+def ending(code: int) -> str:
+    """How a process ended, from its exit code; a negative one is the number of the signal that ended it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # a real-time signal has no name
+        name = str(-code)
+    return f"signal {name}, often for lack of memory"
+
+
+def replace(source: Path, target: Path, patience: float = 2.0) -> None:
+    """`os.replace`. Windows refuses it while another program has the target open: try again for `patience` seconds.
+
+    Raises PermissionError that says so.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return os.replace(source, target)
+        except PermissionError as error:
+            if time.monotonic() > end:
+                why = f"{error.strerror or 'Permission denied'}; perhaps another program has it open"
+                raise PermissionError(errno.EACCES, why, str(target)) from error
+            time.sleep(0.05)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk, where the system can open a folder: Windows cannot."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which is how some network disks say that they have no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+SEEKING = threading.Lock()
+
+
+def read_at(file: BinaryIO, count: int, start: int) -> bytes:
+    """`count` bytes of a file from `start` on, fewer at its end, for any number of threads and forked processes."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), count, start)
+    with SEEKING:  # Windows, which forks no process, so that none shares the file's position
+        file.seek(start)
+        return file.read(count)

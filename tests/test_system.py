@@ -1,0 +1,290 @@
+"""Linux, macOS and Windows: what one has and another lacks, and files that several processes share."""
+
+import errno
+import json
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import write_run
+from PIL import Image
+
+import proj
+import proj.lock
+import proj.sweep
+from proj.atomic_write import remove_unfinished, write_atomically
+from proj.errors import UserError, explain
+from proj.hydra_command import quoted
+from proj.lock import alone, is_locked, locked, one_of
+from proj.runs import read_run, status
+from proj.system import RESERVED, ending, file_name, read_at, replace, sync_folder
+from proj.train import train
+
+FORK = multiprocessing.get_context("fork")
+
+
+def write_photos(folder: Path) -> None:
+    for number, name in enumerate(("猫", "犬 ×", "c")):
+        (folder / name).mkdir(parents=True)
+        for k in range(6):
+            Image.fromarray(np.full((30, 40, 3), 60 * number + k, np.uint8)).save(folder / name / f"{k}é.png")
+
+
+def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
+    """One process, as of an ASCII terminal; see elsewhere.py."""
+    write_photos(tmp_path / "写真")
+    (tmp_path / "rows.csv").write_text("5.1,3.5,1.4,0.2\n")
+    quick = ["trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    photos = ["dataset=image_folder", "data_dir=写真", "dataset.cache_dir=cache", "dataset.size=8", "model=mlp", *quick]
+    photos += ["dataset.batch_size=4"]
+    long = "model.hidden=" + ",".join(f"[{','.join(['16'] * n)}]" for n in (30, 31))
+    commands = [
+        ["proj.train", "--help"],
+        ["proj.train", *quick, "hydra.run.dir=run", "save_every=0"],
+        ["proj.train", "resume=run"],
+        ["proj.evaluate", "run=run"],
+        ["proj.predict", "run=run", "input=rows.csv", "output=rows.jsonl"],
+        ["proj.train", "-m", "sweep_name=s", "model=mlp", long, *quick],
+        ["proj.sweep", "resume=outputs/sweeps/s"],
+        ["proj.train", "-m", "hydra/sweeper=optuna", "sweep_name=o", "hydra.sweeper.n_trials=2", "seed=1,2", *quick],
+        ["proj.train", *photos, "hydra.run.dir=memory"],
+        ["proj.train", *photos, "dataset.memory_limit_mb=0", "hydra.run.dir=disk"],
+        ["proj.evaluate", "run=disk", "split=all", "data_dir=写真"],
+        ["proj.predict", "run=disk", "input=写真", "output=photos.csv", "show=true"],
+        ["proj.export", "run=disk", "format=torch_export"],
+        ["proj.report", "--help"],
+        ["proj.report", "run", "outputs", "memory", "disk"],
+    ]
+    (tmp_path / "commands.json").write_text(json.dumps(commands))
+    ended = subprocess.run(
+        [sys.executable, Path(__file__).with_name("elsewhere.py"), "commands.json"],
+        cwd=tmp_path,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+        timeout=240,
+    )
+    said = ended.stdout.decode("ascii")
+    assert re.findall("^exit code (.*)", said, re.M) == ["0"] * len(commands), said + ended.stderr.decode()
+    assert "no locks" not in said and "\\u732b" in said  # 猫
+    assert "\n写真/猫/0é.png,猫," in (tmp_path / "photos.csv").read_text(encoding="utf-8").replace("\r", "")
+    both = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("memory", "disk")]
+    assert both[0]["test/acc"] == both[1]["test/acc"] and set(both[0]["test/acc_per_class"]) == {"猫", "犬 ×", "c"}
+    jobs = [file.parent.name for file in tmp_path.glob("outputs/sweeps/s/*/best.ckpt")]
+    assert len(jobs) == 2 and max(map(len, jobs)) <= 80
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_only_one_module_asks_what_the_system_has():
+    lacking = re.compile(
+        r"fcntl|os\.pread|signal\.SIG(USR|KILL)|/proc/|libc\.so|\bos\.(name|fork|sched_|get[ug]id|killpg)|shlex"
+    )
+    folder = Path(proj.__file__).parent
+    files = [file for file in folder.rglob("*.py") if lacking.search(file.read_text(encoding="utf-8"))]
+    assert [str(file.relative_to(folder)) for file in files] == ["system.py"]
+
+
+@pytest.mark.parametrize("text", ["a:b?*<>|", "nul", "aux.txt", "COM1", "lr=1.", "x ", "日本", "a\x00b\n", "x" * 300])
+def test_names_made_from_settings_are_taken_by_every_system(text):
+    for name in (file_name(text), file_name(f"7_{text}")):
+        assert re.fullmatch(r"[\w.=,+-]{0,79}[\w=,+-]", name, re.ASCII) and not RESERVED.fullmatch(name)
+
+
+def test_the_folder_of_an_older_sweeps_job_keeps_its_name(tmp_path, configure):
+    own = ["model.hidden=[" + ",".join(["128"] * 30) + "]"]
+    sweep = proj.sweep.Sweep(tmp_path, isolate=False)
+    old = f"3_model.hidden=_{','.join(['128'] * 30)}_"[:150].rstrip("_")
+    config = proj.config.OmegaConf.create({"data_dir": "data", "hydra": {"sweep": {}, "job": {}}})
+    new = sweep.freeze(3, own, config)
+    assert len(new) == 80 and old.startswith(new)
+    sweep = proj.sweep.Sweep(tmp_path / "older", isolate=False)
+    sweep.names[3] = old
+    assert sweep.freeze(3, own, config) == old
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "aux.txt", "a" * 81, "a."])
+def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
+    assert f"sweep_name={name} is not a name of letters" in mistake(
+        "proj.train", "-m", f"sweep_name={name}", "seed=1,2"
+    )
+
+
+@pytest.mark.parametrize("value", [r"C:\my data\x (1)", r"C:\it's", r"\\server\share (x)", "C:\\x (1)\\", "a\\"])
+def test_paths_with_backslashes_are_taken_as_they_are(value):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    assert OverridesParser.create().parse_override(quoted(f"data_dir={value}")).value() == value
+
+
+def test_a_name_that_the_system_refuses_is_one_sentence():
+    for number in (errno.EINVAL, errno.ENAMETOOLONG):
+        assert "a:b could not be written" in explain(OSError(number, "odd", "a:b"))
+
+
+def test_how_a_process_ended_is_said_for_every_code():
+    assert ending(3221225477) == "exit code 3221225477" and ending(-9).startswith("signal SIGKILL")
+    assert ending(-(signal.SIGRTMIN + 1)).startswith("signal 35")
+
+
+def refuse(monkeypatch, times: int) -> list:
+    """Let `os.replace` be refused that often, as Windows does while the target is open; the calls."""
+    real, calls = os.replace, []
+
+    def replaced(*paths):
+        calls.append(paths)
+        if len(calls) <= times:
+            raise PermissionError(13, "Access is denied")
+        real(*paths)
+
+    monkeypatch.setattr("os.replace", replaced)
+    return calls
+
+
+def test_a_file_that_another_program_has_open_is_tried_again_and_then_named(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        calls = refuse(patch, 3)
+        write_atomically(tmp_path / "a", b"new")
+        assert (tmp_path / "a").read_bytes() == b"new" and len(calls) == 4
+    refuse(monkeypatch, 10**6)
+    (tmp_path / "b").touch()
+    with pytest.raises(PermissionError) as raised:
+        replace(tmp_path / "b", tmp_path / "a", patience=0.1)
+    assert "a could not be written (Access is denied; perhaps another program has it open)" in explain(raised.value)
+    assert (tmp_path / "a").read_bytes() == b"new" and (tmp_path / "b").exists()
+
+
+def test_processes_that_give_no_figures_back_are_refused(configure):
+    with pytest.raises(UserError, match=r"trainer\.strategy=ddp_spawn gives no figures .* use trainer=ddp"):
+        train(configure("trainer.strategy=ddp_spawn", "trainer.devices=2", "trainer.accelerator=cpu"))
+
+
+def test_a_run_of_another_system_is_reported_with_its_checkpoint(tmp_path):
+    run = write_run(tmp_path / "run")
+    for name in (r"outputs\iris\best.ckpt", "/home/me/outputs/best.ckpt"):
+        metrics = json.loads((run / "metrics.json").read_text()) | {"checkpoint": name}
+        (run / "metrics.json").write_text(json.dumps(metrics) + "\n")
+        assert read_run(run).checkpoint == run / "best.ckpt"
+
+
+def test_a_system_that_opens_no_folder_goes_without_syncing_it(tmp_path, monkeypatch):
+    def refuse(*words):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.open", refuse)
+    sync_folder(tmp_path)
+
+
+def write_often(path: Path, letter: str) -> None:
+    for _ in range(150):
+        write_atomically(path, letter * 10_000)
+
+
+def test_writers_of_one_file_do_not_hinder_each_other_and_readers_see_it_whole(tmp_path):
+    path = tmp_path / "report.csv"
+    write_atomically(path, "a" * 10_000)
+    writers = [FORK.Process(target=write_often, args=(path, letter)) for letter in "ab"]
+    for process in writers:
+        process.start()
+    while any(process.is_alive() for process in writers):
+        assert path.read_bytes() in (b"a" * 10_000, b"b" * 10_000)
+    assert [process.exitcode for process in writers] == [0, 0]
+    assert os.listdir(tmp_path) == ["report.csv"]
+
+
+def test_what_a_killed_process_has_left_of_a_checkpoint_is_removed(tmp_path):
+    for name in ("last.ckpt.0a1b2c3d.tmp", "last.ckpt", "mine.tmp", "report.csv.0a1b2c3d.tmp"):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path, "*.ckpt")
+    assert sorted(os.listdir(tmp_path)) == ["last.ckpt", "mine.tmp", "report.csv.0a1b2c3d.tmp"]
+
+
+def test_a_file_is_read_by_offset_on_every_system(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(bytes(range(200)))
+    with open(tmp_path / "a", "rb") as file:
+        for _ in range(2):
+            assert read_at(file, 5, 100) == bytes(range(100, 105)) and read_at(file, 9, 198) == b"\xc6\xc7"
+            monkeypatch.delattr("os.pread", raising=False)
+
+
+@pytest.fixture
+def quick_beats(monkeypatch):
+    monkeypatch.setattr("proj.lock.BEAT", 0.05)
+    monkeypatch.setattr("proj.lock.SILENCE", 0.4)
+    monkeypatch.setattr("proj.lock.told", set())
+
+
+@pytest.fixture
+def without_locks(monkeypatch, quick_beats):
+    def refuse(*words, **settings):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("proj.lock.lock_descriptor", refuse)
+
+
+def elsewhere(folder: Path, beats: bool) -> threading.Event:
+    """A lock as of a process on another machine; it gives signs of life until the event is set."""
+    (folder / ".lock").write_text(" process 4711 on faraway")
+    ended = threading.Event()
+    if beats:
+        threading.Thread(target=proj.lock.give_signs_of_life, args=(folder / ".lock", ended), daemon=True).start()
+    return ended
+
+
+def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_running(tmp_path, quick_beats):
+    ended = elsewhere(tmp_path, beats=True)
+    assert status(tmp_path) == ("running", "")
+    with pytest.raises(UserError, match=r"is in use by process 4711 on faraway\. Wait"), locked(tmp_path):
+        pass
+    ended.set()
+    time.sleep(0.5)
+    assert status(tmp_path)[0] != "running"
+
+
+def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):
+    elsewhere(tmp_path, beats=False)
+    with locked(tmp_path):
+        assert "was not given back by process 4711 on faraway: looking for" in capsys.readouterr().out
+        assert (tmp_path / ".lock").read_text().split() == ["process", str(os.getpid()), "on", socket.gethostname()]
+    with locked(tmp_path):  # which was given back
+        assert capsys.readouterr().out == ""
+
+
+def test_a_file_system_without_locks_is_told_of_once_and_guarded_by_signs_of_life(tmp_path, without_locks, capsys):
+    with alone(tmp_path / "x.lock"), locked(tmp_path):
+        assert capsys.readouterr().out.count("has no locks (No locks available): start one process at a time") == 1
+        assert is_locked(tmp_path)
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()} on"), locked(tmp_path):
+            pass
+    capsys.readouterr()
+    assert not is_locked(tmp_path)
+    with locked(tmp_path):
+        assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match=r"has no locks .*trainer\.devices=\[0\]"), one_of(tmp_path / ".gpu", 2):
+        pass
+
+
+def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
+    stop = FORK.Event()
+
+    def ask():
+        while not stop.is_set():
+            is_locked(tmp_path)
+
+    asking = [FORK.Process(target=ask) for _ in range(2)]
+    for process in asking:
+        process.start()
+    for _ in range(100):
+        with locked(tmp_path):
+            assert is_locked(tmp_path)
+        assert not is_locked(tmp_path)
+    stop.set()
+    for process in asking:
+        process.join()
