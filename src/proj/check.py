@@ -177,7 +177,9 @@ def check_callbacks(cfg: DictConfig) -> None:
         if key in trainer_settings.OWN_OF_BEST:
             raise UserError(f"callbacks.best.{key} is set by this program: {trainer_settings.OWN_OF_BEST[key]}.")
         if key in ("monitor", "mode") and value != cfg[key]:
-            raise UserError(f"callbacks.best.{key}={'null' if value is None else value}: use {key}={value or cfg[key]}.")
+            raise UserError(
+                f"callbacks.best.{key}={'null' if value is None else value}: use {key}={value or cfg[key]}."
+            )
         words, holds = trainer_settings.RANGES_OF_BEST.get(key, ("", lambda value: True))
         if not holds(value):
             raise UserError(f"callbacks.best.{key}={'null' if value is None else value} is not {words}.")

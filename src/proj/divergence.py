@@ -36,7 +36,7 @@ class Divergence:
             self._look_at_losses(trainer)
 
     def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises UserError if a loss since the last look, or now a weight or a statistic of batch norm, is not finite."""
+        """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""
         self._look_at_losses(trainer)
         for what, tensors in (("a weight", pl_module.parameters()), ("batch norm's statistics", statistics(pl_module))):
             if not math.isfinite(get_total_norm(list(tensors), math.inf)):  # after a step with a finite loss

@@ -38,12 +38,11 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)
-    interval = getattr(trainer, "val_check_interval", None)
-    most = batches if trainer.check_val_every_n_epoch is None else epoch
+    interval = getattr(trainer, "val_check_interval", None)  # Lightning has none where it is a time
+    most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
         raise UserError(
-            f"trainer.val_check_interval={interval} is more than the {most} batches of "
-            f"{'the run' if trainer.check_val_every_n_epoch is None else 'an epoch'}: no validation would tell the best "
-            f"checkpoint. Use trainer.val_check_interval={most} or less."
+            f"trainer.val_check_interval={interval} is more than the {most} batches of {whole}: no validation would "
+            f"tell the best checkpoint. Use trainer.val_check_interval={most} or less."
         )
     return batches

@@ -1,4 +1,4 @@
-"""What `trainer.…` takes: the arguments of Lightning's Trainer, their values, and those that the program sets itself."""
+"""What `trainer.…` takes: the arguments of Lightning's Trainer and their values, less what the program sets itself."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,9 @@ def is_duration(value) -> bool:
         units = ("weeks", "days", "hours", "minutes", "seconds")
         return all(unit in units and is_number(n) and n >= 0 for unit, n in value.items()) and any(value.values())
     return (
-        isinstance(value, str) and bool(re.fullmatch(r"\d+(:[0-5]\d){3}|\d+:\d\d(:\d\d){2}", value)) and value.strip("0:") != ""
+        isinstance(value, str)
+        and bool(re.fullmatch(r"\d+(:[0-5]\d){3}|\d+:\d\d(:\d\d){2}", value))
+        and value.strip("0:") != ""
     )
 
 
@@ -61,7 +63,7 @@ TEXT: Range = "a name", lambda value: isinstance(value, str)
 DURATION = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}"
 BATCHES: Range = (
     "a number above 0: 1 or another whole number is that many batches, 1.0 or less a share of them",
-    lambda value: is_whole(value, 1) or type(value) is float and (0 < value <= 1 or value > 1 and value == int(value)),
+    lambda value: is_whole(value, 1) or (type(value) is float and (0 < value <= 1 or value.is_integer()) and value > 0),
 )
 
 RANGES: dict[str, Range] = {
@@ -85,7 +87,10 @@ RANGES: dict[str, Range] = {
     "limit_val_batches": or_null(BATCHES),
     "limit_test_batches": or_null(BATCHES),
     "limit_predict_batches": or_null(("a number, 0 or more", lambda value: is_number(value) and value >= 0)),
-    "overfit_batches": ("0 for no limit, " + BATCHES[0], lambda value: is_number(value) and (value == 0 or BATCHES[1](value))),
+    "overfit_batches": (
+        "0 for no limit, " + BATCHES[0],
+        lambda value: is_number(value) and (value == 0 or BATCHES[1](value)),
+    ),
     "fast_dev_run": ("true, false or a number of batches", lambda value: isinstance(value, bool) or is_whole(value, 0)),
     "val_check_interval": or_null(
         (
