@@ -180,7 +180,7 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
     (
         ("trainer.max_steps=29",),
         ("trainer.max_steps=22",),
-        ("scheduler=plateau", "+scheduler.cooldown=1", "scheduler.patience=0"),
+        ("scheduler=plateau", "+scheduler.cooldown=1", "scheduler.patience=0", "trainer.max_steps=33"),
         ("scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5"),
         ("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
         ("trainer.val_check_interval=3",),
@@ -188,7 +188,7 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
     ),
     ids=" ".join,
 )
-@pytest.mark.parametrize("place", ((1, 0), (1, 9)))
+@pytest.mark.parametrize("place", ((1, 0), (1, 10)))
 def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words, place):
     train(configure(*PLAIN, *words, folder=tmp_path / "unbroken"))
     with monkeypatch.context() as patch:

@@ -103,5 +103,8 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
             f"batch. Continue it with trainer.devices={before['processes']}."
         )
     changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    if now["device"] != "cpu" and not exact:
+        changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
     if changes and rank_zero_only.rank == 0:
         print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")

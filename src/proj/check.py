@@ -117,6 +117,8 @@ def check(cfg: DictConfig) -> None:
             f"{cfg.dataset.kind} data: use {fitting}."
         )
     check_ranges(cfg)
+    if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
+        raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
 
 
 def check_ranges(cfg: DictConfig) -> None:

@@ -1,4 +1,4 @@
-"""A run that was killed goes on as if it had never stopped, to the last bit.
+"""A run that was killed goes on as if it had never stopped, to the last bit where the device computes so.
 
 Lightning 2.6 alone does not: a resumed epoch shows some examples twice and others never, its metrics forget what came
 before, and dropout draws other numbers. Here a checkpoint is taken at one quiescent point only, the start of a batch,
@@ -305,7 +305,8 @@ class Resume(Callback):
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None
         self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
-        trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
+        # Else Lightning leaves out ReduceLROnPlateau at the end of this epoch; its own setter does not, with max_steps.
+        _Loop.restarting.fset(trainer.fit_loop, False)
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
         restore_metrics(pl_module, state["metrics"][trainer.global_rank])
