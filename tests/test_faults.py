@@ -124,7 +124,7 @@ def test_weights_that_turn_nan_after_the_last_loss_never_reach_a_checkpoint(conf
 def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monkeypatch, capsys):
     at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
     assert train(configure(*TINY, "on_nan=skip"))["epochs"] == 2
-    assert "infinite gradients: 1 of" in capsys.readouterr().out
+    assert "infinite gradients: 1 of 22 (5%)." in capsys.readouterr().out
     moments = load_checkpoint(tmp_path / "run" / "last.ckpt")["optimizer_states"][0]["state"]
     assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22
 
@@ -158,17 +158,6 @@ def test_an_epoch_of_which_every_step_is_left_out_ends_the_run_with_a_sentence(c
     with pytest.raises(UserError, match=r"all 11 steps of epoch 2 gave NaN or infinite gradients and were left out"):
         train(configure(*TINY, "trainer.max_epochs=3", "on_nan=skip"))
     assert not (tmp_path / "run" / "metrics.json").exists()
-
-
-def test_a_run_that_left_most_steps_out_says_so(configure, monkeypatch, capsys):
-    real = Classifier.training_step
-
-    def training_step(self, batch, batch_idx):
-        return real(self, batch, batch_idx) * (math.nan if batch_idx else 1)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
-    train(configure(*TINY, "on_nan=skip"))
-    assert "infinite gradients: 20 of 22 (91%): too many to learn from" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("on_nan", ("stop", "skip"))

@@ -115,8 +115,7 @@ class SkipNaN(Callback):
 
     def summary(self, steps: int) -> str:
         share = self.skipped / max(steps, 1)
-        advice = ": too many to learn from, lower optimizer.lr" if share > 0.5 else ""
-        return f"Steps left out because of NaN or infinite gradients: {self.skipped} of {steps} ({share:.0%}){advice}."
+        return f"Steps left out because of NaN or infinite gradients: {self.skipped} of {steps} ({share:.0%})."
 
     def state_dict(self) -> dict:
         return {"skipped": self.skipped, "in_epoch": list(self.in_epoch)}
