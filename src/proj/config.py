@@ -123,8 +123,11 @@ def complete(cfg: DictConfig) -> None:
     """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
     away that were overridden."""
     with open_dict(cfg):
-        given = {key: value for key, value in cfg.trainer.items() if key not in OWN}
-        cfg.trainer = {**trainer_defaults(), **given}
+        for key in OWN:
+            cfg.trainer.pop(key, None)
+        for key, value in trainer_defaults().items():
+            if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
+                cfg.trainer[key] = value
         if best := cfg.callbacks.get("best"):
             best.pop("dirpath", None)
 
