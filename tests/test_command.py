@@ -47,7 +47,7 @@ def test_a_mistake_is_one_sentence_with_exit_code_1_and_leaves_nothing(command, 
     ("words", "sentence"),
     (
         ("model.activation=relu", "model.activation=relu does not exist. Did you mean 'ReLU'?"),
-        ("+trainer.foo=1", "unexpected keyword argument 'foo'"),
+        ("+trainer.foo=1", "There is no setting 'trainer.foo'."),
         ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
         ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "the scheduler does not take its settings: "),
     ),

@@ -1,15 +1,21 @@
 """The lean loop gives what Lightning's own gives."""
 
+import functools
+import inspect
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.utils import get_total_norm
+from torch.optim import SGD, Optimizer
 
 from proj import fast_loop
 from proj.checkpoint import load_checkpoint
+from proj.data.datamodule import InMemoryDataModule
+from proj.models import MLP, Classifier
 from proj.train import train
 
 SETTINGS = ("dataset=digits", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=2", "trainer.limit_train_batches=5")
@@ -54,6 +60,7 @@ def curves(folder: Path) -> dict[str, list]:
 def both(configure, tmp_path, monkeypatch):
     """both(*settings) -> (folder, calls) of the same run in the fast loop and in Lightning's own."""
     used = []
+    NOTED.clear()
     monkeypatch.setattr(fast_loop.FastEpochLoop, "fast_batch", counted(fast_loop.FastEpochLoop.fast_batch, used))
 
     def both(*settings: str):
@@ -109,3 +116,152 @@ def test_what_is_not_plain_goes_lightnings_own_way(both, setting):
 class Hook(Callback):
     def on_after_backward(self, trainer, model) -> None:
         assert any(parameter.grad is not None for parameter in model.parameters())
+
+
+NOTED: list[str] = []  # the calls of hooks
+
+
+def hooks(base: type) -> list[str]:
+    """The public methods of a class of Lightning's or torch's that a run may call."""
+    plain = dir(torch.nn.Module) if issubclass(base, torch.nn.Module) else ()
+    names = [name for name in dir(base) if not name.startswith("_") and name not in plain]
+    return [name for name in names if inspect.isfunction(inspect.getattr_static(base, name))]
+
+
+def recording(function, name: str):
+    @functools.wraps(function)
+    def wrapper(*args, **settings):
+        NOTED.append(name)
+        return function(*args, **settings)
+
+    return wrapper
+
+
+class Noting(Callback):
+    """Has no hook until a test writes some."""
+
+
+PLACES = {LightningModule: Classifier, LightningDataModule: InMemoryDataModule, Optimizer: SGD, Callback: Noting}
+CALLED = {LightningModule: fast_loop.IN_MODEL, Callback: fast_loop.IN_CALLBACK, Optimizer: fast_loop.IN_OPTIMIZER}
+HOOKS_RUN = ("optimizer=sgd", "scheduler=none", f"+callbacks.noting._target_={__name__}.Noting")
+
+
+def plain(base: type, name: str) -> bool:
+    """Whether the fast loop says that a hook may be written without a step's being less plain."""
+    return name in CALLED.get(base, ()) or bool(fast_loop.OUTSIDE.fullmatch(name))
+
+
+def write(patch, base: type, names: list[str]) -> None:
+    """Write hooks anew where a run finds them, each as it is but for the note that it was called."""
+    for name in names:
+        function = inspect.getattr_static(PLACES[base], name)
+        if inspect.isfunction(function):
+            patch.setattr(PLACES[base], name, recording(function, f"{base.__name__}.{name}"))
+
+
+def test_what_the_fast_loop_calls_itself_is_called_as_often_and_in_the_same_order_as_lightning_does(both, monkeypatch):
+    for base in PLACES:
+        write(monkeypatch, base, [name for name in hooks(base) if plain(base, name)])
+    monkeypatch.setattr(Classifier, "training_step", recording(Classifier.training_step, "training_step"))
+    noted = []
+    for _, calls, steps in both(*HOOKS_RUN):
+        noted.append((list(NOTED), list(calls), steps))
+        NOTED.clear()
+    (fast, fast_calls, fast_steps), (own, own_calls, own_steps) = noted
+    assert (fast_steps, own_steps) == (10, 0) and fast_calls == own_calls
+    assert Counter(fast) == Counter(own)
+    # Lightning calls the forward and backward pass within torch's step, the fast loop before it.
+    step = "Optimizer.step"
+    assert [name for name in fast if name != step] == [name for name in own if name != step]
+    assert {"Optimizer.step", "Callback.on_train_batch_end", "LightningDataModule.setup"} <= set(fast)
+
+
+def test_every_other_hook_of_lightning_and_torch_takes_lightnings_own_way(configure, monkeypatch):
+    tried = []
+
+    def looks(trainer: Trainer) -> bool:
+        (noting,) = (callback for callback in trainer.callbacks if isinstance(callback, Noting))
+        owners = (trainer.lightning_module, trainer.datamodule, trainer.optimizers[0], noting)
+        assert real(trainer)
+        for base, owner in zip(PLACES, owners, strict=True):
+            for name in [name for name in hooks(base) if not plain(base, name)]:
+                with monkeypatch.context() as patch:
+                    write(patch, base, [name])
+                    assert not real(trainer), (base, name)
+                with monkeypatch.context() as patch:
+                    patch.setitem(vars(owner), name, lambda *args: None)
+                    assert not real(trainer), (base, name)
+                tried.append(name)
+        return real(trainer)
+
+    real = fast_loop.is_plain
+    monkeypatch.setattr(fast_loop, "is_plain", looks)
+    train(configure(*SETTINGS, *HOOKS_RUN, "trainer.max_epochs=1"))
+    assert {"configure_gradient_clipping", "zero_grad", "on_before_zero_grad", "transfer_batch_to_device"} <= set(tried)
+
+
+class Clips(MLP):
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
+        NOTED.append("clip")
+
+
+class Skips(MLP):
+    def on_train_batch_start(self, batch, batch_idx):
+        NOTED.append("start")
+        return -1 if (self.current_epoch, batch_idx) == (1, 2) else None
+
+
+class Zeroes(SGD):
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        NOTED.append("zero")
+        super().zero_grad(set_to_none)
+
+
+class Hooked(SGD):
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        self.register_step_pre_hook(lambda *args: NOTED.append("before the step"))
+        self.register_step_post_hook(lambda *args: NOTED.append("after the step"))
+
+
+class Assigned(Callback):
+    def on_train_epoch_start(self, trainer, model) -> None:
+        model.on_after_backward = lambda: NOTED.append("after backward")
+        trainer.optimizers[0].zero_grad = lambda: NOTED.append("zero") or Optimizer.zero_grad(trainer.optimizers[0])
+
+
+class OfTheStrategy(Callback):
+    def on_train_start(self, trainer, model) -> None:
+        backward = trainer.strategy.backward
+        trainer.strategy.backward = lambda *args, **settings: NOTED.append("backward") or backward(*args, **settings)
+
+
+SGD_WORDS = ("optimizer=sgd", "scheduler=none")
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        ("model._target_={}.Clips",),
+        ("model._target_={}.Skips",),
+        (*SGD_WORDS, "optimizer._target_={}.Zeroes"),
+        (*SGD_WORDS, "optimizer._target_={}.Hooked"),
+        ("+callbacks.hook._target_={}.Assigned",),
+        ("+callbacks.hook._target_={}.OfTheStrategy",),
+    ),
+    ids=lambda words: words[-1].split(".")[-1],
+)
+def test_a_hook_of_ones_own_is_called_as_in_lightnings_own_loop(both, words):
+    noted = []
+    for _, calls, steps in both(*(word.format(__name__) for word in words)):
+        noted.append((list(NOTED), list(calls)))
+        assert NOTED and steps == 0
+        NOTED.clear()
+    assert noted[0] == noted[1]
+
+
+def test_an_optimizer_that_takes_a_closure_trains(both):
+    words = ("optimizer=sgd", "optimizer._target_=torch.optim.LBFGS", "~optimizer.momentum", "~optimizer.nesterov")
+    words += ("~optimizer.weight_decay", "~optimizer.fused", "scheduler=none")
+    (_, fast_calls, fast_steps), (_, own_calls, _) = both(*words)
+    assert fast_steps == 0 and fast_calls == own_calls

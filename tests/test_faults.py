@@ -124,9 +124,56 @@ def test_weights_that_turn_nan_after_the_last_loss_never_reach_a_checkpoint(conf
 def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monkeypatch, capsys):
     at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
     assert train(configure(*TINY, "on_nan=skip"))["epochs"] == 2
-    assert "infinite gradients: 1 of" in capsys.readouterr().out
+    assert "infinite gradients: 1 of 22 (5%)." in capsys.readouterr().out
     moments = load_checkpoint(tmp_path / "run" / "last.ckpt")["optimizer_states"][0]["state"]
     assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22
+
+
+def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(configure, tmp_path, monkeypatch):
+    """A batch with an infinite number makes the running variance infinite in the forward pass already."""
+    words = ("model=mlp", *TINY, "trainer.max_epochs=1", "on_nan=skip")
+    real, statistics = Classifier.training_step, []
+
+    def training_step(self, batch, batch_idx):
+        norms = [module for module in self.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+        statistics.append([buffer.clone() for norm in norms for buffer in norm.buffers()])
+        return real(self, (batch[0] * (1e30 if batch_idx == 4 else 1), batch[1]), batch_idx)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    train(configure(*words))
+    assert all(torch.equal(before, after) for before, after in zip(statistics[4], statistics[5], strict=True))
+    assert not all(torch.equal(before, after) for before, after in zip(statistics[3], statistics[4], strict=True))
+    for name in ("best.ckpt", "last.ckpt"):
+        values = load_checkpoint(tmp_path / "run" / name)["state_dict"].values()
+        assert all(value.isfinite().all() for value in values)
+
+
+def test_an_epoch_of_which_every_step_is_left_out_ends_the_run_with_a_sentence(configure, tmp_path, monkeypatch):
+    real = Classifier.training_step
+
+    def training_step(self, *args):
+        return real(self, *args) * (math.nan if self.current_epoch else 1)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    with pytest.raises(UserError, match=r"all 11 steps of epoch 2 gave NaN or infinite gradients and were left out"):
+        train(configure(*TINY, "trainer.max_epochs=3", "on_nan=skip"))
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("on_nan", ("stop", "skip"))
+def test_infinite_statistics_never_reach_a_checkpoint(configure, tmp_path, monkeypatch, on_nan):
+    cfg, real = configure("model=mlp", *TINY, f"on_nan={on_nan}"), Classifier.on_before_optimizer_step
+
+    def on_before_optimizer_step(self, optimizer) -> None:  # after `SkipNaN` has looked at this step
+        if self.trainer.fit_loop.epoch_loop.batch_idx == 10:  # the last of the epoch: a validation follows
+            norm = next(module for module in self.modules() if isinstance(module, torch.nn.BatchNorm1d))
+            norm.running_var.fill_(math.inf)
+        real(self, optimizer)
+
+    monkeypatch.setattr(Classifier, "on_before_optimizer_step", on_before_optimizer_step)
+    with pytest.raises(UserError, match="batch norm's statistics turned NaN or infinite by step 11"):
+        train(cfg)
+    assert not (tmp_path / "run" / "best.ckpt").exists()
 
 
 def rewrite(file: Path, change) -> None:

@@ -44,13 +44,14 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from proj.lock import locked
         from proj.sweep_file import frozen_loader, make_folder
+        from proj.trainer_settings import plain
 
         frozen = frozen_loader(self.loader, self.kept.folder / "conf")
         known = self.kept.known(self.config)
         if known:
             self.loader = frozen
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
-        words = self.kept.about.get("words") or [*own, *arguments]
+        words = [plain(word) for word in self.kept.about.get("words") or [*own, *arguments]]
         overrides = {o.get_key_element(): o for o in OverridesParser.create(self.loader).parse_overrides(words)}
         self.fixed = [o.input_line for o in overrides.values() if not o.is_sweep_override()]
         self.swept = {key: o for key, o in overrides.items() if o.is_sweep_override()}

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from proj.config import trainer_defaults
 from proj.errors import UserError
 from proj.runs import NO_MATTER, flat, read
 from proj.stored import resume_command
@@ -20,17 +21,21 @@ FIXED += ("trainer.sync_batchnorm", "trainer.overfit")
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     """Raises UserError where a setting differs that a run cannot change on its way."""
-    before, now = flat(old, "."), flat(new, ".")
+    defaults = flat({"trainer": trainer_defaults()}, ".")  # of settings that conf/ did not list when the run began
+    before, now = defaults | flat(old, "."), defaults | flat(new, ".")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
-    fixed = FIXED + ("trainer.max_epochs",) * scheduled  # the schedule was laid out for that many
+    length = ("trainer.max_epochs", "trainer.max_steps") if scheduled else ()  # which the schedule was laid out for
+    fixed = FIXED + length
     changes = [
         f"{key}: {before.get(key)} in the run, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(FREE))
     ]
-    if scheduled and changes and all(change.startswith("trainer.max_epochs") for change in changes):
+    if scheduled and changes and all(change.startswith(length) for change in changes):
+        steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]
+        planned = f"{steps} steps" if steps > 0 else f"{epochs} epochs"
         raise UserError(
-            f"{folder} holds a run whose learning rate is scheduled for {before['trainer.max_epochs']} epochs: begin a "
+            f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
             "new run for more, or one with scheduler=none, which can be trained on."
         )
     changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
@@ -93,5 +98,8 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
             f"batch. Continue it with trainer.devices={before['processes']}."
         )
     changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    if now["device"] != "cpu" and not exact:
+        changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
     if changes and rank_zero_only.rank == 0:
         print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")

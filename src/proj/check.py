@@ -1,5 +1,6 @@
 """Refuses a wrong setting in one sentence, before a folder is made or anything heavy is imported."""
 
+import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -11,7 +12,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.errors import UserError, choose, sentences
+from proj import trainer_settings
+from proj.errors import UserError, choose, nearest, sentences
 from proj.system import RESERVED
 
 
@@ -36,6 +38,10 @@ def is_size(value) -> bool:
     return all(type(side) is int and side > 0 for side in sides)
 
 
+def is_list(value, above: float = -math.inf) -> bool:
+    return bool(value) and all(type(one) in (int, float) and one > above for one in value)
+
+
 SIZE = "a number of pixels, such as 64, or [height,width]", is_size
 
 
@@ -53,6 +59,8 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "dataset.batch_size": whole(1),
     "dataset.val_fraction": between(0, 1),
     "dataset.test_fraction": between(0, 1),
+    "dataset.mean": ("a list of numbers, one a channel, such as [0.5]", is_list),
+    "dataset.std": ("a list of numbers above 0, one a channel, such as [0.5]", lambda value: is_list(value, above=0)),
     "dataset.shift": whole(0),
     "dataset.size": SIZE,
     "dataset.channels": ("1 (grey) or 3 (colour)", lambda value: value in (1, 3)),
@@ -76,13 +84,6 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "scheduler.total_iters": STEPS,
     "scheduler.step_size": STEPS,
     "scheduler.T_max": STEPS,
-    "trainer.max_epochs": whole(1),
-    "trainer.log_every_n_steps": whole(1),
-    "trainer.check_val_every_n_epoch": whole(1),
-    "trainer.limit_train_batches": ABOVE_ZERO,
-    "trainer.limit_val_batches": ABOVE_ZERO,
-    "trainer.limit_test_batches": ABOVE_ZERO,
-    "trainer.accumulate_grad_batches": whole(1),
     "sweep_name": (
         "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
         lambda value: bool(re.fullmatch(r"[\w.-]{,79}\w", value)) and not RESERVED.fullmatch(value),
@@ -91,6 +92,7 @@ RANGES: dict[str, tuple[str, Callable]] = {
     "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
 }
 KINDS = dict.fromkeys(("sweep_name", "mode", "on_nan"), str) | {"dataset.size": (int, ListConfig)}
+KINDS |= dict.fromkeys(("dataset.mean", "dataset.std"), ListConfig)
 KINDS |= {key: (int, str) for key, kind in RANGES.items() if kind is STEPS}
 MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
 
@@ -119,6 +121,8 @@ def check(cfg: DictConfig) -> None:
             f"{cfg.dataset.kind} data: use {fitting}."
         )
     check_ranges(cfg)
+    if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
+        raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
 
 
 def check_ranges(cfg: DictConfig) -> None:
@@ -128,6 +132,8 @@ def check_ranges(cfg: DictConfig) -> None:
         kind = KINDS.get(key, (int, float))
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or not holds(value)):
             raise UserError(f"{key}={value} is not {words}.")
+    check_trainer(cfg.trainer)
+    check_callbacks(cfg)
     if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
         choose("monitor", str(cfg.monitor), MONITORS)
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
@@ -137,6 +143,52 @@ def check_ranges(cfg: DictConfig) -> None:
     best = MONITORS.get(cfg.monitor, cfg.mode)
     if cfg.mode != best:
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
+
+
+def check_trainer(trainer: DictConfig) -> None:
+    """Raises UserError for what Lightning's Trainer does not take, and for what the program sets itself."""
+    if trainer.get("_target_") != "lightning.pytorch.Trainer":
+        return  # a class of one's own, with arguments of its own
+    for key, value in trainer.items():
+        if key in trainer_settings.OWN:
+            raise UserError(trainer_settings.refusal(key))
+        if key != "_target_" and key not in trainer_settings.RANGES:
+            raise UserError(f"There is no setting 'trainer.{key}'." + nearest(key, trainer_settings.RANGES))
+        if key != "_target_" and not trainer_settings.RANGES[key][1](value):
+            shown = "null" if value is None else value
+            raise UserError(f"trainer.{key}={shown} is not {trainer_settings.RANGES[key][0]}.")
+    epochs = trainer.max_epochs
+    if epochs in (-1, None) and trainer.get("max_steps", -1) == -1 and not trainer.get("max_time"):
+        shown = "null" if epochs is None else epochs
+        raise UserError(f"trainer.max_epochs={shown} has no end: give trainer.max_steps=… or trainer.max_time=… too.")
+    every = trainer.get("check_val_every_n_epoch")
+    if every and epochs and 0 < epochs < every:
+        raise UserError(
+            f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}: no validation would "
+            f"tell the best checkpoint. Use trainer.check_val_every_n_epoch={epochs} or less."
+        )
+
+
+def check_callbacks(cfg: DictConfig) -> None:
+    """Raises UserError where no callback would keep the best checkpoint, which is what a run is for."""
+    best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
+    if not OmegaConf.is_dict(best) or not best.get("_target_"):
+        raise UserError(
+            "callbacks.best keeps the best checkpoint, which the end of a run measures: leave ~callbacks.best out "
+            "(test=false leaves the test out)."
+        )
+    if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
+        return  # a class of one's own, with arguments of its own
+    for key, value in best.items():
+        if key in trainer_settings.OWN_OF_BEST:
+            raise UserError(f"callbacks.best.{key} is set by this program: {trainer_settings.OWN_OF_BEST[key]}.")
+        if key in ("monitor", "mode") and value != cfg[key]:
+            raise UserError(
+                f"callbacks.best.{key}={'null' if value is None else value}: use {key}={value or cfg[key]}."
+            )
+        words, holds = trainer_settings.RANGES_OF_BEST.get(key, ("", lambda value: True))
+        if not holds(value):
+            raise UserError(f"callbacks.best.{key}={'null' if value is None else value} is not {words}.")
 
 
 @cache
@@ -151,7 +203,11 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
     keys = [override.key_or_group for override in parsed if override.input_line not in groups]
     for key in keys:
+        if key.startswith("trainer."):
+            continue  # `check_trainer` knows all of them
         value = OmegaConf.select(cfg, key)
+        if value is None and RANGES.get(key) is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
+            raise UserError(f"{key}=null is not {STEPS[0]}.")
         if key in RANGES and (type(value) in (int, float) or RANGES[key] is SIZE):
             continue  # `check_ranges` looks at it, and needs no defaults
         default = OmegaConf.select(composed(loader, *groups), key)
@@ -163,7 +219,7 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             fits, words = isinstance(value, ListConfig), f"a list, such as {default}"
         else:
             continue
-        empty_too = key.endswith((".mean", ".std")) or words.startswith("true")  # they may be left open
+        empty_too = key in ("dataset.mean", "dataset.std", "optimizer.fused")  # they may be left open
         if not fits and (value is not None or not empty_too):
             raise UserError(f"{key}={'null' if value is None else value} is not {words}.")
 

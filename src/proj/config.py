@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from proj.errors import UserError, chain
 from proj.processes import agree
 from proj.slurm import slurm_name
 from proj.stored import check_stored
+from proj.trainer_settings import OWN, plain
 
 CONF = Path(__file__).parent / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -111,10 +112,30 @@ def build_within(value):
     return value
 
 
+@cache
+def trainer_defaults() -> dict:
+    """The Trainer's settings as conf/ has them: what a run names that was begun before it was listed there is one of
+    them too."""
+    return OmegaConf.to_container(OmegaConf.load(CONF / "trainer" / "default.yaml"))
+
+
+def complete(cfg: DictConfig) -> None:
+    """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
+    away that were overridden."""
+    with open_dict(cfg):
+        for key in OWN:
+            cfg.trainer.pop(key, None)
+        for key, value in trainer_defaults().items():
+            if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
+                cfg.trainer[key] = value
+        if best := cfg.callbacks.get("best"):
+            best.pop("dirpath", None)
+
+
 def configure(*overrides: str) -> DictConfig:
     """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", list(overrides), return_hydra_config=True)
+        cfg = compose("train", [plain(word) for word in overrides], return_hydra_config=True)
         check(cfg)
     HydraConfig.instance().set_config(cfg)
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
@@ -162,8 +183,9 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):
         stored["dataset"]["download"] = False  # a file does not say where to write
     cfg = OmegaConf.create(literal(stored))
+    complete(cfg)
     OmegaConf.set_struct(cfg, True)
-    for word in overrides:
+    for word in (overrides := [plain(word) for word in overrides]):
         if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
             raise UserError(
                 f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."

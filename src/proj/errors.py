@@ -2,15 +2,18 @@
 
 import difflib
 import errno
+import inspect
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from proj.trainer_settings import OWN, refusal
 
 
 class UserError(Exception):
@@ -34,12 +37,23 @@ def choose(key: str, value: str, options: dict):
 
 
 @contextmanager
-def settings_of(what: str) -> Iterator[None]:
-    """Raises UserError for the errors by which torch refuses an argument."""
+def settings_of(what: str, of: Callable) -> Iterator[None]:
+    """Raises UserError where torch refuses the settings of an optimizer or a scheduler, however it does that."""
+    taken = inspect.signature(getattr(of, "func", of)).parameters
+    given = getattr(of, "keywords", {})
+    foreign = [name for name in given if name not in taken]
+    if foreign and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
+        words = " ".join(f"~{what}.{name}" for name in foreign)
+        raise UserError(
+            f"the {what} does not take its settings: {of.func.__name__} has no {', '.join(foreign)} (without: {words})."
+            + nearest(foreign[0], set(taken) - {"params", what, *given})
+        )
     try:
         yield
-    except (TypeError, ValueError, IndexError) as error:
-        raise UserError(f"{what} does not take its settings: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the {what} does not take its settings: {' '.join(str(error).split())}") from error
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -80,6 +94,8 @@ def explain(error: BaseException) -> str | None:
         return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        if cause.full_key in [f"trainer.{key}" for key in OWN]:
+            return refusal(str(cause.key))
         return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
     text = str(error)
     if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):
@@ -93,6 +109,8 @@ def explain(error: BaseException) -> str | None:
         return " ".join(str(cause).split("\n    full_key")[0].split())
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
+    if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
+        return " ".join(text.split())
     return None
 
 
@@ -113,6 +131,9 @@ def sentences() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+# What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
+ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
+NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
 
 
@@ -139,6 +160,18 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
             raise UserError(
                 f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
                 "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
+            ) from error
+        said = "\n".join(str(link) for link in chain(error))
+        if ONE_EXAMPLE.search(said):
+            larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
+            raise UserError(
+                f"batch norm cannot train on a batch of one example a process: use {larger}a model without batch norm "
+                "(model=mlp model.norm=none)."
+            ) from error
+        if kernel := NOT_DETERMINISTIC.search(said):
+            raise UserError(
+                f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
+                "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
             ) from error
         if lost(error):
             if rank():  # the first process speaks, or is the one that died

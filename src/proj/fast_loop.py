@@ -3,49 +3,104 @@
 Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure:
 more than the whole step of a small network. Here a step calls the hooks that somebody wrote, in Lightning's order, and
 counts as Lightning does: the same weights, curves and checkpoints, to the bit. What is not plain (gradient clipping or
-accumulation, several devices, another loader, a hook around the backward pass) goes Lightning's own way.
+accumulation, several devices, another loader) goes Lightning's own way, and so does a run in which anybody has written
+a hook that is neither called here nor known to be called outside of a step.
 """
 
+import inspect
+import re
+from functools import cache
+
 import lightning.pytorch
+import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch.optim import Optimizer, optimizer
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 
-IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward")
-IN_MODEL = ("on_train_batch_start", "optimizer_step", "optimizer_zero_grad", "backward")
-IN_MODEL += ("lr_scheduler_step",)
-IN_DATA = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+# What somebody may have written without a step's being less plain: what `fast_batch` calls, …
+IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
+IN_MODEL = {"training_step", "on_before_optimizer_step", "on_train_batch_end"}
+IN_OPTIMIZER = {"step", "add_param_group"}
+# … and what Lightning calls outside of a step alone.
+OUTSIDE = re.compile(
+    r"on_(fit|sanity_check|train_start|train_end|train_epoch|validation|test|predict|save|load|exception)\w*"
+    r"|setup|teardown|prepare_data|(train|val|test|predict)_dataloader|(validation|test|predict)_step"
+    r"|configure_(callbacks|model|optimizers)|(load_)?state_dict|load_from_checkpoint|save_hyperparameters"
+)
 
 
-def written(owner: object, hook: str, base: type) -> bool:
-    """Whether `owner` has a `hook` of its own, not the empty one of `base`."""
-    return hook in vars(owner) or getattr(type(owner), hook) is not getattr(base, hook)
+@cache
+def names(base: type) -> frozenset[str]:
+    """The methods of a class of Lightning's or torch's, less the private ones and those of every torch module."""
+    others = dir(torch.nn.Module) if issubclass(base, torch.nn.Module) else ()
+    methods = {name for name in dir(base) if not name.startswith("_") and callable(getattr(base, name))}
+    return frozenset(methods.difference(others))
+
+
+def written(owner: object, base: type) -> set[str]:
+    """The hooks that `owner` has in place of those of `base`: in its class, or assigned to it."""
+    classes = type(owner).__mro__
+    places = (owner, *classes[: classes.index(base)])
+    return {name for place in places for name in names(base).intersection(vars(place))}
+
+
+@cache
+def takes_closure(kind: type) -> bool:
+    """Whether an optimizer needs the forward and backward pass as a function, to call it several times (LBFGS)."""
+    return inspect.signature(kind.step).parameters["closure"].default is not None
+
+
+def steps_plainly(used: Optimizer) -> bool:
+    """Whether an optimizer's step is forward and backward, done once and before it, and then the step itself."""
+    kind, own = type(used), vars(used).get("step")
+    hooks = (used._optimizer_step_pre_hooks, used._optimizer_step_post_hooks)
+    everywhere = (optimizer._global_optimizer_pre_hooks, optimizer._global_optimizer_post_hooks)
+    return (
+        kind.__module__.startswith(("torch.optim.", "proj."))  # which call a closure once, at the beginning
+        and not takes_closure(kind)
+        and not any((*hooks, *everywhere))
+        # A scheduler of torch's wraps the step, to tell that there was one.
+        and (own is None or (hasattr(own, "_wrapped_by_lr_sched") and own.__wrapped__ is kind.step))
+    )
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether a step of this run is forward, backward and the optimizer's step, no hook but the one before that."""
-    model, precision = trainer.lightning_module, trainer.precision_plugin
+    """Whether a step of this run is forward, backward and the optimizer's step, with no hook but those called here."""
+    model, precision, strategy = trainer.lightning_module, trainer.precision_plugin, trainer.strategy
+    automatic = trainer.fit_loop.epoch_loop.automatic_optimization
+    owners = [(model, LightningModule, IN_MODEL), (trainer.datamodule, LightningDataModule, set())]
+    owners += [(one, Optimizer, IN_OPTIMIZER) for one in trainer.optimizers]
+    owners += [(callback, Callback, IN_CALLBACK) for callback in trainer.callbacks]
+    owners += [(one, type(one), set()) for one in (precision, strategy, automatic)]
     return (
         lightning.pytorch.__version__.startswith("2.6.")  # whose order of hooks and counts this follows
         and getattr(type(model), "training_step", None) is Classifier.training_step
-        and type(trainer.strategy) is SingleDeviceStrategy
+        and "training_step" not in vars(model)
+        and model.automatic_optimization
+        and type(strategy) is SingleDeviceStrategy
         and type(precision) in (Precision, MixedPrecision)
         and getattr(precision, "scaler", None) is None
+        and type(automatic) is _AutomaticOptimization
+        and not automatic._skip_backward  # as stochastic weight averaging does in its last epoch
         and type(trainer.profiler) is PassThroughProfiler
         and isinstance(trainer.train_dataloader, Batches)  # whose batches are on the device
         and trainer.accumulate_grad_batches == 1
         and not trainer.gradient_clip_val
         and trainer._val_check_time_interval is None
         and trainer.check_val_every_n_epoch is not None
-        and all(config.interval == "step" and not config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
-        and not any(written(callback, hook, Callback) for callback in trainer.callbacks for hook in IN_STEP)
-        and not any(written(model, hook, LightningModule) for hook in IN_STEP + IN_MODEL + IN_DATA)
-        and not any(written(trainer.datamodule, hook, LightningDataModule) for hook in IN_DATA)
+        and all((config.interval == "step") != config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
+        and len(trainer.optimizers) == 1
+        and all(steps_plainly(one) for one in trainer.optimizers)
+        and all(
+            name in called or OUTSIDE.fullmatch(name) for owner, base, called in owners for name in written(owner, base)
+        )
     )
 
 
@@ -58,8 +113,9 @@ class FastEpochLoop(_TrainingEpochLoop):
         if self.plain:
             (self.batches,) = data_fetcher.iterator._iterator.iterators
             self.optimizer, self.precision = self.trainer.optimizers[0], self.trainer.precision_plugin
+            self.schedulers = [config for config in self.trainer.lr_scheduler_configs if not config.reduce_on_plateau]
         self.starts, self.steps, self.ends = (
-            [getattr(callback, hook) for callback in self.trainer.callbacks if written(callback, hook, Callback)]
+            [getattr(callback, hook) for callback in self.trainer.callbacks if hook in written(callback, Callback)]
             for hook in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
         )
 
@@ -106,7 +162,7 @@ class FastEpochLoop(_TrainingEpochLoop):
         optimizer.step()
         counts.step.increment_completed()
         progress.increment_processed()
-        for config in trainer.lr_scheduler_configs:
+        for config in self.schedulers:
             if (batch_idx + 1) % config.frequency == 0:
                 self.scheduler_progress.increment_ready()
                 config.scheduler.step()

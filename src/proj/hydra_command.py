@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from proj.errors import FULL_ERROR, sentences
+from proj.trainer_settings import plain
 
 
 def quoted(word: str) -> str:
@@ -28,7 +29,7 @@ def quoted(word: str) -> str:
 
 def run_hydra(command: Callable[[], object]) -> None:
     """Run a function of `hydra.main`'s with the command line's settings; errors as `sentences` says."""
-    sys.argv[1:] = [word if word.startswith("-") else quoted(word) for word in sys.argv[1:]]
+    sys.argv[1:] = [word if word.startswith("-") else quoted(plain(word)) for word in sys.argv[1:]]
     sys.path[:0] = [""] * ("" not in sys.path)  # a class of one's own lies here; Python adds it to `python -m` alone
     os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
     warnings.filterwarnings("ignore", "\n'hydra/launcher/.* is validated")  # as is meant

@@ -15,6 +15,7 @@ def quiet_lightning() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()  # they would print each line a second time
         logger.setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # what trainer.profiler=simple has measured
     for message in (
         "Checkpoint directory .* exists",
         ".*treespec.*LeafSpec",
@@ -23,6 +24,7 @@ def quiet_lightning() -> None:
         ".*smaller than the logging",
         ".*dataloader is not resumable",  # it is
         "You requested to overfit but enabled",  # `Batches` does not shuffle then
+        "ReduceLROnPlateau conditioned on metric .* not available",  # yet: no validation has been
         "The `srun` command is available",
     ):
         warnings.filterwarnings("ignore", message)

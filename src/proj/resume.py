@@ -1,4 +1,4 @@
-"""A run that was killed goes on as if it had never stopped, to the last bit.
+"""A run that was killed goes on as if it had never stopped, to the last bit where the device computes so.
 
 Lightning 2.6 alone does not: a resumed epoch shows some examples twice and others never, its metrics forget what came
 before, and dropout draws other numbers. Here a checkpoint is taken at one quiescent point only, the start of a batch,
@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import SpikeDetection
+from lightning.pytorch.callbacks import SpikeDetection, Timer
+from lightning.pytorch.loops.loop import _Loop
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.attributes import Attributes, metric_states, restore_metrics
@@ -93,6 +94,15 @@ def seed_all(seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
+def stopped_early(trainer: Trainer) -> bool:
+    """Whether a callback has ended the training for good, and no limit that can be raised, such as max_steps."""
+    if not trainer.should_stop:
+        return False
+    timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
+    limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
+    return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
+
+
 class Resume(Callback):
     """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. First of the callbacks.
 
@@ -109,7 +119,7 @@ class Resume(Callback):
         self.start: float | None = None
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
-        self.divergence = Divergence(folder) if stop_at_nan else None
+        self.divergence = Divergence(folder, stop_at_nan)
         self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
         self.attributes = Attributes()
 
@@ -123,6 +133,9 @@ class Resume(Callback):
         self._take_signals(trainer)
         self.environment = environment(trainer)
         if self.state:
+            # With max_steps, Lightning 2.6 takes every epoch for one that was broken off, and leaves the next one out.
+            epochs = trainer.fit_loop.epoch_progress.current
+            _Loop.restarting.fset(trainer.fit_loop, epochs.ready != epochs.processed)
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
             if "attributes" in self.state:  # an older version kept none
@@ -151,15 +164,15 @@ class Resume(Callback):
             self._save(trainer, pl_module, batch_idx)
         self._leave(trainer, number)
         seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
-        if self.divergence:
-            self.divergence.step_begins(trainer)
+        self.divergence.step_begins(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
-        if self.divergence:
-            self.divergence.step_ends(trainer, outputs, batch_idx)
+        self.divergence.step_ends(trainer, outputs, batch_idx)
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.divergence and trainer.global_step:
+        if trainer.global_step:
             self.divergence.look(trainer, pl_module)  # the best checkpoint may follow
         seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
 
@@ -210,8 +223,7 @@ class Resume(Callback):
         return bool(due), number
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
-        if self.divergence:
-            self.divergence.look(trainer, pl_module)
+        self.divergence.look(trainer, pl_module)
         carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
         parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
@@ -224,10 +236,15 @@ class Resume(Callback):
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
                 lengths[path.name] = path.stat().st_size
+        finished = batch_idx is None
+        early = finished and stopped_early(trainer)
+        if finished:
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            batch_idx = 0 if early or done == trainer.num_training_batches else done
         self.saving = {
-            "batch": batch_idx or 0,
-            "finished": batch_idx is None,
-            "stopped_early": batch_idx is None and trainer.should_stop,
+            "batch": batch_idx,
+            "finished": finished,
+            "stopped_early": early,
             "lengths": lengths,
             **{name: [part[name] for part in parts] for name in carried},  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
@@ -258,6 +275,10 @@ class Resume(Callback):
             return  # the best checkpoint, which is no place to go on from
         checkpoint["resume"] = self.saving
         if self.saving["finished"]:
+            if self.saving["batch"]:  # the limit came within an epoch, which Lightning has counted as done
+                checkpoint["epoch"] -= 1
+                for counts in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+                    counts.update({name: counts[name] - 1 for name in ("processed", "completed")})
             return
         # Lightning has counted this batch as begun: count it as not begun. The epoch has begun, also at its first
         # batch: its `on_train_epoch_start` has been called, and is not called again.
@@ -284,7 +305,8 @@ class Resume(Callback):
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state, self.state = self.state, None
         self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
-        trainer.fit_loop.restarting = False  # else Lightning leaves out ReduceLROnPlateau at the end of this epoch
+        # Else Lightning leaves out ReduceLROnPlateau at the end of this epoch; its own setter does not, with max_steps.
+        _Loop.restarting.fset(trainer.fit_loop, False)
         trainer.fit_loop.epoch_loop._batches_that_stepped = state["stepped"]
         trainer.callback_metrics.update(state["callback_metrics"])
         restore_metrics(pl_module, state["metrics"][trainer.global_rank])

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from tensorboard.compat.proto.event_pb2 import Event
 
+from proj.config import trainer_defaults
 from proj.errors import UserError
 from proj.lock import is_locked
 
@@ -146,7 +147,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     def read_yaml(name: str) -> dict[str, Any]:
         config = read(folder / name, parse_yaml, ".")
         odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
-        return config | odd  # text, since nan equals nothing and JSON has neither
+        # What conf/ did not list when the run began was at its default.
+        listed = flat({"trainer": trainer_defaults()}, ".") if "trainer._target_" in config else {}
+        return listed | config | odd  # text, since nan equals nothing and JSON has neither
 
     if config := read_yaml("config.yaml"):
         return config

@@ -12,6 +12,7 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
+from proj import trainer_settings
 from proj.config import CONF
 from proj.errors import UserError
 from proj.system import as_command
@@ -21,8 +22,8 @@ FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly m
 
 
 def plain(overrides: list[str]) -> list[str]:
-    """Without what changes no job."""
-    return [word for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
+    """Without what changes no job, each word as it is written today."""
+    return [trainer_settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
 
 
 def chooses_jobs(word: str) -> bool:

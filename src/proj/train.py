@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config import CONF, build, resolved, stored_config
+from proj.config import CONF, build, complete, resolved, stored_config
 from proj.errors import UserError, run_errors, sentences
 from proj.hydra_command import run_hydra
 from proj.processes import die_with_parent, rank
@@ -31,6 +31,7 @@ def train(cfg: DictConfig) -> dict:
     from proj.results import tells_why
 
     cfg = resolved(cfg)
+    complete(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     folder = Path(cfg.output_dir)
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type
@@ -40,6 +41,10 @@ def train(cfg: DictConfig) -> dict:
         )
     with run_errors(folder, cfg.dataset.batch_size):
         folder.mkdir(parents=True, exist_ok=True)
+        if cfg.trainer.fast_dev_run:
+            from proj.fast_dev_run import try_out
+
+            return try_out(folder, cfg)
         if rank():
             return train_in(folder, cfg)
         with locked(folder), tells_why(folder):
@@ -60,6 +65,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     from proj.processes import refuse_missing_devices, take_part
     from proj.results import figures, print_table, read_metrics, write_metrics
     from proj.resume import Resume, newest_checkpoint
+    from proj.run_length import is_done
 
     quiet_lightning()
     keep_freed_memory()
@@ -67,16 +73,13 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     refuse_missing_devices(cfg.trainer)
     config = OmegaConf.to_container(cfg, resolve=True)
     path, state = newest_checkpoint(folder) or (None, None)
-    epochs = cfg.trainer.max_epochs
     if not state:
         refuse_to_start_over(folder)
     else:
         if cfg.trainer.precision == "auto":
             config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
         refuse_changes(state["proj"]["config"], config, folder)
-        if state["resume"]["stopped_early"]:
-            epochs = state["epoch"]
-        metrics = read_metrics(folder) if state["resume"]["finished"] and state["epoch"] >= epochs else None
+        metrics = read_metrics(folder) if is_done(state, cfg.trainer) else None
         asked = {"test/acc": cfg.test, "test/acc_tta": cfg.test and cfg.tta}
         if metrics and all(name in metrics for name, wanted in asked.items() if wanted):
             if rank() == 0:
@@ -103,12 +106,11 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
     trainer = build_trainer(folder, cfg, data, precision, [resume, *skip_nan], environment)
-    trainer.fit_loop.max_epochs = epochs
+    if state and state["resume"]["stopped_early"]:
+        trainer.fit_loop.max_epochs = state["epoch"]
     if trainer.is_global_zero:
-        train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
-        device = trainer.strategy.root_device
-        print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
-        print(f"on {device} in {precision}: {reason}\n{folder}")
+        introduce(cfg, trainer, data, f"{precision}: {reason}")
+        print(folder)
 
     trainer.fit(model, data, ckpt_path=path, weights_only=True)
 
@@ -125,9 +127,16 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if trainer.is_global_zero:
         write_metrics(folder, metrics)
         for callback in skip_nan:
-            print(f"Steps left out because of NaN or infinite gradients: {callback.skipped} of {trainer.global_step}.")
+            print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
     return metrics
+
+
+def introduce(cfg: DictConfig, trainer, data, precision: str) -> None:
+    """Print what is trained, on how many examples, where and in which numbers."""
+    train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
+    print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+    print(f"on {trainer.strategy.root_device} in {precision}")
 
 
 def build_data_and_model(cfg: DictConfig) -> tuple:
@@ -142,9 +151,9 @@ def build_data_and_model(cfg: DictConfig) -> tuple:
         input_shape=data.input_shape,
         num_classes=data.num_classes,
         optimizer=build(cfg.optimizer),
-        scheduler=build(cfg.scheduler),
+        scheduler=build({**cfg.scheduler, "_partial_": True}),
     )
-    model.tta = cfg.tta
+    model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     return data, model
 
 
@@ -154,8 +163,9 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     from proj.checkpoint import AtomicCheckpointIO
     from proj.curves import CURVES
     from proj.dashboard import Curves, hyperparameters
+    from proj.run_length import batches_of_a_run
 
-    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items()}
+    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items() if callback}
     callbacks["best"].dirpath = str(folder.absolute())
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
@@ -174,10 +184,9 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
+    batches = batches_of_a_run(trainer, data)
     # A hundred points a run at least, also where it has few steps.
-    epoch, limit = len(data.train_dataloader()), cfg.trainer.limit_train_batches
-    epoch = min(epoch, limit) if isinstance(limit, int) else max(1, int(epoch * limit))
-    trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, epoch * cfg.trainer.max_epochs // 100))
+    trainer.log_every_n_steps = int(max(1, min(trainer.log_every_n_steps, batches // 100)))
     return trainer
 
 

@@ -137,5 +137,11 @@ class ImageDataModule(InMemoryDataModule):
 
     def normalize(self, images: Tensor) -> Tensor:
         if self._normalize is None or self._normalize.factor.device != images.device:
+            for name, numbers in (("mean", self.mean), ("std", self.std)):
+                if len(numbers) not in (1, images.shape[-1]):
+                    raise UserError(
+                        f"dataset.{name}={list(numbers)} has {len(numbers)} numbers, and the images have "
+                        f"{images.shape[-1]} channel{'s' * (images.shape[-1] > 1)}: give one number a channel."
+                    )
             self._normalize = Normalize(self.mean, self.std).to(images.device)
         return self._normalize(images)

@@ -1,5 +1,6 @@
 """What every classifier shares: the step, the metrics, the optimizer."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -7,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from proj.data.batches import Batches
-from proj.errors import choose, settings_of
+from proj.errors import UserError, choose, settings_of
 
 
 class Tally(Metric):
@@ -75,6 +77,7 @@ class Classifier(LightningModule):
     network: nn.Module
     tta = False  # test with test-time augmentation too
     _window_start = _validation_start = 0.0
+    monitor, mode = "val/acc", "max"  # what ReduceLROnPlateau looks at, and which is better
 
     def __init__(
         self,
@@ -195,28 +198,57 @@ class Classifier(LightningModule):
         self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
-        with settings_of("the optimizer"):
+        # Tried on a few numbers first: some settings are refused at the first step, not before.
+        few = [nn.Parameter(torch.ones(shape, device=self.device)) for shape in ((2, 2), (2,), (2, 2))]
+        with settings_of("optimizer", self.optimizer):
+            trial = self.optimizer(few)
+            trial.step(lambda: _squares(few))
             optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.scheduler is None:
             return optimizer
-        with settings_of("the scheduler"):
-            return {
-                "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": self._schedule(optimizer), "interval": "step"},
-            }
+        with settings_of("scheduler", self.scheduler):
+            scheduler = self._schedule(trial)
+            trial.step(lambda: _squares(few))  # before the scheduler's, as torch wants it
+            scheduler.step(0.0) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
+            scheduler = self._schedule(optimizer)
+        settings = {"scheduler": scheduler, "interval": "step"}
+        if isinstance(scheduler, ReduceLROnPlateau):  # at the end of every epoch that has a validation
+            every = self.trainer.check_val_every_n_epoch or 1
+            settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
+        return {"optimizer": optimizer, "lr_scheduler": settings}
 
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        steps = int(self.trainer.estimated_stepping_batches)
-        settings = {
-            name: max(1, steps // int(value[6:] or 1)) if isinstance(value, str) and value[:5] == "steps" else value
-            for name, value in self.scheduler.keywords.items()
-        }
+    def _schedule(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
+        settings, steps = dict(self.scheduler.keywords), self.trainer.estimated_stepping_batches
+        for name, value in settings.items():
+            if isinstance(value, str) and value[:5] == "steps":
+                if math.isinf(steps):
+                    raise UserError(
+                        f"scheduler.{name}={value} takes a run whose steps are known: give trainer.max_epochs=… or "
+                        "trainer.max_steps=…, or use scheduler=none."
+                    )
+                settings[name] = max(1, int(steps) // int(value[6:] or 1))
         if "max_lr" in settings:  # OneCycleLR would give all groups the same
             first = optimizer.param_groups[0]["lr"]
             settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
-        if settings.get("pct_start", 0) * settings.get("total_steps", 0) == 1:
+        if settings.get("pct_start", 0) * (settings.get("total_steps") or 0) == 1:
             settings["total_steps"] += 1  # OneCycleLR divides by zero where the rise has a single step
-        return self.scheduler.func(optimizer, **settings)
+        if self.scheduler.func is ReduceLROnPlateau:
+            settings.setdefault("mode", self.mode)
+        scheduler = self.scheduler.func(optimizer, **settings)
+        if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:  # it raises at the step after its last
+            raise UserError(
+                f"the scheduler ends after {scheduler.total_steps} steps, and the run has "
+                f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
+                f"trainer.max_steps={scheduler.total_steps}."
+            )
+        return scheduler
+
+
+def _squares(parameters: list[nn.Parameter]) -> Tensor:
+    """A loss with a gradient for each parameter."""
+    loss = torch.stack([parameter.square().sum() for parameter in parameters]).sum()
+    loss.backward()
+    return loss
 
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:

@@ -1,0 +1,48 @@
+"""How long a run is: the batches that its limits leave, and whether it has come to its end."""
+
+from lightning.pytorch import LightningDataModule, Trainer
+from omegaconf import DictConfig
+
+from proj.errors import UserError
+
+
+def is_done(state: dict, trainer: DictConfig) -> bool:
+    """Whether a checkpoint is of a run that has come to its end. trainer: its settings now."""
+    if not state["resume"]["finished"]:
+        return False
+    epochs, before = trainer.max_epochs, state["proj"]["config"]["trainer"]
+    return (
+        state["resume"]["stopped_early"]
+        or (epochs is not None and 0 < epochs <= state["epoch"])
+        or 0 < trainer.max_steps <= state["global_step"]
+        or (trainer.max_time is not None and trainer.max_time == before.get("max_time"))
+    )
+
+
+def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
+    """The number of training batches, infinity where only the time ends the run.
+
+    Raises UserError for a limit that leaves no batch, or no validation.
+    """
+    loaders = {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}
+    for split, loader in loaders.items():
+        there, limit = len(loader()), getattr(trainer, f"limit_{split}_batches")
+        if isinstance(limit, float) and int(there * limit) == 0:
+            word = "overfit_batches" if trainer.overfit_batches and split != "test" else f"limit_{split}_batches"
+            raise UserError(
+                f"trainer.{word}={limit} of {there} {split} batch{'es' * (there > 1)} is none: give a number of "
+                f"batches, such as trainer.{word}=1."
+            )
+        if split == "train":
+            epoch = min(there, limit) if isinstance(limit, int) else int(there * limit)
+    batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
+    if trainer.max_steps > 0:
+        batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)
+    interval = getattr(trainer, "val_check_interval", None)  # Lightning has none where it is a time
+    most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
+    if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
+        raise UserError(
+            f"trainer.val_check_interval={interval} is more than the {most} batches of {whole}: no validation would "
+            f"tell the best checkpoint. Use trainer.val_check_interval={most} or less."
+        )
+    return batches

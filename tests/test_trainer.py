@@ -1,0 +1,228 @@
+"""Every argument of Lightning's Trainer is a word of the command line, and does what Lightning says."""
+
+import inspect
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from omegaconf import OmegaConf
+from test_faults import at_batch
+from test_resume import differences, outcome
+
+from proj.check import check_trainer
+from proj.checkpoint import load_checkpoint
+from proj.config import stored_config, trainer_defaults
+from proj.errors import UserError
+from proj.models import Classifier
+from proj.train import train
+from proj.trainer_settings import OWN, RANGES
+
+PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
+
+
+def test_conf_lists_every_argument_of_the_trainer_but_those_that_the_program_sets():
+    there = {*trainer_defaults(), "max_epochs"} - {"_target_"}
+    assert there == RANGES.keys()
+    assert there | OWN.keys() == inspect.signature(Trainer).parameters.keys() and not there & OWN.keys()
+
+
+@pytest.mark.parametrize(
+    "word",
+    (
+        "trainer.gradient_clip_algorithm=value",
+        "trainer.deterministic=true",
+        "trainer.overfit_batches=2",
+        "trainer.val_check_interval=0.5",
+        "trainer.profiler=simple",
+        "trainer.min_epochs=1",
+        "trainer.max_time={minutes:3}",
+        "+trainer.sync_batchnorm=false",
+        "trainer.limit_train_batches=null",
+    ),
+)
+def test_an_argument_of_the_trainer_takes_no_plus_and_a_run_trains_with_it(configure, word):
+    assert train(configure("trainer.max_epochs=1", "trainer.gradient_clip_val=1", word))["epochs"] == 1
+
+
+@pytest.mark.parametrize("value", (None, "abc", -2, 0, 2.5, {"a": 1}, ["x"], True), ids=str)
+def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, monkeypatch, value):
+    monkeypatch.setattr(Trainer, "fit", lambda *args, **settings: (_ for _ in ()).throw(UserError("it fits")))
+    cfg = configure("trainer.max_epochs=1")
+    for key in RANGES:
+        changed = cfg.copy()
+        OmegaConf.update(changed, f"trainer.{key}", value, merge=False)
+        with pytest.raises(UserError) as error:
+            check_trainer(changed.trainer)
+            train(changed)
+        sentence = str(error.value)
+        assert "\n" not in sentence and (sentence == "it fits" or key in sentence or str(value) in sentence), key
+
+
+@pytest.mark.parametrize("plus", ("", "+", "++"))
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("logger=false", "trainer.logger is set by this program: the curves are in the run's folder"),
+        ("plugins=null", "trainer.plugins is set by this program"),
+        ("default_root_dir=x", "hydra.run.dir=path/to/folder"),
+        ("enable_progress_bar=false", "~callbacks.progress"),
+        ("enable_checkpointing=false", "callbacks.best"),
+        ("max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'max_epochs'?"),
+        ("gradient_clip=3", "There is no setting 'trainer.gradient_clip'. Did you mean 'gradient_clip_val'?"),
+    ),
+)
+def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mistake, plus, word, sentence):
+    assert sentence in mistake("proj.train", f"{plus}trainer.{word}")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("~callbacks.best", "leave ~callbacks.best out"),
+        ("callbacks.best=3", "leave ~callbacks.best out"),
+        ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a name"),
+        ("callbacks.best.monitor=null", "callbacks.best.monitor=null: use monitor=val/acc"),
+        ("callbacks.best.mode=min", "callbacks.best.mode=min: use mode=min"),
+        ("+callbacks.best.save_top_k=0", "save_top_k=0 is not a whole number, 1 or more"),
+        ("+callbacks.best.every_n_train_steps=3", "trainer.val_check_interval="),
+        ("callbacks.best.enable_version_counter=null", "is not true or false"),
+        ("trainer.check_val_every_n_epoch=40", "trainer.check_val_every_n_epoch=30 or less"),
+        ("trainer.max_epochs=-1", "trainer.max_epochs=-1 has no end: give trainer.max_steps"),
+        ("scheduler=step scheduler.step_size=null", "scheduler.step_size=null is not a whole number"),
+        ("optimizer=sgd optimizer.nesterov=null", "optimizer.nesterov=null is not true or false"),
+        ("dataset=digits dataset.mean=abc", "dataset.mean=abc is not a list of numbers"),
+        ("dataset=digits dataset.std=[0]", "dataset.std=[0] is not a list of numbers above 0"),
+    ),
+)
+def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(mistake, words, sentence):
+    assert sentence in mistake("proj.train", *words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("scheduler.total_steps=10", "ends after 10 steps, and the run has 330: use scheduler.total_steps=steps"),
+        ("scheduler.pct_start=0.5 scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr"),
+        ("optimizer._target_=torch.optim.RMSprop", r"RMSprop has no betas, fused \(without: ~optimizer.betas"),
+        ("optimizer.betas=[a,b]", "the optimizer does not take its settings"),
+        ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "takes a run whose steps are known"),
+        ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
+        ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),
+        ("trainer.overfit_batches=0.01", "trainer.overfit_batches=0.01 of 11 train batches is none"),
+        ("trainer.val_check_interval=12", "is more than the 11 batches of an epoch"),
+        ("trainer.check_val_every_n_epoch=null", "should be an integer"),
+        ("trainer.gradient_clip_val=1 optimizer.fused=true trainer.precision=abc", "precision"),
+        ("trainer.strategy=abc", "strategy"),
+        ("trainer.accelerator=abc", "accelerator"),
+        ("model=mlp dataset.batch_size=1", "batch norm cannot train on a batch of one example"),
+        ("dataset=digits dataset.mean=[1,2]", "channel"),
+    ),
+)
+def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_first_step(
+    configure, monkeypatch, words, sentence
+):
+    if "batch_size" not in words:
+        monkeypatch.setattr(Classifier, "training_step", lambda *args: 1 / 0)
+    with pytest.raises(UserError, match=sentence) as error:
+        train(configure(*words.split()))
+    assert "\n" not in str(error.value)
+
+
+def test_fast_dev_run_tries_one_batch_and_leaves_the_run_in_the_folder_as_it_is(configure, tmp_path, capsys):
+    train(configure("trainer.max_epochs=1"))
+    before = {file: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    assert 0 <= train(configure("trainer.fast_dev_run=true"))["val/acc"] <= 1
+    assert "fast_dev_run: 1 batch each of training, validation and test went through" in capsys.readouterr().out
+    assert {file: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+
+def test_fast_dev_run_in_a_new_folder_saves_nothing(configure, tmp_path):
+    train(configure("dataset=digits", "+trainer.fast_dev_run=2", "callbacks=early_stopping"))
+    assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize("steps", (5, 16, 22))
+def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(configure, tmp_path, steps):
+    unbroken = train(configure(*PLAIN, folder=tmp_path / "unbroken"))
+    metrics = train(configure(*PLAIN, f"trainer.max_steps={steps}"))
+    assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == steps
+    assert "val/acc" in metrics and metrics["epochs"] == -(-steps // 11)
+    before = (tmp_path / "run" / "last.ckpt").stat().st_mtime_ns
+    train(configure(*PLAIN, f"trainer.max_steps={steps}"))
+    assert (tmp_path / "run" / "last.ckpt").stat().st_mtime_ns == before  # it is finished
+    more = train(configure(*PLAIN, "trainer.max_steps=33"))
+    assert more["epochs"] == unbroken["epochs"] == 3
+    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
+    assert str(left["optimizer_states"]) == str(right["optimizer_states"])
+    assert left["resume"]["stepped"] == right["resume"]["stepped"] and left["epoch"] == right["epoch"]
+
+
+def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
+    configure, tmp_path, monkeypatch
+):
+    train(configure(*PLAIN, folder=tmp_path / "unbroken"))
+
+    with monkeypatch.context() as patch:
+        at_batch(patch, 1, 4, lambda loss: time.sleep(3) or loss)
+        assert "val/acc" in train(configure(*PLAIN, "trainer.max_time=00:00:00:03"))
+    assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == 16
+    assert train(configure(*PLAIN, "trainer.max_time=00:01:00:00"))["epochs"] == 3
+    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        ("trainer.max_steps=29",),
+        ("trainer.max_steps=22",),
+        ("scheduler=plateau", "+scheduler.cooldown=1", "scheduler.patience=0", "trainer.max_steps=33"),
+        ("scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5"),
+        ("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
+        ("trainer.val_check_interval=3",),
+        ("scheduler=onecycle", "trainer.max_steps=25", "trainer.accumulate_grad_batches=2"),
+    ),
+    ids=" ".join,
+)
+@pytest.mark.parametrize("place", ((1, 0), (1, 10)))
+def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words, place):
+    train(configure(*PLAIN, *words, folder=tmp_path / "unbroken"))
+    with monkeypatch.context() as patch:
+        at_batch(patch, *place, lambda loss: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(configure(*PLAIN, *words))
+    train(configure(*PLAIN, *words))
+    assert differences(outcome(tmp_path / "unbroken"), outcome(tmp_path / "run")) == []
+
+
+def test_plateau_lowers_the_rate_once_the_monitored_metric_no_longer_improves(configure, tmp_path):
+    words = ("optimizer=sgd", "optimizer.lr=1e-6", "scheduler=plateau", "scheduler.patience=1", "trainer.max_epochs=5")
+    for name, more in (("fast", "fast_loop=true"), ("own", "fast_loop=false")):
+        train(configure(*words, more, folder=tmp_path / name))
+        (optimizer,) = load_checkpoint(tmp_path / name / "last.ckpt")["optimizer_states"]
+        assert optimizer["param_groups"][0]["lr"] == pytest.approx(1e-8)
+
+
+def test_a_run_that_was_begun_before_an_argument_was_listed_goes_on(configure, tmp_path):
+    train(configure("trainer.max_epochs=1", "scheduler=none"))
+    folder: Path = tmp_path / "run"
+    old = ("_target_", "accelerator", "devices", "num_nodes", "strategy", "precision", "max_epochs")
+
+    def forget(config: dict) -> None:
+        config["trainer"] = {key: value for key, value in config["trainer"].items() if key in old}
+
+    config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    forget(config)
+    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
+    forget(checkpoint["proj"]["config"])
+    torch.save(checkpoint, folder / "last.ckpt")
+    shutil.copytree(folder, tmp_path / "again")
+    assert train(configure("trainer.max_epochs=2", "scheduler=none"))["epochs"] == 2
+    cfg = stored_config(tmp_path / "again", ["trainer.max_steps=15", "trainer.max_epochs=2"])
+    assert train(cfg)["epochs"] == 2
+    assert load_checkpoint(tmp_path / "again" / "last.ckpt")["global_step"] == 15
