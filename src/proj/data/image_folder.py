@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, draw_parts
+from proj.data.facts import Facts
 from proj.data.images import ImageDataModule
 from proj.data.resized import OnDisk, Resized
 from proj.errors import UserError
@@ -64,12 +65,18 @@ class ImageFolderDataModule(ImageDataModule):
         self.draws = True  # the parts that have no folder
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
+    def take(self, facts: Facts) -> None:
+        super().take(facts)
+        channels, height, width = facts.input_shape
+        self.shape, self.drawings = (height, width, channels), facts.drawings
+
     def load(self) -> None:
         files, targets, part_of, key = self._find()
         self._parts(targets, part_of)  # refuses the classes before all is read
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
-        name = f"{os.path.basename(self.data_dir)}-{'x'.join(map(str, self.shape))}-{folder}.images"
-        images = Resized.from_files(self.cache_dir / name, key, files, self.shape)
+        shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
+        name = f"{os.path.basename(self.data_dir)}-{shape}-{folder}.images"
+        images = Resized.from_files(self.cache_dir / name, key, files, self.shape, self.drawings)
         self._list(images.left_out, files)
         numbers = torch.from_numpy(images.facts[:, 0] >= 0).nonzero().flatten()
         parts = {name: numbers[part] for name, part in self._parts(targets[numbers], part_of[numbers]).items()}

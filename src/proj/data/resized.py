@@ -21,10 +21,10 @@ from proj.errors import UserError
 from proj.lock import alone
 
 
-def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] | str:
+def measured(file: str, shape: tuple[int, int, int], drawings: bool) -> tuple[bytes, list[int]] | str:
     """The bytes of `read_image` with their CRC-32, sums and sums of squares per channel; or why there are none."""
     try:
-        pixels = read_image(file, shape[:2], shape[2])
+        pixels = read_image(file, shape[:2], shape[2], drawings)
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
         return " ".join(why.split()) or type(error).__name__
@@ -52,8 +52,12 @@ class Resized:
         self.left_out = {int(number): why for number, why in json.load(self.file).items()}
 
     @classmethod
-    def from_files(cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> "Resized":
+    def from_files(
+        cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool
+    ) -> "Resized":
         """The images at `path`, made now where they are not there; a process that comes meanwhile waits.
+
+        drawings: whether they are read for a model of drawings; see `fit_image`.
 
         Raises UserError where there is no room for them.
         """
@@ -62,7 +66,7 @@ class Resized:
                 with contextlib.suppress(OSError, ValueError):
                     return cls(path, key, len(files), shape)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write(path, key, files, shape)
+                write(path, key, files, shape, drawings)
                 return cls(path, key, len(files), shape)
         except OSError as error:
             raise UserError(
@@ -78,19 +82,19 @@ class Resized:
         return torch.from_numpy(images)
 
 
-def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> None:
+def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool) -> None:
     """Read and resize all files in as many threads as torch uses, and write what `Resized` reads."""
     facts, left_out = np.full((len(files), 1 + 2 * shape[2]), -1, np.int64), {}
     batch = 1 + min(10**8 // np.prod(shape), 1000)  # what may wait to be written: 100 MB
     threads, temporary = ThreadPoolExecutor(torch.get_num_threads()), path.with_suffix(".tmp")
-    quiet = not sys.stdout.isatty()
+    read, quiet = partial(measured, shape=shape, drawings=drawings), not sys.stdout.isatty()
     try:
         with open(temporary, "wb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
             made = (
                 image
                 for start in range(0, len(files), batch)
-                for image in threads.map(partial(measured, shape=shape), files[start : start + batch])
+                for image in threads.map(read, files[start : start + batch])
             )
             file.write(key.encode())
             for number, image in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
