@@ -57,15 +57,14 @@ def read_table(lines: Iterable[str], name: str) -> list[list[str]]:
     return rows
 
 
-def pieces(head: list[str], separator: str) -> tuple[bool, bool, int]:
+def pieces(head: list[str], separator: str) -> tuple[bool, bool, list[int]]:
     """How well a separator suits the first lines of a file: whether it cuts all into as many pieces, whether the commas
     that it leaves are within numbers, and the number of pieces."""
     rows = [row for row in csv.reader(head, delimiter=separator, skipinitialspace=True) if row]
-    lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or lengths == {1}:
-        return False, False, 0
+    lengths = [len(row) for row in rows]
     commas = [cell.strip() for row in rows for cell in row if "," in cell]
-    return True, bool(commas) and all(map(is_number, commas)), *lengths
+    alike = len(set(lengths)) == 1 and lengths[0] > 1
+    return alike, alike and bool(commas) and all(map(is_number, commas)), lengths[:1]
 
 
 SHOWS = {  # by the decimal mark: numbers that can have no other, such as 0,5 or 1.234,5 or 1.234.567 for the comma
@@ -101,7 +100,8 @@ def with_decimal_points(
 
     places: of columns that hold numbers. names: of all columns. first: what messages call the first row.
     1,234 is what the other numbers of its column show it to be, or where they show nothing, those of all columns.
-    Raises UserError where these leave it open, or 1.234 beside decimal commas.
+    Raises UserError where these leave it open, as they do beside 999, which may have no mark because it is small, and
+    for 1.234 in a file of decimal commas.
     """
     columns = {place: [row[place] for row in rows] for place in places}
     if not any("," in cell for column in columns.values() for cell in column):
@@ -110,12 +110,12 @@ def with_decimal_points(
     everywhere = set().union(*marks.values())
     rows = [[*row] for row in rows]
     for place, column in columns.items():
-        own = marks[place]
+        own, unmarked = marks[place], any(re.fullmatch(r"[-+]?\d+", cell) for cell in column)
         for row, cell in enumerate(column):
             decimal = shown(cell)
             if doubtful := DOUBTFUL.fullmatch(cell):
                 known = own or (everywhere if doubtful[1] == "," or "," in everywhere else {"."})
-                if len(known) != 1 or (doubtful[1] == "." and not own and known == {","}):
+                if len(known) != 1 or (not own and known == {","} and (unmarked or doubtful[1] == ".")):
                     raise UserError(
                         f"row {row + first}, column {names[place]}: {cell!r} can be {cell.replace(',', '.')} or "
                         f"{re.sub('[.,]', '', cell)}; write numbers with a decimal point, and thousands without a mark."

@@ -139,11 +139,30 @@ class ImageFolderDataModule(ImageDataModule):
         return files, torch.tensor(targets), torch.tensor(part_of), key.hexdigest()
 
     def _folders(self) -> dict[str, str]:
-        """The folders of "train", "val" and "test"; {"train": data_dir} if the classes lie right in it."""
-        there = {name.lower(): os.path.join(self.data_dir, name) for name in folders_in(self.data_dir)}
-        found = {part: there[name] for part, names in PARTS.items() for name in names if name in there}
-        found = {part: folder for part, folder in found.items() if folders_in(folder)}
-        return found if "train" in found else {"train": self.data_dir}
+        """The folders of "train", "val" and "test"; {"train": data_dir} if the classes lie right in it.
+
+        Raises UserError where it could be either, or a part has two folders.
+        """
+        found, others = {part: [] for part in PARTS}, []
+        for name in folders_in(self.data_dir):
+            folder = os.path.join(self.data_dir, name)
+            parts = [part for part, names in PARTS.items() if name.lower() in names and folders_in(folder)]
+            (found[parts[0]] if parts else others).append(folder)
+        if not found["train"]:
+            return {"train": self.data_dir}
+        if twice := [folders for folders in found.values() if len(folders) > 1]:
+            raise UserError(f"{' and '.join(twice[0])} are for the same part: put their images into one of them.")
+        others = [folder for folder in others if any(images_in(folder))]
+        train = found["train"][0]
+        if not others:
+            return {part: folders[0] for part, folders in found.items() if folders}
+        loose = any(os.path.dirname(path) == train for path, *_ in images_in(train))
+        if loose and not found["val"] + found["test"]:
+            return {"train": self.data_dir}  # a class that is called train
+        raise UserError(
+            f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
+            f"{train} is the training part, or put its images right into it if it is a class."
+        )
 
     def _parts(self, targets: Tensor, part_of: Tensor) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""
