@@ -16,8 +16,8 @@ too; evaluation_val.json and so on for anything but the plain test.
 
 import json
 import sys
-from collections.abc import Sequence
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
