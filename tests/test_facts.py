@@ -77,8 +77,8 @@ def seen(monkeypatch):
     def seen(function, *words, **more) -> torch.Tensor:
         logits = []
 
-        def load(path, trust=()):
-            model, known = load_model(path)
+        def load(path, trust=TRUST):
+            model, known = load_model(path, TRUST)
             model.register_forward_hook(lambda module, inputs, output: logits.append(output.detach().float().cpu()))
             return model, known
 
@@ -111,18 +111,21 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
     assert torch.equal(one.argmax(1), other.argmax(1))
 
 
+TRUST = ("tiny",)  # whose class reads the tests' CIFAR-10
 MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
 
 
 def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
     """The logits of each file, the same by evaluate, predict and the exported file; how many were inverted."""
-    measured, evaluated = seen(evaluate, path, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words)
-    data = open_data(load_model(path)[1], words.get("dataset", ""), str(folder), everything=True)
+    measured, evaluated = seen(
+        evaluate, path, trust=TRUST, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words
+    )
+    data = open_data(load_model(path, TRUST)[1], words.get("dataset", ""), str(folder), everything=True)
     evaluated = {data.file_of("test", k): logits for k, logits in enumerate(evaluated)}
-    rows, predicted = seen(predict, path, str(folder))
+    rows, predicted = seen(predict, path, str(folder), trust=TRUST)
     assert len(rows) == len(evaluated) == measured["examples"]
     agree(predicted, torch.stack([evaluated[row["input"]] for row in rows]))
-    onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"))
+    onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"), trust=TRUST)
     found = [recipe(onnx, row["input"]) for row in rows]
     agree(predicted, torch.stack([logits for logits, _ in found]))
     assert [name for _, name in found] == [row["class"] for row in rows]
@@ -134,7 +137,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
 def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch, seen, recipe, capsys, dataset, count):
     monkeypatch.setenv("HOME", str(tmp_path))
     path = trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt"
-    names = load_model(path)[1]["class_names"][-4:]
+    names = load_model(path, TRUST)[1]["class_names"][-4:]
     write_raw_images(tmp_path / "raw", names, count, 60 if count < 100 else 300)
     capsys.readouterr()
     compare_images(path, tmp_path / "raw", tmp_path, seen, recipe, dataset="image_folder")
@@ -191,7 +194,9 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     model, known = load_model(path)
     made, predicted = seen(predict, path, str(tmp_path / "new.csv"))
     assert len(made) == count
-    _, evaluated = seen(evaluate, path, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e"))
+    _, evaluated = seen(
+        evaluate, path, trust=TRUST, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e")
+    )
     agree(predicted, evaluated)
     with torch.inference_mode():
         trained = torch.cat([model(split.inputs) for split in open_data(known).splits.values()])
@@ -234,13 +239,13 @@ NEW = ("format", "kind", "drawings")
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_a_checkpoint_from_before_the_facts_has_them_from_its_configuration(trained, dataset):
-    _, known = load_model(trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt")
+    _, known = load_model(trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
     old = {name: value for name, value in known.items() if name not in NEW}
     assert Facts.from_dict(old) == Facts.from_dict(known) and Facts.from_dict(old).drawings == (dataset != "cifar10")
 
 
 def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_them(trained):
-    _, known = load_model(trained("dataset=cifar10", "model=mlp", "trainer.precision=32-true") / "best.ckpt")
+    _, known = load_model(trained("dataset=cifar10", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
     old = {name: value for name, value in known.items() if name not in NEW}
     assert not Facts.from_dict(old | {"mean": [0.1] * 3, "std": [0.3] * 3}).drawings
 
