@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import proj.evaluate
 from proj.checkpoint import load_model
+from proj.data.facts import pair
 from proj.errors import UserError
-from proj.evaluate import evaluate, open_data, pair
+from proj.evaluate import evaluate, open_data
 
 PLAIN = ("dataset=digits", "tta=true")
 

@@ -116,7 +116,7 @@ MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mar
 
 
 def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
-    """The logits of each file, the same by evaluate, predict and the exported file; how many were inverted."""
+    """(The logits of each file, the same by evaluate, predict and the exported file; the number of files)."""
     measured, evaluated = seen(
         evaluate, path, trust=TRUST, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words
     )

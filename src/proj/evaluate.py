@@ -16,7 +16,6 @@ too; evaluation_val.json and so on for anything but the plain test.
 
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -70,32 +69,6 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bo
     return data
 
 
-def same(name: str) -> str:
-    """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
-    """(For each class of the data, `given`, its place among the model's, `known`; the names of those in its order.)
-
-    They are paired by their names; where none is common and there are as many of both, by their order, which is said.
-    Raises UserError where the names agree in part only.
-    """
-    for spelled in (str, same):
-        places = {spelled(name): place for place, name in enumerate(known)}
-        names = [spelled(name) for name in given]
-        if len(places) == len(known) and len(set(names)) == len(names) and places.keys() >= set(names):
-            return [places[name] for name in names], known
-    if set(map(same, given)) & set(map(same, known)) or len(given) != len(known):
-        raise UserError(
-            f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
-            "give the data's classes the model's names."
-        )
-    pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
-    print(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")
-    return list(range(len(known))), given
-
-
 def classify(model, data, known: dict, tta: bool):
     """(Loss and accuracy of the test split, as the end of a training measures them; its (N, classes) logits)."""
     import torch
@@ -137,7 +110,7 @@ def evaluate(
     from proj.atomic_write import write_atomically
     from proj.checkpoint import load_model
     from proj.data.datamodule import Split
-    from proj.data.facts import Facts
+    from proj.data.facts import Facts, pair
 
     model, known = load_model(path, trust)
     facts = Facts.from_dict(known)

@@ -1,5 +1,6 @@
 """What goes into a network: how a picture or a row of a table becomes its input, kept with every checkpoint."""
 
+import unicodedata
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -115,6 +116,32 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
     module, _, name = str((dataset.get("source") or {}).get("_target_")).rpartition(".")
     digits = str(dataset["_target_"]).startswith("proj.data.") and dataset["_target_"].endswith(".DigitsDataModule")
     return digits or (module.startswith("torchvision.") and name in DRAWN)
+
+
+def same(name: str) -> str:
+    """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
+    """(For each class of the data, `given`, its place among the model's, `known`; the names of those in its order.)
+
+    They are paired by their names; where none is common and there are as many of both, by their order, which is said.
+    Raises UserError where the names agree in part only.
+    """
+    for spelled in (str, same):
+        places = {spelled(name): place for place, name in enumerate(known)}
+        names = [spelled(name) for name in given]
+        if len(places) == len(known) and len(set(names)) == len(names) and places.keys() >= set(names):
+            return [places[name] for name in names], known
+    if set(map(same, given)) & set(map(same, known)) or len(given) != len(known):
+        raise UserError(
+            f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
+            "give the data's classes the model's names."
+        )
+    pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
+    print(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")
+    return list(range(len(known))), given
 
 
 class Normalize(nn.Module):
