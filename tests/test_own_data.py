@@ -172,6 +172,55 @@ def test_decimal_commas_beside_semicolons_are_numbers(tmp_path):
     assert data.columns[0]["name"] == "Länge" and 17 < data.columns[0]["mean"] < 23
 
 
+@pytest.mark.parametrize("separator", (";", "\t", ","))
+def test_marks_between_thousands_are_no_decimal_marks(tmp_path, separator):
+    rows = [["price", "y"], *([f"{1000 + i:,}.50" if i % 2 else str(900 + i), "ab"[i % 2]] for i in range(40))]
+    data = table(write_table(tmp_path / "t.csv", rows, separator), "target=y", "batch_size=8")
+    assert data.columns[0]["mean"] == pytest.approx(970, abs=10)
+
+
+def test_a_column_in_doubt_follows_the_others(tmp_path):
+    rows = [["a", "b", "y"], *([f"1,{100 + i}", f"{i},5", "pq"[i % 2]] for i in range(40))]
+    data = table(write_table(tmp_path / "decimal.csv", rows, ";"), "target=y", "batch_size=8")
+    assert 1 < data.columns[0]["mean"] < 2
+    rows = [["a", "b", "y"], *([f"1,{100 + i}", f"{i}.5", "pq"[i % 2]] for i in range(40))]
+    data = table(write_table(tmp_path / "thousands.csv", rows, ";"), "target=y", "batch_size=8")
+    assert 1100 < data.columns[0]["mean"] < 1200
+
+
+@pytest.mark.parametrize(
+    "cells", (("1,234", "999"), ("1,234", "5,678"), ("1.234", "999", "0,5"), ("1,234", "999", "0,5"))
+)
+def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path, cells):
+    other = cells[2] if len(cells) > 2 else "1"
+    rows = [["a", "b", "y"], *([cells[i // 2 % 2], other, "pq"[i % 2]] for i in range(40))]
+    file = write_table(tmp_path / "t.csv", rows, ";")
+    with pytest.raises(
+        UserError, match=r"row 2, column a: '1[.,]234' can be 1.234 or 1234; write numbers with a decimal"
+    ):
+        table(file, "target=y", "batch_size=8")
+
+
+def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_path):
+    rows = [[f"{i},5", f"{i},25", "ab"[i % 2]] for i in range(40)]
+    data = table(write_table(tmp_path / "t.csv", rows, ";"), "target=-1", "batch_size=8")
+    assert data.input_shape == (2,) and all("mean" in column for column in data.columns)
+
+
+def test_words_with_commas_stay_words(tmp_path):
+    rows = [["size", "y"], *([("1,5 l", "2,50", "none")[i % 3], "ab"[i % 2]] for i in range(60))]
+    data = table(write_table(tmp_path / "t.csv", rows, ";"), "target=y", "batch_size=8")
+    assert data.columns[0]["categories"] == ["1,5 l", "2,50"]
+
+
+@pytest.mark.parametrize("word", ("NA", "nan", "null", "?"))
+def test_a_class_may_be_called_what_elsewhere_is_missing(tmp_path, capsys, word):
+    rows = [["a", "country"], *([i, (word, "ZA", "")[i % 3]] for i in range(60))]
+    data = table(write_table(tmp_path / "t.csv", rows), "target=country", "batch_size=8")
+    assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40
+    assert f"taken for classes: {word};" in capsys.readouterr().out
+
+
 def test_rows_without_a_class_are_left_out_and_counted(tmp_path, capsys):
     rows = [["a", "y"], *([i, ("low", "none", "")[i % 3]] for i in range(60))]
     data = table(write_table(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
@@ -281,6 +330,21 @@ def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, 
     assert sizes["train"] == [10 - (not val) * (2 if test else 1) - (not test) * 2] * 3
 
 
+def test_a_class_may_be_called_train(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 8)
+    (folder / "red").rename(folder / "train")
+    data = photos(folder)
+    assert data.class_names == ["blue", "green", "train"]
+    assert sum(len(split.targets) for split in data.splits.values()) == 24
+
+
+def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):
+    folder = write_photos(tmp_path / "in" / "train", 8).parent
+    (folder / "labels").mkdir()
+    (folder / "labels" / "all.json").write_text("{}")
+    assert photos(folder).class_names == ["blue", "green", "red"]
+
+
 def test_a_class_without_a_test_image_has_no_accuracy(configure, tmp_path):
     write_photos(tmp_path / "in" / "train", 4)
     write_photos(tmp_path / "in" / "test", 2, ("red", "blue"))
@@ -369,6 +433,12 @@ def make_folder(folder: Path, kind: str) -> None:
     elif kind == "a class in val alone":
         write_photos(folder / "train", 5, ["red", "blue"])
         write_photos(folder / "val", 5, ["green"])
+    elif kind == "classes beside train":
+        write_photos(folder / "train", 5, ["red", "blue"])
+        write_photos(folder, 5, ["green"])
+    elif kind == "two folders for a part":
+        for name in ("train", "val", "validation"):
+            write_photos(folder / name, 5, ["red", "blue"])
 
 
 @pytest.mark.parametrize(
@@ -383,6 +453,8 @@ def make_folder(folder: Path, kind: str) -> None:
         "a class that cannot be read": "class green has no examples",
         "a rare class": r"class blue has 2 examples \(so do 2 more of 3\), too few",
         "a class in val alone": "val has a class green, which .*train has not",
+        "classes beside train": "in/green is a class beside .*in/train, which holds folders as for a part: move",
+        "two folders for a part": "in/val and .*in/validation are for the same part",
     }.items(),
 )
 def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, kind, sentence):

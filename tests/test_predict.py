@@ -10,6 +10,8 @@ from PIL import Image
 
 import proj.pictures
 from proj.checkpoint import load_model
+from proj.data.facts import Facts
+from proj.data.image_file import read_image
 from proj.errors import UserError
 from proj.evaluate import evaluate, open_data
 from proj.predict import predict, read_tables
@@ -58,7 +60,7 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
     images, probabilities, known = expected(path, 5)
     for k, image in enumerate(images):
         Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
-    rows = predict(path, str(tmp_path))
+    rows = predict(path, str(tmp_path), trust=["tiny"])
     for k, row in enumerate(rows):
         assert row["input"] == str(tmp_path / f"{k}.png")
         assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)
@@ -114,6 +116,26 @@ def test_a_photo_is_not_inverted_and_its_middle_is_taken(photos, tmp_path, capsy
     Image.fromarray(wide).save(tmp_path / "wide.png")
     (row,) = predict(photos, str(tmp_path / "wide.png"), trust=["tiny"])
     assert shares(row) == pytest.approx(rounded(probabilities[0]), abs=2e-6)
+    assert "dark on light" not in capsys.readouterr().out
+
+
+def test_a_light_photo_of_a_dark_folder_is_not_inverted(trained, tmp_path, capsys):
+    noise = np.random.default_rng(0)
+    for name, level, count in (("day", 200, 6), ("night", 8, 30)):
+        (tmp_path / name).mkdir()
+        for k in range(count):
+            Image.fromarray(noise.integers(level, level + 50, (20, 20, 3)).astype(np.uint8)).save(
+                tmp_path / name / f"{k}.png"
+            )
+    words = (f"data_dir={tmp_path}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "dataset.batch_size=4")
+    path = trained("dataset=image_folder", "model=mlp", *words, "trainer.precision=32-true") / "best.ckpt"
+    model, known = load_model(path)
+    assert known["std"][0] > known["mean"][0]  # as of drawings
+    pixels = np.stack([read_image(tmp_path / "day" / f"{k}.png", (8, 8), 3) for k in range(6)])
+    with torch.inference_mode():
+        wanted = model(Facts.from_dict(known).normalizer()(torch.from_numpy(pixels))).softmax(1)
+    for row, right in zip(predict(path, str(tmp_path / "day")), wanted, strict=True):
+        assert shares(row) == pytest.approx(right.tolist(), abs=2e-6)
     assert "dark on light" not in capsys.readouterr().out
 
 
@@ -259,6 +281,30 @@ def test_a_table_without_header_may_have_the_training_tables_other_columns(tmp_p
         (tmp_path / "t.csv").write_text(text)
         (one,) = read_tables([str(tmp_path / "t.csv")], columns)
         assert one[1].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("names", "header", "sentence"),
+    (
+        ("length (cm)|width", "length (mm)|width", r"has no column length \(cm\)"),  # other units
+        ("a|Port", "Port.|port|a", "has no column Port; it has Port., port, a"),  # two that could be meant
+        ("2010|2011", "2010|2012", "has no column 2011"),
+        ("a|b", "a|b|b", "has two columns 'b'"),
+        ("%|$", "%|#", r"has no column \$"),
+    ),
+)
+def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sentence):
+    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in names.split("|")]
+    (tmp_path / "t.csv").write_text(f"{header.replace('|', ',')}\n{','.join('1' for _ in header.split('|'))}\n")
+    with pytest.raises(UserError, match=sentence):
+        list(read_tables([str(tmp_path / "t.csv")], columns))
+
+
+def test_a_column_is_found_by_its_own_name_before_one_of_the_same_letters(tmp_path):
+    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in ("age", "Port no.", "column 2")]
+    (tmp_path / "t.csv").write_text("Age,PORT_NO,,age\n1,2,3,4\n")
+    (one,) = read_tables([str(tmp_path / "t.csv")], columns)
+    assert one[1].tolist() == [4, 2, 3]
 
 
 def test_columns_whose_names_differ_in_their_brackets_are_two(tmp_path):

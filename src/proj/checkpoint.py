@@ -18,6 +18,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from proj.atomic_write import write_atomically
 from proj.config import build
 from proj.data.datamodule import InMemoryDataModule
+from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError
 from proj.stored import check_stored, strangers
 
@@ -34,12 +35,7 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
     """What a checkpoint says about itself, so that `load_model` needs the file alone."""
     return {
         "config": config,
-        "class_names": data.class_names,
-        "input_shape": list(data.input_shape),
-        "mean": getattr(data, "mean", None),
-        "std": getattr(data, "std", None),
-        "columns": data.columns,
-        "data": data.checksum(),
+        **data.facts.to_dict(),
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 
@@ -170,8 +166,11 @@ def load_checkpoint(path: str | Path) -> dict:
         if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
             raise
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
-    if not isinstance(checkpoint, dict) or "proj" not in checkpoint:
+    known = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
+    if not isinstance(known, dict) or not isinstance(known.get("format", 0), int):
         raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
+    if known.get("format", 0) > FORMAT:
+        raise UserError(f"{path} was written by a newer version of proj (format {known['format']}): update proj.")
     return checkpoint
 
 

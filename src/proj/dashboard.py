@@ -68,9 +68,7 @@ class Curves(TensorBoardLogger):
 
 def pixels(x: Tensor, data: LightningDataModule) -> np.ndarray:
     """A batch (B, C, H, W) as it was before the datamodule normalised it: uint8 (B, H, W, 1 or 3)."""
-    mean, std = torch.tensor(getattr(data, "mean", 0.0)), torch.tensor(getattr(data, "std", 1.0))
-    levels = (x.permute(0, 2, 3, 1).cpu().float() * std + mean).mul(255).round().clamp(0, 255).byte()
-    return levels[..., : 3 if levels.shape[3] > 2 else 1].numpy()
+    return data.facts.pixels(x.cpu()).numpy()
 
 
 def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every: int = 1) -> Image.Image:
@@ -118,7 +116,7 @@ class Dashboard(Callback):
         inputs, targets = data.splits["train"]
         index = torch.linspace(0, len(targets) - 1, 16, device=targets.device).long()
         x = data.prepare(inputs, index, None)
-        if len(data.input_shape) == 3:
+        if data.facts.kind == "image":
             images, captions = x, [(data.class_names[target],) for target in targets[index].tolist()]
             moved = data.prepare(inputs, index, torch.Generator(targets.device).manual_seed(0))
             if not torch.equal(x, moved):
@@ -159,7 +157,7 @@ class Dashboard(Callback):
         data, logger, step = trainer.datamodule, trainer.logger, trainer.global_step
         confusion = pl_module.confusion.int().cpu().numpy()
         logger.show("val/confusion", confusion_matrix(confusion, data.class_names), step)
-        if len(data.input_shape) == 3:
+        if data.facts.kind == "image":
             logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
         for label, name in enumerate(data.class_names[:100]):
             right, sure = (y == label).numpy(), probabilities[:, label].numpy()

@@ -37,33 +37,31 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bo
     known: the checkpoint's `contents`. everything: all examples as the test part.
     Raises UserError where the data is missing or does not fit.
     """
-    stored = known["config"]["dataset"]
+    from proj.data.facts import Facts
+
+    facts, stored = Facts.from_dict(known), known["config"]["dataset"]
     chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.").dataset) if dataset else dict(stored)
-    if "mean" in chosen:
-        chosen |= {"mean": known["mean"], "std": known["std"]}
-    if "size" in chosen:  # photos are made to fit
-        chosen["channels"], *chosen["size"] = known["input_shape"]
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
     if "source" in chosen:
         chosen["download"] = bool(data_dir or dataset)  # a file does not say where to write
     data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
+    data.take(facts)
     if download:
         data.prepare_data()
-    names = known["class_names"]
     try:
-        data.load_all(known["columns"], names) if everything else data.setup()
+        data.load_all(facts.columns, facts.class_names) if everything else data.setup()
     except UserError as error:
         if everything or "test_fraction" not in chosen or not Path(data_dir or "").exists():
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
-    if list(data.input_shape) != list(known["input_shape"]) or data.num_classes > len(names):
-        given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, known["input_shape"]))
+    if list(data.input_shape) != list(facts.input_shape):
+        given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, facts.input_shape))
         raise UserError(
             f"the data has inputs of {given} in {data.num_classes} classes, the model takes {taken} and knows "
-            f"{len(names)} classes: choose another dataset."
+            f"{len(facts.class_names)} classes: choose another dataset."
         )
-    if data.columns != known["columns"]:
+    if data.columns != facts.columns:
         raise UserError(
             "the table has other columns or values than the training's: split=all measures all of its rows, "
             "python -m proj.predict takes rows without a class."
@@ -83,7 +81,7 @@ def classify(model, data, known: dict, tta: bool):
     quiet_lightning()
     logits: list[torch.Tensor] = []
     if tta:
-        mirror = known["config"]["dataset"]["flip"]
+        mirror = known["config"]["dataset"].get("flip", getattr(data, "flip", False))
         model.forward = lambda x: augmented_logits(model.network, x, mirror)
     model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(known["config"]["trainer"]["precision"], model.network, "auto")
@@ -112,22 +110,22 @@ def evaluate(
     from proj.atomic_write import write_atomically
     from proj.checkpoint import load_model
     from proj.data.datamodule import Split
+    from proj.data.facts import Facts, pair
 
     model, known = load_model(path, trust)
-    if tta and "flip" not in known["config"]["dataset"]:
+    facts = Facts.from_dict(known)
+    if tta and facts.kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
     data = open_data(known, dataset, data_dir, everything=split == "all")
-    columns, rows = known["class_names"], data.class_names
-    if not dataset and split != "all" and data.checksum() != known["data"]:
+    columns = facts.class_names
+    if not dataset and split != "all" and data.checksum() != facts.data:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
     part = "test" if split == "all" else split
     inputs, y = data.splits[part]
-    if set(rows) <= set(columns):
-        y, rows = torch.tensor([columns.index(name) for name in rows])[y], columns
-    else:
-        print("Note: the dataset's classes have other names than the model's: they are paired in their order.")
+    places, rows = pair(data.class_names, columns)
+    y = torch.tensor(places)[y]
     data.splits["test"] = Split(inputs, y)
     results, logits = classify(model, data, known, tta)
 
@@ -170,9 +168,10 @@ def evaluate(
         "confusion": confusion_picture(confusion.numpy(), rows, columns, f"{metrics['acc']:.2%} of {len(y):,} right"),
         "reliability": reliability_picture(confidence.numpy(), right.numpy(), metrics["calibration_error"]),
     }
-    if mistakes and len(inputs.shape) == 4:
+    if mistakes and facts.kind == "image":
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
-        pictures["mistakes"] = image_grid(inputs[torch.tensor(mistakes)].squeeze(-1).numpy(), lines)
+        images = facts.pixels(data.prepare(inputs, torch.tensor(mistakes), None))
+        pictures["mistakes"] = image_grid(images.squeeze(-1).numpy(), lines)
     with writing(file):
         for kind, picture in pictures.items():
             write_atomically(file.with_name(f"{name}_{kind}.png"), picture)

@@ -27,10 +27,9 @@ from proj.options import run, writing
 
 BATCHES = 1, 2, 7
 TOLERANCE = 1e-4  # of the largest logit
-FACTS = "class_names", "input_shape", "mean", "std", "columns"
 
 
-def some_inputs(known: dict):
+def some_inputs(known: dict, facts):
     """(Seven inputs as a datamodule keeps them, where they are from)."""
     import torch
 
@@ -39,8 +38,8 @@ def some_inputs(known: dict):
     except (UserError, OSError, RuntimeError) as error:
         print(f"The data could not be opened: {error}")
         where, generator = "random inputs", torch.Generator().manual_seed(0)
-        first, *rest = known["input_shape"]
-        if not known["mean"]:
+        first, *rest = facts.input_shape
+        if not facts.mean:
             return torch.randn(max(BATCHES), first, *rest, generator=generator), where
         return torch.randint(256, (max(BATCHES), *rest, first), dtype=torch.uint8, generator=generator), where
 
@@ -62,28 +61,28 @@ def export(
 
     from proj.atomic_write import write_atomically
     from proj.checkpoint import load_model
-    from proj.data.images import Normalize
-    from proj.data.table import Standardize
+    from proj.data.facts import Facts
 
     model, known = load_model(path, trust)
-    columns = known["columns"]
-    if normalize and not known["mean"] and (not columns or any("categories" in column for column in columns)):
+    facts = Facts.from_dict(known)
+    prepare = facts.normalizer()
+    if normalize and not prepare:
         raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")
-    given, source = some_inputs(known)
+    given, source = some_inputs(known, facts)
     network, seen = model.network, given  # what the exported network takes, and what the network does
-    if known["mean"]:
-        prepare = Normalize(known["mean"], known["std"])
+    if facts.mean:
         seen = prepare(given).contiguous()
     elif normalize:
-        prepare = Standardize(columns)
-        given = prepare.undo(seen)
+        given, seen = prepare.undo(seen), seen.clone()
+        given[0], seen[0] = torch.nan, 0.0  # missing numbers are the columns' means
     network, given = (torch.nn.Sequential(prepare, network), given) if normalize else (network, seen)
     kind = f"{given.dtype} (batch, {', '.join(map(str, given.shape[1:]))})".removeprefix("torch.")
-    facts = {"input": kind, "output": "logits"} | {name: json.dumps(known[name]) for name in FACTS}
+    described = {name: json.dumps(value) for name, value in facts.to_dict().items()}
+    described |= {"input": kind, "output": "logits"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own code
         program = torch.export.export(network.eval(), (given[:2],), dynamic_shapes=({0: torch.export.Dim("batch")},))
-        content, exported = (to_onnx if format == "onnx" else to_pt2)(program, facts)
+        content, exported = (to_onnx if format == "onnx" else to_pt2)(program, described)
         difference = max((exported(given[:size]) - model(seen[:size])).abs().max().item() for size in BATCHES)
         largest = model(seen).abs().max().item()
     print(f"on {source}, in batches of 1, 2 and 7: {difference:.1e} off at most, of logits up to {largest:.1f}")

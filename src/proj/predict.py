@@ -46,47 +46,28 @@ def find_files(pattern: str, ending: str = "") -> list[str]:
     return found
 
 
-def read_images(files: list[str], known: dict, invert: str, skipped: list[str]) -> Iterator[tuple]:
+def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Iterator[tuple]:
     """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
     to `skipped`."""
     import torch
-    from PIL import ImageOps
 
-    from proj.data.image_file import border, open_image, resized
-
-    channels, *size = known["input_shape"]
-    if channels not in (1, 3):
-        raise UserError(f"the model takes {channels} channels, and images have 1 or 3.")
-    # Where pixels deviate from their mean by more than the mean, most are black: digits, letters, clothes.
-    drawn = all(std > mean for mean, std in zip(known["mean"], known["std"], strict=True))
-    pad = drawn and "size" not in known["config"]["dataset"]  # else the training has cut photos to their middle
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
-            image = open_image(content, size, channels)
+            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert))
+        except UserError:
+            raise
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
             print(f"skipped {file}: no image ({error})", file=sys.stderr)
             continue
-        inverted = invert == "true" or (invert == "auto" and drawn and border(image).mean() > 127)
-        if inverted:
-            image = ImageOps.autocontrast(ImageOps.invert(image))  # paper is seldom quite white
-        if pad:  # a drawing is not cut off
-            pixels = resized(ImageOps.pad, image, size, color=tuple(map(int, border(image))))
-        else:
-            pixels = resized(ImageOps.fit, image, size)
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
-
-
-def plain(name: str) -> str:
-    """sepal_length for `sepal length (cm)` and `SepalLengthCm` too, without the line."""
-    return re.sub(r"\(.*\)|[\W_]|cm$", "", name.lower())
 
 
 def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
     """(file:row, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
-    from proj.data.csv_file import has_header, read_table
-    from proj.data.table import encode
+    from proj.data.csv_file import find_columns, has_header, named, read_table
+    from proj.data.table import encode_file
 
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
@@ -97,21 +78,20 @@ def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
         rows = read_table(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), file)
-        exact = set(names) <= set(rows[0]) or len(set(map(plain, names))) < len(names)
-        wanted, given = (names, rows[0]) if exact else ([*map(plain, names)], [*map(plain, rows[0])])
-        headed = set(wanted) <= set(given)
+        places = find_columns(names, rows[0])
+        headed = any(place is not None for place in places) or has_header(rows)
         if headed:
-            places = [given.index(name) for name in wanted]
+            header = named(rows[0], file)
+            places = find_columns(names, header)
+            if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+                raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(header)}.")
             rows = [[row[place] for place in places] for row in rows[1:]]
         elif len(rows[0]) > len(names) and all(re.fullmatch(r"column \d+", name) for name in names):
             places = [int(name.split()[1]) for name in names]  # the training's table had no header either
             if max(places) < len(rows[0]):
                 rows = [[row[place] for place in places] for row in rows]
-        elif has_header(rows):
-            missing = [name for name, word in zip(names, wanted, strict=True) if word not in given]
-            raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
         try:
-            inputs = encode(rows, columns, first=1 + headed)
+            inputs = encode_file(rows, columns, first=1 + headed)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
         for place, x in enumerate(inputs, 1 + headed):
@@ -151,22 +131,22 @@ def predict(
 
     from proj.atomic_write import write_atomically
     from proj.checkpoint import load_model
+    from proj.data.facts import Facts
     from proj.data.image_file import open_image
-    from proj.data.images import Normalize
 
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, known = load_model(path, trust)
-    model, names, images, rows, skipped = model.to(device), known["class_names"], known["mean"], [], []
+    facts = Facts.from_dict(known)
+    model, names, images, rows, skipped = model.to(device), facts.class_names, facts.kind == "image", [], []
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
-    prepare = Normalize(known["mean"], known["std"]).to(device) if images else torch.nn.Identity()
-    examples = read_images(files, known, invert, skipped) if images else read_tables(files, known["columns"])
+    examples = read_images(files, facts, invert, skipped) if images else read_tables(files, facts.columns)
     shown: list[tuple] = []
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([one for _, one, _, _ in batch]).to(device)
         with torch.inference_mode():
-            probabilities = model(prepare(x)).softmax(1).cpu()
+            probabilities = model(facts.normalizer().to(device)(x) if images else x).softmax(1).cpu()
         width = max(len(name) for name, *_ in batch)
         for (name, _, content, remark), shares in zip(batch, probabilities.tolist(), strict=True):
             rounded = {label: round(share, 6) for label, share in zip(names, shares, strict=True)}

@@ -1,15 +1,23 @@
 """A table of one's own."""
 
-from collections import Counter
 from pathlib import Path
 from textwrap import shorten
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.csv_file import MISSING, has_header, in_order, read_table
+from proj.data.csv_file import (
+    find_columns,
+    has_header,
+    in_order,
+    is_missing,
+    is_numeric,
+    named,
+    read_table,
+    with_decimal_points,
+)
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
-from proj.data.table import encode, measure
+from proj.data.table import encode, encode_file, measure
 from proj.errors import UserError, nearest
 
 
@@ -19,7 +27,7 @@ class CSVDataModule(InMemoryDataModule):
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; max_categories: see `measure`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`; rows without a class are left out.
+    `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
     """
 
     def __init__(
@@ -43,6 +51,8 @@ class CSVDataModule(InMemoryDataModule):
         rows, first, target, labelled = self._read()
         words = {self._place("categorical", key) for key in self.categorical}
         inputs = set(range(len(self.names))) - {target, *(self._place("drop", key) for key in self.drop)}
+        numeric = [i for i in inputs - words if is_numeric(row[i] for row in rows)]
+        rows = with_decimal_points(rows, numeric, self.names, first)
         labels = [rows[i][target] for i in labelled]
         self.class_names = sorted(set(labels), key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
@@ -69,7 +79,8 @@ class CSVDataModule(InMemoryDataModule):
         """
         rows, first, target, labelled = self._read()
         codes, names = {name: code for code, name in enumerate(class_names)}, [column["name"] for column in columns]
-        missing = [name for name in names if name not in self.names]
+        places = find_columns(names, self.names)
+        missing = [name for name, place in zip(names, places, strict=True) if place is None]
         strange = [rows[i][target] for i in labelled if rows[i][target] not in codes]
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], self.names)
@@ -79,8 +90,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has {what}")
         if not labelled:
             raise UserError(f"{self.file} has no row with a class.")
-        places = [self.names.index(name) for name in names]
-        x = encode([[row[place] for place in places] for row in rows], columns, first)
+        x = encode_file([[row[place] for place in places] for row in rows], columns, first)
         x = x[torch.tensor(labelled)]
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.tensor([codes[rows[i][target]] for i in labelled]))}
@@ -98,12 +108,9 @@ class CSVDataModule(InMemoryDataModule):
                 f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
             ) from error
         first = 2 if isinstance(self.target, str) or has_header(rows) else 1
-        self.names = rows.pop(0) if first == 2 else [""] * len(rows[0])
-        self.names = [name or f"column {place}" for place, name in enumerate(self.names)]
-        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
-            raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
+        self.names = named(rows.pop(0) if first == 2 else [""] * len(rows[0]), str(self.file))
         target = self._place("target", self.target)
-        return rows, first, target, [i for i, row in enumerate(rows) if row[target].lower() not in MISSING - {"none"}]
+        return rows, first, target, [i for i, row in enumerate(rows) if row[target]]
 
     def _place(self, setting: str, key: str | int | None) -> int:
         """The place of a column that a setting names. Raises UserError if there is none."""
@@ -123,5 +130,7 @@ class CSVDataModule(InMemoryDataModule):
         for note, names in notes.items():
             if names:
                 print(shorten(f"{note}: {', '.join(names)}", 200, placeholder=" …"))
+        if words := [name for name in self.class_names if is_missing(name)]:
+            print(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
         if unlabelled:
             print(f"rows left out, without {self.names[self._place('target', self.target)]}: {unlabelled:,}")

@@ -1,6 +1,8 @@
 """What the datamodules share: three splits in memory, one loader factory."""
 
 import zlib
+from collections import Counter
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -8,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from proj.data.batches import Batches
+from proj.data.facts import Facts
 from proj.errors import UserError
 
 
@@ -61,11 +64,15 @@ class InMemoryDataModule(LightningDataModule):
     """Three splits that stay in memory, on the device that trains; images that are too many stay on the disk.
 
     A subclass writes `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
-    network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch.
+    network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch. What else it can say
+    of its inputs, `drawings`, `mean`, `std` and `columns`, is explained in `Facts`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     """
 
     evaluation_batch_size = 1000
+    drawings = False
+    mean: list[float] | None = None
+    std: list[float] | None = None
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -88,6 +95,15 @@ class InMemoryDataModule(LightningDataModule):
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
         self.splits = {"test": Split(together(inputs), torch.cat(targets))}
 
+    def take(self, facts: Facts) -> None:
+        """Before `setup`: make the inputs as those of another training, of a model that is measured on this data."""
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the network takes and gives, once `setup` has been called."""
+        shape, scale = list(self.input_shape), (self.mean, self.std)
+        return Facts(shape, self.class_names, self.drawings, *scale, self.columns, self.checksum())
+
     def file_of(self, split: str, index: int) -> str | None:
         """The file that an example is from, where each has one."""
         return None
@@ -105,6 +121,8 @@ class InMemoryDataModule(LightningDataModule):
         if self.splits:
             return
         self.load()
+        if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
+            raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         if self.batch_size > (size := len(self.splits["train"].targets)):
             raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
 

@@ -13,6 +13,8 @@ class DigitsDataModule(ImageDataModule):
     They have no official test set: `test_fraction` of every class is taken with `split_seed`.
     """
 
+    drawings = True
+
     def __init__(self, test_fraction: float, **settings) -> None:
         super().__init__(**settings)
         self.test_fraction = test_fraction

@@ -30,14 +30,29 @@ def open_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int
     return image.convert(mode)
 
 
-def read_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int) -> np.ndarray:
-    """(height, width, channels) uint8 of an image file: its largest middle part of that shape, resized."""
-    return resized(ImageOps.fit, open_image(file, size, channels), size)
+def fit_image(
+    image: Image.Image, size: tuple[int, int], drawing: bool = False, invert: bool | None = None
+) -> tuple[np.ndarray, bool]:
+    """((height, width, channels) uint8 of an image, whether it was inverted).
+
+    drawing: for a model of light drawings on black. Nothing of the image is cut off: it is padded with the colour of
+        its border. For any other model it is its largest middle part of that shape.
+    invert: None inverts a drawing with a light border.
+    """
+    inverted = (drawing and bool(border(image).mean() > 127)) if invert is None else invert
+    if inverted:
+        image = ImageOps.autocontrast(ImageOps.invert(image))  # paper is seldom quite white
+    height, width = size
+    if drawing:
+        image = ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, color=tuple(map(int, border(image))))
+    else:
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+    return np.array(image).reshape(height, width, -1), inverted
 
 
-def resized(how, image: Image.Image, size: tuple[int, int], **settings) -> np.ndarray:
-    """(height, width, channels) uint8 of an image; how: ImageOps.fit cuts what is too wide or high, pad adds to it."""
-    return np.array(how(image, size[::-1], Image.Resampling.BICUBIC, **settings)).reshape(*size, len(image.getbands()))
+def read_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int, drawing: bool = False) -> np.ndarray:
+    """(height, width, channels) uint8 of an image file; see `open_image` and `fit_image`."""
+    return fit_image(open_image(file, size, channels), size, drawing)[0]
 
 
 def border(image: Image.Image) -> np.ndarray:

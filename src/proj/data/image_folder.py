@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, draw_parts
+from proj.data.facts import Facts
 from proj.data.images import ImageDataModule
 from proj.data.resized import OnDisk, Resized
 from proj.errors import UserError
@@ -86,12 +87,18 @@ class ImageFolderDataModule(ImageDataModule):
         self.draws = True  # the parts that have no folder
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
+    def take(self, facts: Facts) -> None:
+        super().take(facts)
+        channels, height, width = facts.input_shape
+        self.shape, self.drawings = (height, width, channels), facts.drawings
+
     def load(self) -> None:
         files, targets, part_of, key = self._find()
         self._parts(targets, part_of)  # refuses the classes before all is read
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
-        name = f"{file_name(os.path.basename(self.data_dir), 25)}-{'x'.join(map(str, self.shape))}-{folder}.images"
-        images = Resized.from_files(self.cache_dir / name, key, files, self.shape)
+        shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
+        name = f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
+        images = Resized.from_files(self.cache_dir / name, key, files, self.shape, self.drawings)
         self._list(images.left_out, files)
         numbers = torch.from_numpy(images.facts[:, 0] >= 0).nonzero().flatten()
         parts = {name: numbers[part] for name, part in self._parts(targets[numbers], part_of[numbers]).items()}
@@ -154,11 +161,30 @@ class ImageFolderDataModule(ImageDataModule):
         return files, torch.tensor(targets), torch.tensor(part_of), key.hexdigest()
 
     def _folders(self) -> dict[str, str]:
-        """The folders of "train", "val" and "test"; {"train": data_dir} if the classes lie right in it."""
-        there = {name.lower(): os.path.join(self.data_dir, name) for name in folders_in(self.data_dir)}
-        found = {part: there[name] for part, names in PARTS.items() for name in names if name in there}
-        found = {part: folder for part, folder in found.items() if folders_in(folder)}
-        return found if "train" in found else {"train": self.data_dir}
+        """The folders of "train", "val" and "test"; {"train": data_dir} if the classes lie right in it.
+
+        Raises UserError where it could be either, or a part has two folders.
+        """
+        found, others = {part: [] for part in PARTS}, []
+        for name in folders_in(self.data_dir):
+            folder = os.path.join(self.data_dir, name)
+            parts = [part for part, names in PARTS.items() if name.lower() in names and folders_in(folder)]
+            (found[parts[0]] if parts else others).append(folder)
+        if not found["train"]:
+            return {"train": self.data_dir}
+        if twice := [folders for folders in found.values() if len(folders) > 1]:
+            raise UserError(f"{' and '.join(twice[0])} are for the same part: put their images into one of them.")
+        others = [folder for folder in others if any(images_in(folder))]
+        train = found["train"][0]
+        if not others:
+            return {part: folders[0] for part, folders in found.items() if folders}
+        loose = any(os.path.dirname(path) == train for path, *_ in images_in(train))
+        if loose and not found["val"] + found["test"]:
+            return {"train": self.data_dir}  # a class that is called train
+        raise UserError(
+            f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
+            f"{train} is the training part, or put its images right into it if it is a class."
+        )
 
     def _parts(self, targets: Tensor, part_of: Tensor) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""

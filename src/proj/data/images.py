@@ -1,10 +1,11 @@
 """Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from proj.data.batches import counter_seed
+from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split, stratified
+from proj.data.facts import Facts, Normalize
 from proj.errors import UserError
 
 
@@ -44,25 +45,10 @@ def crop_and_flip(
     return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-class Normalize(nn.Module):
-    """uint8 (B, H, W, C) pixels -> float32 (B, C, H, W), channels last in memory.
-
-    mean, std: one number a channel, of pixels in 0..1.
-    """
-
-    def __init__(self, mean: list[float], std: list[float]) -> None:
-        super().__init__()
-        mean, std = torch.tensor(mean), torch.tensor(std)
-        self.register_buffer("factor", 1 / (255 * std))
-        self.register_buffer("offset", -mean / std)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images.float().mul_(self.factor).add_(self.offset).permute(0, 3, 1, 2)
-
-
 class ImageDataModule(InMemoryDataModule):
     """Images as uint8 (N, H, W, C) in memory; batches are (B, C, H, W) float32, normalised per channel.
 
+    drawings: a subclass of light drawings on black, such as MNIST's, says True; see `Facts`.
     mean, std: one number a channel, of pixels in 0..1; None measures them on the training images.
     shift: each training image is moved by up to this many pixels, anew in every epoch.
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
@@ -85,6 +71,19 @@ class ImageDataModule(InMemoryDataModule):
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
         self._normalize: Normalize | None = None
         self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
+
+    def take(self, facts: Facts) -> None:
+        if not facts.mean:
+            raise UserError("the model does not take images as this dataset has them: choose another dataset.")
+        self.mean, self.std = facts.mean, facts.std
+
+    def train_dataloader(self) -> Batches:
+        if self.shift >= (smallest := min(self.input_shape[1:])):
+            raise UserError(
+                f"dataset.shift={self.shift} moves images of {'×'.join(map(str, self.input_shape[1:]))} pixels out of "
+                f"themselves: choose dataset.shift={smallest - 1} or less."
+            )
+        return super().train_dataloader()
 
     def set_splits(self, train: Split, test: Split, class_names: list[str]) -> None:
         """Take the validation part out of the training set, and the normalisation from what is left."""

@@ -27,10 +27,10 @@ FORMAT = 2  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
 
 
-def measured(file: str, shape: tuple[int, int, int]) -> tuple[bytes, list[int]] | str:
+def measured(file: str, shape: tuple[int, int, int], drawings: bool) -> tuple[bytes, list[int]] | str:
     """The bytes of `read_image` with their CRC-32, sums and sums of squares per channel; or why there are none."""
     try:
-        pixels = read_image(file, shape[:2], shape[2])
+        pixels = read_image(file, shape[:2], shape[2], drawings)
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
         return " ".join(why.split()) or type(error).__name__
@@ -46,10 +46,12 @@ class Resized:
     They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
     """
 
-    def __init__(self, path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool = False
+    ) -> None:
         """Raises OSError if there is no file, ValueError if it has another key or is damaged, which its text says."""
         header = HEADER.format(FORMAT, key).encode()
-        self.path, self.files, self.shape = path, files, shape
+        self.path, self.files, self.shape, self.drawings = path, files, shape, drawings
         self.start, self.bytes = len(header), int(np.prod(shape))
         self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
         try:
@@ -76,23 +78,27 @@ class Resized:
         self.left_out = {int(number): why for number, why in json.loads(left_out).items()}
 
     @classmethod
-    def from_files(cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> "Resized":
+    def from_files(
+        cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool
+    ) -> "Resized":
         """The images at `path`, made now where they are not there; a process that comes meanwhile waits.
+
+        drawings: whether they are read for a model of drawings; see `fit_image`.
 
         Raises UserError where there is no room for them.
         """
         try:
             with alone(path.with_suffix(".lock")):
                 try:
-                    return cls(path, key, files, shape)
+                    return cls(path, key, files, shape, drawings)
                 except OSError:
                     pass
                 except ValueError as error:
                     if str(error):
                         print(f"{error} It is made anew.")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write(path, key, files, shape)
-                return cls(path, key, files, shape)
+                write(path, key, files, shape, drawings)
+                return cls(path, key, files, shape, drawings)
         except OSError as error:
             raise UserError(
                 f"{path}, {len(files) * np.prod(shape) / 1e6:,.0f} MB of resized images, could not be written "
@@ -117,7 +123,7 @@ class Resized:
 
     def _mend(self, number: int) -> bytes:
         """Make an image from its file again, put it in its place, and return its bytes."""
-        made = measured(self.files[number], self.shape)
+        made = measured(self.files[number], self.shape, self.drawings)
         if isinstance(made, str) or made[1] != self.facts[number].tolist():
             raise UserError(
                 f"{self.path} is damaged, and {self.files[number]} is not as it was: delete {self.path} and run again."
@@ -129,11 +135,12 @@ class Resized:
         return made[0]
 
 
-def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -> None:
+def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool) -> None:
     """Read and resize all files in as many threads as torch uses, and write what `Resized` reads."""
     facts, left_out = np.full((len(files), 1 + 2 * shape[2]), -1, np.int64), {}
     batch = 1 + min(10**8 // np.prod(shape), 1000)  # what may wait to be written: 100 MB
     threads, quiet = ThreadPoolExecutor(torch.get_num_threads()), not sys.stdout.isatty()
+    read = partial(measured, shape=shape, drawings=drawings)
     remove_unfinished(path.parent, path.name)
     try:
         with whole_file(path) as file, warnings.catch_warnings():
@@ -141,7 +148,7 @@ def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int]) -
             made = (
                 image
                 for start in range(0, len(files), batch)
-                for image in threads.map(partial(measured, shape=shape), files[start : start + batch])
+                for image in threads.map(read, files[start : start + batch])
             )
             file.write(HEADER.format(FORMAT, key).encode())
             for number, image in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):

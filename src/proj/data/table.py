@@ -3,9 +3,9 @@
 from collections import Counter
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from proj.data.csv_file import in_order, is_missing, number
+from proj.data.csv_file import in_order, is_missing, number, with_decimal_points
 from proj.errors import UserError
 
 
@@ -45,19 +45,11 @@ def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor
     return encoded
 
 
-class Standardize(nn.Module):
-    """(B, F) numbers as they are -> what `encode` makes of them; `undo` goes back. For columns of numbers alone."""
-
-    def __init__(self, columns: list[dict]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor([column["mean"] for column in columns]))
-        self.register_buffer("std", torch.tensor([column["std"] for column in columns]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-    def undo(self, x: Tensor) -> Tensor:
-        return x * self.std + self.mean
+def encode_file(rows: list[list[str]], columns: list[dict], first: int) -> Tensor:
+    """`encode` for rows of a file, whose numbers may have decimal commas; see `with_decimal_points`."""
+    numeric = [place for place, column in enumerate(columns[: len(rows[0]) if rows else 0]) if "mean" in column]
+    rows = with_decimal_points(rows, numeric, [column["name"] for column in columns], first)
+    return encode(rows, columns, first)
 
 
 def measure(name: str, texts: list[str], words: bool, most: int) -> dict:

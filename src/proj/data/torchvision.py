@@ -54,8 +54,11 @@ class TorchvisionDataModule(ImageDataModule):
                 ) from error
 
     def load(self) -> None:
+        from torchvision.datasets import MNIST  # seconds, unless the source is torchvision's too
+
         train, test = self._train or self._open(train=True), self._open(train=False)
         self._train = None
+        self.drawings = isinstance(train, MNIST)  # its subclasses are Fashion-MNIST, KMNIST, EMNIST and QMNIST
         self.set_splits(self._split(train), self._split(test), [str(name) for name in train.classes])
 
     def _open(self, train: bool, download: bool = False):

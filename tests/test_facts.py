@@ -1,0 +1,290 @@
+"""What goes into a network is the same in training, evaluate, predict and the exported file."""
+
+import csv
+import functools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+import proj.checkpoint
+import proj.config
+from proj.checkpoint import load_checkpoint, load_model
+from proj.data.facts import FORMAT, Facts, Standardize
+from proj.data.table import encode
+from proj.errors import UserError
+from proj.evaluate import evaluate, open_data
+from proj.export import export
+from proj.predict import predict
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+RECIPE = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
+FORMATS = {  # of each mode, and what it is saved with
+    "L": ("png", "jpg", "bmp", "tif"),
+    "RGB": ("png", "jpg", "webp", "bmp"),
+    "RGBA": ("png", "webp"),
+    "P": ("png", "gif"),
+    "LA": ("png",),
+    "I;16": ("png", "tif"),
+    "CMYK": ("jpg", "tif"),
+    "1": ("png",),
+    "F": ("tif",),
+}
+
+
+def write_raw_images(folder: Path, names: list[str], count: int, largest: int) -> None:
+    """Blots on noise, dark on light or light on dark, of many sizes, modes, formats and orientations."""
+    random = np.random.default_rng(count)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        height, width = random.integers(3, largest, 2)
+        if number % 10 == 0:
+            height, width = height * 8, width  # a large or a long one
+        dark, light = sorted(random.integers(0, 256, (2, 3)).tolist(), key=sum)
+        pixels = np.zeros((height, width, 3)) + (light if number % 3 else dark)
+        top, left = height // 4, width // 4
+        pixels[top : top * 3, left : left * 3] = dark if number % 3 else light
+        pixels += random.normal(0, 12, pixels.shape)
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        mode = list(FORMATS)[number % len(FORMATS)]
+        if mode == "I;16":
+            image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+        elif mode == "F":
+            image = Image.fromarray(np.asarray(image.convert("L")).astype(np.float32) / 255)
+        elif mode in ("RGBA", "LA"):
+            image = image.convert(mode)
+            alpha = (random.random((height, width)) * 300).clip(0, 255).astype(np.uint8)
+            image.putalpha(Image.fromarray(alpha))
+        else:
+            image = image.convert(mode)
+        exif = Image.Exif()
+        exif[0x0112] = int(random.integers(1, 9))
+        ending = FORMATS[mode][number // len(FORMATS) % len(FORMATS[mode])]
+        settings = {"exif": exif} if ending in ("png", "jpg", "webp", "tif") else {}
+        image.save(folder / names[number % len(names)] / f"{number}.{ending}", **settings)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """seen(function, *words) -> the logits that a network gives in it, by their order."""
+
+    def seen(function, *words, **more) -> torch.Tensor:
+        logits = []
+
+        def load(path, trust=TRUST):
+            model, known = load_model(path, TRUST)
+            model.register_forward_hook(lambda module, inputs, output: logits.append(output.detach().float().cpu()))
+            return model, known
+
+        with monkeypatch.context() as patch:
+            patch.setattr(proj.checkpoint, "load_model", load)
+            result = function(*words, **more)
+        return result, torch.cat(logits)
+
+    return seen
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """recipe(onnx file, image file) -> (logits, class) as the README's lines find them."""
+    session = functools.cache(onnxruntime.InferenceSession)
+
+    def recipe(onnx: Path, file: str) -> tuple[torch.Tensor, str]:
+        printed = []
+        lines = RECIPE.replace("onnxruntime.InferenceSession(", "open_session(")
+        lines = lines.replace('"best.onnx"', repr(str(onnx))).replace('"cat.png"', repr(str(file)))
+        names = {"open_session": session, "print": printed.append}
+        exec(lines, names)
+        return torch.from_numpy(names["logits"][0]), printed[0]
+
+    return recipe
+
+
+def agree(one: torch.Tensor, other: torch.Tensor) -> None:
+    assert one.shape == other.shape and (one - other).abs().max() < 1e-4
+    assert torch.equal(one.argmax(1), other.argmax(1))
+
+
+TRUST = ("tiny",)  # whose class reads the tests' CIFAR-10
+MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
+
+
+def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
+    """(The logits of each file, the same by evaluate, predict and the exported file; the number of files)."""
+    measured, evaluated = seen(
+        evaluate, path, trust=TRUST, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words
+    )
+    data = open_data(load_model(path, TRUST)[1], words.get("dataset", ""), str(folder), everything=True)
+    evaluated = {data.file_of("test", k): logits for k, logits in enumerate(evaluated)}
+    rows, predicted = seen(predict, path, str(folder), trust=TRUST)
+    assert len(rows) == len(evaluated) == measured["examples"]
+    agree(predicted, torch.stack([evaluated[row["input"]] for row in rows]))
+    onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"), trust=TRUST)
+    found = [recipe(onnx, row["input"]) for row in rows]
+    agree(predicted, torch.stack([logits for logits, _ in found]))
+    assert [name for _, name in found] == [row["class"] for row in rows]
+    return evaluated, len(rows)
+
+
+@MANY
+@pytest.mark.parametrize("dataset", ("digits", "mnist", "fashion_mnist", "cifar10"))
+def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch, seen, recipe, capsys, dataset, count):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt"
+    names = load_model(path, TRUST)[1]["class_names"][-4:]
+    write_raw_images(tmp_path / "raw", names, count, 60 if count < 100 else 300)
+    capsys.readouterr()
+    compare_images(path, tmp_path / "raw", tmp_path, seen, recipe, dataset="image_folder")
+    inverted = capsys.readouterr().out.count("(dark on light: inverted)")
+    assert (inverted == 0) == (dataset == "cifar10") and inverted < count
+
+
+@MANY
+@pytest.mark.parametrize(
+    "words", (("dataset.channels=3", "dataset.size=[12,16]"), ("dataset.channels=1", "dataset.size=16"))
+)
+def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_path, seen, recipe, words, count):
+    from proj.train import train
+
+    write_raw_images(tmp_path / "raw", ["left", "right"], count, 60 if count < 100 else 300)
+    words += (f"data_dir={tmp_path}/raw", f"dataset.cache_dir={tmp_path}/cache", "dataset.batch_size=16", "model=mlp")
+    train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", "trainer.precision=32-true"))
+    path = tmp_path / "run" / "best.ckpt"
+    model, known = load_model(path)
+    found, examples = compare_images(path, tmp_path / "raw", tmp_path, seen, recipe)
+    data, trained = open_data(known), {}
+    with torch.inference_mode():
+        for split in ("train", "val", "test"):
+            logits = torch.cat([model(x) for x, _ in data._loader(split)])
+            trained |= {data.file_of(split, k): each for k, each in enumerate(logits)}
+    assert len(trained) == examples == count
+    agree(torch.stack([trained[file] for file in found]), torch.stack([*found.values()]))
+
+
+@MANY
+@pytest.mark.parametrize("words", (True, False))
+def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words, count):
+    """Numbers small and large, missing ones, words."""
+    from proj.train import train
+
+    random = np.random.default_rng(0)
+    names = ["age", "time", "port", "rate", "lived"] if words else ["age", "time", "rate", "lived"]
+    rows = []
+    for k in range(count):
+        cells = {
+            "age": random.choice(["", "NA", f"{random.normal(40, 12):.1f}", f"{random.normal(40, 12):.3e}"]),
+            "time": f"{1.7e9 + random.integers(0, 5000)}",
+            "port": random.choice(["C", "Q", "S", "?"]),
+            "rate": f"{random.normal(0, 1e-6):.3g}",
+            "lived": ("no", "yes")[k % 2],
+        }
+        rows.append([cells[name] for name in names])
+    for file, order in (("t.csv", [*range(len(names))]), ("new.csv", [*range(len(names))][::-1])):
+        with open(tmp_path / file, "w", newline="") as lines:
+            csv.writer(lines).writerows([row[place] for place in order] for row in [names, *rows])
+    settings = ("dataset.target=lived", f"data_dir={tmp_path}/t.csv", "dataset.batch_size=8", "trainer.max_epochs=2")
+    train(configure("dataset=csv", *settings, "trainer.precision=32-true"))
+    path = tmp_path / "run" / "best.ckpt"
+    model, known = load_model(path)
+    made, predicted = seen(predict, path, str(tmp_path / "new.csv"))
+    assert len(made) == count
+    _, evaluated = seen(
+        evaluate, path, trust=TRUST, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e")
+    )
+    agree(predicted, evaluated)
+    with torch.inference_mode():
+        trained = torch.cat([model(split.inputs) for split in open_data(known).splits.values()])
+    given, found = ({tuple(row.round(decimals=3).tolist()) for row in logits} for logits in (trained, predicted))
+    assert len(given ^ found) < count / 20  # but for those that are rounded up in one of them and down in the other
+    onnx = export(path, normalize=not words, output=str(tmp_path / "best.onnx"))
+    session = onnxruntime.InferenceSession(onnx)
+    columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
+    cells = [[row[names.index(column["name"])] for column in columns] for row in rows]
+    if words:  # as the README says how
+        x = encode(cells, columns).numpy()
+    else:
+        kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.get_inputs()[0].type]
+        x = np.array([[float(cell) if cell not in ("", "NA") else np.nan for cell in row] for row in cells], kind)
+    agree(torch.from_numpy(session.run(None, {"input": x})[0]), predicted)
+
+
+def test_iris_rows_are_the_same_input_everywhere(trained, tmp_path, seen):
+    path = trained() / "best.ckpt"
+    model, known = load_model(path)
+    inputs = torch.cat([split.inputs for split in open_data(known).splits.values()])
+    raw = Standardize(known["columns"]).undo(inputs)
+    (tmp_path / "iris.csv").write_text("\n".join(",".join(f"{value:.1f}" for value in row) for row in raw.tolist()))
+    _, predicted = seen(predict, path, str(tmp_path / "iris.csv"))
+    agree(predicted, model(inputs).detach())
+    onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"))
+    agree(torch.from_numpy(onnxruntime.InferenceSession(onnx).run(None, {"input": raw.numpy()})[0]), predicted)
+
+
+def test_a_checkpoint_carries_the_facts_of_its_datamodule(trained):
+    _, known = load_model(trained("dataset=digits", "tta=true") / "best.ckpt")
+    facts, data = Facts.from_dict(known), open_data(known)
+    assert facts == data.facts and facts.kind == "image" and facts.drawings and known["format"] == FORMAT
+    assert not Facts.from_dict(load_model(trained() / "best.ckpt")[1]).drawings
+
+
+SOURCES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "digits": None}
+NEW = ("format", "kind", "drawings")
+
+
+@pytest.mark.parametrize("dataset", SOURCES)
+def test_a_checkpoint_from_before_the_facts_has_them_from_its_configuration(trained, dataset):
+    _, known = load_model(trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
+    old = {name: value for name, value in known.items() if name not in NEW}
+    assert Facts.from_dict(old) == Facts.from_dict(known) and Facts.from_dict(old).drawings == (dataset != "cifar10")
+
+
+def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_them(trained):
+    _, known = load_model(trained("dataset=cifar10", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
+    old = {name: value for name, value in known.items() if name not in NEW}
+    assert not Facts.from_dict(old | {"mean": [0.1] * 3, "std": [0.3] * 3}).drawings
+
+
+@pytest.mark.parametrize(("source", "drawings"), (("KMNIST", True), ("CIFAR10", False)))
+def test_of_torchvisions_classes_mnists_family_are_drawings(configure, data_dir, source, drawings):
+    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
+    target = "tiny.CIFAR10" if source == "CIFAR10" else f"torchvision.datasets.{source}"
+    data = proj.config.build(configure("dataset=mnist", f"dataset.source._target_={target}").dataset)
+    data.prepare_data()
+    data.setup()
+    assert data.facts.drawings == drawings
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
+    checkpoint = torch.load(trained() / "best.ckpt", weights_only=True)
+    checkpoint["proj"]["format"] = FORMAT + 1
+    torch.save(checkpoint, tmp_path / "new.ckpt")
+    for read in (load_checkpoint, load_model, evaluate):
+        with pytest.raises(UserError, match=r"new.ckpt was written by a newer version of proj .*: update proj.$"):
+            read(tmp_path / "new.ckpt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    (
+        {"input_shape": []},
+        {"input_shape": [1, -8, 8]},
+        {"input_shape": "8"},
+        {"class_names": None},
+        {"class_names": ["a", 1]},
+        {"mean": [0.5, 0.5]},
+        {"mean": None},
+        {"std": ["x"]},
+        {"columns": [{"name": "x"}]},
+        {"columns": [{"name": "x", "categories": [1]}]},
+    ),
+)
+def test_facts_that_describe_no_input_are_refused(trained, change):
+    _, known = load_model(trained("dataset=digits", "tta=true") / "best.ckpt")
+    with pytest.raises(UserError, match="does not say what its network takes"):
+        Facts.from_dict(known | change)
