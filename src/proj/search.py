@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from proj.errors import UserError, settings_of
+from proj.errors import UserError
 
 FORMAT = 1  # of study.log; a change that an older version would read wrongly makes it one more
 
@@ -31,10 +31,12 @@ def distribution(override: Override, now=None):
     start, end = value.start, value.end
     whole = "int" in value.tags or type(start) is type(end) is int
     whole = whole or (WHOLE.search(text) and "float(" not in text and not isinstance(now, float))
-    with settings_of(text):
+    try:
         if whole:
             return IntDistribution(int(start), int(end), log="log" in value.tags)
         return FloatDistribution(start, end, log="log" in value.tags)
+    except ValueError as error:
+        raise UserError(f"{text} is no range to search: {error}") from error
 
 
 def open_study(folder: Path, **settings) -> optuna.Study:

@@ -9,9 +9,9 @@
 
 Finished jobs are never run again, stopped ones continue from their last
 checkpoint, failed ones are tried again, those whose folder was deleted begin
-anew. Before a sweep's first job started, every job's configuration was composed,
-checked and frozen in the job's folder (job.yaml), with the command, the versions
-of packages, the commit and the uncommitted changes beside them.
+anew. Before a sweep's first job started, every job's configuration was
+composed, checked and frozen in the job's folder (job.yaml), with the command,
+the versions of packages, the commit and the uncommitted changes beside them.
 """
 
 import copy
@@ -50,10 +50,10 @@ class Sweep:
 
     folder: Path
     isolate: bool | None
-    trust: list[str] | None = None
     about: dict = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     composed: dict[str, DictConfig] = field(default_factory=dict)  # of jobs that wait, to spare reading them
+    trust: list[str] | None = None
 
     def __getstate__(self) -> dict:
         return vars(self) | {"composed": {}}  # for another process
