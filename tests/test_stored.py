@@ -136,7 +136,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
 def read_checkpoint(folder: Path) -> str:
     """What `evaluate` and `predict` do with a checkpoint, up to the measuring."""
     model, known = load_model(folder / "a.ckpt")
-    with suppress(Exception):  # a folder of data that is not there, a seed that is a text
+    with suppress(UserError):  # a folder of data that is not there, a seed that is a text
         open_data(known)
     return repr(model.hparams)
 

@@ -45,16 +45,18 @@ def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bo
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
     if "source" in chosen:
         chosen["download"] = bool(data_dir or dataset)  # a file does not say where to write
-    data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
-    data.take(facts)
-    if download:
-        data.prepare_data()
     try:
+        data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
+        data.take(facts)
+        if download:
+            data.prepare_data()
         data.load_all(facts.columns, facts.class_names) if everything else data.setup()
     except UserError as error:
         if everything or "test_fraction" not in chosen or not Path(data_dir or "").exists():
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of another kind
+        raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
     if list(data.input_shape) != list(facts.input_shape):
         given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, facts.input_shape))
         raise UserError(

@@ -64,7 +64,7 @@ def is_allowed(key: str, target: Any, later: bool) -> bool:
     """Whether a class of this project or of its libraries may stand at this place of a stored configuration."""
     role = "callbacks.*" if re.fullmatch(r"callbacks\.[^.\[\]]+", key) else key
     fits = isinstance(target, str) and re.fullmatch(ROLES.get(role, "(?!)"), target, re.ASCII)
-    return bool(fits) and later == (role in PARTIAL)
+    return bool(fits) and (later == (role in PARTIAL) or role == "scheduler")  # which is always called later
 
 
 def strangers(config: dict) -> list[tuple[str, Any]]:
