@@ -15,10 +15,10 @@ import loop
 import torch
 from torch.nn import functional as F
 
-from proj.config import build, configure
-from proj.library_defaults import keep_freed_memory
-from proj.precision import set_precision
-from proj.train import train
+from proj.config.compose import build, configure
+from proj.training.library_defaults import keep_freed_memory
+from proj.training.precision import set_precision
+from proj.training.run import train
 
 SETTINGS = ("preset=cifar10_fast", "dataset.source._target_=loop.CIFAR10", "test=false", "trainer.max_epochs=1")
 

@@ -22,10 +22,10 @@ import torch
 from test_faults import fill
 
 import proj.train
-from proj.config import configure
-from proj.lock import locked
+from proj.config.compose import configure
 from proj.models import Classifier
-from proj.train import train
+from proj.system.locks import locked
+from proj.training.run import train
 
 SHORT = ["trainer.max_epochs=2", "scheduler=none", "save_every=0", "~callbacks.progress"]
 DIGITS = ["dataset=digits", "model=mlp", *SHORT]

@@ -18,8 +18,8 @@ import loop
 import torch
 from loop import Clock
 
-from proj.config import configure
-from proj.train import train
+from proj.config.compose import configure
+from proj.training.run import train
 
 PAIRS = [
     *((dataset, model) for dataset in ("mnist", "fashion_mnist", "cifar10") for model in ("mlp", "cnn")),

@@ -18,7 +18,7 @@ import torch
 from growth import in_own_process
 from PIL import Image
 
-from proj.config import build, configure
+from proj.config.compose import build, configure
 
 
 def make_photos(folder: Path, count: int) -> None:

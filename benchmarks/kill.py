@@ -30,21 +30,21 @@ import torch.utils.tensorboard
 from lightning.pytorch.utilities import rank_zero_only
 from test_resume import differences, outcome
 
-import proj.atomic_write
-import proj.changes
-import proj.dashboard
 import proj.data
-import proj.divergence
-import proj.fast_loop
-import proj.lock
 import proj.models
-import proj.muon
-import proj.precision
-import proj.progress_bar
-import proj.results
-import proj.resume
-from proj.config import configure, stored_config
-from proj.train import train
+import proj.models.optimizers
+import proj.pictures.tensorboard
+import proj.system.files
+import proj.system.locks
+import proj.training.changes
+import proj.training.divergence
+import proj.training.fast_loop
+import proj.training.precision
+import proj.training.progress_bar
+import proj.training.results
+import proj.training.resume
+from proj.config.compose import configure, stored_config
+from proj.training.run import train
 
 SLICES = {"mnist": "torchvision.datasets.MNIST", "fashion_mnist": "torchvision.datasets.FashionMNIST"}
 CASES = {  # name: (data set, settings)
@@ -128,7 +128,7 @@ def arm(at: int, note: Path) -> None:
 
         return Cut()
 
-    proj.atomic_write.open = open_and_cut
+    proj.system.files.open = open_and_cut
     writer = tensorboard.summary.writer.record_writer.RecordWriter
     write = writer.write
 

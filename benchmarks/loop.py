@@ -18,9 +18,9 @@ from lightning.pytorch import Callback
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from proj.config import build, configure
-from proj.library_defaults import keep_freed_memory
-from proj.train import train
+from proj.config.compose import build, configure
+from proj.training.library_defaults import keep_freed_memory
+from proj.training.run import train
 
 CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validation is counted too)
     "mlp": ("preset=mnist_dnn", 2, 800),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from lightning.pytorch import Callback
 
-from proj.config import configure
-from proj.train import train
+from proj.config.compose import configure
+from proj.training.run import train
 
 points: list[float] = []
 

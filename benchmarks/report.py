@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="make the runs here, and keep them and the report")
     arguments = parser.parse_args()
     start = time.perf_counter(), time.process_time()
-    from proj.report import report
+    from proj.reports.report import report
 
     print(f"imports: {time.perf_counter() - start[0]:.2f} s, of the processor {time.process_time() - start[1]:.2f} s")
     with tempfile.TemporaryDirectory() as temporary:

@@ -17,13 +17,13 @@ import loop
 import torch
 from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
 
-from proj.config import configure
+from proj.config.compose import configure
 from proj.data.images import ImageDataModule
-from proj.fast_loop import FastEpochLoop
-from proj.library_defaults import keep_freed_memory
 from proj.models.classifier import Classifier, Tally
-from proj.resume import Resume
-from proj.train import train
+from proj.training.fast_loop import FastEpochLoop
+from proj.training.library_defaults import keep_freed_memory
+from proj.training.resume import Resume
+from proj.training.run import train
 
 PARTS = {  # name: where it is
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),
@@ -100,7 +100,7 @@ def main() -> None:
                 del network.training_step
 
     def with_nvml() -> float:
-        import proj.train as module
+        import proj.training.library_defaults as module
 
         quiet, module.quiet_lightning = module.quiet_lightning, lambda: None
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"

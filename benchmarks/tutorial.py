@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
-from proj.config import build, configure
-from proj.library_defaults import keep_freed_memory
-from proj.train import train
+from proj.config.compose import build, configure
+from proj.training.library_defaults import keep_freed_memory
+from proj.training.run import train
 
 PRESETS = {"mnist_dnn": None, "fashion_mlp": None, "windows_ml_cifar10": 1000}  # batches an epoch; None: all
 MEAN = {"mnist_dnn": 0.0, "fashion_mlp": 0.0, "windows_ml_cifar10": 0.5}

@@ -78,7 +78,7 @@ def trained(tmp_path_factory, data_dir):
 
     @functools.cache
     def trained(*overrides: str) -> Path:
-        from proj.train import train
+        from proj.training.run import train
 
         folder = tmp_path_factory.mktemp("trained")
         words = (f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", "trainer.max_epochs=2")

@@ -10,7 +10,15 @@ from pathlib import Path
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["torchvision", "proj.train", "proj.dashboard", "proj.progress_bar", "proj.resume", "proj.models", "proj.data"]
+    [
+        "torchvision",
+        "proj.train",
+        "proj.pictures.tensorboard",
+        "proj.training.progress_bar",
+        "proj.training.resume",
+        "proj.models",
+        "proj.data",
+    ]
 )
 
 

@@ -12,12 +12,12 @@ from test_faults import at_batch
 from test_resume import differences, outcome
 from torchmetrics.classification import MulticlassAUROC
 
-from proj.checkpoint import AtomicCheckpointIO, load_checkpoint
-from proj.config import stored_config
+from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
+from proj.config.compose import stored_config
 from proj.errors import UserError
 from proj.models import MLP
-from proj.resume import newest_checkpoint
-from proj.train import train
+from proj.training.resume import newest_checkpoint
+from proj.training.run import train
 
 LIGHTNINGS = "lightning.pytorch.callbacks"
 WORDS = ("dataset=digits", "model=mlp", "model.hidden=[8]", "model.dropout=0.2", "dataset.batch_size=200")

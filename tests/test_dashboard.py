@@ -24,14 +24,14 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from PIL import Image
+from proj.pictures.plots.drawing import confusion_matrix, fitted, font, mask
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_fast_loop import curves
 
 import proj.train
-from proj.config import build
-from proj.dashboard import mistakes, pixels
-from proj.draw import confusion_matrix, fitted, font, mask
-from proj.runs import read_run
+from proj.config.compose import build
+from proj.pictures.tensorboard import mistakes, pixels
+from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
 RUNS = (
@@ -232,7 +232,7 @@ def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(configure, m
     for place, sure in ((5, 4.0), (40, 8.0)):
         logits[place] = torch.nn.functional.one_hot((y[place] + 1) % 10, 10) * sure
     drawn = {}
-    monkeypatch.setattr("proj.dashboard.tiles", lambda *arguments: drawn.update(enumerate(arguments)))
+    monkeypatch.setattr("proj.pictures.tensorboard.tiles", lambda *arguments: drawn.update(enumerate(arguments)))
     mistakes(logits.softmax(1), y, data, every=2)
     assert np.array_equal(drawn[0], inputs[[80, 10]].numpy())
     shares = [logits[place].softmax(0).max() for place in (40, 5)]

@@ -13,7 +13,7 @@ import torch
 import torchvision
 from conftest import write_idx
 
-from proj.config import build
+from proj.config.compose import build
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
 from proj.data.datamodule import stratified

@@ -9,10 +9,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import proj.evaluate
-from proj.checkpoint import load_model
+from proj.checkpoint.file import load_model
 from proj.data.facts import pair
 from proj.errors import UserError
-from proj.evaluate import evaluate, open_data
+from proj.use.evaluation import evaluate, open_data
 
 PLAIN = ("dataset=digits", "tta=true")
 

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 import proj.export
-from proj.checkpoint import load_model
+from proj.checkpoint.file import load_model
 from proj.data.table import encode
 from proj.errors import UserError
-from proj.evaluate import open_data
-from proj.export import export
-from proj.predict import predict
+from proj.use.evaluation import open_data
+from proj.use.export import export
+from proj.use.prediction import predict
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -108,13 +108,13 @@ def test_without_the_data_it_is_checked_on_random_inputs_and_says_so(checkpoints
 
 @pytest.mark.parametrize("off", (0.01, float("nan")))
 def test_a_file_with_other_logits_is_not_written(checkpoints, tmp_path, monkeypatch, off):
-    right = proj.export.to_pt2
+    right = proj.use.export.to_pt2
 
     def wrong(*words):
         content, exported = right(*words)
         return content, lambda x: exported(x) + off
 
-    monkeypatch.setattr("proj.export.to_pt2", wrong)
+    monkeypatch.setattr("proj.use.export.to_pt2", wrong)
     with pytest.raises(UserError, match="gives other logits than the network: no file was written"):
         export(checkpoints["iris"], "torch_export", output=str(tmp_path / "x.pt2"))
     assert not list(tmp_path.iterdir())
@@ -148,7 +148,7 @@ def test_a_mistake_is_one_sentence(checkpoints, mistake, words, sentence):
 
 
 def test_missing_packages_are_one_sentence(checkpoints, monkeypatch, mistake):
-    monkeypatch.setattr("proj.export.find_spec", lambda name: None if name == "onnxscript" else True)
+    monkeypatch.setattr("proj.use.export.find_spec", lambda name: None if name == "onnxscript" else True)
     assert "format=onnx needs onnxscript: pip install 'proj[export]'" in mistake(
         "proj.export", f"ckpt={checkpoints['iris']}"
     )

@@ -14,13 +14,13 @@ from PIL import Image
 
 import proj.checkpoint
 import proj.config
-from proj.checkpoint import load_checkpoint, load_model
+from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts, Standardize
 from proj.data.table import encode
 from proj.errors import UserError
-from proj.evaluate import evaluate, open_data
-from proj.export import export
-from proj.predict import predict
+from proj.use.evaluation import evaluate, open_data
+from proj.use.export import export
+from proj.use.prediction import predict
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 RECIPE = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
@@ -150,7 +150,7 @@ def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch
     "words", (("dataset.channels=3", "dataset.size=[12,16]"), ("dataset.channels=1", "dataset.size=16"))
 )
 def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_path, seen, recipe, words, count):
-    from proj.train import train
+    from proj.training.run import train
 
     write_raw_images(tmp_path / "raw", ["left", "right"], count, 60 if count < 100 else 300)
     words += (f"data_dir={tmp_path}/raw", f"dataset.cache_dir={tmp_path}/cache", "dataset.batch_size=16", "model=mlp")
@@ -171,7 +171,7 @@ def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_pa
 @pytest.mark.parametrize("words", (True, False))
 def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words, count):
     """Numbers small and large, missing ones, words."""
-    from proj.train import train
+    from proj.training.run import train
 
     random = np.random.default_rng(0)
     names = ["age", "time", "port", "rate", "lived"] if words else ["age", "time", "rate", "lived"]

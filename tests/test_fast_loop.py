@@ -12,11 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
 
-from proj import fast_loop
-from proj.checkpoint import load_checkpoint
+from proj.checkpoint.file import load_checkpoint
 from proj.data.datamodule import InMemoryDataModule
 from proj.models import MLP, Classifier
-from proj.train import train
+from proj.training import fast_loop
+from proj.training.run import train
 
 SETTINGS = ("dataset=digits", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=2", "trainer.limit_train_batches=5")
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from proj.checkpoint import load_checkpoint
+from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
-from proj.lock import locked
 from proj.models import Classifier
-from proj.train import train
+from proj.system.locks import locked
+from proj.training.run import train
 
 TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
 

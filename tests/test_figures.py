@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 from made_runs import write_run
+from proj.system.platform.run_folder import status
 
-from proj.checkpoint import load_checkpoint
-from proj.config import stored_config
+from proj.checkpoint.file import load_checkpoint
+from proj.config.compose import stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models import Classifier
-from proj.report import report
-from proj.results import print_table
-from proj.runs import read_run, read_scalars, status
-from proj.train import train
+from proj.reports.report import report
+from proj.reports.runs import read_run, read_scalars
+from proj.training.results import print_table
+from proj.training.run import train
 
 
 def read(file: Path) -> dict:

@@ -25,7 +25,7 @@ import torch
 import torchvision
 
 import proj.data.sklearn_table
-from proj.checkpoint import load_model
+from proj.checkpoint.file import load_model
 from proj.data import CIFAR10DataModule, DigitsDataModule, IrisDataModule, MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP

@@ -3,14 +3,14 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from proj.checkpoint import load_checkpoint, load_model
-from proj.config import build
+from proj.checkpoint.file import load_checkpoint, load_model
+from proj.config.compose import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier
 from proj.models.classifier import Classifier, Tally, augmented_logits
 from proj.models.cnn import whitening_filters
-from proj.muon import Muon, orthogonalize
-from proj.train import train
+from proj.models.optimizers import Muon, orthogonalize
+from proj.training.run import train
 
 
 def parameters(model: nn.Module) -> int:

@@ -17,13 +17,13 @@ from omegaconf import DictConfig
 from PIL import Image, ImageOps
 
 import proj.config
-from proj.checkpoint import load_model
-from proj.config import build
+from proj.checkpoint.file import load_model
+from proj.config.compose import build
 from proj.data.resized import OnDisk, read_image
 from proj.data.table import encode
 from proj.errors import UserError
-from proj.evaluate import evaluate
-from proj.train import train
+from proj.training.run import train
+from proj.use.evaluation import evaluate
 
 COLUMNS = [
     {"name": "age", "mean": 30.0, "std": 10.0},

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 
 from proj import precision
-from proj.checkpoint import load_checkpoint, load_model
+from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
-from proj.precision import choose_precision, has_fast_bfloat16, set_precision
-from proj.train import train
+from proj.training.precision import choose_precision, has_fast_bfloat16, set_precision
+from proj.training.run import train
 
 CONVOLUTION, SMALL, LARGE = nn.Conv2d(1, 8, 3), nn.Linear(10, 10), nn.Linear(1000, 1000)
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-import proj.pictures
-from proj.checkpoint import load_model
+import proj.pictures.plots
+from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.data.image_file import read_image
 from proj.errors import UserError
-from proj.evaluate import evaluate, open_data
-from proj.predict import predict, read_tables
+from proj.use.evaluation import evaluate, open_data
+from proj.use.prediction import predict, read_tables
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_standard_input_is_an_image_or_a_table(digits, iris, tmp_path, monkeypat
 
 
 def test_more_images_than_a_batch_are_all_named(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("proj.predict.BATCH", 3)
+    monkeypatch.setattr("proj.use.prediction.BATCH", 3)
     images, probabilities, _ = expected(digits, 7)
     for k, image in enumerate(images):
         Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
@@ -206,8 +206,10 @@ def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     for k, image in enumerate(expected(digits, 3)[0]):
         Image.fromarray(image.squeeze()).resize((50 + k, 50)).save(f"{k}.png")
-    drawn, draw = [], proj.pictures.image_grid
-    monkeypatch.setattr("proj.pictures.image_grid", lambda *words, **more: drawn.append(words) or draw(*words, **more))
+    drawn, draw = [], proj.pictures.plots.image_grid
+    monkeypatch.setattr(
+        "proj.pictures.plots.image_grid", lambda *words, **more: drawn.append(words) or draw(*words, **more)
+    )
     rows = predict(digits, "?.png", show="true")
     ((images, captions),) = drawn
     assert [image.size for image in images] == [(50, 50), (51, 50), (52, 50)]

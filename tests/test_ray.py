@@ -3,7 +3,7 @@
 import pytest
 from slow import ENV, dies
 
-from proj.checkpoint import load_checkpoint
+from proj.checkpoint.file import load_checkpoint
 
 pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="not installed: pip install 'proj[ray]'")
 pytestmark = pytest.mark.ray

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from made_runs import config, write_events, write_run
 
-from proj.compare import compare
 from proj.errors import UserError
-from proj.report import POINTS, report
-from proj.runs import find_runs, read_run
-from proj.train import train
+from proj.reports.compare import compare
+from proj.reports.report import POINTS, report
+from proj.reports.runs import find_runs, read_run
+from proj.training.run import train
 
 
 def made(folder) -> dict:

@@ -15,13 +15,13 @@ from forks import PROCESSES
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import proj.atomic_write
 import proj.checkpoint
-from proj.checkpoint import load_checkpoint
-from proj.config import configure, stored_config
+import proj.system.files
+from proj.checkpoint.file import load_checkpoint
+from proj.config.compose import configure, stored_config
 from proj.errors import UserError
-from proj.resume import newest_checkpoint
-from proj.train import train
+from proj.training.resume import newest_checkpoint
+from proj.training.run import train
 
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
@@ -41,7 +41,7 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
 
     if dies == "writing a checkpoint":
         real, calls = os.replace, []
-        proj.atomic_write.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
+        proj.system.files.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
     if dies == "in validation":
         from proj.models import Classifier
 
@@ -287,7 +287,7 @@ def test_a_malicious_checkpoint_is_named_and_never_executed(tmp_path):
 
 def test_what_could_not_be_read_back_is_refused_at_the_first_save(tmp_path):
     with pytest.raises(UserError, match="pathlib"):
-        proj.checkpoint.AtomicCheckpointIO().save_checkpoint({"path": Path("x")}, str(tmp_path / "a.ckpt"))
+        proj.checkpoint.file.AtomicCheckpointIO().save_checkpoint({"path": Path("x")}, str(tmp_path / "a.ckpt"))
     assert not list(tmp_path.iterdir())
 
 

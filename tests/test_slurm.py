@@ -14,7 +14,7 @@ from slurm import missing, slurm
 from test_distributed import assert_one_set_of_files
 from test_train import curves
 
-from proj.checkpoint import load_checkpoint
+from proj.checkpoint.file import load_checkpoint
 
 pytest.importorskip("submitit", reason="not installed: pip install 'proj[slurm]'")
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]

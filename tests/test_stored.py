@@ -16,12 +16,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from test_fuzz import in_child
 
-from proj.checkpoint import load_checkpoint, load_model
-from proj.config import CONF, build, literal, resolved, stored_config
+from proj.checkpoint.file import load_checkpoint, load_model
+from proj.config.compose import CONF, build, literal, resolved, stored_config
+from proj.config.stored import check_stored, resume_command, strangers, trust_words
 from proj.errors import UserError
-from proj.evaluate import open_data
-from proj.stored import check_stored, resume_command, strangers, trust_words
-from proj.train import build_data_and_model, build_trainer, train
+from proj.training.build import build_data_and_model, build_trainer
+from proj.training.run import train
+from proj.use.evaluation import open_data
 
 HARM = (
     {"_target_": "torch.load", "f": "evil.pkl", "weights_only": False},

@@ -8,8 +8,8 @@ import yaml
 from test_sweep_folder import GRID, config, refused, resume, run
 
 from proj.errors import UserError
-from proj.stored_sweep import check_job, check_sweep
-from proj.sweep_file import read_about
+from proj.sweeps.sweep_file import read_about
+from proj.sweeps.trust import check_job, check_sweep
 
 HARM = "{_target_: os.system, command: touch harmed}"
 

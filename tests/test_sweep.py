@@ -10,12 +10,13 @@ import forks
 import optuna
 import pytest
 import yaml
+from proj.system.platform.run_folder import status
 from test_resume import differences, outcome
 
-from proj.compare import compare
-from proj.lock import locked, one_of
-from proj.runs import find_runs, status
-from proj.search import open_study
+from proj.reports.compare import compare
+from proj.reports.runs import find_runs
+from proj.system.locks import locked, one_of
+from proj.training.pruning import open_study
 
 QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")
 
@@ -28,12 +29,12 @@ def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, 
 
 
 def no_training() -> None:
-    import proj.train
+    import proj.training.run
 
     def train(cfg):
         raise AssertionError("trained")
 
-    proj.train.train = train
+    proj.training.run.train = train
 
 
 def statuses(folder: Path) -> list[str]:

@@ -12,8 +12,9 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from test_sweep import no_training, sweep
 
 from proj.errors import UserError
-from proj.runs import find_runs
-from proj.search import distribution, open_study
+from proj.reports.runs import find_runs
+from proj.sweeps.search import distribution
+from proj.training.pruning import open_study
 
 GRID = ("sweep_name=s", "seed=1,2")
 SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3")
@@ -23,9 +24,9 @@ RATES = "optimizer.lr=interval(0.01,0.1)"
 def play() -> None:
     """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
     from omegaconf import OmegaConf
+    from proj.system.platform.run_folder import write_metrics
 
-    import proj.train
-    from proj.results import write_metrics
+    import proj.training.run
 
     def train(cfg) -> dict:
         figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
@@ -34,18 +35,18 @@ def play() -> None:
         write_metrics(Path(cfg.output_dir), metrics)
         return metrics
 
-    proj.train.train = train
+    proj.training.run.train = train
 
 
 def play_and_stop_while_freezing() -> None:
-    import proj.sweep
+    import proj.sweeps.folder
 
     def write(path: Path, content: bytes) -> None:
         if path.parent.name.startswith("3_"):
             os._exit(9)
         path.write_bytes(content)
 
-    proj.sweep.write_atomically = write
+    proj.sweeps.folder.write_atomically = write
 
 
 def run(folder: Path, *words: str, module="train", before=play) -> str:

@@ -17,17 +17,19 @@ import numpy as np
 import pytest
 from made_runs import write_run
 from PIL import Image
+from proj.system.platform.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
+from proj.system.platform.run_folder import status
 
 import proj
-import proj.lock
-import proj.sweep
-from proj.atomic_write import remove_unfinished, write_atomically
-from proj.errors import UserError, explain
-from proj.hydra_command import quoted
-from proj.lock import alone, is_locked, locked, one_of
-from proj.runs import read_run, status
-from proj.system import RESERVED, ending, file_name, read_at, replace, sync_folder
-from proj.train import train
+import proj.sweeps.folder
+import proj.system.locks
+from proj.config.explain import explain
+from proj.config.hydra_command import quoted
+from proj.errors import UserError
+from proj.reports.runs import read_run
+from proj.system.files import remove_unfinished, write_atomically
+from proj.system.locks import alone, is_locked, locked, one_of
+from proj.training.run import train
 
 FORK = multiprocessing.get_context("fork")
 
@@ -100,12 +102,12 @@ def test_names_made_from_settings_are_taken_by_every_system(text):
 
 def test_the_folder_of_an_older_sweeps_job_keeps_its_name(tmp_path, configure):
     own = ["model.hidden=[" + ",".join(["128"] * 30) + "]"]
-    sweep = proj.sweep.Sweep(tmp_path, isolate=False)
+    sweep = proj.sweeps.folder.Sweep(tmp_path, isolate=False)
     old = f"3_model.hidden=_{','.join(['128'] * 30)}_"[:150].rstrip("_")
     config = proj.config.OmegaConf.create({"data_dir": "data", "hydra": {"sweep": {}, "job": {}}})
     new = sweep.freeze(3, own, config)
     assert len(new) == 80 and old.startswith(new)
-    sweep = proj.sweep.Sweep(tmp_path / "older", isolate=False)
+    sweep = proj.sweeps.folder.Sweep(tmp_path / "older", isolate=False)
     sweep.names[3] = old
     assert sweep.freeze(3, own, config) == old
 
@@ -216,9 +218,9 @@ def test_a_file_is_read_by_offset_on_every_system(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick_beats(monkeypatch):
-    monkeypatch.setattr("proj.lock.BEAT", 0.05)
-    monkeypatch.setattr("proj.lock.SILENCE", 0.4)
-    monkeypatch.setattr("proj.lock.told", set())
+    monkeypatch.setattr("proj.system.locks.BEAT", 0.05)
+    monkeypatch.setattr("proj.system.locks.SILENCE", 0.4)
+    monkeypatch.setattr("proj.system.locks.told", set())
 
 
 @pytest.fixture
@@ -226,7 +228,7 @@ def without_locks(monkeypatch, quick_beats):
     def refuse(*words, **settings):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("proj.lock.lock_descriptor", refuse)
+    monkeypatch.setattr("proj.system.locks.lock_descriptor", refuse)
 
 
 def elsewhere(folder: Path, beats: bool) -> threading.Event:
@@ -234,7 +236,9 @@ def elsewhere(folder: Path, beats: bool) -> threading.Event:
     (folder / ".lock").write_text(" process 4711 on faraway")
     ended = threading.Event()
     if beats:
-        threading.Thread(target=proj.lock.give_signs_of_life, args=(folder / ".lock", ended), daemon=True).start()
+        threading.Thread(
+            target=proj.system.locks.give_signs_of_life, args=(folder / ".lock", ended), daemon=True
+        ).start()
     return ended
 
 

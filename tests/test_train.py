@@ -10,10 +10,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from proj.checkpoint import load_model
-from proj.config import build, new_folder
-from proj.results import print_table
-from proj.train import train
+from proj.checkpoint.file import load_model
+from proj.config.compose import build, new_folder
+from proj.training.results import print_table
+from proj.training.run import train
 
 
 def curves(folder: Path) -> EventAccumulator:

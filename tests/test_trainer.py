@@ -12,13 +12,13 @@ from omegaconf import OmegaConf
 from test_faults import at_batch
 from test_resume import differences, outcome
 
-from proj.check import check_trainer
-from proj.checkpoint import load_checkpoint
-from proj.config import stored_config, trainer_defaults
+from proj.checkpoint.file import load_checkpoint
+from proj.config.check import check_trainer
+from proj.config.compose import stored_config, trainer_defaults
+from proj.config.trainer import OWN, RANGES
 from proj.errors import UserError
 from proj.models import Classifier
-from proj.train import train
-from proj.trainer_settings import OWN, RANGES
+from proj.training.run import train
 
 PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
 

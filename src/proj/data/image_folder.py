@@ -18,7 +18,7 @@ from proj.data.facts import Facts
 from proj.data.images import ImageDataModule
 from proj.data.resized import OnDisk, Resized
 from proj.errors import UserError
-from proj.system import WINDOWS, file_name, readable
+from proj.system.platform import WINDOWS, file_name, readable
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}

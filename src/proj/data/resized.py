@@ -17,11 +17,11 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.atomic_write import remove_unfinished, whole_file
 from proj.data.image_file import read_image
 from proj.errors import UserError
-from proj.lock import alone
-from proj.system import read_at
+from proj.system.files import remove_unfinished, whole_file
+from proj.system.locks import alone
+from proj.system.platform import read_at
 
 FORMAT = 2  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key

@@ -9,7 +9,7 @@ import torch
 from proj.data.datamodule import Split
 from proj.data.images import ImageDataModule
 from proj.errors import UserError
-from proj.lock import alone
+from proj.system.locks import alone
 
 
 class TorchvisionDataModule(ImageDataModule):

@@ -2,5 +2,6 @@ from proj.models.classifier import Classifier
 from proj.models.cnn import CNN
 from proj.models.iris import IrisClassifier
 from proj.models.mlp import MLP
+from proj.models.optimizers import Muon
 
-__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier"]
+__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier", "Muon"]

@@ -1,0 +1,203 @@
+"""Checkpoints: written whole or not at all, nothing in them but tensors and plain values, checked when read."""
+
+import copy
+import io
+import pickle
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from proj.config.compose import build
+from proj.config.stored import check_stored, strangers
+from proj.data.datamodule import InMemoryDataModule
+from proj.data.facts import FORMAT
+from proj.errors import OUT_OF_MEMORY, UserError
+from proj.system.files import write_atomically
+
+
+class DamagedCheckpoint(UserError):
+    """A file that is truncated, altered, or no checkpoint at all."""
+
+
+class RefusedCheckpoint(UserError):
+    """A whole file that is not what it should be."""
+
+
+def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
+    """What a checkpoint says about itself, so that `load_model` needs the file alone."""
+    return {
+        "config": config,
+        **data.facts.to_dict(),
+        "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
+    }
+
+
+def foreign(error: pickle.UnpicklingError) -> str:
+    """The names of what torch.load refused."""
+    return ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
+
+
+def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
+    """Write `value` into `buffer`, as a checkpoint; the names of what `load_checkpoint` would refuse in it, or None.
+
+    Half a millisecond for a hundred tensors of any size, where reading them again takes as long as writing them.
+    """
+    try:
+        torch.save(value, buffer)
+        buffer.seek(0)
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
+    except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
+        return str(error)
+    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3) or None
+
+
+def place(value: Any) -> list[str]:
+    """The keys that lead to what cannot be read."""
+    for key, part in value.items() if isinstance(value, dict) else ():
+        if unreadable(part, io.BytesIO()):
+            return [str(key), *place(part)]
+    return []
+
+
+def without_numpy(value: Any) -> Any:
+    """NumPy's numbers as Python's and its arrays as tensors, of the same values; the rest as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return torch.from_numpy(value.copy())
+    if type(value) in (list, tuple):
+        return type(value)(map(without_numpy, value))
+    if isinstance(value, dict):
+        items = {without_numpy(key): without_numpy(part) for key, part in value.items()}
+        value = copy.copy(value)  # of the same class, with torch's `_metadata`
+        value.clear()
+        value.update(items)
+    return value
+
+
+OURS = ("last.ckpt", "previous.ckpt")  # which the run goes on from
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file.
+
+    folder: the run's, in which nobody but `Resume` writes the checkpoints that the run goes on from.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder and folder.resolve()
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.name in OURS and path.parent.resolve() == self.folder
+
+    def save_checkpoint(self, checkpoint: dict, path: str, storage_options: Any = None) -> None:
+        if self._is_ours(Path(path)) and "resume" not in checkpoint:
+            raise UserError(f"a callback wants to write {path}, from which the run goes on: let it take another name.")
+        buffer = io.BytesIO()
+        if unreadable(checkpoint, buffer):
+            checkpoint, buffer = without_numpy(checkpoint), io.BytesIO()
+            if names := unreadable(checkpoint, buffer):
+                where = ".".join(place(checkpoint))
+                raise UserError(
+                    f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
+                    "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
+                    "save_hyperparameters. What the run saved before is whole."
+                )
+        Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
+        write_atomically(Path(path), buffer.getbuffer())
+
+    def load_checkpoint(self, path: str, map_location: Any = None, weights_only: bool | None = None) -> dict:
+        return load_checkpoint(path)
+
+    def remove_checkpoint(self, path: str) -> None:
+        if not self._is_ours(Path(path)):
+            Path(path).unlink(missing_ok=True)
+
+
+def refuse_names(trainer: Trainer, folder: Path) -> None:
+    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+    for callback in trainer.checkpoint_callbacks:
+        stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
+        if getattr(callback, "save_last", None):
+            stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
+        for stem, cure in stems.items():
+            path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
+            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
+            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
+                raise UserError(
+                    f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
+                    f"writes: {cure}."
+                )
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """A checkpoint's contents, on the CPU; nothing in the file is ever executed.
+
+    Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for one that is not
+    whole.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not look at the checksums
+        if damaged:
+            raise DamagedCheckpoint(f"{path} is damaged: {damaged} fails its checksum.")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise RefusedCheckpoint(
+            f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
+            "could run any code. If it is not a file of your own, treat it as malicious."
+        ) from error
+    except OSError as error:  # a file server that is away is no damage
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    except Exception as error:
+        if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
+            raise
+        raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
+    known = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
+    if not isinstance(known, dict) or not isinstance(known.get("format", 0), int):
+        raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
+    if known.get("format", 0) > FORMAT:
+        raise UserError(f"{path} was written by a newer version of proj (format {known['format']}): update proj.")
+    return checkpoint
+
+
+def load_model(path: str | Path, trust: Sequence[str] = ()):
+    """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
+
+    trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
+    Raises UserError for a file that is damaged, or that names anything else than this project does.
+    """
+    checkpoint = load_checkpoint(path)
+    known = checkpoint["proj"]
+    try:
+        return model_of(checkpoint, path, trust), known
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
+
+
+def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]):
+    """The model that a checkpoint describes, with its weights, in evaluation mode."""
+    known = checkpoint["proj"]
+    node = check_stored(known["config"], path, trust)["model"]
+    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])}
+    if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
+        with torch.device("meta"):
+            build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
+    model = build(node, **facts)
+    model.load_state_dict(checkpoint["state_dict"])
+    return model.eval()

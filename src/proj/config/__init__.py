@@ -1,0 +1,5 @@
+"""The configuration: composed from conf/, checked, and turned into objects."""
+
+from proj.config.compose import CONF, build, configure, stored_config
+
+__all__ = ["CONF", "build", "configure", "stored_config"]

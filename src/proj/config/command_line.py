@@ -1,0 +1,67 @@
+"""The command lines of what starts from a checkpoint: `key=value` words for the arguments of a function."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+from proj.config.explain import sentences
+from proj.errors import UserError, choose, nearest
+from proj.system.platform import printable_output
+
+
+def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
+    """The words as `command`'s arguments, and ckpt= or run= as its first, `path`; a Literal says what there is to
+    choose from.
+
+    Raises UserError for a word that fits none, and where there is no such checkpoint.
+    """
+    parameters = inspect.signature(command).parameters
+    kinds = {"ckpt": str, "run": str, **{key: one.annotation for key, one in parameters.items() if key != "path"}}
+    chosen: dict[str, Any] = {"ckpt": "", "run": ""}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in kinds:
+            what = f"there is no option {key!r}" if equals else f"{word!r} is not of the form key=value"
+            raise UserError(f"{what}." + nearest(key, kinds))
+        if kinds[key] is bool:
+            chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
+        elif kinds[key] == Sequence[str]:
+            chosen[key] = value.split(",")
+        elif options := get_args(kinds[key]):
+            chosen[key] = choose(key, value, dict(zip(options, options, strict=True)))
+        else:
+            chosen[key] = os.path.expanduser(value)  # shells leave ckpt=~/… as it is
+    checkpoint, folder = chosen.pop("ckpt"), chosen.pop("run")
+    if bool(checkpoint) == bool(folder):
+        raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
+    path = Path(checkpoint or f"{folder}/best.ckpt")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: of a run, give run={path}")
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}.")
+    return {"path": path, **chosen}
+
+
+def run(command: Callable, text: str) -> None:
+    """Call `command` as the command line says; --help prints `text`, a mistake ends in one sentence and exit code 1."""
+    printable_output()
+    words = sys.argv[1:]
+    if not words or {"--help", "-h"} & set(words):
+        print(text.strip())
+        raise SystemExit(0 if words else 1)
+    with sentences():
+        command(**read_options(command, words))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Makes the folder of `path`. Raises UserError where that, or what is written there, fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(f"{path} could not be written ({error.strerror}): name another place, output=…") from error

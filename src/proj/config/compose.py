@@ -1,0 +1,218 @@
+"""The configuration: where it lies, how it is composed, and what is built from it."""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cache, partial
+from itertools import count
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from proj.config.check import check, check_ranges
+from proj.config.stored import MOVED, check_stored
+from proj.config.trainer import OWN, plain
+from proj.errors import UserError, chain
+from proj.system.processes import agree
+from proj.system.slurm import slurm_name
+
+CONF = Path(__file__).parents[1] / "conf"  # in the wheel
+if not CONF.is_dir():
+    CONF = Path(__file__).parents[3] / "conf"  # in a checkout
+
+
+def new_folder(parent: str, name: str | None = None) -> str:
+    """Make a folder named by the time; two runs of the same instant get two, since only one can make each.
+
+    With a name, or in a job of Slurm's, a folder of that name, which may be there.
+    """
+    if name := name or slurm_name():
+        return str(Path(parent, name))
+
+    def make() -> str:
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        Path(parent).mkdir(parents=True, exist_ok=True)
+        for attempt in count(1):
+            folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return str(folder)
+
+    return agree(make)
+
+
+NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
+
+
+OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
+
+
+def resolved(cfg: DictConfig) -> DictConfig:
+    """The configuration with all references looked up, for good: no value is a reference any more, whatever it says."""
+    return OmegaConf.create(literal(OmegaConf.to_container(cfg, resolve=True)), flags={"struct": True})
+
+
+def literal(node):
+    """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
+    if isinstance(node, dict):
+        return {key: literal(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [literal(value) for value in node]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
+
+
+def build(node: DictConfig | dict | None, **settings):
+    """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
+    values and `settings`; None for a node that names none.
+
+    Hydra's `instantiate` does the same, but looks references up again, in text that comes from a file too.
+    Raises UserError for a class that cannot be found, and for arguments that it does not take.
+    """
+    if OmegaConf.is_config(node):
+        node = OmegaConf.to_container(node, resolve=True)
+    if not node or not node.get("_target_"):
+        return None
+    target = MOVED.get(node["_target_"], node["_target_"])
+    arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
+    if node.get("_recursive_", True):
+        arguments = {key: build_within(value) for key, value in arguments.items()}
+    arguments |= settings
+    try:
+        called = get_object(target)
+    except Exception as error:
+        raise UserError(f"Error locating target '{target}' ({list(chain(error))[-1]}).") from error
+    if node.get("_partial_"):
+        return partial(called, *node.get("_args_", ()), **arguments)
+    try:
+        return called(*node.get("_args_", ()), **arguments)
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        named = f"{type(error).__name__}: " * (type(error).__name__ not in ("TypeError", "ValueError"))
+        raise UserError(f"{target}: {named}{error}") from error
+
+
+def build_within(value):
+    """A value with what it names, itself or within its lists and mappings, built."""
+    if OmegaConf.is_config(value):
+        value = OmegaConf.to_container(value, resolve=True)
+    if isinstance(value, list):
+        return [build_within(one) for one in value]
+    if isinstance(value, dict):
+        return build(value) if value.get("_target_") else {key: build_within(one) for key, one in value.items()}
+    return value
+
+
+@cache
+def trainer_defaults() -> dict:
+    """The Trainer's settings as conf/ has them: what a run names that was begun before it was listed there is one of
+    them too."""
+    return OmegaConf.to_container(OmegaConf.load(CONF / "trainer" / "default.yaml"))
+
+
+def complete(cfg: DictConfig) -> None:
+    """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
+    away that were overridden."""
+    with open_dict(cfg):
+        for key in OWN:
+            cfg.trainer.pop(key, None)
+        for key, value in trainer_defaults().items():
+            if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
+                cfg.trainer[key] = value
+        if best := cfg.callbacks.get("best"):
+            best.pop("dirpath", None)
+
+
+def configure(*overrides: str) -> DictConfig:
+    """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", [plain(word) for word in overrides], return_hydra_config=True)
+        check(cfg)
+    HydraConfig.instance().set_config(cfg)
+    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
+    HydraConfig.instance().set_config(cfg)
+    return resolved(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
+
+
+def follow(cfg: DictConfig, before: dict) -> None:
+    """Give a changed setting of the top, such as data_dir, also to the copies below that had its value.
+
+    What conf/ refers to as ${data_dir} has been looked up in a stored configuration.
+    """
+
+    def change(node: dict, place: str) -> None:
+        for name, value in node.items():
+            if isinstance(value, dict):
+                change(value, f"{place}{name}.")
+            elif place and name in changed and value == before[name] == OmegaConf.select(cfg, place + name):
+                OmegaConf.update(cfg, place + name, cfg[name])
+
+    changed = {name for name, value in before.items() if not isinstance(value, dict) and cfg[name] != value}
+    change(before, "")
+
+
+def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
+    """The configuration that a run wrote into its folder, with `key=value` changes.
+
+    trust: modules and classes of one's own that it may name, see `check_stored`.
+    Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
+    OmegaConf's error for an unknown key.
+    """
+    file = folder / "config.yaml"
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
+    if not file.is_file():
+        raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
+    try:
+        read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{file} cannot be read, or is no YAML ({' '.join(str(error).split())[:200]}).") from error
+    stored = check_stored(read, file, trust)
+    keep_inside(stored, folder, file, trust)
+    named = [word.removeprefix("dataset.") for word in overrides]
+    if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):
+        stored["dataset"]["download"] = False  # a file does not say where to write
+    cfg = OmegaConf.create(literal(stored))
+    complete(cfg)
+    OmegaConf.set_struct(cfg, True)
+    for word in (overrides := [plain(word) for word in overrides]):
+        if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
+            raise UserError(
+                f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."
+            )
+    before = OmegaConf.to_container(cfg)
+    cfg.merge_with_dotlist(overrides)
+    follow(cfg, before)
+    cfg.output_dir = str(folder)
+    check_ranges(cfg)
+    return cfg
+
+
+def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) -> None:
+    """Have the callbacks of a run that goes on write into its folder, which may have moved.
+
+    Raises UserError for one that writes elsewhere, unless `trust` names its setting.
+    """
+    homes = [os.path.abspath(home) for home in (stored.get("output_dir"), folder) if home]
+    for name, callback in (stored.get("callbacks") or {}).items():
+        for key in ("dirpath", "filename"):
+            value = callback.get(key) if isinstance(callback, dict) else None
+            setting = f"callbacks.{name}.{key}"
+            if not value or setting in trust:
+                continue
+            place = Path(os.path.abspath(value if key == "dirpath" else folder / value))
+            inside = next((place.relative_to(home) for home in homes if place.is_relative_to(home)), None)
+            if inside is None:
+                raise UserError(f"{file} would write to {value}: if that is meant, add trust={setting}")
+            if key == "dirpath":
+                callback[key] = str(folder / inside)

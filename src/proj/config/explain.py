@@ -1,0 +1,59 @@
+"""What Hydra, OmegaConf and Lightning say of a mistake, as one sentence; HYDRA_FULL_ERROR=1 shows the traceback."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from proj.config.trainer import OWN, refusal
+from proj.errors import UserError, lost, nearest, unwritable
+
+
+def explain(error: BaseException) -> str | None:
+    """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if lost(error):
+        return "another process of this run has died"
+    if disk := unwritable(error):
+        return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        if cause.full_key in [f"trainer.{key}" for key in OWN]:
+            return refusal(str(cause.key))
+        return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
+    text = str(error)
+    if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):
+        group, option, options = missing.groups()
+        return f"{group}={option} does not exist." + nearest(option, options.split())
+    if text.startswith("Config group override must be"):
+        return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
+    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
+        return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
+    if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
+        return " ".join(str(cause).split("\n    full_key")[0].split())
+    if isinstance(error, HydraException):
+        return " ".join(text.split("\nSee https")[0].split())
+    if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
+        return " ".join(text.split())
+    return None
+
+
+FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
+    try:
+        yield
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None or FULL_ERROR:
+            raise
+        raise SystemExit(f"error: {sentence}") from None
+    except KeyboardInterrupt:  # before the training, which saves and says how to continue
+        raise SystemExit(130) from None

@@ -1,0 +1,38 @@
+"""A command whose settings Hydra composes."""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from proj.config.explain import FULL_ERROR, sentences
+from proj.config.trainer import plain
+
+
+def quoted(word: str) -> str:
+    """A setting of the command line as Hydra takes it: one whose value it cannot read, such as a path with an accent, a
+    parenthesis or an apostrophe, is taken for a text."""
+    key, equals, value = word.partition("=")
+    if not equals or re.fullmatch(r"[\w.,:/~+\-\[\]{} ]*", value, re.ASCII):
+        return word
+    try:
+        OverridesParser.create().parse_override(word)
+        return word
+    except HydraException:
+        text = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", "\\'")  # elsewhere a backslash is itself
+        return f"{key}='{text}'"
+
+
+def run_hydra(command: Callable[[], object]) -> None:
+    """Run a function of `hydra.main`'s with the command line's settings; errors as `sentences` says."""
+    sys.argv[1:] = [word if word.startswith("-") else quoted(plain(word)) for word in sys.argv[1:]]
+    sys.path[:0] = [""] * ("" not in sys.path)  # a class of one's own lies here; Python adds it to `python -m` alone
+    os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+    warnings.filterwarnings("ignore", "\n'hydra/launcher/.* is validated")  # as is meant
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+    with sentences():
+        command()

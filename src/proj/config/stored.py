@@ -1,0 +1,155 @@
+"""What a stored configuration may name: a checkpoint, a run's or a sweep's folder may come from somebody else.
+
+Hydra imports and calls whatever a `_target_` names. A configuration that was composed here is the user's own; one that
+is read from a file is tested first, by the role of each of its parts: a loss is a loss of torch's, a model one of this
+project, and everything else is plain data. Classes of one's own are named by whoever loads the file, with `trust=…`.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.utils import get_object
+
+from proj.errors import UserError
+from proj.system.platform import as_command
+
+TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
+
+
+def take_trust(words: list[str]) -> list[str]:
+    """Take `trust=linear,wine` out of a command's words; return what it names."""
+    names = [name for word in words if word.startswith("trust=") for name in word.removeprefix("trust=").split(",")]
+    words[:] = [word for word in words if not word.startswith("trust=")]
+    TRUSTED[:] = filter(None, names)
+    return TRUSTED
+
+
+# The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
+# data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
+ROLES = {
+    "model": r"proj\.models\.(CNN|MLP|IrisClassifier)",
+    "model.loss": r"torch\.nn\.[A-Z]\w*Loss",
+    "optimizer": r"torch\.optim\.[A-Z]\w*|proj\.models\.Muon",
+    "scheduler": r"torch\.optim\.lr_scheduler\.[A-Z]\w*(LR|Plateau|Restarts)",
+    "dataset": r"proj\.data\.(MNIST|FashionMNIST|CIFAR10|Digits|Iris|CSV|ImageFolder)DataModule",
+    "dataset.source": r"torchvision\.datasets\.([FKEQ]|Fashion)?MNIST|torchvision\.datasets\.CIFAR100?",
+    "trainer": r"lightning\.pytorch\.Trainer",
+    "callbacks.*": r"proj\.training\.progress_bar\.ProgressBar|proj\.pictures\.tensorboard\.Dashboard"
+    r"|lightning\.pytorch\.callbacks\.(ModelCheckpoint|EarlyStopping|StochasticWeightAveraging|GradientAccumulationScheduler"
+    r"|EMAWeightAveraging|LearningRateMonitor|DeviceStatsMonitor|ModelSummary|RichModelSummary|RichProgressBar|TQDMProgressBar|Timer)",
+    "trial.pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
+    "trial.pruner.wrapped_pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
+}
+# What runs and sweeps of older versions name.
+MOVED = {
+    "proj.muon.Muon": "proj.models.Muon",
+    "proj.progress_bar.ProgressBar": "proj.training.progress_bar.ProgressBar",
+    "proj.dashboard.Dashboard": "proj.pictures.tensorboard.Dashboard",
+    "proj.check.Check": "proj.config.check.Check",
+}
+PARTIAL = ("optimizer", "scheduler", "dataset.source")  # called later, with what they are given there
+
+
+def named(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
+    """(key, name, whether it is to be called later) of every class that a configuration names, also within lists."""
+    if isinstance(node, dict):
+        if (target := node.get("_target_")) is not None:
+            yield key, target, bool(node.get("_partial_"))
+        for name, value in node.items():
+            yield from named(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list | tuple):
+        for place, value in enumerate(node):
+            yield from named(value, f"{key}[{place}]")
+
+
+def is_allowed(key: str, target: Any, later: bool) -> bool:
+    """Whether a class of this project or of its libraries may stand at this place of a stored configuration."""
+    role = "callbacks.*" if re.fullmatch(r"callbacks\.[^.\[\]]+", key) else key
+    fits = isinstance(target, str) and re.fullmatch(ROLES.get(role, "(?!)"), MOVED.get(target, target), re.ASCII)
+    return bool(fits) and (later == (role in PARTIAL) or role == "scheduler")  # which is always called later
+
+
+def strangers(config: dict) -> list[tuple[str, Any]]:
+    """(key, name) of each class that takes `trust=…` to be loaded from a file."""
+    return [(key, target) for key, target, later in named(config) if not is_allowed(key, target, later)]
+
+
+def is_trusted(target: str, trust: Sequence[str]) -> bool:
+    """Whether a word of `trust` is this name, or the module or package in which it is defined.
+
+    The module is imported. What it has only imported itself, such as `linear.os.system`, is not its own.
+    """
+    if target in trust:
+        return True
+    for word in trust:
+        if target.startswith(f"{word}."):
+            try:
+                home = str(getattr(get_object(target), "__module__", ""))
+            except Exception as error:
+                raise UserError(f"{target} cannot be loaded ({str(error).splitlines()[0]}).") from error
+            return f"{home}.".startswith(f"{word}.")
+    return False
+
+
+def word_for(target: str) -> str:
+    """What `trust=` takes for a name: its package, or the very name where the package is an installed library."""
+    package = target.split(".")[0]
+    found = find_spec(package)
+    installed = found and {"site-packages", "dist-packages"} & {*Path(found.origin or "").parts}
+    return target if installed or package == "proj" else package
+
+
+def trust_words(config: dict) -> str:
+    """` trust=linear,wine` for a command that goes on with this configuration; nothing where it needs none."""
+    words = sorted({word_for(target) for _, target in strangers(config) if isinstance(target, str)})
+    return f" trust={','.join(words)}" if words else ""
+
+
+def resume_command(folder: Path) -> str:
+    """What continues the run in a folder, also one with classes of the user's own."""
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_bytes())
+    except (OSError, yaml.YAMLError):  # it stopped before it wrote one
+        config = {}
+    return f"python -m proj.train resume={as_command([str(folder)])}{trust_words(config)}"
+
+
+def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration that was read from `file`, once all that it names is allowed; nothing is imported before.
+
+    trust: modules and classes that the user vouches for.
+    Raises UserError that tells what else it names, and the word to type if that is the user's own.
+    """
+    check_plain(config, file)
+    for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer"):
+        if not isinstance(config.get(part, {}), dict):
+            raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {part}).")
+    known = strangers(config)
+    foreign = [(key, target) for key, target in known if not any(f"{target}.".startswith(f"{w}.") for w in trust)]
+    foreign = foreign or [(key, target) for key, target in known if not is_trusted(target, trust)]
+    if not foreign:
+        return config
+    what = ", ".join(f"{target} ({key or 'all of it'})" for key, target in foreign)
+    if any(target.split(".")[0] in sys.stdlib_module_names for _, target in foreign):
+        raise UserError(f"{file} names what no configuration of this project does: {what}. Treat it as malicious.")
+    words = ",".join(sorted({*trust, *(word_for(target) for _, target in foreign)}))
+    raise UserError(f"{file} names what is not of this project: {what}. If it is your own, add trust={words}")
+
+
+def check_plain(node: Any, file: str | Path, key: str = "") -> None:
+    """Raises UserError unless all values are text, numbers, true, false, null, and lists and mappings of such."""
+    if isinstance(node, dict) and all(isinstance(name, str | int) for name in node) and (key or node):
+        if not isinstance(node.get("_target_"), str | None):
+            raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")
+        for name, value in node.items():
+            check_plain(value, file, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list | tuple) and key:
+        for place, value in enumerate(node):
+            check_plain(value, file, f"{key}[{place}]")
+    elif not (key and (node is None or isinstance(node, str | int | float | dict))):
+        raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {key or 'its top'}).")

@@ -1,0 +1,167 @@
+"""What TensorBoard shows: the curves, and beside them inputs, mistakes, confusions, graph and hyperparameters."""
+
+import copy
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch import Tensor
+from torch.utils.tensorboard._pytorch_graph import graph
+from torch.utils.tensorboard.summary import hparams
+
+from proj.pictures.drawing import confusion_matrix, tiles
+
+METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss")  # of the HParams tab
+CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
+
+
+def hyperparameters(cfg: DictConfig) -> dict[str, str | float]:
+    """A run's settings for the HParams tab: the same keys in every run and never None, which would hide the run."""
+    shape = {k: v for k, v in cfg.model.items() if k not in ("_target_", "accepts", "loss")}
+    return {
+        **{name: str(choice) for name, choice in cfg.choices.items()},
+        "lr": float(cfg.optimizer.lr),
+        "weight_decay": float(OmegaConf.select(cfg, "optimizer.weight_decay") or 0),
+        "batch_size": float(cfg.dataset.batch_size),
+        "max_epochs": float(cfg.trainer.max_epochs),
+        "seed": str(cfg.seed),
+        "network": " ".join(f"{name}={value}" for name, value in shape.items()),
+    }
+
+
+GRAPHS: dict[tuple, tuple] = {}
+
+
+def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
+    """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
+
+    torch.jit keeps each trace for good, 1.4 MiB.
+    """
+    key = (str(network), x.shape)
+    if key not in GRAPHS:
+        GRAPHS[key] = graph(network, x)
+    return GRAPHS[key]
+
+
+class Curves(TensorBoardLogger):
+    """Writes the values of a step as one record: a third of the time of a record each."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Tensor | float], step: int | None = None) -> None:
+        metrics = {tag: value for tag, value in metrics.items() if tag != "epoch"}  # Lightning's, in the test alone
+        values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in metrics.items()]
+        self.experiment._get_file_writer().add_summary(Summary(value=values), step)
+
+    def show(self, tag: str, picture: Image.Image, step: int) -> None:
+        png = io.BytesIO()
+        picture.save(png, "PNG", compress_level=3)
+        image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png.getvalue())
+        self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+
+def pixels(x: Tensor, data: LightningDataModule) -> np.ndarray:
+    """A batch (B, C, H, W) as it was before the datamodule normalised it: uint8 (B, H, W, 1 or 3)."""
+    return data.facts.pixels(x.cpu()).numpy()
+
+
+def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every: int = 1) -> Image.Image:
+    """Those of which the network is surest. probabilities: (N, K), y: (N,), of every `every`-th validation example."""
+    names, (inputs, targets) = data.class_names, data.splits["val"]
+    sure, guess = probabilities.max(1)
+    wrong = guess != y
+    worst = (sure * wrong).topk(min(12, int(wrong.sum()))).indices
+    images = pixels(data.prepare(inputs, (worst * every).to(targets.device), None), data)
+    captions = [(f"{names[guess[i]]} ({sure[i]:.0%})", f"is {names[y[i]]}") for i in worst.tolist()]
+    return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first")
+
+
+class Dashboard(Callback):
+    """Writes to the run's TensorBoard logger what are no metrics.
+
+    The first ten validations are drawn, then the 16th, 32nd, 64th, …, and the last: TensorBoard shows ten pictures of a
+    kind. A run that was stopped and goes on leaves the same ones. Of several processes the first draws the examples
+    that it has seen; the confusion matrix is of all.
+    hyperparameters: flat, the same keys in every run, never None.
+    histograms: of all weights too, with the pictures.
+    """
+
+    hyperparameters: dict[str, str | float] = {}
+
+    def __init__(self, histograms: bool = False) -> None:
+        self.histograms = histograms
+        self.validations = 0
+        self.seen: list[tuple[Tensor, Tensor]] | None = None  # logits and targets of a validation that is not drawn yet
+
+    def state_dict(self) -> dict[str, int]:
+        return {"validations": self.validations}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.validations = state["validations"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step or trainer.logger is None or not trainer.is_global_zero:
+            return  # a run that goes on has them already
+        writer, data = trainer.logger.experiment, trainer.datamodule
+        # Only the names of the metrics: with values, TensorBoard 2.21 drops the curves of those tags or adds a point.
+        for summary in hparams(self.hyperparameters, dict.fromkeys(METRICS, 0)):
+            writer._get_file_writer().add_summary(summary)
+        writer.add_custom_scalars({"training and validation": CHARTS})
+        inputs, targets = data.splits["train"]
+        index = torch.linspace(0, len(targets) - 1, 16, device=targets.device).long()
+        x = data.prepare(inputs, index, None)
+        if data.facts.kind == "image":
+            images, captions = x, [(data.class_names[target],) for target in targets[index].tolist()]
+            moved = data.prepare(inputs, index, torch.Generator(targets.device).manual_seed(0))
+            if not torch.equal(x, moved):
+                images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
+                captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
+            trainer.logger.show("inputs/train", tiles(pixels(images, data), captions, 4), 0)
+        with torch.no_grad():
+            pl_module.eval()
+            network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
+            writer._get_file_writer().add_graph(graph_of(network, x[:1]))
+            pl_module.train()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        self.validations += 1
+        self.seen = [] if trainer.is_global_zero else None
+
+    def on_validation_batch_end(self, trainer, pl_module: LightningModule, outputs, batch, batch_idx, *rest) -> None:
+        if self.seen is not None:
+            self.seen.append((outputs, batch[1]))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.validations <= 10 or self.validations.bit_count() == 1:  # a power of two
+            self._draw(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
+            self._draw(trainer, pl_module)
+        self.seen = None
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.seen:
+            return
+        seen, self.seen = self.seen, None
+        logits, y = (torch.cat(part).cpu() for part in zip(*seen, strict=True))
+        probabilities = logits.float().softmax(1).nan_to_num()
+        data, logger, step = trainer.datamodule, trainer.logger, trainer.global_step
+        confusion = pl_module.confusion.int().cpu().numpy()
+        logger.show("val/confusion", confusion_matrix(confusion, data.class_names), step)
+        if data.facts.kind == "image":
+            logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
+        for label, name in enumerate(data.class_names[:100]):
+            right, sure = (y == label).numpy(), probabilities[:, label].numpy()
+            logger.experiment.add_pr_curve(f"val/pr/{name}", right, sure, step, num_thresholds=51)
+        if self.histograms:
+            for name, weights in pl_module.network.named_parameters():
+                logger.experiment.add_histogram(f"weights/{name}", weights, step)

@@ -1,0 +1,181 @@
+"""What the folders of runs say, finished or not, read without torch: 300 runs in a second or two."""
+
+import json
+import math
+import os
+import re
+import struct
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from tensorboard.compat.proto.event_pb2 import Event
+
+from proj.config.compose import trainer_defaults
+from proj.config.settings import NO_MATTER
+from proj.errors import UserError
+from proj.system.run_folder import flat, parse_yaml, read, status
+
+INFINITE = (math.inf, -math.inf)
+
+
+@dataclass
+class Run:
+    """What a run's folder says. config, metrics, facts (run.json): flat. curves: tag -> [(epochs done, value), …].
+
+    repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    curves: dict[str, list[tuple[float, float]]]
+    status: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    repeats: Path | None = None
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The best one, also where the folder was moved."""
+        checkpoint = str(self.metrics.get("checkpoint", "best.ckpt"))
+        path = self.folder / PureWindowsPath(checkpoint).name  # which knows both / and \
+        return path if os.path.isfile(path) else None  # for any name, also one that no file can have
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration, without the seed and what changes no result, and the data's checksum (None: not known)."""
+        free = (*NO_MATTER, "seed", "trainer.devices", "callbacks.best.dirpath")
+        seed = (".seed", self.config.get("seed"))  # the dataset has it too
+        settings = {
+            key: value for key, value in self.config.items() if not key.startswith(free) and (key[-5:], value) != seed
+        }
+        if (processes := self.processes) > 1:  # each has a batch of its own
+            settings["trainer.devices"] = processes
+        return settings and settings | {"data": self.facts.get("data")}
+
+    @property
+    def processes(self) -> int:
+        """For each node, as far as the configuration tells: which devices they are changes no result."""
+        devices = self.config.get("trainer.devices")
+        return max(1, devices if isinstance(devices, int) else len(re.findall(r"\d+", str(devices))))
+
+    @property
+    def seed(self) -> Any:
+        return self.config.get("seed")
+
+    def by_epoch(self, metric: str) -> list[tuple[float, float]]:
+        """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""
+        points = [(x, y) for x, y in self.curves.get(metric, []) if not math.isnan(y)]
+        if not metric.startswith("train/"):
+            return points
+        epochs: dict[int, list[tuple[float, float]]] = {}
+        start = 0.0
+        for x, y in points:  # a point is the mean over the steps since the one before
+            epochs.setdefault(math.ceil(x - 1e-6), []).append((x - start, y))
+            start = x
+        return [
+            (epoch, math.fsum(size * y for size, y in parts) / (math.fsum(size for size, _ in parts) or 1))
+            for epoch, parts in epochs.items()
+        ]
+
+    def value(self, metric: str, mode: str) -> float | None:
+        """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number.
+
+        The best is chosen by the run's own monitor, and all figures are of the same epoch. mode: where it has none.
+        """
+        if metric in self.metrics:
+            value = self.metrics[metric]
+            return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
+        monitor, mode = str(self.config.get("monitor") or metric), self.config.get("mode", mode)
+        choose = max if mode == "max" else min
+        epoch, best = choose(self.by_epoch(monitor), key=lambda point: point[1], default=(None, None))
+        return best if metric == monitor else dict(self.by_epoch(metric)).get(epoch)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.yaml; of a run that stopped before it, what was frozen or Hydra noted, with references looked up one level
+    deep."""
+
+    def read_yaml(name: str) -> dict[str, Any]:
+        config = read(folder / name, parse_yaml, ".")
+        odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
+        # What conf/ did not list when the run began was at its default.
+        listed = flat({"trainer": trainer_defaults()}, ".") if "trainer._target_" in config else {}
+        return listed | config | odd  # text, since nan equals nothing and JSON has neither
+
+    if config := read_yaml("config.yaml"):
+        return config
+    config = read_yaml("job.yaml") or read_yaml(".hydra/config.yaml") | read_yaml(".hydra/hydra.yaml")
+    hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
+    for key, value in config.items():
+        if reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
+            config[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else config.get(reference[2])
+    return config
+
+
+def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
+    """The scalars in one of TensorBoard's files, tag -> [(step, value), …], up to where it is damaged or ends."""
+    scalars: dict[str, list[tuple[int, float]]] = {}
+    content, start = file.read_bytes(), 0
+    while start + 12 <= len(content):
+        (length,) = struct.unpack_from("<Q", content, start)  # then 4 bytes of checksum, the event, 4 of checksum
+        record = content[start + 12 : start + 12 + length]
+        start += length + 16
+        if len(record) < length or not length:
+            break  # it is being written
+        if length > 500:  # a picture, a graph
+            continue
+        try:
+            event = Event.FromString(record)
+        except Exception:  # protobuf's DecodeError, which is another class in each of its implementations
+            break
+        for value in event.summary.value:
+            if value.tag.startswith(("train/", "val/")) and value.WhichOneof("value") == "simple_value":
+                scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return scalars
+
+
+def read_run(folder: Path) -> Run:
+    config, facts, curves = read_config(folder), read(folder / "run.json", json.loads, "/"), {}
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        with suppress(OSError):
+            for tag, points in read_scalars(file).items():
+                curves.setdefault(tag, []).extend(points)
+    epoch = facts.get("steps_per_epoch")
+    epoch = epoch if isinstance(epoch, int) and epoch > 0 else guess_epoch(config, curves)
+    curves = {
+        tag: [(step / epoch, value) for step, value in points if step]  # step 0: Lightning's sanity check
+        for tag, points in curves.items()
+        if not tag.endswith("_per_second")
+    }
+    how, _ = status(folder)
+    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves, how, facts)
+
+
+def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
+    """The steps of an epoch, where no run.json says it: the first validation tells."""
+    ends = [next((step for step, _ in points if step), 0) for tag, points in curves.items() if tag.startswith("val/")]
+    every, share = config.get("trainer.check_val_every_n_epoch"), config.get("trainer.val_check_interval")
+    epochs = every if isinstance(every, int) and every > 0 else 1
+    epochs *= share if isinstance(share, float) and 0 < share < 1 else 1
+    first = min(filter(None, ends), default=0) / epochs
+    return first or max((points[-1][0] for points in curves.values()), default=0) or 1
+
+
+def find_runs(folders: list[Path]) -> list[Run]:
+    """Every run in or below the folders, once. Raises UserError for a folder that is not there or holds none."""
+    found: dict[Path, Run] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
+        runs = []
+        for path, below, files in os.walk(folder):
+            if ".hydra" in below or {"config.yaml", "job.yaml"} & set(files):
+                runs.append(read_run(Path(path)))
+            below[:] = sorted(name for name in below if not name.startswith("."))
+        runs = [run for run in runs if "choices.dataset" in run.config or not run.config]  # else another program's
+        if not runs:
+            raise UserError(f"{folder} holds no run: give folders of runs or of sweeps, such as outputs.")
+        found |= {run.folder.resolve(): run for run in runs}
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Many runs: the grid, the search, and what a sweep keeps."""

@@ -1,0 +1,106 @@
+"""A job of a sweep, wherever a launcher starts it: in this process, or in one of its own, with a GPU of its own."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from proj.config.compose import resolved
+from proj.config.explain import explain
+from proj.config.stored import trust_words
+from proj.errors import UserError
+from proj.system.files import write_atomically
+from proj.system.locks import one_of
+from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
+from proj.system.processes import die_with_parent, rank, started, starts_more
+from proj.system.run_folder import read_metrics, status, write_status
+
+log = logging.getLogger(__name__)
+
+
+def run_job(cfg: DictConfig) -> float | None:
+    """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
+    from proj.training.run import train
+
+    printable_output()  # where a launcher has started this process
+    if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
+        die_with_parent()
+    try:
+        cfg = resolved(cfg)
+        folder = Path(cfg.output_dir)
+        if rank() == 0:
+            print(f"\n{folder.name}", flush=True)
+        if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
+            with open_dict(cfg):
+                cfg.callbacks.pop("progress", None)  # several at once would draw over each other
+        with own_gpu(cfg, folder.parent):
+            apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
+            metrics = train_apart(cfg, folder) if apart else train(cfg)
+        return metrics[cfg.monitor]
+    except SystemExit as stop:
+        if stop.code:
+            raise
+        return None  # not the first process of a job, which says why
+    except Exception as error:
+        sentence = explain(error)
+        log.error("%s", sentence or error, exc_info=sentence is None)
+        return None
+
+
+def train_apart(cfg: DictConfig, folder: Path) -> dict:
+    """`train` in a process of its own, which can die alone. Raises UserError where it fails, with all that it said."""
+    config = OmegaConf.to_container(cfg, resolve=True)
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
+    words = [f"resume={folder}", f"data_dir={cfg.data_dir}", *trust_words(config).split()]
+    env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
+    asked = []
+
+    def hand_on(number: int, frame) -> None:
+        asked.append(number)
+        if number != signal.SIGINT and not WINDOWS:  # Ctrl-C, and all that Windows sends, has reached it already
+            process.send_signal(number)
+
+    with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
+        process = subprocess.Popen([sys.executable, "-m", "proj.train", *words], env=env, stderr=stderr)
+        before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        stderr.seek(0)
+        said = stderr.read().strip()
+    if asked or not code:
+        print(said, end="\n" * bool(said), file=sys.stderr)
+    if asked:
+        raise SystemExit(128 + asked[0])
+    if code:
+        if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
+            said = f"{said}\nits process ended with {ending(code)}".strip()
+            write_status(folder, "failed", said.splitlines()[-1])
+        raise UserError(said.removeprefix("error: "))
+    return read_metrics(folder)
+
+
+@contextmanager
+def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
+    """A GPU for this job alone, where jobs run side by side on a machine that has several."""
+    beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
+    if not beside or cfg.trainer.accelerator == "cpu":
+        yield
+        return
+    import torch
+
+    with one_of(folder / ".gpu", torch.cuda.device_count()) as gpu:
+        if gpu is not None:
+            cfg.trainer.devices = [gpu]
+        yield

@@ -1,0 +1,103 @@
+"""What a sweep keeps beside its jobs: sweep.yaml, which says what was asked for and with what, and a copy of conf/."""
+
+import copy
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import DictConfig
+
+from proj.config import trainer as trainer_settings
+from proj.config.compose import CONF
+from proj.errors import UserError
+from proj.system.platform import as_command
+
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
+FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
+
+
+def plain(overrides: list[str]) -> list[str]:
+    """Without what changes no job, each word as it is written today."""
+    return [trainer_settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
+
+
+def chooses_jobs(word: str) -> bool:
+    """Whether a setting of Hydra's decides which jobs a sweep has: all of its sweeper's, but for how many it runs."""
+    return bool(re.match(r"[+~]*hydra[./]sweeper\b(?!\.n_trials=|\.n_jobs=)", word))
+
+
+def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
+    """The words of a command that decide which jobs its sweep has."""
+    return [*plain(overrides), *filter(chooses_jobs, hydra)]
+
+
+def read_about(folder: Path) -> dict:
+    """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
+    file = folder / "sweep.yaml"
+    if not file.is_file():
+        raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.")
+    try:
+        text = file.read_text(encoding="utf-8")
+        about = yaml.safe_load(text) if text.endswith("\n") else None
+    except (ValueError, yaml.YAMLError):
+        about = None
+    if not isinstance(about, dict) or not {"overrides", "hydra", "versions"} <= about.keys():
+        raise UserError(f"{file} is damaged: put a copy of it back, or choose another sweep_name for a new sweep.")
+    if about.get("format", FORMAT) > FORMAT:  # versions before the number wrote none
+        raise UserError(
+            f"{file} has format {about['format']}, and this version of proj reads formats up to {FORMAT}: continue the "
+            "sweep with the newer version that began it."
+        )
+    return about
+
+
+def make_folder(folder: Path) -> None:
+    """Raises UserError where a file is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
+
+
+def git(*words: str) -> bytes:
+    """What git says of the project; nothing where it is no checkout, or git is not there."""
+    try:
+        return subprocess.run(["git", "-C", str(CONF), *words], capture_output=True).stdout
+    except OSError:
+        return b""
+
+
+def describe(config: DictConfig) -> dict:
+    """What sweep.yaml says of the command and of what it runs with."""
+    return {
+        "format": FORMAT,
+        "command": as_command(["python", "-m", "proj.train", *sys.argv[1:]]),
+        "overrides": list(config.hydra.overrides.task),
+        "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
+        "versions": {name: version(name) for name in PACKAGES},
+        "commit": git("rev-parse", "HEAD").decode().strip() or None,
+    }
+
+
+def copy_conf(loader: ConfigLoaderImpl, target: Path) -> None:
+    """A copy of conf/, and of the options in a folder that --config-dir names: the sweep goes on without it."""
+    folders = [Path(element.path.removeprefix("file://")) for element in loader.get_search_path().get_path()]
+    for group in (path.name for path in CONF.iterdir() if path.is_dir()):
+        for folder in folders:
+            if folder != CONF and (folder / group).is_dir():
+                shutil.copytree(folder / group, target / group, dirs_exist_ok=True)
+    shutil.copytree(CONF, target, dirs_exist_ok=True)  # last, since Hydra prefers it
+
+
+def frozen_loader(loader: ConfigLoaderImpl, conf: Path) -> ConfigLoaderImpl:
+    """`loader` with a sweep's copy in place of conf/."""
+    path = copy.deepcopy(loader.get_search_path())
+    for element in path.get_path():
+        if element.path.removeprefix("file://") == str(CONF):
+            element.path = f"file://{conf.resolve()}"
+    return ConfigLoaderImpl(config_search_path=path)

@@ -1,0 +1,116 @@
+"""What a sweep's folder may say of the way its jobs are started, where it goes on: it may come from somebody else.
+
+Each job's own configuration is tested by `check_stored`. Here it is Hydra's part, which can start programs: the
+launcher, loggers, callbacks, search path and environment. It is compared with what this installation composes; numbers
+may differ, and short names such as a partition's.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.compose import CONF
+from proj.config.stored import MOVED, check_plain, check_stored, trust_words
+from proj.errors import UserError
+from proj.system.run_folder import flat
+
+# What Hydra fills in itself, what a command that goes on says anew, and what is only printed.
+FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"
+FREE += r"|hydra\.job\.override_dirname"
+# Names that are handed on as they are: no path, no address, nothing that a shell would read otherwise.
+NAMED = (
+    r"hydra\.(launcher\.(?!python$)\w+|sweeper\.(sampler|pruner)\.(\w+\.)*(?!_)\w+|job\.env_set\.\w*(THREADS|DEVICES))"
+)
+SAMPLER = r"optuna\.samplers\.(?!CmaEs)[A-Z]\w*Sampler"  # CmaEsSampler unpickles what the study's file says
+PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
+REFERENCE = r"\$\{(hydra:)?[\w.]+\}|^\$\{oc\.env:PROJ_DATA_DIR,data\}$"  # what a frozen job may still look up
+
+
+def is_harmless(key: str, value: Any) -> bool:
+    """Whether a setting of Hydra's may differ from what this installation composes."""
+    if value is None or isinstance(value, bool | int | float) or re.fullmatch(FREE, key):
+        return True
+    if key.endswith("._target_"):
+        part = re.fullmatch(r"hydra\.sweeper\.(sampler|pruner)(\.wrapped_pruner)*\._target_", key)
+        return bool(part and re.fullmatch(SAMPLER if part[1] == "sampler" else PRUNER, str(value), re.ASCII))
+    return bool(re.fullmatch(NAMED, key, re.ASCII) and re.fullmatch(r"[\w.,:@%+-]{0,100}", str(value), re.ASCII))
+
+
+def differences(hydra: DictConfig) -> list[str]:
+    """The settings of Hydra's that take `trust=…` where they come from a file."""
+    chosen = hydra.runtime.choices
+    known = as_installed(chosen["hydra/launcher"], chosen["hydra/sweeper"])
+    found = flat(OmegaConf.to_container(hydra), ".", "hydra.")
+    found = {key: MOVED.get(value, value) if isinstance(value, str) else value for key, value in found.items()}
+    return [key for key, value in found.items() if known.get(key, ...) != value and not is_harmless(key, value)]
+
+
+@cache
+def as_installed(launcher: str, sweeper: str) -> dict[str, Any]:
+    words = [f"hydra/launcher={launcher}", f"hydra/sweeper={sweeper}"]
+    return flat(OmegaConf.to_container(composed(CONF, words).hydra), ".", "hydra.")
+
+
+def composed(conf: Path, words: list[str]) -> DictConfig:
+    """What Hydra composes of these words, without starting anything that it names."""
+    loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(conf.resolve())))
+    return loader.load_configuration("train", words, run_mode=RunMode.MULTIRUN)
+
+
+def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
+    """Raises UserError where sweep.yaml or the copy of conf/ says what a sweep's never does."""
+    file = folder / "sweep.yaml"
+    check_plain(about, file)
+    words = [*about["overrides"], *about["hydra"], *(about.get("words") or [])]
+    if any(not isinstance(word, str) or word.startswith("-") for word in words):
+        raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
+    texts = {file: " ".join(words).encode()}
+    texts |= {path: path.read_bytes() for path in (folder / "conf").rglob("*") if path.is_file()}
+    for path, text in texts.items():
+        if b"searchpath" in text and "hydra.searchpath" not in trust:
+            raise UserError(f"{path} has Hydra look elsewhere. If that is meant, add trust=hydra.searchpath")
+    names = [str(name) for name in (about.get("jobs") or {})]
+    if odd := [name for name in names if Path(name).name != name or name in (".", "..")]:
+        raise UserError(f"{file} holds a job that is no folder of the sweep ({odd[0]}): treat it as malicious.")
+
+
+def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
+    """Raises UserError where a sweep that goes on would start anything that is neither this project's nor trusted."""
+    check_files(folder, about, trust)
+    hydra = composed(folder / "conf", [*about["overrides"], *about["hydra"]]).hydra
+    if foreign := [key for key in differences(hydra) if key not in trust]:
+        what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in foreign)
+        raise UserError(
+            f"the sweep in {folder} would start its jobs otherwise than this project does: {what}. If that is your own "
+            f"setting, add trust={','.join(sorted({*trust, *foreign}))}"
+        )
+
+
+def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
+    """Raises UserError for a frozen job that names what it may not, or looks up more than its own settings."""
+    check_stored(config, file, trust)
+    for key, value in flat(config, ".").items():
+        if isinstance(value, str) and "${" in re.sub(REFERENCE, "", value, flags=re.ASCII) and key not in trust:
+            raise UserError(f"{file} looks up {value} for {key}. If that is your own setting, add trust={key}")
+
+
+def without_hydra(config: dict | DictConfig) -> dict:
+    """A job's own configuration, as plain values."""
+    plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
+    return {key: value for key, value in plain.items() if key != "hydra"}
+
+
+def sweep_trust(jobs: Sequence[dict]) -> str:
+    """` trust=…` for a command that goes on with these frozen jobs; nothing where it needs none."""
+    words = {
+        word for job in jobs for word in trust_words(without_hydra(job)).removeprefix(" trust=").split(",") if word
+    }
+    words |= {key for job in jobs[:1] for key in differences(OmegaConf.create(job["hydra"]))}
+    return f" trust={','.join(sorted(words))}" if words else ""

@@ -1,0 +1,1 @@
+"""What runs need of the machine: files, locks, processes, and the folder that a run leaves."""

@@ -1,0 +1,51 @@
+"""Files that are there whole or not at all, also after a power cut."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from proj.system.platform import replace, sync_folder
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of `path` at the end of the block; where the block fails, nothing changes.
+
+    Any number of processes may write the same path: each has a temporary file of its own, and the last one wins.
+    """
+    # In the same folder, so that the renaming is atomic; a part of the name, since a name has at most 255 bytes.
+    temporary = path.with_name(f"{path.name[:60]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        replace(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
+    """All of the file, on the disk, or the old one; text is written in UTF-8.
+
+    Raises OSError where there is no room or no permission.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogateescape")  # names of files as the system has them, whatever they are
+    try:
+        with whole_file(path) as file:
+            file.write(content)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def remove_unfinished(folder: Path, pattern: str) -> None:
+    """Remove what killed processes have left of files named like `pattern`, which nobody else writes now."""
+    for temporary in folder.glob(f"{pattern}.*.tmp"):
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""The processes that train one run together: which one this is, who started them, where they write.
+
+Lightning starts them itself (trainer=ddp), or torchrun or Slurm's srun has: the command then runs in each of them.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+
+from omegaconf import DictConfig, open_dict
+
+from proj.errors import UserError
+from proj.system.platform import c_library
+
+
+def rank() -> int:
+    """This process's number among all; the first writes the files. From names that Lightning reads too."""
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+    return int(next((os.environ[name] for name in names if name in os.environ), 0))
+
+
+def started() -> tuple[int, int] | None:
+    """(processes a node, nodes) where torchrun or srun has started them for this run; None where there is this one.
+
+    Raises UserError where Slurm's nodes have different numbers.
+    """
+    env = os.environ
+    if "TORCHELASTIC_RUN_ID" in env:
+        return int(env["LOCAL_WORLD_SIZE"]), int(env["GROUP_WORLD_SIZE"])
+    if int(env.get("SLURM_STEP_NUM_TASKS", 1)) == 1:
+        return None
+    tasks = re.fullmatch(r"(\d+)(\(x\d+\))?", env["SLURM_STEP_TASKS_PER_NODE"])
+    if not tasks:
+        raise UserError(
+            f"Slurm has spread the tasks unevenly over the nodes ({env['SLURM_STEP_TASKS_PER_NODE']}): give srun "
+            "--ntasks-per-node."
+        )
+    return int(tasks[1]), int(env["SLURM_STEP_NUM_NODES"])
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it dies, even by SIGKILL; other systems cannot.
+
+    Alone it would wait for the others for ever, or train on: its lock then keeps others out of its folder.
+    """
+    if library := c_library():
+        library.prctl(1, 9)  # PR_SET_PDEATHSIG: signal 9
+
+
+def starts_more(trainer: DictConfig) -> bool:
+    """Whether Lightning would start processes for this run; they need a command that trains this run alone."""
+    if started():
+        return False
+    if str(trainer.strategy).startswith("ddp"):
+        return True
+    if trainer.devices in ("auto", -1):
+        import torch
+
+        return trainer.accelerator != "cpu" and torch.cuda.device_count() > 1
+    return (trainer.devices if isinstance(trainer.devices, int) else len(trainer.devices)) > 1
+
+
+def take_part(trainer: DictConfig) -> list:
+    """Fit the settings of Lightning's trainer to the processes that were started; return its plugin for them.
+
+    Raises UserError where other devices are asked for, and for Lightning's other ways to start processes: it takes
+    from those the weights alone, not what the run's figures are made of.
+    """
+    if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
+        raise UserError(f"trainer.strategy={trainer.strategy} gives no figures of its processes back: use trainer=ddp.")
+    from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
+
+    there = started()
+    if not there:  # a batch script of Slurm's, say, where Lightning would look for srun's tasks
+        return [LightningEnvironment()] if "SLURM_JOB_ID" in os.environ else []
+    local, nodes = there
+    if trainer.devices not in ("auto", local):
+        raise UserError(f"trainer.devices={trainer.devices}, but {local} processes were started: leave it out.")
+    with open_dict(trainer):
+        trainer.devices, trainer.num_nodes = local, nodes
+        trainer.strategy = "ddp" if trainer.strategy == "auto" else trainer.strategy
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return []
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(local))  # Lightning 2.6 asks for it; srun -n 2 does not set it
+    return [SLURMEnvironment(auto_requeue=False)]  # `Resume` queues it again, after a checkpoint that is exact
+
+
+def refuse_missing_devices(trainer: DictConfig) -> None:
+    """Raises UserError where more GPUs are asked for than there are."""
+    import torch
+
+    if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
+        )
+    devices, there = trainer.devices, torch.cuda.device_count()
+    if trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
+        raise UserError(
+            f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
+        )
+
+
+@cache  # the first process may serve it, as long as the object lives
+def shared_store():
+    from torch.distributed import rendezvous
+
+    store, _, _ = next(rendezvous("env://"))
+    return store
+
+
+def agree(make: Callable[[], str]) -> str:
+    """What `make` gives in the first process, in all that torchrun has started."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return make()
+    store = shared_store()
+    if rank() == 0 and not store.check(["proj"]):
+        store.set("proj", make())
+    return store.get("proj").decode()

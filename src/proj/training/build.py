@@ -1,0 +1,74 @@
+"""What a run is made of: the data, the model and Lightning's Trainer, built from the configuration."""
+
+import os
+import shutil
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from proj.checkpoint.file import AtomicCheckpointIO
+from proj.config.compose import build
+from proj.errors import UserError
+from proj.pictures.tensorboard import Curves, hyperparameters
+from proj.training import fast_loop
+from proj.training.curves import CURVES
+from proj.training.run_length import batches_of_a_run
+
+
+def introduce(cfg: DictConfig, trainer, data, precision: str) -> None:
+    """Print what is trained, on how many examples, where and in which numbers."""
+    train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
+    print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+    print(f"on {trainer.strategy.root_device} in {precision}")
+
+
+def build_data_and_model(cfg: DictConfig) -> tuple:
+    """The datamodule with its data in memory, and the model for it."""
+    data = build(cfg.dataset)
+    data.prepare_data()
+    data.setup()
+    if cfg.tta and len(data.input_shape) != 3:
+        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    model = build(
+        cfg.model,
+        input_shape=data.input_shape,
+        num_classes=data.num_classes,
+        optimizer=build(cfg.optimizer),
+        scheduler=build({**cfg.scheduler, "_partial_": True}),
+    )
+    model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
+    return data, model
+
+
+def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list):
+    """Lightning's Trainer. first: the callbacks before the configuration's."""
+    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items() if callback}
+    callbacks["best"].dirpath = str(folder.absolute())
+    if "dashboard" in callbacks:
+        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
+    trainer = build(
+        cfg.trainer,
+        precision=precision,
+        callbacks=[*first, *callbacks.values()],
+        logger=Curves(folder, name="", version="", default_hp_metric=False, filename_suffix=CURVES),
+        plugins=[AtomicCheckpointIO(folder), *environment],
+        default_root_dir=str(folder),
+        enable_progress_bar="progress" in callbacks,
+    )
+    if cfg.trial:
+        from proj.training.pruning import Prune
+
+        trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
+    if cfg.fast_loop:
+        fast_loop.install(trainer)
+    batches = batches_of_a_run(trainer, data)
+    # A hundred points a run at least, also where it has few steps.
+    trainer.log_every_n_steps = int(max(1, min(trainer.log_every_n_steps, batches // 100)))
+    return trainer
+
+
+def compile_network(network) -> None:
+    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
+    if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")):
+        raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
+    network.compile()

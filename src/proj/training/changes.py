@@ -1,0 +1,102 @@
+"""What has changed since a run was stopped: its settings and data may not, its machine is told of."""
+
+import json
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from proj.config.compose import trainer_defaults
+from proj.config.settings import FIXED, FREE
+from proj.config.stored import resume_command
+from proj.errors import UserError
+from proj.system.platform import processor as processor_name
+from proj.system.run_folder import flat, read
+
+
+def refuse_changes(old: dict, new: dict, folder: Path) -> None:
+    """Raises UserError where a setting differs that a run cannot change on its way."""
+    defaults = flat({"trainer": trainer_defaults()}, ".")  # of settings that conf/ did not list when the run began
+    before, now = defaults | flat(old, "."), defaults | flat(new, ".")
+    scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
+    length = ("trainer.max_epochs", "trainer.max_steps") if scheduled else ()  # which the schedule was laid out for
+    fixed = FIXED + length
+    changes = [
+        f"{key}: {before.get(key)} in the run, {now.get(key)} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(FREE))
+    ]
+    if scheduled and changes and all(change.startswith(length) for change in changes):
+        steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]
+        planned = f"{steps} steps" if steps > 0 else f"{epochs} epochs"
+        raise UserError(
+            f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
+            "new run for more, or one with scheduler=none, which can be trained on."
+        )
+    changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
+    if changes:
+        raise UserError(
+            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: "
+            f"{resume_command(folder)}; for a new run, choose another hydra.run.dir."
+        )
+
+
+def refuse_to_start_over(folder: Path) -> None:
+    """Raises UserError where a run has left more than can be made again, and no checkpoint to go on from.
+
+    A run that was killed before its first checkpoint has nothing to lose and begins again.
+    """
+    saved = read(folder / "run.json", json.loads, "/").get("saved")
+    left = ["run.json"] * bool(saved) + ["metrics.json"] * (folder / "metrics.json").is_file()
+    if not left and not any((folder / name).is_file() for name in ("run.json", "config.yaml")):
+        left = ["best.ckpt"] * (folder / "best.ckpt").is_file()  # it was copied here
+    if left:
+        raise UserError(
+            f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "
+            f"best.ckpt and curves: put last.ckpt back, choose another hydra.run.dir for a new run, or delete "
+            f"{' and '.join(left)} in {folder} to begin it anew."
+        )
+
+
+def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
+    """old, new: `contents` of the checkpoint and of now. Raises UserError where the examples are not the same."""
+    if old["data"] != new["data"]:
+        raise UserError(
+            f"{folder} holds a run on other data (checksum {old['data']} in the run, {new['data']} now): a file has "
+            "changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+        )
+
+
+def processor() -> str:
+    """Its name, and which of its instructions torch uses."""
+    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def environment(trainer: Trainer) -> dict[str, str | int]:
+    """What the last bits of a run depend on, beside its settings."""
+    device = trainer.strategy.root_device
+    return {
+        "torch": str(torch.__version__),
+        "lightning": lightning.__version__,
+        "processor": processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processes": trainer.world_size,
+    }
+
+
+def compare_environments(before: dict, now: dict, folder: Path) -> None:
+    """Say what differs. Raises UserError for another number of processes."""
+    if before["processes"] != now["processes"]:
+        raise UserError(
+            f"{folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share out each "
+            f"batch. Continue it with trainer.devices={before['processes']}."
+        )
+    changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    if now["device"] != "cpu" and not exact:
+        changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
+    if changes and rank_zero_only.rank == 0:
+        print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")

@@ -1,0 +1,125 @@
+"""A loss that turns NaN or infinite stops the run, or its step is left out."""
+
+import math
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils import get_total_norm
+
+from proj.config.stored import resume_command
+from proj.errors import UserError
+
+
+class Divergence:
+    """Looks for NaN and infinity, once a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
+
+    The losses wait on their device until then: no step waits for the device.
+    stop: whether a loss that is not finite ends the run; the weights and batch norm's statistics must be finite anyway.
+    """
+
+    def __init__(self, folder: Path, stop: bool) -> None:
+        self.folder, self.stop = folder, stop
+        self.losses: list[torch.Tensor] = []  # of the window
+        self.rates: list[float] = []  # the learning rate of each
+        self.rate = 0.0  # of the step now
+
+    def step_begins(self, trainer: Trainer) -> None:
+        self.rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int) -> None:
+        if outputs and self.stop:
+            self.losses.append(outputs["loss"])
+            self.rates.append(self.rate)
+        if (batch_idx + 1) % trainer.log_every_n_steps == 0 or batch_idx + 1 == trainer.num_training_batches:
+            self._look_at_losses(trainer)
+
+    def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""
+        self._look_at_losses(trainer)
+        for what, tensors in (("a weight", pl_module.parameters()), ("batch norm's statistics", statistics(pl_module))):
+            if not math.isfinite(get_total_norm(list(tensors), math.inf)):  # after a step with a finite loss
+                self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
+
+    def _look_at_losses(self, trainer: Trainer) -> None:
+        if not self.losses:
+            return
+        losses = torch.stack(self.losses)
+        if trainer.world_size > 1 or not math.isfinite(losses.sum()):
+            first = torch.cat([losses.isfinite().logical_not(), losses.new_ones(1)]).argmax()  # their number if none
+            first = int(trainer.strategy.reduce(first, reduce_op="min"))  # all processes leave together
+            if first < len(losses):
+                step = trainer.global_step - (len(losses) - 1 - first) // trainer.accumulate_grad_batches
+                self._refuse(trainer, f"the loss turned NaN or infinite in step {step}", self.rates[first])
+        self.losses.clear()
+        self.rates.clear()
+
+    def _refuse(self, trainer: Trainer, what: str, rate: float) -> None:
+        if not trainer.is_global_zero:
+            raise SystemExit(0)  # the first process speaks
+        last = self.folder / "last.ckpt"
+        kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
+        skip = f", or leave such steps out: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
+        raise UserError(
+            f"{what} (epoch {trainer.current_epoch + 1}), at a learning rate of {rate:.3g}. {kept}. Start a new run "
+            f"with a lower optimizer.lr or trainer.gradient_clip_val=1{skip}"
+        )
+
+
+def statistics(model: LightningModule) -> list[torch.Tensor]:
+    """What batch norm has measured: the running means and variances."""
+    norms = [module for module in model.modules() if isinstance(module, _NormBase) and module.running_mean is not None]
+    return [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+
+
+class SkipNaN(Callback):
+    """Leaves a step out whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts.
+
+    What the batch has left in the buffers (batch norm's statistics) is put back. Each step waits for the device.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self.in_epoch = [0, 0]  # steps left out, and all steps
+        self.before: list[torch.Tensor] = []  # the buffers when the step began
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.in_epoch = [0, 0]
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self.before = [buffer.clone() for buffer in pl_module.buffers()]
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self.in_epoch[1] += 1
+        if not gradients or math.isfinite(get_total_norm([*gradients, *statistics(pl_module)], math.inf)):
+            return
+        optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
+        for buffer, before in zip(pl_module.buffers(), self.before, strict=True):
+            buffer.copy_(before)
+        self.skipped += 1
+        self.in_epoch[0] += 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        skipped, steps = self.in_epoch
+        if skipped and skipped == steps:
+            if not trainer.is_global_zero:
+                raise SystemExit(0)  # the first process speaks
+            raise UserError(
+                f"all {steps} steps of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients and were left "
+                "out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
+                "trainer.gradient_clip_val=1, and see that the data has no such numbers."
+            )
+
+    def summary(self, steps: int) -> str:
+        share = self.skipped / max(steps, 1)
+        return f"Steps left out because of NaN or infinite gradients: {self.skipped} of {steps} ({share:.0%})."
+
+    def state_dict(self) -> dict:
+        return {"skipped": self.skipped, "in_epoch": list(self.in_epoch)}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.skipped = state["skipped"]
+        self.in_epoch = list(state.get("in_epoch", [0, 0]))  # which older checkpoints do not have

@@ -1,0 +1,37 @@
+"""`trainer.fast_dev_run=true`: does it run at all? A few batches, and nothing is left behind."""
+
+from pathlib import Path
+
+from lightning.pytorch import seed_everything
+from omegaconf import DictConfig, open_dict
+
+from proj.system.processes import refuse_missing_devices, take_part
+from proj.training.build import build_data_and_model, build_trainer, introduce
+from proj.training.library_defaults import quiet_lightning
+from proj.training.precision import set_precision
+
+
+def try_out(folder: Path, cfg: DictConfig) -> dict:
+    """Lightning's `fast_dev_run`: a few batches of training, validation and test, of which nothing is saved; return
+    their metrics. A run that is in the folder stays as it is.
+    """
+    quiet_lightning()
+    environment = take_part(cfg.trainer)
+    refuse_missing_devices(cfg.trainer)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    data, model = build_data_and_model(cfg)
+    precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
+    with open_dict(cfg):
+        cfg.callbacks.pop("dashboard", None)  # Lightning takes the curves away, on which it draws
+    trainer = build_trainer(folder, cfg, data, precision, [], environment)
+    if trainer.is_global_zero:
+        introduce(cfg, trainer, data, f"{precision}: {reason}")
+    trainer.fit(model, data)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if cfg.test:
+        metrics |= trainer.test(model, data, verbose=False)[0]
+    if trainer.is_global_zero:
+        batches = int(cfg.trainer.fast_dev_run)
+        parts = "training, validation and test" if cfg.test else "training and validation"
+        print(f"fast_dev_run: {batches} batch{'es' * (batches > 1)} each of {parts} went through; nothing was saved.")
+    return metrics

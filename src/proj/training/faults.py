@@ -1,0 +1,60 @@
+"""What breaks a run from outside, or within it, in one sentence that says how to go on."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proj.config.explain import explain
+from proj.config.stored import resume_command
+from proj.errors import OUT_OF_MEMORY, UserError, chain, lost, unwritable
+from proj.system.processes import rank
+
+# What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
+ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
+
+
+NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+
+
+@contextmanager
+def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
+    """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
+    command = resume_command(folder)
+    hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
+    threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
+    try:
+        yield
+    except SystemExit as stop:
+        if type(stop.code) is int and stop.code > 128:  # a signal: `Resume` has saved
+            print(f"\nStopped. To continue:\n    {command}")
+        raise
+    except Exception as error:
+        if not isinstance(error, UserError) and (disk := unwritable(error)):
+            raise UserError(f"{disk}. What the run saved before is whole: make room, then {command}") from error
+        if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in chain(error)):
+            smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
+            raise UserError(
+                f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
+                "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
+            ) from error
+        said = "\n".join(str(link) for link in chain(error))
+        if ONE_EXAMPLE.search(said):
+            larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
+            raise UserError(
+                f"batch norm cannot train on a batch of one example a process: use {larger}a model without batch norm "
+                "(model=mlp model.norm=none)."
+            ) from error
+        if kernel := NOT_DETERMINISTIC.search(said):
+            raise UserError(
+                f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
+                "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
+            ) from error
+        if lost(error):
+            if rank():  # the first process speaks, or is the one that died
+                raise SystemExit(1) from None
+            raise UserError(f"{explain(error)}. To continue: {command}") from error
+        raise
+    finally:
+        threading.excepthook = hook

@@ -1,0 +1,73 @@
+"""In which numbers a run computes: `trainer.precision=auto` measures what this machine is fast in."""
+
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from proj.system.files import write_atomically
+from proj.system.locks import alone
+from proj.system.run_folder import read
+from proj.training.changes import processor
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """A GPU that has it; a CPU whose products are half as fast again in it or more (AMX: six times; AVX2: a 50th)."""
+    if device != "cpu":
+        return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+    def seconds(matrix: Tensor) -> float:
+        start = time.perf_counter()
+        matrix @ matrix
+        return time.perf_counter() - start
+
+    plain = torch.ones(512, 512)
+    short = plain.bfloat16()
+    fastest = min(seconds(plain) for _ in range(5))
+    if seconds(short) > 10 * fastest:  # emulated: once is enough
+        return False
+    return 1.5 * min(seconds(short) for _ in range(5)) < fastest
+
+
+def measured_once(device: str, file: Path) -> bool:
+    """`has_fast_bfloat16`, as the first found it of those who share a file: a processor's answer can go both ways.
+
+    A machine with another processor has an answer of its own: bfloat16 can be a 50th as fast there.
+    """
+    if device != "cpu":
+        return has_fast_bfloat16(device)  # a fact, not a measurement
+    with alone(file.with_suffix(".lock")):  # side by side they would also measure each other
+        known = read(file, json.loads, "/")
+        if processor() not in known:
+            known[processor()] = has_fast_bfloat16(device)
+            write_atomically(file, (json.dumps(known) + "\n").encode())
+    return known[processor()]
+
+
+def choose_precision(network: nn.Module, device: str, file: Path | None = None) -> tuple[str, str]:
+    """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's.
+
+    file: what was measured, for all that shall choose alike.
+    """
+    convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    if not convolves and sum(parameter.numel() for parameter in network.parameters()) < 1_000_000:
+        return "32-true", "a small network gains nothing from bfloat16"
+    if measured_once(device, file) if file else has_fast_bfloat16(device):
+        return "bf16-mixed", f"{device} is faster in bfloat16"
+    return "32-true", f"{device} is not faster in bfloat16"
+
+
+def set_precision(asked: str, network: nn.Module, accelerator: str, file: Path | None = None) -> tuple[str, str]:
+    """(precision for Lightning's Trainer, why), chosen where `asked` is "auto". file: see `choose_precision`.
+
+    On a GPU, float32 products then use TF32 unless the precision is full float32.
+    """
+    gpu = torch.accelerator.current_accelerator(check_available=True) if accelerator != "cpu" else None
+    chosen = choose_precision(network, gpu.type if gpu else "cpu", file) if asked == "auto" else (asked, "as asked for")
+    if gpu and gpu.type == "cuda":
+        full = chosen[0] in ("32-true", "32", "64-true", "64")
+        torch.set_float32_matmul_precision("highest" if full else "high")
+        torch.backends.cudnn.allow_tf32 = not full
+    return chosen

@@ -1,0 +1,100 @@
+"""What a run ends in: metrics.json and a short table; or status.json, where it failed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from textwrap import wrap
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from proj.checkpoint.file import load_checkpoint
+from proj.config.explain import explain
+from proj.errors import UserError
+from proj.reports.runs import read_scalars
+from proj.system.platform import as_command
+from proj.system.run_folder import write_status
+
+
+def validated_at(folder: Path, step: int) -> dict[str, float]:
+    """The figures of the validation after a step, from the curves."""
+    return {
+        tag: value
+        for file in sorted(folder.glob("events.out.tfevents.*"))
+        for tag, points in read_scalars(file).items()
+        for at, value in points
+        if at == step and tag.startswith("val/")
+    }
+
+
+def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
+    """The best checkpoint's contents, and the figures of the training, which took `seconds`.
+
+    Raises UserError if there is no best checkpoint.
+    """
+    best, data = trainer.checkpoint_callback, trainer.datamodule
+    if not best.best_model_path:
+        raise UserError(
+            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
+        )
+    checkpoint = load_checkpoint(best.best_model_path)
+    batch = data.batch_size * trainer.world_size
+    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * batch)
+    batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+    epochs, rest = divmod(batches, trainer.num_training_batches)  # max_steps and max_time end within an epoch
+    return checkpoint, {
+        **OmegaConf.to_container(cfg.choices),
+        "seed": cfg.seed,
+        **validated_at(folder, checkpoint["global_step"]),
+        cfg.monitor: float(best.best_model_score),
+        "best_epoch": checkpoint["epoch"] + 1,
+        "epochs": epochs + (rest > 0),
+        "max_epochs": cfg.trainer.max_epochs,
+        "steps": trainer.global_step,
+        "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
+        "seconds": seconds,
+        "examples_per_second": (epochs * epoch + rest * batch) / seconds,
+        "folder": str(folder),
+        "checkpoint": str(folder / Path(best.best_model_path).name),
+    }
+
+
+@contextmanager
+def tells_why(folder: Path) -> Iterator[None]:
+    """A run that fails says why in its folder's status.json."""
+    (folder / "status.json").unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        with suppress(OSError):  # the disk may be why
+            reason = explain(error) or f"{type(error).__name__}: {error}"
+            write_status(folder, getattr(error, "status", "failed"), reason)
+        raise
+
+
+def print_table(metrics: dict, monitor: str) -> None:
+    """A run's figures, at most 80 columns wide but for what is there to be copied."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
+    table.add_column(overflow="fold")
+    if "test/acc" in metrics:
+        augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
+        tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
+        part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
+        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
+        shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
+        words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
+        lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
+        table.add_row("per class", lines.replace("\u00a0", " "))
+    early = metrics["epochs"] < (metrics.get("max_epochs") or 0)
+    epochs = f"{metrics['epochs']}" + f" (stopped early: max_epochs={metrics.get('max_epochs')})" * early
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}   {monitor} {metrics[monitor]:.4f}")
+    table.add_row("parameters", f"{metrics['parameters']:,}")
+    table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
+    console = Console(highlight=False)
+    console.print(table)
+    board = as_command(["tensorboard", "--logdir", metrics["folder"]])
+    for name, text in {"checkpoint": metrics["checkpoint"], "dashboard": board}.items():
+        console.print(f"[bold]{name:<13}[/]  {escape(text)}", soft_wrap=True)

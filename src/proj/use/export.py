@@ -1,0 +1,118 @@
+"""Export a checkpoint's network: python -m proj.export ckpt=<file> key=value …
+
+  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
+  format=onnx      one .onnx file; torch_export: a .pt2 for torch.export.load
+  normalize=true   with the normalisation inside: takes uint8 images (batch,
+                   height, width, channels), or a table's numbers as they are;
+                   else what the network sees, normalised float32
+  output=<file>    instead of beside the checkpoint
+  trust=<module>   of classes of your own that the checkpoint names
+
+Takes batches of any size, gives logits, and carries the names of the classes,
+the input's shape and its normalisation. Before it is written it is compared
+with the network on test inputs, or random ones where the data is not there.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from proj.config.command_line import writing
+from proj.errors import UserError
+from proj.use.evaluation import open_data
+
+BATCHES = 1, 2, 7
+TOLERANCE = 1e-4  # of the largest logit
+
+
+def some_inputs(known: dict, facts):
+    """(Seven inputs as a datamodule keeps them, where they are from)."""
+    import torch
+
+    try:
+        return open_data(known, download=False).splits["test"].inputs[: max(BATCHES)], "test inputs"
+    except (UserError, OSError, RuntimeError) as error:
+        print(f"The data could not be opened: {error}")
+        where, generator = "random inputs", torch.Generator().manual_seed(0)
+        first, *rest = facts.input_shape
+        if not facts.mean:
+            return torch.randn(max(BATCHES), first, *rest, generator=generator), where
+        return torch.randint(256, (max(BATCHES), *rest, first), dtype=torch.uint8, generator=generator), where
+
+
+def export(
+    path: Path,
+    format: Literal["onnx", "torch_export"] = "onnx",
+    normalize: bool = False,
+    output: str = "",
+    trust: Sequence[str] = (),
+) -> Path:
+    """Write the network to a file, and return its path, once it gives the same logits at each size of BATCHES.
+
+    Raises UserError where it does not, and leaves no file.
+    """
+    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
+        raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
+    import torch
+
+    from proj.checkpoint.file import load_model
+    from proj.data.facts import Facts
+    from proj.system.files import write_atomically
+
+    model, known = load_model(path, trust)
+    facts = Facts.from_dict(known)
+    prepare = facts.normalizer()
+    if normalize and not prepare:
+        raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")
+    given, source = some_inputs(known, facts)
+    network, seen = model.network, given  # what the exported network takes, and what the network does
+    if facts.mean:
+        seen = prepare(given).contiguous()
+    elif normalize:
+        given, seen = prepare.undo(seen), seen.clone()
+        given[0], seen[0] = torch.nan, 0.0  # missing numbers are the columns' means
+    network, given = (torch.nn.Sequential(prepare, network), given) if normalize else (network, seen)
+    kind = f"{given.dtype} (batch, {', '.join(map(str, given.shape[1:]))})".removeprefix("torch.")
+    described = {name: json.dumps(value) for name, value in facts.to_dict().items()}
+    described |= {"input": kind, "output": "logits"}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of torch's own code
+        program = torch.export.export(network.eval(), (given[:2],), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        content, exported = (to_onnx if format == "onnx" else to_pt2)(program, described)
+        difference = max((exported(given[:size]) - model(seen[:size])).abs().max().item() for size in BATCHES)
+        largest = model(seen).abs().max().item()
+    print(f"on {source}, in batches of 1, 2 and 7: {difference:.1e} off at most, of logits up to {largest:.1f}")
+    if not difference <= TOLERANCE * max(largest, 1):
+        raise UserError("the exported network gives other logits than the network: no file was written.")
+    file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
+    with writing(file):
+        write_atomically(file, content)
+    print(f"{file} takes {kind}")
+    return file
+
+
+def to_onnx(program, facts: dict[str, str]):
+    """(The file's content, inputs -> its logits)."""
+    import onnxruntime
+    import torch
+
+    names = {"input_names": ["input"], "output_names": ["logits"]}
+    exported = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, **names)
+    exported.model.metadata_props.update(facts)
+    content = exported.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return content, lambda x: torch.from_numpy(session.run(None, {"input": x.numpy()})[0])
+
+
+def to_pt2(program, facts: dict[str, str]):
+    """(The file's content, inputs -> its logits)."""
+    import torch
+
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files=facts)
+    file.seek(0)
+    return file.getvalue(), torch.export.load(file).module()

@@ -1,0 +1,174 @@
+"""Name what images or rows of a table show: python -m proj.predict ckpt=<file> …
+
+  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
+  input=<path>     an image or CSV file, a folder, a pattern ('photos/*') or
+                   - for standard input
+  output=<file>    a .csv or .jsonl for the probabilities of all classes
+  show=<file>      a .png of the first 30 images, each with its prediction;
+                   show=true: predictions.png
+  invert=auto      a model of light drawings on black gets images with a light
+                   border inverted; true, false: all images, none
+  trust=<module>   of classes of your own that the checkpoint names
+
+Images may have any size, mode and transparency. They are turned upright, fitted
+to the model's shape and normalised as in training. Columns of a table are found
+by their names, or by their order where it has no header.
+"""
+
+import csv
+import glob
+import io
+import itertools
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from proj.config.command_line import writing
+from proj.errors import UserError
+from proj.system.platform import readable
+
+BATCH, SHOWN = 100, 30
+
+
+def find_files(pattern: str, ending: str = "") -> list[str]:
+    """The files that a path, a folder or a pattern stands for, without hidden ones. Raises UserError for none."""
+    folder = os.path.isdir(pattern)
+    if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
+        return [pattern]
+    wanted = os.path.join(glob.escape(pattern), "**", f"*{ending}") if folder else pattern
+    found = sorted(filter(os.path.isfile, glob.glob(wanted, recursive=True)))
+    if not found:
+        raise UserError(f"input={pattern} finds no {ending or 'file'}.")
+    return found
+
+
+def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Iterator[tuple]:
+    """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
+    to `skipped`."""
+    import torch
+
+    for file in files:
+        content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
+        try:
+            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert))
+        except UserError:
+            raise
+        except Exception as error:  # Pillow's readers raise many kinds
+            skipped.append(file)
+            print(f"skipped {file}: no image ({error})", file=sys.stderr)
+            continue
+        yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
+
+
+def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
+    """(file:row, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
+    from proj.data.csv_file import find_columns, has_header, named, read_table
+    from proj.data.table import encode_file
+
+    if not columns:
+        raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
+    names = [column["name"] for column in columns]
+    for file in files:
+        try:
+            stream = io.BytesIO(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        except OSError as error:
+            raise UserError(f"{file} cannot be read ({error.strerror}).") from None
+        rows = read_table(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), file)
+        places = find_columns(names, rows[0])
+        headed = any(place is not None for place in places) or has_header(rows)
+        if headed:
+            header = named(rows[0], file)
+            places = find_columns(names, header)
+            if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+                raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(header)}.")
+            rows = [[row[place] for place in places] for row in rows[1:]]
+        elif len(rows[0]) > len(names) and all(re.fullmatch(r"column \d+", name) for name in names):
+            places = [int(name.split()[1]) for name in names]  # the training's table had no header either
+            if max(places) < len(rows[0]):
+                rows = [[row[place] for place in places] for row in rows]
+        try:
+            inputs = encode_file(rows, columns, first=1 + headed)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+        for place, x in enumerate(inputs, 1 + headed):
+            yield f"{file}:{place}", x, None, ""
+
+
+def csv_text(rows: list[dict], names: list[str]) -> str:
+    """A column for each class's probability."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["input", "class", "probability", *names])
+    writer.writerows([*list(row.values())[:3], *row["probabilities"].values()] for row in rows)
+    return text.getvalue()
+
+
+def predict(
+    path: Path,
+    input: str = "",
+    output: str = "",
+    show: str = "false",
+    invert: Literal["auto", "true", "false"] = "auto",
+    trust: Sequence[str] = (),
+) -> list[dict]:
+    """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
+
+    Raises UserError for what the user can mend; for files that are no images, after all others are done.
+    """
+    if not input:
+        raise UserError("name what to look at: input=<image, CSV file, folder, pattern, or - for standard input>.")
+    if output and not output.endswith((".csv", ".jsonl")):
+        raise UserError(f"output={output} should end in .csv or .jsonl.")
+    picture = {"true": "predictions.png", "false": ""}.get(show, show)
+    if picture and not picture.endswith(".png"):
+        raise UserError(f"show={show} should be true, or end in .png.")
+
+    import torch
+
+    from proj.checkpoint.file import load_model
+    from proj.data.facts import Facts
+    from proj.data.image_file import open_image
+    from proj.system.files import write_atomically
+
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    model, known = load_model(path, trust)
+    facts = Facts.from_dict(known)
+    model, names, images, rows, skipped = model.to(device), facts.class_names, facts.kind == "image", [], []
+    if picture and not images:
+        raise UserError("show=… draws images, and this model takes a table: leave it out.")
+    files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
+    examples = read_images(files, facts, invert, skipped) if images else read_tables(files, facts.columns)
+    shown: list[tuple] = []
+    while batch := list(itertools.islice(examples, BATCH)):
+        x = torch.stack([one for _, one, _, _ in batch]).to(device)
+        with torch.inference_mode():
+            probabilities = model(facts.normalizer().to(device)(x) if images else x).softmax(1).cpu()
+        width = max(len(name) for name, *_ in batch)
+        for (name, _, content, remark), shares in zip(batch, probabilities.tolist(), strict=True):
+            rounded = {label: round(share, 6) for label, share in zip(names, shares, strict=True)}
+            best = sorted(rounded, key=rounded.get, reverse=True)[:3]
+            words = [f"{label} {rounded[label]:.1%}" for label in best]
+            print(f"{name:<{width}}  {'  '.join(words)}  {remark}".rstrip())
+            row = {"input": name, "class": best[0], "probability": rounded[best[0]], "probabilities": rounded}
+            rows.append(row)
+            if picture and len(shown) < SHOWN:
+                image = open_image(content, (200, 200), 3)
+                image.thumbnail((400, 400))
+                shown.append((image, (words[0], readable(os.path.basename(name)))))
+    if output:
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        with writing(Path(output)):
+            write_atomically(Path(output), csv_text(rows, names) if output.endswith(".csv") else lines)
+    if shown:
+        from proj.pictures.plots import RIGHT, image_grid
+
+        with writing(Path(picture)):
+            write_atomically(Path(picture), image_grid(*zip(*shown, strict=True), colour=RIGHT))
+        print(picture)
+    if skipped:
+        raise UserError(f"{len(skipped)} of {len(files)} files are no images: {', '.join(skipped[:5])}.")
+    return rows

@@ -1,0 +1,90 @@
+"""The order of the house: a room imports only from rooms below it, and what must be light is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "proj"
+# From the ground up. Rooms on one floor do not import each other.
+FLOORS = (
+    {"errors"},
+    {"system"},
+    {"config", "pictures"},
+    {"data"},
+    {"models", "checkpoint", "reports"},
+    {"training"},
+    {"use"},
+    {"sweeps"},
+    {"train", "evaluate", "predict", "export", "report"},
+    {"sweep"},  # a command that goes on with what `train` began
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(file) for file in FILES}
+
+
+def imported(file: Path) -> set[str]:
+    """The modules of this project that a file imports, also within its functions."""
+    modules = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "proj":
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
+            modules |= inside or {node.module}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names if alias.name.startswith("proj.")}
+    return {module for module in modules if module != "proj"}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.parent != SOURCE or file.stem in FLOOR], ids=module_of)
+def test_a_room_imports_only_from_rooms_below_it(file):
+    room = module_of(file).split(".")[1]
+    for module in imported(file):
+        other = module.split(".")[1]
+        assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {module}"
+
+
+def test_no_file_imports_another_in_a_circle():
+    modules = {module_of(file): imported(file) for file in FILES}
+    graph = {module: {other for other in others if other in modules} for module, others in modules.items()}
+    while ready := [module for module, others in graph.items() if not others]:
+        for module in ready:
+            del graph[module]
+        graph = {module: others - set(ready) for module, others in graph.items()}
+    assert not graph
+
+
+@pytest.mark.parametrize(
+    "modules", ["", "errors", "system", "config", "reports", "train evaluate predict export report sweep"]
+)
+def test_what_must_be_light_imports_without_torch(modules):
+    rooms = [SOURCE / name for name in modules.split() if (SOURCE / name).is_dir()]
+    names = [module_of(file) for room in rooms for file in sorted(room.rglob("*.py"))]
+    names += [f"proj.{name}" for name in modules.split()] or ["proj"]
+    code = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
+    code += "heavy = {'torch', 'lightning', 'torchvision', 'torchmetrics', 'matplotlib', 'optuna'} & set(sys.modules)\n"
+    code += "assert not heavy, heavy"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
+def test_the_names_of_the_readme_are_imported_when_they_are_asked_for():
+    code = (
+        "import proj, sys\nassert 'torch' not in sys.modules\n"
+        "from proj import configure\nassert 'torch' not in sys.modules\n"
+        "from proj import load_model, train\nimport proj.train, proj.checkpoint, proj.config\n"
+        "assert proj.train.train is train and proj.checkpoint.load_model is load_model\n"
+        "assert proj.config.configure is configure\n"
+        "from proj import train as again\nassert callable(again)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
