@@ -27,6 +27,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 
 from proj.atomic_write import write_atomically
+from proj.config import literal
 from proj.errors import UserError, sentences
 from proj.hydra_command import run_hydra
 from proj.lock import locked
@@ -178,8 +179,8 @@ class Sweep:
             frozen = job.pop("hydra")
             config = OmegaConf.create(job)
             config.hydra = copy.deepcopy(master_config.hydra)  # how it is started, this command says
-            for key in ("overrides.task", "job.num", "job.override_dirname", "sweep.subdir", "runtime.choices"):
-                OmegaConf.update(config.hydra, key, OmegaConf.select(OmegaConf.create(frozen), key), force_add=True)
+            for part, key in (("overrides", "task"), ("job", "num"), ("sweep", "subdir"), ("runtime", "choices")):
+                OmegaConf.update(config.hydra, f"{part}.{key}", literal(frozen[part][key]), force_add=True)
         config.hydra.output_subdir = None  # job.yaml says it
         config.hydra.sweep.dir = str(self.folder.absolute())  # a worker of Ray's may start elsewhere
         config.data_dir = self.data_dir(config.data_dir)
