@@ -45,8 +45,8 @@ def assert_one_set_of_files(folder: Path, lives: int = 1) -> None:
     """In each of a run's lives one process alone wrote into the folder."""
     names = {file.name for file in folder.iterdir() if not file.name.startswith((".", "events"))}
     free = {"job.yaml", "train.log", "previous.ckpt"}
-    assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json"}
-    assert len({file.name.split(".")[-2] for file in folder.glob("events*")}) == lives  # processes
+    assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json", "run.json"}
+    assert len({file.name.split(".")[-3] for file in folder.glob("events*")}) == lives  # processes
     assert len(list(folder.glob(".hydra/*"))) == (0 if "job.yaml" in names else 3)
 
 
@@ -193,9 +193,9 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
     assert (
         process.returncode == 1
-        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s" in process.stderr
+        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s trust=slow" in process.stderr
     )
-    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", env=env, fresh=True)
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", "trust=slow", env=env, fresh=True)
     assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")

@@ -147,3 +147,11 @@ def test_the_command_that_goes_on_with_ones_own_classes_names_their_module(tmp_p
     assert "add trust=mine" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
     resume(tmp_path, "trust=mine")
     assert (job / "metrics.json").is_file()
+
+
+def test_a_sweep_whose_command_refers_to_its_own_settings_goes_on_in_other_processes(tmp_path):
+    run(tmp_path, *GRID, "optimizer.weight_decay=${optimizer.lr}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+    job = next((tmp_path / "outputs/sweeps/s").glob("1_*"))
+    (job / "metrics.json").unlink()
+    resume(tmp_path)
+    assert (job / "metrics.json").is_file()

@@ -24,6 +24,7 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.compose import literal
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
 from proj.sweeps.sweep_file import chosen_by, copy_conf, describe, git, make_folder, plain, read_about
@@ -172,8 +173,8 @@ class Sweep:
             frozen = job.pop("hydra")
             config = OmegaConf.create(job)
             config.hydra = copy.deepcopy(master_config.hydra)  # how it is started, this command says
-            for key in ("overrides.task", "job.num", "job.override_dirname", "sweep.subdir", "runtime.choices"):
-                OmegaConf.update(config.hydra, key, OmegaConf.select(OmegaConf.create(frozen), key), force_add=True)
+            for part, key in (("overrides", "task"), ("job", "num"), ("sweep", "subdir"), ("runtime", "choices")):
+                OmegaConf.update(config.hydra, f"{part}.{key}", literal(frozen[part][key]), force_add=True)
         config.hydra.output_subdir = None  # job.yaml says it
         config.hydra.sweep.dir = str(self.folder.absolute())  # a worker of Ray's may start elsewhere
         config.data_dir = self.data_dir(config.data_dir)
