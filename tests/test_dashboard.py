@@ -24,12 +24,12 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from PIL import Image
-from proj.pictures.plots.drawing import confusion_matrix, fitted, font, mask
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_fast_loop import curves
 
 import proj.train
 from proj.config.compose import build
+from proj.pictures.drawing import confusion_matrix, fitted, font, mask
 from proj.pictures.tensorboard import mistakes, pixels
 from proj.reports.runs import read_run
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
-from proj.system.platform.slurm import slurm_name
 from slow import ENV, dies
 from slurm import free_ports
 from test_resume import TWO, differences, outcome, run, run_two
@@ -23,6 +22,7 @@ from proj.errors import UserError
 from proj.models.classifier import Tally
 from proj.sweeps.job import own_gpu
 from proj.system.processes import started, starts_more, take_part
+from proj.system.slurm import slurm_name
 
 # Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
 MATCHED = ["model=mlp", "model.norm=none", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "~callbacks.progress"]

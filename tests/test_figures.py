@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from made_runs import write_run
-from proj.system.platform.run_folder import status
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import stored_config
@@ -16,6 +15,7 @@ from proj.errors import UserError
 from proj.models import Classifier
 from proj.reports.report import report
 from proj.reports.runs import read_run, read_scalars
+from proj.system.run_folder import status
 from proj.training.results import print_table
 from proj.training.run import train
 

@@ -10,12 +10,12 @@ import forks
 import optuna
 import pytest
 import yaml
-from proj.system.platform.run_folder import status
 from test_resume import differences, outcome
 
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 from proj.system.locks import locked, one_of
+from proj.system.run_folder import status
 from proj.training.pruning import open_study
 
 QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")

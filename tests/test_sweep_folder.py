@@ -24,9 +24,9 @@ RATES = "optimizer.lr=interval(0.01,0.1)"
 def play() -> None:
     """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
     from omegaconf import OmegaConf
-    from proj.system.platform.run_folder import write_metrics
 
     import proj.training.run
+    from proj.system.run_folder import write_metrics
 
     def train(cfg) -> dict:
         figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 from made_runs import write_run
 from PIL import Image
-from proj.system.platform.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
-from proj.system.platform.run_folder import status
 
 import proj
 import proj.sweeps.folder
@@ -29,6 +27,8 @@ from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.locks import alone, is_locked, locked, one_of
+from proj.system.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
+from proj.system.run_folder import status
 from proj.training.run import train
 
 FORK = multiprocessing.get_context("fork")
