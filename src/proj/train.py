@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config import CONF, build, complete, resolved, stored_config
 from proj.errors import UserError, run_errors, sentences
 from proj.hydra_command import run_hydra
-from proj.processes import die_with_parent, rank
+from proj.processes import die_with_parent, leave, rank
 from proj.stored import take_trust
 from proj.system import is_text, printable_output
 
@@ -232,6 +232,7 @@ def main() -> None:
     else:
         sys.argv += QUIET if rank() else []
         run_hydra(job)
+    leave()
 
 
 if __name__ == "__main__":
