@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import proj.evaluate
+import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import pair
 from proj.errors import UserError
@@ -124,7 +124,7 @@ def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accur
     chosen = (y == 7) | (y == 2)
     data.splits["test"] = data.splits["test"]._replace(inputs=inputs[chosen], targets=(y[chosen] == 2).long())
     data.class_names = ["7", "2"]
-    monkeypatch.setattr(proj.evaluate, "open_data", lambda *_, **__: data)
+    monkeypatch.setattr(proj.use.evaluation, "open_data", lambda *_, **__: data)
     found = evaluate(digits / "best.ckpt", dataset="some", output=str(tmp_path))
     whole = figures(digits)["test/acc_per_class"]
     assert {name: acc for name, acc in found["acc_per_class"].items() if acc is not None} == {k: whole[k] for k in "27"}

@@ -83,7 +83,7 @@ def seen(monkeypatch):
             return model, known
 
         with monkeypatch.context() as patch:
-            patch.setattr(proj.checkpoint, "load_model", load)
+            patch.setattr("proj.checkpoint.file.load_model", load)
             result = function(*words, **more)
         return result, torch.cat(logits)
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from proj import precision
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
+from proj.training import precision
 from proj.training.precision import choose_precision, has_fast_bfloat16, set_precision
 from proj.training.run import train
 

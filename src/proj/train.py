@@ -15,7 +15,7 @@ from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
 from proj.config.stored import take_trust
 from proj.system.platform import printable_output
-from proj.system.processes import die_with_parent, rank
+from proj.system.processes import die_with_parent, leave, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
@@ -53,6 +53,7 @@ def main() -> None:
     else:
         sys.argv += QUIET if rank() else []
         run_hydra(job)
+    leave()
 
 
 class Module(ModuleType):
