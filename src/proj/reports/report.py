@@ -1,16 +1,4 @@
-"""Compare runs, at any time: python -m proj.report <folder> [<folder> …]
-
-  <folder>         of runs, at any depth: outputs, or that of a sweep
-  output=<folder>  for the files, instead of the first folder
-
-Takes every run in or below the folders, finished or not, and shows a table of
-their configurations, the best first; runs that differ in nothing but the seed
-are one row, and of those with the same seed the one that finished last counts.
-Writes report.csv (a row a run, every setting and figure) and report.html (the
-table, curves, accuracy against time, parallel coordinates; one file that loads
-nothing). All of it comes from config.yaml, run.json, metrics.json and
-TensorBoard's files.
-"""
+"""The report of runs: the table in the terminal, report.csv and report.html."""
 
 import csv
 import io

@@ -1,18 +1,4 @@
-"""Continue a sweep: python -m proj.sweep resume=<folder> key=value …
-
-  resume=<folder>           what the sweep's end named: outputs/sweeps/rates
-  isolate=true              each job in a process of its own; false: not
-  data_dir=<path>           where the data lies now, if it has moved
-  hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
-  hydra/launcher=…          where the jobs run, and any of hydra.launcher
-  trust=<module>            of classes of your own that the sweep names
-
-Finished jobs are never run again, stopped ones continue from their last
-checkpoint, failed ones are tried again, those whose folder was deleted begin
-anew. Before a sweep's first job started, every job's configuration was
-composed, checked and frozen in the job's folder (job.yaml), with the command,
-the versions of packages, the commit and the uncommitted changes beside them.
-"""
+"""What a sweep keeps: its jobs as they were composed, and which of them have a result."""
 
 import copy
 import os

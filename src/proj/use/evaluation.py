@@ -1,18 +1,4 @@
-"""Measure a checkpoint: python -m proj.evaluate ckpt=<file> key=value …
-
-  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
-  split=test       or val, train; all: every example of data new to the model
-  tta=true         average over mirror images and one-pixel moves
-  dataset=<name>   another dataset of the same shape, prepared as the model's
-  data_dir=<path>  where the data lies, if no longer where the training found it
-  output=<folder>  instead of the checkpoint's own
-  trust=<module>   of classes of your own that the checkpoint names
-
-Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, and for what
-each class is taken. Writes evaluation.json, the confusion matrix, a reliability
-diagram and the most confident mistakes, the pictures into TensorBoard's files
-too; evaluation_val.json and so on for anything but the plain test.
-"""
+"""A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
 
 import json
 import sys

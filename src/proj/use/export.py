@@ -1,17 +1,4 @@
-"""Export a checkpoint's network: python -m proj.export ckpt=<file> key=value …
-
-  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
-  format=onnx      one .onnx file; torch_export: a .pt2 for torch.export.load
-  normalize=true   with the normalisation inside: takes uint8 images (batch,
-                   height, width, channels), or a table's numbers as they are;
-                   else what the network sees, normalised float32
-  output=<file>    instead of beside the checkpoint
-  trust=<module>   of classes of your own that the checkpoint names
-
-Takes batches of any size, gives logits, and carries the names of the classes,
-the input's shape and its normalisation. Before it is written it is compared
-with the network on test inputs, or random ones where the data is not there.
-"""
+"""A checkpoint's network as one file that needs neither torch nor this project."""
 
 import io
 import json
