@@ -229,6 +229,7 @@ def test_a_stored_configuration_fetches_no_data_unless_a_folder_is_named(trained
     folder = trained("dataset=mnist", "model=mlp")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["data_dir"] = config["dataset"]["data_dir"] = str(tmp_path / "nothing")
+    config["dataset"]["source"]["download"] = True
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match=r"MNIST is missing or damaged in .*/nothing.*data_dir="):
         build_data_and_model(stored_config(tmp_path, []))

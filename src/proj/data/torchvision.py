@@ -1,6 +1,7 @@
 """MNIST, Fashion-MNIST and CIFAR-10: torchvision's classes, downloaded when they are first needed."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ class TorchvisionDataModule(ImageDataModule):
 
     def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings) -> None:
         super().__init__(**settings)
+        if isinstance(source, partial):  # `download` beside it says whether, and `data_dir` where
+            source = partial(source.func, **{k: v for k, v in source.keywords.items() if k not in ("download", "root")})
         self.source, self.data_dir, self.download = source, Path(data_dir), download
         self.source_class = getattr(source, "func", source)
         self._train = None
@@ -63,7 +66,7 @@ class TorchvisionDataModule(ImageDataModule):
 
     def _open(self, train: bool, download: bool = False):
         try:
-            return self.source(root=str(self.data_dir), train=train, download=download)
+            return self.source(root=str(self.data_dir), train=train, **{"download": True} if download else {})
         except Exception as error:
             if (isinstance(error, RuntimeError) and "not found" in str(error)) or download:
                 raise
