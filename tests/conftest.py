@@ -56,6 +56,9 @@ def data_dir(tmp_path_factory) -> Path:
     return root
 
 
+PAGES = [Path(__file__).parents[1] / "README.md", *sorted(Path(__file__).parents[1].glob("docs/*.md"))]
+README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)  # the README, and what it leads to
+
 TINY_CIFAR10 = "dataset.source._target_=tiny.CIFAR10"  # torchvision's class without its checksums, tests/tiny.py
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from conftest import README
 from PIL import Image
 
 import proj.export
@@ -17,8 +18,6 @@ from proj.errors import UserError
 from proj.use.evaluation import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
-
-README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from conftest import README
 from PIL import Image
 
 import proj.checkpoint
@@ -22,7 +23,6 @@ from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export
 from proj.use.prediction import predict
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
 RECIPE = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
 FORMATS = {  # of each mode, and what it is saved with
     "L": ("png", "jpg", "bmp", "tif"),

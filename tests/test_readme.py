@@ -9,10 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import TINY_CIFAR10
+from conftest import PAGES, README, TINY_CIFAR10
 from PIL import Image
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
 LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on
 COMMANDS = {m[1].split(" #")[0].strip() for m in re.finditer(r"^    python -m (proj\..*)$", LINES, re.M)}
@@ -124,11 +123,21 @@ def test_every_benchmark_has_a_command_in_the_readme_and_finds_what_it_measures(
     assert callable(importlib.import_module(file.stem).main)
 
 
-def test_its_links_lead_to_headings_and_the_line_at_the_top_to_every_part():
-    headings = {line.lower().replace(" ", "-") for line in re.findall(r"^##+ (.*)$", README, re.M)}
-    links = re.findall(r"\]\(#([^)]*)\)", README)
-    assert set(links) <= headings
-    assert {line.lower().replace(" ", "-") for line in re.findall(r"^## (.*)$", README, re.M)} <= set(links)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_picture_is_there_and_every_page_is_led_to(page):
+    text = page.read_text(encoding="utf-8")
+    headings = {line.lower().replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
+    links = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+            continue
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+    assert page is PAGES[0] or f"](docs/{page.name})" in PAGES[0].read_text(encoding="utf-8")
+
+
+def test_the_readme_is_read_in_minutes():
+    assert len(PAGES[0].read_text(encoding="utf-8")) <= 10_000
 
 
 def test_the_first_commands_set_everything_up():
