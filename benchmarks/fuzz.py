@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from test_fuzz import FUZZ, MAY_DIFFER
+from support.fuzz import FUZZ, MAY_DIFFER
 
 
 def main() -> None:

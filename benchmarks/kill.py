@@ -28,7 +28,7 @@ import tensorboard.summary.writer.record_writer
 import torch
 import torch.utils.tensorboard
 from lightning.pytorch.utilities import rank_zero_only
-from test_resume import differences, outcome
+from support.runs import differences, outcome
 
 import proj.data
 import proj.models

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 
 def make(folder: Path, runs: int) -> None:
-    from made_runs import write_run
+    from support.made_runs import write_run
 
     draw = random.Random(0)
     for group in range(math.ceil(runs / 3)):

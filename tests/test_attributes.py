@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from test_faults import at_batch
-from test_resume import differences, outcome
+from support.runs import break_off, differences, outcome
 from torchmetrics.classification import MulticlassAUROC
 
 from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
@@ -110,14 +109,6 @@ class Ranked(MLP):
         self.auroc.reset()
 
 
-def stop(monkeypatch, cfg, epoch: int, batch: int) -> None:
-    """Let a run die in this batch, just after its checkpoint."""
-    with monkeypatch.context() as patch:
-        at_batch(patch, epoch, batch, lambda loss: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            train(cfg)
-
-
 CASES = {
     "accumulation": (
         f"+callbacks.x._target_={LIGHTNINGS}.GradientAccumulationScheduler",
@@ -137,7 +128,7 @@ def test_a_run_that_is_stopped_ends_with_the_same_bits_whatever_its_callbacks_ca
     train(configure(*words, folder=tmp_path / "whole"))
     for epoch, batch in ((1, 0), (1, 4), (2, 2)):
         cfg = configure(*words, folder=tmp_path / f"{epoch}{batch}")
-        stop(monkeypatch, cfg, epoch, batch)
+        break_off(monkeypatch, cfg, epoch, batch)
         train(configure(*words, folder=tmp_path / f"{epoch}{batch}"))
         assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / f"{epoch}{batch}")) == []
     assert "exactly" not in capsys.readouterr().out
@@ -203,7 +194,7 @@ def test_numpys_numbers_are_saved_as_plain_values(tmp_path, value):
 @pytest.fixture
 def stopped(configure, tmp_path, monkeypatch):
     """The folder of a run that has died in its second epoch."""
-    stop(monkeypatch, configure("trainer.max_epochs=2", "save_every=0"), 1, 4)
+    break_off(monkeypatch, configure("trainer.max_epochs=2", "save_every=0"), 1, 4)
     return tmp_path / "run"
 
 
@@ -275,7 +266,7 @@ def test_data_that_has_moved_is_found_on_resume(configure, tmp_path, data_dir, m
     data.mkdir()
     (data / "MNIST").symlink_to(data_dir / "MNIST")
     words = ("dataset=mnist", "model=mlp", "model.hidden=[8]", "trainer.max_epochs=2", "save_every=0")
-    stop(monkeypatch, configure(*words, f"data_dir={data}"), 1, 0)
+    break_off(monkeypatch, configure(*words, f"data_dir={data}"), 1, 0)
     data.rename(tmp_path / "moved")
     cfg = stored_config(tmp_path / "run", [f"data_dir={tmp_path}/moved"])
     assert cfg.dataset.data_dir == f"{tmp_path}/moved"

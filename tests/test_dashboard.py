@@ -18,14 +18,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-import forks
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_fast_loop import curves
+from support import processes
+from support.runs import curves, events
 
 import proj.train
 from proj.config.compose import build
@@ -73,7 +72,7 @@ def outputs(tmp_path_factory) -> Path:
                     proj.train.train(proj.config.configure(*words))
             proj.train.train(proj.config.configure(*words))
     words = ("-m", "optimizer.lr=0.01,0.1", "sweep_name=rates", "dataset=iris", "trainer.max_epochs=2")
-    process = forks.run(home, "proj.train", *words, "callbacks.dashboard.histograms=true", "~callbacks.progress")
+    process = processes.run(home, "proj.train", *words, "callbacks.dashboard.histograms=true", "~callbacks.progress")
     assert process.returncode == 0, process.stderr
     return home / "outputs"
 
@@ -164,8 +163,7 @@ def test_pictures_come_with_each_validation(ask):
 def test_a_long_run_has_pictures_of_ten_validations_of_powers_of_two_and_of_the_last_one(configure, tmp_path):
     stop = ("callbacks=early_stopping", "callbacks.early_stopping.patience=17", "optimizer.lr=1e-9")
     proj.train.train(configure("trainer.max_epochs=30", "test=false", *stop))
-    events = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0}).Reload()
-    epochs = [image.step / 11 for image in events.Images("val/confusion")]
+    epochs = [image.step / 11 for image in events(tmp_path / "run").Images("val/confusion")]
     assert epochs == [*range(1, 11), 16, 18]
 
 

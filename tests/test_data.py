@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import write_idx
+from support.images import write_idx
 
 from proj.config.compose import build
 from proj.data import MNISTDataModule

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
-from slow import ENV, dies
-from slurm import free_ports
-from test_resume import TWO, differences, outcome, run, run_two
-from test_train import curves
+from support.classes import ENV, dies
+from support.runs import TWO, assert_one_set_of_files, curves, differences, free_ports, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
 from proj.data.batches import Batches
@@ -33,21 +31,9 @@ HALVES = [*MATCHED, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu
 
 def assert_same_curves(one: Path, two: Path) -> None:
     a, b = curves(one), curves(two)
-    tags = a.Tags()["scalars"]
-    assert tags == b.Tags()["scalars"] and {"train/loss", "val/loss", "test/loss"} < set(tags)
-    for tag in tags:
-        if not tag.endswith("per_second"):
-            points = [(event.step, pytest.approx(event.value, rel=1e-4, abs=1e-5)) for event in b.Scalars(tag)]
-            assert [(event.step, event.value) for event in a.Scalars(tag)] == points, tag
-
-
-def assert_one_set_of_files(folder: Path, lives: int = 1) -> None:
-    """In each of a run's lives one process alone wrote into the folder."""
-    names = {file.name for file in folder.iterdir() if not file.name.startswith((".", "events"))}
-    free = {"job.yaml", "train.log", "previous.ckpt"}
-    assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json", "run.json"}
-    assert len({file.name.split(".")[-3] for file in folder.glob("events*")}) == lives  # processes
-    assert len(list(folder.glob(".hydra/*"))) == (0 if "job.yaml" in names else 3)
+    assert a.keys() == b.keys() and {"train/loss", "val/loss", "test/loss"} < a.keys()
+    for tag, points in b.items():
+        assert a[tag] == [(step, pytest.approx(value, rel=1e-4, abs=1e-5)) for step, value in points], tag
 
 
 @pytest.mark.parametrize("optimizer", ("sgd", "adamw"))
@@ -193,9 +179,11 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
     assert (
         process.returncode == 1
-        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s trust=slow" in process.stderr
+        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s trust=support" in process.stderr
     )
-    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", "trust=slow", env=env, fresh=True)
+    process = command(
+        "-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", "trust=support", env=env, fresh=True
+    )
     assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")

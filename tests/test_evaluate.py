@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from support.runs import events
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
@@ -76,7 +76,7 @@ def test_the_mistakes_are_the_most_confident_ones_first(digits, evaluated):
 
 def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(digits, evaluated):
     assert json.loads((digits / "evaluation.json").read_text()) == evaluated
-    accumulator = EventAccumulator(str(digits), size_guidance={"images": 0}).Reload()
+    accumulator = events(digits)
     for kind in ("confusion", "reliability", "mistakes"):
         picture = Image.open(digits / f"evaluation_{kind}.png")
         assert min(picture.size) > 300 and len(set(picture.convert("L").tobytes())) > 20

@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import README
 from PIL import Image
+from support.pages import README
 
 import proj.export
 from proj.checkpoint.file import load_model

@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import README
 from PIL import Image
+from support.pages import README
 
 import proj.checkpoint
 import proj.config
@@ -111,7 +111,7 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
     assert torch.equal(one.argmax(1), other.argmax(1))
 
 
-TRUST = ("tiny",)  # whose class reads the tests' CIFAR-10
+TRUST = ("support",)  # whose class reads the tests' CIFAR-10
 MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
 
 
@@ -253,7 +253,7 @@ def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_
 @pytest.mark.parametrize(("source", "drawings"), (("KMNIST", True), ("CIFAR10", False)))
 def test_of_torchvisions_classes_mnists_family_are_drawings(configure, data_dir, source, drawings):
     (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
-    target = "tiny.CIFAR10" if source == "CIFAR10" else f"torchvision.datasets.{source}"
+    target = "support.classes.CIFAR10" if source == "CIFAR10" else f"torchvision.datasets.{source}"
     data = proj.config.build(configure("dataset=mnist", f"dataset.source._target_={target}").dataset)
     data.prepare_data()
     data.setup()

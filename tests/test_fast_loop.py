@@ -3,12 +3,11 @@
 import functools
 import inspect
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from support.runs import curves
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
 
@@ -48,12 +47,6 @@ class Recorder(Callback):
         counts = (trainer.global_step, trainer.current_epoch, loop.batch_progress.state_dict(), trainer.is_last_batch)
         lr = trainer.optimizers[0].param_groups[0]["lr"]
         self.calls.append((event, model.training, lr, str(counts), *values))
-
-
-def curves(folder: Path) -> dict[str, list]:
-    events = EventAccumulator(str(folder)).Reload()
-    tags = [tag for tag in events.Tags()["scalars"] if tag != "train/examples_per_second"]
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.runs import at_batch, break_off
 
 from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
@@ -18,17 +19,6 @@ from proj.system.locks import locked
 from proj.training.run import train
 
 TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
-
-
-def at_batch(monkeypatch, epoch: int, batch: int, happens) -> None:
-    """Let `happens(loss)` replace the loss of one batch."""
-    real = Classifier.training_step
-
-    def training_step(self, *args):
-        loss = real(self, *args)
-        return happens(loss) if (self.current_epoch, args[1]) == (epoch, batch) else loss
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
 
 
 @pytest.fixture
@@ -84,10 +74,7 @@ def test_a_folder_is_free_once_its_run_has_ended_or_its_process_is_dead(configur
         train(configure(*TINY))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    with monkeypatch.context() as patch:
-        at_batch(patch, 0, 3, lambda loss: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            train(configure(*TINY))
+    break_off(monkeypatch, configure(*TINY), 0, 3)
     assert train(configure(*TINY))["epochs"] == 2
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_runs import write_run
+from support.made_runs import write_run
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import stored_config

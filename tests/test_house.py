@@ -1,4 +1,4 @@
-"""The order of the house: a room imports only from rooms below it, and what must be light is light."""
+"""The order of the house: who may import whom, and what must be light is light."""
 
 import ast
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
+TESTS = Path(__file__).parent
 # From the ground up. Rooms on one floor do not import each other.
 FLOORS = (
     {"errors"},
@@ -88,3 +89,11 @@ def test_the_names_of_the_readme_are_imported_when_they_are_asked_for():
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("file", sorted(TESTS.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_file_of_the_tests_imports_a_test_file_or_the_fixtures(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not [name for name in names if name == "conftest" or name.startswith("test_")]

@@ -101,7 +101,7 @@ def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
         "tta=false",
     )
     train(cfg)
-    model, _ = load_model(f"{cfg.output_dir}/best.ckpt", trust=["tiny"])
+    model, _ = load_model(f"{cfg.output_dir}/best.ckpt", trust=["support"])
     data = build(cfg.dataset)
     data.prepare_data()
     data.setup()

@@ -43,7 +43,7 @@ def rounded(values: torch.Tensor) -> list[float]:
 
 def expected(path, count: int):
     """(a datamodule's test images as they are, the network's probabilities for them)."""
-    model, known = load_model(path, trust=["tiny"])
+    model, known = load_model(path, trust=["support"])
     data = open_data(known)
     x, _ = next(iter(data.test_dataloader()))
     with torch.inference_mode():
@@ -60,7 +60,7 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
     images, probabilities, known = expected(path, 5)
     for k, image in enumerate(images):
         Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
-    rows = predict(path, str(tmp_path), trust=["tiny"])
+    rows = predict(path, str(tmp_path), trust=["support"])
     for k, row in enumerate(rows):
         assert row["input"] == str(tmp_path / f"{k}.png")
         assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)
@@ -114,7 +114,7 @@ def test_a_photo_is_not_inverted_and_its_middle_is_taken(photos, tmp_path, capsy
     wide = np.full((32, 96, 3), 255, np.uint8)
     wide[:, 32:64] = images[0]
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    (row,) = predict(photos, str(tmp_path / "wide.png"), trust=["tiny"])
+    (row,) = predict(photos, str(tmp_path / "wide.png"), trust=["support"])
     assert shares(row) == pytest.approx(rounded(probabilities[0]), abs=2e-6)
     assert "dark on light" not in capsys.readouterr().out
 

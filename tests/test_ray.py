@@ -1,7 +1,7 @@
 """A sweep on a Ray of one node."""
 
 import pytest
-from slow import ENV, dies
+from support.classes import ENV, dies
 
 from proj.checkpoint.file import load_checkpoint
 

@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PAGES, README, TINY_CIFAR10
 from PIL import Image
+from support.images import TINY_CIFAR10
+from support.pages import PAGES, README
 
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
 LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on

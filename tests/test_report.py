@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from made_runs import config, write_events, write_run
+from support.made_runs import config, write_events, write_run
 
 from proj.errors import UserError
 from proj.reports.compare import compare

@@ -5,124 +5,19 @@ import os
 import random
 import shutil
 import signal
-import socket
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from forks import PROCESSES
-from lightning.pytorch.utilities import rank_zero_only
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from support.runs import TWO, WORDS, differences, outcome, run, run_two
 
 import proj.checkpoint
-import proj.system.files
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure, stored_config
 from proj.errors import UserError
 from proj.training.resume import newest_checkpoint
 from proj.training.run import train
-
-WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
-WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
-
-
-def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
-    """A run in a process of its own; `dies` names a place in the code at which it is killed."""
-    if port:  # one of two processes that train together
-        rank_zero_only.rank = rank
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(1, 2)
-    torch.set_num_threads(1)
-
-    def kill(*args, **settings):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    if dies == "writing a checkpoint":
-        real, calls = os.replace, []
-        proj.system.files.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
-    if dies == "in validation":
-        from proj.models import Classifier
-
-        Classifier.validation_step = kill
-    if dies == "in the test":
-        from proj.models import Classifier
-
-        Classifier.test_step = kill
-    train(configure(*words, f"hydra.run.dir={folder}"))
-
-
-def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None = None) -> int:
-    process = PROCESSES.Process(target=child, args=(str(folder), list(words), dies))
-    process.start()
-    if after is not None:
-        time.sleep(after)
-        process.kill()
-    process.join(120)
-    return process.exitcode
-
-
-def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
-    """A run of two processes; `stop` comes once the first checkpoint is there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    both = [PROCESSES.Process(target=child, args=(str(folder), words, None, rank, port)) for rank in range(2)]
-    for process in both:
-        process.start()
-    if stop:
-        while not (folder / "last.ckpt").exists() and all(process.is_alive() for process in both):
-            time.sleep(0.01)
-        for process in both:
-            os.kill(process.pid, stop)
-    for process in both:
-        process.join(120)
-    return [process.exitcode for process in both]
-
-
-def flat(node, prefix="") -> dict:
-    if isinstance(node, dict):
-        return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}/{key}").items()}
-    if isinstance(node, list):
-        return flat(dict(enumerate(node)), prefix)
-    return {prefix: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
-
-
-def outcome(folder: Path) -> dict:
-    """All that a run leaves, bit by bit, but the times and the folder."""
-    left = {}
-    for name in ("last.ckpt", "best.ckpt"):
-        checkpoint = load_checkpoint(folder / name)
-        state = checkpoint.pop("resume", {})
-        left |= flat(
-            {name: checkpoint, f"{name} resume": {k: state.get(k) for k in ("metrics", "callback_metrics", "stepped")}}
-        )
-    left |= flat({"metrics.json": json.loads((folder / "metrics.json").read_text())})
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
-    for tag in events.Tags()["images"]:
-        left[f"curve {tag}"] = [(event.step, event.encoded_image_string) for event in events.Images(tag)]
-    for tag in events.Tags()["tensors"]:  # precision against recall
-        left[f"curve {tag}"] = [(event.step, event.tensor_proto.SerializeToString()) for event in events.Tensors(tag)]
-    for tag in events.Tags()["scalars"]:
-        points = [(event.step, event.value) for event in events.Scalars(tag)]
-        left[f"curve {tag}"] = [step for step, _ in points] if "per_second" in tag else points
-    times = (
-        "seconds",
-        "per_second",
-        "folder",
-        "checkpoint",
-        "output_dir",
-        "dirpath",
-        "best_model_path",
-        "best_k_models",
-        "kth_best",
-    )
-    return {key: value for key, value in left.items() if key.startswith("curve") or not any(t in key for t in times)}
-
-
-def differences(a: dict, b: dict) -> list[str]:
-    return [key for key in sorted(a.keys() | b.keys()) if key not in a or key not in b or a[key] != b[key]]
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +53,6 @@ def test_killed_at_a_chosen_place_a_run_ends_with_the_same_bits(unbroken, tmp_pa
     assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL
     assert run(tmp_path / "run") == 0
     assert differences(unbroken[1], outcome(tmp_path / "run")) == []
-
-
-TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
 
 
 @pytest.fixture(scope="module")

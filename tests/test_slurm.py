@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from slow import ENV, slow
-from slurm import missing, slurm
-from test_distributed import assert_one_set_of_files
-from test_train import curves
+from support.classes import ENV, slow
+from support.runs import assert_one_set_of_files, curves
+from support.slurm import missing, slurm
 
 from proj.checkpoint.file import load_checkpoint
 
@@ -43,7 +42,7 @@ def sh(command: str, env: dict, cwd: Path) -> str:
 
 
 def assert_every_step_once(folder: Path) -> None:
-    steps = [event.step for event in curves(folder).Scalars("val/acc")]
+    steps = [step for step, _ in curves(folder)["val/acc"]]
     assert steps == sorted(set(steps)) and len(steps) == json.loads((folder / "metrics.json").read_text())["epochs"]
 
 
@@ -64,7 +63,7 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
         "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue the sweep: python -m proj.sweep" in output
     )
     assert "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path)
-    words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=slow"]
+    words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
     subprocess.run(words, env=cluster, cwd=tmp_path, check=True, timeout=240)
     for job in jobs:
         assert_every_step_once(job)

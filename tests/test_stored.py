@@ -14,7 +14,7 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from test_fuzz import in_child
+from support.processes import in_child
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import CONF, build, literal, resolved, stored_config
@@ -68,7 +68,7 @@ def hostile(config: dict) -> Iterator[dict]:
 
 def watch(outside: list[str], folder: Path) -> None:
     """List what this process does from now on that no configuration of a file's may make it do."""
-    known = {*sys.stdlib_module_names, *packages_distributions(), "proj", "hydra_plugins", "tiny"}
+    known = {*sys.stdlib_module_names, *packages_distributions(), "proj", "hydra_plugins", "support"}
 
     def see(event: str, details: tuple) -> None:
         if event == "import":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_sweep_folder import GRID, config, refused, resume, run
+from support.sweeps import GRID, config, refused, resume, run
 
 from proj.errors import UserError
 from proj.sweeps.sweep_file import read_about

@@ -6,35 +6,18 @@ import shlex
 import time
 from pathlib import Path
 
-import forks
 import optuna
 import pytest
 import yaml
-from test_resume import differences, outcome
+from support import processes
+from support.runs import differences, outcome
+from support.sweeps import QUICK, no_training, sweep
 
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 from proj.system.locks import locked, one_of
 from proj.system.run_folder import status
 from proj.training.pruning import open_study
-
-QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")
-
-
-def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of `python -m proj.<module> <words>` in `folder`."""
-    words = ("-m", *words, *QUICK) if module == "train" else words
-    process = forks.run(folder, f"proj.{module}", *words, before=before)
-    return process.returncode, process.stdout, process.stderr
-
-
-def no_training() -> None:
-    import proj.training.run
-
-    def train(cfg):
-        raise AssertionError("trained")
-
-    proj.training.run.train = train
 
 
 def statuses(folder: Path) -> list[str]:
@@ -159,13 +142,13 @@ def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid
     folder, chance, kept = tmp_path / "outputs/sweeps/grid", random.Random(0), {}
     streams = (tmp_path / "out", tmp_path / "err")
     for _ in range(6):
-        process = forks.start(tmp_path, "proj.train", *words, streams=streams)
+        process = processes.start(tmp_path, "proj.train", *words, streams=streams)
         time.sleep(chance.uniform(0.5, 2.5))
         process.kill()
         process.join()
         for file in folder.glob("*/metrics.json"):
             assert kept.setdefault(file, file.stat().st_mtime_ns) == file.stat().st_mtime_ns  # never run twice
-    process = forks.start(tmp_path, "proj.train", *words, streams=streams)
+    process = processes.start(tmp_path, "proj.train", *words, streams=streams)
     process.join(200)
     assert process.exitcode == 0, streams[1].read_text()
     for job in sorted(folder.glob("*/job.yaml")):
@@ -237,11 +220,11 @@ def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path):
     words = ("-m", *SEARCH, "hydra.sweeper.n_trials=4", *QUICK, "save_every=0")
     streams = (tmp_path / "out", tmp_path / "err")
     for _ in range(3):
-        process = forks.start(tmp_path, "proj.train", *words, streams=streams)
+        process = processes.start(tmp_path, "proj.train", *words, streams=streams)
         time.sleep(2.5)
         process.kill()
         process.join()
-    process = forks.start(tmp_path, "proj.train", *words, streams=streams)
+    process = processes.start(tmp_path, "proj.train", *words, streams=streams)
     process.join(200)
     assert process.exitcode == 0, streams[1].read_text()
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 4

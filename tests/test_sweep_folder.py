@@ -9,33 +9,12 @@ import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import FloatDistribution, IntDistribution
-from test_sweep import no_training, sweep
+from support.sweeps import GRID, RATES, SEARCH, config, names, refused, resume, run, sweep
 
 from proj.errors import UserError
 from proj.reports.runs import find_runs
 from proj.sweeps.search import distribution
 from proj.training.pruning import open_study
-
-GRID = ("sweep_name=s", "seed=1,2")
-SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3")
-RATES = "optimizer.lr=interval(0.01,0.1)"
-
-
-def play() -> None:
-    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
-    from omegaconf import OmegaConf
-
-    import proj.training.run
-    from proj.system.run_folder import write_metrics
-
-    def train(cfg) -> dict:
-        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
-        metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
-        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
-        write_metrics(Path(cfg.output_dir), metrics)
-        return metrics
-
-    proj.training.run.train = train
 
 
 def play_and_stop_while_freezing() -> None:
@@ -47,32 +26,6 @@ def play_and_stop_while_freezing() -> None:
         path.write_bytes(content)
 
     proj.sweeps.folder.write_atomically = write
-
-
-def run(folder: Path, *words: str, module="train", before=play) -> str:
-    """What a sweep that succeeds says."""
-    code, out, err = sweep(folder, *words, module=module, before=before)
-    assert code == 0, err
-    return out
-
-
-def refused(folder: Path, *words: str, module="train") -> str:
-    """The one sentence of a sweep that is refused."""
-    code, _, err = sweep(folder, *words, module=module, before=no_training)
-    assert code == 1 and err.startswith("error: ") and len(err.splitlines()) == 1, err
-    return err
-
-
-def resume(folder: Path, *words: str, name="outputs/sweeps/s") -> str:
-    return run(folder, f"resume={name}", *words, module="sweep")
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(file.parent.name for file in folder.glob("*/metrics.json"))
-
-
-def config(folder: Path, file="config.yaml") -> dict:
-    return yaml.safe_load((folder / file).read_text())
 
 
 @pytest.mark.parametrize("module", ["train", "sweep"])

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import write_run
 from omegaconf import OmegaConf
 from PIL import Image
+from support.made_runs import write_run
 
 import proj
 import proj.sweeps.folder
@@ -43,7 +43,7 @@ def write_photos(folder: Path) -> None:
 
 
 def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
-    """One process, as of an ASCII terminal; see elsewhere.py."""
+    """One process, as of an ASCII terminal; see support/elsewhere.py."""
     write_photos(tmp_path / "写真")
     (tmp_path / "rows.csv").write_text("5.1,3.5,1.4,0.2\n")
     quick = ["trainer.max_epochs=1", "trainer.accelerator=cpu"]
@@ -69,7 +69,7 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
     ]
     (tmp_path / "commands.json").write_text(json.dumps(commands))
     ended = subprocess.run(
-        [sys.executable, Path(__file__).with_name("elsewhere.py"), "commands.json"],
+        [sys.executable, Path(__file__).with_name("support") / "elsewhere.py", "commands.json"],
         cwd=tmp_path,
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
         capture_output=True,

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from support.runs import events
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import build, new_folder
 from proj.training.results import print_table
 from proj.training.run import train
-
-
-def curves(folder: Path) -> EventAccumulator:
-    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
-    return accumulator.Reload()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +55,7 @@ def test_metrics_json_holds_the_figures_of_the_table(run):
 
 
 def test_curves_have_several_points_an_epoch_and_no_false_ones(run):
-    accumulator = curves(run[1])
+    accumulator = events(run[1])
     tags = set(accumulator.Tags()["scalars"])
     assert {"train/loss", "train/acc", "val/loss", "val/acc", "test/loss", "test/acc"} <= tags
     assert {"train/examples_per_second", "train/grad_norm", "lr"} <= tags
@@ -74,7 +69,7 @@ def test_curves_have_several_points_an_epoch_and_no_false_ones(run):
 
 def test_dashboard_shows_the_inputs_and_the_graph(configure, tmp_path):
     train(configure("dataset=digits", "trainer.max_epochs=1"))
-    accumulator = curves(tmp_path / "run")
+    accumulator = events(tmp_path / "run")
     assert accumulator.Images("inputs/train")[0].width > 60
     assert b"Conv2d" in accumulator.Graph().SerializeToString()
 

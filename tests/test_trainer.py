@@ -9,8 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
-from test_faults import at_batch
-from test_resume import differences, outcome
+from support.runs import at_batch, break_off, differences, outcome
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check import check_trainer
@@ -191,10 +190,7 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
 @pytest.mark.parametrize("place", ((1, 0), (1, 10)))
 def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words, place):
     train(configure(*PLAIN, *words, folder=tmp_path / "unbroken"))
-    with monkeypatch.context() as patch:
-        at_batch(patch, *place, lambda loss: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            train(configure(*PLAIN, *words))
+    break_off(monkeypatch, configure(*PLAIN, *words), *place)
     train(configure(*PLAIN, *words))
     assert differences(outcome(tmp_path / "unbroken"), outcome(tmp_path / "run")) == []
 

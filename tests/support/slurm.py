@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.runs import free_ports
+
 DAEMONS = "munged", "slurmctld", "slurmd"
 # sacct asks a database that is not here; submitit asks sacct what became of a job whose process has died.
 SACCT = """#!/bin/sh
@@ -61,16 +63,6 @@ def missing() -> str | None:
 
 def find(daemon: str) -> str | None:
     return shutil.which(daemon, path=f"{os.environ['PATH']}:/usr/sbin")
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @contextmanager

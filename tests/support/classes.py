@@ -1,13 +1,24 @@
-"""Runs that take long and cost nothing, so that a test can stop them half-way, and runs that die."""
+"""Classes that the tests' configurations name, as a user's own: they need `trust=support` where a file names them."""
 
 import os
 import time
 from pathlib import Path
 
+import torchvision
 from lightning.pytorch import Callback
 
 
+class CIFAR10(torchvision.datasets.CIFAR10):
+    """torchvision's class without its checksums, which the tests' tiny files cannot meet."""
+
+    train_list = [[name, None] for name, _ in torchvision.datasets.CIFAR10.train_list]
+    test_list = [[name, None] for name, _ in torchvision.datasets.CIFAR10.test_list]
+    meta = {**torchvision.datasets.CIFAR10.meta, "md5": None}
+
+
 class Slow(Callback):
+    """Makes a run take long at no cost, so that a test can stop it half-way."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
@@ -29,12 +40,13 @@ class Dies(Callback):
 
 
 def slow(seconds: float) -> list[str]:
-    return ["+callbacks.slow._target_=slow.Slow", f"+callbacks.slow.seconds={seconds}"]
+    return ["+callbacks.slow._target_=support.classes.Slow", f"+callbacks.slow.seconds={seconds}"]
 
 
 def dies(folder: Path, times: int = 1) -> list[str]:
-    words = ["_target_=slow.Dies", "seed=${seed}", f"folder={folder}", f"times={times}"]
+    words = ["_target_=support.classes.Dies", "seed=${seed}", f"folder={folder}", f"times={times}"]
     return [f"+callbacks.dies.{word}" for word in words]
 
 
-ENV = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parent}"}
+# The environment of a process that finds these classes.
+ENV = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[1]}"}

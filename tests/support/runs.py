@@ -1,0 +1,160 @@
+"""Runs that are stopped at a chosen place, and all that a run leaves, to be compared bit by bit."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import proj.system.files
+from proj.checkpoint.file import load_checkpoint
+from proj.config.compose import configure
+from proj.models import Classifier
+from proj.training.run import train
+from support.processes import PROCESSES
+
+WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
+WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
+TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
+
+
+def at_batch(monkeypatch, epoch: int, batch: int, happens) -> None:
+    """Let `happens(loss)` replace the loss of one batch."""
+    real = Classifier.training_step
+
+    def training_step(self, *args):
+        loss = real(self, *args)
+        return happens(loss) if (self.current_epoch, args[1]) == (epoch, batch) else loss
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+
+
+def break_off(monkeypatch, cfg, epoch: int, batch: int) -> None:
+    """Let a run die in this batch, just after its checkpoint."""
+    with monkeypatch.context() as patch:
+        at_batch(patch, epoch, batch, lambda loss: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(cfg)
+
+
+def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
+    """A run in a process of its own; `dies` names a place in the code at which it is killed."""
+    if port:  # one of two processes that train together
+        rank_zero_only.rank = rank
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    torch.set_num_threads(1)
+
+    def kill(*args, **settings):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if dies == "writing a checkpoint":
+        real, calls = os.replace, []
+        proj.system.files.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
+    if dies == "in validation":
+        Classifier.validation_step = kill
+    if dies == "in the test":
+        Classifier.test_step = kill
+    train(configure(*words, f"hydra.run.dir={folder}"))
+
+
+def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None = None) -> int:
+    """The exit code of a run in a process of its own, which is killed `after` seconds."""
+    process = PROCESSES.Process(target=child, args=(str(folder), list(words), dies))
+    process.start()
+    if after is not None:
+        process.join(after)
+        process.kill()
+    process.join(120)
+    return process.exitcode
+
+
+def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
+    """The exit codes of a run of two processes; `stop` comes once the first checkpoint is there."""
+    (port,) = free_ports(1)
+    both = [PROCESSES.Process(target=child, args=(str(folder), words, None, rank, port)) for rank in range(2)]
+    for process in both:
+        process.start()
+    if stop:
+        while not (folder / "last.ckpt").exists() and all(process.is_alive() for process in both):
+            time.sleep(0.01)
+        for process in both:
+            os.kill(process.pid, stop)
+    for process in both:
+        process.join(120)
+    return [process.exitcode for process in both]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def events(folder: Path) -> EventAccumulator:
+    """All that TensorBoard reads in a folder."""
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """tag -> [(step, value), …], without the speed, which is another in every run."""
+    found = events(folder)
+    tags = [tag for tag in found.Tags()["scalars"] if not tag.endswith("per_second")]
+    return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in tags}
+
+
+def flat(node, prefix="") -> dict:
+    if isinstance(node, dict):
+        return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}/{key}").items()}
+    if isinstance(node, list):
+        return flat(dict(enumerate(node)), prefix)
+    return {prefix: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
+
+
+# What differs between two runs of the same command: times, and names of folders.
+OWN = ("seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath")
+OWN += ("best_model_path", "best_k_models", "kth_best")
+
+
+def outcome(folder: Path) -> dict:
+    """All that a run leaves, bit by bit, but the times and the folder."""
+    left = {}
+    for name in ("last.ckpt", "best.ckpt"):
+        checkpoint = load_checkpoint(folder / name)
+        state = checkpoint.pop("resume", {})
+        kept = {key: state.get(key) for key in ("metrics", "callback_metrics", "stepped")}
+        left |= flat({name: checkpoint, f"{name} resume": kept})
+    left |= flat({"metrics.json": json.loads((folder / "metrics.json").read_text())})
+    found = events(folder)
+    shown = {f"curve {tag}": points for tag, points in curves(folder).items()}
+    for tag in found.Tags()["scalars"]:
+        shown.setdefault(f"curve {tag}", [event.step for event in found.Scalars(tag)])  # of the speed the steps
+    for tag in found.Tags()["images"]:
+        shown[f"curve {tag}"] = [(event.step, event.encoded_image_string) for event in found.Images(tag)]
+    for tag in found.Tags()["tensors"]:  # precision against recall
+        shown[f"curve {tag}"] = [(event.step, event.tensor_proto.SerializeToString()) for event in found.Tensors(tag)]
+    return {key: value for key, value in left.items() if not any(word in key for word in OWN)} | shown
+
+
+def differences(a: dict, b: dict) -> list[str]:
+    return [key for key in sorted(a.keys() | b.keys()) if key not in a or key not in b or a[key] != b[key]]
+
+
+def assert_one_set_of_files(folder: Path, lives: int = 1) -> None:
+    """In each of a run's lives one process alone wrote into the folder."""
+    names = {file.name for file in folder.iterdir() if not file.name.startswith((".", "events"))}
+    free = {"job.yaml", "train.log", "previous.ckpt"}
+    assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json", "run.json"}
+    assert len({file.name.split(".")[-3] for file in folder.glob("events*")}) == lives  # processes
+    assert len(list(folder.glob(".hydra/*"))) == (0 if "job.yaml" in names else 3)

@@ -1,0 +1,72 @@
+"""Sweeps run as commands, with or without training."""
+
+from pathlib import Path
+
+import yaml
+
+from support import processes
+
+QUICK = ("trainer.max_epochs=2", "~callbacks.progress", "~callbacks.dashboard")
+GRID = ("sweep_name=s", "seed=1,2")
+SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3")
+RATES = "optimizer.lr=interval(0.01,0.1)"
+
+
+def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of `python -m proj.<module> <words>` in `folder`."""
+    words = ("-m", *words, *QUICK) if module == "train" else words
+    process = processes.run(folder, f"proj.{module}", *words, before=before)
+    return process.returncode, process.stdout, process.stderr
+
+
+def no_training() -> None:
+    import proj.training.run
+
+    def train(cfg):
+        raise AssertionError("trained")
+
+    proj.training.run.train = train
+
+
+def play() -> None:
+    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
+    from omegaconf import OmegaConf
+
+    import proj.training.run
+    from proj.system.run_folder import write_metrics
+
+    def train(cfg) -> dict:
+        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
+        metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
+        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+        write_metrics(Path(cfg.output_dir), metrics)
+        return metrics
+
+    proj.training.run.train = train
+
+
+def run(folder: Path, *words: str, module="train", before=play) -> str:
+    """What a sweep that succeeds says."""
+    code, out, err = sweep(folder, *words, module=module, before=before)
+    assert code == 0, err
+    return out
+
+
+def refused(folder: Path, *words: str, module="train") -> str:
+    """The one sentence of a sweep that is refused."""
+    code, _, err = sweep(folder, *words, module=module, before=no_training)
+    assert code == 1 and err.startswith("error: ") and len(err.splitlines()) == 1, err
+    return err
+
+
+def resume(folder: Path, *words: str, name="outputs/sweeps/s") -> str:
+    return run(folder, f"resume={name}", *words, module="sweep")
+
+
+def names(folder: Path) -> list[str]:
+    """The folders of the jobs that have a result."""
+    return sorted(file.parent.name for file in folder.glob("*/metrics.json"))
+
+
+def config(folder: Path, file="config.yaml") -> dict:
+    return yaml.safe_load((folder / file).read_text())
