@@ -15,7 +15,7 @@ from proj.errors import UserError
 from proj.models import Classifier
 from proj.reports.report import report
 from proj.reports.runs import read_run, read_scalars
-from proj.system.run_folder import status
+from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
 from proj.training.run import train
 
@@ -55,28 +55,28 @@ def test_a_finished_run_that_is_trained_on_and_killed_is_interrupted_and_keeps_i
 ):
     folder = tmp_path / "run"
     first = train(configure(*LONG, "trainer.max_epochs=2"))
-    assert status(folder)[0] == "finished"
+    assert RunFolder(folder).status()[0] == "finished"
     killed_at(40, configure(*LONG, "trainer.max_epochs=6", "save_every=0"))  # an epoch has 11 steps
-    assert status(folder)[0] == "interrupted" and not (folder / "metrics.json").exists()
+    assert RunFolder(folder).status()[0] == "interrupted" and not (folder / "metrics.json").exists()
     assert read(folder / "metrics_2_epochs.json") == first
     (row,) = report([tmp_path])["rows"]
     assert row["status"] == {"interrupted": 1} and "test/acc" not in row
     assert row["val/acc"][0] == max(value for _, value in read_run(folder).curves["val/acc"])
     last = train(stored_config(folder, []))
-    assert status(folder)[0] == "finished" and last["epochs"] == 6
+    assert RunFolder(folder).status()[0] == "finished" and last["epochs"] == 6
 
 
 def test_a_finished_run_whose_training_cannot_go_on_stays_finished(configure, tmp_path):
     metrics = train(configure(*LONG, "trainer.max_epochs=2"))
     with pytest.raises(UserError, match="other settings"):
         train(configure(*LONG, "trainer.max_epochs=3", "optimizer.lr=0.5"))
-    assert status(tmp_path / "run")[0] == "finished" and read(tmp_path / "run/metrics.json") == metrics
+    assert RunFolder(tmp_path / "run").status()[0] == "finished" and read(tmp_path / "run/metrics.json") == metrics
 
 
 def test_a_finished_run_killed_before_its_first_new_step_gets_its_figures_back(configure, tmp_path, killed_at):
     first = train(configure(*LONG, "trainer.max_epochs=2"))
     killed_at(22, configure(*LONG, "trainer.max_epochs=4"))
-    assert status(tmp_path / "run")[0] == "interrupted"
+    assert RunFolder(tmp_path / "run").status()[0] == "interrupted"
     again = train(stored_config(tmp_path / "run", ["trainer.max_epochs=2"]))
     times = {"seconds", "examples_per_second"}
     assert {key: again[key] for key in again.keys() - times} == {key: first[key] for key in first.keys() - times}
@@ -247,4 +247,4 @@ def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path
     monkeypatch.setattr(Classifier, "training_step", training_step)
     with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
         train(configure("on_nan=skip", "trainer.max_epochs=2"))
-    assert status(tmp_path / "run")[0] == "failed" and not (tmp_path / "run/metrics.json").exists()
+    assert RunFolder(tmp_path / "run").status()[0] == "failed" and not (tmp_path / "run/metrics.json").exists()

@@ -1,11 +1,14 @@
 """The order of the house: who may import whom, and what must be light is light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from proj.system.run_folder import RunFolder, SweepFolder
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 TESTS = Path(__file__).parent
@@ -97,3 +100,22 @@ def test_no_file_of_the_tests_imports_a_test_file_or_the_fixtures(file):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not [name for name in names if name == "conftest" or name.startswith("test_")]
+
+
+def file_names() -> set[str]:
+    """The names of the files in the folders of runs and sweeps."""
+    folders = (RunFolder("folder"), SweepFolder("folder"))
+    paths = [value for folder in folders for value in vars(folder).values() if isinstance(value, Path)]
+    return {path.name for path in paths if "." in path.name} | {"events.out.tfevents"}
+
+
+def test_one_module_alone_spells_the_names_of_the_files_in_a_runs_folder():
+    name = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, file_names()))})(?!\w)")
+    spelled = {
+        (module_of(file), node.value)
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if name.search(node.value) and " " not in node.value  # else a sentence
+    }
+    assert {module for module, _ in spelled} == {"proj.system.run_folder"}, spelled

@@ -16,12 +16,12 @@ from support.sweeps import QUICK, no_training, sweep
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 from proj.system.locks import locked, one_of
-from proj.system.run_folder import status
+from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
 
 
 def statuses(folder: Path) -> list[str]:
-    return [status(file.parent)[0] for file in sorted(folder.glob("*/job.yaml"))]
+    return [RunFolder(file.parent).status()[0] for file in sorted(folder.glob("*/job.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -251,11 +251,11 @@ def test_a_report_tells_running_queued_and_failed_jobs_apart(grid, tmp_path):
     folder.mkdir()
     (folder / "job.yaml").write_bytes((grid / "outputs/sweeps/grid/0_seed=1,optimizer.lr=0.01/job.yaml").read_bytes())
     (row,) = compare(find_runs([tmp_path]))["rows"]
-    assert row["status"] == {"queued": 1} and status(folder) == ("queued", "")
+    assert row["status"] == {"queued": 1} and RunFolder(folder).status() == ("queued", "")
     with locked(folder):
-        assert status(folder) == ("running", "")
+        assert RunFolder(folder).status() == ("running", "")
     (folder / "status.json").write_text('{"status": "failed", "reason": "why"}\n')
-    assert status(folder) == ("failed", "why")
+    assert RunFolder(folder).status() == ("failed", "why")
 
 
 def test_processes_beside_each_other_hold_different_devices(tmp_path):

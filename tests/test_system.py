@@ -29,7 +29,7 @@ from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
-from proj.system.run_folder import status
+from proj.system.run_folder import RunFolder
 from proj.training.run import train
 
 FORK = multiprocessing.get_context("fork")
@@ -103,12 +103,12 @@ def test_names_made_from_settings_are_taken_by_every_system(text):
 
 def test_the_folder_of_an_older_sweeps_job_keeps_its_name(tmp_path, configure):
     own = ["model.hidden=[" + ",".join(["128"] * 30) + "]"]
-    sweep = proj.sweeps.folder.Sweep(tmp_path, isolate=False)
+    sweep = proj.sweeps.folder.Sweep(tmp_path)
     old = f"3_model.hidden=_{','.join(['128'] * 30)}_"[:150].rstrip("_")
     config = OmegaConf.create({"data_dir": "data", "hydra": {"sweep": {}, "job": {}}})
     new = sweep.freeze(3, own, config)
     assert len(new) == 80 and old.startswith(new)
-    sweep = proj.sweeps.folder.Sweep(tmp_path / "older", isolate=False)
+    sweep = proj.sweeps.folder.Sweep(tmp_path / "older")
     sweep.names[3] = old
     assert sweep.freeze(3, own, config) == old
 
@@ -245,12 +245,12 @@ def elsewhere(folder: Path, beats: bool) -> threading.Event:
 
 def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_running(tmp_path, quick_beats):
     ended = elsewhere(tmp_path, beats=True)
-    assert status(tmp_path) == ("running", "")
+    assert RunFolder(tmp_path).status() == ("running", "")
     with pytest.raises(UserError, match=r"is in use by process 4711 on faraway\. Wait"), locked(tmp_path):
         pass
     ended.set()
     time.sleep(0.5)
-    assert status(tmp_path)[0] != "running"
+    assert RunFolder(tmp_path).status()[0] != "running"
 
 
 def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):

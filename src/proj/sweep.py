@@ -56,7 +56,7 @@ def main() -> None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
             about["data_dir"] = str(Path(moved[-1]).expanduser().absolute())
             with locked(folder):
-                Sweep(folder, None, about).write_about()
+                Sweep(folder, about).write_about()
     from proj.train import job
 
     more = [word for word in more if not word.startswith("data_dir=")]

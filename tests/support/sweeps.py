@@ -33,13 +33,13 @@ def play() -> None:
     from omegaconf import OmegaConf
 
     import proj.training.run
-    from proj.system.run_folder import write_metrics
+    from proj.system.run_folder import RunFolder
 
     def train(cfg) -> dict:
         figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
         metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
         Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
-        write_metrics(Path(cfg.output_dir), metrics)
+        RunFolder(cfg.output_dir).write_metrics(metrics)
         return metrics
 
     proj.training.run.train = train

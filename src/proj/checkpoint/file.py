@@ -21,6 +21,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError
 from proj.system.files import write_atomically
+from proj.system.run_folder import RunFolder
 
 
 class DamagedCheckpoint(UserError):
@@ -83,9 +84,6 @@ def without_numpy(value: Any) -> Any:
     return value
 
 
-OURS = ("last.ckpt", "previous.ckpt")  # which the run goes on from
-
-
 class AtomicCheckpointIO(CheckpointIO):
     """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file.
 
@@ -93,10 +91,10 @@ class AtomicCheckpointIO(CheckpointIO):
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder and folder.resolve()
+        self.run = folder and RunFolder(folder.resolve())
 
     def _is_ours(self, path: Path) -> bool:
-        return path.name in OURS and path.parent.resolve() == self.folder
+        return bool(self.run) and self.run.is_resumed_from(path)
 
     def save_checkpoint(self, checkpoint: dict, path: str, storage_options: Any = None) -> None:
         if self._is_ours(Path(path)) and "resume" not in checkpoint:
@@ -124,14 +122,15 @@ class AtomicCheckpointIO(CheckpointIO):
 
 def refuse_names(trainer: Trainer, folder: Path) -> None:
     """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+    run = RunFolder(folder)
     for callback in trainer.checkpoint_callbacks:
         stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}
         if getattr(callback, "save_last", None):
             stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
         for stem, cure in stems.items():
             path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
-            taken = OURS if callback is trainer.checkpoint_callback else (*OURS, "best.ckpt")
-            if path.name.lower() in taken and path.parent.resolve() == folder.resolve():
+            taken = [run.last, run.previous] + [run.best] * (callback is not trainer.checkpoint_callback)
+            if path.name.lower() in [file.name for file in taken] and path.parent.resolve() == folder.resolve():
                 raise UserError(
                     f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "
                     f"writes: {cure}."

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from proj.config.explain import sentences
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import printable_output
+from proj.system.run_folder import RunFolder
 
 
 def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
     checkpoint, folder = chosen.pop("ckpt"), chosen.pop("run")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
-    path = Path(checkpoint or f"{folder}/best.ckpt")
+    path = Path(checkpoint or RunFolder(folder).best)
     if path.is_dir():
         raise UserError(f"{path} is a folder: of a run, give run={path}")
     if not path.is_file():

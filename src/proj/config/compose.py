@@ -22,6 +22,7 @@ from proj.config.stored import MOVED, check_stored
 from proj.config.trainer import OWN, plain
 from proj.errors import UserError, chain
 from proj.system.processes import agree
+from proj.system.run_folder import RunFolder
 from proj.system.slurm import slurm_name
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
@@ -168,7 +169,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
     OmegaConf's error for an unknown key.
     """
-    file = folder / "config.yaml"
+    file = RunFolder(folder).config
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
     if not file.is_file():

@@ -17,6 +17,7 @@ from hydra.utils import get_object
 
 from proj.errors import UserError
 from proj.system.platform import as_command
+from proj.system.run_folder import RunFolder
 
 TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
 
@@ -113,7 +114,7 @@ def trust_words(config: dict) -> str:
 def resume_command(folder: Path) -> str:
     """What continues the run in a folder, also one with classes of the user's own."""
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_bytes())
+        config = yaml.safe_load(RunFolder(folder).config.read_bytes())
     except (OSError, yaml.YAMLError):  # it stopped before it wrote one
         config = {}
     return f"python -m proj.train resume={as_command([str(folder)])}{trust_words(config)}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from proj.config.settings import TOLD
 from proj.reports.runs import Run
+from proj.system.run_folder import RunFolder
 
 OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one
 
@@ -53,7 +54,7 @@ def mark_repeats(runs: list[Run]) -> None:
     def order(run: Run) -> tuple:
         ended = 0.0
         with suppress(OSError):  # there is none, or it was set aside this moment
-            ended = os.path.getmtime(run.folder / "metrics.json")
+            ended = os.path.getmtime(RunFolder(run.folder).metrics)
         return run.status == "finished", ended, str(run.folder)
 
     counts: dict[Any, Run] = {}

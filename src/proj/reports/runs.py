@@ -1,6 +1,5 @@
 """What the folders of runs say, finished or not, read without torch: 300 runs in a second or two."""
 
-import json
 import math
 import os
 import re
@@ -15,7 +14,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from proj.config.compose import trainer_defaults
 from proj.config.settings import NO_MATTER
 from proj.errors import UserError
-from proj.system.run_folder import flat, parse_yaml, read, status
+from proj.system.run_folder import RunFolder, flat, parse_yaml, read
 
 INFINITE = (math.inf, -math.inf)
 
@@ -38,18 +37,18 @@ class Run:
     @property
     def checkpoint(self) -> Path | None:
         """The best one, also where the folder was moved."""
-        checkpoint = str(self.metrics.get("checkpoint", "best.ckpt"))
-        path = self.folder / PureWindowsPath(checkpoint).name  # which knows both / and \
-        return path if os.path.isfile(path) else None  # for any name, also one that no file can have
+        path = RunFolder(self.folder).best
+        if stored := self.metrics.get("checkpoint"):
+            path = self.folder / PureWindowsPath(str(stored)).name  # which takes both / and \ for separators
+        return path if os.path.isfile(path) else None  # this takes any name, also one that no file can have
 
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration, without the seed and what changes no result, and the data's checksum (None: not known)."""
         free = (*NO_MATTER, "seed", "trainer.devices", "callbacks.best.dirpath")
-        seed = (".seed", self.config.get("seed"))  # the dataset has it too
-        settings = {
-            key: value for key, value in self.config.items() if not key.startswith(free) and (key[-5:], value) != seed
-        }
+        settings = {key: value for key, value in self.config.items() if not key.startswith(free)}
+        for key in [key for key, value in settings.items() if key.endswith(".seed") and value == self.seed]:
+            del settings[key]  # a copy of the run's seed, such as the dataset's
         if (processes := self.processes) > 1:  # each has a batch of its own
             settings["trainer.devices"] = processes
         return settings and settings | {"data": self.facts.get("data")}
@@ -94,19 +93,23 @@ class Run:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml; of a run that stopped before it, what was frozen or Hydra noted, with references looked up one level
-    deep."""
+    """A run's configuration, flat, from its config.yaml.
 
-    def read_yaml(name: str) -> dict[str, Any]:
-        config = read(folder / name, parse_yaml, ".")
+    A run that stopped before it wrote one has the configuration that was frozen for it, or that Hydra noted. References
+    in these, such as ${seed}, are looked up one level deep.
+    """
+
+    def read_yaml(file: Path) -> dict[str, Any]:
+        config = read(file, parse_yaml, ".")
         odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
         # What conf/ did not list when the run began was at its default.
         listed = flat({"trainer": trainer_defaults()}, ".") if "trainer._target_" in config else {}
         return listed | config | odd  # text, since nan equals nothing and JSON has neither
 
-    if config := read_yaml("config.yaml"):
+    run = RunFolder(folder)
+    if config := read_yaml(run.config):
         return config
-    config = read_yaml("job.yaml") or read_yaml(".hydra/config.yaml") | read_yaml(".hydra/hydra.yaml")
+    config = read_yaml(run.job) or read_yaml(run.composed) | read_yaml(run.hydra)
     hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
     for key, value in config.items():
         if reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
@@ -137,8 +140,9 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def read_run(folder: Path) -> Run:
-    config, facts, curves = read_config(folder), read(folder / "run.json", json.loads, "/"), {}
-    for file in sorted(folder.glob("events.out.tfevents.*")):
+    run = RunFolder(folder)
+    config, facts, curves = read_config(folder), read(run.facts), {}
+    for file in run.curves():
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
@@ -149,8 +153,8 @@ def read_run(folder: Path) -> Run:
         for tag, points in curves.items()
         if not tag.endswith("_per_second")
     }
-    how, _ = status(folder)
-    return Run(folder, config, read(folder / "metrics.json", json.loads, "/"), curves, how, facts)
+    how, _ = run.status()
+    return Run(folder, config, read(run.metrics), curves, how, facts)
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
@@ -170,8 +174,8 @@ def find_runs(folders: list[Path]) -> list[Run]:
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
         runs = []
-        for path, below, files in os.walk(folder):
-            if ".hydra" in below or {"config.yaml", "job.yaml"} & set(files):
+        for path, below, _ in os.walk(folder):
+            if RunFolder(path).holds_a_run():
                 runs.append(read_run(Path(path)))
             below[:] = sorted(name for name in below if not name.startswith("."))
         runs = [run for run in runs if "choices.dataset" in run.config or not run.config]  # else another program's

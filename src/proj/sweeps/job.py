@@ -22,7 +22,7 @@ from proj.system.files import write_atomically
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
 from proj.system.processes import die_with_parent, rank, started, starts_more
-from proj.system.run_folder import read_metrics, status, write_status
+from proj.system.run_folder import RunFolder, SweepFolder
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ def run_job(cfg: DictConfig) -> float | None:
 
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, which can die alone. Raises UserError where it fails, with all that it said."""
-    config = OmegaConf.to_container(cfg, resolve=True)
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
+    run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
+    write_atomically(run.config, OmegaConf.to_yaml(config).encode())
     words = [f"resume={folder}", f"data_dir={cfg.data_dir}", *trust_words(config).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     asked = []
@@ -84,11 +84,11 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     if asked:
         raise SystemExit(128 + asked[0])
     if code:
-        if status(folder)[0] not in ("failed", "pruned"):  # it could not say why
+        if run.status()[0] not in ("failed", "pruned"):  # it could not say why
             said = f"{said}\nits process ended with {ending(code)}".strip()
-            write_status(folder, "failed", said.splitlines()[-1])
+            run.write_failure("failed", said.splitlines()[-1])
         raise UserError(said.removeprefix("error: "))
-    return read_metrics(folder)
+    return run.read_metrics()
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
         return
     import torch
 
-    with one_of(folder / ".gpu", torch.cuda.device_count()) as gpu:
+    with one_of(SweepFolder(folder).gpus, torch.cuda.device_count()) as gpu:
         if gpu is not None:
             cfg.trainer.devices = [gpu]
         yield

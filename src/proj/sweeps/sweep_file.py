@@ -16,6 +16,7 @@ from proj.config import trainer as trainer_settings
 from proj.config.compose import CONF
 from proj.errors import UserError
 from proj.system.platform import as_command
+from proj.system.run_folder import SweepFolder
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
@@ -38,7 +39,7 @@ def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
 
 def read_about(folder: Path) -> dict:
     """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
-    file = folder / "sweep.yaml"
+    file = SweepFolder(folder).about
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.")
     try:

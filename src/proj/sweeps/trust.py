@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.compose import CONF
 from proj.config.stored import MOVED, check_plain, check_stored, trust_words
 from proj.errors import UserError
-from proj.system.run_folder import flat
+from proj.system.run_folder import SweepFolder, flat
 
 # What Hydra fills in itself, what a command that goes on says anew, and what is only printed.
 FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"
@@ -66,13 +66,14 @@ def composed(conf: Path, words: list[str]) -> DictConfig:
 
 def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
     """Raises UserError where sweep.yaml or the copy of conf/ says what a sweep's never does."""
-    file = folder / "sweep.yaml"
+    files = SweepFolder(folder)
+    file = files.about
     check_plain(about, file)
     words = [*about["overrides"], *about["hydra"], *(about.get("words") or [])]
     if any(not isinstance(word, str) or word.startswith("-") for word in words):
         raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
     texts = {file: " ".join(words).encode()}
-    texts |= {path: path.read_bytes() for path in (folder / "conf").rglob("*") if path.is_file()}
+    texts |= {path: path.read_bytes() for path in files.conf.rglob("*") if path.is_file()}
     for path, text in texts.items():
         if b"searchpath" in text and "hydra.searchpath" not in trust:
             raise UserError(f"{path} has Hydra look elsewhere. If that is meant, add trust=hydra.searchpath")
@@ -84,7 +85,7 @@ def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
 def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
     """Raises UserError where a sweep that goes on would start anything that is neither this project's nor trusted."""
     check_files(folder, about, trust)
-    hydra = composed(folder / "conf", [*about["overrides"], *about["hydra"]]).hydra
+    hydra = composed(SweepFolder(folder).conf, [*about["overrides"], *about["hydra"]]).hydra
     if foreign := [key for key in differences(hydra) if key not in trust]:
         what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in foreign)
         raise UserError(

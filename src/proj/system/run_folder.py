@@ -1,14 +1,19 @@
-"""A run's folder: the names of its files, and what they say of its state, read without torch."""
+"""The folders of runs and sweeps: the names of their files, what these say of a run's state, and what may be deleted.
+
+No other module spells the name of such a file. All is read without torch.
+"""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from proj.system.files import write_atomically
+from proj.system.files import remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
+CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
 
 
@@ -31,8 +36,9 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def read(file: Path, parse, joint: str) -> dict[str, Any]:
-    """Empty where the file is missing, damaged or half written: one run never stops the report."""
+def read(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
+    """The flat content of a file; empty where it is missing, damaged or half written, so that one run never stops a
+    report of many."""
     try:
         content = file.read_bytes()
         content = parse(content) if content.endswith(b"\n") else None
@@ -41,42 +47,122 @@ def read(file: Path, parse, joint: str) -> dict[str, Any]:
         return {}
 
 
-def status(folder: Path) -> tuple[str, str]:
-    """A run's, and the reason where it failed or was pruned."""
-    if read(folder / "metrics.json", json.loads, "/"):
-        return "finished", ""
-    if is_locked(folder):
-        return "running", ""
-    if said := read(folder / "status.json", json.loads, "/"):
-        return str(said.get("status")), str(said.get("reason"))
-    if (folder / "last.ckpt").is_file() or (folder / "previous.ckpt").is_file():
-        return "interrupted", ""
-    return "started" if (folder / "config.yaml").is_file() or (folder / ".hydra").is_dir() else "queued", ""
+def write_json(file: Path, content: dict, indent: int | None = None) -> None:
+    write_atomically(file, json.dumps(content, indent=indent) + "\n")
 
 
-def write_metrics(folder: Path, metrics: dict) -> None:
-    write_atomically(folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+class SweepFolder:
+    """The folder of a sweep or search; each job of it has a run's folder within."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.about = self.path / "sweep.yaml"  # the command and what it ran with; without it, no sweep has begun
+        self.conf = self.path / "conf"  # a copy of conf/, from which jobs are composed later
+        self.uncommitted = self.path / "git.diff"  # the changes in the checkout when the sweep began
+        self.study = self.path / "study.log"  # Optuna's, of a search
+        self.gpus = self.path / ".gpu"  # begins the names of the locks by which jobs share the GPUs
+
+    def jobs_frozen(self) -> list["RunFolder"]:
+        """Of every folder within that holds a job.yaml, also of copies that somebody has made."""
+        return [RunFolder(file.parent) for file in self.path.glob("*/job.yaml")]
 
 
-def read_metrics(folder: Path) -> dict | None:
-    file = folder / "metrics.json"
-    return json.loads(file.read_bytes()) if file.is_file() else None
+class RunFolder:
+    """The folder of one run."""
 
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.best = self.path / "best.ckpt"  # of the best validation; it is tested at the end
+        self.last = self.path / "last.ckpt"  # the run goes on from here
+        self.previous = self.path / "previous.ckpt"  # the one before `last`, in case that is damaged
+        self.config = self.path / "config.yaml"  # every setting, as the run has used it
+        self.facts = self.path / "run.json"  # see `write_facts`
+        self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
+        self.failure = self.path / "status.json"  # why a run has failed or was pruned
+        self.job = self.path / "job.yaml"  # of a sweep's job: the configuration that was frozen for it
+        self.notes = self.path / ".hydra"  # what Hydra composed, before the run wrote its own config.yaml:
+        self.composed, self.hydra = self.notes / "config.yaml", self.notes / "hydra.yaml"
 
-def write_status(folder: Path, status: str, reason: str) -> None:
-    write_atomically(folder / "status.json", (json.dumps({"status": status, "reason": reason}) + "\n").encode())
+    @property
+    def measured_precision(self) -> Path:
+        """Whether bfloat16 is fast on this processor; a sweep's jobs share the answer, so that all choose alike."""
+        sweep = SweepFolder(self.path.parent)
+        return (sweep.path if sweep.about.is_file() else self.path) / ".bfloat16.json"
 
+    # What the files say.
 
-def set_metrics_aside(folder: Path) -> None:
-    """Before a finished run is trained on: without metrics.json it is finished no more, and its figures stay in
-    metrics_10_epochs.json."""
-    if metrics := read(folder / "metrics.json", json.loads, "/"):  # else there is none, or none that can be read
-        (folder / "metrics.json").replace(folder / f"metrics_{metrics.get('epochs')}_epochs.json")
+    def holds_a_run(self) -> bool:
+        """Whether this is the folder of a run, which may wait, train, have stopped or be finished."""
+        return self.config.is_file() or self.job.is_file() or self.notes.is_dir()
 
+    def status(self) -> tuple[str, str]:
+        """One of finished, running, failed, pruned, interrupted, started and queued; and why, if failed or pruned."""
+        if read(self.metrics):
+            return "finished", ""
+        if is_locked(self.path):
+            return "running", ""
+        if said := read(self.failure):
+            return str(said.get("status")), str(said.get("reason"))
+        if self.last.is_file() or self.previous.is_file():
+            return "interrupted", ""
+        return "started" if self.config.is_file() or self.notes.is_dir() else "queued", ""
 
-def write_facts(folder: Path, **facts) -> None:
-    """run.json, what the report and a later start have to know of a run that may never come to its metrics.json.
+    def read_metrics(self) -> dict | None:
+        """The figures of a finished run; None of any other. Raises ValueError where the file is damaged."""
+        return json.loads(self.metrics.read_bytes()) if self.metrics.is_file() else None
 
-    data: the checksum of all examples. steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
-    """
-    write_atomically(folder / "run.json", (json.dumps(facts) + "\n").encode())
+    def curves(self) -> list[Path]:
+        """TensorBoard's files, whoever wrote them."""
+        return sorted(self.path.glob("events.out.tfevents.*"))
+
+    def own_curves(self, known: dict[str, int]) -> list[Path]:
+        """TensorBoard's files that the run wrote: by their names, or `known` from a checkpoint of an older version."""
+        return [file for file in self.curves() if file.name.endswith(CURVES) or file.name in known]
+
+    def is_resumed_from(self, file: Path) -> bool:
+        """Whether a file is `last` or `previous`, which `Resume` alone writes and deletes."""
+        return file.name in (self.last.name, self.previous.name) and file.parent.resolve() == self.path.resolve()
+
+    # What a run writes.
+
+    def write_metrics(self, metrics: dict) -> None:
+        write_json(self.metrics, metrics, indent=2)
+
+    def write_failure(self, status: str, reason: str) -> None:
+        write_json(self.failure, {"status": status, "reason": reason})
+
+    def write_facts(self, **facts) -> None:
+        """What a report and a later start need to know of a run that may never get as far as its metrics.json.
+
+        data: the checksum of all examples. steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
+        """
+        write_json(self.facts, facts)
+
+    # What is taken away, and when.
+
+    def set_metrics_aside(self) -> None:
+        """Before a finished run is trained on: its figures stay in metrics_10_epochs.json, and it is unfinished."""
+        if metrics := read(self.metrics):  # else there is none, or none that can be read
+            self.metrics.replace(self.path / f"metrics_{metrics.get('epochs')}_epochs.json")
+
+    def forget_failure(self) -> None:
+        """When a run starts again: it has not failed yet."""
+        self.failure.unlink(missing_ok=True)
+
+    def remove_unfinished_checkpoints(self) -> None:
+        """Those that a killed process has left half written. The caller holds the folder's lock."""
+        remove_unfinished(self.path, "*.ckpt")
+
+    def rewind_curves(self, lengths: dict[str, int]) -> None:
+        """Cut TensorBoard's files back to the bytes that they had at the checkpoint from which the run goes on.
+
+        Files that are newer than the checkpoint are deleted. To do it twice is the same as to do it once.
+        """
+        for file in self.own_curves(lengths):
+            if file.name not in lengths:
+                try:
+                    file.unlink()
+                except PermissionError:  # Windows, while TensorBoard has it open: an empty file shows nothing
+                    os.truncate(file, 0)
+            elif file.stat().st_size > lengths[file.name]:
+                os.truncate(file, lengths[file.name])

@@ -10,8 +10,8 @@ from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
+from proj.system.run_folder import CURVES
 from proj.training import fast_loop
-from proj.training.curves import CURVES
 from proj.training.run_length import batches_of_a_run
 
 

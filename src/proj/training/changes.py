@@ -1,6 +1,5 @@
 """What has changed since a run was stopped: its settings and data may not, its machine is told of."""
 
-import json
 from pathlib import Path
 
 import lightning
@@ -13,7 +12,7 @@ from proj.config.settings import FIXED, FREE
 from proj.config.stored import resume_command
 from proj.errors import UserError
 from proj.system.platform import processor as processor_name
-from proj.system.run_folder import flat, read
+from proj.system.run_folder import RunFolder, flat, read
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
@@ -48,15 +47,15 @@ def refuse_to_start_over(folder: Path) -> None:
 
     A run that was killed before its first checkpoint has nothing to lose and begins again.
     """
-    saved = read(folder / "run.json", json.loads, "/").get("saved")
-    left = ["run.json"] * bool(saved) + ["metrics.json"] * (folder / "metrics.json").is_file()
-    if not left and not any((folder / name).is_file() for name in ("run.json", "config.yaml")):
-        left = ["best.ckpt"] * (folder / "best.ckpt").is_file()  # it was copied here
+    run = RunFolder(folder)
+    left = [run.facts] * bool(read(run.facts).get("saved")) + [run.metrics] * run.metrics.is_file()
+    if not left and not run.facts.is_file() and not run.config.is_file():
+        left = [run.best] * run.best.is_file()  # it was copied here
     if left:
         raise UserError(
             f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "
             f"best.ckpt and curves: put last.ckpt back, choose another hydra.run.dir for a new run, or delete "
-            f"{' and '.join(left)} in {folder} to begin it anew."
+            f"{' and '.join(file.name for file in left)} in {folder} to begin it anew."
         )
 
 

@@ -10,6 +10,7 @@ from torch.nn.utils import get_total_norm
 
 from proj.config.stored import resume_command
 from proj.errors import UserError
+from proj.system.run_folder import RunFolder
 
 
 class Divergence:
@@ -58,7 +59,7 @@ class Divergence:
     def _refuse(self, trainer: Trainer, what: str, rate: float) -> None:
         if not trainer.is_global_zero:
             raise SystemExit(0)  # the first process speaks
-        last = self.folder / "last.ckpt"
+        last = RunFolder(self.folder).last
         kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
         skip = f", or leave such steps out: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
         raise UserError(

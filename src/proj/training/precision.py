@@ -1,15 +1,13 @@
 """In which numbers a run computes: `trainer.precision=auto` measures what this machine is fast in."""
 
-import json
 import time
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from proj.system.files import write_atomically
 from proj.system.locks import alone
-from proj.system.run_folder import read
+from proj.system.run_folder import read, write_json
 from proj.training.changes import processor
 
 
@@ -39,10 +37,10 @@ def measured_once(device: str, file: Path) -> bool:
     if device != "cpu":
         return has_fast_bfloat16(device)  # a fact, not a measurement
     with alone(file.with_suffix(".lock")):  # side by side they would also measure each other
-        known = read(file, json.loads, "/")
+        known = read(file)
         if processor() not in known:
             known[processor()] = has_fast_bfloat16(device)
-            write_atomically(file, (json.dumps(known) + "\n").encode())
+            write_json(file, known)
     return known[processor()]
 
 

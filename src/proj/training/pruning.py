@@ -9,6 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from proj.errors import UserError
+from proj.system.run_folder import SweepFolder
 
 FORMAT = 1  # of study.log; a change that an older version would read wrongly makes it one more
 
@@ -19,7 +20,7 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     Raises UserError for one that a newer version has begun.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    file = str(folder / "study.log")
+    file = str(SweepFolder(folder).study)
     # Optuna's usual lock is a symbolic link, which Windows lets few users make.
     storage = JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
     # Its name is the folder's when the search began. An older version began another study where that had changed.
@@ -31,7 +32,7 @@ def open_study(folder: Path, **settings) -> optuna.Study:
         study.set_user_attr("format", FORMAT)
     if (number := study.user_attrs.get("format", FORMAT)) > FORMAT:
         raise UserError(
-            f"{folder / 'study.log'} has format {number}, and this version of proj reads formats up to {FORMAT}: "
+            f"{file} has format {number}, and this version of proj reads formats up to {FORMAT}: "
             "continue the search with the newer version that began it."
         )
     return study

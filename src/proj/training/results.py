@@ -15,14 +15,14 @@ from proj.config.explain import explain
 from proj.errors import UserError
 from proj.reports.runs import read_scalars
 from proj.system.platform import as_command
-from proj.system.run_folder import write_status
+from proj.system.run_folder import RunFolder
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
     """The figures of the validation after a step, from the curves."""
     return {
         tag: value
-        for file in sorted(folder.glob("events.out.tfevents.*"))
+        for file in RunFolder(folder).curves()
         for tag, points in read_scalars(file).items()
         for at, value in points
         if at == step and tag.startswith("val/")
@@ -64,13 +64,14 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
 @contextmanager
 def tells_why(folder: Path) -> Iterator[None]:
     """A run that fails says why in its folder's status.json."""
-    (folder / "status.json").unlink(missing_ok=True)
+    run = RunFolder(folder)
+    run.forget_failure()
     try:
         yield
     except Exception as error:
         with suppress(OSError):  # the disk may be why
             reason = explain(error) or f"{type(error).__name__}: {error}"
-            write_status(folder, getattr(error, "status", "failed"), reason)
+            run.write_failure(getattr(error, "status", "failed"), reason)
         raise
 
 

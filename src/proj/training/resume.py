@@ -24,11 +24,10 @@ from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_chec
 from proj.data.batches import counter_seed
 from proj.errors import UserError
 from proj.system.platform import STOP_SIGNALS, replace, sync_folder
-from proj.system.run_folder import set_metrics_aside, write_facts
+from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 from proj.training.attributes import Attributes, metric_states, restore_metrics
 from proj.training.changes import compare_environments, environment
-from proj.training.curves import event_files
 from proj.training.divergence import Divergence
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
@@ -41,7 +40,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     """
     aside: dict[Path, UserError] = {}
     found = None
-    for path in (folder / "last.ckpt", folder / "previous.ckpt"):
+    for path in (RunFolder(folder).last, RunFolder(folder).previous):
         try:
             if path.is_file():
                 found = path, load_to_resume(path)
@@ -143,8 +142,8 @@ class Resume(Callback):
         steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         self.facts = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
         if trainer.is_global_zero:
-            write_facts(self.folder, **self.facts)
-            set_metrics_aside(self.folder)  # those of a shorter training
+            RunFolder(self.folder).write_facts(**self.facts)
+            RunFolder(self.folder).set_metrics_aside()  # those of a shorter training
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.attributes not in trainer.callbacks:
@@ -225,14 +224,14 @@ class Resume(Callback):
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         self.divergence.look(trainer, pl_module)
         carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
-        parts = [carried] * trainer.world_size
+        parts, run = [carried] * trainer.world_size, RunFolder(self.folder)
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(parts, carried)
         lengths = {}
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
-            for path in event_files(self.folder, self.lengths):
+            for path in run.own_curves(self.lengths):
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
                 lengths[path.name] = path.stat().st_size
@@ -252,21 +251,20 @@ class Resume(Callback):
             "seconds": self.seconds,
             "environment": self.environment,
         }
-        last = self.folder / "last.ckpt"
-        if trainer.is_global_zero and last.is_file():
-            replace(last, self.folder / "previous.ckpt")
+        if trainer.is_global_zero and run.last.is_file():
+            replace(run.last, run.previous)
             sync_folder(self.folder)
         try:
-            trainer.save_checkpoint(last)
+            trainer.save_checkpoint(run.last)
         except UserError:  # it could not be read: the one before stays the last
-            if trainer.is_global_zero and (self.folder / "previous.ckpt").is_file():
-                replace(self.folder / "previous.ckpt", last)
+            if trainer.is_global_zero and run.previous.is_file():
+                replace(run.previous, run.last)
             raise
         finally:
             self.saving = None
         if trainer.is_global_zero and not self.facts["saved"]:
             self.facts["saved"] = True
-            write_facts(self.folder, **self.facts)
+            run.write_facts(**self.facts)
         self.saved = time.monotonic()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:

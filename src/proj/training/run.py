@@ -8,14 +8,13 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.errors import UserError
-from proj.system.files import remove_unfinished, write_atomically
+from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.platform import is_text
 from proj.system.processes import rank, refuse_missing_devices, take_part
-from proj.system.run_folder import read_metrics, write_metrics
+from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
 from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
-from proj.training.curves import rewind_curves
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
@@ -53,6 +52,7 @@ def train(cfg: DictConfig) -> dict:
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
     """`train` in the run's folder, which no other process writes."""
+    run = RunFolder(folder)
     quiet_lightning()
     keep_freed_memory()
     environment = take_part(cfg.trainer)
@@ -65,18 +65,17 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         if cfg.trainer.precision == "auto":
             config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
         refuse_changes(state["proj"]["config"], config, folder)
-        metrics = read_metrics(folder) if is_done(state, cfg.trainer) else None
+        metrics = run.read_metrics() if is_done(state, cfg.trainer) else None
         asked = {"test/acc": cfg.test, "test/acc_tta": cfg.test and cfg.tta}
         if metrics and all(name in metrics for name, wanted in asked.items() if wanted):
             if rank() == 0:
-                print(f"This run is finished; its figures are in {folder}/metrics.json.")
+                print(f"This run is finished; its figures are in {run.metrics}.")
             return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg)
-    shared = folder.parent if (folder.parent / "sweep.yaml").is_file() else folder  # by a sweep's jobs or by processes
-    measured = shared / ".bfloat16.json"
-    precision, reason = set_precision(config["trainer"]["precision"], model.network, cfg.trainer.accelerator, measured)
+    asked, measured = config["trainer"]["precision"], run.measured_precision
+    precision, reason = set_precision(asked, model.network, cfg.trainer.accelerator, measured)
     config["trainer"]["precision"] = precision
     if state and cfg.trainer.precision == "auto":
         reason = "as before"
@@ -86,9 +85,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if state:
         refuse_other_data(state["proj"], known, folder)
     if rank() == 0:
-        write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config).encode())
-        remove_unfinished(folder, "*.ckpt")
-        rewind_curves(folder, state["resume"]["lengths"] if state else {})
+        write_atomically(run.config, OmegaConf.to_yaml(config).encode())
+        run.remove_unfinished_checkpoints()
+        run.rewind_curves(state["resume"]["lengths"] if state else {})
     resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
     trainer = build_trainer(folder, cfg, data, precision, [resume, *skip_nan], environment)
@@ -111,7 +110,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["test_examples"] = int(model.count)
         metrics["test_examples_left_out"] = len(data.splits["test"].targets) - int(model.count)
     if trainer.is_global_zero:
-        write_metrics(folder, metrics)
+        run.write_metrics(metrics)
         for callback in skip_nan:
             print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)

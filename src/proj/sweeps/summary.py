@@ -1,0 +1,35 @@
+"""What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
+
+from proj.errors import UserError
+from proj.reports.report import report
+from proj.sweeps.folder import Sweep
+from proj.sweeps.sweep_file import plain
+from proj.sweeps.trust import sweep_trust
+from proj.system.platform import as_command
+
+
+def how_to_continue(sweep: Sweep) -> str:
+    jobs = [sweep.job(name) for name in sweep.unfinished()]
+    return f"To continue the sweep: python -m proj.sweep resume={sweep.folder}{sweep_trust(jobs)}"
+
+
+def summarise(sweep: Sweep, failures: bool = True) -> None:
+    """Print and write the report, and name the jobs without a result.
+
+    Raises UserError if there are any, or none has a result. failures: whether a failed job counts as one.
+    """
+    folders = [sweep.folder / name for name in sweep.jobs() if sweep.run(name).job.is_file()]
+    rows = report(folders, sweep.folder, str(sweep.folder))["rows"] if folders else []
+    finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
+    best = next(finished, None)  # the rows are in order
+    if best:
+        words = sweep.job(best.folder.name)["hydra"]["overrides"]["task"]
+        print(f"The best again: {as_command(['python', '-m', 'proj.train', *plain(words)])}")
+    left = {name: sweep.run(name).status() for name in sweep.unfinished()}
+    if not left:
+        return
+    reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
+    sentence = f"{len(left)} of {len(sweep.jobs())} jobs have no result:{reasons}"
+    if failures or not best or any(status != "failed" for status, _ in left.values()):
+        raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
+    print(sentence)
