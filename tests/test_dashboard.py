@@ -153,11 +153,11 @@ def test_a_run_that_was_stopped_shows_what_one_that_was_not_shows(ask, address):
 
 def test_pictures_come_with_each_validation(ask):
     tags = ask("plugin/images/tags")
-    digits, iris = {"inputs/train", "val/confusion", "val/mistakes"}, {"val/confusion"}
+    digits, iris = {"views/inputs", "val/confusion", "val/mistakes"}, {"val/confusion"}
     assert [set(tags[run]) for run in RUNS] == [digits, digits, iris, iris]
     for run in RUNS[:2]:
         steps = {tag: [one["step"] for one in ask("plugin/images/images", run=run, tag=tag)] for tag in digits}
-        assert steps == {"inputs/train": [0], "val/confusion": [21, 42, 63], "val/mistakes": [21, 42, 63]}
+        assert steps == {"views/inputs": [0], "val/confusion": [21, 42, 63], "val/mistakes": [21, 42, 63]}
 
 
 def test_a_long_run_has_pictures_of_ten_validations_of_powers_of_two_and_of_the_last_one(configure, tmp_path):

@@ -2,17 +2,21 @@
 
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
-from support.sweeps import GRID, RATES, SEARCH, config, names, refused, resume, run, sweep
+from support.sweeps import GRID, QUICK, RATES, SEARCH, config, names, refused, resume, run, sweep
 
 from proj.errors import UserError
 from proj.reports.runs import find_runs
+from proj.sweeps.folder import Sweep
+from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution
 from proj.training.pruning import open_study
 
@@ -297,3 +301,22 @@ def test_a_trial_that_was_stopped_while_it_was_asked_for_has_all_of_its_settings
     shutil.rmtree(folder / names(folder)[-1])
     resume(tmp_path)
     assert all(len(trial.params) == 2 for trial in open_study(folder).trials) and len(names(folder)) == 3
+
+
+def test_folders_of_more_than_ten_jobs_sort_as_their_numbers_do(tmp_path):
+    run(tmp_path, "sweep_name=s", "seed=range(11)")
+    folder = tmp_path / "outputs/sweeps/s"
+    assert names(folder) == [f"{number:02}_seed={number}" for number in range(11)]
+    shutil.rmtree(folder / "07_seed=7")
+    assert "11 runs (finished)" in resume(tmp_path)
+    assert len(names(folder)) == 11 and (folder / "07_seed=7/metrics.json").is_file()
+
+
+def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(tmp_path):
+    run(tmp_path, *GRID)
+    sweep = Sweep(tmp_path / "outputs/sweeps/s")
+    command = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere"}, "launcher": "of this command"}})
+    job = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True))).load_sweep_config(command, ["1_seed=2"])
+    assert job.seed == 2 and job.isolate and job.hydra.launcher == "of this command"
+    assert job.hydra.overrides.task == ["sweep_name=s", *QUICK, "seed=2"] and job.hydra.job.num == 1
+    assert job.hydra.sweep.dir == str(sweep.folder) and job.hydra.sweep.subdir == "1_seed=2"

@@ -70,7 +70,7 @@ def test_curves_have_several_points_an_epoch_and_no_false_ones(run):
 def test_dashboard_shows_the_inputs_and_the_graph(configure, tmp_path):
     train(configure("dataset=digits", "trainer.max_epochs=1"))
     accumulator = events(tmp_path / "run")
-    assert accumulator.Images("inputs/train")[0].width > 60
+    assert accumulator.Images("views/inputs")[0].width > 60
     assert b"Conv2d" in accumulator.Graph().SerializeToString()
 
 

@@ -122,7 +122,8 @@ class Dashboard(Callback):
             if not torch.equal(x, moved):
                 images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
                 captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
-            trainer.logger.show("inputs/train", tiles(pixels(images, data), captions, 4), 0)
+            # TensorBoard sorts by name: this one comes after the curves of train/ and val/.
+            trainer.logger.show("views/inputs", tiles(pixels(images, data), captions, 4), 0)
         with torch.no_grad():
             pl_module.eval()
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced

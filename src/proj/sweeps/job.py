@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """A job of a sweep; None where it failed, so that no launcher stops the others for it."""
+    """Train a job of a sweep; return its best `monitor`, or None where it failed, since a launcher ends at an error."""
     from proj.training.run import train
 
     printable_output()  # where a launcher has started this process
@@ -49,7 +49,7 @@ def run_job(cfg: DictConfig) -> float | None:
     except SystemExit as stop:
         if stop.code:
             raise
-        return None  # not the first process of a job, which says why
+        return None  # this is not the first process of the job, and the first says why
     except Exception as error:
         sentence = explain(error)
         log.error("%s", sentence or error, exc_info=sentence is None)
@@ -57,7 +57,10 @@ def run_job(cfg: DictConfig) -> float | None:
 
 
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
-    """`train` in a process of its own, which can die alone. Raises UserError where it fails, with all that it said."""
+    """`train` in a process of its own, so that its death ends this job alone.
+
+    Raises UserError where it fails, with all that it said on stderr.
+    """
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(config).encode())
     words = [f"resume={folder}", f"data_dir={cfg.data_dir}", *trust_words(config).split()]
@@ -93,7 +96,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
 
 @contextmanager
 def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
-    """A GPU for this job alone, where jobs run side by side on a machine that has several."""
+    """Wait for a GPU that no other job uses, where jobs run side by side on a machine that has several."""
     beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
     if not beside or cfg.trainer.accelerator == "cpu":
         yield

@@ -23,12 +23,12 @@ FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly m
 
 
 def plain(overrides: list[str]) -> list[str]:
-    """Without what changes no job, each word as it is written today."""
+    """The words that decide what a job trains, each as it is written today."""
     return [trainer_settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
 
 
 def chooses_jobs(word: str) -> bool:
-    """Whether a setting of Hydra's decides which jobs a sweep has: all of its sweeper's, but for how many it runs."""
+    """Whether a setting of Hydra's decides which jobs a sweep has: the sweeper's do, but for how many it runs."""
     return bool(re.match(r"[+~]*hydra[./]sweeper\b(?!\.n_trials=|\.n_jobs=)", word))
 
 
@@ -58,7 +58,7 @@ def read_about(folder: Path) -> dict:
 
 
 def make_folder(folder: Path) -> None:
-    """Raises UserError where a file is in the way."""
+    """Make a folder and those above it. Raises UserError where a file is in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:

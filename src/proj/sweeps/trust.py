@@ -1,8 +1,8 @@
-"""What a sweep's folder may say of the way its jobs are started, where it goes on: it may come from somebody else.
+"""What the folder of a sweep may decide when the sweep goes on, since the folder may come from somebody else.
 
-Each job's own configuration is tested by `check_stored`. Here it is Hydra's part, which can start programs: the
-launcher, loggers, callbacks, search path and environment. It is compared with what this installation composes; numbers
-may differ, and short names such as a partition's.
+Each job's own configuration is tested by `check_stored`. This file tests Hydra's part of it, which can start programs:
+the launcher, loggers, callbacks, search path and environment. It is compared with what this installation composes;
+numbers may differ, and so may short names such as that of a partition.
 """
 
 import re
@@ -44,7 +44,7 @@ def is_harmless(key: str, value: Any) -> bool:
 
 
 def differences(hydra: DictConfig) -> list[str]:
-    """The settings of Hydra's that take `trust=…` where they come from a file."""
+    """The keys of Hydra's settings that the user has to name with `trust=…`, since they come from a file."""
     chosen = hydra.runtime.choices
     known = as_installed(chosen["hydra/launcher"], chosen["hydra/sweeper"])
     found = flat(OmegaConf.to_container(hydra), ".", "hydra.")

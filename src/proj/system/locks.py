@@ -1,8 +1,9 @@
 """One process at a time writes into a run's folder.
 
-The system's own locks do it: they let go when a process dies, however it dies. Two cases are beyond them, a file system
-that has none and one whose locks end at the machine. So the process that holds a folder also gives a sign of life there
-every few seconds, and who finds a folder that was not given back looks for it.
+The system's own locks see to that, and a process that dies lets go of them, however it dies. They do not help on a file
+system that has no locks, nor on one whose locks are not seen by other machines. So the process that holds a folder also
+writes its name into the lock's file and gives a sign of life there every few seconds (the file's time). Whoever finds a
+name in the file of a lock that is free waits for such a sign before it takes the folder.
 """
 
 import os
@@ -21,7 +22,7 @@ from proj.errors import UserError
 
 BEAT = 4.0  # seconds between two signs of life
 SILENCE = 3 * BEAT  # after so long without one, the process is dead
-told: set[int] = set()  # the file systems without locks that the user has been told of
+told: set[int] = set()  # the file systems without locks of which the user has been told
 
 
 def take(file: IO, attempts: int = 4) -> bool:
@@ -37,7 +38,7 @@ def take(file: IO, attempts: int = 4) -> bool:
 
 
 def say_without_locks(folder: Path, error: OSError) -> None:
-    """Once for each file system."""
+    """Tell the user, once for each file system, that nothing keeps two processes apart there."""
     device = folder.stat().st_dev
     if device not in told:
         told.add(device)
@@ -45,8 +46,8 @@ def say_without_locks(folder: Path, error: OSError) -> None:
 
 
 def holder(file: IO) -> tuple[str, str]:
-    """What the process that holds the lock has written, and its machine; empty if it has given the folder back."""
-    file.seek(1)  # Windows lets nobody else read what is locked, the first byte
+    """The process that has written its name into the lock's file, and its machine; both empty after it gave it back."""
+    file.seek(1)  # the first byte is the one that is locked, which Windows lets no other process read
     if found := re.search(r"(\d+) on (\S+)", file.read()):
         return f"process {found[1]} on {found[2]}", found[2]
     return "", ""
@@ -56,25 +57,32 @@ def is_locked(folder: Path) -> bool:
     """Whether a process works in `folder` now, here or on another machine."""
     try:
         with open(folder / ".lock", encoding="utf-8") as file:
-            name, host = holder(file)
-            if not name:
-                return False
-            alive = time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
-            try:
-                if not take(file, attempts=2):
-                    return True
-                unlock_descriptor(file.fileno())
-                return alive and host != socket.gethostname()
-            except OSError:  # a file system without locks
-                return alive
-    except OSError:  # never begun
+            return is_held(file)
+    except OSError:  # no process has ever worked there
         return False
+
+
+def is_held(file: IO) -> bool:
+    """Whether the process that has written its name into the lock's file is still at work."""
+    name, host = holder(file)
+    if not name:
+        return False
+    try:
+        if not take(file, attempts=2):
+            return True
+        unlock_descriptor(file.fileno())
+        if host == socket.gethostname():
+            return False  # on this machine it would have the lock, so it has died
+    except OSError:  # a file system without locks
+        pass
+    return time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
 
 
 @contextmanager
 def one_of(name: Path, count: int) -> Iterator[int | None]:
-    """Hold one of `count` things that processes share, by files <name>0.lock, …; wait for one. None of 0 or 1.
+    """Wait for one of `count` things that processes share, and hold it: yields its number, or None of a single thing.
 
+    The locks are files beside each other, <name>0.lock, <name>1.lock and so on.
     Raises UserError where the file system has no locks.
     """
     if count < 2:
@@ -128,7 +136,7 @@ def locked(folder: Path) -> Iterator[None]:
             free, has_locks = True, False
         name, host = holder(file)
         if free and name and not (has_locks and host == socket.gethostname()):
-            free = not gives_signs_of_life(path, name)
+            free = not is_alive(path, name)
         if not free:
             raise UserError(
                 f"{folder} is in use by {name or 'another process'}. Wait until it ends or stop it; for another run, "
@@ -150,13 +158,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def give_signs_of_life(path: Path, ended: threading.Event) -> None:
+    """Renew the time of the lock's file until the block of `locked` has ended."""
     while not ended.wait(BEAT):
         with suppress(OSError):
             os.utime(path)
 
 
-def gives_signs_of_life(path: Path, name: str) -> bool:
-    """Whether the process that has written its name there still runs, where no lock can tell."""
+def is_alive(path: Path, name: str) -> bool:
+    """Whether the process that has written its name there gives a sign of life, where no lock can tell."""
     print(f"{path.parent} was not given back by {name}: looking for {SILENCE:.0f} s whether it still runs.", flush=True)
     times, end = set(), time.monotonic() + SILENCE
     while time.monotonic() < end:

@@ -35,19 +35,19 @@ def file_name(text: str, longest: int = 80) -> str:
 
 
 def printable_output() -> None:
-    """Let no character end a command: one that the terminal's encoding lacks is written as \\xd7."""
+    """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
             stream.reconfigure(errors="backslashreplace")
 
 
 def readable(name: str) -> str:
-    """A file's name as text that every file can hold: names are of UTF-8, whatever the locale says."""
+    """A file's name as text that can be written anywhere. Names are read as UTF-8, whatever the locale says."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_text(path: Path) -> bool:
-    """Whether the path is of letters that the locale knows; of others Python hands on the bytes, which some refuse."""
+    """Whether the locale knows all letters of a path. Others reach libraries as bytes, which some refuse."""
     try:
         return bool(str(path).encode())
     except UnicodeEncodeError:
@@ -60,7 +60,7 @@ def as_command(words: list[str]) -> str:
 
 
 def c_library() -> ctypes.CDLL | None:
-    """Linux's own, which has more than the standard asks for; None elsewhere."""
+    """The C library of Linux, for what Python itself does not offer; None on other systems."""
     try:
         return ctypes.CDLL("libc.so.6")
     except (OSError, AttributeError):
@@ -68,7 +68,7 @@ def c_library() -> ctypes.CDLL | None:
 
 
 def processor() -> str:
-    """The name of the processor, or at least its kind."""
+    """The name of the processor, or its kind (such as arm64) where the system does not tell the name."""
     try:
         about = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         return re.search(r"model name\s*: (.+)", about)[1]
@@ -104,7 +104,7 @@ def replace(source: Path, target: Path, patience: float = 2.0) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk, where the system can open a folder: Windows cannot."""
+    """Have the names in a folder written to the disk. Windows cannot open a folder and is left to do it by itself."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -122,7 +122,7 @@ SEEKING = threading.Lock()
 
 
 def read_at(file: BinaryIO, count: int, start: int) -> bytes:
-    """`count` bytes of a file from `start` on, fewer at its end, for any number of threads and forked processes."""
+    """`count` bytes of a file from `start` on, fewer at its end. Threads and forked processes may share the file."""
     if hasattr(os, "pread"):
         return os.pread(file.fileno(), count, start)
     with SEEKING:  # Windows, which forks no process, so that none shares the file's position

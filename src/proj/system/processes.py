@@ -16,13 +16,16 @@ from proj.system.platform import c_library
 
 
 def rank() -> int:
-    """This process's number among all; the first writes the files. From names that Lightning reads too."""
+    """The number of this process among those that train one run together; the first, 0, writes the files.
+
+    It is read from the environment's variables that Lightning reads too.
+    """
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return int(next((os.environ[name] for name in names if name in os.environ), 0))
 
 
 def started() -> tuple[int, int] | None:
-    """(processes a node, nodes) where torchrun or srun has started them for this run; None where there is this one.
+    """(processes a node, nodes) where torchrun or srun has started several for a run; None where this is the only one.
 
     Raises UserError where Slurm's nodes have different numbers.
     """
@@ -43,7 +46,7 @@ def started() -> tuple[int, int] | None:
 def die_with_parent() -> None:
     """Have Linux kill this process when the one that started it dies, even by SIGKILL; other systems cannot.
 
-    Alone it would wait for the others for ever, or train on: its lock then keeps others out of its folder.
+    Left alone it would wait for the others for ever, or train on and keep the folder locked.
     """
     if library := c_library():
         library.prctl(1, 9)  # PR_SET_PDEATHSIG: signal 9
@@ -61,7 +64,10 @@ def leave() -> None:
 
 
 def starts_more(trainer: DictConfig) -> bool:
-    """Whether Lightning would start processes for this run; they need a command that trains this run alone."""
+    """Whether Lightning would start more processes for this run, by the same command line.
+
+    A sweep's command line is not that of one run, so that such a job is given a process with a command of its own.
+    """
     if started():
         return False
     if str(trainer.strategy).startswith("ddp"):
@@ -76,8 +82,8 @@ def starts_more(trainer: DictConfig) -> bool:
 def take_part(trainer: DictConfig) -> list:
     """Fit the settings of Lightning's trainer to the processes that were started; return its plugin for them.
 
-    Raises UserError where other devices are asked for, and for Lightning's other ways to start processes: it takes
-    from those the weights alone, not what the run's figures are made of.
+    Raises UserError where other devices are asked for, and for `ddp_spawn` and its like: from processes that are
+    started in this way Lightning takes the weights back, and not what the run's figures are made of.
     """
     if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
         raise UserError(f"trainer.strategy={trainer.strategy} gives no figures of its processes back: use trainer=ddp.")
@@ -122,7 +128,7 @@ def shared_store():
 
 
 def agree(make: Callable[[], str]) -> str:
-    """What `make` gives in the first process, in all that torchrun has started."""
+    """The text that `make` returns in the first process, for all processes that torchrun has started."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return make()
     store = shared_store()

@@ -6,7 +6,10 @@ import subprocess
 
 
 def slurm_name() -> str | None:
-    """Of what srun runs here, the same when the job is queued again; None outside, and where a person types."""
+    """A name for what srun runs here, which stays the same when Slurm queues the job again.
+
+    None outside of Slurm, and in a terminal of Slurm's, where a person starts one run after another.
+    """
     step = os.environ.get("SLURM_STEP_ID")
     if step is None or "SLURM_PTY_PORT" in os.environ:
         return None
@@ -14,7 +17,7 @@ def slurm_name() -> str | None:
 
 
 def requeue(number: int) -> None:
-    """Queue this Slurm job again where the signal says that its time is up, or where it gives way to another job."""
+    """Queue this Slurm job again where the signal says that its time is up, or that it gives way to another job."""
     if "SLURM_STEP_ID" not in os.environ:  # without srun its script would begin a new run
         return
     job = os.environ["SLURM_JOB_ID"]
@@ -29,7 +32,7 @@ def requeue(number: int) -> None:
 
 
 def wait_for_every_job() -> None:
-    """Hydra's launcher for Slurm leaves at the first job whose process has died, while others run: let it wait."""
+    """Have Hydra's launcher for Slurm wait for all jobs; by itself it leaves at the first whose process has died."""
     from submitit import SlurmJob
     from submitit.core.utils import UncompletedJobError
     from submitit.slurm.slurm import SlurmInfoWatcher
