@@ -129,7 +129,9 @@ def refuse_names(trainer: Trainer, folder: Path) -> None:
             stems[callback.CHECKPOINT_NAME_LAST] = "leave its save_last out, last.ckpt is saved anyway"
         for stem, cure in stems.items():
             path = Path(getattr(callback, "dirpath", None) or "", f"{stem}.ckpt")
-            taken = [run.last, run.previous] + [run.best] * (callback is not trainer.checkpoint_callback)
+            taken = [run.last, run.previous]
+            if callback is not trainer.checkpoint_callback:
+                taken.append(run.best)
             if path.name.lower() in [file.name for file in taken] and path.parent.resolve() == folder.resolve():
                 raise UserError(
                     f"the callback {type(callback).__name__} would write {folder / path.name}, which the run itself "

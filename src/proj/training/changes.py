@@ -48,9 +48,11 @@ def refuse_to_start_over(folder: Path) -> None:
     A run that was killed before its first checkpoint has nothing to lose and begins again.
     """
     run = RunFolder(folder)
-    left = [run.facts] * bool(read(run.facts).get("saved")) + [run.metrics] * run.metrics.is_file()
-    if not left and not run.facts.is_file() and not run.config.is_file():
-        left = [run.best] * run.best.is_file()  # it was copied here
+    left = [run.facts] if read(run.facts).get("saved") else []
+    if run.metrics.is_file():
+        left.append(run.metrics)
+    if run.best.is_file() and not any(file.is_file() for file in (run.facts, run.metrics, run.config)):
+        left.append(run.best)  # it was copied here
     if left:
         raise UserError(
             f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "

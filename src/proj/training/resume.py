@@ -224,10 +224,10 @@ class Resume(Callback):
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         self.divergence.look(trainer, pl_module)
         carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
-        parts, run = [carried] * trainer.world_size, RunFolder(self.folder)
+        parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(parts, carried)
-        lengths = {}
+        run, lengths = RunFolder(self.folder), {}
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
