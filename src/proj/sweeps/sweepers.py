@@ -234,9 +234,9 @@ class OptunaSweeper(GridSweeper):
         return self.kept.freeze(number, own, config)
 
     def end(self) -> None:
-        from proj.sweeps.search import draw
+        from proj.sweeps.search import write_importance
 
-        draw(self.study, self.typical.monitor, self.kept.folder / "search.html")
+        write_importance(self.study, self.kept.folder)
         self.kept.end(failures=False)
 
 
