@@ -203,7 +203,11 @@ def importance(shares: dict[str, Any]) -> dict | None:
         "y": [text(name) for _, name in known],
     }
     bar |= {"texttemplate": "%{x:.0%}", "textposition": "outside", "cliponaxis": False}
-    layout = {"xaxis": {"tickformat": ".0%", "rangemode": "tozero"}, "yaxis": {"showgrid": False}, "bargap": 0.5}
+    layout = {
+        "xaxis": {"tickformat": ".0%", "range": [0, 1.2 * known[-1][0]]},
+        "yaxis": {"showgrid": False},
+        "bargap": 0.5,
+    }
     note = "· share of the differences between trials"
     return {"title": "The search: importance of each setting", "note": note, "traces": [bar], "layout": layout}
 
