@@ -13,7 +13,7 @@ from support.sweeps import GRID, RATES, SEARCH, config, names, refused, resume, 
 
 from proj.errors import UserError
 from proj.reports.runs import find_runs
-from proj.sweeps.search import distribution
+from proj.sweeps.search import distribution, write_importance
 from proj.training.pruning import open_study
 
 
@@ -297,3 +297,14 @@ def test_a_trial_that_was_stopped_while_it_was_asked_for_has_all_of_its_settings
     shutil.rmtree(folder / names(folder)[-1])
     resume(tmp_path)
     assert all(len(trial.params) == 2 for trial in open_study(folder).trials) and len(names(folder)) == 3
+
+
+def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_differ(tmp_path):
+    study = open_study(tmp_path)
+    for value in (0.5, 0.5, 0.9, 0.7):
+        trial = study.ask({"optimizer.lr": FloatDistribution(0, 1), "model.dropout": FloatDistribution(0, 1)})
+        study.tell(trial, value)
+        write_importance(study, tmp_path)
+        assert (tmp_path / "importance.json").exists() == (len(study.trials) > 2)
+    shares = json.loads((tmp_path / "importance.json").read_text())
+    assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)

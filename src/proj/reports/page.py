@@ -73,6 +73,14 @@ def table(comparison: dict, folder: Path) -> str:
     return f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
 
 
+def section(chart: dict) -> str:
+    """The place where a chart will be drawn, with its heading."""
+    wide = chart.get("wide", 0)
+    size = f"height: {chart['layout']['height']}px; min-width: {wide}px"
+    heading = f"<h2>{text(chart['title'])} <small>{text(chart['note'])}</small></h2>"
+    return f'<section{" class=wide" * bool(wide)}>{heading}<div><div class="plot" style="{size}"></div></div></section>'
+
+
 def plotly() -> str:
     """Plotly's script, out of its package, which takes longer to import than the whole report to write."""
     package = find_spec("plotly")
@@ -81,14 +89,16 @@ def plotly() -> str:
 
 def html_text(comparison: dict, shares: dict[str, Any], title: str, folder: Path) -> str:
     """shares: of a search, the importance of each setting. folder: where the page will lie, for its links."""
-    common = comparison["common"]
-    data = json.dumps(charts(comparison, shares), ensure_ascii=False, separators=(",", ":"))
+    common, drawn = comparison["common"], charts(comparison, shares)
+    data = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"))
     parts = {
         "title": text(title),
         "about": text(f"{summary(comparison)}; mean ± standard deviation (seeds)"),
         "summary": text(f"{len(common)} settings in common: {as_words(common)}"),
         "common": text("   ".join(f"{key}={value}" for key, value in common.items())),
+        "colours": "· coloured from the best, green, to the last, orange" if len(comparison["rows"]) > 12 else "",
         "table": table(comparison, folder),
+        "charts": "".join(map(section, drawn)),
         "plotly": plotly(),
         "data": data.replace("<", "\\u003c"),
     }
