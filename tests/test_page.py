@@ -3,9 +3,11 @@
 import itertools
 import json
 import math
+import os
 import re
 import shutil
 import statistics
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,6 +120,14 @@ def test_the_page_loads_nothing_and_holds_strange_values_as_text(tmp_path):
     assert POINTS / 2 < len(epochs) <= POINTS
     ticks = [label["text"] for label in drawn(tmp_path)["Parallel coordinates"]["layout"]["annotations"]]
     assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in ticks  # Plotly draws some of HTML
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_linked(tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("the system has no such names")
+    write_run(tmp_path / os.fsdecode(b"\xff"))
+    report([tmp_path])
+    assert b'href="./%FF/">\xff/best.ckpt<' in (tmp_path / "report.html").read_bytes()
 
 
 @pytest.mark.parametrize("count", (40, 300))

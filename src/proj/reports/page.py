@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from proj.reports.charts import charts, text
+from proj.reports.charts import charts
+from proj.reports.scales import text
 from proj.reports.table import as_words, figure, heading, label, statuses, summary
 
 
@@ -37,27 +38,31 @@ def table_columns(comparison: dict, folder: Path) -> list[tuple[str, list, list[
         columns.append((heading(name), [row[name][0] for row in rows], shown))
     add("parameters", [row["parameters"][0] for row in rows], "{:,.0f}".format)
     add("time", [row["seconds"][0] for row in rows], duration)
-    open_or_not = {True: "pill", False: "pill open"}
-    add(
-        "status",
-        [statuses(row["status"]) for row in rows],
-        lambda status: f'<span class="{open_or_not[status == "finished"]}">{text(status)}</span>',
-    )
-    places = [os.path.relpath(row["runs"][0].checkpoint or row["runs"][0].folder, folder) for row in rows]
-    # With ./ before it, a link is a file's, whatever the folder is called.
-    links = [quote("./" + Path(os.path.relpath(row["runs"][0].folder, folder)).as_posix()) for row in rows]
-    columns.append(
-        (
-            "best checkpoint",
-            places,
-            [f'<small><a href="{link}/">{text(place)}</a></small>' for link, place in zip(links, places, strict=True)],
-        )
-    )
-    return columns
+    add("status", [statuses(row["status"]) for row in rows], pill)
+    places = [relative(row["runs"][0].checkpoint or row["runs"][0].folder, folder) for row in rows]
+    links = [link(relative(row["runs"][0].folder, folder)) for row in rows]
+    shown = [f'<small><a href="{to}">{text(place)}</a></small>' for to, place in zip(links, places, strict=True)]
+    return [*columns, ("best checkpoint", places, shown)]
+
+
+def pill(status: str) -> str:
+    return f'<span class="pill{"" if status == "finished" else " open"}">{text(status)}</span>'
+
+
+def relative(path: Path, folder: Path) -> str:
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # on another of Windows's drives
+        return str(path.absolute())
+
+
+def link(folder: str) -> str:
+    """With ./ before it, a link is a file's, whatever the folder is called; a name may be no UTF-8."""
+    return "./" + quote(os.fsencode(Path(folder).as_posix())) + "/"
 
 
 def table(comparison: dict, folder: Path) -> str:
-    """The table in HTML. data-key: what a cell is sorted by; data-about: what is shown of a row beside the pointer."""
+    """The table in HTML. data-key: what a cell is sorted by, empty for NaN, too; data-about: what the pointer is told."""
     columns = table_columns(comparison, folder)
     kinds = [" class=number" * all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
     heads = "".join(f"<th{kind}>{text(name)}</th>" for kind, (name, _, _) in zip(kinds, columns, strict=True))
@@ -66,7 +71,7 @@ def table(comparison: dict, folder: Path) -> str:
         figures = [f"{heading(name)} {figure(name, *row[name])}" for name in comparison["metrics"]]
         about = "\n".join([f"{i + 1}. {label(comparison, row) or row['name']}", *figures, statuses(row["status"])])
         cells = "".join(
-            f'<td{kind} data-key="{text("" if keys[i] is None else keys[i])}">{shown[i]}</td>'
+            f'<td{kind} data-key="{"" if keys[i] is None or keys[i] != keys[i] else text(keys[i])}">{shown[i]}</td>'
             for kind, (_, keys, shown) in zip(kinds, columns, strict=True)
         )
         lines.append(f'<tr class=trace{i} data-about="{text(about)}">{cells}</tr>')
