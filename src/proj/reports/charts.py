@@ -137,13 +137,17 @@ def against_time(comparison: dict) -> dict | None:
 
 
 def history(comparison: dict) -> dict | None:
-    """Of a search: its trials in their order."""
+    """The trials of a search in their order; None where there are none, or they are of several searches."""
 
     def place(run: Run) -> float | None:
-        return run.config.get("trial.number")
+        return number(run.config.get("trial.number"))
 
+    trials = [run for row in comparison["rows"] for run in row["runs"] if place(run) is not None]
+    if len({run.folder.parent for run in trials}) != 1:
+        return None
+    axis = named("trial") | {"dtick": math.ceil(len(trials) / 8)}
     title = f"The search: {heading(comparison['monitor'])} of each trial"
-    return dots(comparison, place, title, "· the dotted line: the best so far", named("trial"))
+    return dots(comparison, place, title, "· the dotted line: the best so far", axis)
 
 
 def importance(shares: dict[str, Any]) -> dict | None:

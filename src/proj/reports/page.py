@@ -62,7 +62,7 @@ def link(folder: str) -> str:
 
 
 def table(comparison: dict, folder: Path) -> str:
-    """The table in HTML. data-key: what a cell is sorted by, empty for NaN, too; data-about: what the pointer is told."""
+    """The table in HTML. data-key: what a cell is sorted by, empty for NaN; data-about: what the pointer tells."""
     columns = table_columns(comparison, folder)
     kinds = [" class=number" * all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
     heads = "".join(f"<th{kind}>{text(name)}</th>" for kind, (name, _, _) in zip(kinds, columns, strict=True))
