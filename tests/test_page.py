@@ -108,26 +108,27 @@ def test_missing_values_failed_jobs_and_runs_without_curves_leave_the_page_whole
 
 
 def test_the_page_loads_nothing_and_holds_strange_values_as_text(tmp_path):
-    write_run(tmp_path / "javascript:alert(1)", 0.5, epochs=400, note=STRANGE, rate=float("inf"))
+    write_run(tmp_path / "a", 0.5, epochs=400, note=STRANGE, rate=float("inf"))
     write_run(tmp_path / "b", float("nan"), note="[bold]{{data}}", rate=float("nan"))
     report([tmp_path], title="{{plotly}}<b>")
     text = own_text(tmp_path)
     assert not re.search(r"https?:|\bsrc=|<link|@import|url\((?!#)|fetch|import\(", text)
     assert STRANGE not in text and text.count("<script") == 3 == text.count("</script")
     assert "&lt;/script&gt;" in text and "<h1>{{plotly}}&lt;b&gt;</h1>" in text and "[bold]{{data}}</td>" in text
-    assert 'href="./javascript%3Aalert%281%29/"' in text  # a file's, and no script's
     epochs = traces(drawn(tmp_path)["train/loss"])["0"]["x"]
     assert POINTS / 2 < len(epochs) <= POINTS
     ticks = [label["text"] for label in drawn(tmp_path)["Parallel coordinates"]["layout"]["annotations"]]
     assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in ticks  # Plotly draws some of HTML
 
 
-def test_a_folder_whose_name_is_no_utf_8_is_linked(tmp_path):
-    if sys.platform != "linux":
-        pytest.skip("the system has no such names")
-    write_run(tmp_path / os.fsdecode(b"\xff"))
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no such names")
+def test_a_folder_of_any_name_is_linked_and_runs_nothing(tmp_path):
+    for seed, name in enumerate((b"\xff", b"javascript:alert(1)", b"<!--<script>")):
+        write_run(tmp_path / os.fsdecode(name), lr=seed + 1)
     report([tmp_path])
-    assert b'href="./%FF/">\xff/best.ckpt<' in (tmp_path / "report.html").read_bytes()
+    text = (tmp_path / "report.html").read_bytes()
+    assert b'href="./%FF/">\xff/best.ckpt<' in text and b"<!--<script>" not in text
+    assert b'href="./javascript%3Aalert%281%29/"' in text and b'href="./%3C%21--%3Cscript%3E/"' in text
 
 
 @pytest.mark.parametrize("count", (40, 300))
