@@ -17,7 +17,7 @@ from proj.errors import UserError
 from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
-from proj.sweeps.search import distribution
+from proj.sweeps.search import distribution, write_importance
 from proj.training.pruning import open_study
 
 
@@ -320,3 +320,14 @@ def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder
     assert job.seed == 2 and job.isolate and job.hydra.launcher == "of this command"
     assert job.hydra.overrides.task == ["sweep_name=s", *QUICK, "seed=2"] and job.hydra.job.num == 1
     assert job.hydra.sweep.dir == str(sweep.folder) and job.hydra.sweep.subdir == "1_seed=2"
+
+
+def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_differ(tmp_path):
+    study = open_study(tmp_path)
+    for value in (0.5, 0.5, 0.9, 0.7):
+        trial = study.ask({"optimizer.lr": FloatDistribution(0, 1), "model.dropout": FloatDistribution(0, 1)})
+        study.tell(trial, value)
+        write_importance(study, tmp_path)
+        assert (tmp_path / "importance.json").exists() == (len(study.trials) > 2)
+    shares = json.loads((tmp_path / "importance.json").read_text())
+    assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)

@@ -7,9 +7,9 @@ Takes every run in or below the folders, finished or not, and shows a table of
 their configurations, the best first; runs that differ in nothing but the seed
 are one row, and of those with the same seed the one that finished last counts.
 Writes report.csv (a row a run, every setting and figure) and report.html (the
-table, curves, accuracy against time, parallel coordinates; one file that loads
-nothing). All of it comes from config.yaml, run.json, metrics.json and
-TensorBoard's files.
+table, curves, accuracy against time, parallel coordinates, and a search's
+history and importances; one file that loads nothing). All of it comes from
+config.yaml, run.json, metrics.json, TensorBoard's files and importance.json.
 """
 
 import sys

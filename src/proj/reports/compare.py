@@ -15,26 +15,32 @@ from proj.system.run_folder import RunFolder
 OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one
 
 
+def dataset_of(run: Run, settings: dict[str, Any]) -> tuple[Any, str | None]:
+    """The choice of dataset, and of data of one's own, which data_dir names, where it lies."""
+    kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
+    own = kind in OWN_DATA or str(settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
+    return kind, os.path.abspath(str(folder)) if own else None
+
+
 def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
-    """Give a run without a checksum (an old one, or one that stopped before its training) that of the runs that agree
-    with it in the dataset's settings, or in its name and place; or else what its data_dir names."""
+    """Fill in the data of a run that has no checksum: an old one, or one that stopped before its training.
 
-    def place_of(run: Run, one: dict[str, Any]) -> tuple:
-        kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
-        own = kind in OWN_DATA or str(one.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
-        rest = sorted((key, str(value)) for key, value in one.items() if key.startswith("dataset."))
-        return (kind, os.path.abspath(str(folder)) if own else None), tuple(rest)
-
-    places = [place_of(run, one) for run, one in zip(runs, settings, strict=True)]
+    It is taken for that of the runs with the same dataset and the same settings of it, or else with the same dataset,
+    if they all have one checksum; or else its data is what its data_dir names.
+    """
+    datasets = [dataset_of(run, one) for run, one in zip(runs, settings, strict=True)]
+    set_up = [  # with the dataset's settings
+        (dataset, *sorted((key, str(value)) for key, value in one.items() if key.startswith("dataset.")))
+        for dataset, one in zip(datasets, settings, strict=True)
+    ]
     known: dict[tuple, set] = {}
-    for place, one in zip(places, settings, strict=True):
-        if one.get("data"):
-            for key in (place, place[0]):
-                known.setdefault(key, set()).add(one["data"])
-    for place, one in zip(places, settings, strict=True):
+    for one, *alike in zip(settings, set_up, datasets, strict=True):
+        for key in alike if one.get("data") else []:
+            known.setdefault(key, set()).add(one["data"])
+    for one, whole, dataset in zip(settings, set_up, datasets, strict=True):
         if one and not one["data"]:
-            sums = known.get(place) or known.get(place[0]) or set()
-            one["data"] = next(iter(sums)) if len(sums) == 1 else place[0][1]
+            checksums = known.get(whole) or known.get(dataset) or set()
+            one["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
 
 
 def data_names(runs: list[Run], settings: list[dict[str, Any]]) -> dict[str, str]:
@@ -65,85 +71,141 @@ def mark_repeats(runs: list[Run]) -> None:
         run.repeats = counted.folder if counted is not run else None
 
 
+def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
+    """The settings in which runs differ, without those that say nothing new beside the others.
+
+    Every choice that differs (dataset, model, …) is a column. Of the rest, three kinds say nothing new: what follows
+    from the choices, as each model has widths of its own; a copy of a column, as OneCycleLR's max_lr is the
+    optimizer's lr; and a class or the data's checksum where the columns before it already tell the runs apart.
+    Two other settings that differ together both stay: in a random search, each rate would tell each dropout.
+    """
+    choices = [key for key in keys if key.startswith("choices.")]
+    columns = [key for key in choices if varies(settings, key)]
+    for key in keys:
+        if key in choices or not varies(settings, key):
+            continue
+        if is_class(key):
+            nothing_new = follows(settings, key, columns)
+        else:
+            copied = [column for column in columns if is_copy(settings, key, column)]
+            nothing_new = follows(settings, key, choices)
+            nothing_new = nothing_new or any(follows(settings, key, [*choices, column]) for column in copied)
+        if not nothing_new:
+            columns.append(key)
+    return columns
+
+
+def is_class(key: str) -> bool:
+    """Whether a setting names a class, or is the data's checksum: both may follow from other settings."""
+    return key.endswith(("_target_", "_partial_")) or key == "data"
+
+
+def combinations(settings: list[dict[str, Any]], keys: list[str]) -> int:
+    """How many different combinations of values the runs have in these settings."""
+    return len({tuple(map(one.get, keys)) for one in settings})
+
+
+def varies(settings: list[dict[str, Any]], key: str) -> bool:
+    return combinations(settings, [key]) > 1
+
+
+def follows(settings: list[dict[str, Any]], key: str, others: list[str]) -> bool:
+    """Whether runs that agree in the other settings agree in this one, too."""
+    return combinations(settings, others) == combinations(settings, [*others, key])
+
+
+def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
+    """Whether every run that has this setting has the column's value in it."""
+    return all(one.get(key) in (None, one.get(column)) for one in settings)
+
+
+def spread(runs: list[Run], metric: str, mode: str) -> tuple[float | None, float | None, int]:
+    """Mean, sample standard deviation (None: of less than two, or not finite) and number of a metric's values.
+
+    They are those of the finished runs, or of all where none is finished; a repeated run never counts.
+    """
+    runs = [run for run in runs if not run.repeats]
+    chosen = [run for run in runs if run.status == "finished"] or runs
+    values = [value for run in chosen if (value := run.value(metric, mode)) is not None]
+    deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
+    return (math.fsum(values) / len(values) if values else None), deviation, len(values)
+
+
+def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
+    """What configurations are sorted by: the best mean first, those without a number last, and then by name."""
+    mean = spread(runs, monitor, mode)[0]
+    if mean is None or math.isnan(mean):
+        return True, 0.0, str(runs[0].folder)
+    return False, -mean if mode == "max" else mean, str(runs[0].folder)
+
+
+def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> dict[str, Any]:
+    """A configuration's row. values: of the columns. Its runs: those that count first, then the finished, the best."""
+    model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
+    order = sorted(runs, key=lambda run: (bool(run.repeats), run.status != "finished", rank([run], metrics[0], mode)))
+    counted_first = sorted(runs, key=lambda run: bool(run.repeats))
+    words = ["repeated" if run.repeats and run.status == "finished" else run.status for run in counted_first]
+    return {
+        "settings": values,
+        "name": f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name,
+        **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
+        "status": Counter(words),
+        "runs": order,
+    }
+
+
+def name_precision(settings: list[dict[str, Any]]) -> None:
+    """Give a run that stopped before it chose its precision that of the others."""
+    chosen = {one.get("trainer.precision", "auto") for one in settings} - {"auto"}
+    for one in settings:
+        if one.get("trainer.precision") == "auto" and chosen:
+            one["trainer.precision"] = min(chosen)
+
+
 def compare(runs: list[Run]) -> dict[str, Any]:
     """The runs as rows of one configuration each, the best first.
 
-    common: the settings that all runs share. columns: those in which rows differ and that do not follow from the others
-    (from the choice of dataset, model, …; or as a copy, such as OneCycleLR's max_lr); a class where nothing else tells
-    them apart. rows: their values of the columns, a name where there are none, and (mean, sample standard deviation, n)
-    of the metrics over the finished runs, or else over all; of those with the same seed one counts.
+    common: the settings that all runs share. columns: those in which rows differ and that say something new
+    (`choose_columns`). rows: their values of the columns, None for a run whose configuration is not known; a name
+    where there are no columns; and (mean, sample standard deviation, n) of the metrics (`spread`).
     """
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
     metrics = [monitor] + ["test/acc"] * any("test/acc" in run.metrics for run in runs)
     settings = [run.settings for run in runs]
     name_data(runs, settings)
-    measured = {one.get("trainer.precision", "auto") for one in settings} - {"auto"}
-    for one in settings:
-        if one.get("trainer.precision") == "auto" and measured:  # it stopped before it chose
-            one["trainer.precision"] = min(measured)
+    name_precision(settings)
     known = [one for one in settings if one]
     keys = list(dict.fromkeys(key for one in known for key in one))
-    classes = {key for key in keys if key.endswith(("_target_", "_partial_"))}
-    classes.add("data")  # it may follow from the dataset's settings
-    keys.sort(key=lambda key: (key in classes, not key.startswith(TOLD)))
-    choices = [key for key in keys if key.startswith("choices.")]
+    keys.sort(key=lambda key: (is_class(key), not key.startswith(TOLD)))  # classes last, what tells most first
+    columns = choose_columns(known, keys)
 
-    def groups(*names: str) -> int:
-        return len({tuple(map(one.get, names)) for one in known})
-
-    columns = [key for key in choices if groups(key) > 1]
-    for key in [key for key in keys if key not in choices and groups(key) > 1]:
-        if key in classes and groups(*columns) == groups(*columns, key):
-            continue
-        copied = [[one] for one in columns if all(run.get(key) in (None, run.get(one)) for run in known)]
-        if all(groups(*choices, *one) < groups(*choices, *one, key) for one in [[], *copied]):
-            columns.append(key)
-
-    def spread(runs: list[Run], metric: str) -> tuple[float | None, float | None, int]:
-        runs = [run for run in runs if not run.repeats]
-        chosen = [run for run in runs if run.status == "finished"] or runs
-        values = [value for run in chosen if (value := run.value(metric, mode)) is not None]
-        deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
-        return (math.fsum(values) / len(values) if values else None), deviation, len(values)
-
-    def rank(runs: list[Run]) -> tuple:
-        mean = spread(runs, monitor)[0]
-        measured = mean is not None and not math.isnan(mean)
-        return not measured, (-mean if mode == "max" else mean) if measured else 0.0, str(runs[0].folder)
-
-    def name(runs: list[Run]) -> str:
-        model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
-        return f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name
-
-    def word(run: Run) -> str:
-        return "repeated" if run.repeats and run.status == "finished" else run.status
-
-    ends = Counter(key.split(".")[-1] for key in columns)
-    rows: dict[tuple, list[Run]] = {}
+    groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration
     for run, one in zip(runs, settings, strict=True):
-        rows.setdefault(tuple(map(one.get, columns)) if one else (run.folder,), []).append(run)
-    for group in rows.values():
+        groups.setdefault(tuple(map(one.get, columns)) if one else (run.folder,), []).append(run)
+    for group in groups.values():
         mark_repeats(group)
     names = data_names(runs, settings)
-
-    def shown(key: tuple) -> list:
-        return [names.get(value, value) if name == "data" else value for name, value in zip(columns, key, strict=True)]
-
+    rows = []
+    for key, group in sorted(groups.items(), key=lambda pair: rank(pair[1], monitor, mode)):
+        values = None
+        if group[0].config:
+            pairs = zip(columns, key, strict=True)
+            values = [names.get(value, value) if column == "data" else value for column, value in pairs]
+        rows.append(row_of(group, values, metrics, mode))
     return {
         "monitor": monitor,
         "mode": mode,
         "metrics": metrics,
-        "common": {key: known[0].get(key) for key in keys if groups(key) == 1},
-        "columns": [key if key in classes or ends[key.split(".")[-1]] > 1 else key.split(".")[-1] for key in columns],
-        "rows": [
-            {
-                "settings": shown(key) if group[0].config else None,
-                "name": name(group),
-                **{metric: spread(group, metric) for metric in (*metrics, "parameters", "seconds")},
-                "status": Counter(word(run) for run in sorted(group, key=lambda run: bool(run.repeats))),
-                "runs": sorted(group, key=lambda run: (bool(run.repeats), run.status != "finished", rank([run]))),
-            }
-            for key, group in sorted(rows.items(), key=lambda row: rank(row[1]))
-        ],
+        "common": {key: known[0].get(key) for key in keys if not varies(known, key)},
+        "columns": short_names(columns),
+        "rows": rows,
     }
+
+
+def short_names(columns: list[str]) -> list[str]:
+    """lr for optimizer.lr, where it can be no other; a class keeps its whole name."""
+    ends = Counter(column.split(".")[-1] for column in columns)
+    return [
+        column if is_class(column) or ends[column.split(".")[-1]] > 1 else column.split(".")[-1] for column in columns
+    ]

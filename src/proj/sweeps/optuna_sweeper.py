@@ -84,8 +84,8 @@ class OptunaSweeper(GridSweeper):
         return self.kept.freeze(number, own, config, digits=len(str(self.n_trials - 1)))
 
     def end(self) -> None:
-        from proj.sweeps.search import draw
+        from proj.sweeps.search import write_importance
         from proj.sweeps.summary import summarise
 
-        draw(self.trials.study, self.typical.monitor, self.kept.folder / "search.html")
+        write_importance(self.trials.study, self.kept.folder)
         summarise(self.kept, failures=False)

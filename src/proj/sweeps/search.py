@@ -1,16 +1,16 @@
-"""A search by Optuna: its space, its study on disk and its plots."""
+"""A search by Optuna: its space, and the importance of each setting."""
 
+import json
 import re
 import warnings
-from html import escape
 from pathlib import Path
 
 import optuna
-import optuna.visualization as plots
 from hydra.core.override_parser.types import Override
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from proj.errors import UserError
+from proj.system.files import write_atomically
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
 WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
@@ -35,18 +35,13 @@ def distribution(override: Override, now=None):
         raise UserError(f"{text} is no range to search: {error}") from error
 
 
-def draw(study: optuna.Study, monitor: str, file: Path) -> None:
-    """Optuna's plots of a search with two results or more, in one HTML file that loads nothing."""
-    if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < 2:
-        return
-    warnings.filterwarnings("ignore", module="optuna")  # of importances where few trials are finished
-    figures = (
-        plots.plot_optimization_history(study, target_name=monitor),
-        plots.plot_param_importances(study, target_name=monitor),
-        plots.plot_parallel_coordinate(study, target_name=monitor),
-        plots.plot_intermediate_values(study),
-    )
-    parts = (figure.to_html(full_html=False, include_plotlyjs=not place) for place, figure in enumerate(figures))
-    page = f"<!doctype html><meta charset=utf-8><title>{escape(study.study_name)}</title>{''.join(parts)}"
-    file.write_text(page, encoding="utf-8")
-    print(file)
+def write_importance(study: optuna.Study, folder: Path) -> None:
+    """Note in importance.json, for the report, how much of the differences between the trials each setting explains.
+
+    It takes two trials with a result or more, and results that differ.
+    """
+    results = {trial.value for trial in study.get_trials(states=[optuna.trial.TrialState.COMPLETE])}
+    if len(results) > 1:
+        warnings.filterwarnings("ignore", module="optuna")  # where few trials are finished
+        shares = optuna.importance.get_param_importances(study)
+        write_atomically(folder / "importance.json", (json.dumps(shares, indent=2) + "\n").encode())

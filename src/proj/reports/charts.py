@@ -1,0 +1,217 @@
+"""The charts of report.html as Plotly has them, but for the colours: page.html knows the theme.
+
+A trace's meta is the number of its row; its uid becomes a class of its lines, by which page.html finds them.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from proj.reports.runs import Run
+from proj.reports.scales import compact, coordinate, number, round_numbers, scale_of, text, time_unit
+from proj.reports.table import heading
+
+POINTS = 120  # of a curve; of a longer one, neighbours are averaged
+ALL_POINTS = 36_000  # of the curves of a page, which makes up to 1 MB: with many, each has fewer
+BANDS = 40  # configurations, of which a band is drawn about each mean; more would hide the lines
+FIRST = ("val/acc", "val/loss", "train/acc", "train/loss")  # curves, in this order, after that of the monitor
+
+
+LAYOUT = {
+    "height": 320,
+    "margin": {"l": 44, "r": 14, "t": 8, "b": 36},
+    "showlegend": False,
+    "hovermode": "closest",
+    "hoverdistance": 40,  # pixels
+    "paper_bgcolor": "transparent",
+    "plot_bgcolor": "transparent",
+    "dragmode": "zoom",
+}
+AXIS = {"zeroline": False, "automargin": True}
+
+
+def chart(title: str, note: str, traces: list[dict], xaxis: dict, yaxis: dict, **layout) -> dict[str, Any]:
+    layout["xaxis"], layout["yaxis"] = AXIS | {"showgrid": False} | xaxis, AXIS | yaxis
+    return {"title": title, "note": note, "traces": traces, "layout": LAYOUT | layout}
+
+
+def named(name: str) -> dict[str, Any]:
+    """An axis's name, as large as its labels."""
+    return {"title": {"text": name, "font": {"size": 12}}}
+
+
+def mean_curve(runs: list[Run], tag: str, most: int) -> tuple[list[float], list[float], list[float]]:
+    """Epochs, means and sample standard deviations over the runs, of at most `most` points: neighbours are averaged."""
+    values: dict[float, list[float]] = {}
+    for run in runs:
+        for epoch, value in run.curves.get(tag, []):
+            if math.isfinite(value):
+                values.setdefault(epoch, []).append(value)
+    points = []
+    for epoch, some in sorted(values.items()):
+        mean = sum(some) / len(some)
+        squares = sum((value - mean) ** 2 for value in some)  # statistics.stdev takes ten times as long
+        points.append((epoch, mean, math.sqrt(squares / max(1, len(some) - 1))))
+    size = max(1, math.ceil(len(points) / most))
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    epochs, means, deviations = ([statistics.fmean(point[k] for point in part) for part in parts] for k in range(3))
+    return epochs, means, deviations
+
+
+def curves(rows: list[dict], tag: str, most: int) -> dict[str, Any] | None:
+    """A line a configuration, the mean of its runs, in a band of one standard deviation up and down."""
+    means = [mean_curve(row["runs"], tag, most) for row in rows]
+    values = [value for _, ys, _ in means for value in ys]
+    if not values:
+        return None
+    place, axis = scale_of(tag, values)
+    bands, lines = [], []
+    for i, (epochs, ys, deviations) in reversed(list(enumerate(means))):  # the best is drawn last, above the others
+        xs = compact(epochs)
+        if any(deviations) and len(rows) <= BANDS:
+            up = compact([place(y + deviation) for y, deviation in zip(ys, deviations, strict=True)])
+            down = compact([place(y - deviation) for y, deviation in zip(ys, deviations, strict=True)])
+            band = {"x": xs + xs[::-1], "y": up + down[::-1], "meta": i, "uid": f"{i}band", "hoverinfo": "skip"}
+            # With more than twelve configurations, it is seen where its row is pointed at.
+            look = {"fill": "toself", "mode": "lines", "line": {"width": 0}, "opacity": 0.13 if len(rows) <= 12 else 0}
+            bands.append(band | look)
+        if xs:
+            line = {"x": xs, "y": compact([place(y) for y in ys]), "meta": i, "uid": f"{i}", "hoverinfo": "none"}
+            lines.append(line | {"mode": "lines" if len(xs) > 1 else "markers", "line": {"width": 1.6}})
+    note = "· on a scale of the error rate" if "ticktext" in axis else ""
+    return chart(heading(tag), note, bands + lines, named("epoch") | {"rangemode": "tozero"}, axis)
+
+
+def dots(comparison: dict, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict) -> dict | None:
+    """A dot a run, hollow where it is not finished, and a dotted line along the best so far, from left to right.
+
+    place_of: where a run lies from left to right, None for one that is left out.
+    """
+    monitor, mode = comparison["monitor"], comparison["mode"]
+    points = [
+        (x, value, i, run)
+        for i, row in enumerate(comparison["rows"])
+        for run in row["runs"]
+        if not run.repeats
+        and (x := number(place_of(run))) is not None
+        and (value := number(run.value(monitor, mode))) is not None
+    ]
+    if not points:
+        return None
+    height, y_axis = scale_of(monitor, [value for _, value, _, _ in points])
+    del y_axis["range"]  # every dot is shown
+    best_so_far: list[tuple[float, float]] = []
+    for x, value, _, run in sorted(points, key=lambda point: point[0]):
+        if run.status == "finished":
+            best = value if not best_so_far else (min if mode == "min" else max)(value, best_so_far[-1][1])
+            best_so_far.append((x, best))
+    line = {"x": [x for x, _ in best_so_far], "y": [height(y) for _, y in best_so_far], "hoverinfo": "skip"}
+    traces = [line | {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}]
+    for i in reversed(range(len(comparison["rows"]))):
+        own = [(x, height(value), run) for x, value, row, run in points if row == i]
+        trace = {"x": [x for x, _, _ in own], "y": [y for _, y, _ in own], "meta": i, "uid": f"{i}"}
+        trace["customdata"] = [f"{run.folder.name}: {run.status}" for _, _, run in own]
+        symbols = ["circle" if run.status == "finished" else "circle-open" for _, _, run in own]
+        marker = {"symbol": symbols, "size": 8 if len(points) < 100 else 6}
+        traces += [trace | {"mode": "markers", "marker": marker, "hoverinfo": "none"}] if own else []
+    return chart(title, note, traces, x_axis, y_axis)
+
+
+def against_time(comparison: dict) -> dict | None:
+    title = f"{heading(comparison['monitor'])} against training time"
+    seconds = [number(run.value("seconds", "min")) for row in comparison["rows"] for run in row["runs"]]
+    known = [value for value in seconds if value]
+    if not known:
+        return None
+    name, unit = time_unit(max(known))
+    axis = named(f"training time, {name}")
+    if max(known) > 5 * min(known):
+        marks = round_numbers(min(known) / unit, max(known) / unit, logarithmic=True)
+        axis |= {"type": "log", "tickvals": marks, "ticktext": [f"{mark:g}" for mark in marks]}
+
+    def place(run: Run) -> float:
+        return (run.value("seconds", "min") or math.nan) / unit
+
+    return dots(comparison, place, title, "· the dotted line: the best in no more time", axis)
+
+
+def history(comparison: dict) -> dict | None:
+    """The trials of a search in their order; None where there are none, or they are of several searches."""
+
+    def place(run: Run) -> float | None:
+        return number(run.config.get("trial.number"))
+
+    trials = [run for row in comparison["rows"] for run in row["runs"] if place(run) is not None]
+    if len({run.folder.parent for run in trials}) != 1:
+        return None
+    axis = named("trial") | {"dtick": math.ceil(len(trials) / 8)}
+    title = f"The search: {heading(comparison['monitor'])} of each trial"
+    return dots(comparison, place, title, "· the dotted line: the best so far", axis)
+
+
+def importance(shares: dict[str, Any]) -> dict | None:
+    """Of a search: how much of the differences between its trials each setting explains (Optuna's fANOVA)."""
+    known = sorted((share, text(name)) for name, share in shares.items() if number(share) is not None)
+    if not known:
+        return None
+    bars = {"type": "bar", "orientation": "h", "hoverinfo": "skip", "cliponaxis": False}
+    bars |= {"x": [share for share, _ in known], "y": [name for _, name in known]}
+    bars |= {"texttemplate": "%{x:.0%}", "textposition": "outside"}
+    title, note = "The search: importance of each setting", "· share of the differences between trials"
+    xaxis = {"tickformat": ".0%", "range": [0, 1.2 * known[-1][0]]}
+    return chart(title, note, [bars], xaxis, {"showgrid": False}, bargap=0.5)
+
+
+def coordinates(comparison: dict) -> list[tuple[str, list]]:
+    """The axes of parallel coordinates, each with the rows' values: the settings, what differs else, the metrics."""
+    rows = comparison["rows"]
+    axes: list[tuple[str, list]] = []
+    for k, name in enumerate(comparison["columns"]):
+        axes.append((name, [row["settings"][k] if row["settings"] else None for row in rows]))
+    seconds = [number(row["seconds"][0]) for row in rows]
+    unit_name, unit = time_unit(max((value for value in seconds if value), default=1))
+    costs = [("parameters", [row["parameters"][0] for row in rows])]
+    costs.append((unit_name, [None if value is None else value / unit for value in seconds]))
+    axes += [(name, values) for name, values in costs if len(set(values) - {None}) > 1]
+    for metric in reversed(comparison["metrics"]):
+        values = [row[metric][0] for row in rows]
+        if any(value is not None for value in values):
+            scale = 100 if "acc" in metric else 1
+            axes.append((heading(metric), [None if value is None else value * scale for value in values]))
+    return axes
+
+
+def parallel(comparison: dict) -> dict | None:
+    """Parallel coordinates: a line a configuration. wide: pixels, below which it is scrolled."""
+    axes = coordinates(comparison)
+    if len(comparison["rows"]) < 2 or len(axes) < 2:
+        return None
+    columns = [coordinate(values) for _, values in axes]
+    across = list(range(len(axes)))
+    look = {"mode": "lines+markers", "line": {"width": 1.4}, "marker": {"size": 4}, "hoverinfo": "none"}
+    traces = [
+        {"x": across, "y": [number(places[i], 4) for places, _ in columns], "meta": i, "uid": f"{i}"} | look
+        for i in reversed(range(len(comparison["rows"])))
+    ]
+    beside = {"showarrow": False, "xanchor": "left", "xshift": 4, "borderpad": 1}
+    labels = [{"x": k, "y": y, "text": name} | beside for k, (_, marks) in enumerate(columns) for y, name in marks]
+    xaxis = {"tickvals": across, "ticktext": [text(name) for name, _ in axes], "side": "top", "showgrid": True}
+    xaxis |= {"range": [-0.2, len(axes) - 0.4], "fixedrange": True}
+    yaxis = {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}
+    more = {"dragmode": "select", "height": 380, "margin": {"l": 30, "r": 30, "t": 30, "b": 10}, "annotations": labels}
+    note = "· drag over a part of an axis to keep it, with Shift over another; a double click shows all again"
+    return chart("Parallel coordinates", note, traces, xaxis, yaxis, **more) | {"wide": 110 * len(axes)}
+
+
+def charts(comparison: dict, shares: dict[str, Any]) -> list[dict]:
+    """All charts of the page that there is something to draw in. shares: the importance of a search's settings."""
+    rows = [row | {"runs": [run for run in row["runs"] if not run.repeats]} for row in comparison["rows"]]
+    tags = {tag for row in rows for run in row["runs"] for tag in run.curves}
+    order = [tag for tag in dict.fromkeys((comparison["monitor"], *FIRST)) if tag in tags]
+    order += sorted(tags - set(order))
+    numbers = len(rows) * len(order) * (3 if len(rows) <= BANDS else 1)  # a band has two edges
+    most = max(10, min(POINTS, ALL_POINTS // max(1, numbers)))
+    found = [curves(rows, tag, most) for tag in order]
+    made = [*found[:1], against_time(comparison), history(comparison), importance(shares), *found[1:]]
+    return [one for one in [*made, parallel(comparison)] if one]

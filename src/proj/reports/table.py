@@ -1,0 +1,106 @@
+"""The table of a report in the terminal, and how its figures are written."""
+
+import textwrap
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from proj.config.settings import TOLD
+
+LONGEST = 30  # rows in the terminal; the files have them all
+CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
+
+
+def heading(metric: str) -> str:
+    """An accuracy is shown in per cent, and says so."""
+    return f"{metric} %" if "acc" in metric else metric
+
+
+def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:
+    """mean ± deviation (n), an accuracy in per cent."""
+    scale, digits = (100, ".2f") if "acc" in metric else (1, ".4f")
+    if mean is None:
+        return "–"
+    return f"{mean * scale:{digits}}" + (f" ± {deviation * scale:{digits}} ({n})" if deviation is not None else "")
+
+
+def statuses(count: Counter) -> str:
+    """ "finished", or "2 finished, 1 failed" where the runs of a row differ."""
+    return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {status}" for status, n in count.items())
+
+
+def label(comparison: dict, row: dict) -> str:
+    """A row's settings as words, or its name where there are none."""
+    pairs = zip(comparison["columns"], row["settings"] or [], strict=False)
+    words = [f"{value}" if name in CHOICES else f"{name}={value}" for name, value in pairs if value is not None]
+    return " ".join(words)
+
+
+def draw_table(comparison: dict, joined: bool) -> Table:
+    """joined: the settings as words in one column that wraps, where there is no room for a column each."""
+    table = Table(box=None, padding=(0, 1 if joined else 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    columns, metrics = comparison["columns"], comparison["metrics"]
+    for name in ["settings"] if joined or not columns else columns:
+        table.add_column(name, overflow="fold", no_wrap=not joined)
+    for name in [*map(heading, metrics), "params" if joined else "parameters", "seconds"]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=not joined)
+    for place, row in enumerate(comparison["rows"][:LONGEST], 1):
+        if row["settings"] is None or not columns:
+            values = [row["name"], *[""] * (0 if joined else len(columns) - 1)]
+        elif joined:
+            values = [label(comparison, row) or "–"]
+        else:
+            values = ["–" if value is None else str(value) for value in row["settings"]]
+        parameters, seconds = row["parameters"][0], row["seconds"][0]
+        table.add_row(
+            str(place),
+            *map(escape, values),
+            *(figure(metric, *row[metric]) for metric in metrics),
+            "–" if parameters is None else f"{parameters:,.0f}",
+            "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
+            statuses(row["status"]),
+        )
+    return table
+
+
+def as_words(common: dict) -> str:
+    """Of the settings that all runs share, those that tell most, as words of a command line."""
+    quiet = ("_target_", "_partial_", "accepts", "kind")
+    parts = ("trainer.limit_", "trainer.overfit_batches")  # what was left out of the data
+    chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
+    chosen |= {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
+    return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
+
+
+def summary(comparison: dict) -> str:
+    """How many runs and configurations there are, and what they are ordered by."""
+    rows = comparison["rows"]
+    count = sum((row["status"] for row in rows), Counter())
+    runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
+    return f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}"
+
+
+def print_comparison(comparison: dict, console: Console) -> None:
+    rows = comparison["rows"]
+    console.print(summary(comparison))
+    if words := as_words(comparison["common"]):
+        lines = textwrap.wrap(f"all with {words}", console.width, max_lines=2, placeholder=" …", break_on_hyphens=False)
+        console.print("\n".join(lines), style="dim", markup=False)
+    wide = draw_table(comparison, joined=False)
+    fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
+    console.print(wide if fits else draw_table(comparison, joined=True))
+    if len(rows) > LONGEST:
+        console.print(f"… and {len(rows) - LONGEST} more", style="dim")
+    repeats = [run for row in rows for run in row["runs"] if run.repeats]
+    for run in repeats[:3]:
+        said = f"{run.folder} has the settings, data and seed of {run.repeats}, and does not count beside it"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
+    if repeats[3:]:
+        console.print(f"… nor do {len(repeats) - 3} more that repeat a run", style="dim")
+    for place, row in enumerate(rows[:3], 1):
+        if checkpoint := row["runs"][0].checkpoint:
+            console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
