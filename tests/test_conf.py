@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra

@@ -18,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.check import check, check_ranges
+from proj.config.settings import below, plain
 from proj.config.stored import MOVED, check_stored
-from proj.config.trainer import OWN, plain
 from proj.errors import UserError, chain
 from proj.system.processes import agree
 from proj.system.run_folder import RunFolder
@@ -124,8 +124,9 @@ def complete(cfg: DictConfig) -> None:
     """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
     away that were overridden."""
     with open_dict(cfg):
-        for key in OWN:
-            cfg.trainer.pop(key, None)
+        for key, setting in below("trainer").items():
+            if setting.own:
+                cfg.trainer.pop(key, None)
         for key, value in trainer_defaults().items():
             if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
                 cfg.trainer[key] = value

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from proj.config.explain import FULL_ERROR, sentences
-from proj.config.trainer import plain
+from proj.config.settings import plain
 
 
 def quoted(word: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from proj.config.settings import TOLD
+from proj.config.settings import policy
 from proj.reports.runs import Run
 from proj.system.run_folder import RunFolder
 
@@ -86,7 +86,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     keys = list(dict.fromkeys(key for one in known for key in one))
     classes = {key for key in keys if key.endswith(("_target_", "_partial_"))}
     classes.add("data")  # it may follow from the dataset's settings
-    keys.sort(key=lambda key: (key in classes, not key.startswith(TOLD)))
+    keys.sort(key=lambda key: (key in classes, policy(key).report != "first"))
     choices = [key for key in keys if key.startswith("choices.")]
 
     def groups(*names: str) -> int:
