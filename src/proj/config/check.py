@@ -4,12 +4,14 @@ from functools import cache
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from proj.config.explain import sentences
+from proj.config.new_folder import make_new_folder
 from proj.config.ranges import SIZE, STEPS, SWITCH, Range
 from proj.config.settings import MONITORS, SETTINGS, below, policy, refusal
 from proj.errors import UserError, choose, nearest
@@ -153,7 +155,7 @@ def kind_of(default: object) -> Range | None:
 
 
 class Check(Callback):
-    """Checks a run before it starts; the sweepers check their jobs."""
+    """Checks a run before it starts, and makes the folder of a new run or sweep; the sweepers check their jobs."""
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
@@ -162,3 +164,13 @@ class Check(Callback):
             if any(word.startswith("output_dir=") for word in config.hydra.overrides.task):
                 raise UserError("a run's folder is chosen with hydra.run.dir=path/to/folder; output_dir follows it.")
             check(config)
+            self.make_folder(config, config.hydra.run)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
+        with sentences():
+            self.make_folder(config, config.hydra.sweep)
+
+    def make_folder(self, config: DictConfig, where: DictConfig) -> None:
+        HydraConfig.instance().set_config(config)  # to which the folder's name refers
+        with read_write(where):
+            where.dir = make_new_folder(where.dir)

@@ -4,10 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 from functools import cache, partial
-from itertools import count
 from pathlib import Path
 
 import yaml
@@ -21,40 +18,15 @@ from proj.config.check import check, check_ranges
 from proj.config.settings import below, plain
 from proj.config.stored import MOVED, check_stored
 from proj.errors import UserError, chain
-from proj.system.processes import agree
 from proj.system.run_folder import RunFolder
-from proj.system.slurm import slurm_name
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
 
 
-def new_folder(parent: str, name: str | None = None) -> str:
-    """Make a folder named by the time; two runs of the same instant get two, since only one can make each.
-
-    With a name, or in a job of Slurm's, a folder of that name, which may be there.
-    """
-    if name := name or slurm_name():
-        return str(Path(parent, name))
-
-    def make() -> str:
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-        Path(parent).mkdir(parents=True, exist_ok=True)
-        for attempt in count(1):
-            folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
-            with suppress(FileExistsError):
-                folder.mkdir()
-                return str(folder)
-
-    return agree(make)
-
-
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
-
-
-OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
 
 
 def resolved(cfg: DictConfig) -> DictConfig:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.command_line import writing
-from proj.config.settings import TOLD
+from proj.config.settings import policy
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 from proj.system.files import write_atomically
@@ -75,7 +75,7 @@ def as_words(common: dict) -> str:
     quiet = ("_target_", "_partial_", "accepts", "kind")
     parts = ("trainer.limit_", "trainer.overfit_batches")  # what was left out of the data
     chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
-    chosen |= {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
+    chosen |= {key: value for key, value in common.items() if policy(key).report == "first" and not key.endswith(quiet)}
     return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
 
 
