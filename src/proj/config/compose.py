@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.check import check, check_ranges
+from proj.config.overrides import apply_words
 from proj.config.settings import below, plain
 from proj.config.stored import MOVED, check_stored
 from proj.errors import UserError, chain
@@ -136,7 +137,7 @@ def follow(cfg: DictConfig, before: dict) -> None:
 
 
 def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
-    """The configuration that a run wrote into its folder, with `key=value` changes.
+    """The configuration that a run wrote into its folder, changed as the words of a command say.
 
     trust: modules and classes of one's own that it may name, see `check_stored`.
     Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
@@ -159,13 +160,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     cfg = OmegaConf.create(literal(stored))
     complete(cfg)
     OmegaConf.set_struct(cfg, True)
-    for word in (overrides := [plain(word) for word in overrides]):
-        if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
-            raise UserError(
-                f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."
-            )
     before = OmegaConf.to_container(cfg)
-    cfg.merge_with_dotlist(overrides)
+    apply_words(cfg, overrides, CONF, folder)
     follow(cfg, before)
     cfg.output_dir = str(folder)
     check_ranges(cfg)

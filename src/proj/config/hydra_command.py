@@ -13,6 +13,12 @@ from proj.config.explain import FULL_ERROR, sentences
 from proj.config.settings import plain
 
 
+def as_text(value: str, quote: str = "'") -> str:
+    """A value in quotes, in which Hydra reads it as it stands."""
+    text = re.sub(rf"(\\+)(?={quote}|$)", r"\1\1", value)  # elsewhere a backslash is itself
+    return quote + text.replace(quote, f"\\{quote}") + quote
+
+
 def quoted(word: str) -> str:
     """A setting of the command line as Hydra takes it: one whose value it cannot read, such as a path with an accent, a
     parenthesis or an apostrophe, is taken for a text."""
@@ -23,8 +29,7 @@ def quoted(word: str) -> str:
         OverridesParser.create().parse_override(word)
         return word
     except HydraException:
-        text = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", "\\'")  # elsewhere a backslash is itself
-        return f"{key}='{text}'"
+        return f"{key}={as_text(value)}"
 
 
 def run_hydra(command: Callable[[], object]) -> None:
