@@ -164,13 +164,13 @@ class Check(Callback):
             if any(word.startswith("output_dir=") for word in config.hydra.overrides.task):
                 raise UserError("a run's folder is chosen with hydra.run.dir=path/to/folder; output_dir follows it.")
             check(config)
-            self.make_folder(config, config.hydra.run)
+            HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
+            self.make_folder(config.hydra.run)
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
-            self.make_folder(config, config.hydra.sweep)
+            self.make_folder(config.hydra.sweep)
 
-    def make_folder(self, config: DictConfig, where: DictConfig) -> None:
-        HydraConfig.instance().set_config(config)  # to which the folder's name refers
+    def make_folder(self, where: DictConfig) -> None:
         with read_write(where):
             where.dir = make_new_folder(where.dir)
