@@ -10,8 +10,10 @@ import pytest
 import torch
 from support.runs import events
 
+import proj.config
 from proj.checkpoint.file import load_model
-from proj.config.compose import build, new_folder
+from proj.config.compose import build
+from proj.config.new_folder import make_new_folder, new_folder
 from proj.training.results import print_table
 from proj.training.run import train
 
@@ -143,6 +145,17 @@ def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continue
 
 def test_runs_of_the_same_instant_never_share_a_folder(tmp_path):
     assert max(Counter(new_folder(f"{tmp_path}/outputs") for _ in range(20)).values()) == 1
+    named = new_folder(f"{tmp_path}/outputs")
+    Path(named).mkdir(parents=True)  # by another process, after the name was found
+    assert make_new_folder(named) != named and len(list(tmp_path.glob("outputs/*"))) == 2
+
+
+def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch):
+    process = command("-m", "proj.train", "--cfg", "all", "--resolve", "output_dir=x", "choices=null")
+    assert process.returncode == 0, process.stderr
+    monkeypatch.chdir(tmp_path)
+    cfg = proj.config.configure("trainer.max_epochs=1")
+    assert cfg.output_dir.startswith("outputs/iris/iris/") and not list(tmp_path.iterdir())
 
 
 def test_a_sweep_runs_every_job_below_outputs_in_a_folder_of_its_own(command, tmp_path):

@@ -14,11 +14,13 @@ from support.runs import at_batch, break_off, differences, outcome
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check import check_trainer
 from proj.config.compose import stored_config, trainer_defaults
-from proj.config.trainer import OWN, RANGES
+from proj.config.settings import below
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.training.run import train
 
+RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
+OWN = {name: one.own for name, one in below("trainer").items() if one.own}
 PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
 
 

@@ -12,27 +12,25 @@ history and importances; one file that loads nothing). All of it comes from
 config.yaml, run.json, metrics.json, TensorBoard's files and importance.json.
 """
 
-import sys
 from pathlib import Path
 
+from proj.config.command_line import take, words_or_help
 from proj.config.explain import sentences
-from proj.errors import UserError
+from proj.errors import UserError, nearest
 from proj.reports.report import report
-from proj.system.platform import printable_output
 
 
 def main() -> None:
-    printable_output()
-    words = sys.argv[1:]
-    if not words or {"--help", "-h"} & set(words):
-        print(__doc__.strip())
-        raise SystemExit(0 if words else 1)
-    folders = [Path(word) for word in words if not word.startswith("output=")]
-    outputs = [Path(word.removeprefix("output=")) for word in words if word.startswith("output=")]
+    words = words_or_help(__doc__)
     with sentences():
-        if not folders:
+        output = take("output", words)
+        for word in words:
+            key, equals, _ = word.partition("=")
+            if word.startswith("-") or (equals and not Path(word).exists()):
+                raise UserError(f"there is no option {key!r}." + nearest(key, ["output"]))
+        if not words:
             raise UserError("name the folders to compare: python -m proj.report <folder> [<folder> …]")
-        report(folders, *outputs[-1:])
+        report([Path(word) for word in words], Path(output) if output else None)
 
 
 if __name__ == "__main__":

@@ -19,50 +19,55 @@ from pathlib import Path
 
 import hydra
 
+from proj.config.command_line import take, take_folder, words_or_help
 from proj.config.explain import sentences
-from proj.config.hydra_command import run_hydra
+from proj.config.hydra_command import as_text, run_hydra
 from proj.config.stored import take_trust
-from proj.errors import UserError
+from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import chooses_jobs, read_about
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
-from proj.system.platform import printable_output
 
-CONTINUES = ("isolate=", "data_dir=", "hydra.", "hydra/", "-")  # what a sweep that goes on takes
+# What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
+WORDS = ("resume", "isolate", "data_dir", "trust", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
+OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
+
+
+def refuse(word: str, folder: Path) -> None:
+    """Raises UserError for a word that a sweep that goes on does not take."""
+    key, equals, value = word.lstrip("+~").partition("=")
+    if word.startswith("-") or not equals:
+        raise UserError(f"{word!r} is not of the form key=value." + nearest(key, WORDS))
+    if key == "isolate":
+        choose(key, value.lower(), {"true": True, "false": False})
+    elif chooses_jobs(word) or (key not in WORDS and not key.startswith(OF_HYDRA)):
+        raise UserError(
+            f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, data_dir=…, "
+            f"hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep.{nearest(key, WORDS)}"
+        )
 
 
 def main() -> None:
-    printable_output()
-    trust = take_trust(sys.argv)
-    words = sys.argv[1:]
-    folders = [Path(word.removeprefix("resume=")) for word in words if word.startswith("resume=")]
-    if not folders:
-        print(__doc__)
-        raise SystemExit(0 if {"--help", "-h"} & set(words) else 1)
-    folder = folders[-1]
-    more = [word for word in words if not word.startswith("resume=")]
+    more = words_or_help(__doc__)
+    trust = take_trust(more)
     with sentences():
+        if (folder := take_folder(more)) is None:
+            raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
         about = read_about(folder)
         check_sweep(folder, about, trust)
         for word in more:
-            if not word.startswith(CONTINUES) or chooses_jobs(word):
-                raise UserError(
-                    f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, data_dir=…, "
-                    "hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep."
-                )
-        if moved := [word.removeprefix("data_dir=") for word in more if word.startswith("data_dir=")]:
+            refuse(word, folder)
+        if moved := take("data_dir", more):
             if about.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
-            about["data_dir"] = str(Path(moved[-1]).expanduser().absolute())
+            about["data_dir"] = str(Path(moved).absolute())
             with locked(folder):
                 Sweep(folder, about).write_about()
     from proj.train import job
 
-    more = [word for word in more if not word.startswith("data_dir=")]
-    name = folder.as_posix().replace("'", "\\'")  # quoted, since Hydra takes a comma for a choice
     # Older versions of the copied conf/ name the check where it was then.
-    more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir='{name}'"]
+    more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir={as_text(folder.as_posix())}"]
     sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more]
     conf = (folder / "conf").resolve()
     run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))

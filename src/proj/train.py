@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import hydra
@@ -10,11 +9,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.command_line import take_folder, words_or_help
 from proj.config.compose import CONF, stored_config
 from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
 from proj.config.stored import take_trust
-from proj.system.platform import printable_output
 from proj.system.processes import die_with_parent, leave, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
@@ -39,18 +38,17 @@ def trained(cfg: DictConfig) -> dict:
 
 
 def main() -> None:
-    printable_output()
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
-    folders = [word.removeprefix("resume=") for word in sys.argv[1:] if word.startswith("resume=")]
+    # Hydra would compose before it prints its help: twice the time.
+    words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
     trust = take_trust(sys.argv)
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        print(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template)  # Hydra composes first: twice the time
-    elif folders:
+    with sentences():
+        folder = take_folder(sys.argv)
+    if folder:
         sys.path[:0] = [""] * (bool(trust) and "" not in sys.path)  # a class of one's own lies in the working folder
-        overrides = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra."))]
         with sentences():
-            trained(stored_config(Path(folders[-1]), overrides, trust))
+            trained(stored_config(folder, sys.argv[1:], trust))
     else:
         sys.argv += QUIET if rank() else []
         run_hydra(job)

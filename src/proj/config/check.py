@@ -4,14 +4,16 @@ from functools import cache
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
-from proj.config import trainer as trainer_settings
 from proj.config.explain import sentences
-from proj.config.settings import KINDS, MONITORS, RANGES, SIZE, STEPS
+from proj.config.new_folder import make_new_folder
+from proj.config.ranges import SIZE, STEPS, SWITCH, Range
+from proj.config.settings import MONITORS, SETTINGS, below, policy, refusal
 from proj.errors import UserError, choose, nearest
 
 
@@ -45,11 +47,11 @@ def check(cfg: DictConfig) -> None:
 
 def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
-    for key, (words, holds) in RANGES.items():
-        value = OmegaConf.select(cfg, key)
-        kind = KINDS.get(key, (int, float))
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or not holds(value)):
-            raise UserError(f"{key}={value} is not {words}.")
+    for key, setting in SETTINGS.items():
+        if setting.range and not key.startswith(("trainer.", "callbacks.")):
+            value = OmegaConf.select(cfg, key)
+            if value is not None and not setting.range.holds(value):
+                raise UserError(f"{key}={value} is not {setting.range.words}.")
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
@@ -68,13 +70,8 @@ def check_trainer(trainer: DictConfig) -> None:
     if trainer.get("_target_") != "lightning.pytorch.Trainer":
         return  # a class of one's own, with arguments of its own
     for key, value in trainer.items():
-        if key in trainer_settings.OWN:
-            raise UserError(trainer_settings.refusal(key))
-        if key != "_target_" and key not in trainer_settings.RANGES:
-            raise UserError(f"There is no setting 'trainer.{key}'." + nearest(key, trainer_settings.RANGES))
-        if key != "_target_" and not trainer_settings.RANGES[key][1](value):
-            shown = "null" if value is None else value
-            raise UserError(f"trainer.{key}={shown} is not {trainer_settings.RANGES[key][0]}.")
+        if key != "_target_":
+            check_argument("trainer", str(key), value)
     epochs = trainer.max_epochs
     if epochs in (-1, None) and trainer.get("max_steps", -1) == -1 and not trainer.get("max_time"):
         shown = "null" if epochs is None else epochs
@@ -98,15 +95,23 @@ def check_callbacks(cfg: DictConfig) -> None:
     if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
         return  # a class of one's own, with arguments of its own
     for key, value in best.items():
-        if key in trainer_settings.OWN_OF_BEST:
-            raise UserError(f"callbacks.best.{key} is set by this program: {trainer_settings.OWN_OF_BEST[key]}.")
         if key in ("monitor", "mode") and value != cfg[key]:
             raise UserError(
                 f"callbacks.best.{key}={'null' if value is None else value}: use {key}={value or cfg[key]}."
             )
-        words, holds = trainer_settings.RANGES_OF_BEST.get(key, ("", lambda value: True))
-        if not holds(value):
-            raise UserError(f"callbacks.best.{key}={'null' if value is None else value} is not {words}.")
+        if key in below("callbacks.best"):  # else Lightning knows it
+            check_argument("callbacks.best", str(key), value)
+
+
+def check_argument(place: str, name: str, value: object) -> None:
+    """Raises UserError for an argument of a class of Lightning's that the table does not have, or has otherwise."""
+    options = {key: one for key, one in below(place).items() if one.range}
+    if policy(f"{place}.{name}").own:
+        raise UserError(refusal(f"{place}.{name}"))
+    if name not in options:
+        raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options))
+    if not options[name].range.holds(value):
+        raise UserError(f"{place}.{name}={'null' if value is None else value} is not {options[name].range.words}.")
 
 
 @cache
@@ -123,27 +128,34 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     for key in keys:
         if key.startswith("trainer."):
             continue  # `check_trainer` knows all of them
-        value = OmegaConf.select(cfg, key)
-        if value is None and RANGES.get(key) is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
-            raise UserError(f"{key}=null is not {STEPS[0]}.")
-        if key in RANGES and (type(value) in (int, float) or RANGES[key] is SIZE):
+        value, own = OmegaConf.select(cfg, key), policy(key).range
+        if value is None and own is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
+            raise UserError(f"{key}=null is not {STEPS.words}.")
+        if own and (type(value) in (int, float) or own is SIZE):
             continue  # `check_ranges` looks at it, and needs no defaults
-        default = OmegaConf.select(composed(loader, *groups), key)
-        if isinstance(default, bool):
-            fits, words = isinstance(value, bool), "true or false"
-        elif isinstance(default, int | float):
-            fits, words = type(value) in (int, float), f"a number, such as {default}"
-        elif isinstance(default, ListConfig):
-            fits, words = isinstance(value, ListConfig), f"a list, such as {default}"
-        else:
-            continue
-        empty_too = key in ("dataset.mean", "dataset.std", "optimizer.fused")  # they may be left open
-        if not fits and (value is not None or not empty_too):
-            raise UserError(f"{key}={'null' if value is None else value} is not {words}.")
+        check_type(key, value, OmegaConf.select(composed(loader, *groups), key))
+
+
+def check_type(key: str, value: object, default: object) -> None:
+    """Raises UserError for a value of another kind than the setting's default."""
+    kind, own = kind_of(default), policy(key).range
+    if kind and not kind.holds(value) and not (value is None and own and own.holds(None)):
+        raise UserError(f"{key}={'null' if value is None else value} is not {kind.words}.")
+
+
+def kind_of(default: object) -> Range | None:
+    """What a setting takes, as its default value tells; None where that is text, which may stand for anything."""
+    if isinstance(default, bool):
+        return SWITCH
+    if isinstance(default, int | float):
+        return Range(f"a number, such as {default}", {"type": "number"})
+    if isinstance(default, ListConfig | list):
+        return Range(f"a list, such as {default}", {"type": "array"})
+    return None
 
 
 class Check(Callback):
-    """Checks a run before it starts; the sweepers check their jobs."""
+    """Checks a run before it starts, and makes the folder of a new run or sweep; the sweepers check their jobs."""
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
@@ -152,3 +164,13 @@ class Check(Callback):
             if any(word.startswith("output_dir=") for word in config.hydra.overrides.task):
                 raise UserError("a run's folder is chosen with hydra.run.dir=path/to/folder; output_dir follows it.")
             check(config)
+            HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
+            self.make_folder(config.hydra.run)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
+        with sentences():
+            self.make_folder(config.hydra.sweep)
+
+    def make_folder(self, where: DictConfig) -> None:
+        with read_write(where):
+            where.dir = make_new_folder(where.dir)

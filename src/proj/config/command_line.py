@@ -28,6 +28,8 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
         if not equals or key not in kinds:
             what = f"there is no option {key!r}" if equals else f"{word!r} is not of the form key=value"
             raise UserError(f"{what}." + nearest(key, kinds))
+        if chosen.get(key):
+            raise UserError(f"{key} is given twice: {key}={chosen[key]} and {word}.")
         if kinds[key] is bool:
             chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
         elif kinds[key] == Sequence[str]:
@@ -47,13 +49,40 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
     return {"path": path, **chosen}
 
 
-def run(command: Callable, text: str) -> None:
-    """Call `command` as the command line says; --help prints `text`, a mistake ends in one sentence and exit code 1."""
+def words_or_help(text: str, needed: bool = True) -> list[str]:
+    """The words of this command line; `text` and the end of the command where they ask for help, or where some are
+    `needed` and there are none."""
     printable_output()
     words = sys.argv[1:]
-    if not words or {"--help", "-h"} & set(words):
+    if {"--help", "-h"} & set(words) or (needed and not words):
         print(text.strip())
         raise SystemExit(0 if words else 1)
+    return words
+
+
+def take(key: str, words: list[str]) -> str | None:
+    """Take `key=value` out of a command's words, and return the value; None where there is none.
+
+    Raises UserError where it is given twice.
+    """
+    found = [word for word in words if word.startswith(f"{key}=")]
+    if len(found) > 1:
+        raise UserError(f"{key} is given twice: {' and '.join(found)}.")
+    words[:] = [word for word in words if word not in found]
+    return os.path.expanduser(found[0].partition("=")[2]) if found else None
+
+
+def take_folder(words: list[str]) -> Path | None:
+    """Take `resume=<folder>` out of a command's words. Raises UserError where it names none, or several."""
+    folder = take("resume", words)
+    if folder == "":
+        raise UserError("resume= names no folder: give resume=<folder>.")
+    return Path(folder) if folder else None
+
+
+def run(command: Callable, text: str) -> None:
+    """Call `command` as the command line says; --help prints `text`, a mistake ends in one sentence and exit code 1."""
+    words = words_or_help(text)
     with sentences():
         command(**read_options(command, words))
 

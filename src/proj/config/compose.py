@@ -4,10 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 from functools import cache, partial
-from itertools import count
 from pathlib import Path
 
 import yaml
@@ -18,43 +15,19 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.check import check, check_ranges
+from proj.config.overrides import apply_words
+from proj.config.settings import below, plain
 from proj.config.stored import MOVED, check_stored
-from proj.config.trainer import OWN, plain
 from proj.errors import UserError, chain
-from proj.system.processes import agree
 from proj.system.run_folder import RunFolder
-from proj.system.slurm import slurm_name
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
 
 
-def new_folder(parent: str, name: str | None = None) -> str:
-    """Make a folder named by the time; two runs of the same instant get two, since only one can make each.
-
-    With a name, or in a job of Slurm's, a folder of that name, which may be there.
-    """
-    if name := name or slurm_name():
-        return str(Path(parent, name))
-
-    def make() -> str:
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-        Path(parent).mkdir(parents=True, exist_ok=True)
-        for attempt in count(1):
-            folder = Path(parent, name if attempt == 1 else f"{name}-{attempt}")
-            with suppress(FileExistsError):
-                folder.mkdir()
-                return str(folder)
-
-    return agree(make)
-
-
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
-
-
-OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -124,8 +97,9 @@ def complete(cfg: DictConfig) -> None:
     """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
     away that were overridden."""
     with open_dict(cfg):
-        for key in OWN:
-            cfg.trainer.pop(key, None)
+        for key, setting in below("trainer").items():
+            if setting.own:
+                cfg.trainer.pop(key, None)
         for key, value in trainer_defaults().items():
             if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
                 cfg.trainer[key] = value
@@ -163,7 +137,7 @@ def follow(cfg: DictConfig, before: dict) -> None:
 
 
 def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
-    """The configuration that a run wrote into its folder, with `key=value` changes.
+    """The configuration that a run wrote into its folder, changed as the words of a command say.
 
     trust: modules and classes of one's own that it may name, see `check_stored`.
     Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
@@ -186,13 +160,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     cfg = OmegaConf.create(literal(stored))
     complete(cfg)
     OmegaConf.set_struct(cfg, True)
-    for word in (overrides := [plain(word) for word in overrides]):
-        if OmegaConf.is_dict(OmegaConf.select(cfg, word.split("=")[0])):
-            raise UserError(
-                f"{word} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu."
-            )
     before = OmegaConf.to_container(cfg)
-    cfg.merge_with_dotlist(overrides)
+    apply_words(cfg, overrides, CONF, folder)
     follow(cfg, before)
     cfg.output_dir = str(folder)
     check_ranges(cfg)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from proj.config.trainer import OWN, refusal
+from proj.config.settings import policy, refusal
 from proj.errors import UserError, lost, nearest, unwritable
 
 
@@ -22,8 +22,8 @@ def explain(error: BaseException) -> str | None:
         return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
-        if cause.full_key in [f"trainer.{key}" for key in OWN]:
-            return refusal(str(cause.key))
+        if policy(str(cause.full_key)).own:
+            return refusal(str(cause.full_key))
         return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
     text = str(error)
     if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):

@@ -10,7 +10,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from proj.config.explain import FULL_ERROR, sentences
-from proj.config.trainer import plain
+from proj.config.settings import plain
+
+
+def as_text(value: str, quote: str = "'") -> str:
+    """A value in quotes, in which Hydra reads it as it stands."""
+    text = re.sub(rf"(\\+)(?={quote}|$)", r"\1\1", value)  # elsewhere a backslash is itself
+    return quote + text.replace(quote, f"\\{quote}") + quote
 
 
 def quoted(word: str) -> str:
@@ -23,8 +29,7 @@ def quoted(word: str) -> str:
         OverridesParser.create().parse_override(word)
         return word
     except HydraException:
-        text = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", "\\'")  # elsewhere a backslash is itself
-        return f"{key}='{text}'"
+        return f"{key}={as_text(value)}"
 
 
 def run_hydra(command: Callable[[], object]) -> None:

@@ -1,106 +1,192 @@
-"""What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart."""
+"""What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart.
 
-import math
-import re
-from collections.abc import Callable
+This is the only place that says it: the checks, a run that goes on, the reports and the schema for editors read it.
+"""
 
-from omegaconf import ListConfig
+from dataclasses import dataclass
+from functools import cache
 
-from proj.system.platform import RESERVED
-
-# Settings that change no result: where files lie, how often a run is saved, how it is shown and started.
-NO_MATTER = ("output_dir", "data_dir", "dataset.data_dir", "dataset.cache_dir", "dataset.memory_limit_mb", "save_every")
-NO_MATTER += ("dataset.download",)
-NO_MATTER += ("fast_loop", "callbacks.progress", "callbacks.dashboard", "sweep_name", "isolate", "trial")
-
-FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")
-
-FIXED = ("trainer.accumulate_grad_batches", "trainer.gradient_clip", "trainer.precision", "trainer.limit_train")
-FIXED += ("trainer.sync_batchnorm", "trainer.overfit")
-
-TOLD = ("choices", "dataset", "model", "optimizer", "scheduler", "trainer.max_epochs", "trainer.precision")
+from proj.config import ranges
 
 
-def whole(low: int) -> tuple[str, Callable]:
-    return f"a whole number, {low} or more", lambda value: type(value) is int and value >= low
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting. `resume` and `report` also hold for the settings below it that say nothing else.
+
+    range: what its value may be; None where its default value tells the type.
+    resume: when a run goes on, it is "fixed", "free" to change, or "scheduled", that is, fixed where the learning
+    rate's schedule was laid out for it.
+    report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed", over which runs are
+    averaged; or changes no result ("never").
+    own: what the user types instead, of a setting that this program sets itself.
+    """
+
+    range: ranges.Range | None = None
+    resume: str | None = None
+    report: str | None = None
+    own: str | None = None
 
 
-def between(low: float, high: float) -> tuple[str, Callable]:
-    return f"a number above {low:g} and below {high:g}", lambda value: low < value < high
+def free(range: ranges.Range | None = None) -> Setting:
+    """A setting that changes no result: where files lie, how often a run is saved, how it is shown and started."""
+    return Setting(range, resume="free", report="never")
 
 
-def at_least(low: float) -> tuple[str, Callable]:
-    return f"a number, {low:g} or more", lambda value: value >= low
+def own(instead: str) -> Setting:
+    return Setting(own=instead)
 
 
-ABOVE_ZERO = "a number above 0", lambda value: value > 0
-
-SHARE = "a number, 0 or more and below 1", lambda value: 0 <= value < 1
-
-
-def is_size(value) -> bool:
-    sides = list(value) if isinstance(value, ListConfig) and len(value) == 2 else [value]
-    return all(type(side) is int and side > 0 for side in sides)
-
-
-def is_list(value, above: float = -math.inf) -> bool:
-    return bool(value) and all(type(one) in (int, float) and one > above for one in value)
-
-
-SIZE = "a number of pixels, such as 64, or [height,width]", is_size
-
-
-def is_steps(value) -> bool:
-    return (
-        bool(re.fullmatch(r"steps(/[1-9]\d*)?", value)) if isinstance(value, str) else type(value) is int and value > 0
-    )
-
-
-STEPS = "a whole number, 1 or more, or steps or steps/3 for the run's or a third of them", is_steps
-
-RANGES: dict[str, tuple[str, Callable]] = {
-    "seed": whole(0),
-    "save_every": at_least(0),
-    "dataset.batch_size": whole(1),
-    "dataset.val_fraction": between(0, 1),
-    "dataset.test_fraction": between(0, 1),
-    "dataset.mean": ("a list of numbers, one a channel, such as [0.5]", is_list),
-    "dataset.std": ("a list of numbers above 0, one a channel, such as [0.5]", lambda value: is_list(value, above=0)),
-    "dataset.shift": whole(0),
-    "dataset.size": SIZE,
-    "dataset.channels": ("1 (grey) or 3 (colour)", lambda value: value in (1, 3)),
-    "dataset.memory_limit_mb": at_least(0),
-    "dataset.max_categories": whole(1),
-    "model.stem": whole(0),
-    "model.depth": whole(1),
-    "model.kernel_size": whole(1),
-    "model.padding": whole(0),
-    "model.dropout": SHARE,
-    "model.norm_momentum": between(0, 1),
-    "model.loss.label_smoothing": SHARE,
-    "optimizer.lr": ABOVE_ZERO,
-    "optimizer.weight_decay": at_least(0),
-    "optimizer.momentum": SHARE,
-    "optimizer.bias_lr": ABOVE_ZERO,
-    "optimizer.head_lr": ABOVE_ZERO,
-    "scheduler.max_lr": ABOVE_ZERO,
-    "scheduler.pct_start": between(0, 1),
-    "scheduler.total_steps": STEPS,
-    "scheduler.total_iters": STEPS,
-    "scheduler.step_size": STEPS,
-    "scheduler.T_max": STEPS,
-    "sweep_name": (
-        "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
-        lambda value: bool(re.fullmatch(r"[\w.-]{,79}\w", value)) and not RESERVED.fullmatch(value),
+FOLDER = "the run's folder is hydra.run.dir=path/to/folder"
+SETTINGS: dict[str, Setting] = {
+    "seed": Setting(ranges.whole(0), report="seed"),
+    "dataset.seed": Setting(report="seed"),
+    "model.seed": Setting(report="seed"),
+    "monitor": Setting(),
+    "mode": Setting(ranges.one_of("min", "max")),
+    "test": Setting(resume="free"),
+    "tta": Setting(resume="free"),
+    "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
+    "choices": Setting(report="first"),
+    "output_dir": free(),
+    "data_dir": free(),
+    "save_every": free(ranges.at_least(0)),
+    "fast_loop": free(),
+    "sweep_name": free(ranges.SWEEP_NAME),
+    "isolate": free(),
+    "trial": free(),
+    "dataset": Setting(report="first"),
+    "dataset.data_dir": free(),
+    "dataset.cache_dir": free(),
+    "dataset.download": free(),
+    "dataset.memory_limit_mb": free(ranges.at_least(0)),
+    "dataset.batch_size": Setting(ranges.whole(1)),
+    "dataset.val_fraction": Setting(ranges.between(0, 1)),
+    "dataset.test_fraction": Setting(ranges.between(0, 1)),
+    "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
+    "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
+    "dataset.shift": Setting(ranges.whole(0)),
+    "dataset.size": Setting(ranges.SIZE),
+    "dataset.channels": Setting(ranges.Range("1 (grey) or 3 (colour)", {"enum": [1, 3]})),
+    "dataset.max_categories": Setting(ranges.whole(1)),
+    "model": Setting(report="first"),
+    "model.stem": Setting(ranges.whole(0)),
+    "model.depth": Setting(ranges.whole(1)),
+    "model.kernel_size": Setting(ranges.whole(1)),
+    "model.padding": Setting(ranges.whole(0)),
+    "model.dropout": Setting(ranges.SHARE),
+    "model.norm_momentum": Setting(ranges.between(0, 1)),
+    "model.loss.label_smoothing": Setting(ranges.SHARE),
+    "optimizer": Setting(report="first"),
+    "optimizer.lr": Setting(ranges.ABOVE_ZERO),
+    "optimizer.weight_decay": Setting(ranges.at_least(0)),
+    "optimizer.momentum": Setting(ranges.SHARE),
+    "optimizer.bias_lr": Setting(ranges.ABOVE_ZERO),
+    "optimizer.head_lr": Setting(ranges.ABOVE_ZERO),
+    "optimizer.fused": Setting(ranges.or_null(ranges.SWITCH)),
+    "scheduler": Setting(report="first"),
+    "scheduler.max_lr": Setting(ranges.ABOVE_ZERO),
+    "scheduler.pct_start": Setting(ranges.between(0, 1)),
+    "scheduler.total_steps": Setting(ranges.STEPS),
+    "scheduler.total_iters": Setting(ranges.STEPS),
+    "scheduler.step_size": Setting(ranges.STEPS),
+    "scheduler.T_max": Setting(ranges.STEPS),
+    "callbacks": Setting(resume="free"),
+    "callbacks.progress": free(),
+    "callbacks.dashboard": free(),
+    # callbacks.best is Lightning's ModelCheckpoint.
+    "callbacks.best.dirpath": Setting(report="never", own=FOLDER),
+    "callbacks.best.every_n_train_steps": own(
+        "it saves after a validation, and trainer.val_check_interval=<batches> is how often"
     ),
-    "mode": ("min or max", lambda value: value in ("min", "max")),
-    "on_nan": ("stop or skip", lambda value: value in ("stop", "skip")),
+    "callbacks.best.train_time_interval": own(
+        "it saves after a validation, and trainer.val_check_interval=<time> is how often"
+    ),
+    "callbacks.best.save_weights_only": own("a checkpoint holds all that it takes to use it"),
+    "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
+    "callbacks.best.save_top_k": Setting(ranges.WHOLE_OR_ALL),
+    "callbacks.best.every_n_epochs": Setting(ranges.or_null(ranges.whole(1))),
+    "callbacks.best.save_last": Setting(ranges.or_null(ranges.SWITCH)),
+    "callbacks.best.save_on_train_epoch_end": Setting(ranges.or_null(ranges.SWITCH)),
+    "callbacks.best.verbose": Setting(ranges.SWITCH),
+    "callbacks.best.auto_insert_metric_name": Setting(ranges.SWITCH),
+    "callbacks.best.enable_version_counter": Setting(ranges.SWITCH),
+    # All arguments of Lightning's Trainer.
+    "trainer": Setting(resume="free"),
+    "trainer.accelerator": Setting(ranges.NAME),
+    "trainer.devices": Setting(ranges.DEVICES, report="never"),  # how many processes there are, the report tells itself
+    "trainer.num_nodes": Setting(ranges.whole(1)),
+    "trainer.strategy": Setting(ranges.NAME),
+    "trainer.precision": Setting(ranges.PRECISION, resume="fixed", report="first"),
+    "trainer.max_epochs": Setting(ranges.EPOCHS, resume="scheduled", report="first"),
+    "trainer.min_epochs": Setting(ranges.or_null(ranges.whole(0))),
+    "trainer.max_steps": Setting(ranges.WHOLE_OR_NO_LIMIT, resume="scheduled"),
+    "trainer.min_steps": Setting(ranges.or_null(ranges.whole(0))),
+    "trainer.max_time": Setting(ranges.or_null(ranges.DURATION)),
+    "trainer.limit_train_batches": Setting(ranges.or_null(ranges.BATCHES), resume="fixed"),
+    "trainer.limit_val_batches": Setting(ranges.or_null(ranges.BATCHES)),
+    "trainer.limit_test_batches": Setting(ranges.or_null(ranges.BATCHES)),
+    "trainer.limit_predict_batches": Setting(ranges.or_null(ranges.at_least(0))),
+    "trainer.overfit_batches": Setting(ranges.OVERFIT, resume="fixed"),
+    "trainer.fast_dev_run": Setting(ranges.TRIES),
+    "trainer.val_check_interval": Setting(ranges.or_null(ranges.INTERVAL)),
+    "trainer.check_val_every_n_epoch": Setting(ranges.or_null(ranges.whole(1))),
+    "trainer.num_sanity_val_steps": Setting(ranges.or_null(ranges.whole(-1))),
+    "trainer.log_every_n_steps": Setting(ranges.or_null(ranges.whole(1))),
+    "trainer.accumulate_grad_batches": Setting(ranges.whole(1), resume="fixed"),
+    "trainer.gradient_clip_val": Setting(ranges.or_null(ranges.at_least(0)), resume="fixed"),
+    "trainer.gradient_clip_algorithm": Setting(ranges.or_null(ranges.one_of("norm", "value")), resume="fixed"),
+    "trainer.deterministic": Setting(ranges.or_null(ranges.DETERMINISTIC)),
+    "trainer.benchmark": Setting(ranges.or_null(ranges.SWITCH)),
+    "trainer.inference_mode": Setting(ranges.SWITCH),
+    "trainer.use_distributed_sampler": Setting(ranges.SWITCH),
+    "trainer.sync_batchnorm": Setting(ranges.SWITCH, resume="fixed"),
+    "trainer.reload_dataloaders_every_n_epochs": Setting(ranges.whole(0)),
+    "trainer.profiler": Setting(ranges.or_null(ranges.one_of("simple", "advanced", "pytorch"))),
+    "trainer.detect_anomaly": Setting(ranges.SWITCH),
+    "trainer.enable_model_summary": Setting(ranges.or_null(ranges.SWITCH)),
+    "trainer.enable_autolog_hparams": Setting(ranges.SWITCH),
+    "trainer.barebones": own(
+        "it leaves out what every run here needs: trainer.fast_dev_run=true tries a run that leaves nothing"
+    ),
+    "trainer.callbacks": own("+callbacks.<name>._target_=<class> adds one, ~callbacks.<name> leaves one out"),
+    "trainer.default_root_dir": own(FOLDER),
+    "trainer.enable_checkpointing": own("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
+    "trainer.enable_progress_bar": own("~callbacks.progress leaves the bar out"),
+    "trainer.logger": own("the curves are in the run's folder, where tensorboard --logdir finds them"),
+    "trainer.model_registry": own("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
+    "trainer.plugins": own("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
 }
+OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
 
-KINDS = dict.fromkeys(("sweep_name", "mode", "on_nan"), str) | {"dataset.size": (int, ListConfig)}
-
-KINDS |= dict.fromkeys(("dataset.mean", "dataset.std"), ListConfig)
-
-KINDS |= {key: (int, str) for key, kind in RANGES.items() if kind is STEPS}
-
+SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
 MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
+
+
+@cache
+def policy(key: str) -> Setting:
+    """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
+    parts = key.split(".")
+    above = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    lines = [*(SETTINGS[name] for name in above if name in SETTINGS), OTHERS]
+    itself = SETTINGS.get(key, OTHERS)
+    resume, report = (
+        next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")
+    )
+    return Setting(itself.range, resume, report, itself.own)
+
+
+def below(place: str) -> dict[str, Setting]:
+    """The settings that the table has directly below one, such as trainer, by their names there."""
+    start = len(place) + 1
+    return {key[start:]: one for key, one in SETTINGS.items() if key.startswith(f"{place}.") and "." not in key[start:]}
+
+
+def refusal(key: str) -> str:
+    """The sentence for a setting that the program sets itself."""
+    return f"{key} is set by this program: {SETTINGS[key].own}."
+
+
+def plain(word: str) -> str:
+    """A word of the command line, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
+    key = word.partition("=")[0]
+    return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from proj.config.settings import TOLD
+from proj.config.settings import policy
 from proj.reports.runs import Run
 from proj.system.run_folder import RunFolder
 
@@ -177,7 +177,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     name_precision(settings)
     known = [one for one in settings if one]
     keys = list(dict.fromkeys(key for one in known for key in one))
-    keys.sort(key=lambda key: (is_class(key), not key.startswith(TOLD)))  # classes last, what tells most first
+    keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # classes last, what tells most first
     columns = choose_columns(known, keys)
 
     groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration

@@ -12,7 +12,7 @@ from typing import Any
 from tensorboard.compat.proto.event_pb2 import Event
 
 from proj.config.compose import trainer_defaults
-from proj.config.settings import NO_MATTER
+from proj.config.settings import SEEDS, policy
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder, flat, parse_yaml, read
 
@@ -45,10 +45,7 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration, without the seed and what changes no result, and the data's checksum (None: not known)."""
-        free = (*NO_MATTER, "seed", "trainer.devices", "callbacks.best.dirpath")
-        settings = {key: value for key, value in self.config.items() if not key.startswith(free)}
-        for key in [key for key, value in settings.items() if key.endswith(".seed") and value == self.seed]:
-            del settings[key]  # a copy of the run's seed, such as the dataset's
+        settings = {key: value for key, value in self.config.items() if policy(key).report not in ("never", "seed")}
         if (processes := self.processes) > 1:  # each has a batch of its own
             settings["trainer.devices"] = processes
         return settings and settings | {"data": self.facts.get("data")}
@@ -61,7 +58,9 @@ class Run:
 
     @property
     def seed(self) -> Any:
-        return self.config.get("seed")
+        """The run's, or as text all of its seeds, where a part of it was given another."""
+        seeds = [self.config[key] for key in SEEDS if key in self.config]
+        return self.config.get("seed") if len(set(map(str, seeds))) < 2 else ", ".join(map(str, seeds))
 
     def by_epoch(self, metric: str) -> list[tuple[float, float]]:
         """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""

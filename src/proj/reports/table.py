@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from proj.config.settings import TOLD
+from proj.config.settings import policy
 
 LONGEST = 30  # rows in the terminal; the files have them all
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
@@ -72,7 +72,7 @@ def as_words(common: dict) -> str:
     quiet = ("_target_", "_partial_", "accepts", "kind")
     parts = ("trainer.limit_", "trainer.overfit_batches")  # what was left out of the data
     chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
-    chosen |= {key: value for key, value in common.items() if key.startswith(TOLD) and not key.endswith(quiet)}
+    chosen |= {key: value for key, value in common.items() if policy(key).report == "first" and not key.endswith(quiet)}
     return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
 
 

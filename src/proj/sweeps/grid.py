@@ -17,7 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from proj.config.check import check
-from proj.config.trainer import plain
+from proj.config.settings import plain
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs

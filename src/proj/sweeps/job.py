@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.compose import resolved
 from proj.config.explain import explain
+from proj.config.hydra_command import as_text
 from proj.config.stored import trust_words
 from proj.errors import UserError
 from proj.system.files import write_atomically
@@ -63,7 +64,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(config).encode())
-    words = [f"resume={folder}", f"data_dir={cfg.data_dir}", *trust_words(config).split()]
+    words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_words(config).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     asked = []
 

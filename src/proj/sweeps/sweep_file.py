@@ -12,7 +12,7 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
-from proj.config import trainer as trainer_settings
+from proj.config import settings
 from proj.config.compose import CONF
 from proj.errors import UserError
 from proj.system.platform import as_command
@@ -24,7 +24,7 @@ FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly m
 
 def plain(overrides: list[str]) -> list[str]:
     """The words that decide what a job trains, each as it is written today."""
-    return [trainer_settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
+    return [settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
 
 
 def chooses_jobs(word: str) -> bool:

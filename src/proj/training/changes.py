@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.compose import trainer_defaults
-from proj.config.settings import FIXED, FREE
+from proj.config.settings import policy
 from proj.config.stored import resume_command
 from proj.errors import UserError
 from proj.system.platform import processor as processor_name
@@ -20,12 +20,12 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     defaults = flat({"trainer": trainer_defaults()}, ".")  # of settings that conf/ did not list when the run began
     before, now = defaults | flat(old, "."), defaults | flat(new, ".")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
-    length = ("trainer.max_epochs", "trainer.max_steps") if scheduled else ()  # which the schedule was laid out for
-    fixed = FIXED + length
+    fixed = ("fixed", "scheduled") if scheduled else ("fixed",)
+    length = ("trainer.max_epochs", "trainer.max_steps")  # which the schedule was laid out for
     changes = [
         f"{key}: {before.get(key)} in the run, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and (key.startswith(fixed) or not key.startswith(FREE))
+        if before.get(key) != now.get(key) and policy(key).resume in fixed
     ]
     if scheduled and changes and all(change.startswith(length) for change in changes):
         steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]

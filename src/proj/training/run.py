@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
+from proj.config.new_folder import make_new_folder
 from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.locks import locked
@@ -33,6 +34,7 @@ def train(cfg: DictConfig) -> dict:
     """
     cfg = resolved(cfg)
     complete(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
+    cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = Path(cfg.output_dir)
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter to read and to type

@@ -1,0 +1,55 @@
+"""The folder of a new run or sweep: it is named when the configuration is read, and made when the run starts."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from proj.system.processes import agree
+from proj.system.slurm import slurm_name
+
+NAMED: set[str] = set()  # by the time, in this process, and not made yet
+
+
+def new_folder(parent: str, name: str | None = None) -> str:
+    """What `${new_folder:…}` in conf/ stands for: a folder named by the time, of which there is none yet.
+
+    With a name, or in a job of Slurm's, a folder of that name, which may be there. Makes nothing.
+    """
+    if name := name or slurm_name():
+        return str(Path(parent, name))
+    by_time = str(Path(parent, f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    folder = next(name for name in numbered(by_time) if name not in NAMED and not Path(name).exists())
+    NAMED.add(folder)
+    return folder
+
+
+def numbered(folder: str) -> Iterator[str]:
+    yield folder
+    yield from (f"{folder}-{number}" for number in count(2))
+
+
+def make_new_folder(folder: str) -> str:
+    """Make a folder that `new_folder` has named by the time, and return it; any other is returned as it is.
+
+    Two runs of the same instant get two folders, since only one of them can make each.
+    """
+    if folder not in NAMED:
+        return folder
+    NAMED.remove(folder)
+
+    def make() -> str:
+        Path(folder).parent.mkdir(parents=True, exist_ok=True)
+        for name in numbered(folder):
+            with suppress(FileExistsError):
+                Path(name).mkdir()
+                return name
+        raise AssertionError("there is always a next number")
+
+    return agree(make)
+
+
+OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)

@@ -1,0 +1,174 @@
+"""What a value may be: in words for the user, and as a JSON schema, which the checks here and an editor read."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from proj.system.platform import RESERVED
+
+TYPES: dict[str, type | tuple] = {
+    "null": type(None),
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "string": str,
+    "array": list,
+    "object": dict,
+}
+
+
+def fits(value: Any, schema: dict) -> bool:
+    """Whether a plain value fits, by those words of JSON schema that the ranges of this file use.
+
+    A whole number is an int: 64.0 is none here, while JSON schema takes it for one.
+    """
+    if "anyOf" in schema:
+        return any(fits(value, one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return any(value == one and type(value) is type(one) for one in schema["enum"])
+    kind = schema["type"]
+    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        return False
+    if kind == "string":
+        return bool(re.fullmatch(schema.get("pattern", ".*"), value, re.DOTALL))
+    if kind == "array":
+        in_number = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        return in_number and all(fits(one, schema["items"]) for one in value if "items" in schema)
+    if kind == "object":
+        names = schema["propertyNames"]["enum"]
+        return all(name in names and fits(one, schema["additionalProperties"]) for name, one in value.items())
+    limits = (
+        "minimum" not in schema or value >= schema["minimum"],
+        "maximum" not in schema or value <= schema["maximum"],
+        "exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"],
+        "exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"],
+        "multipleOf" not in schema or value % schema["multipleOf"] == 0,
+    )
+    return kind not in ("integer", "number") or all(limits)
+
+
+@dataclass(frozen=True)
+class Range:
+    """words: what follows `optimizer.lr=abc is not `. also: what a value must hold too, and no schema can say."""
+
+    words: str
+    schema: dict
+    also: Callable[[Any], bool] | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value of the configuration is in the range."""
+        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        return fits(value, self.schema) and (self.also is None or self.also(value))
+
+
+def whole(low: int) -> Range:
+    return Range(f"a whole number, {low} or more", {"type": "integer", "minimum": low})
+
+
+def between(low: float, high: float) -> Range:
+    schema = {"type": "number", "exclusiveMinimum": low, "exclusiveMaximum": high}
+    return Range(f"a number above {low:g} and below {high:g}", schema)
+
+
+def at_least(low: float) -> Range:
+    return Range(f"a number, {low:g} or more", {"type": "number", "minimum": low})
+
+
+def one_of(*words: str) -> Range:
+    return Range(f"{', '.join(words[:-1])} or {words[-1]}", {"enum": list(words)})
+
+
+def either(words: str, *schemas: dict, also: Callable[[Any], bool] | None = None) -> Range:
+    return Range(words, {"anyOf": list(schemas)}, also)
+
+
+def or_null(one: Range) -> Range:
+    also = one.also
+    schemas = one.schema.get("anyOf", [one.schema])
+    return either(f"{one.words}, or null", *schemas, {"type": "null"}, also=also and (lambda v: v is None or also(v)))
+
+
+def text(pattern: str) -> dict:
+    return {"type": "string", "pattern": f"^({pattern})$"}
+
+
+def is_above_zero(time: Any) -> bool:
+    """Whether a duration lasts."""
+    return any(time.values()) if isinstance(time, dict) else not isinstance(time, str) or bool(time.strip("0:"))
+
+
+def is_no_device(name: str) -> bool:
+    return not RESERVED.fullmatch(name)
+
+
+ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}
+WHOLE_SCHEMA = {"type": "integer", "minimum": 1}
+BATCHES_SCHEMA = ({**ABOVE_ZERO_SCHEMA, "maximum": 1}, {"type": "number", "minimum": 1, "multipleOf": 1})
+DURATION_SCHEMA = (
+    text(r"\d+(:\d\d){3}"),
+    {
+        "type": "object",
+        "propertyNames": {"enum": ["weeks", "days", "hours", "minutes", "seconds"]},
+        "additionalProperties": {"type": "number", "minimum": 0},
+    },
+)
+BATCHES_WORDS = "a number above 0: 1 or another whole number is that many batches, 1.0 or less a share of them"
+DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}"
+
+SWITCH = Range("true or false", {"type": "boolean"})
+NAME = Range("a name", {"type": "string", "pattern": "^(.+)$"})
+ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
+SHARE = Range("a number, 0 or more and below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})
+NUMBERS = Range(
+    "a list of numbers, one a channel, such as [0.5]", {"type": "array", "minItems": 1, "items": {"type": "number"}}
+)
+NUMBERS_ABOVE_ZERO = Range(
+    "a list of numbers above 0, one a channel, such as [0.5]",
+    {"type": "array", "minItems": 1, "items": ABOVE_ZERO_SCHEMA},
+)
+SIZE = either(
+    "a number of pixels, such as 64, or [height,width]",
+    WHOLE_SCHEMA,
+    {"type": "array", "minItems": 2, "maxItems": 2, "items": WHOLE_SCHEMA},
+)
+STEPS = either(
+    "a whole number, 1 or more, or steps or steps/3 for the run's or a third of them",
+    WHOLE_SCHEMA,
+    text(r"steps(/[1-9]\d*)?"),
+)
+SWEEP_NAME = Range(
+    "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
+    text(r"[\w.-]{0,79}\w"),
+    also=is_no_device,
+)
+DEVICES = either(
+    "auto, a number of devices, 1 or more, or a list of them such as [0,1]",
+    {"enum": [-1]},
+    WHOLE_SCHEMA,
+    text(r"auto|-1|\d+(,\d*)+"),
+    {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+)
+PRECISION = either(
+    "auto, 32-true, bf16-mixed or another precision of Lightning's", {"type": "string"}, {"enum": [16, 32, 64]}
+)
+EPOCHS = either(
+    "a whole number, 1 or more; -1 where trainer.max_steps or trainer.max_time is the end",
+    {"enum": [-1, None]},
+    WHOLE_SCHEMA,
+)
+WHOLE_OR_ALL = either("a whole number, 1 or more, or -1 for all", {"enum": [-1]}, WHOLE_SCHEMA)
+WHOLE_OR_NO_LIMIT = either("a whole number, 1 or more, or -1 for no limit", {"enum": [-1]}, WHOLE_SCHEMA)
+BATCHES = either(BATCHES_WORDS, *BATCHES_SCHEMA)
+OVERFIT = either(f"0 for no limit, {BATCHES_WORDS}", {"type": "number", "minimum": 0, "maximum": 0}, *BATCHES_SCHEMA)
+TRIES = either("true, false or a number of batches", SWITCH.schema, {"type": "integer", "minimum": 0})
+DURATION = either(DURATION_WORDS, *DURATION_SCHEMA, also=is_above_zero)
+INTERVAL = either(
+    f"a share of an epoch, a number of batches, or a time ({DURATION_WORDS})",
+    *BATCHES_SCHEMA,
+    *DURATION_SCHEMA,
+    also=is_above_zero,
+)
+DETERMINISTIC = either("true, false or warn", SWITCH.schema, {"enum": ["warn"]})

@@ -1,0 +1,144 @@
+"""The JSON schema of conf/, for editors: python -m proj.config.schema > schema.json
+
+A YAML file that begins with `# yaml-language-server: $schema=schema.json` (a path from the file, or an address) is then
+completed and checked as it is typed: a file of a group's option, a preset, or a whole configuration. It is made from
+the settings table, the options in conf/ with their comments, and the signatures of the classes that they name.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from proj.config.check import kind_of
+from proj.config.command_line import words_or_help
+from proj.config.compose import CONF, NO_ARGUMENTS
+from proj.config.settings import below, policy
+
+GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks")
+DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
+OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback of one's own
+HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params")  # arguments that the program gives
+REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
+
+
+def schema() -> dict[str, Any]:
+    """A file is of one of the groups, or of all: a preset, conf/train.yaml, what --cfg job prints."""
+    nodes = {group: list(read_nodes(group)) for group in GROUPS}
+    described = {group: comments(*(CONF / group).rglob("*.yaml")) for group in GROUPS}
+    callbacks: dict[str, list] = {}
+    for node in nodes.pop("callbacks"):
+        for name, callback in node.items():
+            callbacks.setdefault(name, []).append(callback)
+    named = [node for each in (*nodes.values(), *callbacks.values()) for node in each]
+    targets = sorted({node["_target_"] for node in named if node.get("_target_")})
+    foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
+
+    groups = {group: class_schema(group, each, described[group], foreign) for group, each in nodes.items()}
+    known = {name: class_schema(f"callbacks.{name}", each, {}, foreign) for name, each in callbacks.items()}
+    groups["callbacks"] = {"type": "object", "properties": {**known, **DEFAULTS}, "additionalProperties": OTHER}
+    top = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"), resolve=False)
+    about = comments(CONF / "train.yaml")
+    settings = {key: setting_schema(key, [value], about.get(key)) for key, value in top.items()}
+    whole = settings | {key: {} for key in ("choices", "trial", "hydra")} | DEFAULTS
+    whole |= {group: {"$ref": f"#/$defs/{group}"} for group in GROUPS}
+    names = [name for group in nodes for name in groups[group]["properties"]]
+    # The group of a file that names a class of one's own is not known: it is tested by the settings of one group alone.
+    single = {
+        name: one for group in nodes for name, one in groups[group]["properties"].items() if names.count(name) == 1
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A configuration of proj, or an option of one of its groups",
+        "type": "object",
+        "anyOf": [
+            {"properties": whole, "additionalProperties": False},
+            *({"allOf": [{"$ref": f"#/$defs/{group}"}, {"not": foreign}]} for group in nodes),
+            {
+                "allOf": [
+                    {"$ref": "#/$defs/callbacks"},
+                    {"propertyNames": {"not": {"enum": sorted(set(whole) - set(DEFAULTS))}}},
+                ]
+            },
+            {**foreign, "properties": single | foreign["properties"]},
+        ],
+        "$defs": groups,
+    }
+
+
+def class_schema(place: str, nodes: list[dict], described: dict[str, str], foreign: dict) -> dict[str, Any]:
+    """What a node takes that names one of the classes that `nodes` name; `place`: where it stands.
+
+    A class of one's own, which is `foreign`, has other arguments too, and they are not known here.
+    """
+    targets = sorted({node["_target_"] for node in nodes if node.get("_target_")})
+    defaults: dict[str, list] = {}
+    for node in nodes:
+        for key, value in node.items():
+            defaults.setdefault(key, []).append(value)
+    names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in arguments(target))}
+    properties = {
+        name: setting_schema(f"{place}.{name}", defaults.get(name, []), described.get(name))
+        for name in sorted(names)
+        if name not in HANDED and not policy(f"{place}.{name}").own
+    }
+    properties |= {"_target_": {"type": ["string", "null"], "examples": targets}} | DEFAULTS
+    closed = {"propertyNames": {"enum": sorted(properties)}}
+    return {"type": "object", "properties": properties, "if": foreign, "then": {}, "else": closed}
+
+
+def setting_schema(key: str, defaults: list, description: str | None) -> dict[str, Any]:
+    """What a setting takes, by its line in the table or by the type of its default values in conf/."""
+    kinds = [kind_of(default) for default in defaults]
+    if policy(key).range:
+        known = policy(key).range.schema
+        nullable = not key.startswith(("trainer.", "callbacks."))  # an option may leave it open
+        found = {"anyOf": [*known.get("anyOf", [known]), REFERENCE, *[{"type": "null"}] * nullable]}
+    elif kinds and all(kinds) and len({kind.schema["type"] for kind in kinds}) == 1:
+        found = {"anyOf": [kinds[0].schema, REFERENCE, {"type": "null"}]}
+    elif nested := below(key):  # such as model.loss
+        found = {"properties": {name: setting_schema(f"{key}.{name}", [], None) for name in nested}}
+    else:
+        found = {}
+    words = " — ".join(filter(None, [description, policy(key).range and policy(key).range.words]))
+    return {**found, "description": words} if words else found
+
+
+def arguments(target: str) -> Iterator[str]:
+    """The names of the arguments of a class, also of those that it hands on to the classes above it."""
+    called = get_object(target)
+    for one in called.__mro__ if inspect.isclass(called) else [called]:
+        parameters = inspect.signature(one).parameters.values()
+        yield from (each.name for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD)
+        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+            return
+
+
+def read_nodes(group: str) -> Iterator[dict]:
+    """What each option's file says of its group, less the options that it builds on."""
+    for file in sorted((CONF / group).rglob("*.yaml")):
+        content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+        if "# @package _global_" in file.read_text(encoding="utf-8"):
+            content = content.get(group, {})
+        yield {key: value for key, value in content.items() if key != "defaults"}
+
+
+def comments(*files: Path) -> dict[str, str]:
+    """What the comments behind the settings of the files say, by the settings' names."""
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    found = (re.fullmatch(r" *(\w+):.*? # (.+)", line) for line in lines)
+    return {match[1]: match[2] for match in found if match}
+
+
+def main() -> None:
+    words_or_help(__doc__, needed=False)
+    print(json.dumps(schema(), indent=2))
+
+
+if __name__ == "__main__":
+    main()

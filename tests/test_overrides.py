@@ -1,0 +1,100 @@
+"""What goes on takes the words of any command, and drops none without a sentence."""
+
+import re
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from proj.config.compose import stored_config
+from proj.config.explain import explain
+from proj.errors import UserError
+from proj.sweep import refuse
+
+
+@pytest.fixture
+def folder(configure, tmp_path):
+    """The folder of a run of which only the configuration is there."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(configure("dataset=digits", "model=mlp")))
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    (
+        ("~callbacks.dashboard", {"callbacks.dashboard": None}),
+        ("+trainer.max_steps=7", {"trainer.max_steps": 7}),
+        ("trainer.max_time={hours:1}", {"trainer.max_time": {"hours": 1}}),
+        ("trainer.limit_val_batches=3 trainer=cpu", {"trainer.accelerator": "cpu", "trainer.limit_val_batches": 3}),
+        ("trainer.max_epochs=9 trainer=debug", {"trainer.devices": 1, "trainer.max_epochs": 9}),
+        (
+            "callbacks=early_stopping",
+            {"callbacks.early_stopping.monitor": "val/acc"},
+        ),
+        ("+callbacks.lr._target_=mine.LR", {"callbacks.lr._target_": "mine.LR"}),
+        ("model=mlp dataset=digits", {"choices.model": "mlp"}),
+        ("data_dir='a, b'", {"data_dir": "a, b", "dataset.batch_size": 64}),
+    ),
+)
+def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, changes):
+    found = stored_config(folder, words.split(" ") if "'" not in words else [words])
+    assert {key: OmegaConf.select(found, key) for key in changes} == changes
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("hydra.run.dir=x", "goes on in its folder"),
+        ("output_dir=x", "goes on in its folder"),
+        ("hydra/launcher=joblib", "goes on in its folder"),
+        ("sweep_name=x", "is of a sweep"),
+        ("seed=1,2", "gives several values"),
+        ("--cfg", "is of a new run"),
+        ("model=cnn", "model=cnn chooses anew"),
+        ("~optimizer", "chooses anew"),
+        ("trainer=cpuu", "Did you mean 'cpu'"),
+        ("test=maybe", "test=maybe is not true or false"),
+        ("trainer.logger=false", "trainer.logger is set by this program"),
+        ("~callbacks.best", r"leave ~callbacks\.best out"),
+    ),
+)
+def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, word, sentence):
+    with pytest.raises((UserError, HydraException)) as error:
+        stored_config(folder, [word])
+    assert re.search(sentence, explain(error.value))
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("isolat=true", "Did you mean 'isolate'"),
+        ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
+        ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
+        ("hydra.sweep.dir=x", "goes on as it began"),
+        ("optimizer.lr=0.1", "goes on as it began"),
+        ("--multirun", "is not of the form key=value"),
+        ("data", "is not of the form key=value. Did you mean 'data_dir'"),
+    ),
+)
+def test_a_sweep_that_goes_on_refuses_what_it_cannot_take(tmp_path, word, sentence):
+    with pytest.raises(UserError, match=sentence):
+        refuse(word, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "sentence"),
+    (
+        ("proj.train", "resume=a resume=b", "resume is given twice"),
+        ("proj.train", "resume=", "resume= names no folder"),
+        ("proj.sweep", "resume=a resume=b", "resume is given twice"),
+        ("proj.sweep", "isolate=true", "python -m proj.sweep resume=<folder>"),
+        ("proj.report", "output=a output=b outputs", "output is given twice"),
+        ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
+        ("proj.report", "--output outputs", "there is no option '--output'"),
+        ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
+        ("proj.export", "ckpt=a formt=onnx", "there is no option 'formt'. Did you mean 'format'"),
+    ),
+)
+def test_a_word_that_would_be_dropped_is_refused(mistake, module, words, sentence):
+    assert sentence in mistake(module, *words.split())

@@ -1,0 +1,103 @@
+"""The schema for editors accepts every file of conf/ and what they compose, and no mistake in them."""
+
+import copy
+import itertools
+import json
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from proj.config.compose import CONF
+from proj.config.ranges import fits
+from proj.config.schema import schema
+from proj.config.settings import SETTINGS
+
+jsonschema = pytest.importorskip("jsonschema")  # comes with nbmake
+
+
+@pytest.fixture(scope="module")
+def validator():
+    made = json.loads(json.dumps(schema()))
+    jsonschema.Draft7Validator.check_schema(made)
+    return jsonschema.Draft7Validator(made)
+
+
+@pytest.fixture(scope="module")
+def composed():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", ["dataset=digits"], return_hydra_config=False))
+
+
+def options(group: str) -> list[str]:
+    return [f"{group}={file.stem}" for file in sorted((CONF / group).glob("*.yaml"))]
+
+
+def test_every_file_of_conf_is_valid(validator):
+    for file in CONF.rglob("*.yaml"):
+        if file.relative_to(CONF).parts[0] != "hydra":  # whose settings are Hydra's
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            assert validator.is_valid(content), (file, jsonschema.exceptions.best_match(validator.iter_errors(content)))
+
+
+def test_what_the_options_compose_is_valid(validator):
+    groups = ("model", "optimizer", "scheduler", "trainer", "callbacks")
+    commands = [*([word] for word in options("dataset") + options("preset"))]
+    commands += [list(filter(None, words)) for words in itertools.zip_longest(*map(options, groups))]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for words in commands:
+            cfg = OmegaConf.to_container(compose("train", words))
+            assert validator.is_valid(cfg), (words, jsonschema.exceptions.best_match(validator.iter_errors(cfg)))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    (
+        ("dataset.batch_size", 0),
+        ("dataset.batch_size", "many"),
+        ("dataset.batchsize", 8),
+        ("model.dropout", 1.5),
+        ("model.hiden", [3]),
+        ("model.loss.label_smoothing", 2),
+        ("optimizer.lr", -1),
+        ("optimizer.lrr", 1),
+        ("scheduler.total_steps", "half"),
+        ("trainer.max_epoch", 3),
+        ("trainer.max_epochs", 0),
+        ("trainer.logger", False),
+        ("trainer.gradient_clip_algorithm", "max"),
+        ("callbacks.best.save_top_k", 0),
+        ("callbacks.dashboard.histogram", True),
+        ("mode", "maximum"),
+        ("test", "maybe"),
+        ("sed", 1),
+    ),
+)
+def test_a_typo_a_wrong_type_and_a_value_out_of_range_are_invalid(validator, composed, place, value):
+    changed = copy.deepcopy(composed)
+    node = changed
+    *above, name = place.split(".")
+    for key in above:
+        node = node[key]
+    node[name] = value
+    assert validator.is_valid(composed) and not validator.is_valid(changed)
+    if above:  # in the file of a preset, and in that of an option
+        assert not validator.is_valid({above[0]: changed[above[0]]})
+        assert not validator.is_valid(changed[above[0]])
+
+
+def test_a_class_of_ones_own_has_arguments_of_its_own(validator):
+    assert validator.is_valid({"_target_": "wine.WineDataModule", "batch_size": 16, "year": 1999})
+    assert not validator.is_valid({"_target_": "wine.WineDataModule", "batch_size": 0, "year": 1999})
+
+
+@pytest.mark.parametrize(
+    "value", (None, True, 0, 1, -1, 0.5, 2.5, "auto", "steps/3", "x", "00:01:00:00", [], [0, 1], [0.5], {})
+)
+def test_the_checks_and_the_schema_agree_on_every_range(value):
+    for key, setting in SETTINGS.items():
+        if setting.range:
+            assert fits(value, setting.range.schema) == jsonschema.Draft7Validator(setting.range.schema).is_valid(
+                value
+            ), key
