@@ -28,7 +28,6 @@ from lightning.pytorch.callbacks import (
     StochasticWeightAveraging,
 )
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 SCALARS = (types.NoneType, bool, int, float, str)
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
@@ -223,27 +222,3 @@ class Attributes(Callback):
             f"The state of the callback {type(callback).__name__} cannot be resumed exactly{why}. A run that is "
             f"stopped and goes on may end with other bits; {cure}."
         )
-
-
-def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
-    """Of the torchmetrics that have counted since they were reset, on the CPU."""
-    return {
-        name: {
-            "count": metric._update_count,
-            "state": {
-                key: [part.cpu() for part in value] if isinstance(value, list) else value.cpu()  # AUROC keeps a list
-                for key, value in metric.metric_state.items()
-            },
-        }
-        for name, metric in model.named_modules()
-        if isinstance(metric, Metric) and metric._update_count
-    }
-
-
-def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
-    modules = dict(model.named_modules())
-    for name, known in states.items():
-        for key, value in known["state"].items():
-            here = [part.to(model.device) for part in value] if isinstance(value, list) else value.to(model.device)
-            setattr(modules[name], key, here)
-        modules[name]._update_count, modules[name]._computed = known["count"], None

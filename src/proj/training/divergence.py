@@ -48,7 +48,8 @@ class Divergence:
             return
         losses = torch.stack(self.losses)
         if trainer.world_size > 1 or not math.isfinite(losses.sum()):
-            first = torch.cat([losses.isfinite().logical_not(), losses.new_ones(1)]).argmax()  # their number if none
+            wrong = losses.isfinite().logical_not().nonzero().flatten()
+            first = wrong[0] if len(wrong) else torch.tensor(len(losses), device=losses.device)
             first = int(trainer.strategy.reduce(first, reduce_op="min"))  # all processes leave together
             if first < len(losses):
                 step = trainer.global_step - (len(losses) - 1 - first) // trainer.accumulate_grad_batches
@@ -114,7 +115,17 @@ class SkipNaN(Callback):
                 "trainer.gradient_clip_val=1, and see that the data has no such numbers."
             )
 
+    def refuse_most(self, steps: int) -> int:
+        """How many of the `steps` were left out. Raises UserError if most were: that is no trained network."""
+        if self.skipped > steps / 2:
+            raise UserError(
+                f"{self.skipped} of {steps} steps were left out because of NaN or infinite gradients, so the network "
+                "is hardly trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
+            )
+        return self.skipped
+
     def summary(self, steps: int) -> str:
+        """The sentence for the end of the run."""
         share = self.skipped / max(steps, 1)
         return f"Steps left out because of NaN or infinite gradients: {self.skipped} of {steps} ({share:.0%})."
 

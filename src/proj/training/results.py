@@ -1,5 +1,6 @@
 """What a run ends in: metrics.json and a short table; or status.json, where it failed."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,21 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "examples_per_second": (epochs * epoch + rest * batch) / seconds,
         "folder": str(folder),
         "checkpoint": str(folder / Path(best.best_model_path).name),
+    }
+
+
+def test_figures(trainer, best: dict) -> dict:
+    """The figures of the test of `best`, the best checkpoint's contents, whose weights the model then has."""
+    model, data = trainer.lightning_module, trainer.datamodule
+    model.load_state_dict(best["state_dict"])
+    (metrics,) = trainer.test(model, data, verbose=False)
+    shares = [None if math.isnan(share) else share for share in model.acc_per_class.tolist()]  # NaN: no examples
+    tested = int(model.count)
+    return {
+        **metrics,
+        "test/acc_per_class": dict(zip(data.class_names, shares, strict=True)),
+        "test_examples": tested,
+        "test_examples_left_out": len(data.splits["test"].targets) - tested,
     }
 
 

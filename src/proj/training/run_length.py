@@ -1,6 +1,7 @@
 """How long a run is: the batches that its limits leave, and whether it has come to its end."""
 
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
 from proj.errors import UserError
@@ -17,6 +18,15 @@ def is_done(state: dict, trainer: DictConfig) -> bool:
         or 0 < trainer.max_steps <= state["global_step"]
         or (trainer.max_time is not None and trainer.max_time == before.get("max_time"))
     )
+
+
+def stopped_early(trainer: Trainer) -> bool:
+    """Whether a callback has ended the training for good, and not a limit that can be raised, such as max_steps."""
+    if not trainer.should_stop:
+        return False
+    timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
+    limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
+    return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
 
 
 def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
