@@ -1,6 +1,5 @@
 """What every classifier shares: the step, the metrics, the optimizer."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -8,70 +7,20 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
-from torchmetrics import Metric
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.data.batches import Batches
-from proj.errors import UserError, choose, settings_of
-
-
-class Tally(Metric):
-    """Loss and confusion matrix over examples, from one cheap update a batch.
-
-    50 µs a batch of 64 where torchmetrics' MeanMetric and two accuracies take 386, in steps of 500.
-    """
-
-    full_state_update = False
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.add_state("loss", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("confusion", torch.zeros(num_classes**2), dist_reduce_fx="sum")  # rows: the right classes
-        self.register_buffer("one", torch.ones(()), persistent=False)
-
-    def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
-        """loss: mean over the batch; logits: (B, num_classes); y: (B,)."""
-        if not len(y):  # of several processes some have no share of the last batch, and their mean is NaN
-            return
-        self.loss.add_(loss, alpha=len(y))
-        cells = torch.add(logits.argmax(1), y, alpha=self.num_classes)
-        self.confusion.index_add_(0, cells, self.one.expand(len(y)))
-
-    def compute(self) -> dict[str, Tensor]:
-        confusion = self.confusion.view(self.num_classes, self.num_classes)
-        count, correct = confusion.sum(1), confusion.diagonal()
-        total = count.sum()
-        return {
-            "loss": self.loss / total,
-            "acc": correct.sum() / total,
-            "acc_per_class": correct / count,  # (num_classes,), NaN for a class that never came
-            "count": total,
-            "confusion": confusion,
-        }
-
-
-class EpochMeans(Metric):
-    """Loss and accuracy over the windows of an epoch so far; a window's figures are those of all processes already."""
-
-    def __init__(self) -> None:
-        super().__init__(sync_on_compute=False)
-        self.add_state("sums", torch.zeros(3))  # of the losses, of the right answers, of the examples
-
-    def update(self, loss: Tensor, correct: Tensor, count: Tensor) -> None:
-        self.sums += torch.stack([loss * count, correct, count])
-
-    def compute(self) -> dict[str, Tensor]:
-        loss, correct, count = self.sums
-        return {"train/loss": loss / count, "train/acc": correct / count}
+from proj.errors import choose, settings_of
+from proj.models.schedules import Trial, make_schedule
+from proj.models.tallies import EpochMeans, Tally
 
 
 class Classifier(LightningModule):
     """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
 
     loss: (logits, targets) -> scalar, the mean over the batch.
-    optimizer: parameters -> torch optimizer. scheduler: optimizer -> torch scheduler, stepped after every batch; an
-    argument that it is given as "steps" or "steps/3" becomes that number of the run's optimizer steps.
+    optimizer: parameters -> torch optimizer.
+    scheduler: a class of torch's schedulers with its settings, see `make_schedule`; stepped after every batch.
     """
 
     network: nn.Module
@@ -90,6 +39,7 @@ class Classifier(LightningModule):
         self.num_classes = num_classes
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
+        # With an underscore, since "train" is a method of every module.
         self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test", "tta")})
         self.epoch_means = EpochMeans()
 
@@ -125,12 +75,13 @@ class Classifier(LightningModule):
         return self(batch[0] if isinstance(batch, tuple | list) else batch).softmax(1)
 
     def _results(self, split: str) -> dict[str, Tensor]:
+        """Loss and accuracy since the last call; what belongs into no curve becomes attributes of the model."""
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        for name in ("acc_per_class", "count", "confusion"):
-            setattr(self, name, results.pop(name))
-        return {f"{split}/{name}": value for name, value in results.items()}
+        self.acc_per_class = results["acc_per_class"]
+        self.count, self.confusion = results["count"], results["confusion"]
+        return {f"{split}/loss": results["loss"], f"{split}/acc": results["acc"]}
 
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()
@@ -139,10 +90,10 @@ class Classifier(LightningModule):
 
     def on_before_optimizer_step(self, optimizer) -> None:
         """The gradients' norm in the last step of a window, before they are clipped."""
-        trainer = self.trainer
-        batches = trainer.fit_loop.epoch_loop.batch_idx + 1
-        ends = -batches % trainer.log_every_n_steps < trainer.accumulate_grad_batches
-        if ends or batches == trainer.num_training_batches:
+        trainer, window = self.trainer, self.trainer.log_every_n_steps
+        batch_idx = trainer.fit_loop.epoch_loop.batch_idx
+        left = window - 1 - batch_idx % window  # batches of the window after this one: too few for another step?
+        if left < trainer.accumulate_grad_batches or batch_idx + 1 == trainer.num_training_batches:
             gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
             if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
                 norm = torch.stack(torch._foreach_norm(gradients)).norm()
@@ -198,57 +149,20 @@ class Classifier(LightningModule):
         self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
-        # Tried on a few numbers first: some settings are refused at the first step, not before.
-        few = [nn.Parameter(torch.ones(shape, device=self.device)) for shape in ((2, 2), (2,), (2, 2))]
         with settings_of("optimizer", self.optimizer):
-            trial = self.optimizer(few)
-            trial.step(lambda: _squares(few))
+            trial = Trial(self.optimizer, self.device)
             optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.scheduler is None:
             return optimizer
         with settings_of("scheduler", self.scheduler):
-            scheduler = self._schedule(trial)
-            trial.step(lambda: _squares(few))  # before the scheduler's, as torch wants it
-            scheduler.step(0.0) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
-            scheduler = self._schedule(optimizer)
-        settings = {"scheduler": scheduler, "interval": "step"}
-        if isinstance(scheduler, ReduceLROnPlateau):  # at the end of every epoch that has a validation
+            steps = self.trainer.estimated_stepping_batches
+            trial.follow(make_schedule(self.scheduler, trial.optimizer, steps, self.mode))
+            schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
+        settings = {"scheduler": schedule, "interval": "step"}
+        if isinstance(schedule, ReduceLROnPlateau):  # at the end of every epoch that has a validation
             every = self.trainer.check_val_every_n_epoch or 1
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
-
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
-        settings, steps = dict(self.scheduler.keywords), self.trainer.estimated_stepping_batches
-        for name, value in settings.items():
-            if isinstance(value, str) and value[:5] == "steps":
-                if math.isinf(steps):
-                    raise UserError(
-                        f"scheduler.{name}={value} takes a run whose steps are known: give trainer.max_epochs=… or "
-                        "trainer.max_steps=…, or use scheduler=none."
-                    )
-                settings[name] = max(1, int(steps) // int(value[6:] or 1))
-        if "max_lr" in settings:  # OneCycleLR would give all groups the same
-            first = optimizer.param_groups[0]["lr"]
-            settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
-        if settings.get("pct_start", 0) * (settings.get("total_steps") or 0) == 1:
-            settings["total_steps"] += 1  # OneCycleLR divides by zero where the rise has a single step
-        if self.scheduler.func is ReduceLROnPlateau:
-            settings.setdefault("mode", self.mode)
-        scheduler = self.scheduler.func(optimizer, **settings)
-        if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:  # it raises at the step after its last
-            raise UserError(
-                f"the scheduler ends after {scheduler.total_steps} steps, and the run has "
-                f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
-                f"trainer.max_steps={scheduler.total_steps}."
-            )
-        return scheduler
-
-
-def _squares(parameters: list[nn.Parameter]) -> Tensor:
-    """A loss with a gradient for each parameter."""
-    loss = torch.stack([parameter.square().sum() for parameter in parameters]).sum()
-    loss.backward()
-    return loss
 
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
