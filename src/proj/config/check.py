@@ -10,6 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config import trainer as trainer_settings
+from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.settings import KINDS, MONITORS, RANGES, SIZE, STEPS
 from proj.errors import UserError, choose, nearest
@@ -24,23 +25,38 @@ def check(cfg: DictConfig) -> None:
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
         meant = composed(GlobalHydra.instance().config_loader(), f"preset={chosen.preset}")
-        if (meant.dataset.kind, meant.model._target_) != (cfg.dataset.kind, cfg.model._target_):
+        if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
                 f"preset={chosen.preset} is made for dataset={its.dataset} model={its.model}: leave it out for "
                 f"dataset={chosen.dataset} model={chosen.model}."
             )
-    if cfg.dataset.kind not in cfg.model.accepts:
+    if not takes(cfg.model, kind_of(cfg)):
         loader = GlobalHydra.instance().config_loader()
         words = [f"model={name}" for name in loader.get_group_options("model")]
-        fitting = " or ".join(word for word in words if cfg.dataset.kind in composed(loader, word).model.accepts)
+        fitting = " or ".join(word for word in words if takes(composed(loader, word).model, kind_of(cfg)))
         raise UserError(
-            f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
-            f"{cfg.dataset.kind} data: use {fitting}."
+            f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
+            f"{kind_of(cfg)} data: use {fitting}."
         )
     check_ranges(cfg)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
+
+
+def kind_of(cfg: DictConfig) -> str | None:
+    """What the dataset's class says that its examples are, image or table; None where it does not say it."""
+    return declared(cfg.dataset._target_, "kind")
+
+
+def accepted(model: DictConfig) -> tuple[str, ...]:
+    """The kinds of data that a model's class says it takes."""
+    return declared(model._target_, "accepts") or ()
+
+
+def takes(model: DictConfig, kind: str | None) -> bool:
+    """Whether a model can be trained on data of a kind; where one of them does not say it, that is found out later."""
+    return kind is None or not accepted(model) or kind in accepted(model)
 
 
 def check_ranges(cfg: DictConfig) -> None:

@@ -50,7 +50,9 @@ def new_folder(parent: str, name: str | None = None) -> str:
     return agree(make)
 
 
-NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
+NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+# Older versions kept in the configuration what the classes of datamodules and models say themselves.
+NO_ARGUMENTS += ("kind", "accepts")
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
 
 

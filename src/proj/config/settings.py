@@ -11,6 +11,7 @@ from proj.system.platform import RESERVED
 # Settings that change no result: where files lie, how often a run is saved, how it is shown and started.
 NO_MATTER = ("output_dir", "data_dir", "dataset.data_dir", "dataset.cache_dir", "dataset.memory_limit_mb", "save_every")
 NO_MATTER += ("dataset.download",)
+NO_MATTER += ("dataset.kind", "model.accepts")  # of older versions; now the classes say it themselves
 NO_MATTER += ("fast_loop", "callbacks.progress", "callbacks.dashboard", "sweep_name", "isolate", "trial")
 
 FREE = (*NO_MATTER, "callbacks.", "trainer.", "on_nan", "test", "tta")

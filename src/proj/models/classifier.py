@@ -21,8 +21,10 @@ class Classifier(LightningModule):
     loss: (logits, targets) -> scalar, the mean over the batch.
     optimizer: parameters -> torch optimizer.
     scheduler: a class of torch's schedulers with its settings, see `make_schedule`; stepped after every batch.
+    accepts: the kinds of data that the network takes; plain values, since they are read from the source.
     """
 
+    accepts: tuple[str, ...] = ("image", "table")
     network: nn.Module
     tta = False  # test with test-time augmentation too
     _window_start = _validation_start = 0.0
