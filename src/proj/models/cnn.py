@@ -86,9 +86,7 @@ class CNN(Classifier):
         features = features_of(nn.Sequential(*layers), input_shape, len(widths))
         self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
         if dirac:
-            for layer in layers[2 if stem else 0 :]:
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.dirac_(layer.weight[: layer.in_channels])  # the other outputs keep their random filters
+            pass_inputs_on(layers[2:] if stem else layers)
             nn.init.normal_(self.network[-1].weight, std=1 / features)
         if whiten:
             self.network[0].weight.requires_grad_(False)
@@ -123,6 +121,13 @@ def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int)
         ) from None
     body.train()
     return features
+
+
+def pass_inputs_on(layers: list[nn.Module]) -> None:
+    """Have each convolution give its inputs first; its other outputs keep their random filters."""
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight[: layer.in_channels])
 
 
 def whitening_filters(images: Tensor, width: int) -> Tensor:

@@ -21,7 +21,7 @@ from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
 from proj.models.classifier import augmented_logits
-from proj.pictures.plots import confusion_picture, image_grid, log_pictures, reliability_picture
+from proj.pictures import plots
 from proj.system.files import write_atomically
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
@@ -160,12 +160,12 @@ def draw(
     title = f"{metrics['acc']:.2%} of {len(answers.targets):,} right"
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
-        "confusion": confusion_picture(np.array(metrics["confusion"]), names, known, title),
-        "reliability": reliability_picture(confidence, right, metrics["calibration_error"]),
+        "confusion": plots.confusion_picture(np.array(metrics["confusion"]), names, known, title),
+        "reliability": plots.reliability_picture(confidence, right, metrics["calibration_error"]),
     }
     if images is not None:
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
-        pictures["mistakes"] = image_grid(images.squeeze(-1).numpy(), lines)
+        pictures["mistakes"] = plots.image_grid(images.squeeze(-1).numpy(), lines)
     return pictures
 
 
@@ -176,7 +176,7 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
     with writing(file):
         for kind, picture in pictures.items():
             write_atomically(files[kind], picture)
-        log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
+        plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
         write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
     print(file, *files.values(), sep="\n")
 

@@ -21,7 +21,7 @@ from proj.data.facts import Facts
 from proj.data.image_file import open_image
 from proj.data.table import encode_file
 from proj.errors import UserError
-from proj.pictures.plots import RIGHT, image_grid
+from proj.pictures import plots
 from proj.system.files import write_atomically
 from proj.system.platform import readable
 
@@ -162,7 +162,7 @@ def predict(
             write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
     if shown:
         with writing(Path(picture)):
-            write_atomically(Path(picture), image_grid(*zip(*shown, strict=True), colour=RIGHT))
+            write_atomically(Path(picture), plots.image_grid(*zip(*shown, strict=True), colour=plots.RIGHT))
         print(picture)
     if skipped:
         raise UserError(f"{len(skipped)} of {len(files)} files are no images: {', '.join(skipped[:5])}.")
