@@ -20,7 +20,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     defaults = flat({"trainer": trainer_defaults()}, ".")  # of settings that conf/ did not list when the run began
     before, now = defaults | flat(old, "."), defaults | flat(new, ".")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
-    length = ("trainer.max_epochs", "trainer.max_steps") if scheduled else ()  # which the schedule was laid out for
+    length = ("trainer.max_epochs", "trainer.max_steps") if scheduled else ()  # the schedule was laid out for them
     fixed = FIXED + length
     changes = [
         f"{key}: {before.get(key)} in the run, {now.get(key)} now"

@@ -14,17 +14,17 @@ from proj.system.run_folder import RunFolder
 
 
 class Divergence:
-    """Looks for NaN and infinity, once a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
+    """Looks for NaN and infinity, once in a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
 
-    The losses wait on their device until then: no step waits for the device.
+    Until then the losses stay on their device, so that no step waits for it.
     stop: whether a loss that is not finite ends the run; the weights and batch norm's statistics must be finite anyway.
     """
 
     def __init__(self, folder: Path, stop: bool) -> None:
         self.folder, self.stop = folder, stop
-        self.losses: list[torch.Tensor] = []  # of the window
-        self.rates: list[float] = []  # the learning rate of each
-        self.rate = 0.0  # of the step now
+        self.losses: list[torch.Tensor] = []  # of the steps since the last look
+        self.rates: list[float] = []  # the learning rate of each of them
+        self.rate = 0.0  # of the step that is under way
 
     def step_begins(self, trainer: Trainer) -> None:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -76,9 +76,9 @@ def statistics(model: LightningModule) -> list[torch.Tensor]:
 
 
 class SkipNaN(Callback):
-    """Leaves a step out whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts.
+    """Leaves out each step whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts them.
 
-    What the batch has left in the buffers (batch norm's statistics) is put back. Each step waits for the device.
+    What its batch has left in the buffers, such as batch norm's statistics, is put back. A step waits for the device.
     """
 
     def __init__(self) -> None:

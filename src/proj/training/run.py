@@ -19,7 +19,7 @@ from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.precision import set_precision
-from proj.training.results import figures, print_table, tells_why, test_figures
+from proj.training.results import figures, figures_of_the_test, print_table, tells_why
 from proj.training.resume import Resume
 from proj.training.start import find_start
 
@@ -92,7 +92,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     for callback in skip_nan:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     if cfg.test:
-        metrics |= test_figures(trainer, best)
+        metrics |= figures_of_the_test(trainer, best)
     if trainer.is_global_zero:
         run.write_metrics(metrics)
         for callback in skip_nan:
