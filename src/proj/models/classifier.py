@@ -88,42 +88,45 @@ class Classifier(LightningModule):
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()
 
-    on_train_start = on_train_epoch_start  # an epoch that is resumed half-way does not start
+    on_train_start = on_train_epoch_start  # Lightning calls no `on_train_epoch_start` for an epoch that goes on
 
     def on_before_optimizer_step(self, optimizer) -> None:
-        """The gradients' norm in the last step of a window, before they are clipped."""
+        """Note the gradients' norm in the last step of a window, before they are clipped."""
         trainer, window = self.trainer, self.trainer.log_every_n_steps
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        left = window - 1 - batch_idx % window  # batches of the window after this one: too few for another step?
-        if left < trainer.accumulate_grad_batches or batch_idx + 1 == trainer.num_training_batches:
-            gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
-                norm = torch.stack(torch._foreach_norm(gradients)).norm()
-                scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
-                if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
-                    norm = norm / scaler.get_scale()
-                trainer.callback_metrics["train/grad_norm"] = norm
+        left = window - 1 - batch_idx % window  # batches of the window after this one
+        if left >= trainer.accumulate_grad_batches and batch_idx + 1 < trainer.num_training_batches:
+            return  # another step follows in this window
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
+            norm = torch.stack(torch._foreach_norm(gradients)).norm()
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
+            if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
+                norm = norm / scaler.get_scale()
+            trainer.callback_metrics["train/grad_norm"] = norm
 
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
+        """At the end of a window, and of an epoch, give the window's figures to the curves."""
         last = batch_idx + 1 == self.trainer.num_training_batches
-        if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
-            values = self._results("train")
-            if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
-                values["train/grad_norm"] = norm
-            start, self._window_start = self._window_start, time.perf_counter()
-            values["train/examples_per_second"] = self.count / (self._window_start - start)
-            self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
-            # The curves have the window's figures. What monitors a metric gets the epoch's, up to here.
-            self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
-            self.trainer.callback_metrics.update(self.epoch_means.compute())
-            if last:
-                self.epoch_means.reset()
+        if not last and (batch_idx + 1) % self.trainer.log_every_n_steps:
+            return
+        values = self._results("train")
+        if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
+            values["train/grad_norm"] = norm
+        start, self._window_start = self._window_start, time.perf_counter()
+        values["train/examples_per_second"] = self.count / (self._window_start - start)
+        self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
+        # The callbacks that monitor a metric get that of the epoch up to here.
+        self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
+        self.trainer.callback_metrics.update(self.epoch_means.compute())
+        if last:
+            self.epoch_means.reset()
 
     def on_validation_start(self) -> None:
         self._validation_start = time.perf_counter()
 
     def on_validation_end(self) -> None:
-        self._window_start += time.perf_counter() - self._validation_start  # no time of the training
+        self._window_start += time.perf_counter() - self._validation_start  # the window's time is of training alone
 
     def on_validation_epoch_end(self) -> None:
         values = self._results("val")
@@ -139,8 +142,10 @@ class Classifier(LightningModule):
             self.log_dict(values, sync_dist=True)
 
     def _publish(self, values: dict[str, Tensor | float]) -> None:
-        """To the curves and to the callbacks that monitor a metric. `self.log` takes 1 ms a value, the steps of a small
-        network take less."""
+        """Give values to the curves and to the callbacks that monitor a metric.
+
+        `self.log` would take 1 ms a value, more than a step of a small network.
+        """
         self.trainer.callback_metrics.update({name: torch.as_tensor(value) for name, value in values.items()})
         for logger in self.loggers:
             logger.log_metrics(values, step=self.global_step)
@@ -168,8 +173,11 @@ class Classifier(LightningModule):
 
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
-    """(B, num_classes) logits of the images, half, and of their moves by one pixel up-left and down-right, a quarter
-    each; each averaged with its mirror image where `mirror` (Jordan, arXiv 2404.00498)."""
+    """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up
+    and left or down and right, with a quarter each (Jordan, arXiv 2404.00498).
+
+    mirror: whether each of them is also averaged with its mirror image.
+    """
 
     def logits(x: Tensor) -> Tensor:
         return (network(x) + network(x.flip(3))) / 2 if mirror else network(x)

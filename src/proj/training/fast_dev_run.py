@@ -31,7 +31,8 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     if cfg.test:
         metrics |= trainer.test(model, data, verbose=False)[0]
     if trainer.is_global_zero:
-        batches = int(cfg.trainer.fast_dev_run)
+        number = int(cfg.trainer.fast_dev_run)
+        batches = f"{number} batches" if number > 1 else f"{number} batch"
         parts = "training, validation and test" if cfg.test else "training and validation"
-        print(f"fast_dev_run: {batches} batch{'es' * (batches > 1)} each of {parts} went through; nothing was saved.")
+        print(f"fast_dev_run: {batches} each of {parts} went through; nothing was saved.")
     return metrics

@@ -16,7 +16,8 @@ from proj.training.run_length import is_done
 class Start:
     """A run that begins afresh.
 
-    path: the checkpoint that Lightning reads. state: what `Resume` wrote into it. lengths: see `RunFolder.rewind_curves`.
+    path: the checkpoint that Lightning reads. state: what `Resume` wrote into it.
+    lengths: see `RunFolder.rewind_curves`.
     """
 
     path: Path | None = None
