@@ -15,7 +15,7 @@ from rich.table import Table
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
-from proj.checkpoint.file import load_model
+from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
@@ -77,7 +77,7 @@ def evaluate(
 
     Raises UserError for what the user can mend.
     """
-    model, known = load_model(path, trust)
+    model, known = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(known)
     if tta and facts.kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")

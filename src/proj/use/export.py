@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from proj.checkpoint.file import load_model
+from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.facts import Facts
 from proj.errors import UserError
@@ -62,7 +62,7 @@ def export(
     """
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
-    model, known = load_model(path, trust)
+    model, known = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(known)
     if normalize and not facts.normalizer():
         raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")

@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 
-from proj.checkpoint.file import load_model
+from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.csv_file import find_columns, has_header, named, read_table
 from proj.data.facts import Facts
@@ -135,7 +135,7 @@ def predict(
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    model, known = load_model(path, trust)
+    model, known = checkpoints.load_model(path, trust)
     model, facts = model.to(device), Facts.from_dict(known)
     images, classes = facts.kind == "image", facts.class_names
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
