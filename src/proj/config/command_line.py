@@ -12,9 +12,8 @@ from proj.errors import UserError, choose, nearest
 from proj.system.platform import printable_output
 from proj.system.run_folder import RunFolder
 
-Kind = (
-    type | tuple[str, ...]
-)  # of an option: str, bool, list (of words between commas), or what there is to choose from
+# Of an option: str, bool, list (of words between commas), or all that there is to choose from.
+Kind = type | tuple[str, ...]
 
 
 def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
