@@ -19,7 +19,8 @@ from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # no
 
 from proj.config.compose import configure
 from proj.data.images import ImageDataModule
-from proj.models.classifier import Classifier, Tally
+from proj.models.classifier import Classifier
+from proj.models.tallies import Tally
 from proj.training.fast_loop import FastEpochLoop
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.resume import Resume

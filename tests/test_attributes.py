@@ -15,8 +15,8 @@ from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
 from proj.config.compose import stored_config
 from proj.errors import UserError
 from proj.models import MLP
-from proj.training.resume import newest_checkpoint
 from proj.training.run import train
+from proj.training.start import newest_checkpoint
 
 LIGHTNINGS = "lightning.pytorch.callbacks"
 WORDS = ("dataset=digits", "model=mlp", "model.hidden=[8]", "model.dropout=0.2", "dataset.batch_size=200")

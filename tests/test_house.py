@@ -1,10 +1,14 @@
 """The order of the house: who may import whom, and what must be light is light."""
 
 import ast
+import importlib
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -119,3 +123,17 @@ def test_one_module_alone_spells_the_names_of_the_files_in_a_runs_folder():
         if name.search(node.value) and " " not in node.value  # else a sentence
     }
     assert {module for module, _ in spelled} == {"proj.system.run_folder"}, spelled
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    (("evaluate", "evaluation.evaluate"), ("predict", "prediction.predict"), ("export", "export.export")),
+)
+def test_a_commands_options_are_the_arguments_of_what_it_calls(command, function):
+    room, name = function.split(".")
+    called = getattr(importlib.import_module(f"proj.use.{room}"), name)
+    options = importlib.import_module(f"proj.{command}").OPTIONS
+    assert ["path", *options] == list(inspect.signature(called).parameters)
+    for key, kind in options.items():
+        annotation = inspect.signature(called).parameters[key].annotation
+        assert get_args(annotation) == kind if isinstance(kind, tuple) else annotation in (kind, Sequence[str])

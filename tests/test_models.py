@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -7,9 +9,11 @@ from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier
-from proj.models.classifier import Classifier, Tally, augmented_logits
+from proj.models.classifier import Classifier, augmented_logits
 from proj.models.cnn import whitening_filters
 from proj.models.optimizers import Muon, orthogonalize
+from proj.models.schedules import in_steps
+from proj.models.tallies import Tally
 from proj.training.run import train
 
 
@@ -275,3 +279,16 @@ def test_onecycle_rises_to_the_learning_rate_and_falls_to_zero(configure):
         optimizer.step()
         scheduler.step()
     assert max(rates) == pytest.approx(0.1) and 0 < rates.index(max(rates)) < 40 and rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    (("steps", 100), ("steps/3", 33), ("steps/400", 1), (7, 7), ("cos", "cos"), (None, None)),
+)
+def test_steps_in_a_schedules_settings_are_those_of_the_run(value, expected):
+    assert in_steps("T_max", value, 100) == expected
+
+
+def test_steps_of_a_run_without_an_end_are_refused():
+    with pytest.raises(UserError, match=r"scheduler\.T_max=steps/3 takes a run whose steps are known"):
+        in_steps("T_max", "steps/3", math.inf)

@@ -381,3 +381,13 @@ def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(ir
     (tmp_path / "x.csv").write_text("1,2,3,4\n")
     with pytest.raises(UserError, match="sets no columns"):
         predict(tmp_path / "x.ckpt", str(tmp_path / "x.csv"))
+
+
+def test_a_mistake_in_what_is_to_be_written_is_answered_without_torch(command, tmp_path):
+    (tmp_path / "best.ckpt").touch()
+    code = (
+        "import sys\nsys.argv[1:] = ['ckpt=best.ckpt', 'input=x', 'output=x.txt']\nfrom proj.predict import main\n"
+        "try: main()\nexcept SystemExit as stop: print(stop)\nassert 'torch' not in sys.modules\n"
+    )
+    process = command("-c", code)
+    assert "output=x.txt should end in .csv or .jsonl" in process.stdout and process.returncode == 0, process

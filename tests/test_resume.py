@@ -16,8 +16,8 @@ import proj.checkpoint
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure, stored_config
 from proj.errors import UserError
-from proj.training.resume import newest_checkpoint
 from proj.training.run import train
+from proj.training.start import newest_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,23 @@ diagram and the most confident mistakes, the pictures into TensorBoard's files
 too; evaluation_val.json and so on for anything but the plain test.
 """
 
-from proj.config.command_line import run
-from proj.use.evaluation import evaluate
+from proj.config.command_line import options
+
+OPTIONS = {
+    "split": ("test", "val", "train", "all"),
+    "tta": bool,
+    "dataset": str,
+    "data_dir": str,
+    "output": str,
+    "trust": list,
+}
 
 
 def main() -> None:
-    run(evaluate, __doc__)
+    with options(OPTIONS, __doc__) as chosen:
+        from proj.use.evaluation import evaluate  # torch, once the command line is understood
+
+        evaluate(**chosen)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,16 @@ the input's shape and its normalisation. Before it is written it is compared
 with the network on test inputs, or random ones where the data is not there.
 """
 
-from proj.config.command_line import run
-from proj.use.export import export
+from proj.config.command_line import options
+
+OPTIONS = {"format": ("onnx", "torch_export"), "normalize": bool, "output": str, "trust": list}
 
 
 def main() -> None:
-    run(export, __doc__)
+    with options(OPTIONS, __doc__) as chosen:
+        from proj.use.export import export  # torch, once the command line is understood
+
+        export(**chosen)
 
 
 if __name__ == "__main__":

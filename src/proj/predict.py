@@ -15,12 +15,25 @@ to the model's shape and normalised as in training. Columns of a table are found
 by their names, or by their order where it has no header.
 """
 
-from proj.config.command_line import run
-from proj.use.prediction import predict
+from proj.config.command_line import options
+from proj.errors import UserError
+
+OPTIONS = {"input": str, "output": str, "show": str, "invert": ("auto", "true", "false"), "trust": list}
 
 
 def main() -> None:
-    run(predict, __doc__)
+    with options(OPTIONS, __doc__) as chosen:
+        if not chosen.get("input"):
+            raise UserError("name what to look at: input=<image, CSV file, folder, pattern, or - for standard input>.")
+        output, show = chosen.get("output", ""), chosen.get("show", "false")
+        if output and not output.endswith((".csv", ".jsonl")):
+            raise UserError(f"output={output} should end in .csv or .jsonl.")
+        if show not in ("true", "false", "") and not show.endswith(".png"):
+            raise UserError(f"show={show} should be true, or end in .png.")
+
+        from proj.use.prediction import predict  # torch, once the command line is understood
+
+        predict(**chosen)
 
 
 if __name__ == "__main__":

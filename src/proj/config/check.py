@@ -10,6 +10,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
+from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.new_folder import make_new_folder
 from proj.config.ranges import SIZE, STEPS, SWITCH, Range
@@ -26,23 +27,38 @@ def check(cfg: DictConfig) -> None:
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
         meant = composed(GlobalHydra.instance().config_loader(), f"preset={chosen.preset}")
-        if (meant.dataset.kind, meant.model._target_) != (cfg.dataset.kind, cfg.model._target_):
+        if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
                 f"preset={chosen.preset} is made for dataset={its.dataset} model={its.model}: leave it out for "
                 f"dataset={chosen.dataset} model={chosen.model}."
             )
-    if cfg.dataset.kind not in cfg.model.accepts:
+    if not takes(cfg.model, kind_of(cfg)):
         loader = GlobalHydra.instance().config_loader()
         words = [f"model={name}" for name in loader.get_group_options("model")]
-        fitting = " or ".join(word for word in words if cfg.dataset.kind in composed(loader, word).model.accepts)
+        fitting = " or ".join(word for word in words if takes(composed(loader, word).model, kind_of(cfg)))
         raise UserError(
-            f"model={chosen.model} takes {' or '.join(cfg.model.accepts)} data, and dataset={chosen.dataset} is "
-            f"{cfg.dataset.kind} data: use {fitting}."
+            f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
+            f"{kind_of(cfg)} data: use {fitting}."
         )
     check_ranges(cfg)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
+
+
+def kind_of(cfg: DictConfig) -> str | None:
+    """What the dataset's class says that its examples are, image or table; None where it does not say it."""
+    return declared(cfg.dataset._target_, "kind")
+
+
+def accepted(model: DictConfig) -> tuple[str, ...]:
+    """The kinds of data that a model's class says it takes."""
+    return declared(model._target_, "accepts") or ()
+
+
+def takes(model: DictConfig, kind: str | None) -> bool:
+    """Whether a model can be trained on data of a kind; where one of them does not say it, that is found out later."""
+    return kind is None or not accepted(model) or kind in accepted(model)
 
 
 def check_ranges(cfg: DictConfig) -> None:
@@ -138,12 +154,12 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
 
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
-    kind, own = kind_of(default), policy(key).range
+    kind, own = range_of(default), policy(key).range
     if kind and not kind.holds(value) and not (value is None and own and own.holds(None)):
         raise UserError(f"{key}={'null' if value is None else value} is not {kind.words}.")
 
 
-def kind_of(default: object) -> Range | None:
+def range_of(default: object) -> Range | None:
     """What a setting takes, as its default value tells; None where that is text, which may stand for anything."""
     if isinstance(default, bool):
         return SWITCH

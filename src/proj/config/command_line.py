@@ -1,27 +1,27 @@
-"""The command lines of what starts from a checkpoint: `key=value` words for the arguments of a function."""
+"""The command lines of what starts from a checkpoint: `key=value` words."""
 
-import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from proj.config.explain import sentences
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import printable_output
 from proj.system.run_folder import RunFolder
 
+# Of an option: str, bool, list (of words between commas), or all that there is to choose from.
+Kind = type | tuple[str, ...]
 
-def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
-    """The words as `command`'s arguments, and ckpt= or run= as its first, `path`; a Literal says what there is to
-    choose from.
+
+def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
+    """The words of a command line as arguments of these kinds, and ckpt= or run= as one more, `path`.
 
     Raises UserError for a word that fits none, and where there is no such checkpoint.
     """
-    parameters = inspect.signature(command).parameters
-    kinds = {"ckpt": str, "run": str, **{key: one.annotation for key, one in parameters.items() if key != "path"}}
+    kinds = {"ckpt": str, "run": str, **kinds}
     chosen: dict[str, Any] = {"ckpt": "", "run": ""}
     for word in words:
         key, equals, value = word.partition("=")
@@ -30,12 +30,13 @@ def read_options(command: Callable, words: list[str]) -> dict[str, Any]:
             raise UserError(f"{what}." + nearest(key, kinds))
         if chosen.get(key):
             raise UserError(f"{key} is given twice: {key}={chosen[key]} and {word}.")
-        if kinds[key] is bool:
+        kind = kinds[key]
+        if kind is bool:
             chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
-        elif kinds[key] == Sequence[str]:
+        elif kind is list:
             chosen[key] = value.split(",")
-        elif options := get_args(kinds[key]):
-            chosen[key] = choose(key, value, dict(zip(options, options, strict=True)))
+        elif isinstance(kind, tuple):
+            chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
         else:
             chosen[key] = os.path.expanduser(value)  # shells leave ckpt=~/… as it is
     checkpoint, folder = chosen.pop("ckpt"), chosen.pop("run")
@@ -80,11 +81,15 @@ def take_folder(words: list[str]) -> Path | None:
     return Path(folder) if folder else None
 
 
-def run(command: Callable, text: str) -> None:
-    """Call `command` as the command line says; --help prints `text`, a mistake ends in one sentence and exit code 1."""
+@contextmanager
+def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
+    """The command line's options, for the command within; --help prints `text` instead.
+
+    A mistake, here or within, ends in one sentence and exit code 1.
+    """
     words = words_or_help(text)
     with sentences():
-        command(**read_options(command, words))
+        yield read_options(kinds, words)
 
 
 @contextmanager

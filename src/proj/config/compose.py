@@ -26,7 +26,9 @@ if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
 
 
-NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_", "kind", "accepts")
+NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+# Older versions kept in the configuration what the classes of datamodules and models say themselves.
+NO_ARGUMENTS += ("kind", "accepts")
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
 
 

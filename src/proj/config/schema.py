@@ -15,7 +15,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from proj.config.check import kind_of
+from proj.config.check import range_of
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF, NO_ARGUMENTS
 from proj.config.settings import below, policy
@@ -94,7 +94,7 @@ def class_schema(place: str, nodes: list[dict], described: dict[str, str], forei
 
 def setting_schema(key: str, defaults: list, description: str | None) -> dict[str, Any]:
     """What a setting takes, by its line in the table or by the type of its default values in conf/."""
-    kinds = [kind_of(default) for default in defaults]
+    kinds = [range_of(default) for default in defaults]
     if policy(key).range:
         known = policy(key).range.schema
         nullable = not key.startswith(("trainer.", "callbacks."))  # an option may leave it open

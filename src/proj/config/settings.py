@@ -55,6 +55,7 @@ SETTINGS: dict[str, Setting] = {
     "isolate": free(),
     "trial": free(),
     "dataset": Setting(report="first"),
+    "dataset.kind": free(),  # of older versions, as model.accepts; the classes say it themselves
     "dataset.data_dir": free(),
     "dataset.cache_dir": free(),
     "dataset.download": free(),
@@ -69,6 +70,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.channels": Setting(ranges.Range("1 (grey) or 3 (colour)", {"enum": [1, 3]})),
     "dataset.max_categories": Setting(ranges.whole(1)),
     "model": Setting(report="first"),
+    "model.accepts": free(),
     "model.stem": Setting(ranges.whole(0)),
     "model.depth": Setting(ranges.whole(1)),
     "model.kernel_size": Setting(ranges.whole(1)),

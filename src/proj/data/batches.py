@@ -16,16 +16,14 @@ def counter_seed(*counters: int) -> int:
 class Batches:
     """An epoch's batches of (inputs, targets); the last one may be smaller, and no example is left out.
 
-    A single example left over in training joins the batch before it: no batch norm can train on one.
-
-    ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
-
     The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
     Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples, as evenly as it goes.
 
     inputs: (N, ...) and targets: (N,) int64, on the device that trains.
     prepare: (inputs, index, generator, epoch) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a
         slice, generator None where nothing may be random.
+    shuffle: whether these are the batches of a training.
+    ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
     """
 
     def __init__(
@@ -43,7 +41,10 @@ class Batches:
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
         self.rank, self.world, self.ordered = rank, world, ordered
-        self.epoch, self.start = 0, 0  # the epoch, and the batch from which its next round goes on
+        self.epoch = 0
+        # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6
+        # does not give it back once a scheduler has asked for the number of steps (its issue 20550).
+        self.start = 0
         self.sampler, self.batch_sampler = self, None  # Lightning calls `loader.sampler.set_epoch`
 
     def set_epoch(self, epoch: int) -> None:
@@ -51,8 +52,9 @@ class Batches:
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.targets), self.batch_size * self.world)
-        joins = self.shuffle and full and rest < 2 * self.world
-        return full + (rest > 0 and not joins)
+        if self.shuffle and full and rest < 2 * self.world:
+            return full  # the rest joins the batch before it: no batch norm can train on one example a process
+        return full + 1 if rest else full
 
     def size(self, batch: int) -> int:
         """The number of examples in a batch, of all processes together."""
@@ -75,5 +77,6 @@ class Batches:
         draws = torch.Generator(device)
         for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
-            part = indices[batch * step :][: self.size(batch)][self.rank :: self.world]
+            first = batch * step
+            part = indices[first : first + self.size(batch)][self.rank :: self.world]
             yield self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]

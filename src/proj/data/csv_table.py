@@ -30,6 +30,8 @@ class CSVDataModule(InMemoryDataModule):
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
     """
 
+    kind = "table"
+
     def __init__(
         self,
         data_dir: str,

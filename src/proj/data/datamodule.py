@@ -66,9 +66,12 @@ class InMemoryDataModule(LightningDataModule):
     A subclass writes `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
     network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch. What else it can say
     of its inputs, `drawings`, `mean`, `std` and `columns`, is explained in `Facts`.
+    kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
+        value, since it is read from the source. None leaves it open.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     """
 
+    kind: str | None = None
     evaluation_batch_size = 1000
     drawings = False
     mean: list[float] | None = None

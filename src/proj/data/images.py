@@ -55,6 +55,8 @@ class ImageDataModule(InMemoryDataModule):
         arXiv 2404.00498).
     """
 
+    kind = "image"
+
     def __init__(
         self,
         batch_size: int,

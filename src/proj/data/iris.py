@@ -14,6 +14,8 @@ class IrisDataModule(InMemoryDataModule):
     standardize: subtract the training part's mean and divide by its standard deviation, per column.
     """
 
+    kind = "table"
+
     def __init__(self, batch_size: int, seed: int, split_seed: int, standardize: bool) -> None:
         super().__init__(batch_size, seed)
         self.split_seed, self.standardize = split_seed, standardize

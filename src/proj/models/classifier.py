@@ -1,6 +1,5 @@
 """What every classifier shares: the step, the metrics, the optimizer."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -8,72 +7,24 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
-from torchmetrics import Metric
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.data.batches import Batches
-from proj.errors import UserError, choose, settings_of
-
-
-class Tally(Metric):
-    """Loss and confusion matrix over examples, from one cheap update a batch.
-
-    50 µs a batch of 64 where torchmetrics' MeanMetric and two accuracies take 386, in steps of 500.
-    """
-
-    full_state_update = False
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.add_state("loss", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("confusion", torch.zeros(num_classes**2), dist_reduce_fx="sum")  # rows: the right classes
-        self.register_buffer("one", torch.ones(()), persistent=False)
-
-    def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
-        """loss: mean over the batch; logits: (B, num_classes); y: (B,)."""
-        if not len(y):  # of several processes some have no share of the last batch, and their mean is NaN
-            return
-        self.loss.add_(loss, alpha=len(y))
-        cells = torch.add(logits.argmax(1), y, alpha=self.num_classes)
-        self.confusion.index_add_(0, cells, self.one.expand(len(y)))
-
-    def compute(self) -> dict[str, Tensor]:
-        confusion = self.confusion.view(self.num_classes, self.num_classes)
-        count, correct = confusion.sum(1), confusion.diagonal()
-        total = count.sum()
-        return {
-            "loss": self.loss / total,
-            "acc": correct.sum() / total,
-            "acc_per_class": correct / count,  # (num_classes,), NaN for a class that never came
-            "count": total,
-            "confusion": confusion,
-        }
-
-
-class EpochMeans(Metric):
-    """Loss and accuracy over the windows of an epoch so far; a window's figures are those of all processes already."""
-
-    def __init__(self) -> None:
-        super().__init__(sync_on_compute=False)
-        self.add_state("sums", torch.zeros(3))  # of the losses, of the right answers, of the examples
-
-    def update(self, loss: Tensor, correct: Tensor, count: Tensor) -> None:
-        self.sums += torch.stack([loss * count, correct, count])
-
-    def compute(self) -> dict[str, Tensor]:
-        loss, correct, count = self.sums
-        return {"train/loss": loss / count, "train/acc": correct / count}
+from proj.errors import choose, settings_of
+from proj.models.schedules import Trial, make_schedule
+from proj.models.tallies import EpochMeans, Tally
 
 
 class Classifier(LightningModule):
     """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
 
     loss: (logits, targets) -> scalar, the mean over the batch.
-    optimizer: parameters -> torch optimizer. scheduler: optimizer -> torch scheduler, stepped after every batch; an
-    argument that it is given as "steps" or "steps/3" becomes that number of the run's optimizer steps.
+    optimizer: parameters -> torch optimizer.
+    scheduler: a class of torch's schedulers with its settings, see `make_schedule`; stepped after every batch.
+    accepts: the kinds of data that the network takes; plain values, since they are read from the source.
     """
 
+    accepts: tuple[str, ...] = ("image", "table")
     network: nn.Module
     tta = False  # test with test-time augmentation too
     _window_start = _validation_start = 0.0
@@ -90,6 +41,7 @@ class Classifier(LightningModule):
         self.num_classes = num_classes
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
+        # With an underscore, since "train" is a method of every module.
         self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test", "tta")})
         self.epoch_means = EpochMeans()
 
@@ -125,52 +77,56 @@ class Classifier(LightningModule):
         return self(batch[0] if isinstance(batch, tuple | list) else batch).softmax(1)
 
     def _results(self, split: str) -> dict[str, Tensor]:
+        """Loss and accuracy since the last call; what belongs into no curve becomes attributes of the model."""
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        for name in ("acc_per_class", "count", "confusion"):
-            setattr(self, name, results.pop(name))
-        return {f"{split}/{name}": value for name, value in results.items()}
+        self.acc_per_class = results["acc_per_class"]
+        self.count, self.confusion = results["count"], results["confusion"]
+        return {f"{split}/loss": results["loss"], f"{split}/acc": results["acc"]}
 
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()
 
-    on_train_start = on_train_epoch_start  # an epoch that is resumed half-way does not start
+    on_train_start = on_train_epoch_start  # Lightning calls no `on_train_epoch_start` for an epoch that goes on
 
     def on_before_optimizer_step(self, optimizer) -> None:
-        """The gradients' norm in the last step of a window, before they are clipped."""
-        trainer = self.trainer
-        batches = trainer.fit_loop.epoch_loop.batch_idx + 1
-        ends = -batches % trainer.log_every_n_steps < trainer.accumulate_grad_batches
-        if ends or batches == trainer.num_training_batches:
-            gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
-                norm = torch.stack(torch._foreach_norm(gradients)).norm()
-                scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
-                if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
-                    norm = norm / scaler.get_scale()
-                trainer.callback_metrics["train/grad_norm"] = norm
+        """Note the gradients' norm in the last step of a window, before they are clipped."""
+        trainer, window = self.trainer, self.trainer.log_every_n_steps
+        batch_idx = trainer.fit_loop.epoch_loop.batch_idx
+        left = window - 1 - batch_idx % window  # batches of the window after this one
+        if left >= trainer.accumulate_grad_batches and batch_idx + 1 < trainer.num_training_batches:
+            return  # another step follows in this window
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
+            norm = torch.stack(torch._foreach_norm(gradients)).norm()
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
+            if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
+                norm = norm / scaler.get_scale()
+            trainer.callback_metrics["train/grad_norm"] = norm
 
     def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
+        """At the end of a window, and of an epoch, give the window's figures to the curves."""
         last = batch_idx + 1 == self.trainer.num_training_batches
-        if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
-            values = self._results("train")
-            if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
-                values["train/grad_norm"] = norm
-            start, self._window_start = self._window_start, time.perf_counter()
-            values["train/examples_per_second"] = self.count / (self._window_start - start)
-            self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
-            # The curves have the window's figures. What monitors a metric gets the epoch's, up to here.
-            self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
-            self.trainer.callback_metrics.update(self.epoch_means.compute())
-            if last:
-                self.epoch_means.reset()
+        if not last and (batch_idx + 1) % self.trainer.log_every_n_steps:
+            return
+        values = self._results("train")
+        if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
+            values["train/grad_norm"] = norm
+        start, self._window_start = self._window_start, time.perf_counter()
+        values["train/examples_per_second"] = self.count / (self._window_start - start)
+        self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
+        # The callbacks that monitor a metric get that of the epoch up to here.
+        self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
+        self.trainer.callback_metrics.update(self.epoch_means.compute())
+        if last:
+            self.epoch_means.reset()
 
     def on_validation_start(self) -> None:
         self._validation_start = time.perf_counter()
 
     def on_validation_end(self) -> None:
-        self._window_start += time.perf_counter() - self._validation_start  # no time of the training
+        self._window_start += time.perf_counter() - self._validation_start  # the window's time is of training alone
 
     def on_validation_epoch_end(self) -> None:
         values = self._results("val")
@@ -186,8 +142,10 @@ class Classifier(LightningModule):
             self.log_dict(values, sync_dist=True)
 
     def _publish(self, values: dict[str, Tensor | float]) -> None:
-        """To the curves and to the callbacks that monitor a metric. `self.log` takes 1 ms a value, the steps of a small
-        network take less."""
+        """Give values to the curves and to the callbacks that monitor a metric.
+
+        `self.log` would take 1 ms a value, more than a step of a small network.
+        """
         self.trainer.callback_metrics.update({name: torch.as_tensor(value) for name, value in values.items()})
         for logger in self.loggers:
             logger.log_metrics(values, step=self.global_step)
@@ -198,62 +156,28 @@ class Classifier(LightningModule):
         self.log_dict(self._results("test"), sync_dist=True)
 
     def configure_optimizers(self):
-        # Tried on a few numbers first: some settings are refused at the first step, not before.
-        few = [nn.Parameter(torch.ones(shape, device=self.device)) for shape in ((2, 2), (2,), (2, 2))]
         with settings_of("optimizer", self.optimizer):
-            trial = self.optimizer(few)
-            trial.step(lambda: _squares(few))
+            trial = Trial(self.optimizer, self.device)
             optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.scheduler is None:
             return optimizer
         with settings_of("scheduler", self.scheduler):
-            scheduler = self._schedule(trial)
-            trial.step(lambda: _squares(few))  # before the scheduler's, as torch wants it
-            scheduler.step(0.0) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
-            scheduler = self._schedule(optimizer)
-        settings = {"scheduler": scheduler, "interval": "step"}
-        if isinstance(scheduler, ReduceLROnPlateau):  # at the end of every epoch that has a validation
+            steps = self.trainer.estimated_stepping_batches
+            trial.follow(make_schedule(self.scheduler, trial.optimizer, steps, self.mode))
+            schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
+        settings = {"scheduler": schedule, "interval": "step"}
+        if isinstance(schedule, ReduceLROnPlateau):  # at the end of every epoch that has a validation
             every = self.trainer.check_val_every_n_epoch or 1
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
-        settings, steps = dict(self.scheduler.keywords), self.trainer.estimated_stepping_batches
-        for name, value in settings.items():
-            if isinstance(value, str) and value[:5] == "steps":
-                if math.isinf(steps):
-                    raise UserError(
-                        f"scheduler.{name}={value} takes a run whose steps are known: give trainer.max_epochs=… or "
-                        "trainer.max_steps=…, or use scheduler=none."
-                    )
-                settings[name] = max(1, int(steps) // int(value[6:] or 1))
-        if "max_lr" in settings:  # OneCycleLR would give all groups the same
-            first = optimizer.param_groups[0]["lr"]
-            settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
-        if settings.get("pct_start", 0) * (settings.get("total_steps") or 0) == 1:
-            settings["total_steps"] += 1  # OneCycleLR divides by zero where the rise has a single step
-        if self.scheduler.func is ReduceLROnPlateau:
-            settings.setdefault("mode", self.mode)
-        scheduler = self.scheduler.func(optimizer, **settings)
-        if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:  # it raises at the step after its last
-            raise UserError(
-                f"the scheduler ends after {scheduler.total_steps} steps, and the run has "
-                f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
-                f"trainer.max_steps={scheduler.total_steps}."
-            )
-        return scheduler
-
-
-def _squares(parameters: list[nn.Parameter]) -> Tensor:
-    """A loss with a gradient for each parameter."""
-    loss = torch.stack([parameter.square().sum() for parameter in parameters]).sum()
-    loss.backward()
-    return loss
-
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
-    """(B, num_classes) logits of the images, half, and of their moves by one pixel up-left and down-right, a quarter
-    each; each averaged with its mirror image where `mirror` (Jordan, arXiv 2404.00498)."""
+    """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up
+    and left or down and right, with a quarter each (Jordan, arXiv 2404.00498).
+
+    mirror: whether each of them is also averaged with its mirror image.
+    """
 
     def logits(x: Tensor) -> Tensor:
         return (network(x) + network(x.flip(3))) / 2 if mirror else network(x)

@@ -1,5 +1,7 @@
 """The convolutional network."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +28,8 @@ class CNN(Classifier):
     Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
     """
 
+    accepts = ("image",)
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
@@ -51,52 +55,38 @@ class CNN(Classifier):
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
-        pools = list(pool) * len(widths) if len(pool) == 1 else pool
-        if len(pools) != len(widths):
-            raise UserError(
-                f"model.pool has {len(pools)} entries for {len(widths)} groups of model.widths: give as many."
-            )
-        early = choose("model.pool_after", pool_after, {"first": True, "last": False})
+        if whiten and not (0 < stem <= 8 * input_shape[0] and stem % 2 == 0):
+            raise UserError(f"model.whiten=true takes an even model.stem up to {8 * input_shape[0]}, not {stem}.")
+        pool_first = choose("model.pool_after", pool_after, {"first": True, "last": False})
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm2d, "none": None})
-        pooling = choose(
-            "model.head", head, {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d, "flatten": None}
-        )
-        channels, height, width = input_shape
-        layers: list[nn.Module] = []
-        if whiten and not (0 < stem <= 8 * channels and stem % 2 == 0):
-            raise UserError(f"model.whiten=true takes an even model.stem up to {8 * channels}, not {stem}.")
-        if stem:
-            layers += [nn.Conv2d(channels, stem, 2), make_activation(activation)]
-            channels = stem
-        for size, factor in zip(widths, pools, strict=True):
-            for i in range(depth):
-                layers.append(nn.Conv2d(channels, size, kernel_size, padding=padding, bias=bias or norm == "none"))
-                if early and i == 0 and factor > 1:
-                    layers.append(nn.MaxPool2d(factor))
-                if normalization:
-                    layers.append(normalization(size, momentum=norm_momentum))
-                    layers[-1].weight.requires_grad_(norm_scale)
-                layers.append(make_activation(activation))
-                channels = size
-            if not early and factor > 1:
-                layers.append(nn.MaxPool2d(factor))
+        heads = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d, "flatten": None}
+        pooling = choose("model.head", head, heads)
+        dirac = choose("model.init", init, {"default": False, "dirac": True})
+        convolution = partial(nn.Conv2d, kernel_size=kernel_size, padding=padding, bias=bias or norm == "none")
+
+        def after(width: int) -> list[nn.Module]:
+            """What follows each convolution, and its pooling if it has one."""
+            if not normalization:
+                return [make_activation(activation)]
+            layer = normalization(width, momentum=norm_momentum)
+            layer.weight.requires_grad_(norm_scale)
+            return [layer, make_activation(activation)]
+
+        layers = [nn.Conv2d(input_shape[0], stem, 2), make_activation(activation)] if stem else []
+        channels = stem or input_shape[0]
+        for width, factor in zip(widths, one_a_group(pool, len(widths)), strict=True):
+            pooled = [nn.MaxPool2d(factor)] if factor > 1 else []
+            layers += [convolution(channels, width), *(pooled if pool_first else []), *after(width)]
+            for _ in range(depth - 1):
+                layers += [convolution(width, width), *after(width)]
+            layers += [] if pool_first else pooled
+            channels = width
         layers += [pooling(1), nn.Flatten()] if pooling else [nn.Flatten()]
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-        body = nn.Sequential(*layers)
-        try:
-            with torch.no_grad():
-                features = body.eval()(torch.zeros(1, *input_shape)).shape[1]
-        except RuntimeError:
-            raise UserError(
-                f"images of {height}×{width} are too small for {len(widths)} groups that each shrink them: give fewer "
-                "model.widths, or model.pool=[1]."
-            ) from None
-        self.network = nn.Sequential(*body.train(), nn.Linear(features, num_classes))
-        if choose("model.init", init, {"default": False, "dirac": True}):
-            for layer in layers[2 if stem else 0 :]:
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.dirac_(layer.weight[: layer.in_channels])  # the other outputs keep their random filters
+        layers += [nn.Dropout(dropout)] if dropout else []
+        features = features_of(nn.Sequential(*layers), input_shape, len(widths))
+        self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
+        if dirac:
+            pass_inputs_on(layers[2:] if stem else layers)
             nn.init.normal_(self.network[-1].weight, std=1 / features)
         if whiten:
             self.network[0].weight.requires_grad_(False)
@@ -109,6 +99,35 @@ class CNN(Classifier):
             images = data.prepare(data.splits["train"].inputs, slice(5000), None)
             stem = self.network[0].weight
             stem.data.copy_(whitening_filters(images, len(stem)))
+
+
+def one_a_group(pool: list[int], groups: int) -> list[int]:
+    """The factors by which the groups shrink the image. Raises UserError where there are not as many."""
+    factors = list(pool) * groups if len(pool) == 1 else list(pool)
+    if len(factors) != groups:
+        raise UserError(f"model.pool has {len(factors)} entries for {groups} groups of model.widths: give as many.")
+    return factors
+
+
+def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int) -> int:
+    """How many numbers `body` makes of an image. Raises UserError for an image that is too small for it."""
+    try:
+        with torch.no_grad():
+            features = body.eval()(torch.zeros(1, *input_shape)).shape[1]
+    except RuntimeError:
+        raise UserError(
+            f"images of {input_shape[1]}×{input_shape[2]} are too small for {groups} groups that each shrink them: "
+            "give fewer model.widths, or model.pool=[1]."
+        ) from None
+    body.train()
+    return features
+
+
+def pass_inputs_on(layers: list[nn.Module]) -> None:
+    """Have each convolution give its inputs first; its other outputs keep their random filters."""
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight[: layer.in_channels])
 
 
 def whitening_filters(images: Tensor, width: int) -> Tensor:

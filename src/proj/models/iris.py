@@ -13,6 +13,8 @@ class IrisClassifier(Classifier):
     (B, features) -> (B, num_classes) logits. Without an activation it is a linear classifier.
     """
 
+    accepts = ("table",)
+
     def __init__(
         self, input_shape: tuple[int, ...], num_classes: int, activation: str | None = "ReLU", **training
     ) -> None:

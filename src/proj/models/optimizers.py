@@ -8,9 +8,10 @@ from torch.optim import Optimizer
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Near U Vᵀ of the (rows, columns) matrix U S Vᵀ: three Newton-Schulz steps lift all but tiny values of S near 1.
+    """About U Vᵀ, for a (rows, columns) matrix U S Vᵀ: three Newton-Schulz steps bring all values of S near 1 but tiny
+    ones.
 
-    In bfloat16 on a GPU, which is enough; in the matrix's own type elsewhere.
+    It computes in bfloat16 on a GPU, which is precise enough, and in the matrix's own type elsewhere.
     """
     wide = matrix.bfloat16() if matrix.is_cuda else matrix
     tall = len(wide) > wide.shape[1]

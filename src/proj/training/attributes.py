@@ -9,13 +9,12 @@ import functools
 import logging
 import re
 import types
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
@@ -27,83 +26,16 @@ from lightning.pytorch.callbacks import (
     SpikeDetection,
     StochasticWeightAveraging,
 )
-from torch import Tensor, nn
-from torchmetrics import Metric
+from torch import nn
 
-SCALARS = (types.NoneType, bool, int, float, str)
+from proj.training.plain_values import NotPlain, plain_attribute, put, same
+
+# What no training changes, so that a callback may have it though no checkpoint can hold it.
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
 CONSTANTS += (types.ModuleType, torch.device, torch.dtype, PurePath, Enum, re.Pattern, logging.Logger, range)
-# Lightning 2.6's whose work is not in what they keep: they exchange the schedule or parts of the model, try out
-# settings at every start, or cannot read their own state.
+# Callbacks of Lightning 2.6 whose work is not in what they keep: they exchange the schedule or parts of the model, try
+# out settings at every start, or cannot read their own state.
 INEXACT = (StochasticWeightAveraging, ModelPruning, BatchSizeFinder, LearningRateFinder, SpikeDetection)
-
-
-class NotPlain(Exception):
-    """What a checkpoint cannot hold; `value` is the part that it cannot."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-def plain(value: Any) -> Any:
-    """A copy of plain values and tensors. Raises NotPlain for anything else."""
-    kind = type(value)
-    if kind in (*SCALARS, complex, bytes):
-        return value
-    if isinstance(value, np.generic) and type(value.item()) in SCALARS:
-        return value.item()
-    if kind is Tensor and value.device.type == "cpu":  # to another device it would not come back
-        return value.detach().clone()
-    if kind in (list, tuple, set):
-        return kind(plain(item) for item in value)
-    if kind is dict:
-        return {plain(key): plain(item) for key, item in value.items()}
-    raise NotPlain(value)
-
-
-def unwrapped(value: Any) -> Any:
-    """A deque as a list, a dict of another class as a dict, an array as a tensor: `put` brings their classes back."""
-    if type(value) is deque:
-        return list(value)
-    if type(value) in (defaultdict, Counter):
-        return dict(value)
-    if type(value) is np.ndarray:
-        try:
-            return torch.from_numpy(value.copy())
-        except TypeError:  # of text, or of objects
-            raise NotPlain(value) from None
-    return value
-
-
-def same(a: Any, b: Any) -> bool:
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, Tensor):
-        return a.dtype == b.dtype and a.shape == b.shape and a.device == b.device and torch.equal(a, b)
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b or (a != a and b != b)
-
-
-def put(holder: Any, name: str, value: Any) -> None:
-    """Set an attribute to what `plain` has made of it, in the class that it has in this process."""
-    old = getattr(holder, name, None)
-    if type(old) is deque:
-        old.clear()
-        old.extend(value)
-    elif type(old) in (defaultdict, Counter):
-        old.clear()
-        old.update(value)
-    elif type(old) is np.ndarray:
-        setattr(holder, name, value.numpy())
-    elif isinstance(old, np.generic) and value is not None:
-        setattr(holder, name, type(old)(value))
-    elif isinstance(old, Tensor) and isinstance(value, Tensor):
-        setattr(holder, name, value.to(old.device))
-    else:
-        setattr(holder, name, value)
 
 
 def keeps_its_state(callback: Callback) -> bool:
@@ -136,26 +68,32 @@ def parts(trainer: Trainer) -> set[int]:
 
 
 def is_number(name: str, value: Any) -> bool:
-    """Whether an attribute is a public number, or none yet."""
+    """Whether an attribute is a public number, or None where a number may come."""
     return name[0] != "_" and type(value) in (types.NoneType, bool, int, float)
 
 
-def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
-    """Copies of the attributes that can be kept, and those that cannot.
+def numbers(holder: Any) -> dict[str, Any]:
+    """The public numbers of the trainer, the data or a module, and which of a module's parameters are trained.
 
-    Of a callback all; of the trainer, the data and the model's modules the public numbers alone, since what else they
-    hold is theirs to save.
+    What else they hold is theirs to save. `should_stop` belongs to an end that more epochs overrule.
+    """
+    kept = {name: value for name, value in vars(holder).items() if is_number(name, value) and name != "should_stop"}
+    if isinstance(holder, nn.Module):
+        kept["requires_grad"] = {name: p.requires_grad for name, p in holder._parameters.items() if p is not None}
+    return kept
+
+
+def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
+    """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants.
+
+    known: see `parts`.
     """
     if not isinstance(holder, Callback):
-        numbers = {k: v for k, v in vars(holder).items() if is_number(k, v)}
-        kept = {k: v for k, v in numbers.items() if k != "should_stop"}  # of an end that more epochs overrule
-        if isinstance(holder, nn.Module):
-            kept["requires_grad"] = {name: p.requires_grad for name, p in holder._parameters.items() if p is not None}
-        return kept, {}
+        return numbers(holder), {}
     kept, left = {}, {}
     for name, value in vars(holder).items():
         try:
-            kept[name] = plain(unwrapped(value))
+            kept[name] = plain_attribute(value)
         except NotPlain as error:
             if not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
                 left[name] = value
@@ -209,41 +147,16 @@ class Attributes(Callback):
         return changed
 
     def _tell(self, trainer: Trainer, callback: Callback, left: dict[str, object]) -> None:
+        """Say, once, that a callback does not go on exactly. left: its attributes that no checkpoint can hold."""
         exact = not left and not isinstance(callback, INEXACT)
         if exact or id(callback) in self.told or not trainer.is_global_zero:
             return
         self.told.add(id(callback))
+        why, cure = "", "let the run end without a stop where that matters"
         if left:
             what = " and ".join(f"{name} ({type(value).__name__})" for name, value in left.items())
-            why = f": a checkpoint cannot hold its {what}"
-            cure = "give it state_dict and load_state_dict"
-        else:
-            why, cure = "", "let the run end without a stop where that matters"
+            why, cure = f": a checkpoint cannot hold its {what}", "give it state_dict and load_state_dict"
         print(
             f"The state of the callback {type(callback).__name__} cannot be resumed exactly{why}. A run that is "
             f"stopped and goes on may end with other bits; {cure}."
         )
-
-
-def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
-    """Of the torchmetrics that have counted since they were reset, on the CPU."""
-    return {
-        name: {
-            "count": metric._update_count,
-            "state": {
-                key: [part.cpu() for part in value] if isinstance(value, list) else value.cpu()  # AUROC keeps a list
-                for key, value in metric.metric_state.items()
-            },
-        }
-        for name, metric in model.named_modules()
-        if isinstance(metric, Metric) and metric._update_count
-    }
-
-
-def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
-    modules = dict(model.named_modules())
-    for name, known in states.items():
-        for key, value in known["state"].items():
-            here = [part.to(model.device) for part in value] if isinstance(value, list) else value.to(model.device)
-            setattr(modules[name], key, here)
-        modules[name]._update_count, modules[name]._computed = known["count"], None

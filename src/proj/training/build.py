@@ -15,11 +15,11 @@ from proj.training import fast_loop
 from proj.training.run_length import batches_of_a_run
 
 
-def introduce(cfg: DictConfig, trainer, data, precision: str) -> None:
-    """Print what is trained, on how many examples, where and in which numbers."""
+def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
+    """Print what is trained, on how many examples, where and in which numbers. reason: why in these."""
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
-    print(f"on {trainer.strategy.root_device} in {precision}")
+    print(f"on {trainer.strategy.root_device} in {cfg.trainer.precision}: {reason}")
 
 
 def build_data_and_model(cfg: DictConfig) -> tuple:

@@ -14,17 +14,17 @@ from proj.system.run_folder import RunFolder
 
 
 class Divergence:
-    """Looks for NaN and infinity, once a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
+    """Looks for NaN and infinity, once in a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
 
-    The losses wait on their device until then: no step waits for the device.
+    Until then the losses stay on their device, so that no step waits for it.
     stop: whether a loss that is not finite ends the run; the weights and batch norm's statistics must be finite anyway.
     """
 
     def __init__(self, folder: Path, stop: bool) -> None:
         self.folder, self.stop = folder, stop
-        self.losses: list[torch.Tensor] = []  # of the window
-        self.rates: list[float] = []  # the learning rate of each
-        self.rate = 0.0  # of the step now
+        self.losses: list[torch.Tensor] = []  # of the steps since the last look
+        self.rates: list[float] = []  # the learning rate of each of them
+        self.rate = 0.0  # of the step that is under way
 
     def step_begins(self, trainer: Trainer) -> None:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -48,7 +48,8 @@ class Divergence:
             return
         losses = torch.stack(self.losses)
         if trainer.world_size > 1 or not math.isfinite(losses.sum()):
-            first = torch.cat([losses.isfinite().logical_not(), losses.new_ones(1)]).argmax()  # their number if none
+            wrong = losses.isfinite().logical_not().nonzero().flatten()
+            first = wrong[0] if len(wrong) else torch.tensor(len(losses), device=losses.device)
             first = int(trainer.strategy.reduce(first, reduce_op="min"))  # all processes leave together
             if first < len(losses):
                 step = trainer.global_step - (len(losses) - 1 - first) // trainer.accumulate_grad_batches
@@ -75,9 +76,9 @@ def statistics(model: LightningModule) -> list[torch.Tensor]:
 
 
 class SkipNaN(Callback):
-    """Leaves a step out whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts.
+    """Leaves out each step whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts them.
 
-    What the batch has left in the buffers (batch norm's statistics) is put back. Each step waits for the device.
+    What its batch has left in the buffers, such as batch norm's statistics, is put back. A step waits for the device.
     """
 
     def __init__(self) -> None:
@@ -114,7 +115,17 @@ class SkipNaN(Callback):
                 "trainer.gradient_clip_val=1, and see that the data has no such numbers."
             )
 
+    def refuse_most(self, steps: int) -> int:
+        """How many of the `steps` were left out. Raises UserError if most were: that is no trained network."""
+        if self.skipped > steps / 2:
+            raise UserError(
+                f"{self.skipped} of {steps} steps were left out because of NaN or infinite gradients, so the network "
+                "is hardly trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
+            )
+        return self.skipped
+
     def summary(self, steps: int) -> str:
+        """The sentence for the end of the run."""
         share = self.skipped / max(steps, 1)
         return f"Steps left out because of NaN or infinite gradients: {self.skipped} of {steps} ({share:.0%})."
 

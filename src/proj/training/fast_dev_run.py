@@ -20,18 +20,19 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     refuse_missing_devices(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
-    precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
+    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
     with open_dict(cfg):
         cfg.callbacks.pop("dashboard", None)  # Lightning takes the curves away, on which it draws
-    trainer = build_trainer(folder, cfg, data, precision, [], environment)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment)
     if trainer.is_global_zero:
-        introduce(cfg, trainer, data, f"{precision}: {reason}")
+        introduce(cfg, trainer, data, reason)
     trainer.fit(model, data)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.test:
         metrics |= trainer.test(model, data, verbose=False)[0]
     if trainer.is_global_zero:
-        batches = int(cfg.trainer.fast_dev_run)
+        number = int(cfg.trainer.fast_dev_run)
+        batches = f"{number} batches" if number > 1 else f"{number} batch"
         parts = "training, validation and test" if cfg.test else "training and validation"
-        print(f"fast_dev_run: {batches} batch{'es' * (batches > 1)} each of {parts} went through; nothing was saved.")
+        print(f"fast_dev_run: {batches} each of {parts} went through; nothing was saved.")
     return metrics

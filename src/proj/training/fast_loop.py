@@ -105,16 +105,19 @@ def is_plain(trainer: Trainer) -> bool:
 
 
 class FastEpochLoop(_TrainingEpochLoop):
-    """The loop over an epoch's batches; `install` puts it into a trainer."""
+    """The loop over an epoch's batches; `install` puts it into a trainer.
+
+    plain: see `is_plain`. batch_starts, optimizer_steps, batch_ends: the callbacks' hooks that somebody has written.
+    """
 
     def on_run_start(self, data_fetcher) -> None:
         super().on_run_start(data_fetcher)
         self.plain = is_plain(self.trainer)
         if self.plain:
-            (self.batches,) = data_fetcher.iterator._iterator.iterators
+            (self.batches,) = data_fetcher.iterator._iterator.iterators  # of the one loader, within Lightning's two
             self.optimizer, self.precision = self.trainer.optimizers[0], self.trainer.precision_plugin
             self.schedulers = [config for config in self.trainer.lr_scheduler_configs if not config.reduce_on_plateau]
-        self.starts, self.steps, self.ends = (
+        self.batch_starts, self.optimizer_steps, self.batch_ends = (
             [getattr(callback, hook) for callback in self.trainer.callbacks if hook in written(callback, Callback)]
             for hook in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
         )
@@ -126,8 +129,9 @@ class FastEpochLoop(_TrainingEpochLoop):
             self.fast_batch(data_fetcher)
 
     def fast_batch(self, data_fetcher) -> None:
-        trainer, model, optimizer = self.trainer, self.trainer.lightning_module, self.optimizer
-        progress, counts = self.batch_progress, self.automatic_optimization.optim_progress.optimizer
+        """What Lightning's `advance` does with a batch; its counts go on, since resume and the callbacks read them."""
+        trainer, model = self.trainer, self.trainer.lightning_module
+        progress = self.batch_progress
         if self.val_loop.restarting:
             self.val_loop.restarting = False
         batch = next(self.batches)
@@ -140,10 +144,33 @@ class FastEpochLoop(_TrainingEpochLoop):
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
         current = vars(model)  # `self.log` asks for the hook's name; assigning to a module takes longer
         current["_current_fx_name"] = "on_train_batch_start"
-        for start in self.starts:
+        for start in self.batch_starts:
             start(trainer, model, batch, batch_idx)
         progress.increment_started()
 
+        outputs = {"loss": self._step(model, current, batch, batch_idx)}
+        progress.increment_processed()
+        for config in self.schedulers:
+            if (batch_idx + 1) % config.frequency == 0:
+                self.scheduler_progress.increment_ready()
+                config.scheduler.step()
+                self.scheduler_progress.increment_completed()
+
+        current["_current_fx_name"] = "on_train_batch_end"
+        for end in self.batch_ends:
+            end(trainer, model, outputs, batch, batch_idx)
+        model.on_train_batch_end(outputs, batch, batch_idx)
+        current["_current_fx_name"] = None
+        if results:  # somebody has used `self.log` in this epoch
+            connector.on_batch_end()
+        progress.increment_completed()
+        if results:
+            connector.update_train_step_metrics()
+
+    def _step(self, model: LightningModule, current: dict, batch, batch_idx: int) -> torch.Tensor:
+        """The loss of a batch, after its forward and backward pass and the optimizer's step. current: the attributes of
+        the model."""
+        optimizer, counts = self.optimizer, self.automatic_optimization.optim_progress.optimizer
         counts.step.increment_ready()
         current["_current_fx_name"] = "training_step"
         with self.precision.train_step_context():
@@ -156,29 +183,12 @@ class FastEpochLoop(_TrainingEpochLoop):
         counts.zero_grad.increment_completed()
         loss.backward()
         current["_current_fx_name"] = "on_before_optimizer_step"
-        for step in self.steps:
-            step(trainer, model, optimizer)
+        for hook in self.optimizer_steps:
+            hook(self.trainer, model, optimizer)
         model.on_before_optimizer_step(optimizer)
         optimizer.step()
         counts.step.increment_completed()
-        progress.increment_processed()
-        for config in self.schedulers:
-            if (batch_idx + 1) % config.frequency == 0:
-                self.scheduler_progress.increment_ready()
-                config.scheduler.step()
-                self.scheduler_progress.increment_completed()
-
-        outputs = {"loss": loss.detach()}
-        current["_current_fx_name"] = "on_train_batch_end"
-        for end in self.ends:
-            end(trainer, model, outputs, batch, batch_idx)
-        model.on_train_batch_end(outputs, batch, batch_idx)
-        current["_current_fx_name"] = None
-        if results:  # somebody has used `self.log` in this epoch
-            connector.on_batch_end()
-        progress.increment_completed()
-        if results:
-            connector.update_train_step_metrics()
+        return loss.detach()
 
     def on_advance_end(self, data_fetcher) -> None:
         validates = self.batch_progress.is_last_batch or (self.batch_idx + 1) % self.trainer.val_check_batch == 0
@@ -189,4 +199,5 @@ class FastEpochLoop(_TrainingEpochLoop):
 
 
 def install(trainer: Trainer) -> None:
+    """Have a trainer use the loop. Its own one is there already, with what the Trainer's arguments have set in it."""
     trainer.fit_loop.epoch_loop.__class__ = FastEpochLoop

@@ -13,8 +13,6 @@ from proj.system.processes import rank
 
 # What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
-
-
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
@@ -31,26 +29,8 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
             print(f"\nStopped. To continue:\n    {command}")
         raise
     except Exception as error:
-        if not isinstance(error, UserError) and (disk := unwritable(error)):
-            raise UserError(f"{disk}. What the run saved before is whole: make room, then {command}") from error
-        if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in chain(error)):
-            smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
-            raise UserError(
-                f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
-                "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
-            ) from error
-        said = "\n".join(str(link) for link in chain(error))
-        if ONE_EXAMPLE.search(said):
-            larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
-            raise UserError(
-                f"batch norm cannot train on a batch of one example a process: use {larger}a model without batch norm "
-                "(model=mlp model.norm=none)."
-            ) from error
-        if kernel := NOT_DETERMINISTIC.search(said):
-            raise UserError(
-                f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
-                "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
-            ) from error
+        if sentence := what_broke(error, command, batch_size):
+            raise UserError(sentence) from error
         if lost(error):
             if rank():  # the first process speaks, or is the one that died
                 raise SystemExit(1) from None
@@ -58,3 +38,31 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
         raise
     finally:
         threading.excepthook = hook
+
+
+def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
+    """The sentence for a full disk, too little memory, or what torch cannot do; None for another error.
+
+    command: continues the run.
+    """
+    if not isinstance(error, UserError) and (disk := unwritable(error)):
+        return f"{disk}. What the run saved before is whole: make room, then {command}"
+    if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in chain(error)):
+        smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
+        return (
+            f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
+            "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
+        )
+    said = "\n".join(str(link) for link in chain(error))
+    if ONE_EXAMPLE.search(said):
+        larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
+        return (
+            f"batch norm cannot train on a batch of one example a process: use {larger}a model without batch norm "
+            "(model=mlp model.norm=none)."
+        )
+    if kernel := NOT_DETERMINISTIC.search(said):
+        return (
+            f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
+            "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
+        )
+    return None

@@ -12,7 +12,10 @@ from proj.training.changes import processor
 
 
 def has_fast_bfloat16(device: str) -> bool:
-    """A GPU that has it; a CPU whose products are half as fast again in it or more (AMX: six times; AVX2: a 50th)."""
+    """Whether bfloat16 pays: on a GPU that has it, and on a CPU that multiplies matrices 1.5 times as fast in it.
+
+    With AMX a CPU is six times as fast in bfloat16, with AVX2 alone 50 times as slow.
+    """
     if device != "cpu":
         return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
@@ -30,9 +33,11 @@ def has_fast_bfloat16(device: str) -> bool:
 
 
 def measured_once(device: str, file: Path) -> bool:
-    """`has_fast_bfloat16`, as the first found it of those who share a file: a processor's answer can go both ways.
+    """`has_fast_bfloat16`, as the first run found it of those that share `file`.
 
-    A machine with another processor has an answer of its own: bfloat16 can be a 50th as fast there.
+    They shall compute in the same numbers, and a second measurement may answer otherwise.
+
+    The file holds an answer for each kind of processor, since bfloat16 can be 50 times as slow on another one.
     """
     if device != "cpu":
         return has_fast_bfloat16(device)  # a fact, not a measurement
@@ -47,7 +52,7 @@ def measured_once(device: str, file: Path) -> bool:
 def choose_precision(network: nn.Module, device: str, file: Path | None = None) -> tuple[str, str]:
     """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's.
 
-    file: what was measured, for all that shall choose alike.
+    file: keeps what was measured, see `measured_once`; without it the machine is measured anew.
     """
     convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
     if not convolves and sum(parameter.numel() for parameter in network.parameters()) < 1_000_000:

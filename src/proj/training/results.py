@@ -1,5 +1,6 @@
 """What a run ends in: metrics.json and a short table; or status.json, where it failed."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,24 +41,40 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
             f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
-    batch = data.batch_size * trainer.world_size
-    epoch = min(len(data.splits["train"].targets), trainer.num_training_batches * batch)
+    batch_size = data.batch_size * trainer.world_size
+    epoch_size = min(len(data.splits["train"].targets), trainer.num_training_batches * batch_size)
     batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
     epochs, rest = divmod(batches, trainer.num_training_batches)  # max_steps and max_time end within an epoch
+    examples = epochs * epoch_size + rest * batch_size
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
         **validated_at(folder, checkpoint["global_step"]),
         cfg.monitor: float(best.best_model_score),
         "best_epoch": checkpoint["epoch"] + 1,
-        "epochs": epochs + (rest > 0),
+        "epochs": epochs + 1 if rest else epochs,
         "max_epochs": cfg.trainer.max_epochs,
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
         "seconds": seconds,
-        "examples_per_second": (epochs * epoch + rest * batch) / seconds,
+        "examples_per_second": examples / seconds,
         "folder": str(folder),
         "checkpoint": str(folder / Path(best.best_model_path).name),
+    }
+
+
+def figures_of_the_test(trainer, best: dict) -> dict:
+    """The figures of the test of `best`, the best checkpoint's contents, whose weights the model then has."""
+    model, data = trainer.lightning_module, trainer.datamodule
+    model.load_state_dict(best["state_dict"])
+    (metrics,) = trainer.test(model, data, verbose=False)
+    shares = [None if math.isnan(share) else share for share in model.acc_per_class.tolist()]  # NaN: no examples
+    tested = int(model.count)
+    return {
+        **metrics,
+        "test/acc_per_class": dict(zip(data.class_names, shares, strict=True)),
+        "test_examples": tested,
+        "test_examples_left_out": len(data.splits["test"].targets) - tested,
     }
 
 
@@ -76,7 +93,7 @@ def tells_why(folder: Path) -> Iterator[None]:
 
 
 def print_table(metrics: dict, monitor: str) -> None:
-    """A run's figures, at most 80 columns wide but for what is there to be copied."""
+    """A run's figures, at most 80 columns wide; only what is there to be copied may be longer."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
     table.add_column(overflow="fold")
@@ -89,9 +106,9 @@ def print_table(metrics: dict, monitor: str) -> None:
         words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
         lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
         table.add_row("per class", lines.replace("\u00a0", " "))
-    early = metrics["epochs"] < (metrics.get("max_epochs") or 0)
-    epochs = f"{metrics['epochs']}" + f" (stopped early: max_epochs={metrics.get('max_epochs')})" * early
-    table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}   {monitor} {metrics[monitor]:.4f}")
+    epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
+    early = f" (stopped early: max_epochs={most})" if epochs < most else ""
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}{early}   {monitor} {metrics[monitor]:.4f}")
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)

@@ -15,15 +15,14 @@ from proj.system.platform import is_text
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
-from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.precision import set_precision
-from proj.training.results import figures, print_table, tells_why
-from proj.training.resume import Resume, newest_checkpoint
-from proj.training.run_length import is_done
+from proj.training.results import figures, figures_of_the_test, print_table, tells_why
+from proj.training.resume import Resume
+from proj.training.start import find_start
 
 
 def train(cfg: DictConfig) -> dict:
@@ -53,64 +52,49 @@ def train(cfg: DictConfig) -> dict:
 
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
-    """`train` in the run's folder, which no other process writes."""
+    """`train` in the run's folder, which no other process writes. Sets `cfg.trainer.precision` to what is chosen."""
     run = RunFolder(folder)
     quiet_lightning()
     keep_freed_memory()
     environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
-    config = OmegaConf.to_container(cfg, resolve=True)
-    path, state = newest_checkpoint(folder) or (None, None)
-    if not state:
-        refuse_to_start_over(folder)
-    else:
-        if cfg.trainer.precision == "auto":
-            config["trainer"]["precision"] = state["proj"]["config"]["trainer"]["precision"]
-        refuse_changes(state["proj"]["config"], config, folder)
-        metrics = run.read_metrics() if is_done(state, cfg.trainer) else None
-        asked = {"test/acc": cfg.test, "test/acc_tta": cfg.test and cfg.tta}
-        if metrics and all(name in metrics for name, wanted in asked.items() if wanted):
-            if rank() == 0:
-                print(f"This run is finished; its figures are in {run.metrics}.")
-            return metrics
+    start, asked = find_start(folder), cfg.trainer.precision
+    cfg.trainer.precision = start.precision(asked)
+    start.refuse_changes(plain_values(cfg))
+    if metrics := start.final_metrics(cfg):
+        if rank() == 0:
+            print(f"This run is finished; its figures are in {run.metrics}.")
+        return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg)
-    asked, measured = config["trainer"]["precision"], run.measured_precision
-    precision, reason = set_precision(asked, model.network, cfg.trainer.accelerator, measured)
-    config["trainer"]["precision"] = precision
-    if state and cfg.trainer.precision == "auto":
+    reason = settle_precision(run, cfg, model)
+    if asked == "auto" and start.state:
         reason = "as before"
     if cfg.compile:
         compile_network(model.network)
-    known = contents(config, data)
-    if state:
-        refuse_other_data(state["proj"], known, folder)
+    config = plain_values(cfg)
+    described = contents(config, data)
+    start.refuse_other_data(described)
     if rank() == 0:
         write_atomically(run.config, OmegaConf.to_yaml(config).encode())
         run.remove_unfinished_checkpoints()
-        run.rewind_curves(state["resume"]["lengths"] if state else {})
-    resume = Resume(folder, cfg.seed, cfg.save_every, known, cfg.on_nan == "stop", state and state["resume"])
+        run.rewind_curves(start.lengths)
+    resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
-    trainer = build_trainer(folder, cfg, data, precision, [resume, *skip_nan], environment)
-    if state and state["resume"]["stopped_early"]:
-        trainer.fit_loop.max_epochs = state["epoch"]
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment)
+    trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
-        introduce(cfg, trainer, data, f"{precision}: {reason}")
+        introduce(cfg, trainer, data, reason)
         print(folder)
 
-    trainer.fit(model, data, ckpt_path=path, weights_only=True)
+    trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
 
     best, metrics = figures(cfg, folder, trainer, resume.seconds)
-    if skip_nan:
-        metrics["steps_left_out"] = refuse_left_out(skip_nan[0].skipped, trainer.global_step)
+    for callback in skip_nan:
+        metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     if cfg.test:
-        model.load_state_dict(best["state_dict"])
-        metrics |= trainer.test(model, data, verbose=False)[0]
-        shares = (share if share == share else None for share in model.acc_per_class.tolist())  # NaN: no examples
-        metrics["test/acc_per_class"] = dict(zip(data.class_names, shares, strict=True))
-        metrics["test_examples"] = int(model.count)
-        metrics["test_examples_left_out"] = len(data.splits["test"].targets) - int(model.count)
+        metrics |= figures_of_the_test(trainer, best)
     if trainer.is_global_zero:
         run.write_metrics(metrics)
         for callback in skip_nan:
@@ -119,11 +103,15 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     return metrics
 
 
-def refuse_left_out(skipped: int, steps: int) -> int:
-    """`skipped`. Raises UserError if the network has not taken most of its steps: that is no trained network."""
-    if skipped > steps / 2:
-        raise UserError(
-            f"{skipped} of {steps} steps were left out because of NaN or infinite gradients, so the network is hardly "
-            "trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
-        )
-    return skipped
+def plain_values(cfg: DictConfig) -> dict:
+    """The configuration as a file or a checkpoint holds it."""
+    return OmegaConf.to_container(cfg, resolve=True)
+
+
+def settle_precision(run: RunFolder, cfg: DictConfig, model) -> str:
+    """Replace `auto` in `cfg.trainer.precision`; return the reason. What was measured is kept for those that share it:
+    the jobs of a sweep, or the processes of a run."""
+    cfg.trainer.precision, reason = set_precision(
+        cfg.trainer.precision, model.network, cfg.trainer.accelerator, run.measured_precision
+    )
+    return reason

@@ -1,6 +1,7 @@
 """How long a run is: the batches that its limits leave, and whether it has come to its end."""
 
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
 from proj.errors import UserError
@@ -19,22 +20,37 @@ def is_done(state: dict, trainer: DictConfig) -> bool:
     )
 
 
+def stopped_early(trainer: Trainer) -> bool:
+    """Whether a callback has ended the training for good, and not a limit that can be raised, such as max_steps."""
+    if not trainer.should_stop:
+        return False
+    timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
+    limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
+    return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
+
+
+def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
+    """How many of the batches `there` are `trainer.limit_…_batches` leaves. Raises UserError where it leaves none."""
+    limit = getattr(trainer, f"limit_{split}_batches")
+    left = min(there, limit) if isinstance(limit, int) else int(there * limit)
+    if isinstance(limit, float) and left == 0:
+        word = "overfit_batches" if trainer.overfit_batches and split != "test" else f"limit_{split}_batches"
+        batches = "batches" if there > 1 else "batch"
+        raise UserError(
+            f"trainer.{word}={limit} of {there} {split} {batches} is none: give a number of batches, such as "
+            f"trainer.{word}=1."
+        )
+    return left
+
+
 def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
     """The number of training batches, infinity where only the time ends the run.
 
     Raises UserError for a limit that leaves no batch, or no validation.
     """
-    loaders = {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}
-    for split, loader in loaders.items():
-        there, limit = len(loader()), getattr(trainer, f"limit_{split}_batches")
-        if isinstance(limit, float) and int(there * limit) == 0:
-            word = "overfit_batches" if trainer.overfit_batches and split != "test" else f"limit_{split}_batches"
-            raise UserError(
-                f"trainer.{word}={limit} of {there} {split} batch{'es' * (there > 1)} is none: give a number of "
-                f"batches, such as trainer.{word}=1."
-            )
-        if split == "train":
-            epoch = min(there, limit) if isinstance(limit, int) else int(there * limit)
+    epoch = batches_of_a_round(trainer, "train", len(data.train_dataloader()))
+    batches_of_a_round(trainer, "val", len(data.val_dataloader()))
+    batches_of_a_round(trainer, "test", len(data.test_dataloader()))
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)

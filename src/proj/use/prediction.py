@@ -12,11 +12,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
+from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
+from proj.data.csv_file import find_columns, has_header, named, read_table
+from proj.data.facts import Facts
+from proj.data.image_file import open_image
+from proj.data.table import encode_file
 from proj.errors import UserError
+from proj.pictures import plots
+from proj.system.files import write_atomically
 from proj.system.platform import readable
 
-BATCH, SHOWN = 100, 30
+BATCH = 100  # inputs at a time
+SHOWN = 30  # images in the picture
 
 
 def find_files(pattern: str, ending: str = "") -> list[str]:
@@ -34,8 +44,6 @@ def find_files(pattern: str, ending: str = "") -> list[str]:
 def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Iterator[tuple]:
     """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
     to `skipped`."""
-    import torch
-
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
@@ -51,9 +59,6 @@ def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Ite
 
 def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
     """(file:row, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
-    from proj.data.csv_file import find_columns, has_header, named, read_table
-    from proj.data.table import encode_file
-
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     names = [column["name"] for column in columns]
@@ -83,18 +88,43 @@ def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]
             yield f"{file}:{place}", x, None, ""
 
 
-def csv_text(rows: list[dict], names: list[str]) -> str:
+def answer(name: str, probabilities: list[float], classes: list[str]) -> dict:
+    """What is written of an input; the class is the most probable one."""
+    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities, strict=True)}
+    best = max(rounded, key=rounded.get)
+    return {"input": name, "class": best, "probability": rounded[best], "probabilities": rounded}
+
+
+def in_words(row: dict, count: int = 3) -> list[str]:
+    """The most probable classes of an answer, each with its share."""
+    shares = row["probabilities"]
+    best = sorted(shares, key=shares.get, reverse=True)[:count]
+    return [f"{label} {shares[label]:.1%}" for label in best]
+
+
+def csv_text(rows: list[dict], classes: list[str]) -> str:
     """A column for each class's probability."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["input", "class", "probability", *names])
-    writer.writerows([*list(row.values())[:3], *row["probabilities"].values()] for row in rows)
+    writer.writerow(["input", "class", "probability", *classes])
+    for row in rows:
+        writer.writerow([row["input"], row["class"], row["probability"], *row["probabilities"].values()])
     return text.getvalue()
+
+
+def json_lines(rows: list[dict]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def thumbnail(content: str | io.BytesIO):
+    image = open_image(content, (200, 200), 3)
+    image.thumbnail((400, 400))
+    return image
 
 
 def predict(
     path: Path,
-    input: str = "",
+    input: str,
     output: str = "",
     show: str = "false",
     invert: Literal["auto", "true", "false"] = "auto",
@@ -104,55 +134,35 @@ def predict(
 
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
     """
-    if not input:
-        raise UserError("name what to look at: input=<image, CSV file, folder, pattern, or - for standard input>.")
-    if output and not output.endswith((".csv", ".jsonl")):
-        raise UserError(f"output={output} should end in .csv or .jsonl.")
-    picture = {"true": "predictions.png", "false": ""}.get(show, show)
-    if picture and not picture.endswith(".png"):
-        raise UserError(f"show={show} should be true, or end in .png.")
-
-    import torch
-
-    from proj.checkpoint.file import load_model
-    from proj.data.facts import Facts
-    from proj.data.image_file import open_image
-    from proj.system.files import write_atomically
-
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    model, known = load_model(path, trust)
-    facts = Facts.from_dict(known)
-    model, names, images, rows, skipped = model.to(device), facts.class_names, facts.kind == "image", [], []
+    model, known = checkpoints.load_model(path, trust)
+    model, facts = model.to(device), Facts.from_dict(known)
+    images, classes = facts.kind == "image", facts.class_names
+    picture = {"true": "predictions.png", "false": ""}.get(show, show)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
-    examples = read_images(files, facts, invert, skipped) if images else read_tables(files, facts.columns)
+    rows: list[dict] = []
+    skipped: list[str] = []
     shown: list[tuple] = []
+    examples = read_images(files, facts, invert, skipped) if images else read_tables(files, facts.columns)
     while batch := list(itertools.islice(examples, BATCH)):
-        x = torch.stack([one for _, one, _, _ in batch]).to(device)
+        x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():
             probabilities = model(facts.normalizer().to(device)(x) if images else x).softmax(1).cpu()
         width = max(len(name) for name, *_ in batch)
         for (name, _, content, remark), shares in zip(batch, probabilities.tolist(), strict=True):
-            rounded = {label: round(share, 6) for label, share in zip(names, shares, strict=True)}
-            best = sorted(rounded, key=rounded.get, reverse=True)[:3]
-            words = [f"{label} {rounded[label]:.1%}" for label in best]
+            rows.append(answer(name, shares, classes))
+            words = in_words(rows[-1])
             print(f"{name:<{width}}  {'  '.join(words)}  {remark}".rstrip())
-            row = {"input": name, "class": best[0], "probability": rounded[best[0]], "probabilities": rounded}
-            rows.append(row)
             if picture and len(shown) < SHOWN:
-                image = open_image(content, (200, 200), 3)
-                image.thumbnail((400, 400))
-                shown.append((image, (words[0], readable(os.path.basename(name)))))
+                shown.append((thumbnail(content), (words[0], readable(os.path.basename(name)))))
     if output:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         with writing(Path(output)):
-            write_atomically(Path(output), csv_text(rows, names) if output.endswith(".csv") else lines)
+            write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
     if shown:
-        from proj.pictures.plots import RIGHT, image_grid
-
         with writing(Path(picture)):
-            write_atomically(Path(picture), image_grid(*zip(*shown, strict=True), colour=RIGHT))
+            write_atomically(Path(picture), plots.image_grid(*zip(*shown, strict=True), colour=plots.RIGHT))
         print(picture)
     if skipped:
         raise UserError(f"{len(skipped)} of {len(files)} files are no images: {', '.join(skipped[:5])}.")

@@ -1,0 +1,72 @@
+"""What a class says of itself, read from its source without importing it: a datamodule or a model takes torch along,
+and seconds."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def declared(target: str, attribute: str) -> Any:
+    """The plain value of a class's attribute, its own or the nearest one that it inherits.
+
+    target: the full name of the class, such as proj.data.IrisDataModule.
+    None where the source does not tell; a class that is not there at all is refused where it is built.
+    """
+    try:
+        return next(values(target, attribute), None)
+    except (ImportError, OSError, ValueError, SyntaxError, RecursionError):
+        return None
+
+
+def values(target: str, attribute: str) -> Iterator[Any]:
+    """The values that a class and those that it inherits from give an attribute, the nearest first."""
+    module, _, name = target.rpartition(".")
+    tree, package = parsed(module)
+    names = imported(tree, package)
+    if name in names:  # from the module that defines it
+        yield from values(names[name], attribute)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            yield from (ast.literal_eval(line.value) for line in node.body if sets(line, attribute))
+            for base in node.bases:
+                first, dot, rest = ast.unparse(base).partition(".")
+                yield from values(names.get(first, f"{module}.{first}") + dot + rest, attribute)
+
+
+def sets(line: ast.stmt, attribute: str) -> bool:
+    """Whether a line of a class's body gives the attribute a value."""
+    targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+    named = any(isinstance(target, ast.Name) and target.id == attribute for target in targets)
+    return named and getattr(line, "value", None) is not None
+
+
+@cache
+def parsed(module: str) -> tuple[ast.Module, str]:
+    """(A module's source, the package that its relative imports start from)."""
+    first, *parts = module.split(".")
+    spec, name = find_spec(first), first
+    for part in parts:  # `find_spec` of the whole name would import the packages on the way
+        name = f"{name}.{part}"
+        spec = spec and PathFinder.find_spec(name, spec.submodule_search_locations)
+    if not spec or not spec.origin:
+        raise ImportError(module)
+    return ast.parse(Path(spec.origin).read_bytes()), spec.parent or ""
+
+
+def imported(tree: ast.Module, package: str) -> dict[str, str]:
+    """The names that a module imports, each with its full name."""
+    known = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            home = resolve_name("." * node.level + (node.module or ""), package)
+            known |= {alias.asname or alias.name: f"{home}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                known |= {alias.asname: alias.name} if alias.asname else {top: top}
+    return known

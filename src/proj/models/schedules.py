@@ -1,0 +1,80 @@
+"""Learning rate schedules that know how long the run is."""
+
+import math
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
+
+from proj.errors import UserError
+
+STEPS = re.compile(r"steps(?:/(\d+))?")
+
+
+def in_steps(name: str, value: Any, steps: float) -> Any:
+    """The value of the setting `scheduler.name`, where "steps" stands for the run's steps and "steps/3" for a third.
+
+    steps: of the optimizer in the run; infinity where only the time ends it, which is refused with a UserError.
+    """
+    meant = STEPS.fullmatch(value) if isinstance(value, str) else None
+    if not meant:
+        return value
+    if math.isinf(steps):
+        raise UserError(
+            f"scheduler.{name}={value} takes a run whose steps are known: give trainer.max_epochs=… or "
+            "trainer.max_steps=…, or use scheduler=none."
+        )
+    return max(1, int(steps) // int(meant[1] or 1))
+
+
+def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: str) -> LRScheduler:
+    """The schedule of an optimizer. scheduler: a class of torch's with its settings. steps: see `in_steps`.
+
+    mode: "min" or "max", what is better of the metric that ReduceLROnPlateau looks at.
+    Raises UserError where the schedule is shorter than the run.
+    """
+    settings = {name: in_steps(name, value, steps) for name, value in scheduler.keywords.items()}
+    if "max_lr" in settings:  # OneCycleLR would give all groups the same
+        first = optimizer.param_groups[0]["lr"]
+        settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
+    rise = settings.get("pct_start", 0) * (settings.get("total_steps") or 0)
+    if rise == 1:  # OneCycleLR divides by zero where the rise has a single step
+        settings["total_steps"] += 1
+    if scheduler.func is ReduceLROnPlateau:
+        settings.setdefault("mode", mode)
+    made = scheduler.func(optimizer, **settings)
+    if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it raises at the step after its last
+        raise UserError(
+            f"the scheduler ends after {made.total_steps} steps, and the run has "
+            f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
+            f"trainer.max_steps={made.total_steps}."
+        )
+    return made
+
+
+class Trial:
+    """An optimizer on a few numbers of its own: some settings are refused at the first step, not before."""
+
+    def __init__(self, optimizer: Callable, device: torch.device) -> None:
+        self.parameters = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,), (2, 2))]
+        self.optimizer = optimizer(self.parameters)
+        self.step()
+
+    def step(self) -> None:
+        self.optimizer.step(self._backward)
+
+    def _backward(self) -> Tensor:
+        """A loss with a gradient for each parameter."""
+        loss = torch.stack([parameter.square().sum() for parameter in self.parameters]).sum()
+        loss.backward()
+        return loss
+
+    def follow(self, schedule: LRScheduler) -> None:
+        """A step of the optimizer and one of its schedule, in this order, as torch wants it."""
+        self.step()
+        schedule.step(0.0) if isinstance(schedule, ReduceLROnPlateau) else schedule.step()

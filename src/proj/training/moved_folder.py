@@ -1,0 +1,33 @@
+"""Checkpoint callbacks of a run whose folder may have been moved since it was stopped."""
+
+import os
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import SpikeDetection
+
+
+def moved(path: str | None, old: str, here: str) -> str:
+    """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning
+    deletes the files that a checkpoint names once there are better ones."""
+    if not path:
+        return ""
+    whole = Path(os.path.abspath(path))
+    return str(Path(here, whole.relative_to(old) if whole.is_relative_to(old) else whole.name))
+
+
+def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
+    """Change the callbacks' states in `checkpoint` so that Lightning 2.6 can hand them on to the callbacks of now."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, SpikeDetection):  # it cannot read what it has saved
+            checkpoint["callbacks"].pop(callback.state_key, None)
+    for callback in trainer.checkpoint_callbacks:
+        state = checkpoint["callbacks"].get(callback.state_key, {})
+        if "best_k_models" not in state:  # the callback is new in this run, or of another kind
+            continue
+        callback.current_score = state["current_score"]  # which Lightning saves and does not read
+        old, here = str(state["dirpath"]), callback.dirpath
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[key] = moved(state.get(key), old, here)
+        state["best_k_models"] = {moved(path, old, here): score for path, score in state["best_k_models"].items()}
+        state["dirpath"] = here

@@ -1,0 +1,81 @@
+"""Values as a checkpoint can hold them, and back in the classes that they had."""
+
+from collections import Counter, defaultdict, deque
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SCALARS = (NoneType, bool, int, float, str)
+DICTS = (defaultdict, Counter)
+
+
+class NotPlain(Exception):
+    """What a checkpoint cannot hold; `value` is the part that it cannot."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def plain(value: Any) -> Any:
+    """A copy of plain values and tensors. Raises NotPlain for anything else."""
+    kind = type(value)
+    if kind in (*SCALARS, complex, bytes):
+        return value
+    if isinstance(value, np.generic) and type(value.item()) in SCALARS:
+        return value.item()
+    if kind is Tensor and value.device.type == "cpu":  # to another device it would not come back
+        return value.detach().clone()
+    if kind in (list, tuple, set):
+        return kind(plain(item) for item in value)
+    if kind is dict:
+        return {plain(key): plain(item) for key, item in value.items()}
+    raise NotPlain(value)
+
+
+def plain_attribute(value: Any) -> Any:
+    """`plain`, which also takes a deque, a dict of another class and an array: `put` brings their classes back."""
+    if type(value) is deque:
+        return plain(list(value))
+    if type(value) in DICTS:
+        return plain(dict(value))
+    if type(value) is np.ndarray:
+        try:
+            return torch.from_numpy(value.copy())
+        except TypeError:  # it holds text, or objects
+            raise NotPlain(value) from None
+    return plain(value)
+
+
+def put(holder: Any, name: str, value: Any) -> None:
+    """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process."""
+    old = getattr(holder, name, None)
+    if type(old) is deque:
+        old.clear()
+        old.extend(value)
+    elif type(old) in DICTS:
+        old.clear()
+        old.update(value)
+    elif type(old) is np.ndarray:
+        setattr(holder, name, value.numpy())
+    elif isinstance(old, np.generic) and value is not None:
+        setattr(holder, name, type(old)(value))
+    elif isinstance(old, Tensor) and isinstance(value, Tensor):
+        setattr(holder, name, value.to(old.device))
+    else:
+        setattr(holder, name, value)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values that `plain` has made are equal; NaN is equal to NaN here."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Tensor):
+        return a.dtype == b.dtype and a.shape == b.shape and a.device == b.device and torch.equal(a, b)
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b or (a != a and b != b)

@@ -1,0 +1,46 @@
+"""The signals that ask a run to save and to stop."""
+
+import os
+import signal
+import time
+
+from lightning.pytorch import Trainer
+
+from proj.system.platform import STOP_SIGNALS
+from proj.system.slurm import requeue
+
+
+class StopSignals:
+    """Notes that a signal asks to stop; the same one again, more than a second later, ends the process at once.
+
+    number: of the first signal that came, 0 while none has.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.came = 0.0
+
+    def take(self) -> None:
+        """Take the signals in place of Lightning and submitit.
+
+        Slurm sends TERM before preemption, and before the end of a job's time what `sbatch --signal` asks for: USR1 as
+        a rule, USR2 with submitit.
+        """
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame) -> None:
+        if self.number == number and time.monotonic() > self.came + 1:  # Slurm sends each twice, and others
+            os._exit(128 + number)
+        if not self.number:
+            self.number, self.came = number, time.monotonic()
+
+
+def leave(trainer: Trainer, number: int) -> None:
+    """End this process because of the signal `number`; 0 stands for none."""
+    if not number:
+        return
+    if trainer.is_global_zero:
+        requeue(number)
+        raise SystemExit(128 + number)
+    raise SystemExit(0)  # Lightning kills the first process where another one ends with an error

@@ -1,0 +1,124 @@
+"""Where a run begins: afresh, or at the checkpoint of a run that was stopped in the same folder."""
+
+from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
+from proj.errors import UserError
+from proj.system.platform import replace
+from proj.system.run_folder import RunFolder
+from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
+from proj.training.run_length import is_done
+
+
+class Start:
+    """A run that begins afresh.
+
+    path: the checkpoint that Lightning reads. state: what `Resume` wrote into it.
+    lengths: see `RunFolder.rewind_curves`.
+    """
+
+    path: Path | None = None
+    state: dict | None = None
+    lengths: dict[str, int] = {}
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def precision(self, asked: str) -> str:
+        return asked
+
+    def epochs(self, asked: int | None) -> int | None:
+        return asked
+
+    def refuse_changes(self, config: dict) -> None:
+        """Raises UserError where `config` cannot be trained in this folder."""
+        refuse_to_start_over(self.folder)
+
+    def refuse_other_data(self, described: dict) -> None:
+        """described: the `contents` of the checkpoints to come. Raises UserError where the examples have changed."""
+
+    def final_metrics(self, cfg: DictConfig) -> dict | None:
+        """The metrics of a run that has nothing left to do; None of any other."""
+        return None
+
+
+class Resumed(Start):
+    """A run that goes on from its newest checkpoint."""
+
+    def __init__(self, folder: Path, path: Path, checkpoint: dict) -> None:
+        super().__init__(folder)
+        self.path, self.state, self.lengths = path, checkpoint["resume"], checkpoint["resume"]["lengths"]
+        self.checkpoint, self.described = checkpoint, checkpoint["proj"]
+
+    def precision(self, asked: str) -> str:
+        """What was measured when the run began: a machine can answer one way now and another way later."""
+        return self.described["config"]["trainer"]["precision"] if asked == "auto" else asked
+
+    def epochs(self, asked: int | None) -> int | None:
+        """Those that are done where a callback ended the training early: it is not trained further."""
+        return self.checkpoint["epoch"] if self.state["stopped_early"] else asked
+
+    def refuse_changes(self, config: dict) -> None:
+        refuse_changes(self.described["config"], config, self.folder)
+
+    def refuse_other_data(self, described: dict) -> None:
+        refuse_other_data(self.described, described, self.folder)
+
+    def final_metrics(self, cfg: DictConfig) -> dict | None:
+        metrics = RunFolder(self.folder).read_metrics() if is_done(self.checkpoint, cfg.trainer) else None
+        wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
+        return metrics if metrics and all(name in metrics for name in wanted) else None
+
+
+def find_start(folder: Path) -> Start:
+    found = newest_checkpoint(folder)
+    return Resumed(folder, *found) if found else Start(folder)
+
+
+def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
+    """The newest checkpoint that a run can go on from, and its contents; None where there is no checkpoint at all.
+
+    Where the older one has to be taken, the newer one is renamed. Raises UserError where both cannot be used.
+    """
+    unusable: dict[Path, UserError] = {}
+    found = None
+    for path in (RunFolder(folder).last, RunFolder(folder).previous):
+        if found or not path.is_file():
+            continue
+        try:
+            found = path, load_to_resume(path)
+        except (DamagedCheckpoint, RefusedCheckpoint) as error:
+            unusable[path] = error
+    for path, error in unusable.items():
+        if found or isinstance(error, DamagedCheckpoint):  # a refused one stays: it may be the user's own copy
+            set_aside(path, error)
+    if found or not unusable:
+        return found
+    for error in unusable.values():
+        if isinstance(error, RefusedCheckpoint):
+            raise error
+    names = ", ".join(f"{path.name}.damaged" for path in unusable)
+    raise UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
+
+
+def set_aside(path: Path, error: UserError) -> None:
+    """Rename a checkpoint that cannot be used, and say why."""
+    if rank_zero_only.rank:  # the first process does it, for all
+        return
+    away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
+    replace(path, away)
+    print(f"{error} It is now {away.name}; going back to the checkpoint before.")
+
+
+def load_to_resume(path: Path) -> dict:
+    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can go on."""
+    checkpoint = load_checkpoint(path)
+    if "resume" not in checkpoint:
+        raise RefusedCheckpoint(
+            f"{path} does not say where the run was: another checkpoint callback has written it, or it is a copy of "
+            "best.ckpt. It can be evaluated, and no run can go on from it: start the run anew in another folder."
+        )
+    return checkpoint

@@ -1,0 +1,45 @@
+"""The data that a checkpoint's model is measured on: its own, or other data that fits it."""
+
+from pathlib import Path
+
+from proj.config.compose import build, configure
+from proj.data.facts import Facts
+from proj.errors import UserError
+
+
+def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bool = False, download: bool = True):
+    """The datamodule of a checkpoint, or another one of the same shape, normalised as the model was trained.
+
+    known: the checkpoint's `contents`. everything: all examples as the test part.
+    Raises UserError where the data is missing or does not fit.
+    """
+    facts, stored = Facts.from_dict(known), known["config"]["dataset"]
+    chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.").dataset) if dataset else dict(stored)
+    if data_dir and "data_dir" not in chosen:
+        raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
+    if "source" in chosen:
+        chosen["download"] = bool(data_dir or dataset)  # a file does not say where to write
+    try:
+        data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
+        data.take(facts)
+        if download:
+            data.prepare_data()
+        data.load_all(facts.columns, facts.class_names) if everything else data.setup()
+    except UserError as error:
+        if everything or "test_fraction" not in chosen or not Path(data_dir or "").exists():
+            raise
+        raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of another kind
+        raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
+    if list(data.input_shape) != list(facts.input_shape):
+        given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, facts.input_shape))
+        raise UserError(
+            f"the data has inputs of {given} in {data.num_classes} classes, the model takes {taken} and knows "
+            f"{len(facts.class_names)} classes: choose another dataset."
+        )
+    if data.columns != facts.columns:
+        raise UserError(
+            "the table has other columns or values than the training's: split=all measures all of its rows, "
+            "python -m proj.predict takes rows without a class."
+        )
+    return data
