@@ -3,9 +3,9 @@
 import copy
 import io
 import pickle
-import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,6 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
     }
 
 
-def foreign(error: pickle.UnpicklingError) -> str:
-    """The names of what torch.load refused."""
-    return ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
-
-
 def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
     """Write `value` into `buffer`, as a checkpoint; the names of what `load_checkpoint` would refuse in it, or None.
 
@@ -57,7 +52,18 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
     except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
         return str(error)
-    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3) or None
+    return listed(names) or None
+
+
+def listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3)
+
+
+def foreign(path: Path) -> str:
+    """The names of what torch.load refuses in a file."""
+    with suppress(Exception):  # of any kind, where the file is made to mislead
+        return listed(torch.serialization.get_unsafe_globals_in_checkpoint(path)) or "an unknown object"
+    return "an unknown object"
 
 
 def place(value: Any) -> list[str]:
@@ -158,7 +164,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise
     except pickle.UnpicklingError as error:
         raise RefusedCheckpoint(
-            f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
+            f"{path} holds more than tensors and plain values ({foreign(path)}), so it was not opened: it "
             "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
     except OSError as error:  # a file server that is away is no damage

@@ -140,6 +140,10 @@ def is_number(name: str, value: Any) -> bool:
     return name[0] != "_" and type(value) in (types.NoneType, bool, int, float)
 
 
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    return dict(module.named_parameters(recurse=False, remove_duplicate=False))
+
+
 def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
     """Copies of the attributes that can be kept, and those that cannot.
 
@@ -150,7 +154,7 @@ def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, 
         numbers = {k: v for k, v in vars(holder).items() if is_number(k, v)}
         kept = {k: v for k, v in numbers.items() if k != "should_stop"}  # of an end that more epochs overrule
         if isinstance(holder, nn.Module):
-            kept["requires_grad"] = {name: p.requires_grad for name, p in holder._parameters.items() if p is not None}
+            kept["requires_grad"] = {name: p.requires_grad for name, p in own_parameters(holder).items()}
         return kept, {}
     kept, left = {}, {}
     for name, value in vars(holder).items():
@@ -192,8 +196,8 @@ class Attributes(Callback):
         for name, holder in holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
-                    for parameter in value.keys() & holder._parameters.keys():  # ModelPruning renames some
-                        holder._parameters[parameter].requires_grad_(value[parameter])
+                    for parameter, here in own_parameters(holder).items():  # ModelPruning renames some
+                        here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif isinstance(holder, Callback) or is_number(key, value):  # a file sets nothing else
                     put(holder, key, value)
 
@@ -229,14 +233,14 @@ def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
     """Of the torchmetrics that have counted since they were reset, on the CPU."""
     return {
         name: {
-            "count": metric._update_count,
+            "count": metric.update_count,
             "state": {
                 key: [part.cpu() for part in value] if isinstance(value, list) else value.cpu()  # AUROC keeps a list
                 for key, value in metric.metric_state.items()
             },
         }
         for name, metric in model.named_modules()
-        if isinstance(metric, Metric) and metric._update_count
+        if isinstance(metric, Metric) and metric.update_count
     }
 
 
