@@ -13,8 +13,6 @@ import os
 import pkgutil
 import re
 import socket
-import subprocess
-import sys
 import warnings
 from importlib.metadata import version
 from operator import attrgetter

@@ -20,6 +20,7 @@ from proj.config.stored import check_stored, strangers
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError
+from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
@@ -181,7 +182,7 @@ def load_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
-def load_model(path: str | Path, trust: Sequence[str] = ()):
+def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier, dict[str, Any]]:
     """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
 
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
@@ -197,7 +198,7 @@ def load_model(path: str | Path, trust: Sequence[str] = ()):
         raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
 
 
-def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]):
+def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:
     """The model that a checkpoint describes, with its weights, in evaluation mode."""
     known = checkpoint["proj"]
     node = check_stored(known["config"], path, trust)["model"]

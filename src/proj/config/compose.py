@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -71,7 +72,7 @@ def literal(node):
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
-def build(node: DictConfig | dict | None, **settings):
+def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
     values and `settings`; None for a node that names none.
 

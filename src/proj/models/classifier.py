@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -103,24 +104,24 @@ class Classifier(LightningModule):
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
         return loss, logits
 
-    def training_step(self, batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, _ = self._step(batch, "train")
         processes, loader = self.trainer.world_size, self.trainer.train_dataloader
         if processes > 1 and isinstance(loader, Batches):  # DDP averages over processes: weigh them by their examples
             loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
         return loss
 
-    def validation_step(self, batch, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, "val")[1]  # for the dashboard
 
-    def test_step(self, batch, batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._step(batch, "test")
         if self.tta:
             x, y = batch
             logits = augmented_logits(self.network, x, self.trainer.datamodule.flip)
             self.tallies["tta_"].update(self.loss(logits, y), logits, y)
 
-    def predict_step(self, batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """(B, num_classes) probabilities, for a batch (x, y) or x alone."""
         return self(batch[0] if isinstance(batch, tuple | list) else batch).softmax(1)
 
@@ -137,7 +138,7 @@ class Classifier(LightningModule):
 
     on_train_start = on_train_epoch_start  # an epoch that is resumed half-way does not start
 
-    def on_before_optimizer_step(self, optimizer) -> None:
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """The gradients' norm in the last step of a window, before they are clipped."""
         trainer = self.trainer
         batches = trainer.fit_loop.epoch_loop.batch_idx + 1
@@ -151,7 +152,7 @@ class Classifier(LightningModule):
                     norm = norm / scaler.get_scale()
                 trainer.callback_metrics["train/grad_norm"] = norm
 
-    def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: dict[str, Tensor], batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         last = batch_idx + 1 == self.trainer.num_training_batches
         if last or (batch_idx + 1) % self.trainer.log_every_n_steps == 0:
             values = self._results("train")
@@ -197,7 +198,7 @@ class Classifier(LightningModule):
             self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         # Tried on a few numbers first: some settings are refused at the first step, not before.
         few = [nn.Parameter(torch.ones(shape, device=self.device)) for shape in ((2, 2), (2,), (2, 2))]
         with settings_of("optimizer", self.optimizer):
