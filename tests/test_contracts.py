@@ -34,7 +34,8 @@ def contract(library: str, promise: str, *files: str):
             except Exception as error:
                 what = f"{type(error).__name__}: {error}".split("\n")[0]
                 where = " and ".join(f"src/proj/{file}" for file in files)
-                pytest.fail(f"{library} {version(library)}: {promise} no longer ({what}). See {where}.", pytrace=False)
+                sentence = f"With {library} {version(library)} this no longer holds: {promise} ({what}). See {where}."
+                pytest.fail(sentence, pytrace=False)
 
         return told
 

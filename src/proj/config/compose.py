@@ -63,7 +63,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return OmegaConf.create(literal(OmegaConf.to_container(cfg, resolve=True)), flags={"struct": True})
 
 
-def literal(node):
+def literal(node: Any) -> Any:
     """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
     if isinstance(node, dict):
         return {key: literal(value) for key, value in node.items()}
@@ -103,7 +103,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
         raise UserError(f"{target}: {named}{error}") from error
 
 
-def build_within(value):
+def build_within(value: Any) -> Any:
     """A value with what it names, itself or within its lists and mappings, built."""
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value, resolve=True)
