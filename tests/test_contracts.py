@@ -418,7 +418,7 @@ def test_hydra_warns_of_a_launchers_schema_in_the_words_that_are_left_out():
 # Optuna, submitit, torchvision, matplotlib, Pillow
 
 
-@contract("optuna", "a trial goes on in another process", "training/pruning.py", "sweeps/sweepers.py")
+@contract("optuna", "a trial goes on in another process", "training/pruning.py", "sweeps/trials.py")
 def test_a_trial_of_optunas_is_continued(tmp_path):
     import optuna
     from optuna.distributions import FloatDistribution
