@@ -1,13 +1,19 @@
 """Train image and tabular classifiers: dataset × model × optimizer from one command."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proj.checkpoint.file import load_model
+    from proj.config import configure
+    from proj.training.run import train
 
 # Imported when they are first asked for, so that `import proj` takes no time.
 HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
-__all__ = list(HOMES)
+__all__ = ["configure", "load_model", "train"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in HOMES:
         return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class UserError(Exception):
@@ -21,7 +22,7 @@ def nearest(word: str, options: Iterable[str]) -> str:
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 
-def choose(key: str, value: str, options: dict):
+def choose(key: str, value: str, options: dict) -> Any:
     """`options[value]`. Raises UserError with the setting's name and the nearest option."""
     if value not in options:
         raise UserError(f"{key}={value} does not exist." + nearest(value, options))

@@ -3,6 +3,7 @@
 import os
 import sys
 from types import ModuleType
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -30,7 +31,7 @@ def job(cfg: DictConfig) -> float | None:
         return trained(cfg)[cfg.monitor]
 
 
-def trained(cfg: DictConfig) -> dict:
+def trained(cfg: DictConfig) -> dict[str, Any]:
     """`train`'s metrics; torch is imported now, once the command line is understood."""
     from proj.training.run import train
 
@@ -66,7 +67,7 @@ class Module(ModuleType):
 
         return train
 
-    def __call__(self, cfg: DictConfig) -> dict:
+    def __call__(self, cfg: DictConfig) -> dict[str, Any]:
         return trained(cfg)
 
 

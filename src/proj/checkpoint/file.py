@@ -3,9 +3,9 @@
 import copy
 import io
 import pickle
-import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from proj.config.stored import check_stored, strangers
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError
+from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
@@ -41,11 +42,6 @@ def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
     }
 
 
-def foreign(error: pickle.UnpicklingError) -> str:
-    """The names that torch.load has refused, from the text of its error."""
-    return ", ".join(sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))) or "an unknown object"
-
-
 def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
     """Write `value` into `buffer`, as a checkpoint; return what in it `load_checkpoint` would refuse, None for nothing.
 
@@ -57,8 +53,18 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
     except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
         return str(error)
-    more = ", …" if len(names) > 3 else ""
-    return ", ".join(sorted(names)[:3]) + more or None
+    return listed(names) or None
+
+
+def listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3)
+
+
+def foreign(path: Path) -> str:
+    """The names of what torch.load refuses in a file."""
+    with suppress(Exception):  # of any kind, where the file is made to mislead
+        return listed(torch.serialization.get_unsafe_globals_in_checkpoint(path)) or "an unknown object"
+    return "an unknown object"
 
 
 def place(value: Any) -> list[str]:
@@ -159,7 +165,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise
     except pickle.UnpicklingError as error:
         raise RefusedCheckpoint(
-            f"{path} holds more than tensors and plain values ({foreign(error)}), so it was not opened: it "
+            f"{path} holds more than tensors and plain values ({foreign(path)}), so it was not opened: it "
             "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
     except OSError as error:  # a file server that is away is no damage
@@ -176,7 +182,7 @@ def load_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
-def load_model(path: str | Path, trust: Sequence[str] = ()):
+def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier, dict[str, Any]]:
     """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
 
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
@@ -192,7 +198,7 @@ def load_model(path: str | Path, trust: Sequence[str] = ()):
         raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
 
 
-def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]):
+def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:
     """The model that a checkpoint describes, with its weights, in evaluation mode."""
     known = checkpoint["proj"]
     node = check_stored(known["config"], path, trust)["model"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -37,7 +38,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return OmegaConf.create(literal(OmegaConf.to_container(cfg, resolve=True)), flags={"struct": True})
 
 
-def literal(node):
+def literal(node: Any) -> Any:
     """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
     if isinstance(node, dict):
         return {key: literal(value) for key, value in node.items()}
@@ -46,7 +47,7 @@ def literal(node):
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
-def build(node: DictConfig | dict | None, **settings):
+def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
     values and `settings`; None for a node that names none.
 
@@ -77,7 +78,7 @@ def build(node: DictConfig | dict | None, **settings):
         raise UserError(f"{target}: {named}{error}") from error
 
 
-def build_within(value):
+def build_within(value: Any) -> Any:
     """A value with what it names, itself or within its lists and mappings, built."""
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value, resolve=True)

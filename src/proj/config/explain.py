@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from proj.config.settings import policy, refusal
@@ -25,10 +25,10 @@ def explain(error: BaseException) -> str | None:
         if policy(str(cause.full_key)).own:
             return refusal(str(cause.full_key))
         return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return f"{group}={option} does not exist." + nearest(option, error.options)
     text = str(error)
-    if missing := re.search(r"Could not find '(.+)/(.+?)'\n\nAvailable options in '.+?':\n((?:\t.+\n)+)", text):
-        group, option, options = missing.groups()
-        return f"{group}={option} does not exist." + nearest(option, options.split())
     if text.startswith("Config group override must be"):
         return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):

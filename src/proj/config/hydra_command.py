@@ -19,6 +19,9 @@ def as_text(value: str, quote: str = "'") -> str:
     return quote + text.replace(quote, f"\\{quote}") + quote
 
 
+SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
+
+
 def quoted(word: str) -> str:
     """A setting of the command line as Hydra takes it: one whose value it cannot read, such as a path with an accent, a
     parenthesis or an apostrophe, is taken for a text."""
@@ -37,7 +40,7 @@ def run_hydra(command: Callable[[], object]) -> None:
     sys.argv[1:] = [word if word.startswith("-") else quoted(plain(word)) for word in sys.argv[1:]]
     sys.path[:0] = [""] * ("" not in sys.path)  # a class of one's own lies here; Python adds it to `python -m` alone
     os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
-    warnings.filterwarnings("ignore", "\n'hydra/launcher/.* is validated")  # as is meant
+    warnings.filterwarnings("ignore", SCHEMA)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
     with sentences():
         command()

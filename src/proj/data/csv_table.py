@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
@@ -42,7 +43,7 @@ class CSVDataModule(InMemoryDataModule):
         val_fraction: float,
         test_fraction: float,
         split_seed: int,
-        **settings,
+        **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical

@@ -1,5 +1,7 @@
 """The small digits."""
 
+from typing import Any
+
 import torch
 
 from proj.data.datamodule import Split, stratified
@@ -15,7 +17,7 @@ class DigitsDataModule(ImageDataModule):
 
     drawings = True
 
-    def __init__(self, test_fraction: float, **settings) -> None:
+    def __init__(self, test_fraction: float, **settings: Any) -> None:
         super().__init__(**settings)
         self.test_fraction = test_fraction
 

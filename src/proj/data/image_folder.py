@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ class ImageFolderDataModule(ImageDataModule):
         test_fraction: float,
         memory_limit_mb: float,
         cache_dir: str,
-        **settings,
+        **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.data_dir = os.path.abspath(data_dir)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ class TorchvisionDataModule(ImageDataModule):
     download: whether to fetch what is missing in `data_dir`.
     """
 
-    def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings) -> None:
+    def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings: Any) -> None:
         super().__init__(**settings)
         if isinstance(source, partial):  # `download` beside it says whether, and `data_dir` where
             source = partial(source.func, **{k: v for k, v in source.keywords.items() if k not in ("download", "root")})

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,24 +56,24 @@ class Classifier(LightningModule):
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
         return loss, logits
 
-    def training_step(self, batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, _ = self._step(batch, "train")
         processes, loader = self.trainer.world_size, self.trainer.train_dataloader
         if processes > 1 and isinstance(loader, Batches):  # DDP averages over processes: weigh them by their examples
             loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
         return loss
 
-    def validation_step(self, batch, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, "val")[1]  # for the dashboard
 
-    def test_step(self, batch, batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._step(batch, "test")
         if self.tta:
             x, y = batch
             logits = augmented_logits(self.network, x, self.trainer.datamodule.flip)
             self.tallies["tta_"].update(self.loss(logits, y), logits, y)
 
-    def predict_step(self, batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """(B, num_classes) probabilities, for a batch (x, y) or x alone."""
         return self(batch[0] if isinstance(batch, tuple | list) else batch).softmax(1)
 
@@ -90,7 +91,7 @@ class Classifier(LightningModule):
 
     on_train_start = on_train_epoch_start  # Lightning calls no `on_train_epoch_start` for an epoch that goes on
 
-    def on_before_optimizer_step(self, optimizer) -> None:
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Note the gradients' norm in the last step of a window, before they are clipped."""
         trainer, window = self.trainer, self.trainer.log_every_n_steps
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
@@ -105,7 +106,7 @@ class Classifier(LightningModule):
                 norm = norm / scaler.get_scale()
             trainer.callback_metrics["train/grad_norm"] = norm
 
-    def on_train_batch_end(self, outputs, batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: dict[str, Tensor], batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """At the end of a window, and of an epoch, give the window's figures to the curves."""
         last = batch_idx + 1 == self.trainer.num_training_batches
         if not last and (batch_idx + 1) % self.trainer.log_every_n_steps:
@@ -155,7 +156,7 @@ class Classifier(LightningModule):
             self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         with settings_of("optimizer", self.optimizer):
             trial = Trial(self.optimizer, self.device)
             optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])

@@ -1,6 +1,8 @@
 """The convolutional network."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +37,7 @@ class CNN(Classifier):
         input_shape: tuple[int, int, int],
         num_classes: int,
         stem: int = 0,
-        widths: list[int] = (32, 64, 128),
+        widths: Sequence[int] = (32, 64, 128),
         depth: int = 2,
         kernel_size: int = 3,
         padding: int = 1,
@@ -44,14 +46,14 @@ class CNN(Classifier):
         norm_scale: bool = True,
         norm_momentum: float = 0.1,
         activation: str = "GELU",
-        pool: list[int] = (2,),
+        pool: Sequence[int] = (2,),
         pool_after: str = "first",
         head: str = "max",
         dropout: float = 0.0,
         whiten: bool = False,
         init: str = "default",
         channels_last: bool = True,
-        **training,
+        **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])

@@ -1,6 +1,7 @@
 """The network of the usual Iris tutorial."""
 
 from math import prod
+from typing import Any
 
 from torch import nn
 
@@ -16,7 +17,7 @@ class IrisClassifier(Classifier):
     accepts = ("table",)
 
     def __init__(
-        self, input_shape: tuple[int, ...], num_classes: int, activation: str | None = "ReLU", **training
+        self, input_shape: tuple[int, ...], num_classes: int, activation: str | None = "ReLU", **training: Any
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])

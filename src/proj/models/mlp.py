@@ -1,6 +1,8 @@
 """The multilayer perceptron."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from torch import nn
 
@@ -20,11 +22,11 @@ class MLP(Classifier):
         self,
         input_shape: tuple[int, ...],
         num_classes: int,
-        hidden: list[int] = (256, 128),
+        hidden: Sequence[int] = (256, 128),
         norm: str = "batch",
         activation: str | list[str] = "ReLU",
         dropout: float = 0.0,
-        **training,
+        **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])

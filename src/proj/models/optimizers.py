@@ -1,6 +1,6 @@
 """Muon for matrices and convolution filters, SGD for the rest."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ class Muon(Optimizer):
         super().__init__([group for group in groups if group["params"]], {"momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -72,6 +72,11 @@ def is_number(name: str, value: Any) -> bool:
     return name[0] != "_" and type(value) in (types.NoneType, bool, int, float)
 
 
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """A module's parameters by name, without those of the modules in it."""
+    return dict(module.named_parameters(recurse=False, remove_duplicate=False))
+
+
 def numbers(holder: Any) -> dict[str, Any]:
     """The public numbers of the trainer, the data or a module, and which of a module's parameters are trained.
 
@@ -79,7 +84,7 @@ def numbers(holder: Any) -> dict[str, Any]:
     """
     kept = {name: value for name, value in vars(holder).items() if is_number(name, value) and name != "should_stop"}
     if isinstance(holder, nn.Module):
-        kept["requires_grad"] = {name: p.requires_grad for name, p in holder._parameters.items() if p is not None}
+        kept["requires_grad"] = {name: p.requires_grad for name, p in own_parameters(holder).items()}
     return kept
 
 
@@ -130,8 +135,8 @@ class Attributes(Callback):
         for name, holder in holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
-                    for parameter in value.keys() & holder._parameters.keys():  # ModelPruning renames some
-                        holder._parameters[parameter].requires_grad_(value[parameter])
+                    for parameter, here in own_parameters(holder).items():  # ModelPruning renames some
+                        here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif isinstance(holder, Callback) or is_number(key, value):  # a file sets nothing else
                     put(holder, key, value)
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import lightning
 from omegaconf import DictConfig
 
 from proj.checkpoint.file import AtomicCheckpointIO
@@ -12,14 +13,23 @@ from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
 from proj.system.run_folder import CURVES
 from proj.training import fast_loop
+from proj.training.library_defaults import TESTED, is_tested
 from proj.training.run_length import batches_of_a_run
 
 
 def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
-    """Print what is trained, on how many examples, where and in which numbers. reason: why in these."""
+    """Print what is trained, on how many examples, where and in which numbers; and what no test has shown.
+
+    reason: why in these numbers.
+    """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
     print(f"on {trainer.strategy.root_device} in {cfg.trainer.precision}: {reason}")
+    if not is_tested():
+        print(
+            f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
+            f"pip install 'lightning=={TESTED}.*' brings."
+        )
 
 
 def build_data_and_model(cfg: DictConfig) -> tuple:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import get_total_norm
 
 from proj.config.stored import resume_command
@@ -71,8 +70,7 @@ class Divergence:
 
 def statistics(model: LightningModule) -> list[torch.Tensor]:
     """What batch norm has measured: the running means and variances."""
-    norms = [module for module in model.modules() if isinstance(module, _NormBase) and module.running_mean is not None]
-    return [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+    return [tensor for name, tensor in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
 
 
 class SkipNaN(Callback):

@@ -11,7 +11,6 @@ import inspect
 import re
 from functools import cache
 
-import lightning.pytorch
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
@@ -23,6 +22,7 @@ from torch.optim import Optimizer, optimizer
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
+from proj.training.library_defaults import is_tested
 
 # What somebody may have written without a step's being less plain: what `fast_batch` calls, …
 IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
@@ -80,7 +80,7 @@ def is_plain(trainer: Trainer) -> bool:
     owners += [(callback, Callback, IN_CALLBACK) for callback in trainer.callbacks]
     owners += [(one, type(one), set()) for one in (precision, strategy, automatic)]
     return (
-        lightning.pytorch.__version__.startswith("2.6.")  # whose order of hooks and counts this follows
+        is_tested()  # the version whose order of hooks and counts this follows
         and getattr(type(model), "training_step", None) is Classifier.training_step
         and "training_step" not in vars(model)
         and model.automatic_optimization

@@ -4,7 +4,27 @@ import logging
 import os
 import warnings
 
+import lightning.pytorch
+
 from proj.system.platform import c_library
+
+TESTED = "2.6"  # Lightning's minor version, whose loops and counts `resume` and `fast_loop` follow
+# The beginnings of warnings that Lightning and torch give of every run, or of what is meant.
+QUIET = (
+    "Checkpoint directory .* exists",
+    ".*treespec.*LeafSpec",
+    ".*jit.trace",
+    ".*smaller than the logging",
+    ".*dataloader is not resumable",  # it is
+    "You requested to overfit but enabled",  # `Batches` does not shuffle then
+    "ReduceLROnPlateau conditioned on metric .* not available",  # yet: no validation has been
+    "The `srun` command is available",
+)
+
+
+def is_tested() -> bool:
+    """Whether the installed Lightning has the minor version with which resume and speed were tested."""
+    return lightning.pytorch.__version__.startswith(f"{TESTED}.")
 
 
 def quiet_lightning() -> None:
@@ -16,17 +36,7 @@ def quiet_lightning() -> None:
         logger.handlers.clear()  # they would print each line a second time
         logger.setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # what trainer.profiler=simple has measured
-    for message in (
-        "Checkpoint directory .* exists",
-        ".*treespec.*LeafSpec",
-        ".*litlogger",
-        ".*jit.trace",
-        ".*smaller than the logging",
-        ".*dataloader is not resumable",  # it is
-        "You requested to overfit but enabled",  # `Batches` does not shuffle then
-        "ReduceLROnPlateau conditioned on metric .* not available",  # yet: no validation has been
-        "The `srun` command is available",
-    ):
+    for message in QUIET:
         warnings.filterwarnings("ignore", message)
 
 

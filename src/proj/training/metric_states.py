@@ -18,11 +18,11 @@ def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
     """On the CPU, the states of those that have counted since they were reset, by their places in the model."""
     return {
         name: {
-            "count": metric._update_count,
+            "count": metric.update_count,
             "state": {key: to_device(state, "cpu") for key, state in metric.metric_state.items()},
         }
         for name, metric in model.named_modules()
-        if isinstance(metric, Metric) and metric._update_count
+        if isinstance(metric, Metric) and metric.update_count
     }
 
 

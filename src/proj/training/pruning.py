@@ -24,8 +24,8 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     # Optuna's usual lock is a symbolic link, which Windows lets few users make.
     storage = JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
     # Its name is the folder's when the search began. An older version began another study where that had changed.
-    there = storage.get_all_studies()
-    largest = max(there, key=lambda study: storage.get_n_trials(study._study_id), default=None)
+    there = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    largest = max(there, key=lambda study: study.n_trials, default=None)
     name = largest.study_name if largest else folder.absolute().name
     study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, **settings)
     if not there:

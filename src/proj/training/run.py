@@ -1,6 +1,7 @@
 """One run: trained from its configuration, or from where it was stopped, then tested."""
 
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import seed_everything
 from omegaconf import DictConfig, OmegaConf
@@ -25,7 +26,7 @@ from proj.training.resume import Resume
 from proj.training.start import find_start
 
 
-def train(cfg: DictConfig) -> dict:
+def train(cfg: DictConfig) -> dict[str, Any]:
     """Train, test the best checkpoint, write metrics.json into `cfg.output_dir`; return the metrics.
 
     A folder that holds the checkpoint of a stopped run is continued from there.

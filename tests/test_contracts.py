@@ -1,0 +1,563 @@
+"""What is taken of other libraries that they do not promise: private names, and sentences that they say.
+
+A new version may change any of it. Each contract then fails with a sentence that names the library, its version, what
+it no longer keeps and the file of ours that relies on it. `docs/design.md` lists the private names.
+"""
+
+import ast
+import contextlib
+import functools
+import importlib
+import multiprocessing
+import os
+import pkgutil
+import re
+import socket
+import warnings
+from importlib.metadata import version
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "proj"
+
+
+def contract(library: str, promise: str, *files: str):
+    """Of a test that calls a library's private part or provokes its sentence: fail with the sentence that says so."""
+
+    def wrap(test):
+        @functools.wraps(test)
+        def told(*args, **kwargs):
+            try:
+                test(*args, **kwargs)
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}".split("\n")[0]
+                where = " and ".join(f"src/proj/{file}" for file in files)
+                sentence = f"With {library} {version(library)} this no longer holds: {promise} ({what}). See {where}."
+                pytest.fail(sentence, pytrace=False)
+
+        return told
+
+    return wrap
+
+
+def said(call, *args, **settings) -> BaseException:
+    """What a call that must fail raises."""
+    try:
+        call(*args, **settings)
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was refused")
+
+
+# Lightning
+
+PARTS = {  # what they are while a batch is trained, by their way from the Trainer
+    "fit_loop.epoch_loop._batches_that_stepped": int,
+    "fit_loop.epoch_loop._results": dict,
+    "fit_loop.epoch_loop.restarting": bool,
+    "fit_loop.epoch_loop.val_loop.restarting": bool,
+    "fit_loop.epoch_loop.batch_idx": int,
+    "fit_loop.epoch_loop.batch_progress.current.completed": int,
+    "fit_loop.epoch_loop.batch_progress.total.processed": int,
+    "fit_loop.epoch_loop.batch_progress.is_last_batch": bool,
+    "fit_loop.epoch_loop.batch_progress.increment_started": callable,
+    "fit_loop.epoch_loop.scheduler_progress.increment_completed": callable,
+    "fit_loop.epoch_loop.automatic_optimization._skip_backward": bool,
+    "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_ready": callable,
+    "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.zero_grad.increment_started": callable,
+    "fit_loop.epoch_progress.current.processed": int,
+    "fit_loop._data_fetcher.iterator._iterator.iterators": list,
+    "fit_loop._data_fetcher.fetched": int,
+    "fit_loop._data_fetcher.done": bool,
+    "fit_loop._data_fetcher.length": int,
+    "_logger_connector._first_loop_iter": (bool, type(None)),
+    "_logger_connector.on_batch_end": callable,
+    "_logger_connector.update_train_step_metrics": callable,
+    "_val_check_time_interval": type(None),
+    "lightning_module._current_fx_name": str,
+}
+
+
+@functools.cache
+def seen_in_training() -> dict:
+    """The parts that there are while Lightning's own loop trains a batch, and the checkpoint of it."""
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.demos.boring_classes import BoringModel
+
+    found = {}
+
+    class Look(Callback):
+        def on_train_batch_start(self, trainer, *args) -> None:
+            for path in PARTS:
+                with contextlib.suppress(AttributeError):
+                    found[path] = attrgetter(path)(trainer)
+            if trainer.global_step:
+                found["checkpoint"] = trainer._checkpoint_connector.dump_checkpoint()
+
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Trainer(
+            accelerator="cpu", max_epochs=1, limit_train_batches=2, limit_val_batches=0, callbacks=[Look()],
+            enable_checkpointing=False, **quiet,
+        ).fit(BoringModel())  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("path", PARTS)
+@contract("lightning", "a run's loops and counts are where they were", "training/fast_loop.py", "training/resume.py")
+def test_lightnings_parts_are_where_the_fast_loop_and_resume_look_for_them(path):
+    assert path in seen_in_training(), f"the Trainer has no {path}"
+    found, kind = seen_in_training()[path], PARTS[path]
+    assert callable(found) if kind is callable else isinstance(found, kind), f"{path} is {found!r}"
+
+
+@contract("lightning", "a hook's name is in `_current_fx_name` while it is called", "training/fast_loop.py")
+def test_lightning_names_the_hook_that_it_calls():
+    assert seen_in_training()["lightning_module._current_fx_name"] == "on_train_batch_start"
+
+
+@contract("lightning", "a checkpoint counts epochs and batches as it did", "training/resume.py")
+def test_lightnings_checkpoint_counts_as_resume_edits_it():
+    loops = seen_in_training()["checkpoint"]["loops"]["fit_loop"]
+    batches = loops["epoch_loop.batch_progress"]
+    assert "is_last_batch" in batches
+    for counts in (batches["total"], batches["current"], loops["epoch_progress"]["current"]):
+        assert {"ready", "started", "processed", "completed"} <= counts.keys()
+    assert batches["current"] == {"ready": 2, "started": 1, "processed": 1, "completed": 1}  # in the second batch
+
+
+@contract("lightning", "a loop's `restarting` is a property that can be set", "training/resume.py")
+def test_lightnings_loops_can_be_told_that_they_do_not_restart():
+    from lightning.pytorch.loops.loop import _Loop
+
+    loop = _Loop.__new__(_Loop)
+    _Loop.restarting.fset(loop, True)
+    assert loop.restarting is True
+
+
+@contract("lightning", "the classes of its loops are those that the fast loop replaces", "training/fast_loop.py")
+def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
+    from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
+    from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+
+    assert all(callable(getattr(_TrainingEpochLoop, name)) for name in ("on_run_start", "advance", "on_advance_end"))
+    assert callable(_AutomaticOptimization)
+
+
+@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/resume.py")
+def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()
+    paths = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"}
+    assert paths | {"current_score", "dirpath"} <= state.keys()
+
+
+@contract("lightning", "the progress bar asks `_get_train_description` for its text", "training/progress_bar.py")
+def test_lightnings_progress_bar_asks_for_its_description():
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    assert "Epoch 0" in RichProgressBar._get_train_description(_Bar(), 0)
+
+
+class _Bar:
+    """As much of a progress bar as its description takes."""
+
+    trainer = type("trainer", (), {"max_epochs": 2})()
+    validation_description = "Validation"
+
+
+@pytest.mark.parametrize("kind", ["EarlyStopping", "ModelCheckpoint"])
+@contract("lightning", "a metric that is not there is named as `explain` reads it", "config/explain.py")
+def test_lightning_names_a_metric_that_is_not_there(tmp_path, kind):
+    from lightning.pytorch import Trainer, callbacks
+    from lightning.pytorch.demos.boring_classes import BoringModel
+
+    from proj.config.explain import explain
+
+    callback = getattr(callbacks, kind)(monitor="val/nope")
+    settings = {"accelerator": "cpu", "max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1}
+    settings |= {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    settings |= {"enable_checkpointing": kind == "ModelCheckpoint"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = Trainer(default_root_dir=tmp_path, callbacks=[callback], **settings)
+        error = said(trainer.fit, BoringModel())
+    assert (explain(error) or str(error)).startswith("monitor=val/nope does not exist.")
+
+
+@contract("lightning", "a wrong argument raises its MisconfigurationException", "config/explain.py")
+def test_lightning_refuses_an_argument_by_the_exception_that_explain_knows():
+    from lightning.pytorch import Trainer
+
+    assert type(said(Trainer, accelerator="cpu", max_epochs=-2)).__name__ == "MisconfigurationException"
+
+
+@contract("lightning", "its warnings are those that a run leaves out", "training/library_defaults.py")
+def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monkeypatch, tmp_path):
+    from proj.training import library_defaults
+    from proj.training.run import train
+
+    known = library_defaults.QUIET
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(library_defaults, "QUIET", ())
+    words = ["dataset=digits", "model=mlp", "scheduler=plateau", "model.hidden=[8]", "dataset.batch_size=400"]
+    words += ["trainer.check_val_every_n_epoch=2", "trainer.max_epochs=-1", "callbacks.dashboard.histograms=false"]
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        train(configure(*words, "trainer.max_steps=8"))
+        train(configure(*words, "trainer.max_steps=16"))  # goes on within an epoch, in a folder that is there
+        train(configure(*words, "trainer.max_steps=2", "trainer.overfit_batches=1", folder=tmp_path / "other"))
+    sentences = {str(one.message).strip() for one in found if "site-packages" in one.filename}
+    sentences = {text for text in sentences if not any(re.match(pattern, text, re.I) for pattern in known)}
+    assert not sentences, f"a run says: {sentences}"
+
+
+# torchmetrics and torch
+
+
+@contract("torchmetrics", "a metric's count and its last result can be set", "training/attributes.py")
+def test_a_metric_goes_on_from_what_it_had_counted():
+    import torch
+    from torchmetrics import MeanMetric
+
+    metric = MeanMetric()
+    metric.update(torch.tensor(1.0))
+    metric.compute()
+    metric._update_count, metric._computed = 7, None
+    metric.update(torch.tensor(3.0))
+    assert metric.update_count == 8 and metric.compute() == 2
+
+
+@contract("torch", "an optimizer's step hooks are where they were", "training/fast_loop.py")
+def test_an_optimizers_hooks_and_a_wrapped_step_can_be_seen():
+    import torch
+    from torch.optim import optimizer
+
+    used = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    used.register_step_pre_hook(print)
+    used.register_step_post_hook(print)
+    assert len(used._optimizer_step_pre_hooks) == len(used._optimizer_step_post_hooks) == 1
+    handles = [optimizer.register_optimizer_step_pre_hook(print), optimizer.register_optimizer_step_post_hook(print)]
+    assert len(optimizer._global_optimizer_pre_hooks) == len(optimizer._global_optimizer_post_hooks) == 1
+    for handle in handles:
+        handle.remove()
+    torch.optim.lr_scheduler.StepLR(used, 1)
+    assert hasattr(used.step, "_wrapped_by_lr_sched") and vars(used)["step"].__wrapped__ is type(used).step
+
+
+@contract("torch", "norms of many tensors are had in one call", "models/classifier.py")
+def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
+    import torch
+
+    norms = torch._foreach_norm([torch.tensor([3.0, 4.0]), torch.tensor([1.0])])
+    assert [float(norm) for norm in norms] == [5, 1]
+    fused = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], fused=True)
+    assert fused._step_supports_amp_scaling is True
+
+
+@contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py")
+def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
+    import torch
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from torch.utils.tensorboard import SummaryWriter
+    from torch.utils.tensorboard._pytorch_graph import graph
+
+    writer = SummaryWriter(tmp_path)
+    writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag="loss", simple_value=1.0)]), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        writer._get_file_writer().add_graph(graph(torch.nn.Linear(2, 1), torch.ones(1, 2)))
+    writer.close()
+    assert b"loss" in next(tmp_path.iterdir()).read_bytes()
+
+
+@contract("torch", "it names what `torch.load` refuses in a file", "checkpoint/file.py")
+def test_torch_names_what_it_refuses_in_a_file(tmp_path):
+    import torch
+
+    from proj.checkpoint.file import foreign
+
+    torch.save({"path": tmp_path}, tmp_path / "it.ckpt")
+    assert "pathlib" in foreign(tmp_path / "it.ckpt")
+    assert type(said(torch.load, tmp_path / "it.ckpt", weights_only=True)).__name__ == "UnpicklingError"
+
+
+def without_memory() -> None:
+    import torch
+
+    torch.empty(2**55)
+
+
+def batch_of_one() -> None:
+    import torch
+
+    torch.nn.BatchNorm1d(2)(torch.ones(1, 2))
+
+
+def without_order() -> None:
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1), accumulate=False)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize(
+    ("happens", "pattern", "file"),
+    [
+        (without_memory, "proj.errors.OUT_OF_MEMORY", "errors.py"),
+        (batch_of_one, "proj.training.faults.ONE_EXAMPLE", "training/faults.py"),
+        (without_order, "proj.training.faults.NOT_DETERMINISTIC", "training/faults.py"),
+    ],
+)
+def test_torch_says_what_a_run_translates(happens, pattern, file):
+    @contract("torch", f"{happens.__name__} is said as {pattern} reads it", file)
+    def provoke() -> None:
+        module, name = pattern.rsplit(".", 1)
+        text = str(said(happens))
+        assert getattr(importlib.import_module(module), name).search(text), text
+
+    provoke()
+
+
+def one_process(rank: int, port: int, out) -> None:
+    """One of two that gloo joins: the second dies, and the first hands on what torch says then."""
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.all_reduce(torch.ones(1))
+    if rank:
+        os._exit(7)
+    error = said(dist.all_reduce, torch.ones(1))
+    out.put((isinstance(error, RuntimeError), str(error)))
+
+
+@pytest.mark.slow  # two processes that import torch
+@contract("torch", "a process that has died is reported as LOST reads it", "errors.py")
+def test_torch_says_that_another_process_has_died():
+    from proj.errors import LOST
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    out = context.Queue()
+    both = [context.Process(target=one_process, args=(rank, port, out)) for rank in (0, 1)]
+    for process in both:
+        process.start()
+    kind, text = out.get(timeout=120)
+    for process in both:
+        process.join()
+    assert kind and LOST.search(text), text
+
+
+# Hydra and OmegaConf
+
+
+@contract("hydra-core", "its private loader composes a folder that it is given", "sweeps/trust.py", "sweeps/folder.py")
+def test_hydras_loader_composes_a_folder_without_starting_hydra():
+    from proj.config.compose import CONF
+    from proj.sweeps.sweep_file import frozen_loader
+    from proj.sweeps.trust import composed
+
+    assert composed(CONF, ["dataset=digits"]).hydra.runtime.choices.dataset == "digits"
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.utils import create_config_search_path
+
+    loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(CONF.resolve())))
+    elsewhere = frozen_loader(loader, CONF / "hydra")
+    assert {element.path for element in elsewhere.get_search_path().get_path() if element.provider == "main"} == {
+        f"file://{(CONF / 'hydra').resolve()}"
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("dataset=digit", "dataset=digit does not exist. Did you mean 'digits'?"),
+        ("scheduler=null", "a group such as scheduler cannot be null"),
+        ("optimizer.lr=[", "no viable alternative at input"),
+        ("lerning_rate=1", "There is no setting 'lerning_rate'."),
+        ("+seed.x=1", "seed"),
+    ],
+)
+@contract("hydra-core", "a mistake is said as `explain` reads it", "config/explain.py")
+def test_hydra_says_what_explain_translates(word, sentence):
+    from proj.config import configure
+    from proj.config.explain import explain
+
+    text = explain(said(configure, word))
+    assert text and sentence in text
+    assert "\n" not in text and "full_key" not in text and "https" not in text, text
+
+
+@contract("hydra-core", "the warning of a launcher's schema is the one that is left out", "config/hydra_command.py")
+def test_hydra_warns_of_a_launchers_schema_in_the_words_that_are_left_out():
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    from hydra import compose, initialize_config_dir
+
+    from proj.config.compose import CONF
+    from proj.config.hydra_command import SCHEMA
+
+    with warnings.catch_warnings(record=True) as found, initialize_config_dir(str(CONF), version_base="1.3"):
+        warnings.simplefilter("always")
+        compose("train", ["hydra/launcher=submitit_slurm"], return_hydra_config=True)
+    texts = [str(one.message) for one in found if "schema" in str(one.message)]
+    assert all(re.match(SCHEMA, text) for text in texts), texts
+
+
+# Optuna, submitit, torchvision, matplotlib, Pillow
+
+
+@contract("optuna", "a trial goes on in another process", "training/pruning.py", "sweeps/trials.py")
+def test_a_trial_of_optunas_is_continued(tmp_path):
+    import optuna
+    from optuna.distributions import FloatDistribution
+
+    from proj.training.pruning import open_study
+
+    study, space = open_study(tmp_path), FloatDistribution(0, 1)
+    asked = study.ask({"lr": space})
+    again = optuna.trial.Trial(open_study(tmp_path), study.trials[0]._trial_id)
+    assert again._suggest("lr", space) == asked.params["lr"] and 0 <= again._suggest("other", space) <= 1
+
+
+@contract("submitit", "a job's results and its watcher can be replaced", "system/slurm.py")
+def test_submitits_job_has_the_methods_that_are_replaced():
+    pytest.importorskip("submitit")
+    from submitit import SlurmJob
+    from submitit.core.utils import UncompletedJobError
+    from submitit.slurm.slurm import SlurmInfoWatcher
+
+    assert callable(SlurmJob.results) and issubclass(UncompletedJobError, Exception)
+    assert type(SlurmJob.watcher) is type(SlurmInfoWatcher(delay_s=30))
+
+
+@pytest.mark.parametrize("kind", ["MNIST", "FashionMNIST", "CIFAR10"])
+@contract("torchvision", "a data set that is not there is `not found`", "data/torchvision.py")
+def test_torchvision_says_that_a_data_set_is_missing(tmp_path, kind):
+    import torchvision
+
+    error = said(getattr(torchvision.datasets, kind), tmp_path)
+    assert isinstance(error, RuntimeError) and "not found" in str(error), error
+
+
+@contract("matplotlib", "a letter that no font has is warned of as `Glyph … missing`", "pictures/plots.py")
+def test_matplotlib_warns_of_a_missing_letter_in_the_words_that_are_left_out():
+    import matplotlib.pyplot as plt
+
+    from proj.pictures.plots import png
+
+    figure = plt.figure()
+    figure.text(0, 0, "\U0001f9ea")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert png(figure)
+    plt.close(figure)
+
+
+@contract("pillow", "a file that is no image is named at the end of the sentence", "data/resized.py")
+def test_pillow_names_a_file_that_is_no_image(tmp_path):
+    from proj.data.resized import measured
+
+    (tmp_path / "photo.jpg").write_text("no photo")
+    assert measured(str(tmp_path / "photo.jpg"), (8, 8, 3), False) == "cannot identify image file"
+
+
+# Another version of Lightning
+
+
+@pytest.mark.parametrize(("installed", "lines"), [("2.6.9", 0), ("2.7.0", 1), ("2.5.1", 1)])
+def test_another_minor_version_of_lightning_is_said_once_and_takes_its_own_loop(
+    configure, monkeypatch, capsys, installed, lines
+):
+    import lightning.pytorch
+
+    from proj.training import fast_loop
+    from proj.training.run import train
+
+    def never(*args) -> None:
+        raise AssertionError("the fast loop is for the version that it follows")
+
+    monkeypatch.setattr(lightning.pytorch, "__version__", installed)
+    monkeypatch.setattr(lightning, "__version__", installed)
+    if lines:
+        monkeypatch.setattr(fast_loop.FastEpochLoop, "fast_batch", never)
+    train(configure("trainer.max_epochs=1", "~callbacks.dashboard"))
+    said = [line for line in capsys.readouterr().out.splitlines() if installed in line]
+    assert len(said) == lines and all("tested with 2.6 alone" in line for line in said)
+
+
+# The list of private names
+
+
+def is_private(name: object) -> bool:
+    """`_target_` and the like are words of Hydra's language, `os._exit` is in Python's documentation."""
+    return isinstance(name, str) and bool(re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]", name)) and name != "_exit"
+
+
+def names_of(node: ast.AST) -> list:
+    """The names that a piece of code asks another object or module for."""
+    if isinstance(node, ast.ImportFrom):
+        return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+    if isinstance(node, ast.Import):
+        return [part for alias in node.names for part in alias.name.split(".")]
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return [node.slice.value]
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr", "setattr"):
+        return [argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)]
+    return []
+
+
+def defined_by(node: ast.AST) -> list[str]:
+    """The names that a piece of code gives to what is its own."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return []
+    parts = [part for target in getattr(node, "targets", None) or [node.target] for part in ast.walk(target)]
+    attributes = [part for part in parts if isinstance(part, ast.Attribute) and getattr(part.value, "id", "") == "self"]
+    return [part.id for part in parts if isinstance(part, ast.Name)] + [part.attr for part in attributes]
+
+
+def private_names(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    own = {name for node in nodes for name in defined_by(node)}
+    return {name for node in nodes for name in names_of(node) if is_private(name)} - own
+
+
+def replaced_names() -> set[str]:
+    """The private methods of other libraries' classes that classes of this project replace."""
+    import proj
+
+    found = set()
+    for module in pkgutil.walk_packages(proj.__path__, "proj."):
+        for kind in vars(importlib.import_module(module.name)).values():
+            if isinstance(kind, type) and kind.__module__.startswith("proj."):
+                others = [base for base in kind.__mro__ if not base.__module__.startswith(("proj.", "builtins"))]
+                found |= {
+                    name for name in vars(kind) if is_private(name) and any(name in vars(base) for base in others)
+                }
+    return found - {"_abc_impl", "_compiler_hooks"}  # which Python makes
+
+
+def test_every_private_name_of_another_library_is_listed_in_the_design():
+    listed = (SOURCE.parents[1] / "docs" / "design.md").read_text(encoding="utf-8").partition("## Private parts")[2]
+    names = set().union(*map(private_names, sorted(SOURCE.rglob("*.py")))) | replaced_names()
+    missing = {name for name in names if not re.search(rf"(?<![\w]){name}(?!\w)", listed)}
+    assert not missing, (
+        f"docs/design.md does not list {missing} among the private parts; test_contracts.py takes a test"
+    )
+    listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
+    assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
