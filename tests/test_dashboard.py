@@ -24,6 +24,7 @@ import torch
 from lightning.pytorch import Callback
 from PIL import Image
 from support import processes
+from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
@@ -84,10 +85,7 @@ def tensorboard(logdir: Path, log: Path) -> Iterator[str]:
     with open(log, "w") as stderr:
         process = subprocess.Popen([sys.executable, *words], stderr=stderr)
     try:
-        while not (found := re.search(r"http://\S+/", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield found[0]
+        yield wait_for(lambda: re.search(r"http://\S+/", log.read_text()), process)[0]
     finally:
         process.terminate()
         process.wait()
@@ -97,11 +95,12 @@ def tensorboard(logdir: Path, log: Path) -> Iterator[str]:
 def address(outputs, tmp_path_factory) -> Iterator[str]:
     """Of a TensorBoard that has read all of `outputs`."""
     with tensorboard(outputs, tmp_path_factory.mktemp("server") / "log.txt") as address:
-        for _ in range(600):
+
+        def has_read_all() -> bool:
             tags = json.load(urlopen(f"{address}data/plugin/scalars/tags"))
-            if len(tags) == len(RUNS) and all("test/acc" in known for known in tags.values()):
-                break
-            time.sleep(0.1)
+            return len(tags) == len(RUNS) and all("test/acc" in known for known in tags.values())
+
+        wait_for(has_read_all)
         yield address
 
 

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 from support.classes import ENV, dies
+from support.processes import wait_for
 from support.runs import TWO, assert_one_set_of_files, curves, differences, free_ports, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
@@ -139,16 +139,12 @@ def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken):
 def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the_same_bits(command, tmp_path, unbroken):
     words = [sys.executable, "-m", "proj.train", *DIGITS, "hydra.run.dir=run"]
     process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "run" / "last.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_for((tmp_path / "run" / "last.ckpt").exists, process)
     (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
-    while Path(f"/proc/{other}").exists() and "State:\tZ" not in Path(f"/proc/{other}/status").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    status = Path(f"/proc/{other}/status")
+    wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text(), seconds=20)
     assert not (tmp_path / "run" / "metrics.json").exists()
     process = command("-m", "proj.train", "resume=run", fresh=True)
     assert process.returncode == 0, process.stderr

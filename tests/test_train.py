@@ -2,12 +2,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from support.processes import wait_for
 from support.runs import events
 
 from proj.checkpoint.file import load_model
@@ -129,9 +129,7 @@ def test_early_stopping_stops(configure):
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
     words = ("-m", "proj.train", "scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
     process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "best.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
+    wait_for((tmp_path / "run" / "best.ckpt").exists, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130 and "python -m proj.train resume=run" in output
