@@ -28,7 +28,6 @@ from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
-from proj.config.compose import build
 from proj.pictures.drawing import confusion_matrix, fitted, font, mask
 from proj.pictures.tensorboard import mistakes, pixels
 from proj.reports.runs import read_run
@@ -210,19 +209,16 @@ def test_the_report_finds_the_curves_among_the_pictures(outputs):
     assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2, 3] and len(run.curves["train/loss"]) == 63
 
 
-def test_pictures_are_the_pixels_of_the_data(configure):
-    for words in (["dataset=digits"], ["dataset=cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
-        data = build(configure(*words).dataset)
-        data.prepare_data()
-        data.setup()
+def test_pictures_are_the_pixels_of_the_data(load):
+    for words in (["digits"], ["cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
+        data = load(*words)
         images = data.splits["val"].inputs[:20]
         assert np.array_equal(pixels(data.normalize(images), data), images.numpy())
 
 
-def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(configure, monkeypatch):
+def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(load, monkeypatch):
     """Of every second validation example, as the first of two processes sees them."""
-    data = build(configure("dataset=digits").dataset)
-    data.setup()
+    data = load("digits")
     inputs, targets = data.splits["val"]
     y = targets[::2]
     logits = torch.nn.functional.one_hot(y, 10) * 9.0

@@ -44,14 +44,21 @@ def test_two_processes_with_half_the_batch_train_as_one_with_all_of_it(tmp_path,
 
 
 @pytest.mark.parametrize(("examples", "size", "world"), ((105, 5, 2), (105, 10, 1), (1301, 8, 4), (23, 4, 3)))
-def test_processes_share_out_every_batch_evenly_and_no_example_comes_twice(examples, size, world):
-    x, y = torch.arange(float(examples)), torch.arange(examples)
-    loaders = [Batches(x, y, size, lambda x, i, *rest: x[i], True, 1, rank, world) for rank in range(world)]
-    seen = []
-    for number, shares in enumerate(zip(*loaders, strict=True)):
+@pytest.mark.parametrize("shuffle", (True, False))
+def test_processes_share_out_every_batch_of_one_process_evenly_and_no_example_comes_twice(
+    examples, size, world, shuffle
+):
+    def loader(size: int, rank=0, world=1) -> Batches:
+        x, y = torch.arange(float(examples)), torch.arange(examples)
+        return Batches(x, y, size, lambda x, i, *rest: x[i], shuffle, 1, rank, world)
+
+    loaders, seen = [loader(size, rank, world) for rank in range(world)], []
+    for number, (*shares, (_, whole)) in enumerate(zip(*loaders, loader(size * world), strict=True)):
         sizes = [len(share) for _, share in shares]
         assert sum(sizes) == loaders[0].size(number) and max(sizes) - min(sizes) <= 1 <= min(sizes)
-        seen += [int(label) for _, share in shares for label in share]
+        labels = [int(label) for _, share in shares for label in share]
+        assert sorted(labels) == sorted(whole.tolist())
+        seen += labels
     assert sorted(seen) == list(range(examples))
 
 

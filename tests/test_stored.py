@@ -113,7 +113,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
 
     def attack() -> dict:
         outside: list[str] = []
-        seen = {"refused": 0, "read": 0, "secrets": 0}
+        seen = dict.fromkeys(("refused", "read", "opened", "secrets"), 0)
         watch(outside, tmp_path)
         for config in made:
             torch.save(checkpoint | {"proj": checkpoint["proj"] | {"config": config}}, tmp_path / "run/a.ckpt")
@@ -126,11 +126,12 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
             (tmp_path / "run/config.yaml").write_text(yaml.safe_dump(config))
             with suppress(Exception):  # of values that are of another type
                 seen["secrets"] += "a secret" in read_folder(tmp_path / "run")
+                seen["opened"] += 1
         return seen | {"outside": outside}
 
     seen = in_child(attack)
     assert not seen["outside"] and not seen["secrets"]
-    assert seen["read"] > 30 and seen["refused"] > 300
+    assert seen["read"] > 30 and seen["refused"] > 300 and seen["opened"] > 5, seen
     assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
 
 

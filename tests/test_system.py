@@ -292,3 +292,4 @@ def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
     stop.set()
     for process in asking:
         process.join()
+    assert [process.exitcode for process in asking] == [0, 0]

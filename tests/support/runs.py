@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import proj.system.files
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import configure
+from proj.config.compose import build, configure
 from proj.models import Classifier
 from proj.training.run import train
 from support.processes import PROCESSES, wait_for
@@ -21,6 +22,14 @@ from support.processes import PROCESSES, wait_for
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
+
+
+def ready(dataset: DictConfig):
+    """The datamodule of the configuration's part `dataset`, with its splits."""
+    data = build(dataset)
+    data.prepare_data()
+    data.setup()
+    return data
 
 
 def at_batch(monkeypatch, epoch: int, batch: int, happens, model: type = Classifier) -> None:
