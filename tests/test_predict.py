@@ -61,6 +61,7 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
     for k, image in enumerate(images):
         Image.fromarray(image.squeeze()).save(tmp_path / f"{k}.png")
     rows = predict(path, str(tmp_path), trust=["support"])
+    assert len(rows) == len(images) == 5
     for k, row in enumerate(rows):
         assert row["input"] == str(tmp_path / f"{k}.png")
         assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)

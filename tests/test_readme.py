@@ -50,6 +50,10 @@ def words_for(tmp_path, data_dir):
     return words_for
 
 
+def test_the_pages_show_commands_of_every_kind():
+    assert len(COMMANDS) > 20 and all((TRAIN, LAUNCHED, SWEEPS, OTHERS))
+
+
 @pytest.mark.parametrize("line", [line for line in TRAIN if line not in SWEEPS + LAUNCHED])
 def test_every_training_command_runs(command, line, words_for):
     process = command("-m", *here(line), *words_for(line))

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.processes import wait_for
+from support.processes import start, wait_for
 from support.runs import events, ready
 
 from proj.checkpoint.file import load_model
@@ -112,12 +113,13 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
 
 
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
-    words = ("-m", "proj.train", "scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
-    process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    words = ("scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
+    streams = (tmp_path / "out", tmp_path / "err")
+    process = start(tmp_path, "proj.train", *words, streams=streams)
     wait_for((tmp_path / "run" / "best.ckpt").exists, process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130 and "python -m proj.train resume=run" in output
+    os.kill(process.pid, signal.SIGINT)
+    process.join(120)
+    assert process.exitcode == 130 and "python -m proj.train resume=run" in streams[0].read_text()
     done = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
     process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}")
     assert process.returncode == 0, process.stderr
