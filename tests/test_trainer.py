@@ -145,8 +145,9 @@ def test_fast_dev_run_in_a_new_folder_saves_nothing(configure, tmp_path):
 
 
 @pytest.mark.parametrize("steps", (5, 16, 22))
-def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(configure, tmp_path, steps):
-    unbroken = train(configure(*PLAIN, folder=tmp_path / "unbroken"))
+def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
+    configure, trained, tmp_path, steps
+):
     metrics = train(configure(*PLAIN, f"trainer.max_steps={steps}"))
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == steps
     assert "val/acc" in metrics and metrics["epochs"] == -(-steps // 11)
@@ -154,24 +155,23 @@ def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbr
     train(configure(*PLAIN, f"trainer.max_steps={steps}"))
     assert (tmp_path / "run" / "last.ckpt").stat().st_mtime_ns == before  # it is finished
     more = train(configure(*PLAIN, "trainer.max_steps=33"))
-    assert more["epochs"] == unbroken["epochs"] == 3
-    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    assert more["epochs"] == 3
+    left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
     assert str(left["optimizer_states"]) == str(right["optimizer_states"])
     assert left["resume"]["stepped"] == right["resume"]["stepped"] and left["epoch"] == right["epoch"]
 
 
 def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
-    configure, tmp_path, monkeypatch
+    configure, trained, tmp_path, monkeypatch
 ):
-    train(configure(*PLAIN, folder=tmp_path / "unbroken"))
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
     with monkeypatch.context() as patch:
         at_batch(patch, 1, 4, lambda loss: patch.setattr("lightning.pytorch.callbacks.timer.time", clock) or loss)
         assert "val/acc" in train(configure(*PLAIN, "trainer.max_time=00:00:30:00"))
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == 16
     assert train(configure(*PLAIN, "trainer.max_time=01:00:00:00"))["epochs"] == 3
-    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
 
 
