@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from support.runs import break_off, changed_by_stops
+from support.runs import break_off, changed_by_stops, rewritten
 from torchmetrics.classification import MulticlassAUROC
 
 from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
@@ -185,9 +185,8 @@ def stopped(configure, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("change", (lambda known: known.update(odd=Path("x")), lambda known: known.pop("resume")))
 def test_where_the_last_checkpoint_is_refused_the_one_before_is_used(configure, stopped, capsys, change):
-    known = torch.load(stopped / "last.ckpt", weights_only=True)
-    change(known)
-    torch.save(known, stopped / "last.ckpt")
+    with rewritten(stopped / "last.ckpt") as checkpoint:
+        change(checkpoint)
     content = (stopped / "last.ckpt").read_bytes()
     assert train(configure("trainer.max_epochs=2", "save_every=0"))["epochs"] == 2
     assert (stopped / "last.ckpt.refused").read_bytes() == content

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from support.pages import README
+from support.runs import rewritten
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
@@ -244,9 +245,8 @@ def test_of_torchvisions_classes_mnists_family_are_drawings(load, source, drawin
 
 
 def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
-    checkpoint = torch.load(trained() / "best.ckpt", weights_only=True)
-    checkpoint["proj"]["format"] = FORMAT + 1
-    torch.save(checkpoint, tmp_path / "new.ckpt")
+    with rewritten(trained() / "best.ckpt", tmp_path / "new.ckpt") as checkpoint:
+        checkpoint["proj"]["format"] = FORMAT + 1
     for read in (load_checkpoint, load_model, evaluate):
         with pytest.raises(UserError, match=r"new.ckpt was written by a newer version of proj .*: update proj.$"):
             read(tmp_path / "new.ckpt")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.runs import rewritten
 
 import proj.pictures.plots
 from proj.checkpoint.file import load_model
@@ -30,10 +31,9 @@ def iris(trained):
 @pytest.fixture(scope="module")
 def photos(trained, tmp_path_factory):
     """A model of images that are no drawings: the tests' small ones are nearly black, so another mean is put in."""
-    checkpoint = torch.load(trained("dataset=cifar10", "model=mlp") / "best.ckpt", weights_only=True)
-    checkpoint["proj"] |= {"mean": [0.5, 0.5, 0.4], "std": [0.25, 0.2, 0.25]}
     path = tmp_path_factory.mktemp("photos") / "best.ckpt"
-    torch.save(checkpoint, path)
+    with rewritten(trained("dataset=cifar10", "model=mlp") / "best.ckpt", path) as checkpoint:
+        checkpoint["proj"] |= {"mean": [0.5, 0.5, 0.4], "std": [0.25, 0.2, 0.25]}
     return path
 
 
@@ -347,9 +347,8 @@ def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sente
 
 
 def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(iris, tmp_path):
-    checkpoint = torch.load(iris, weights_only=True)
-    checkpoint["proj"]["columns"] = None
-    torch.save(checkpoint, tmp_path / "x.ckpt")
+    with rewritten(iris, tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["columns"] = None
     (tmp_path / "x.csv").write_text("1,2,3,4\n")
     with pytest.raises(UserError, match="sets no columns"):
         predict(tmp_path / "x.ckpt", str(tmp_path / "x.csv"))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
-from support.runs import at_batch, changed_by_stops
+from support.runs import at_batch, changed_by_stops, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check import check_trainer
@@ -211,9 +211,8 @@ def test_a_run_that_was_begun_before_an_argument_was_listed_goes_on(configure, t
     config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     forget(config)
     OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
-    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
-    forget(checkpoint["proj"]["config"])
-    torch.save(checkpoint, folder / "last.ckpt")
+    with rewritten(folder / "last.ckpt") as checkpoint:
+        forget(checkpoint["proj"]["config"])
     shutil.copytree(folder, tmp_path / "again")
     assert train(configure("trainer.max_epochs=2", "scheduler=none"))["epochs"] == 2
     cfg = stored_config(tmp_path / "again", ["trainer.max_steps=15", "trainer.max_epochs=2"])

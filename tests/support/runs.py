@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,14 @@ def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model:
         break_off(monkeypatch, configure(*words, folder=folder / "stopped"), *place, model)
     train(configure(*words, folder=folder / "stopped"))
     return differences(outcome(folder / "whole"), outcome(folder / "stopped"))
+
+
+@contextmanager
+def rewritten(file: Path, to: Path | None = None) -> Iterator[dict]:
+    """What a checkpoint holds, to be changed within `with`; saved in its place, or in that of another file."""
+    checkpoint = torch.load(file, weights_only=True)
+    yield checkpoint
+    torch.save(checkpoint, to or file)
 
 
 def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
