@@ -39,6 +39,18 @@ def configure(tmp_path, data_dir):
     return configure
 
 
+@pytest.fixture
+def load(configure):
+    """load("digits", "seed=1") -> the datamodule of this dataset and these settings, ready."""
+
+    def load(name: str, *overrides: str):
+        from support.runs import ready  # imports torch, which the process that only hands out tests does without
+
+        return ready(configure(f"dataset={name}", *overrides).dataset)
+
+    return load
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, data_dir):
     """trained("dataset=digits", …) -> the folder of a run of two epochs, trained once a session."""

@@ -107,7 +107,7 @@ def seen_in_training() -> dict:
 
 
 @pytest.mark.parametrize("path", PARTS)
-@contract("lightning", "a run's loops and counts are where they were", "training/fast_loop.py", "training/resume.py")
+@contract("lightning", "a run's loops and counts are where they were", "training/fast_loop.py", "training/counters.py")
 def test_lightnings_parts_are_where_the_fast_loop_and_resume_look_for_them(path):
     assert path in seen_in_training(), f"the Trainer has no {path}"
     found, kind = seen_in_training()[path], PARTS[path]
@@ -119,7 +119,7 @@ def test_lightning_names_the_hook_that_it_calls():
     assert seen_in_training()["lightning_module._current_fx_name"] == "on_train_batch_start"
 
 
-@contract("lightning", "a checkpoint counts epochs and batches as it did", "training/resume.py")
+@contract("lightning", "a checkpoint counts epochs and batches as it did", "training/counters.py")
 def test_lightnings_checkpoint_counts_as_resume_edits_it():
     loops = seen_in_training()["checkpoint"]["loops"]["fit_loop"]
     batches = loops["epoch_loop.batch_progress"]
@@ -129,7 +129,7 @@ def test_lightnings_checkpoint_counts_as_resume_edits_it():
     assert batches["current"] == {"ready": 2, "started": 1, "processed": 1, "completed": 1}  # in the second batch
 
 
-@contract("lightning", "a loop's `restarting` is a property that can be set", "training/resume.py")
+@contract("lightning", "a loop's `restarting` is a property that can be set", "training/counters.py")
 def test_lightnings_loops_can_be_told_that_they_do_not_restart():
     from lightning.pytorch.loops.loop import _Loop
 
@@ -147,7 +147,7 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     assert callable(_AutomaticOptimization)
 
 
-@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/resume.py")
+@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/moved_folder.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
     from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -221,7 +221,7 @@ def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monk
 # torchmetrics and torch
 
 
-@contract("torchmetrics", "a metric's count and its last result can be set", "training/attributes.py")
+@contract("torchmetrics", "a metric's count and its last result can be set", "training/metric_states.py")
 def test_a_metric_goes_on_from_what_it_had_counted():
     import torch
     from torchmetrics import MeanMetric

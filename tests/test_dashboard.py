@@ -24,10 +24,10 @@ import torch
 from lightning.pytorch import Callback
 from PIL import Image
 from support import processes
+from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
-from proj.config.compose import build
 from proj.pictures.drawing import confusion_matrix, fitted, font, mask
 from proj.pictures.tensorboard import mistakes, pixels
 from proj.reports.runs import read_run
@@ -84,10 +84,7 @@ def tensorboard(logdir: Path, log: Path) -> Iterator[str]:
     with open(log, "w") as stderr:
         process = subprocess.Popen([sys.executable, *words], stderr=stderr)
     try:
-        while not (found := re.search(r"http://\S+/", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield found[0]
+        yield wait_for(lambda: re.search(r"http://\S+/", log.read_text()), process)[0]
     finally:
         process.terminate()
         process.wait()
@@ -97,11 +94,12 @@ def tensorboard(logdir: Path, log: Path) -> Iterator[str]:
 def address(outputs, tmp_path_factory) -> Iterator[str]:
     """Of a TensorBoard that has read all of `outputs`."""
     with tensorboard(outputs, tmp_path_factory.mktemp("server") / "log.txt") as address:
-        for _ in range(600):
+
+        def has_read_all() -> bool:
             tags = json.load(urlopen(f"{address}data/plugin/scalars/tags"))
-            if len(tags) == len(RUNS) and all("test/acc" in known for known in tags.values()):
-                break
-            time.sleep(0.1)
+            return len(tags) == len(RUNS) and all("test/acc" in known for known in tags.values())
+
+        wait_for(has_read_all)
         yield address
 
 
@@ -211,19 +209,16 @@ def test_the_report_finds_the_curves_among_the_pictures(outputs):
     assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2, 3] and len(run.curves["train/loss"]) == 63
 
 
-def test_pictures_are_the_pixels_of_the_data(configure):
-    for words in (["dataset=digits"], ["dataset=cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
-        data = build(configure(*words).dataset)
-        data.prepare_data()
-        data.setup()
+def test_pictures_are_the_pixels_of_the_data(load):
+    for words in (["digits"], ["cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
+        data = load(*words)
         images = data.splits["val"].inputs[:20]
         assert np.array_equal(pixels(data.normalize(images), data), images.numpy())
 
 
-def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(configure, monkeypatch):
+def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(load, monkeypatch):
     """Of every second validation example, as the first of two processes sees them."""
-    data = build(configure("dataset=digits").dataset)
-    data.setup()
+    data = load("digits")
     inputs, targets = data.splits["val"]
     y = targets[::2]
     logits = torch.nn.functional.one_hot(y, 10) * 9.0

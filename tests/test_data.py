@@ -13,7 +13,6 @@ import torch
 import torchvision
 from support.images import write_idx
 
-from proj.config.compose import build
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
 from proj.data.datamodule import stratified
@@ -21,17 +20,6 @@ from proj.data.images import crop_and_flip, partition
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
-
-
-@pytest.fixture
-def load(configure):
-    def load(name: str, *overrides: str):
-        data = build(configure(f"dataset={name}", *overrides).dataset)
-        data.prepare_data()
-        data.setup()
-        return data
-
-    return load
 
 
 def rows(split) -> set[bytes]:
@@ -96,43 +84,28 @@ def test_given_mean_and_deviation_scale_to_plus_minus_one(load):
     assert x.min() >= -1 and x.max() == pytest.approx(1)
 
 
-def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used():
-    batches = Batches(torch.arange(10.0), torch.arange(10), 4, lambda x, i, draws, epoch: x[i], shuffle=True)
-    parts = [y.tolist() for _, y in batches]
-    assert [len(part) for part in parts] == [4, 4, 2] and len(batches) == 3
-    assert sorted(y for part in parts for y in part) == list(range(10))
+def batches(examples: int, size: int, seed=0) -> Batches:
+    """Batches of numbers, shuffled."""
+    x = torch.arange(float(examples))
+    return Batches(x, torch.arange(examples), size, lambda x, i, draws, epoch: x[i], shuffle=True, seed=seed)
 
 
-def test_a_single_example_left_over_joins_the_batch_before():
-    batches = Batches(torch.arange(9.0), torch.arange(9), 4, lambda x, i, draws, epoch: x[i], shuffle=True)
-    parts = [y.tolist() for _, y in batches]
-    assert [len(part) for part in parts] == [4, 5] and len(batches) == 2
-    assert sorted(y for part in parts for y in part) == list(range(9))
+@pytest.mark.parametrize(("examples", "sizes"), ((10, [4, 4, 2]), (9, [4, 5])))  # one left over joins those before it
+def test_every_example_comes_once_an_epoch_and_the_last_batch_is_used(examples, sizes):
+    parts = [y.tolist() for _, y in batches(examples, 4)]
+    assert [len(part) for part in parts] == sizes and len(batches(examples, 4)) == len(sizes)
+    assert sorted(y for part in parts for y in part) == list(range(examples))
 
 
 def test_order_depends_on_seed_and_epoch_alone():
     def order(seed: int, epoch: int) -> list[int]:
-        batches = Batches(
-            torch.arange(50.0), torch.arange(50), 8, lambda x, i, draws, epoch: x[i], shuffle=True, seed=seed
-        )
-        batches.set_epoch(epoch)
+        made = batches(50, 8, seed)
+        made.set_epoch(epoch)
         torch.rand(seed + 3)  # what else draws random numbers does not matter
-        return torch.cat([y for _, y in batches]).tolist()
+        return torch.cat([y for _, y in made]).tolist()
 
     assert order(0, 0) == order(0, 0)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
-
-
-@pytest.mark.parametrize("shuffle", (True, False))
-def test_two_ranks_share_out_what_one_process_would_see(shuffle):
-    def parts(rank: int, world: int, size: int) -> list[set[int]]:
-        made = Batches(
-            torch.arange(12.0), torch.arange(12), size, lambda x, i, draws, epoch: x[i], shuffle, 5, rank, world
-        )
-        return [set(y.tolist()) for _, y in made]
-
-    for whole, first, second in zip(parts(0, 1, 4), parts(0, 2, 2), parts(1, 2, 2), strict=True):
-        assert first | second == whole and not first & second
 
 
 def test_augmentation_equals_padding_cropping_and_flipping_each_image():
@@ -202,8 +175,7 @@ def test_evaluation_batches_are_never_augmented(load):
     assert torch.equal(next(iter(data.val_dataloader()))[0][:5], data.normalize(data.splits["val"].inputs[:5]))
 
 
-def test_another_torchvision_class_takes_the_place_by_one_override(load, data_dir):
-    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
+def test_another_torchvision_class_takes_the_place_by_one_override(load):
     data = load("mnist", "dataset.source._target_=torchvision.datasets.KMNIST")
     assert data.class_names[:2] == ["o", "ki"]
 
@@ -217,13 +189,28 @@ def test_missing_data_says_where_it_was_looked_for_and_what_to_type(load, tmp_pa
         load("mnist", f"data_dir={tmp_path}/none")
 
 
+def write_mnist(folder: Path, train=20, test=20, labels=20, size=28, test_size=28) -> Path:
+    """MNIST's four files with so many images and labels; the folder of the files."""
+    raw = folder / "MNIST" / "raw"
+    for part, count, side in (("train", train, size), ("t10k", test, test_size)):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((count, side, side), np.uint8))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(labels, dtype=np.uint8) % 10)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    (({"labels": 19}, "20 images but 19 labels"), ({"test_size": 14}, "28×28×1 and 14×14×1")),
+)
+def test_files_that_do_not_belong_together_are_refused(load, tmp_path, settings, sentence):
+    write_mnist(tmp_path, **settings)
+    with pytest.raises(UserError, match=sentence):
+        load("mnist", f"data_dir={tmp_path}")
+
+
 @pytest.mark.parametrize("content", (b"<html>not found</html>", b"\0\0\x08\x03" + bytes(20)))
 def test_a_truncated_or_foreign_idx_file_is_named(load, tmp_path, content):
-    raw = tmp_path / "MNIST" / "raw"
-    for part, n in (("train", 20), ("t10k", 10)):
-        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((n, 28, 28), np.uint8))
-        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(n, dtype=np.uint8) % 10)
-    (raw / "t10k-images-idx3-ubyte").write_bytes(content)
+    (write_mnist(tmp_path) / "t10k-images-idx3-ubyte").write_bytes(content)
     with pytest.raises(UserError, match="t10k-images-idx3-ubyte is truncated or is not a file of MNIST"):
         load("mnist", f"data_dir={tmp_path}")
 
@@ -235,15 +222,6 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
         (folder / file.name).write_bytes(file.read_bytes()[: 5000 if file.name == "data_batch_3" else None])
     with pytest.raises(UserError, match=r"A file in .* is truncated or is not a file of CIFAR10"):
         load("cifar10", f"data_dir={tmp_path}")
-
-
-def test_images_and_labels_of_different_sets_are_refused(load, tmp_path):
-    raw = tmp_path / "MNIST" / "raw"
-    for part in ("train", "t10k"):
-        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((20, 28, 28), np.uint8))
-        write_idx(raw / f"{part}-labels-idx1-ubyte", np.zeros(19, np.uint8))
-    with pytest.raises(UserError, match="20 images but 19 labels"):
-        load("mnist", f"data_dir={tmp_path}")
 
 
 def test_a_batch_larger_than_the_data_is_refused(load):
@@ -333,11 +311,3 @@ def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):
     for thread in threads:
         thread.join()
     assert len(downloads) == 1
-
-
-def test_training_and_test_images_of_different_sizes_are_refused(load, tmp_path):
-    for part, size in (("train", 28), ("t10k", 14)):
-        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-images-idx3-ubyte", np.zeros((20, size, size), np.uint8))
-        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-labels-idx1-ubyte", np.zeros(20, np.uint8))
-    with pytest.raises(UserError, match="28×28×1 and 14×14×1"):
-        load("mnist", f"data_dir={tmp_path}")

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 from support.classes import ENV, dies
+from support.processes import wait_for
 from support.runs import TWO, assert_one_set_of_files, curves, differences, free_ports, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
@@ -44,14 +44,21 @@ def test_two_processes_with_half_the_batch_train_as_one_with_all_of_it(tmp_path,
 
 
 @pytest.mark.parametrize(("examples", "size", "world"), ((105, 5, 2), (105, 10, 1), (1301, 8, 4), (23, 4, 3)))
-def test_processes_share_out_every_batch_evenly_and_no_example_comes_twice(examples, size, world):
-    x, y = torch.arange(float(examples)), torch.arange(examples)
-    loaders = [Batches(x, y, size, lambda x, i, *rest: x[i], True, 1, rank, world) for rank in range(world)]
-    seen = []
-    for number, shares in enumerate(zip(*loaders, strict=True)):
+@pytest.mark.parametrize("shuffle", (True, False))
+def test_processes_share_out_every_batch_of_one_process_evenly_and_no_example_comes_twice(
+    examples, size, world, shuffle
+):
+    def loader(size: int, rank=0, world=1) -> Batches:
+        x, y = torch.arange(float(examples)), torch.arange(examples)
+        return Batches(x, y, size, lambda x, i, *rest: x[i], shuffle, 1, rank, world)
+
+    loaders, seen = [loader(size, rank, world) for rank in range(world)], []
+    for number, (*shares, (_, whole)) in enumerate(zip(*loaders, loader(size * world), strict=True)):
         sizes = [len(share) for _, share in shares]
         assert sum(sizes) == loaders[0].size(number) and max(sizes) - min(sizes) <= 1 <= min(sizes)
-        seen += [int(label) for _, share in shares for label in share]
+        labels = [int(label) for _, share in shares for label in share]
+        assert sorted(labels) == sorted(whole.tolist())
+        seen += labels
     assert sorted(seen) == list(range(examples))
 
 
@@ -139,16 +146,12 @@ def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken):
 def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the_same_bits(command, tmp_path, unbroken):
     words = [sys.executable, "-m", "proj.train", *DIGITS, "hydra.run.dir=run"]
     process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "run" / "last.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_for((tmp_path / "run" / "last.ckpt").exists, process)
     (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
-    while Path(f"/proc/{other}").exists() and "State:\tZ" not in Path(f"/proc/{other}/status").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    status = Path(f"/proc/{other}/status")
+    wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text(), seconds=20)
     assert not (tmp_path / "run" / "metrics.json").exists()
     process = command("-m", "proj.train", "resume=run", fresh=True)
     assert process.returncode == 0, process.stderr

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from support.pages import README
+from support.runs import rewritten
 
 import proj.export
 from proj.checkpoint.file import load_model
@@ -96,9 +97,8 @@ def test_the_file_lies_beside_the_checkpoint_and_the_largest_difference_is_print
 
 
 def test_without_the_data_it_is_checked_on_random_inputs_and_says_so(checkpoints, tmp_path, capsys):
-    checkpoint = torch.load(checkpoints["mnist"], weights_only=True)
-    checkpoint["proj"]["config"]["dataset"]["data_dir"] = str(tmp_path / "nowhere")
-    torch.save(checkpoint, tmp_path / "x.ckpt")
+    with rewritten(checkpoints["mnist"], tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["dataset"]["data_dir"] = str(tmp_path / "nowhere")
     export(tmp_path / "x.ckpt", "torch_export", True)
     output = capsys.readouterr().out
     assert "on random inputs, in batches of 1, 2 and 7" in output and "The data could not be opened: " in output
@@ -165,9 +165,8 @@ def test_a_missing_number_is_the_mean(checkpoints, exported, format):
 
 
 def test_numbers_too_fine_for_float32_are_taken_as_float64(checkpoints, tmp_path):
-    checkpoint = torch.load(checkpoints["iris"], weights_only=True)
-    checkpoint["proj"]["columns"][0] |= {"mean": 1.7e9, "std": 1000.0}  # seconds since 1970
-    torch.save(checkpoint, tmp_path / "x.ckpt")
+    with rewritten(checkpoints["iris"], tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["columns"][0] |= {"mean": 1.7e9, "std": 1000.0}  # seconds since 1970
     file = export(tmp_path / "x.ckpt", "onnx", True)
     session, (model, known) = onnxruntime.InferenceSession(file), load_model(tmp_path / "x.ckpt")
     given = np.array([[1.7e9 + 37, 3.0, 1.4, 0.2]])
@@ -178,8 +177,7 @@ def test_numbers_too_fine_for_float32_are_taken_as_float64(checkpoints, tmp_path
 
 
 def test_a_table_with_words_cannot_be_normalized_inside(checkpoints, tmp_path):
-    checkpoint = torch.load(checkpoints["iris"], weights_only=True)
-    checkpoint["proj"]["columns"][3:] = [{"name": "port", "categories": ["C"]}]
-    torch.save(checkpoint, tmp_path / "x.ckpt")
+    with rewritten(checkpoints["iris"], tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["columns"][3:] = [{"name": "port", "categories": ["C"]}]
     with pytest.raises(UserError, match="normalize=true is for images and tables of numbers"):
         export(tmp_path / "x.ckpt", "torch_export", True)

@@ -12,11 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from support.pages import README
+from support.runs import rewritten
 
-import proj.checkpoint
-import proj.config
 from proj.checkpoint.file import load_checkpoint, load_model
-from proj.data.facts import FORMAT, Facts, Standardize
+from proj.data.facts import FORMAT, Facts
 from proj.data.table import encode
 from proj.errors import UserError
 from proj.use.evaluation import evaluate, open_data
@@ -112,6 +111,7 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
 
 
 TRUST = ("support",)  # whose class reads the tests' CIFAR-10
+SLOW_SETS = [pytest.param(name, marks=pytest.mark.slow) for name in ("mnist", "fashion_mnist")]  # as digits, larger
 MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
 
 
@@ -133,7 +133,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
 
 
 @MANY
-@pytest.mark.parametrize("dataset", ("digits", "mnist", "fashion_mnist", "cifar10"))
+@pytest.mark.parametrize("dataset", ("digits", "cifar10", *SLOW_SETS))
 def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch, seen, recipe, capsys, dataset, count):
     monkeypatch.setenv("HOME", str(tmp_path))
     path = trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt"
@@ -214,18 +214,6 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     agree(torch.from_numpy(session.run(None, {"input": x})[0]), predicted)
 
 
-def test_iris_rows_are_the_same_input_everywhere(trained, tmp_path, seen):
-    path = trained() / "best.ckpt"
-    model, known = load_model(path)
-    inputs = torch.cat([split.inputs for split in open_data(known).splits.values()])
-    raw = Standardize(known["columns"]).undo(inputs)
-    (tmp_path / "iris.csv").write_text("\n".join(",".join(f"{value:.1f}" for value in row) for row in raw.tolist()))
-    _, predicted = seen(predict, path, str(tmp_path / "iris.csv"))
-    agree(predicted, model(inputs).detach())
-    onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"))
-    agree(torch.from_numpy(onnxruntime.InferenceSession(onnx).run(None, {"input": raw.numpy()})[0]), predicted)
-
-
 def test_a_checkpoint_carries_the_facts_of_its_datamodule(trained):
     _, known = load_model(trained("dataset=digits", "tta=true") / "best.ckpt")
     facts, data = Facts.from_dict(known), open_data(known)
@@ -251,19 +239,14 @@ def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_
 
 
 @pytest.mark.parametrize(("source", "drawings"), (("KMNIST", True), ("CIFAR10", False)))
-def test_of_torchvisions_classes_mnists_family_are_drawings(configure, data_dir, source, drawings):
-    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
+def test_of_torchvisions_classes_mnists_family_are_drawings(load, source, drawings):
     target = "support.classes.CIFAR10" if source == "CIFAR10" else f"torchvision.datasets.{source}"
-    data = proj.config.build(configure("dataset=mnist", f"dataset.source._target_={target}").dataset)
-    data.prepare_data()
-    data.setup()
-    assert data.facts.drawings == drawings
+    assert load("mnist", f"dataset.source._target_={target}").facts.drawings == drawings
 
 
 def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
-    checkpoint = torch.load(trained() / "best.ckpt", weights_only=True)
-    checkpoint["proj"]["format"] = FORMAT + 1
-    torch.save(checkpoint, tmp_path / "new.ckpt")
+    with rewritten(trained() / "best.ckpt", tmp_path / "new.ckpt") as checkpoint:
+        checkpoint["proj"]["format"] = FORMAT + 1
     for read in (load_checkpoint, load_model, evaluate):
         with pytest.raises(UserError, match=r"new.ckpt was written by a newer version of proj .*: update proj.$"):
             read(tmp_path / "new.ckpt")

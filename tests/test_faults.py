@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.runs import at_batch, break_off
+from support.runs import at_batch, break_off, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
@@ -163,15 +163,10 @@ def test_infinite_statistics_never_reach_a_checkpoint(configure, tmp_path, monke
     assert not (tmp_path / "run" / "best.ckpt").exists()
 
 
-def rewrite(file: Path, change) -> None:
-    checkpoint = torch.load(file, weights_only=True)
-    change(checkpoint)
-    torch.save(checkpoint, file)
-
-
 def test_another_machine_is_said_in_one_line_and_the_run_goes_on(configure, tmp_path, capsys):
     train(configure(*TINY, "trainer.max_epochs=1"))
-    rewrite(tmp_path / "run" / "last.ckpt", lambda known: known["resume"]["environment"].update(torch="2.0", threads=7))
+    with rewritten(tmp_path / "run" / "last.ckpt") as checkpoint:
+        checkpoint["resume"]["environment"] |= {"torch": "2.0", "threads": 7}
     assert train(configure(*TINY))["epochs"] == 2
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "last bits may differ" in line]
     assert f"torch: 2.0 in the run, {torch.__version__} now; threads: 7 in the run, 1 now" in line
@@ -179,7 +174,8 @@ def test_another_machine_is_said_in_one_line_and_the_run_goes_on(configure, tmp_
 
 def test_another_number_of_processes_is_refused(configure, tmp_path):
     train(configure(*TINY, "trainer.max_epochs=1"))
-    rewrite(tmp_path / "run" / "last.ckpt", lambda known: known["resume"]["environment"].update(processes=2))
+    with rewritten(tmp_path / "run" / "last.ckpt") as checkpoint:
+        checkpoint["resume"]["environment"]["processes"] = 2
     with pytest.raises(UserError, match=r"a run of 2 processes, not of 1.* trainer\.devices=2"):
         train(configure(*TINY))
 

@@ -46,6 +46,7 @@ def imported(file: Path) -> set[str]:
     """The modules of this project that a file imports, also within its functions."""
     modules = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        assert not getattr(node, "level", 0), f"{file} names a module by its place: give its whole name"
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "proj":
             inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
             modules |= inside or {node.module}

@@ -15,10 +15,10 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from PIL import Image, ImageOps
+from support.runs import ready
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.config.compose import build
 from proj.data.resized import OnDisk, read_image
 from proj.data.table import encode
 from proj.errors import UserError
@@ -52,9 +52,8 @@ def test_a_cell_that_is_no_number_is_named_by_row_and_column(text):
 
 
 @pytest.mark.parametrize("standardize", ("true", "false"))
-def test_the_columns_of_iris_encode_its_rows(configure, standardize):
-    data = build(configure(f"dataset.standardize={standardize}").dataset)
-    data.setup()
+def test_the_columns_of_iris_encode_its_rows(load, standardize):
+    data = load("iris", f"dataset.standardize={standardize}")
     first = data.splits["train"].inputs[:1]
     raw = first * torch.tensor([c["std"] for c in data.columns]) + torch.tensor([c["mean"] for c in data.columns])
     rows = [[f"{value:.1f}" for value in raw[0].tolist()]]  # as in the file: millimetres
@@ -87,9 +86,7 @@ def make(dataset: str, *overrides: str):
     """The datamodule with settings changed, ready; composed once, since that takes half a second."""
     cfg = settings(dataset).copy()
     cfg.merge_with_dotlist(list(overrides))
-    data = build(cfg)
-    data.setup()
-    return data
+    return ready(cfg)
 
 
 def table(file: Path, *overrides: str):
@@ -164,41 +161,35 @@ def test_a_header_is_seen_where_the_target_is_a_place(passengers):
     assert by_place.columns == by_name.columns and by_place.class_names == ["no", "yes"]
 
 
-def test_decimal_commas_beside_semicolons_are_numbers(tmp_path):
-    rows = [["Länge", "Art"], *([f"{i},5", "ab"[i % 2]] for i in range(40))]
-    file = write_table(tmp_path / "eu.csv", rows, ";")
+def two_classes(tmp_path: Path, row, separator=";", count=40):
+    """The datamodule of a table with the values row(0), row(1), … and the classes p and q by turns."""
+    names = [f"x{place}" for place in range(len(row(0)))]
+    rows = [[*names, "y"], *([*row(i), "pq"[i % 2]] for i in range(count))]
+    file = write_table(tmp_path / "t.csv", rows, separator)
     file.write_text("\ufeff" + file.read_text())  # as Excel writes it
-    data = table(file, "target=Art", "batch_size=8")
-    assert data.columns[0]["name"] == "Länge" and 17 < data.columns[0]["mean"] < 23
+    return table(file, "target=y", "batch_size=8")
 
 
-@pytest.mark.parametrize("separator", (";", "\t", ","))
-def test_marks_between_thousands_are_no_decimal_marks(tmp_path, separator):
-    rows = [["price", "y"], *([f"{1000 + i:,}.50" if i % 2 else str(900 + i), "ab"[i % 2]] for i in range(40))]
-    data = table(write_table(tmp_path / "t.csv", rows, separator), "target=y", "batch_size=8")
-    assert data.columns[0]["mean"] == pytest.approx(970, abs=10)
-
-
-def test_a_column_in_doubt_follows_the_others(tmp_path):
-    rows = [["a", "b", "y"], *([f"1,{100 + i}", f"{i},5", "pq"[i % 2]] for i in range(40))]
-    data = table(write_table(tmp_path / "decimal.csv", rows, ";"), "target=y", "batch_size=8")
-    assert 1 < data.columns[0]["mean"] < 2
-    rows = [["a", "b", "y"], *([f"1,{100 + i}", f"{i}.5", "pq"[i % 2]] for i in range(40))]
-    data = table(write_table(tmp_path / "thousands.csv", rows, ";"), "target=y", "batch_size=8")
-    assert 1100 < data.columns[0]["mean"] < 1200
+@pytest.mark.parametrize(
+    ("row", "separator", "least", "most"),
+    (
+        (lambda i: [f"{i},5"], ";", 17, 23),
+        *((lambda i: [f"{1000 + i:,}.50" if i % 2 else str(900 + i)], separator, 960, 980) for separator in ";\t,"),
+        (lambda i: [f"1,{100 + i}", f"{i},5"], ";", 1, 2),  # in doubt, it follows the other column
+        (lambda i: [f"1,{100 + i}", f"{i}.5"], ";", 1100, 1200),
+    ),
+)
+def test_a_comma_in_a_number_is_what_the_table_makes_clear(tmp_path, row, separator, least, most):
+    column = two_classes(tmp_path, row, separator).columns[0]
+    assert column["name"] == "x0" and least < column["mean"] < most
 
 
 @pytest.mark.parametrize(
     "cells", (("1,234", "999"), ("1,234", "5,678"), ("1.234", "999", "0,5"), ("1,234", "999", "0,5"))
 )
 def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path, cells):
-    other = cells[2] if len(cells) > 2 else "1"
-    rows = [["a", "b", "y"], *([cells[i // 2 % 2], other, "pq"[i % 2]] for i in range(40))]
-    file = write_table(tmp_path / "t.csv", rows, ";")
-    with pytest.raises(
-        UserError, match=r"row 2, column a: '1[.,]234' can be 1.234 or 1234; write numbers with a decimal"
-    ):
-        table(file, "target=y", "batch_size=8")
+    with pytest.raises(UserError, match=r"row 2, column x0: '1[.,]234' can be 1.234 or 1234; .* decimal"):
+        two_classes(tmp_path, lambda i: [cells[i // 2 % 2], cells[2] if len(cells) > 2 else "1"])
 
 
 def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_path):
@@ -208,24 +199,21 @@ def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_pat
 
 
 def test_words_with_commas_stay_words(tmp_path):
-    rows = [["size", "y"], *([("1,5 l", "2,50", "none")[i % 3], "ab"[i % 2]] for i in range(60))]
-    data = table(write_table(tmp_path / "t.csv", rows, ";"), "target=y", "batch_size=8")
+    data = two_classes(tmp_path, lambda i: [("1,5 l", "2,50", "none")[i % 3]], count=60)
     assert data.columns[0]["categories"] == ["1,5 l", "2,50"]
 
 
-@pytest.mark.parametrize("word", ("NA", "nan", "null", "?"))
-def test_a_class_may_be_called_what_elsewhere_is_missing(tmp_path, capsys, word):
-    rows = [["a", "country"], *([i, (word, "ZA", "")[i % 3]] for i in range(60))]
-    data = table(write_table(tmp_path / "t.csv", rows), "target=country", "batch_size=8")
-    assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40
-    assert f"taken for classes: {word};" in capsys.readouterr().out
-
-
-def test_rows_without_a_class_are_left_out_and_counted(tmp_path, capsys):
-    rows = [["a", "y"], *([i, ("low", "none", "")[i % 3]] for i in range(60))]
+@pytest.mark.parametrize(
+    ("word", "said"),
+    (("low", "rows left out, without y: 20"), *((w, f"taken for classes: {w};") for w in ("NA", "nan", "null", "?"))),
+)
+def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewhere_is_missing(
+    tmp_path, capsys, word, said
+):
+    rows = [["a", "y"], *([i, (word, "ZA", "")[i % 3]] for i in range(60))]
     data = table(write_table(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
-    assert data.class_names == ["low", "none"] and sum(len(split.targets) for split in data.splits.values()) == 40
-    assert "rows left out, without y: 20" in capsys.readouterr().out
+    assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40
+    assert said in capsys.readouterr().out
 
 
 TABLES = {
@@ -408,57 +396,36 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
         assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
 
 
-def make_folder(folder: Path, kind: str) -> None:
-    if kind == "loose images":
-        folder.mkdir()
-        draw("red", 0).save(folder / "1.png")
-    elif kind == "loose images in train and test":
-        for part in ("train", "test"):
-            (folder / part).mkdir(parents=True)
-            draw("red", 0).save(folder / part / "1.png")
-    elif kind == "no image":
-        (folder / "red").mkdir(parents=True)
-    elif kind == "one class":
-        write_photos(folder, 5, ["red"])
-    elif kind == "an empty class":
-        write_photos(folder, 5, ["red", "blue"])
-        (folder / "green").mkdir()
-    elif kind == "a class that cannot be read":
-        write_photos(folder, 5, ["red", "blue"])
-        (folder / "green").mkdir()
-        for number in range(5):
-            (folder / "green" / f"{number}.jpg").write_text("no image")
-    elif kind == "a rare class":
-        write_photos(folder, 2)
-    elif kind == "a class in val alone":
-        write_photos(folder / "train", 5, ["red", "blue"])
-        write_photos(folder / "val", 5, ["green"])
-    elif kind == "classes beside train":
-        write_photos(folder / "train", 5, ["red", "blue"])
-        write_photos(folder, 5, ["green"])
-    elif kind == "two folders for a part":
-        for name in ("train", "val", "validation"):
-            write_photos(folder / name, 5, ["red", "blue"])
+TWO = {"red": 5, "blue": 5}
+NO_CLASSES = "in holds no class folders with images"
+FOLDERS = {  # how many images lie where; a negative number is of files that are none
+    "no folder": ({}, "in cannot be read .*No such file.*data_dir=path/to/photos"),
+    "loose images": ({".": 1}, f"{NO_CLASSES} .*: put those of each class into a folder"),
+    "loose images in train and test": ({"train": 1, "test": 1}, NO_CLASSES),
+    "no image": ({"red": 0}, NO_CLASSES),
+    "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone"),
+    "an empty class": ({**TWO, "green": 0}, "class green has no examples, too few to be in each of train, test, val"),
+    "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
+    "a rare class": ({**TWO, "green": 2, "gold": 2}, r"class gold has 2 examples \(so do 1 more of 4\), too few"),
+    "a class in val alone": ({"train/red": 5, "train/blue": 5, "val/green": 5}, "val has a class green, which .*not"),
+    "classes beside train": (
+        {"train/red": 5, "train/blue": 5, "green": 5},
+        "in/green is a class beside .*in/train, which holds folders as for a part: move",
+    ),
+    "two folders for a part": (
+        {f"{part}/{name}": 5 for part in ("train", "val", "validation") for name in TWO},
+        "in/val and .*in/validation are for the same part",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("kind", "sentence"),
-    {
-        "no folder": "in cannot be read .*No such file.*data_dir=path/to/photos",
-        "loose images": "in holds no class folders with images .*: put those of each class into a folder",
-        "loose images in train and test": "holds no class folders with images",
-        "no image": "in holds no class folders with images",
-        "one class": "a classifier takes two classes or more, and there is red alone",
-        "an empty class": "class green has no examples, too few to be in each of train, test, val",
-        "a class that cannot be read": "class green has no examples",
-        "a rare class": r"class blue has 2 examples \(so do 2 more of 3\), too few",
-        "a class in val alone": "val has a class green, which .*train has not",
-        "classes beside train": "in/green is a class beside .*in/train, which holds folders as for a part: move",
-        "two folders for a part": "in/val and .*in/validation are for the same part",
-    }.items(),
-)
-def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, kind, sentence):
-    make_folder(tmp_path / "in", kind)
+@pytest.mark.parametrize(("images", "sentence"), FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, sentence):
+    for name, count in images.items():
+        place = tmp_path / "in" / name
+        place.mkdir(parents=True)
+        for number in range(abs(count)):
+            draw("red", number).save(place / f"{number}.png") if count > 0 else (place / f"{number}.jpg").touch()
     with pytest.raises(UserError, match=sentence) as raised:
         photos(tmp_path / "in")
     assert "\n" not in str(raised.value)

@@ -50,6 +50,10 @@ def words_for(tmp_path, data_dir):
     return words_for
 
 
+def test_the_pages_show_commands_of_every_kind():
+    assert len(COMMANDS) > 10 and all((TRAIN, LAUNCHED, SWEEPS, OTHERS))
+
+
 @pytest.mark.parametrize("line", [line for line in TRAIN if line not in SWEEPS + LAUNCHED])
 def test_every_training_command_runs(command, line, words_for):
     process = command("-m", *here(line), *words_for(line))
@@ -100,7 +104,6 @@ def test_the_datasets_and_the_model_that_it_adds_train(command, tmp_path, data_d
         file = tmp_path / "conf" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(block(pattern))
-    (data_dir / "KMNIST").exists() or (data_dir / "KMNIST").symlink_to(data_dir / "MNIST")
     words = ("-m", "proj.train", "--config-dir=conf", "-m", f"data_dir={data_dir}", "trainer.max_epochs=1")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}  # as for `python -m`, started there
     process = command(*words, "dataset=wine,kmnist", "model=linear", env=env)

@@ -36,16 +36,17 @@ def test_two_unbroken_runs_are_the_same_to_the_last_bit(unbroken, tmp_path):
 
 
 def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_path):
-    """Twenty kills, in runs of several lives each."""
-    draw, kills, lives = random.Random(1), 0, 0
-    while kills < 20:
-        folder = tmp_path / f"run{lives}"
+    """Eight kills, in runs of several lives each; `python benchmarks/kill.py` does hundreds."""
+    draw, kills = random.Random(1), 0
+    for number in range(10):
+        folder = tmp_path / f"run{number}"
         for _ in range(4):
             kills += run(folder, after=draw.uniform(0.1, 1.0) * unbroken[2]) != 0
         assert run(folder) == 0
         assert differences(unbroken[1], outcome(folder)) == []
-        lives += 1
-        assert lives < 20, "the kills come too late"
+        if kills >= 8:
+            return
+    raise AssertionError("the kills come too late")
 
 
 @pytest.mark.parametrize("dies", ("writing a checkpoint", "in validation", "in the test"))

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from support.classes import ENV, slow
+from support.processes import wait_for
 from support.runs import assert_one_set_of_files, curves
 from support.slurm import missing, slurm
 
@@ -30,13 +30,6 @@ def cluster(tmp_path_factory):
         yield {**ENV, **env, "PYTHONPATH": ENV["PYTHONPATH"]}
 
 
-def wait(what, process: subprocess.Popen | None = None) -> None:
-    deadline = time.monotonic() + 150
-    while not what():
-        assert time.monotonic() < deadline and (process is None or process.poll() is None)
-        time.sleep(0.1)
-
-
 def sh(command: str, env: dict, cwd: Path) -> str:
     return subprocess.run(command, shell=True, env=env, cwd=cwd, capture_output=True, text=True, check=True).stdout
 
@@ -52,9 +45,9 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
         process = subprocess.Popen(words, env=cluster, cwd=tmp_path, stdout=output, stderr=output)
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     killed, late, _ = jobs = [sweep / f"{number}_seed={number + 1}" for number in range(3)]
-    wait(lambda: (killed / "last.ckpt").exists(), process)
+    wait_for(lambda: (killed / "last.ckpt").exists(), process)
     os.kill(int((killed / ".lock").read_text().split()[1]), signal.SIGKILL)
-    wait(lambda: (late / "last.ckpt").exists(), process)
+    wait_for(lambda: (late / "last.ckpt").exists(), process)
     number = next((sweep / ".submitit").glob("*_1")).name
     sh(f"scancel --signal=USR2 {number}", cluster, tmp_path)  # as Slurm does before a job's time is over
     assert process.wait(240) == 1
@@ -84,11 +77,11 @@ def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folde
     script = f'sbatch --parsable --ntasks-per-node=2 --mem=2G --open-mode=append -o said --wrap "srun {words}"'
     number = sh(script, cluster, tmp_path).strip()
     folder = tmp_path / "outputs" / "iris" / "iris" / f"slurm-{number}"
-    wait(lambda: (folder / "last.ckpt").exists())
+    wait_for(lambda: (folder / "last.ckpt").exists())
     sh("sbatch --partition=urgent -n 2 --mem=1G -o urgent --wrap 'sleep 1'", cluster, tmp_path)
-    wait(lambda: "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path))
+    wait_for(lambda: "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path))
     assert not (folder / "metrics.json").exists()
-    wait(lambda: (folder / "metrics.json").exists())
+    wait_for(lambda: (folder / "metrics.json").exists())
     assert_one_set_of_files(folder, lives=2)
     assert_every_step_once(folder)
     assert [file.name for file in folder.parent.iterdir()] == [folder.name]

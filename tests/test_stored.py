@@ -53,8 +53,9 @@ def places(node, *way) -> Iterator[tuple]:
         yield (*way, "another")
 
 
-def hostile(config: dict) -> Iterator[dict]:
-    """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there."""
+def hostile(config: dict) -> Iterator[tuple[dict, bool]]:
+    """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there;
+    and whether it is text alone, which may be read as it stands."""
     for number, way in enumerate(places(config)):
         for harm in (HARM * 2)[number % len(HARM) :][:6]:
             made = copy.deepcopy(config)
@@ -63,7 +64,7 @@ def hostile(config: dict) -> Iterator[dict]:
                 node = node[key]
             named = way[-1] == "_target_" and isinstance(harm, dict)
             node[way[-1]] = harm.get("_target_", "os.system") if named else harm
-            yield made
+            yield made, isinstance(harm, str)
 
 
 def watch(outside: list[str], folder: Path) -> None:
@@ -96,7 +97,8 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
     """folders: of so many configurations one is also tried as a run's config.yaml, which takes longer to read."""
     path = trained(*words) / "best.ckpt"
     checkpoint = load_checkpoint(path)
-    made = list(hostile(checkpoint["proj"]["config"]))
+    pairs = list(hostile(checkpoint["proj"]["config"]))
+    made, texts = [config for config, _ in pairs], [config for config, text in pairs if text]
     assert len(made) >= 500
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET", "a secret")
@@ -113,7 +115,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
 
     def attack() -> dict:
         outside: list[str] = []
-        seen = {"refused": 0, "read": 0, "secrets": 0}
+        seen = dict.fromkeys(("refused", "read", "opened", "secrets"), 0)
         watch(outside, tmp_path)
         for config in made:
             torch.save(checkpoint | {"proj": checkpoint["proj"] | {"config": config}}, tmp_path / "run/a.ckpt")
@@ -122,15 +124,16 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
                 seen["read"] += 1
             except UserError:
                 seen["refused"] += 1
-        for config in made[::folders]:
+        for config in made[:: 2 * folders] + texts[:: folders // 2]:
             (tmp_path / "run/config.yaml").write_text(yaml.safe_dump(config))
             with suppress(Exception):  # of values that are of another type
                 seen["secrets"] += "a secret" in read_folder(tmp_path / "run")
+                seen["opened"] += 1
         return seen | {"outside": outside}
 
     seen = in_child(attack)
     assert not seen["outside"] and not seen["secrets"]
-    assert seen["read"] > 30 and seen["refused"] > 300
+    assert seen["read"] > 30 and seen["refused"] > 300 and seen["opened"], seen
     assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
 
 

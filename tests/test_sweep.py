@@ -1,9 +1,7 @@
 """Sweeps: checked before they start, frozen, continued, and one table at the end."""
 
 import json
-import random
 import shlex
-import time
 from pathlib import Path
 
 import optuna
@@ -137,20 +135,24 @@ def test_the_traceback_of_a_bug_is_in_the_jobs_own_log(tmp_path):
     assert "Traceback" in logs[0].read_text() and not (logs[1].is_file() and "Traceback" in logs[1].read_text())
 
 
+def kill_when_there_are(number: int, files: str, folder: Path, words) -> None:
+    """Start a sweep, and kill it once its jobs have left so many files of this name."""
+    streams = (folder / "out", folder / "err")
+    process = processes.start(folder, "proj.train", *words, streams=streams)
+    processes.wait_for(lambda: len(list(folder.glob(f"outputs/sweeps/*/*/{files}"))) >= number, process)
+    process.kill()
+    process.join()
+
+
 def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid):
-    words = ("-m", "sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1", *QUICK, "save_every=0")
-    folder, chance, kept = tmp_path / "outputs/sweeps/grid", random.Random(0), {}
-    streams = (tmp_path / "out", tmp_path / "err")
-    for _ in range(6):
-        process = processes.start(tmp_path, "proj.train", *words, streams=streams)
-        time.sleep(chance.uniform(0.5, 2.5))
-        process.kill()
-        process.join()
+    words = ("sweep_name=grid", "seed=1,2", "optimizer.lr=0.01,0.1", "save_every=0")
+    folder, kept = tmp_path / "outputs/sweeps/grid", {}
+    for number, files in ((2, "job.yaml"), (1, "last.ckpt"), (2, "metrics.json"), (4, "last.ckpt")):
+        kill_when_there_are(number, files, tmp_path, ("-m", *words, *QUICK))
         for file in folder.glob("*/metrics.json"):
             assert kept.setdefault(file, file.stat().st_mtime_ns) == file.stat().st_mtime_ns  # never run twice
-    process = processes.start(tmp_path, "proj.train", *words, streams=streams)
-    process.join(200)
-    assert process.exitcode == 0, streams[1].read_text()
+    code, _, err = sweep(tmp_path, *words)
+    assert code == 0 and len(kept) >= 2, err
     for job in sorted(folder.glob("*/job.yaml")):
         whole = outcome(grid / "outputs/sweeps/grid" / job.parent.name)
         assert set(differences(outcome(job.parent), whole)) <= {
@@ -217,18 +219,13 @@ def test_a_search_counts_its_trials_over_resumes_and_repeats_none(tmp_path):
 
 
 def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path):
-    words = ("-m", *SEARCH, "hydra.sweeper.n_trials=4", *QUICK, "save_every=0")
-    streams = (tmp_path / "out", tmp_path / "err")
-    for _ in range(3):
-        process = processes.start(tmp_path, "proj.train", *words, streams=streams)
-        time.sleep(2.5)
-        process.kill()
-        process.join()
-    process = processes.start(tmp_path, "proj.train", *words, streams=streams)
-    process.join(200)
-    assert process.exitcode == 0, streams[1].read_text()
-    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 4
-    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished"] * 4
+    words = (*SEARCH, "hydra.sweeper.n_trials=3", "save_every=0")
+    for trial in (1, 2):
+        kill_when_there_are(trial, "last.ckpt", tmp_path, ("-m", *words, *QUICK))
+    code, _, err = sweep(tmp_path, *words)
+    assert code == 0, err
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 3
+    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished"] * 3
 
 
 def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 from support.made_runs import write_run
+from support.processes import wait_for
 
 import proj
 import proj.sweeps.folder
@@ -249,8 +249,7 @@ def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_runnin
     with pytest.raises(UserError, match=r"is in use by process 4711 on faraway\. Wait"), locked(tmp_path):
         pass
     ended.set()
-    time.sleep(0.5)
-    assert RunFolder(tmp_path).status()[0] != "running"
+    wait_for(lambda: RunFolder(tmp_path).status()[0] != "running")
 
 
 def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):
@@ -293,3 +292,4 @@ def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
     stop.set()
     for process in asking:
         process.join()
+    assert [process.exitcode for process in asking] == [0, 0]

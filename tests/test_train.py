@@ -1,18 +1,18 @@
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from support.runs import events
+from support.processes import start, wait_for
+from support.runs import events, ready
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.config.compose import build
 from proj.config.new_folder import make_new_folder, new_folder
 from proj.training.results import print_table
 from proj.training.run import train
@@ -97,22 +97,12 @@ def test_default_digits_learn(configure):
     assert train(configure("dataset=digits", "model=mlp"))["test/acc"] > 0.95
 
 
-def test_the_same_command_twice_gives_the_same_numbers(configure, tmp_path):
-    def numbers(name: str, *overrides: str) -> dict:
-        metrics = train(configure("dataset=digits", "trainer.max_epochs=2", *overrides, folder=tmp_path / name))
-        own = ("seconds", "examples_per_second", "folder", "checkpoint")
-        return {key: value for key, value in metrics.items() if key not in own}
-
-    assert numbers("a") == numbers("b") != numbers("c", "seed=1")
-
-
 def test_the_best_checkpoint_is_tested_and_opens_from_the_file_alone(configure, tmp_path):
     cfg = configure("dataset=digits", "trainer.max_epochs=3")
     metrics = train(cfg)
     best = (tmp_path / "run" / "best.ckpt").rename(tmp_path / "moved.ckpt")
     model, contents = load_model(best)
-    data = build(cfg.dataset)
-    data.setup()
+    data = ready(cfg.dataset)
     x, y = next(iter(data.test_dataloader()))
     assert (model(x).argmax(1) == y).float().mean().item() == pytest.approx(metrics["test/acc"])
     assert contents["class_names"] == data.class_names and contents["mean"] == data.mean
@@ -123,20 +113,14 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 6
 
 
-def test_early_stopping_stops(configure):
-    words = ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer=sgd", "optimizer.lr=1e-9")
-    assert train(configure(*words, "scheduler=none", "trainer.max_epochs=9"))["epochs"] == 2
-
-
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
-    words = ("-m", "proj.train", "scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
-    process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "best.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130 and "python -m proj.train resume=run" in output
+    words = ("scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
+    streams = (tmp_path / "out", tmp_path / "err")
+    process = start(tmp_path, "proj.train", *words, streams=streams)
+    wait_for((tmp_path / "run" / "best.ckpt").exists, process)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(120)
+    assert process.exitcode == 130 and "python -m proj.train resume=run" in streams[0].read_text()
     done = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
     process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}")
     assert process.returncode == 0, process.stderr
@@ -156,10 +140,3 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     cfg = proj.config.configure("trainer.max_epochs=1")
     assert cfg.output_dir.startswith("outputs/iris/iris/") and not list(tmp_path.iterdir())
-
-
-def test_a_sweep_runs_every_job_below_outputs_in_a_folder_of_its_own(command, tmp_path):
-    process = command("-m", "proj.train", "-m", "optimizer=adam,sgd", "trainer.max_epochs=1", "test=false")
-    assert process.returncode == 0, process.stderr
-    found = [json.loads(file.read_text()) for file in tmp_path.glob("outputs/sweeps/*/*/metrics.json")]
-    assert sorted(metrics["optimizer"] for metrics in found) == ["adam", "sgd"]

@@ -4,12 +4,13 @@ import inspect
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
-from support.runs import at_batch, break_off, differences, outcome
+from support.runs import at_batch, changed_by_stops, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check import check_trainer
@@ -146,8 +147,9 @@ def test_fast_dev_run_in_a_new_folder_saves_nothing(configure, tmp_path):
 
 
 @pytest.mark.parametrize("steps", (5, 16, 22))
-def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(configure, tmp_path, steps):
-    unbroken = train(configure(*PLAIN, folder=tmp_path / "unbroken"))
+def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
+    configure, trained, tmp_path, steps
+):
     metrics = train(configure(*PLAIN, f"trainer.max_steps={steps}"))
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == steps
     assert "val/acc" in metrics and metrics["epochs"] == -(-steps // 11)
@@ -155,24 +157,23 @@ def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbr
     train(configure(*PLAIN, f"trainer.max_steps={steps}"))
     assert (tmp_path / "run" / "last.ckpt").stat().st_mtime_ns == before  # it is finished
     more = train(configure(*PLAIN, "trainer.max_steps=33"))
-    assert more["epochs"] == unbroken["epochs"] == 3
-    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    assert more["epochs"] == 3
+    left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
     assert str(left["optimizer_states"]) == str(right["optimizer_states"])
     assert left["resume"]["stepped"] == right["resume"]["stepped"] and left["epoch"] == right["epoch"]
 
 
 def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
-    configure, tmp_path, monkeypatch
+    configure, trained, tmp_path, monkeypatch
 ):
-    train(configure(*PLAIN, folder=tmp_path / "unbroken"))
-
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
     with monkeypatch.context() as patch:
-        at_batch(patch, 1, 4, lambda loss: time.sleep(3) or loss)
-        assert "val/acc" in train(configure(*PLAIN, "trainer.max_time=00:00:00:03"))
+        at_batch(patch, 1, 4, lambda loss: patch.setattr("lightning.pytorch.callbacks.timer.time", clock) or loss)
+        assert "val/acc" in train(configure(*PLAIN, "trainer.max_time=00:00:30:00"))
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == 16
-    assert train(configure(*PLAIN, "trainer.max_time=00:01:00:00"))["epochs"] == 3
-    left, right = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("run", "unbroken"))
+    assert train(configure(*PLAIN, "trainer.max_time=01:00:00:00"))["epochs"] == 3
+    left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
 
 
@@ -189,12 +190,8 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
     ),
     ids=" ".join,
 )
-@pytest.mark.parametrize("place", ((1, 0), (1, 10)))
-def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words, place):
-    train(configure(*PLAIN, *words, folder=tmp_path / "unbroken"))
-    break_off(monkeypatch, configure(*PLAIN, *words), *place)
-    train(configure(*PLAIN, *words))
-    assert differences(outcome(tmp_path / "unbroken"), outcome(tmp_path / "run")) == []
+def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words):
+    assert changed_by_stops(configure, monkeypatch, tmp_path, (*PLAIN, *words), ((1, 0), (1, 10))) == []
 
 
 def test_plateau_lowers_the_rate_once_the_monitored_metric_no_longer_improves(configure, tmp_path):
@@ -216,9 +213,8 @@ def test_a_run_that_was_begun_before_an_argument_was_listed_goes_on(configure, t
     config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     forget(config)
     OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
-    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
-    forget(checkpoint["proj"]["config"])
-    torch.save(checkpoint, folder / "last.ckpt")
+    with rewritten(folder / "last.ckpt") as checkpoint:
+        forget(checkpoint["proj"]["config"])
     shutil.copytree(folder, tmp_path / "again")
     assert train(configure("trainer.max_epochs=2", "scheduler=none"))["epochs"] == 2
     cfg = stored_config(tmp_path / "again", ["trainer.max_steps=15", "trainer.max_epochs=2"])

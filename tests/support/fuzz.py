@@ -6,7 +6,6 @@ import io
 import pickle
 import random
 import signal
-import struct
 import sys
 import zipfile
 from collections import Counter
@@ -23,6 +22,7 @@ from proj.checkpoint.file import load_model
 from proj.data import CIFAR10DataModule, DigitsDataModule, IrisDataModule, MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP
+from support.images import write_idx
 from support.processes import in_child
 
 SECONDS = 20  # a file that takes longer hangs
@@ -137,13 +137,9 @@ def fuzz_images(folder: Path, number: int, seed: int, name: str) -> Counter:
     settings = {"batch_size": 4, "seed": 0, "val_fraction": 0.25, "split_seed": 0, "data_dir": str(folder)}
     if name == "MNIST":
         raw = folder / "MNIST" / "raw"
-        raw.mkdir(parents=True)
         for part in ("train", "t10k"):
-            header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *images.shape)
-            (raw / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
-            (raw / f"{part}-labels-idx1-ubyte").write_bytes(
-                bytes([0, 0, 8, 1]) + struct.pack(">I", 40) + labels.tobytes()
-            )
+            write_idx(raw / f"{part}-images-idx3-ubyte", images)
+            write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
         files, module, source = sorted(raw.iterdir()), MNISTDataModule, torchvision.datasets.MNIST
     else:
         raw = folder / "cifar-10-batches-py"

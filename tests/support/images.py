@@ -27,12 +27,13 @@ def draw(labels: np.ndarray, size: int, channels: int, seed: int) -> np.ndarray:
 
 
 def write_official_sets(root: Path) -> None:
-    """200 + 100 images of MNIST, FashionMNIST and CIFAR-10 in their official file formats."""
+    """200 + 100 images of MNIST, which are also KMNIST, FashionMNIST and CIFAR-10 in their official file formats."""
     labels = {"train": np.arange(200, dtype=np.uint8) % 10, "t10k": np.arange(100, dtype=np.uint8) % 10}
     for name in ("MNIST", "FashionMNIST"):
         for seed, (part, y) in enumerate(labels.items()):
             write_idx(root / name / "raw" / f"{part}-images-idx3-ubyte", draw(y, 28, 1, seed)[..., 0])
             write_idx(root / name / "raw" / f"{part}-labels-idx1-ubyte", y)
+    (root / "KMNIST").symlink_to(root / "MNIST")
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
     for i, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):

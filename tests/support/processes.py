@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,17 @@ def run(folder: Path, module: str, *words: str, env=None, before=None) -> subpro
             process.kill()
             raise TimeoutError(words)
         return subprocess.CompletedProcess(words, process.exitcode, *(file.read_text() for file in streams))
+
+
+def wait_for(condition: Callable[[], object], process=None, seconds: float = 150):
+    """What `condition` gives once that is true; a failure where the process ends or the time is over before."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        ended = process is not None and (process.poll() if hasattr(process, "poll") else process.exitcode) is not None
+        assert not ended, "the process has ended"
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.02)
+    return found
 
 
 def in_child(work: Callable[[], object]):

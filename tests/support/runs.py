@@ -4,43 +4,70 @@ import json
 import os
 import signal
 import socket
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import proj.system.files
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import configure
+from proj.config.compose import build, configure
 from proj.models import Classifier
 from proj.training.run import train
-from support.processes import PROCESSES
+from support.processes import PROCESSES, wait_for
 
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
 TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
 
 
-def at_batch(monkeypatch, epoch: int, batch: int, happens) -> None:
+def ready(dataset: DictConfig):
+    """The datamodule of the configuration's part `dataset`, with its splits."""
+    data = build(dataset)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def at_batch(monkeypatch, epoch: int, batch: int, happens, model: type = Classifier) -> None:
     """Let `happens(loss)` replace the loss of one batch."""
-    real = Classifier.training_step
+    real = model.training_step
 
     def training_step(self, *args):
         loss = real(self, *args)
         return happens(loss) if (self.current_epoch, args[1]) == (epoch, batch) else loss
 
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    monkeypatch.setattr(model, "training_step", training_step)
 
 
-def break_off(monkeypatch, cfg, epoch: int, batch: int) -> None:
+def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier) -> None:
     """Let a run die in this batch, just after its checkpoint."""
     with monkeypatch.context() as patch:
-        at_batch(patch, epoch, batch, lambda loss: 1 / 0)
+        at_batch(patch, epoch, batch, lambda loss: 1 / 0, model)
         with pytest.raises(ZeroDivisionError):
             train(cfg)
+
+
+def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model: type = Classifier) -> list[str]:
+    """What differs between a run that nobody stops and one that dies in each of these batches in turn."""
+    train(configure(*words, folder=folder / "whole"))
+    for place in places:
+        break_off(monkeypatch, configure(*words, folder=folder / "stopped"), *place, model)
+    train(configure(*words, folder=folder / "stopped"))
+    return differences(outcome(folder / "whole"), outcome(folder / "stopped"))
+
+
+@contextmanager
+def rewritten(file: Path, to: Path | None = None) -> Iterator[dict]:
+    """What a checkpoint holds, to be changed within `with`; saved in its place, or in that of another file."""
+    checkpoint = torch.load(file, weights_only=True)
+    yield checkpoint
+    torch.save(checkpoint, to or file)
 
 
 def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
@@ -83,8 +110,7 @@ def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) 
     for process in both:
         process.start()
     if stop:
-        while not (folder / "last.ckpt").exists() and all(process.is_alive() for process in both):
-            time.sleep(0.01)
+        wait_for((folder / "last.ckpt").exists, both[0])
         for process in both:
             os.kill(process.pid, stop)
     for process in both:
