@@ -380,6 +380,18 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
     }
 
 
+@contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
+def test_hydras_loader_changes_a_configuration_that_is_there():
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    cfg = OmegaConf.create({"seed": 0, "callbacks": {"best": {}, "dashboard": {}}})
+    words = OverridesParser.create().parse_overrides(["seed=3", "~callbacks.dashboard", "+trainer.x=[1]"])
+    ConfigLoaderImpl._apply_overrides_to_config(words, cfg)
+    assert cfg == {"seed": 3, "callbacks": {"best": {}}, "trainer": {"x": [1]}}
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [

@@ -10,6 +10,7 @@ from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
 from proj.errors import UserError
+from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.platform import is_text
@@ -109,7 +110,7 @@ def plain_values(cfg: DictConfig) -> dict:
     return OmegaConf.to_container(cfg, resolve=True)
 
 
-def settle_precision(run: RunFolder, cfg: DictConfig, model) -> str:
+def settle_precision(run: RunFolder, cfg: DictConfig, model: Classifier) -> str:
     """Replace `auto` in `cfg.trainer.precision`; return the reason. What was measured is kept for those that share it:
     the jobs of a sweep, or the processes of a run."""
     cfg.trainer.precision, reason = set_precision(
