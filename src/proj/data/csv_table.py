@@ -71,7 +71,7 @@ class CSVDataModule(InMemoryDataModule):
         labels = table.column(target)
         labelled = [row for row, label in enumerate(labels) if label]
         if labels and not labelled:
-            raise UserError(f"{self.file} has no class in column {table.names[target]}: name another, dataset.target=…")
+            raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
         self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
         targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
