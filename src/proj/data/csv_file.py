@@ -166,6 +166,11 @@ def counts(cells: list[str]) -> bool:
     return cells == list(map(str, range(start, start + len(cells))))
 
 
+def is_unnamed(name: str) -> bool:
+    """Whether a column has its name from this program, or from pandas, because its file gives it none."""
+    return bool(re.fullmatch(r"column \d+|Unnamed: \d+", name))
+
+
 def plain(name: str) -> str:
     """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
     in which it is written."""

@@ -1,7 +1,5 @@
 """A table of one's own."""
 
-import re
-from collections import Counter
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -10,11 +8,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.hydra_command import typed
-from proj.data.cells import Count, count, in_order, is_no_number, is_number, plain_number, values
-from proj.data.csv_file import Table, counts, find_columns, has_header, read_table
+from proj.data.cells import count, in_order, is_no_number, is_number, plain_number, values
+from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
 from proj.data.facts import Facts
-from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words
+from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
 from proj.errors import UserError, choose, nearest
 
 NOTES = 10  # remarks on columns are printed at most
@@ -228,25 +226,3 @@ class CSVDataModule(InMemoryDataModule):
             print(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
         if unlabelled:
             print(f"rows left out, without {target}: {unlabelled:,}")
-
-
-def is_unnamed(name: str) -> bool:
-    """Whether a column has its name from this program, or from pandas, because its file gives it none."""
-    return bool(re.fullmatch(r"column \d+|Unnamed: \d+", name))
-
-
-def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
-    """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
-
-    kind: what the settings say it is, or "".
-    """
-    words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
-    such = ", ".join(f"{shorten(word, 20, placeholder='…')!r}" for word in words)
-    share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
-    if is_numeric and seen.missing + (seen.words if kind else Counter()):
-        how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
-        return [f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]
-    if not is_numeric and not kind and share >= 0.2:
-        how = typed("dataset.numeric", name, listed=True)
-        return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
-    return []

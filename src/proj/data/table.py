@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import shorten
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from proj.data.cells import Look, decimal_mark, in_order, is_missing, look, number, values
+from proj.config.hydra_command import typed
+from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
 from proj.data.csv_file import Table
 from proj.errors import UserError
 
@@ -133,3 +135,20 @@ def measure_numbers(name: str, numbers: np.ndarray) -> dict:
         float(found.std()) if len(found) and bool((found != found[0]).any()) else 0.0
     )  # of equal numbers rounding would leave a little
     return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
+
+
+def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
+    """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
+
+    kind: what the settings say it is, or "".
+    """
+    words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
+    such = ", ".join(f"{shorten(word, 20, placeholder='…')!r}" for word in words)
+    share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
+    if is_numeric and seen.missing + (seen.words if kind else Counter()):
+        how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
+        return [f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]
+    if not is_numeric and not kind and share >= 0.2:
+        how = typed("dataset.numeric", name, listed=True)
+        return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
+    return []
