@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from proj.config.explain import FULL_ERROR, sentences
 from proj.config.settings import plain
+from proj.system.platform import as_command
 
 
 def as_text(value: str, quote: str = "'") -> str:
@@ -24,7 +25,7 @@ SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what
 
 def quoted(word: str) -> str:
     """A setting of the command line as Hydra takes it: one whose value it cannot read, such as a path with an accent, a
-    parenthesis or an apostrophe, is taken for a text."""
+    parenthesis or an apostrophe, is taken for a text, and so is such a value in a list."""
     key, equals, value = word.partition("=")
     if not equals or re.fullmatch(r"[\w.,:/~+\-\[\]{} ]*", value, re.ASCII):
         return word
@@ -32,7 +33,18 @@ def quoted(word: str) -> str:
         OverridesParser.create().parse_override(word)
         return word
     except HydraException:
-        return f"{key}={as_text(value)}"
+        if not (listed := re.fullmatch(r"\[([^\[\]]*)\]", value)):
+            return f"{key}={as_text(value)}"
+    pieces = re.findall(r"""\s*("[^"]*"|'[^']*'|[^,]+)""", listed[1])
+    return f"{key}=[{','.join(quoted(f'{key}={piece.strip()}').partition('=')[2] for piece in pieces)}]"
+
+
+def typed(key: str, text: str, listed: bool = False) -> str:
+    """A setting with this text as a person types it into the shell; listed: as the only one of a list."""
+    special = ("true", "false", "null", "nan", "inf")  # which Hydra takes for something else
+    if not re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) or text.lower() in special:
+        text = as_text(text.replace("${", "\\${"), '"')
+    return as_command([f"{key}=[{text}]" if listed else f"{key}={text}"])
 
 
 def run_hydra(command: Callable[[], object]) -> None:

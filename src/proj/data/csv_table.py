@@ -7,26 +7,24 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.csv_file import (
-    find_columns,
-    has_header,
-    in_order,
-    is_missing,
-    is_numeric,
-    named,
-    read_table,
-    with_decimal_points,
-)
+from proj.config.hydra_command import typed
+from proj.data.cells import count, in_order, is_no_number, is_number, plain_number, values
+from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
-from proj.data.table import encode, encode_file, measure
-from proj.errors import UserError, nearest
+from proj.data.facts import Facts
+from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
+from proj.errors import UserError, choose, nearest
+
+NOTES = 10  # remarks on columns are printed at most
 
 
 class CSVDataModule(InMemoryDataModule):
     """A table of one's own in a CSV file: (B, F) inputs as `encode` makes them, classes from one of its columns.
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
-    drop: columns to leave out; categorical: columns whose numbers are names; max_categories: see `measure`.
+    drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
+    missing numbers; max_categories: see `measure_words`.
+    header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
     """
@@ -43,97 +41,188 @@ class CSVDataModule(InMemoryDataModule):
         val_fraction: float,
         test_fraction: float,
         split_seed: int,
+        numeric: list[str | int] | None = None,
+        header: bool | None = None,
+        decimal: str | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
+        self.numeric, self.header, self.decimal = numeric or [], header, decimal
         self.max_categories, self.split_seed = max_categories, split_seed
         self.fractions = {"test": test_fraction, "val": val_fraction}
+        self.known: dict[str, dict] = {}  # the columns of another training, by their names
+        self.notes: list[str] = []
+        if header not in (None, True, False):
+            raise UserError(f"dataset.header={header} is not true or false.")
+        if decimal is not None:
+            choose("dataset.decimal", str(decimal), MARKS)
+
+    def take(self, facts: Facts) -> None:
+        """Read the file as that training did, whose version may have taken a column for something else."""
+        self.known = {column["name"]: column for column in facts.columns or []}
+        if self.known:
+            self.header = not all(map(is_unnamed, self.known))
 
     def load(self) -> None:
-        rows, first, target, labelled = self._read()
-        words = {self._place("categorical", key) for key in self.categorical}
-        inputs = set(range(len(self.names))) - {target, *(self._place("drop", key) for key in self.drop)}
-        numeric = [i for i in inputs - words if is_numeric(row[i] for row in rows)]
-        rows = with_decimal_points(rows, numeric, self.names, first)
-        labels = [rows[i][target] for i in labelled]
-        self.class_names = sorted(set(labels), key=in_order)
+        table, target = self._read()
+        labels = table.column(target)
+        labelled = [row for row, label in enumerate(labels) if label]
+        if labels and not labelled:
+            raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
+        self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
-        targets = torch.tensor([codes[label] for label in labels], dtype=torch.int64)
+        targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
         parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed)
-        training = [rows[labelled[i]] for i in parts["train"].tolist()]
-        columns = {
-            i: measure(self.names[i], [row[i] for row in training], i in words, self.max_categories)
-            for i in sorted(inputs)
-        }
-        used = [i for i, column in columns.items() if column.get("categories") != []]
+        training = [labelled[i] for i in parts["train"].tolist()]
+        columns = self._measure(table, self._inputs(table, target), training)
+        used = [place for place, column in columns.items() if column.get("categories") != []]
         if not used:
-            raise UserError(f"{self.file} has no column to learn {self.names[target]} from.")
-        self.columns = [columns[i] for i in used]
-        x = encode([[row[i] for i in used] for row in rows], self.columns, first)[torch.tensor(labelled)]
+            raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
+        self.columns = [columns[place] for place in used]
+        x = encode_table(table, used, self.columns, self.decimal)[torch.tensor(labelled)]
         self.input_shape = tuple(x.shape[1:])
         self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
-        self._describe(len(rows) - len(labelled), [self.names[i] for i in columns if i not in used])
+        lonely = [column["name"] for place, column in columns.items() if place not in used]
+        self._describe(lonely, table.names[target], len(table.lines) - len(labelled))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
 
         Raises UserError for a missing column or an unknown class.
         """
-        rows, first, target, labelled = self._read()
+        table, target = self._read()
         codes, names = {name: code for code, name in enumerate(class_names)}, [column["name"] for column in columns]
-        places = find_columns(names, self.names)
+        places, labels = find_columns(names, table.names), table.column(target)
+        labelled = [row for row, label in enumerate(labels) if label]
         missing = [name for name, place in zip(names, places, strict=True) if place is None]
-        strange = [rows[i][target] for i in labelled if rows[i][target] not in codes]
+        strange = [labels[row] for row in labelled if labels[row] not in codes]
         if missing:
-            what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], self.names)
+            what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
         if strange:
             what = f"a class {strange[0]!r}, which the model does not know." + nearest(strange[0], class_names)
             raise UserError(f"{self.file} has {what}")
         if not labelled:
             raise UserError(f"{self.file} has no row with a class.")
-        x = encode_file([[row[place] for place in places] for row in rows], columns, first)
-        x = x[torch.tensor(labelled)]
+        x = encode_table(table, places, columns, self.decimal)[torch.tensor(labelled)]
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
-        self.splits = {"test": Split(x, torch.tensor([codes[rows[i][target]] for i in labelled]))}
+        self.splits = {"test": Split(x, torch.tensor([codes[labels[row]] for row in labelled]))}
 
-    def _read(self) -> tuple[list[list[str]], int, int, list[int]]:
-        """(Rows, the number of the first in the file, place of the target, indices of rows with a class); sets `names`.
-
-        Raises UserError for a file that is no table.
-        """
+    def _read(self) -> tuple[Table, int]:
+        """(The file's table, the place of the target). Raises UserError for a file that is none."""
         try:
-            with open(self.file, newline="", encoding="utf-8-sig") as lines:
-                rows = read_table(lines, str(self.file))
+            with open(self.file, "rb") as file:
+                table = read_table(file, str(self.file))
         except OSError as error:
             raise UserError(
                 f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
             ) from error
-        first = 2 if isinstance(self.target, str) or has_header(rows) else 1
-        self.names = named(rows.pop(0) if first == 2 else [""] * len(rows[0]), str(self.file))
-        target = self._place("target", self.target)
-        return rows, first, target, [i for i, row in enumerate(rows) if row[target]]
+        width, header = len(table.first), self.header
+        if header is None:
+            place = self.target if type(self.target) is int and -width <= self.target < width else None
+            said = isinstance(self.target, str) or (place is None and str(self.target) in table.first)
+            header = said or has_header(table, place)
+            if (header and not said and any(map(is_number, table.first))) or (not header and counts(table.first)):
+                kind, other = ("names of the columns", "false") if header else ("an example", "true")
+                row = shorten(", ".join(table.first), 60, placeholder=" …")
+                self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
+        table.take_header(header)
+        return table, self._place(table, "target", self.target)
 
-    def _place(self, setting: str, key: str | int | None) -> int:
-        """The place of a column that a setting names. Raises UserError if there is none."""
-        if key in self.names:
-            return self.names.index(key)
-        if type(key) is int and -len(self.names) <= key < len(self.names):
-            return key % len(self.names)
-        what = f"{setting}={key} is no column of {self.file}" if key is not None else f"{setting} names no column yet"
-        raise UserError(f"dataset.{what}." + nearest(str(key or ""), self.names))
+    def _place(self, table: Table, setting: str, key: str | int | float | None) -> int:
+        """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
+        names, setting, listed = table.names, f"dataset.{setting}", setting != "target"
+        if key in names:
+            return names.index(key)
+        if key is None and not listed:
+            raise UserError(f"{setting} names no column yet." + nearest("", names))
+        if not isinstance(key, str):  # a name that looks like a number, or like a place
+            value = None if isinstance(key, bool) or key is None else key
+            named = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
+            named = named or [place for place, name in enumerate(names) if value == plain_number(name) is not None]
+            at = [key % len(names)] if type(key) is int and -len(names) <= key < len(names) else []
+            if len({*named, *at}) == 1:
+                return (named + at)[0]
+            if named:
+                words = " or ".join(typed(setting, names[place], listed) for place in dict.fromkeys(named + at))
+                raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
+        parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
+        how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
+        raise UserError(f"{setting}={key} is no column of {self.file}." + (how or nearest(str(key), names)))
+
+    def _inputs(self, table: Table, target: int) -> dict[int, str]:
+        """The columns to learn from, by their places: "numbers" or "words" where a setting says it, else ""."""
+        kinds = dict.fromkeys(range(len(table.names)), "")
+        for setting, kind in (("numeric", "numbers"), ("categorical", "words")):
+            kinds |= {self._place(table, setting, key): kind for key in getattr(self, setting)}
+        for place in {target, *(self._place(table, "drop", key) for key in self.drop)}:
+            del kinds[place]
+        if self.known:
+            return {
+                place: "words" if "categories" in self.known[name] else "numbers"
+                for place, name in enumerate(table.names)
+                if place in kinds and name in self.known
+            }
+        for place in [place for place, kind in kinds.items() if not kind]:
+            name, cells = table.names[place], table.column(place)
+            numbers_rows = len(cells) > 2 and counts(cells)
+            if is_unnamed(name) and table.headed:
+                numbers_rows = numbers_rows or (all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells))
+                if numbers_rows or not any(cells):
+                    del kinds[place]
+                    self.notes.append(f"left out, since it {'numbers the rows' if any(cells) else 'is empty'}: {name}")
+            elif numbers_rows:
+                self.notes.append(f"{name} numbers the rows: {typed('dataset.drop', name, listed=True)} leaves it out")
+        return kinds
+
+    def _measure(self, table: Table, kinds: dict[int, str], training: list[int]) -> dict[int, dict]:
+        """The columns as `encode` takes them, by their places, from the rows of the training part."""
+        numbers, columns, lines = {}, {}, [table.lines[row] for row in training]
+
+        def cells_of(place: int) -> list[str]:
+            cells = table.column(place)
+            return [cells[row] for row in training]
+
+        for place, kind in kinds.items():
+            name, cells = table.names[place], cells_of(place)
+            seen = count(cells)
+            if not (seen.numbers or seen.words or seen.missing):
+                drop = typed("dataset.drop", name, listed=True)
+                raise UserError(f"column {name} is empty in all training rows: leave it out with {drop}.")
+            if kind == "numbers" and not seen.numbers:
+                raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
+            lenient = self.known[name].get("lenient", False) if self.known else kind == "numbers"
+            if kind == "numbers" or (not kind and seen.mostly_numbers):
+                extras = {"unit": seen.unit} if seen.unit else {}
+                numbers[place] = {"name": name, **extras, **({"lenient": True} if lenient else {})}
+            else:
+                columns[place] = measure_words(name, cells, self.max_categories)
+            if not self.known:
+                self.notes += remarks(name, seen, place in numbers, kind)
+        marks = decimals(table, numbers, self.decimal, self.notes)
+        for place, extras in numbers.items():
+            how = (marks[place], MARKS.get(self.decimal, ".,"), extras.get("unit", ""), extras.get("lenient", False))
+            column = extras | measure_numbers(extras["name"], values(extras["name"], cells_of(place), lines, *how))
+            if marks[place] == "," or any("," in text for text in table.texts[place]):
+                column["decimal"] = marks[place]
+            known = self.known.get(column["name"], column)  # an older version stored less of a column
+            columns[place] = {key: value for key, value in column.items() if key in known}
+        return {place: columns[place] for place in kinds}
 
     @rank_zero_only
-    def _describe(self, unlabelled: int, left_out: list[str]) -> None:
+    def _describe(self, lonely: list[str], target: str, unlabelled: int) -> None:
         """Say what the columns were taken for."""
         numbers = [column["name"] for column in self.columns if "mean" in column]
         words = [f"{c['name']} ({len(c['categories'])})" for c in self.columns if "categories" in c]
-        notes = {"numbers": numbers, "words": words, "left out, hardly a word comes twice": left_out}
-        for note, names in notes.items():
+        lists = {"numbers": numbers, "words": words, "left out, hardly a word comes twice": lonely}
+        for what, names in lists.items():
             if names:
-                print(shorten(f"{note}: {', '.join(names)}", 200, placeholder=" …"))
-        if words := [name for name in self.class_names if is_missing(name)]:
+                print(shorten(f"{what}: {', '.join(names)}", 200, placeholder=" …"))
+        print(*self.notes[:NOTES], sep="\n", end="\n" * bool(self.notes))
+        if len(self.notes) > NOTES:
+            print(f"… and {len(self.notes) - NOTES} more remarks of this kind")
+        if words := [name for name in self.class_names if is_no_number(name)]:
             print(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
         if unlabelled:
-            print(f"rows left out, without {self.names[self._place('target', self.target)]}: {unlabelled:,}")
+            print(f"rows left out, without {target}: {unlabelled:,}")

@@ -108,7 +108,8 @@ def is_column(column: dict) -> bool:
     """Whether `encode` can take it."""
     if "categories" in column:
         return are([column["name"], *column["categories"]], str)
-    return are([column["name"]], str) and are([column["mean"], column["std"]], int, float)
+    marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")
+    return marks and are([column["name"]], str) and are([column["mean"], column["std"]], int, float)
 
 
 def is_drawn(dataset: dict[str, Any]) -> bool:

@@ -1,19 +1,29 @@
 """Tables of text: columns of numbers are standardised, columns of words become one input a word."""
 
+import re
 from collections import Counter
+from collections.abc import Sequence
+from textwrap import shorten
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from proj.data.csv_file import in_order, is_missing, number, with_decimal_points
+from proj.config.hydra_command import typed
+from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
+from proj.data.csv_file import Table
 from proj.errors import UserError
+
+MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 
 
 def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor:
-    """(B, F) float32 inputs of a network, from B rows of text whose cells are in the order of `columns`.
+    """(B, F) float32 inputs of a network, from B rows of text whose cells are in the order of `columns`, and whose
+    numbers have decimal points; `encode_table` also takes decimal commas.
 
     columns: a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, standardised; a missing one becomes
         the mean, 0. {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
+        A column of numbers may also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimals`.
     first: what messages call the first row.
     Raises UserError that names the row and the column of what is no number, or a row of another length.
     """
@@ -21,51 +31,124 @@ def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor
         if len(row) != len(columns):
             names = ", ".join(column["name"] for column in columns)
             raise UserError(f"row {place} has {len(row)} values for {len(columns)} columns: {names}.")
-    encoded = torch.zeros(len(rows), sum(len(column.get("categories", "1")) for column in columns))
+    lines = range(first, first + len(rows))
+    cells = [[row[place].strip() for row in rows] for place in range(len(columns))]
+    parts = [encode_column(texts, column, lines, ".", ".") for texts, column in zip(cells, columns, strict=True)]
+    return torch.cat(parts, 1)
+
+
+def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
+    """`encode` for a column's cells. decimal, marks: see `values`."""
+    if "categories" in column:
+        codes = {word: code for code, word in enumerate(column["categories"])}
+        found = torch.tensor([codes.get(cell, -1) for cell in cells], dtype=torch.int64)
+        return (found[:, None] == torch.arange(len(codes))).float()
+    how = (decimal, marks, column.get("unit", ""), column.get("lenient", False))
+    read = torch.from_numpy(values(column["name"], cells, lines, *how))
+    return ((read - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
+
+
+def encode_table(
+    table: Table, places: list[int], columns: list[dict], decimal: str | None = None, notes: list[str] | None = None
+) -> Tensor:
+    """`encode` for all rows of a table, whose numbers may have decimal commas, and marks between thousands.
+
+    places: of `columns` in the table. decimal: see `decimals`, which also says what else is refused, and gives `notes`.
+    """
+    numbers = {place: column for place, column in zip(places, columns, strict=True) if "mean" in column}
+    found = decimals(table, numbers, decimal, [] if notes is None else notes)
+    encoded = torch.zeros(len(table.lines), sum(len(column.get("categories", "1")) for column in columns))
     start = 0
-    for index, column in enumerate(columns):
-        texts = [row[index].strip() for row in rows]
-        if "categories" in column:
-            codes = {word: code for code, word in enumerate(column["categories"])}
-            found = torch.tensor([codes.get(text, -1) for text in texts])
-            end = start + len(codes)
-            encoded[:, start:end] = found[:, None] == torch.arange(len(codes))
-        else:
-            numbers = [number(text) for text in texts]
-            if None in numbers:
-                place = numbers.index(None)
-                raise UserError(
-                    f"row {place + first}, column {column['name']}: {texts[place]!r} is no number; leave the cell "
-                    "empty if it is not known."
-                )
-            end = start + 1
-            standard = (torch.tensor(numbers, dtype=torch.float64) - column["mean"]) / column["std"]
-            encoded[:, start] = standard.nan_to_num()
-        start = end
+    for place, column in zip(places, columns, strict=True):
+        cells, marks = table.column(place), MARKS.get(decimal, ".,")
+        part = encode_column(cells, column, table.lines, found.get(place, "."), marks)
+        encoded[:, start : start + part.shape[1]] = part
+        start += part.shape[1]
     return encoded
 
 
-def encode_file(rows: list[list[str]], columns: list[dict], first: int) -> Tensor:
-    """`encode` for rows of a file, whose numbers may have decimal commas; see `with_decimal_points`."""
-    numeric = [place for place, column in enumerate(columns[: len(rows[0]) if rows else 0]) if "mean" in column]
-    rows = with_decimal_points(rows, numeric, [column["name"] for column in columns], first)
-    return encode(rows, columns, first)
+def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes: list[str]) -> dict[int, str]:
+    """The decimal mark of each column, for its numbers in doubt, such as 1,234.
 
-
-def measure(name: str, texts: list[str], words: bool, most: int) -> dict:
-    """A column as `encode` takes it, from its cells in the training part: numbers, if 95 % of the filled ones are.
-
-    words: take numbers for words too. most: how many words become inputs, the most frequent; one that comes once tells
-    nothing and becomes none.
-    Raises UserError if all cells are empty.
+    columns: those of numbers, by their places; "decimal" in one is what it was in the training.
+    decimal: "point" or "comma" where the user says it. Else the file's other numbers tell, as `decimal_mark` explains,
+    and what can be doubted is added to `notes`.
+    Raises UserError where they leave it open.
     """
-    filled = [text for text in texts if not is_missing(text)]
-    if not filled:
-        raise UserError(f"column {name} is empty in all training rows: leave it out with 'dataset.drop=[{name}]'.")
-    numbers = [value for value in map(number, filled) if value is not None]
-    if words or len(numbers) < 0.95 * len(filled):
-        frequent = Counter(filled).most_common(most)
-        return {"name": name, "categories": sorted((word for word, count in frequent if count > 1), key=in_order)}
-    values = torch.tensor(numbers, dtype=torch.float64)
-    std = float(values.std()) if len(set(numbers)) > 1 else 0.0  # of equal numbers rounding would leave a little
-    return {"name": name, "mean": float(values.mean()), "std": std or 1.0}
+    marks = dict.fromkeys(columns, MARKS.get(decimal, "."))
+    open_ones = [place for place in columns if has_marks(table, place)]
+    if decimal or not open_ones:
+        return marks
+    seen: dict[int, Look] = {place: look(table.column(place)) for place in open_ones}
+    points = {"."} if any("." in text for place in columns.keys() - seen for text in table.texts[place]) else set()
+    everywhere = points.union(*(one.marks for one in seen.values()))
+    for place, one in seen.items():
+        name, known = columns[place]["name"], columns[place].get("decimal", "")
+
+        def refuse(row: int, place: int = place, name: str = name) -> None:
+            cell = table.column(place)[row]
+            point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
+            raise UserError(
+                f"row {table.lines[row]}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
+                f"decimal point, and thousands without a mark ({point}0 or {whole}), or train with "
+                "dataset.decimal=point or dataset.decimal=comma."
+            )
+
+        marks[place] = decimal_mark(one, everywhere, known, refuse)
+        why = "as in the training" if known else "as the other columns have it"
+        if not known and marks[place] == "." and "," not in one.doubtful:
+            why = "which dataset.decimal=comma changes" if one.whole and not everywhere else ""
+        if one.doubtful and not one.marks and why:
+            cell = table.column(place)[min(one.doubtful.values())]
+            notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
+    return marks
+
+
+# A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
+POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
+
+
+def has_marks(table: Table, place: int) -> bool:
+    """Whether a column has commas, or points alone that can all be between thousands."""
+    texts = table.texts[place]
+    points = any("." in text for text in texts) and not any(map(POINT.search, texts))
+    return points or any("," in text for text in texts)
+
+
+def measure_words(name: str, cells: list[str], most: int) -> dict:
+    """A column of words as `encode` takes it, from its cells in the training part.
+
+    most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none.
+    """
+    frequent = Counter(cell for cell in cells if not is_missing(cell)).most_common(most)
+    return {"name": name, "categories": sorted((word for word, count in frequent if count > 1), key=in_order)}
+
+
+def measure_numbers(name: str, numbers: np.ndarray) -> dict:
+    """A column of numbers as `encode` takes it, from those in the training part, NaN for a missing one.
+
+    The mean and the deviation are float64, and so are the numbers that they standardise: float32 would take the
+    milliseconds since 1970 for the same within two minutes.
+    """
+    found = torch.from_numpy(numbers[~np.isnan(numbers)])
+    std = (
+        float(found.std()) if len(found) and bool((found != found[0]).any()) else 0.0
+    )  # of equal numbers rounding would leave a little
+    return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
+
+
+def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
+    """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
+
+    kind: what the settings say it is, or "".
+    """
+    words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
+    such = ", ".join(f"{shorten(word, 20, placeholder='…')!r}" for word in words)
+    share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
+    if is_numeric and seen.missing + (seen.words if kind else Counter()):
+        how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
+        return [f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]
+    if not is_numeric and not kind and share >= 0.2:
+        how = typed("dataset.numeric", name, listed=True)
+        return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
+    return []

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
+from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
 from proj.system.run_folder import CURVES
@@ -32,9 +33,14 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
         )
 
 
-def build_data_and_model(cfg: DictConfig) -> tuple:
-    """The datamodule with its data in memory, and the model for it."""
+def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
+    """The datamodule with its data in memory, and the model for it.
+
+    known: `contents` of the checkpoint from which a run goes on; a table is read as it was then.
+    """
     data = build(cfg.dataset)
+    if known and known.get("columns"):
+        data.take(Facts.from_dict(known))
     data.prepare_data()
     data.setup()
     if cfg.tta and len(data.input_shape) != 3:

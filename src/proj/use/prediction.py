@@ -16,10 +16,11 @@ import torch
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
-from proj.data.csv_file import find_columns, has_header, named, read_table
+from proj.data.cells import is_number
+from proj.data.csv_file import Table, find_columns, has_header, read_table
 from proj.data.facts import Facts
 from proj.data.image_file import open_image
-from proj.data.table import encode_file
+from proj.data.table import encode_table
 from proj.errors import UserError
 from proj.pictures import plots
 from proj.system.files import write_atomically
@@ -58,34 +59,47 @@ def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Ite
 
 
 def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
-    """(file:row, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
+    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
-    names = [column["name"] for column in columns]
     for file in files:
         try:
             stream = io.BytesIO(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-        rows = read_table(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), file)
-        places = find_columns(names, rows[0])
-        headed = any(place is not None for place in places) or has_header(rows)
-        if headed:
-            header = named(rows[0], file)
-            places = find_columns(names, header)
-            if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
-                raise UserError(f"{file} has no column {', '.join(missing)}; it has {', '.join(header)}.")
-            rows = [[row[place] for place in places] for row in rows[1:]]
-        elif len(rows[0]) > len(names) and all(re.fullmatch(r"column \d+", name) for name in names):
-            places = [int(name.split()[1]) for name in names]  # the training's table had no header either
-            if max(places) < len(rows[0]):
-                rows = [[row[place] for place in places] for row in rows]
+        table = read_table(stream, file)
+        places = places_of([column["name"] for column in columns], table)
+        notes: list[str] = []
         try:
-            inputs = encode_file(rows, columns, first=1 + headed)
+            inputs = encode_table(table, places, columns, notes=notes)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-        for place, x in enumerate(inputs, 1 + headed):
-            yield f"{file}:{place}", x, None, ""
+        print("".join(f"{file}: {note}\n" for note in notes), end="", file=sys.stderr)
+        for line, x in zip(table.lines, inputs, strict=True):
+            yield f"{file}:{line}", x, None, ""
+
+
+def places_of(names: list[str], table: Table) -> list[int]:
+    """The places of the model's columns in a table, whose header is taken. Raises UserError for a missing one."""
+    header, unnamed = table.first, all(re.fullmatch(r"column \d+", name) for name in names)
+    found = find_columns(names, header)
+    headed = any(place is not None for place in found) or has_header(table)
+    table.take_header(headed)
+    if headed and any(map(is_number, header)):
+        print(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
+    if headed and not (unnamed and all(map(is_number, header))):
+        places = find_columns(names, table.names)
+        if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+            raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
+        return places
+    training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
+    if len(header) > len(names) and unnamed and max(training) < len(header):
+        return training
+    if len(header) != len(names):
+        raise UserError(
+            f"{table.file}: row {table.lines[0]} has {len(header)} values for {len(names)} columns: {', '.join(names)}."
+        )
+    return list(range(len(names)))
 
 
 def answer(name: str, probabilities: list[float], classes: list[str]) -> dict:

@@ -1,0 +1,205 @@
+"""What the cells of a table hold: numbers, however programs and countries write them, missing ones, or words."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from proj.errors import UserError
+
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # in any case, also in a column of words
+# What else stands in a column of numbers where there is none; nd and nv are said in Italian and German spreadsheets.
+NO_NUMBER = {"-", "--", "---", "–", "—", "−", ".", "..", "…", "<na>", "<null>", "(null)", "\\n", "nat", "-nan", "nil"}
+NO_NUMBER |= {"#n/a", "#na", "#n/d", "#nd", "#nv", "n/d", "nd", "n.a.", "n.d.", "k.a.", "unknown", "missing"}
+FAILED = re.compile(r"#[^\s\d]\S*[!?]")  # a formula that has no value, in any language: #DIV/0! #WERT! #NAME?
+
+# The minus signs, spaces and apostrophes that people and programs write for the plain ones.
+PLAIN = str.maketrans("−–‒‑﹣－’\u00a0\u2007\u2008\u2009\u200a\u202f", "------'      ")
+SYMBOL = "[$¢-¥\u058f\u060b\u0e3f\u20a0-\u20cf]"  # of a currency
+NUMBER = re.compile(
+    rf"(?P<sign>[-+]?) ?(?P<before>{SYMBOL}?) ?(?P<second>-?)(?P<digits>[\d.,' ]*[\d.,])(?P<power>e[-+]?\d+)?"
+    rf" ?(?P<after>(?:[%‰]|{SYMBOL})?)",
+    re.I,
+)
+WHOLE = re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+")
+DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # with a decimal mark, or one between thousands
+SHOWS = {  # by the decimal mark: digits that can have no other, such as 0,5 or 1.234,5 or 1.234.567 for the comma
+    ".": re.compile(r"\d*\.\d+|\d+\.|[1-9]\d{0,2}([ ',]\d{3})+\.\d*|[1-9]\d{0,2}(,\d{2,3})+,\d{3}(\.\d*)?"),
+    ",": re.compile(r"\d*,\d+|\d+,|[1-9]\d{0,2}([ '.]\d{3})+,\d*|[1-9]\d{0,2}(\.\d{3}){2,}(,\d*)?"),
+}
+
+
+class Number(NamedTuple):
+    digits: str  # with a sign, marks and an exponent
+    mark: str  # the decimal mark that it shows beyond doubt, "?" where it may have either, "" where it has none
+    unit: str  # a currency's symbol, a percent sign, or ""
+
+    def value(self, decimal: str) -> float:
+        """As Python reads it; decimal: the mark of one in doubt."""
+        decimal = self.mark if self.mark in SHOWS else decimal
+        return float(self.digits.replace("." if decimal == "," else ",", "").replace(decimal, "."))
+
+
+def number(cell: str) -> Number | None:
+    """The number that a cell holds, with whatever marks; None where it holds something else."""
+    found = NUMBER.fullmatch(cell.translate(PLAIN))
+    if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
+        return None
+    digits, power = found["digits"], found["power"] or ""
+    if WHOLE.fullmatch(digits):
+        mark = ""
+    elif DOUBTFUL.fullmatch(digits) and not power:
+        mark = "?"
+    else:
+        mark = next((mark for mark, form in SHOWS.items() if form.fullmatch(digits)), None)
+        if mark is None:
+            return None
+    digits = re.sub("[ ']", "", digits)
+    return Number(found["sign"] + found["second"] + digits + power, mark, found["before"] or found["after"])
+
+
+def plain_number(cell: str) -> float | None:
+    """The finite number that Python reads in a cell; None for another cell."""
+    try:
+        value = float(cell) if "_" not in cell else np.inf  # Python takes 1_000
+    except ValueError:
+        return None
+    return value if abs(value) < 3e38 else None  # within float32
+
+
+def plain_numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """The same for many cells, in a tenth of the time; None where one of them is another cell."""
+    try:
+        read = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    return read if (abs(read) < 3e38).all() and "_" not in "".join(cells) else None
+
+
+def is_missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
+
+
+def is_no_number(cell: str) -> bool:
+    """Whether a cell of a column of numbers says that there is none."""
+    return cell.lower() in MISSING or cell.lower() in NO_NUMBER or bool(FAILED.fullmatch(cell))
+
+
+def is_number(cell: str) -> bool:
+    return plain_number(cell) is not None or number(cell) is not None
+
+
+def in_order(word: str) -> tuple:
+    """Sorts numbers by their value, before words."""
+    value = plain_number(word)
+    return (True, 0, word) if value is None else (False, value, word)
+
+
+class Count(NamedTuple):
+    """How many of a column's cells hold numbers, words, and what stands for no number."""
+
+    numbers: int
+    words: Counter
+    missing: Counter  # but for empty cells and the like, which no column takes for words
+    unit: str  # of most numbers
+
+    @property
+    def mostly_numbers(self) -> bool:
+        """Whether 95 % of the cells that are not missing hold numbers."""
+        return self.numbers > 0 and self.numbers >= 0.95 * (self.numbers + self.words.total())
+
+
+def count(cells: Sequence[str]) -> Count:
+    if plain_numbers(cells) is not None:
+        return Count(len(cells), Counter(), Counter(), "")
+    numbers, units, words, missing = 0, Counter(), Counter(), Counter()
+    for cell, times in Counter(cells).items():
+        if plain_number(cell) is not None:
+            numbers, units[""] = numbers + times, units[""] + times
+        elif is_no_number(cell):
+            missing[cell] += times * (not is_missing(cell))
+        elif read := number(cell):
+            numbers, units[read.unit] = numbers + times, units[read.unit] + times
+        else:
+            words[cell] += times
+    return Count(numbers, words, +missing, max(units, key=units.get, default=""))
+
+
+class Look(NamedTuple):
+    """What a column of numbers shows of its decimal mark."""
+
+    marks: set[str]  # beyond doubt
+    doubtful: dict[str, int]  # by the mark of one in doubt, the first place of such a cell
+    whole: bool  # whether some have no mark, as small numbers have none between thousands
+
+
+def look(cells: Sequence[str]) -> Look:
+    marks, doubtful, whole = set(), {}, False
+    for cell, place in {cell: place for place, cell in reversed([*enumerate(cells)])}.items():
+        read = number(cell)
+        if read and read.mark == "?":
+            mark = "," if "," in cell else "."
+            doubtful[mark] = min(place, doubtful.get(mark, place))
+        elif read:
+            marks.add(read.mark)
+            whole |= cell.lstrip("+-").isdecimal()
+    return Look(marks - {""}, doubtful, whole)
+
+
+def decimal_mark(seen: Look, everywhere: set[str], known: str, refuse) -> str:
+    """The decimal mark of a column's numbers in doubt.
+
+    It is what the other numbers of the column show; where they show nothing, what those of all columns do, and the
+    training's did: `everywhere`, `known`. The other columns leave it open beside 999, which may have no mark because it
+    is small, and for 1.234 in a file of decimal commas. Then `refuse` is called with the place of the cell.
+    """
+    found = {}
+    for mark, place in seen.doubtful.items():
+        others = everywhere | set(known)
+        marks = seen.marks or (others if mark == "," or "," in others else {"."})
+        unsure = not seen.marks and not known and marks == {","} and (seen.whole or mark == ".")
+        if len(marks) != 1 or unsure:
+            refuse(place)
+        found[mark] = next(iter(marks))
+    return found.get(",") or found.get(".") or ("," if seen.marks == {","} else ".")
+
+
+def values(
+    name: str,
+    cells: Sequence[str],
+    lines: Sequence[int],
+    decimal: str = ".",
+    marks: Sequence[str] = ".,",
+    unit: str = "",
+    lenient: bool = False,
+) -> np.ndarray:
+    """The float64 numbers of a column, NaN for what is missing.
+
+    name, lines: the column's name and the cells' lines in the file, for messages. decimal: the mark of numbers in
+    doubt. marks: the decimal marks that the others may have. unit: what all of them have. lenient: what is no number
+    is a missing one.
+    Raises UserError for the first cell that holds no number, or one in another unit.
+    """
+    simple = decimal == "." and "." in marks and not unit
+    if simple and (read := plain_numbers(cells)) is not None:
+        return read
+    known: dict[str, float] = {}
+    for cell in set(cells):
+        value = plain_number(cell) if simple else None
+        if value is None:
+            value = np.nan if is_no_number(cell) else None
+        if value is None and (read := number(cell)) and read.unit == unit and read.mark in ("", "?", *marks):
+            value = read.value(decimal)
+        if value is not None and not abs(value) >= 3e38:
+            known[cell] = value
+    if len(known) < len(set(cells)) and not lenient:
+        place, cell = next((place, cell) for place, cell in enumerate(cells) if cell not in known)
+        where, read = f"row {lines[place]}, column {name}: {cell!r}", number(cell)
+        if read and read.unit != unit:
+            kind = f"in {unit}" if unit else f"without {read.unit}"
+            raise UserError(f"{where} stands beside numbers {kind}: write all numbers of a column in one unit.")
+        kind = " with a decimal comma" if marks == "," else ""
+        raise UserError(f"{where} is no number{kind}; leave the cell empty if it is not known.")
+    return np.array([known.get(cell, np.nan) for cell in cells], np.float64)

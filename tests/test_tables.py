@@ -1,0 +1,352 @@
+"""Table files as spreadsheets and countries write them: every cell is read as it is meant, refused, or spoken of."""
+
+import math
+import shlex
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+import proj.config
+from proj.config.compose import build
+from proj.config.hydra_command import quoted, typed
+from proj.data.cells import number
+from proj.data.facts import Facts, Standardize
+from proj.data.table import encode_table
+from proj.errors import UserError
+from proj.use.prediction import read_tables
+
+
+@cache
+def settings():
+    return proj.config.configure("dataset=csv", "hydra.run.dir=unused").dataset
+
+
+@pytest.fixture
+def table(tmp_path):
+    """table(text, "target=y", …) -> the datamodule of a file with this text, ready."""
+
+    def table(text: str | bytes, *overrides: str, facts: Facts | None = None):
+        (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        cfg = settings().copy()
+        cfg.merge_with_dotlist([f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *overrides])
+        data = build(cfg)
+        if facts:
+            data.take(facts)
+        data.setup()
+        return data
+
+    return table
+
+
+@pytest.fixture
+def predict(tmp_path):
+    """predict(text, columns) -> {line: inputs} of each row of a file with this text."""
+
+    def predict(text: str, columns: list[dict]) -> dict[str, list[float]]:
+        (tmp_path / "p.csv").write_bytes(text.encode())
+        return {name.rpartition(":")[2]: x.tolist() for name, x, *_ in read_tables([str(tmp_path / "p.csv")], columns)}
+
+    return predict
+
+
+def column(*cells: str, separator: str = ";") -> str:
+    """60 rows whose column a has these cells in turn."""
+    cells = [f'"{cell}"' if separator in cell else cell for cell in cells]
+    rows = [separator.join((cells[i // 2 % len(cells)], str(i * i % 37), "pq"[i % 2])) for i in range(60)]
+    return "\n".join([separator.join("aby"), *rows])
+
+
+def numbers(*names: str, **more) -> list[dict]:
+    return [{"name": name, "mean": 0.0, "std": 1.0, **more} for name in names]
+
+
+READ = {
+    ("1,5e-05", "2,5e-05"): (1.5e-05, 2.5e-05),
+    (",5", ",75"): (0.5, 0.75),
+    ("1.234,56", "12,5"): (1234.56, 12.5),
+    ("1.234", "12,5"): (1234, 12.5),
+    ("1.234.567", "999"): (1234567, 999),
+    ("1,200", "12,500.5"): (1200, 12500.5),
+    ("1,00,000", "99"): (100000, 99),
+    ("$5", "$1,200.50"): (5, 1200.5),
+    ("-$5", "$-7"): (-5, -7),
+    ("5 €", "7,5 €"): (5, 7.5),
+    ("5.2%", "7 %"): (5.2, 7),
+    ("−5", "–7"): (-5, -7),
+    ("1\u202f234", "12\u00a0345,5"): (1234, 12345.5),
+    ("1 234 567", "99"): (1234567, 99),
+    ("1'234.5", "2’345"): (1234.5, 2345),
+    ("5.", "1E-3"): (5, 0.001),
+    ("-0.5", "+1,234.5"): (-0.5, 1234.5),
+}
+
+
+@pytest.mark.parametrize("separator", (";", ",", "\t"))
+@pytest.mark.parametrize("cells", READ, ids=map("|".join, READ))
+def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, cells, separator):
+    data = table(column(*cells, separator=separator))
+    one, two = READ[cells]
+    read = sorted({round(x, 5) for split in data.splits.values() for x in split.inputs[:, 0].tolist()})
+    mean, std = data.columns[0]["mean"], data.columns[0]["std"]
+    assert read == pytest.approx(sorted((value - mean) / std for value in (one, two)), abs=1e-4)
+    for cell, value in zip(cells, (one, two), strict=True):  # a file that shows nothing but this number
+        cell = f'"{cell}"' if separator in cell else cell
+        (x,) = predict(f"a{separator}b\n{cell}{separator}1\n", data.columns).values()
+        assert x[0] == pytest.approx((value - mean) / std, abs=1e-4)
+
+
+MISSING = ("-", "–", "—", ".", "#DIV/0!", "#N/A", "#WERT!", "#NAME?", "#NV", "<NA>", "NaT", "unknown", "n.a.", "-nan")
+
+
+@pytest.mark.parametrize("word", MISSING)
+def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, word):
+    data = table(column(word, "1.5", "2"))
+    assert "mean" in data.columns[0] and 1.5 < data.columns[0]["mean"] < 2
+    said = capsys.readouterr().out
+    assert f"taken for missing ones ({word!r}): 'dataset.categorical=[a]'" in said
+    assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+
+
+@pytest.mark.parametrize("word", ("?", "n/a", "NULL", "None", "NaN", ""))
+def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word):
+    assert "mean" in table(column(word, "1.5", "2")).columns[0] and "missing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ("inf", "1_000", "<5", "12A", "(5)", "5 kg", "2024-01-05", "12:30", "1/2", "yes"))
+def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
+    assert word in table(column(word, "13", "14")).columns[0]["categories"]
+    assert f"others not ({word!r}): 'dataset.numeric=[a]' takes it for numbers" in capsys.readouterr().out
+    data = table(column(word, "13", "14"), "numeric=[a]")
+    assert 13 < data.columns[0]["mean"] < 14 and f"taken for missing ones ({word!r})" in capsys.readouterr().out
+    assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    (
+        (("5.2%", "0.07"), r"row 4, column a: '0.07' stands beside numbers in %"),
+        (("$5", "€7"), r"row 4, column a: '€7' stands beside numbers in \$"),
+        (("1,200", "950"), r"'1,200' can be 1.200 or 1200; .*dataset.decimal=point or dataset.decimal=comma"),
+        ((*("1",) * 25, "inf"), "'inf' is no number"),
+    ),
+)
+def test_what_is_ambiguous_is_refused(table, cells, sentence):
+    with pytest.raises(UserError, match=sentence):
+        table(column(*cells))
+
+
+def test_a_setting_tells_the_decimal_mark(table, predict):
+    for decimal, mean in (("point", 1075), ("comma", 475.6)):
+        data = table(column("1,200", "950"), f"decimal={decimal}")
+        assert data.columns[0]["mean"] == pytest.approx(mean, abs=40)
+        (x,) = predict('a;b\n"1,200";1\n', data.columns).values()
+        value = {"point": 1200, "comma": 1.2}[decimal]
+        assert x[0] == pytest.approx((value - data.columns[0]["mean"]) / data.columns[0]["std"], abs=1e-4)
+    with pytest.raises(UserError, match=r"'1.5' is no number with a decimal comma"):
+        table(column("1.5", "950"), "decimal=comma")
+
+
+def test_a_number_that_looks_grouped_is_said(table, capsys):
+    table(column("1.234", "999"))
+    assert "1.234 in column a is read as 1.234, which dataset.decimal=comma changes" in capsys.readouterr().out
+
+
+def test_a_unit_that_the_training_had_is_needed_in_predict(predict):
+    with pytest.raises(UserError, match=r"row 2, column a: '0.05' stands beside numbers in %"):
+        predict("a\n0.05\n", numbers("a", unit="%"))
+    with pytest.raises(UserError, match=r"row 2, column a: '5%' stands beside numbers without %"):
+        predict("a\n5%\n", numbers("a"))
+
+
+@pytest.mark.parametrize(
+    "cell", ("1.2.3", "1,2,3", "192.168.0.1", "1 23", "--5", "$5$", "5%%", "1,234.567.8", "e5", "1.234e")
+)
+def test_what_only_resembles_a_number_is_none(cell):
+    assert number(cell) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    (
+        ('a,b\n1,"x\ny"\n,\n\n3,z\n', {"2": 1, "4": 0, "6": 3}),
+        ("a,b\r\n1,x\r\n,\r\n3,z", {"2": 1, "3": 0, "4": 3}),
+        ("a,b\r1,x\r,\r3,z", {"2": 1, "3": 0, "4": 3}),
+        ("\n\na;b\n1;x\n;\n\n3;z\n;", {"4": 1, "5": 0, "7": 3, "8": 0}),
+        ("sep=;\na;b\n1;x\n;\n3;z", {"3": 1, "4": 0, "5": 3}),
+        ("a,b,\n1,x,\n,,\n3,z,\n", {"2": 1, "3": 0, "4": 3}),
+        ('a\n1\n""\n\n3\n', {"2": 1, "3": 0, "5": 3}),
+    ),
+)
+def test_each_row_has_one_prediction_under_the_line_where_it_begins(predict, text, lines):
+    assert {line: x[0] for line, x in predict(text, numbers("a")).items()} == lines
+
+
+def test_an_empty_first_row_without_header_is_a_row(predict):
+    columns = numbers("column 0", "column 1")
+    assert predict(",\n\n7.5,2\n3,4\n", columns) == {"1": [0, 0], "3": [7.5, 2], "4": [3, 4]}
+
+
+def flowers(header: list | None, rows: int = 60, index: bool = False) -> str:
+    random = np.random.default_rng(0)
+    made = [[f"{random.random():.3f}", f"{random.random():.3f}", i % 3] for i in range(rows)]
+    made = [[i, *row] for i, row in enumerate(made)] if index else made
+    return "\n".join(",".join(map(str, row)) for row in [header or [], *made]).lstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "target"),
+    (([0, 1, 2], 2), ([0, 1, 2], -1), ([1, 2, 3], "3"), ([2020, 2021, "y"], "-1"), ([400.5, 401.5, "kind"], -1)),
+)
+def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, target):
+    data = table(flowers(header), f"target={target}" if target != "3" else 'target="3"')
+    assert sum(len(split.targets) for split in data.splits.values()) == 60 and data.class_names == ["0", "1", "2"]
+    assert [one["name"] for one in data.columns] == [str(name) for name in header[:2]]
+    assert "is taken for names of the columns: dataset.header=false" in capsys.readouterr().out or target == "3"
+    assert list(predict(flowers(header), data.columns)) == [str(line) for line in range(2, 62)]
+
+
+def test_a_header_is_what_the_setting_says(table):
+    sizes = [
+        sum(len(split.targets) for split in table(flowers([0, 1, 2]), "target=2", f"header={header}").splits.values())
+        for header in ("true", "false")
+    ]
+    assert sizes == [60, 61]
+    with pytest.raises(UserError, match=r"dataset.header=maybe is not true or false"):
+        table(flowers([0, 1, 2]), "header=maybe")
+
+
+@pytest.mark.parametrize("name", ("", "Unnamed: 0"))
+def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, capsys, name):
+    data = table(flowers([name, "a", "b", "y"], index=True))
+    assert [one["name"] for one in data.columns] == ["a", "b"]
+    assert f"left out, since it numbers the rows: {name or 'column 0'}" in capsys.readouterr().out
+    kept = table(flowers([name, "a", "b", "y"], index=True), "numeric=[0]")
+    assert len(kept.columns) == 3
+    old = table(flowers([name, "a", "b", "y"], index=True), facts=kept.facts)  # of a version that took it
+    assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
+
+
+def test_a_named_column_that_numbers_the_rows_is_kept_and_said(table, capsys):
+    assert len(table(flowers(["id", "a", "b", "y"], index=True)).columns) == 3
+    assert "id numbers the rows: 'dataset.drop=[id]' leaves it out" in capsys.readouterr().out
+
+
+def test_a_training_of_another_version_is_read_as_it_was(table):
+    facts = Facts([4], ["p", "q"], False, None, None, [*numbers("b"), {"name": "a", "categories": ["-", "1"]}], "")
+    data = table(column("-", "1"), facts=facts)
+    assert [("categories" in one, sorted(one)) for one in data.columns] == [
+        (True, ["categories", "name"]),
+        (False, ["mean", "name", "std"]),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16"))
+@pytest.mark.parametrize("end", ("\n", "\r\n", "\r"))
+def test_encodings_and_ends_of_lines(table, encoding, end):
+    text = end.join(["Größe;y", *(f"{i * i % 11},5;{'pq'[i % 2]}" for i in range(40))])
+    assert table(text.encode(encoding)).columns[0]["name"] == "Größe"
+
+
+@pytest.mark.parametrize("content", ("Größe;y\n1;p\n".encode("cp1252"), "a;y\n1;p\n".encode("utf-16-le"), b"PK\3\4\0"))
+def test_another_encoding_is_refused_with_what_to_do(table, content):
+    with pytest.raises(UserError, match=r"is no CSV file in UTF-8 .*iconv -f WINDOWS-1252 -t UTF-8"):
+        table(content)
+
+
+@pytest.mark.parametrize("ends", (("", ","), (",", ","), (",", "")))
+def test_separators_at_the_ends_of_lines_make_no_column(table, ends):
+    text = "\n".join([f"a,b,y{ends[0]}", *(f"{i % 7},{i % 5},{'pq'[i % 2]}{ends[1]}" for i in range(40))])
+    assert [one["name"] for one in table(text).columns] == ["a", "b"]
+    if ends[0]:
+        with pytest.raises(UserError, match=r"has no class in column 3: name another"):
+            table(text, "target=-1")
+
+
+NAMES = [
+    "len (cm)",
+    "größe",
+    "col'x",
+    "City, State",
+    "2019",
+    'a "b"',
+    "true",
+    "1.50",
+    "a=b",
+    "#1",
+    "x\\",
+    "${x}",
+    "null",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_words_that_a_message_advises_are_what_the_command_takes(table, name):
+    cell = '"' + name.replace('"', '""') + '"'
+    text = "\n".join([f"{cell};b;y", *(f";{i % 7};{'pq'[i % 2]}" for i in range(40))])
+    with pytest.raises(UserError, match=r"is empty in all training rows: leave it out with (.*)") as raised:
+        table(text)
+    (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
+    override = OverridesParser.create().parse_override(quoted(word))
+    assert override.value() == [name if name != "${x}" else "\\${x}"]
+    (word,) = shlex.split(typed("dataset.target", name))
+    assert OverridesParser.create().parse_override(quoted(word)).value() in (name, "\\${x}")
+
+
+@pytest.mark.parametrize(
+    "word", ("[len (cm)]", "[größe]", "[col'x]", "[2019]", "[b, größe, col'x]", "[#1]", "[1.5]", "[true]")
+)
+def test_a_list_of_columns_is_taken_as_it_is_typed(table, word):
+    names = ["len (cm)", "größe", "col'x", "2019", "#1", "1.50", "true", "b", "c", "y"]
+    text = "\n".join([";".join(names), *(";".join([str(i % 7)] * 9 + ["pq"[i % 2]]) for i in range(40))])
+    dropped = OverridesParser.create().parse_override(quoted(f"dataset.drop={word}")).value()
+    cfg = settings().copy()
+    cfg.drop = dropped
+    data = table(text)
+    data.drop, data.splits = dropped, {}
+    data.setup()
+    assert len(data.columns) == 9 - len(dropped)
+
+
+def test_a_name_with_a_comma_is_said_as_it_is_typed(table):
+    text = "\n".join(["City, State;b;y", *(f"{i % 3};{i % 7};{'pq'[i % 2]}" for i in range(40))])
+    with pytest.raises(UserError) as raised:
+        table(text, "drop=[City, State]")
+    assert str(raised.value).endswith("""Type 'dataset.drop=["City, State"]'.""")
+
+
+def test_a_number_that_is_a_name_and_another_place_is_refused(table):
+    with pytest.raises(UserError, match=r"""can be a column's name or its place: use 'dataset.target="2"' or"""):
+        table(flowers([1, 2, 3]), "target=2")
+
+
+def test_milliseconds_since_1970_are_told_apart(table, predict):
+    """float32 has one value in 131,072 ms there."""
+    times = [1_700_000_000_000 + 37 * i * i % 1000 for i in range(60)]
+    data = table("\n".join(["t,y", *(f"{time},{'pq'[i % 2]}" for i, time in enumerate(times))]))
+    x = torch.cat([split.inputs for split in data.splits.values()])[:, 0]
+    mean, std = data.columns[0]["mean"], data.columns[0]["std"]
+    assert sorted(x.tolist()) == pytest.approx(sorted((time - mean) / std for time in times), abs=1e-5)
+    made = torch.tensor([*predict("t\n" + "\n".join(map(str, times)), data.columns).values()])
+    exact = Standardize(data.columns)
+    assert exact.dtype == torch.float64 and torch.equal(exact(torch.tensor(times).double()[:, None]), made)
+
+
+def test_a_large_table_is_kept_in_about_the_size_of_its_file(tmp_path):
+    import tracemalloc
+
+    from proj.data.csv_file import read_table
+
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join([",".join("abcdefghij"), *(",".join([f"{i / 7:.6f}"] * 10) for i in range(20000))]))
+    tracemalloc.start()
+    with open(file, "rb") as lines:
+        read = read_table(lines, "t.csv")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1.5 * file.stat().st_size
+    read.take_header(True)
+    assert encode_table(read, [0, 9], numbers("a", "j")).shape == (20000, 2)
+    assert math.isclose(float(read.column(9)[-1]), 19999 / 7, abs_tol=1e-6)
