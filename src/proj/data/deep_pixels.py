@@ -74,7 +74,7 @@ def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:
 def shallow(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image, float, float]:
     """(An image of 8 bits a channel, the lowest and the highest of the values, which are overwritten).
 
-    levels: the values that become black and white; None finds them by the values themselves.
+    levels: the values that become black and white; None finds them by the file's own, and 0.
     """
     alpha = None
     if values.ndim == 3 and values.shape[2] % 2 == 0:
@@ -82,7 +82,7 @@ def shallow(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image
     finite = np.isfinite(values)
     low = float(values.min(where=finite, initial=np.inf)) if finite.any() else 0.0
     high = float(values.max(where=finite, initial=-np.inf)) if finite.any() else 0.0
-    image = Image.fromarray(to_bytes(values, *(levels or black_and_white(low, high))))
+    image = Image.fromarray(to_bytes(values, *(levels or black_and_white(min(low, 0), high))))
     if alpha is not None:
         image.putalpha(Image.fromarray(to_bytes(alpha, *black_and_white(0, float(alpha.max())))))
     return image, low, high

@@ -30,6 +30,10 @@ MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be meant to f
 Image.MAX_IMAGE_PIXELS = None  # `open_file` has a limit that can be set, and one sentence instead of a warning
 
 
+class Refused(ValueError):
+    """An image that could be read and is not; the text says what it is."""
+
+
 def begins_as_image(path: str) -> bool:
     """Whether a file begins as one of a kind that is read, whatever its name is. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
@@ -46,21 +50,21 @@ def is_heic(start: bytes) -> bool:
 
 
 def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
-    """Raises ValueError for what is no image that is read here, and for one of more than `max_pixels`."""
+    """Raises Refused, also for an image of more than `max_pixels`, and what Pillow raises for what is none."""
     name = os.fspath(file).lower() if isinstance(file, str | Path) else ""
     if name.endswith(RAW):
-        raise ValueError("is a raw photo: develop it into a JPEG or TIFF file")
+        raise Refused("is a raw photo: develop it into a JPEG or TIFF file")
     try:
         image = Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
     except UnidentifiedImageError as error:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
             if is_heic(opened.read(12)):
-                raise ValueError("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
+                raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
         raise
     if image.width * image.height > max_pixels:
         image.close()
-        raise ValueError(f"has {image.width * image.height:,} pixels, more than max_pixels={max_pixels}")
+        raise Refused(f"has {image.width * image.height:,} pixels, more than max_pixels={max_pixels}")
     return image
 
 
