@@ -19,8 +19,14 @@ by their names, or by their order where it has no header.
 from proj.config.command_line import options
 from proj.errors import UserError
 
-OPTIONS = {"input": str, "output": str, "show": str, "invert": ("auto", "true", "false"), "max_pixels": str}
-OPTIONS["trust"] = list
+OPTIONS = {
+    "input": str,
+    "output": str,
+    "show": str,
+    "invert": ("auto", "true", "false"),
+    "max_pixels": str,
+    "trust": list,
+}
 
 
 def main() -> None:
