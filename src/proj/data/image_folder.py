@@ -87,9 +87,8 @@ class ImageFolderDataModule(ImageDataModule):
             lambda images: self._find_levels(images, parts_of(images)["train"]),
         )
         self.levels = images.recipe.levels if images.deep else self.levels
-        self._describe(images, self.files)
-        parts = parts_of(images)
-        self.numbers = parts
+        self._describe(images)
+        self.numbers = parts = parts_of(images)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
         self.splits = {
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
@@ -97,11 +96,11 @@ class ImageFolderDataModule(ImageDataModule):
         }
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
-        totals = images.facts[parts["train"], 1:].sum(0).reshape(2, channels)
+        totals = images.facts[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
         mean, square = totals / (len(parts["train"]) * height * width)
         self.mean = self.mean or (mean / 255).tolist()
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
-        examples = [array for part in parts.values() for array in (images.facts[part, 0], targets[part])]
+        examples = [array for part in parts.values() for array in (images.facts[part.numpy(), 0], targets[part])]
         self._checksum = f"{zlib.crc32(np.concatenate(examples)):08x}"
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
@@ -146,22 +145,20 @@ class ImageFolderDataModule(ImageDataModule):
         return {name: given["train"][drawn[name]] if name in drawn else given[name] for name in PARTS}
 
     @rank_zero_only
-    def _describe(self, images: Resized, files: list[str]) -> None:
+    def _describe(self, images: Resized) -> None:
         """Print which images cannot be read, and what has been made of those with deep pixels and many frames."""
         left_out = images.left_out
         if left_out:
-            print(f"{len(left_out):,} of {len(files):,} images cannot be read and are left out:")
+            print(f"{len(left_out):,} of {len(self.files):,} images cannot be read and are left out:")
         for number, why in list(left_out.items())[:10]:
             why = why.replace("max_pixels", "dataset.max_pixels")
-            print(f"    {readable(os.path.relpath(files[number], self.data_dir))}: {why}")
+            print(f"    {readable(os.path.relpath(self.files[number], self.data_dir))}: {why}")
         if len(left_out) > 10:
             print(f"    and {len(left_out) - 10:,} more")
         if images.frames:
-            print(f"{len(images.frames):,} images have several frames or pages: the first is taken.")
+            print(f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}")
         for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
             if count := sum(known[0] == kind for known in images.deep.values()):
                 scale = (self.levels or {}).get(kind)
-                values = (
-                    "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each has a scale of its own"
-                )
-                print(f"{count:,} images hold {numbers} of more than 8 bits: {values} (dataset.levels=[black,white]).")
+                how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
+                print(f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])")
