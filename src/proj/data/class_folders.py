@@ -126,10 +126,12 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
                 unlabelled.append(folder)
             else:
                 others.append(folder)
+        if not found["train"]:
+            continue
         others, unlabelled = (
             [folder for folder in folders if any(images_in(folder, Counter()))] for folders in (others, unlabelled)
         )
-        if found["train"] and (not by_words or not others):
+        if not by_words or not others:
             break
     else:
         return {"train": data_dir}, []
