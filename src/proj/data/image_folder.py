@@ -30,7 +30,7 @@ class ImageFolderDataModule(ImageDataModule):
     `val_fraction` of the rest. size: one number, or height and width; see `read_image`. channels: 1 or 3.
     memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
     levels: the values of deep pixels that become black and white; None finds them in the training images.
-    max_pixels: files of more are left out.
+    max_pixels: files of more are left out; None takes MAX_PIXELS.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ImageFolderDataModule(ImageDataModule):
         memory_limit_mb: float,
         cache_dir: str,
         levels: list[float] | None = None,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -54,7 +54,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.shape = (*((size, size) if isinstance(size, int) else size), channels)
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.levels = dict.fromkeys("IF", levels) if levels else {}
-        self.measures, self.max_pixels = not levels, max_pixels
+        self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
         self.draws = True  # the parts that have no folder
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
