@@ -93,7 +93,8 @@ def ending(name: str) -> str:
 
 
 def part_of(folder: str, by_words: bool = False) -> str | None:
-    """The part that a folder is named after: by its whole name, or by one of its words, as of seg_train or TestSet."""
+    """The part that a folder is named after, by its whole name or by one of its words, as of seg_train or TestSet; ""
+    for one of images without classes, such as seg_pred."""
     name = os.path.basename(folder)
     words = {word.lower() for word in (re.findall("[A-Z]?[a-z]+|[A-Z]+", name) if by_words else [name])}
     return next((part for part, names in (*PARTS.items(), ("", UNLABELLED)) if words & {*names}), None)
