@@ -54,7 +54,7 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np
     swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]  # the four bytes of grey with alpha fit
     with Image.open(file) as again:
         again.tile = [
-            tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
+            type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
             for tile in again.tile
         ]
         lower = np.asarray(ImageOps.exif_transpose(again), np.float64)

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,12 +29,13 @@ HEADER = "proj images {} {}\n"  # with the format's number and the key
 Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
 
 
-class Recipe(NamedTuple):
+@dataclass(frozen=True)
+class Recipe:
     """How a file becomes an image of `shape` (height, width, channels); see `open_image` and `fit_image`."""
 
     shape: tuple[int, int, int]
     drawings: bool = False
-    levels: Levels = {}
+    levels: Levels = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
 
@@ -73,7 +74,7 @@ class Resized:
         except ValueError:
             self.file.close()  # Windows replaces no file that is open
             raise
-        self.recipe = recipe._replace(levels=levels)
+        self.recipe = replace(recipe, levels=levels)
 
     def _read_facts(self, header: bytes) -> Levels:
         """Read what follows the pixels, and return the levels that they were made with."""
@@ -118,7 +119,7 @@ class Resized:
                     write(path, key, files, recipe)
                     images = cls(path, key, files, recipe)
                 if images.deep and (levels := find_levels(images)) != images.recipe.levels:
-                    write(path, key, files, recipe._replace(levels=levels), images)
+                    write(path, key, files, replace(recipe, levels=levels), images)
                     images = cls(path, key, files, recipe)
                 return images
         except OSError as error:
