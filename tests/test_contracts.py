@@ -463,26 +463,12 @@ def test_torchvision_says_that_a_data_set_is_missing(tmp_path, kind):
     assert isinstance(error, RuntimeError) and "not found" in str(error), error
 
 
-@contract("matplotlib", "a letter that no font has is warned of as `Glyph … missing`", "pictures/plots.py")
-def test_matplotlib_warns_of_a_missing_letter_in_the_words_that_are_left_out():
-    import matplotlib.pyplot as plt
-
-    from proj.pictures.plots import png
-
-    figure = plt.figure()
-    figure.text(0, 0, "\U0001f9ea")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert png(figure)
-    plt.close(figure)
-
-
 @contract("pillow", "a file that is no image is named at the end of the sentence", "data/resized.py")
 def test_pillow_names_a_file_that_is_no_image(tmp_path):
-    from proj.data.resized import measured
+    from proj.data.resized import Recipe, measured
 
     (tmp_path / "photo.jpg").write_text("no photo")
-    assert measured(str(tmp_path / "photo.jpg"), (8, 8, 3), False) == "cannot identify image file"
+    assert measured(str(tmp_path / "photo.jpg"), Recipe((8, 8, 3))) == "cannot identify image file"
 
 
 # Another version of Lightning

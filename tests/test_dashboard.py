@@ -21,6 +21,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 import torch
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from lightning.pytorch import Callback
 from PIL import Image
 from support import processes
@@ -28,7 +30,8 @@ from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
-from proj.pictures.drawing import confusion_matrix, fitted, font, mask
+from proj.pictures import fonts
+from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
 from proj.pictures.tensorboard import mistakes, pixels
 from proj.reports.runs import read_run
 
@@ -243,18 +246,61 @@ def test_a_confusion_matrix_has_a_cell_for_every_pair_of_classes(classes):
     counts[0, 1] = 1
     picture = confusion_matrix(counts, [f"a class {n}" for n in range(classes)])
     assert 350 <= picture.width < 2500 and picture.height < 2500
-    shades = np.array(picture)
-    (last,) = np.nonzero(shades[-17] == 200)  # the pixels of the last cell, the only full one in its row
-    left, top = last[-1] + 1 - len(last) * classes, picture.height - 16 - len(last) * classes
-    corners = shades[top + 1 :: len(last), left + 1 :: len(last)][:classes, :classes]
-    assert (corners.diagonal()[1:] == 200).all() and 100 < corners[0, 1] < 200 and corners[1, 0] == 6
+    shades = np.array(picture).astype(int)
+    bluer = shades[..., 2] - shades[..., 0]  # than red
+    (last,) = np.nonzero(bluer[-LINE - 2] > 100)  # the pixels of the last cell, the only full one in its row
+    cell = len(last) + (classes <= 100)  # with the line beside it
+    left, top = last[-1] + 1 - cell * classes, picture.height - LINE - cell * classes
+    corners = bluer[top + 2 :: cell, left + 2 :: cell][:classes, :classes]
+    assert (corners.diagonal()[1:] > 100).all() and corners[0, 1] < -100 and corners[1, 0] == 0
 
 
-def test_a_name_is_cut_to_its_room():
+def test_a_name_is_cut_to_its_room_and_keeps_its_end():
     assert fitted("automobile", 500, 11) == "automobile"
-    short = fitted("a very long name of a class", 60, 11)
-    assert short.endswith("…") and "a very long".startswith(short[:-1]) and font(11).getlength(short) <= 60
+    short = fitted("a very long name of a class 93%", 90, 11)
+    assert re.fullmatch("a very.*….*93%", short) and text_width(short, 11) <= 90
+    assert fitted("two\nlines", 500, 11) == r"two\nlines"
     assert mask("Bär", 11).tobytes() != mask("Bar", 11).tobytes()
+
+
+@pytest.fixture
+def system_fonts(monkeypatch):
+    """system_fonts(file, …): the fonts that the system has beside matplotlib's own."""
+    caches = (fonts.file_for, fonts.pieces, text_width, fitted, mask)
+
+    def system_fonts(*files: str) -> None:
+        monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: list(files))
+        monkeypatch.setattr("proj.pictures.fonts.missing", [])
+        for cached in (fonts.system_fonts, *caches):
+            cached.cache_clear()
+
+    yield system_fonts
+    monkeypatch.undo()
+    for cached in (fonts.system_fonts, *caches):
+        cached.cache_clear()
+
+
+def test_a_letter_that_the_usual_font_lacks_is_drawn_with_one_of_the_systems(system_fonts, tmp_path, capsys):
+    """With a font that has one letter of Chinese, a filled square."""
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "cat"])
+    builder.setupCharacterMap({ord("猫"): "cat"})
+    pen = TTGlyphPen(None)
+    for place in ((0, 0), (0, 700), (700, 700), (700, 0)):
+        (pen.lineTo if place != (0, 0) else pen.moveTo)(place)
+    pen.closePath()
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "cat": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (800, 0), "cat": (800, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupPost()
+    builder.save(tmp_path / "Square.ttf")
+    system_fonts()
+    boxes = mask("a猫犬", 11).tobytes()
+    assert mask("犬猫", 11) and capsys.readouterr().out.count("no font of this system has the letter") == 1
+    system_fonts(str(tmp_path / "Square.ttf"))
+    drawn = np.array(mask("a猫", 11))
+    assert (drawn[:, -9:].max(1) > 200).sum() >= 7 and mask("a猫", 11).tobytes() != boxes
+    assert not capsys.readouterr().out
 
 
 class Norms(Callback):

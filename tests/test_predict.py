@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from support.runs import rewritten
 
-import proj.pictures.plots
+import proj.pictures.drawing
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.data.image_file import read_image
@@ -207,9 +207,9 @@ def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     for k, image in enumerate(expected(digits, 3)[0]):
         Image.fromarray(image.squeeze()).resize((50 + k, 50)).save(f"{k}.png")
-    drawn, draw = [], proj.pictures.plots.image_grid
+    drawn, draw = [], proj.pictures.drawing.grid
     monkeypatch.setattr(
-        "proj.pictures.plots.image_grid", lambda *words, **more: drawn.append(words) or draw(*words, **more)
+        "proj.pictures.drawing.grid", lambda *words, **more: drawn.append(words) or draw(*words, **more)
     )
     rows = predict(digits, "?.png", show="true")
     ((images, captions),) = drawn

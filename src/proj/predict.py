@@ -8,6 +8,7 @@
                    show=true: predictions.png
   invert=auto      a model of light drawings on black gets images with a light
                    border inverted; true, false: all images, none
+  max_pixels=<n>   larger images are skipped; else as in the training
   trust=<module>   of classes of your own that the checkpoint names
 
 Images may have any size, mode and transparency. They are turned upright, fitted
@@ -18,7 +19,14 @@ by their names, or by their order where it has no header.
 from proj.config.command_line import options
 from proj.errors import UserError
 
-OPTIONS = {"input": str, "output": str, "show": str, "invert": ("auto", "true", "false"), "trust": list}
+OPTIONS = {
+    "input": str,
+    "output": str,
+    "show": str,
+    "invert": ("auto", "true", "false"),
+    "max_pixels": str,
+    "trust": list,
+}
 
 
 def main() -> None:
@@ -30,6 +38,8 @@ def main() -> None:
             raise UserError(f"output={output} should end in .csv or .jsonl.")
         if show not in ("true", "false", "") and not show.endswith(".png"):
             raise UserError(f"show={show} should be true, or end in .png.")
+        if not chosen.get("max_pixels", "1").isdecimal():
+            raise UserError(f"max_pixels={chosen['max_pixels']} should be a whole number.")
 
         from proj.use.prediction import predict  # torch, once the command line is understood
 

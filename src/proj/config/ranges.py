@@ -129,6 +129,11 @@ NUMBERS_ABOVE_ZERO = Range(
     "a list of numbers above 0, one a channel, such as [0.5]",
     {"type": "array", "minItems": 1, "items": ABOVE_ZERO_SCHEMA},
 )
+LEVELS = Range(
+    "two numbers, of black and of a larger one of white, such as [0,4095]",
+    {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
+    lambda value: value[0] < value[1],
+)
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
     WHOLE_SCHEMA,

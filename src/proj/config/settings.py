@@ -68,6 +68,8 @@ SETTINGS: dict[str, Setting] = {
     "dataset.shift": Setting(ranges.whole(0)),
     "dataset.size": Setting(ranges.SIZE),
     "dataset.channels": Setting(ranges.Range("1 (grey) or 3 (colour)", {"enum": [1, 3]})),
+    "dataset.levels": Setting(ranges.or_null(ranges.LEVELS)),
+    "dataset.max_pixels": Setting(ranges.or_null(ranges.whole(1))),
     "dataset.max_categories": Setting(ranges.whole(1)),
     "dataset.header": Setting(ranges.or_null(ranges.SWITCH)),
     "dataset.decimal": Setting(ranges.or_null(ranges.one_of("point", "comma"))),

@@ -65,7 +65,7 @@ class InMemoryDataModule(LightningDataModule):
 
     A subclass writes `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
     network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch. What else it can say
-    of its inputs, `drawings`, `mean`, `std` and `columns`, is explained in `Facts`.
+    of its inputs, `drawings`, `mean`, `std`, `columns` and `levels`, is explained in `Facts`.
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
@@ -76,6 +76,7 @@ class InMemoryDataModule(LightningDataModule):
     drawings = False
     mean: list[float] | None = None
     std: list[float] | None = None
+    levels: dict[str, list[float]] | None = {}
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class InMemoryDataModule(LightningDataModule):
     def facts(self) -> Facts:
         """What the network takes and gives, once `setup` has been called."""
         shape, scale = list(self.input_shape), (self.mean, self.std)
-        return Facts(shape, self.class_names, self.drawings, *scale, self.columns, self.checksum())
+        return Facts(shape, self.class_names, self.drawings, *scale, self.columns, self.checksum(), self.levels)
 
     def file_of(self, split: str, index: int) -> str | None:
         """The file that an example is from, where each has one."""

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from proj.data.image_file import fit_image, open_image
+from proj.data.image_file import MAX_PIXELS, fit_image, open_image
 from proj.errors import UserError
 
-FORMAT = 1  # of what a checkpoint says about itself; those from before it was counted have none
+FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
 
 
@@ -27,6 +27,9 @@ class Facts:
     mean, std: one number a channel, of pixels in 0..1; None where the datamodule makes its inputs in its own way.
     columns: of a table, as `table.encode` takes them; None where the datamodule does not say.
     data: the checksum of the examples.
+    levels: the values that become black and white, of whole numbers of more than 8 bits a pixel, "I", and of numbers
+        with fractions, "F". A kind that is not named, since the training met none, goes by what each file holds. None
+        in checkpoints from before there were levels: then 0 and 65535, and 0 and 1 or 255.
     """
 
     input_shape: list[int]
@@ -36,6 +39,7 @@ class Facts:
     std: list[float] | None
     columns: list[dict] | None
     data: str
+    levels: dict[str, list[float]] | None = None
 
     @property
     def kind(self) -> str:
@@ -69,9 +73,12 @@ class Facts:
             and are(self.class_names, str)
             and (scale == (None, None) or all(are(each, int, float) and len(each) == shape[0] for each in scale))
             and (self.columns is None or (are(self.columns, dict) and all(map(is_column, self.columns))))
+            and all(are(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
         )
 
-    def read_image(self, file: str | Path | BinaryIO, invert: bool | None = None) -> tuple[np.ndarray, bool]:
+    def read_image(
+        self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS
+    ) -> tuple[np.ndarray, bool]:
         """(uint8 (H, W, C) pixels of an image file of any size and kind, whether they were inverted).
 
         invert: None inverts what is dark on light where the images are drawings.
@@ -82,7 +89,7 @@ class Facts:
             raise UserError("the checkpoint does not say how an image becomes its input: its datamodule sets no mean.")
         if channels not in (1, 3):
             raise UserError(f"the model takes {channels} channels, and images have 1 or 3.")
-        return fit_image(open_image(file, size, channels), size, self.drawings, invert)
+        return fit_image(open_image(file, size, channels, self.levels, max_pixels), size, self.drawings, invert)
 
     def normalizer(self) -> "Normalize | Standardize | None":
         """What makes the network's inputs from pixels, or from a table's numbers; None where there is no such thing."""

@@ -1,33 +1,126 @@
 """Image files of any kind as the pixels that a model takes."""
 
+import os
+import struct
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from proj.data.deep_pixels import deep_values, packing, shallow
+
+with suppress(ImportError):  # an extra: pip install 'proj[heic]'
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+Image.init()
+# Pillow's names of what is read. It would also open what is no photo, and start Ghostscript for EPS.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "HEIF", "JPEG2000", "ICO", "ICNS", "DDS")
+FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
+FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
+HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
+# Raw photos begin as TIFF files, which hold a small preview. TGA files have no mark to tell them by, but their name.
+RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
+FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several pictures; those of other kinds are one in two sizes
+
+MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be meant to fill the memory
+Image.MAX_IMAGE_PIXELS = None  # `open_file` has a limit that can be set, and one sentence instead of a warning
 
 
-def open_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int) -> Image.Image:
+class Refused(ValueError):
+    """An image that could be read and is not; the text says what it is."""
+
+
+def begins_as_image(path: str) -> bool:
+    """Whether a file begins as one of a kind that is read, whatever its name is. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        start = file.read(16)
+    for begins in (is_heic, *(Image.OPEN[kind][1] for kind in FORMATS)):
+        with suppress(IndexError, struct.error):  # a file of a few bytes
+            if begins and begins(start) is True:
+                return True
+    return False
+
+
+def is_heic(start: bytes) -> bool:
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
+
+
+def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
+    """Raises Refused, also for an image of more than `max_pixels`, and what Pillow raises for what is none."""
+    name = os.fspath(file).lower() if isinstance(file, str | Path) else ""
+    if name.endswith(RAW):
+        raise Refused("is a raw photo: develop it into a JPEG or TIFF file")
+    try:
+        image = Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
+    except UnidentifiedImageError as error:
+        with open(file, "rb") if name else nullcontext(file) as opened:
+            opened.seek(0)
+            if is_heic(opened.read(12)):
+                raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
+        raise
+    if image.width * image.height > max_pixels:
+        image.close()
+        raise Refused(f"has {image.width * image.height:,} pixels, more than max_pixels={max_pixels}")
+    return image
+
+
+def open_image(
+    file: str | Path | BinaryIO,
+    size: tuple[int, int],
+    channels: int,
+    levels: dict[str, list[float]] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
     """A file's (first) picture in grey or colour, upright as its EXIF says, for what will have `size` (height, width).
 
     Where it is transparent it is laid on white, or on black what is light. channels: 1 for grey, 3 for colour.
+    levels: black and white of deep pixels, see `Facts`. The image's `info` says "deep": ("I" or "F", lowest, highest
+        value) of such, and "frames": whether the file holds more pictures.
     Raises what Pillow does for a file that is damaged or no image, of many kinds.
     """
     mode = "L" if channels == 1 else "RGB"
-    with Image.open(file) as image:
+    with open_file(file, max_pixels) as opened:
         # A JPEG is decoded at a half, a quarter or an eighth of its size, while that is twice the size asked for.
-        image.draft(mode, (2 * max(size), 2 * max(size)))
-        image = ImageOps.exif_transpose(image)
-    if image.mode[0] in "IF":  # 16 bits, which Pillow 13 would cut off at 255, or numbers up to 1
-        values = np.asarray(image, np.float32)
-        values = values / 257 if image.mode[0] == "I" else values * (255 if values.max() <= 1 else 1)
-        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+        opened.draft(mode, (2 * max(size), 2 * max(size)))
+        how = packing(opened)
+        image = ImageOps.exif_transpose(opened)
+        about: dict = {"frames": has_frames(opened)}
+    values = deep_values(image, file, how)
+    if values is not None:
+        kind = "F" if image.mode == "F" else "I"
+        scaled, *span = shallow(values, (levels or {}).get(kind))
+        image, about["deep"] = (as_before(image) if levels is None else scaled), (kind, *span)
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         visible = np.asarray(image.getchannel("A"), np.float32)
         light = np.vdot(np.asarray(image.convert("L")), visible) > 127 * visible.sum()
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
-    return image.convert(mode)
+    image = image.convert(mode)
+    image.info.update(about)
+    return image
+
+
+def has_frames(image: Image.Image) -> bool:
+    """Whether the file of a loaded image holds more pictures."""
+    with suppress(Exception):  # of many kinds, where the file is damaged behind the first
+        return image.format in FRAMES and getattr(image, "is_animated", False)
+    return False
+
+
+def as_before(image: Image.Image) -> Image.Image:
+    """Deep pixels as models took them whose checkpoints do not say their levels."""
+    if image.mode[0] not in "IF":
+        return image
+    values = np.asarray(image, np.float32)
+    values = values / 257 if image.mode[0] == "I" else values * (255 if values.max() <= 1 else 1)
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
 def fit_image(
@@ -52,7 +145,7 @@ def fit_image(
 
 def read_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int, drawing: bool = False) -> np.ndarray:
     """(height, width, channels) uint8 of an image file; see `open_image` and `fit_image`."""
-    return fit_image(open_image(file, size, channels), size, drawing)[0]
+    return fit_image(open_image(file, size, channels, {}), size, drawing)[0]
 
 
 def border(image: Image.Image) -> np.ndarray:

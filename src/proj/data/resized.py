@@ -6,10 +6,10 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,50 +17,67 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.data.image_file import read_image
+from proj.data.image_file import MAX_PIXELS, fit_image, open_image
 from proj.errors import UserError
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import read_at
 
-FORMAT = 2  # of what `Resized` reads; another number has every folder read anew
+FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
 
+Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
 
-def measured(file: str, shape: tuple[int, int, int], drawings: bool) -> tuple[bytes, list[int]] | str:
-    """The bytes of `read_image` with their CRC-32, sums and sums of squares per channel; or why there are none."""
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a file becomes an image of `shape` (height, width, channels); see `open_image` and `fit_image`."""
+
+    shape: tuple[int, int, int]
+    drawings: bool = False
+    levels: Levels = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
+
+
+def measured(file: str, recipe: Recipe) -> tuple[bytes, list[int], dict] | str:
+    """(An image's bytes, their CRC-32 with sums and sums of squares per channel, what `open_image` says about the
+    file); or why there are none."""
+    size, channels = recipe.shape[:2], recipe.shape[2]
     try:
-        pixels = read_image(file, shape[:2], shape[2], drawings)
+        image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
+        pixels, _ = fit_image(image, size, recipe.drawings)
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
         return " ".join(why.split()) or type(error).__name__
-    flat = pixels.reshape(-1, shape[2]).astype(np.int64)
-    return pixels.tobytes(), [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()]
+    flat = pixels.reshape(-1, channels).astype(np.int64)
+    about = {name: image.info[name] for name in ("deep", "frames") if image.info.get(name)}
+    return pixels.tobytes(), [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()], about
 
 
 class Resized:
-    """Images of one shape (height, width, channels) in one file: HEADER with `key`, which names the files that they
-    were made of; the pixels; `facts`, (N, 1 + 2 * channels) int64 as in `measured`, -1 for a file that is left out;
-    `left_out`, {number of the file: why}, as JSON; and the CRC-32 of these two in 4 bytes.
+    """Images of one shape in one file, which holds in this order: HEADER with `key`, which names the files that they
+    were made of; the pixels; `facts`, (N, 1 + 2 * channels) int64 as in `measured`, -1 for a file that is left out; as
+    JSON, by the number of the file, `left_out` (why), `deep` (kind, lowest, highest value) and `frames` (those of
+    which there are more), and the recipe's `levels`; the CRC-32 of facts and JSON in 4 bytes.
 
     They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
     """
 
-    def __init__(
-        self, path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool = False
-    ) -> None:
+    def __init__(self, path: Path, key: str, files: list[str], recipe: Recipe) -> None:
         """Raises OSError if there is no file, ValueError if it has another key or is damaged, which its text says."""
         header = HEADER.format(FORMAT, key).encode()
-        self.path, self.files, self.shape, self.drawings = path, files, shape, drawings
-        self.start, self.bytes = len(header), int(np.prod(shape))
+        self.path, self.files, self.shape = path, files, recipe.shape
+        self.start, self.bytes = len(header), int(np.prod(recipe.shape))
         self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
         try:
-            self._read_facts(header)
+            levels = self._read_facts(header)
         except ValueError:
             self.file.close()  # Windows replaces no file that is open
             raise
+        self.recipe = replace(recipe, levels=levels)
 
-    def _read_facts(self, header: bytes) -> None:
+    def _read_facts(self, header: bytes) -> Levels:
+        """Read what follows the pixels, and return the levels that they were made with."""
         found = read_at(self.file, self.start, 0)
         if found != header:
             known = re.match(rb"proj images (\d+) ", found)
@@ -71,37 +88,43 @@ class Resized:
         width, count = 1 + 2 * self.shape[2], len(self.files)
         end = self.start + count * self.bytes
         content = read_at(self.file, max(0, os.fstat(self.file.fileno()).st_size - end), end)
-        facts, left_out, crc = content[: count * width * 8], content[count * width * 8 : -4], content[-4:]
-        if zlib.crc32(facts + left_out).to_bytes(4, "little") != crc:
+        facts, about, crc = content[: count * width * 8], content[count * width * 8 : -4], content[-4:]
+        if zlib.crc32(facts + about).to_bytes(4, "little") != crc:
             raise ValueError(f"{self.path} is damaged.")
         self.facts = np.frombuffer(facts, np.int64).reshape(count, width)
-        self.left_out = {int(number): why for number, why in json.loads(left_out).items()}
+        known = json.loads(about)
+        self.left_out, self.deep, self.frames = (
+            {int(number): value for number, value in known[name].items()} for name in ("left_out", "deep", "frames")
+        )
+        return known["levels"]
 
     @classmethod
     def from_files(
-        cls, path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool
+        cls, path: Path, key: str, files: list[str], recipe: Recipe, find_levels: Callable[["Resized"], Levels]
     ) -> "Resized":
         """The images at `path`, made now where they are not there; a process that comes meanwhile waits.
 
-        drawings: whether they are read for a model of drawings; see `fit_image`.
+        find_levels: asked once all files have been read; those with deep pixels are made anew with other levels.
 
         Raises UserError where there is no room for them.
         """
         try:
             with alone(path.with_suffix(".lock")):
                 try:
-                    return cls(path, key, files, shape, drawings)
-                except OSError:
-                    pass
-                except ValueError as error:
-                    if str(error):
+                    images = cls(path, key, files, recipe)
+                except (OSError, ValueError) as error:
+                    if isinstance(error, ValueError) and str(error):
                         print(f"{error} It is made anew.")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write(path, key, files, shape, drawings)
-                return cls(path, key, files, shape, drawings)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write(path, key, files, recipe)
+                    images = cls(path, key, files, recipe)
+                if images.deep and (levels := find_levels(images)) != images.recipe.levels:
+                    write(path, key, files, replace(recipe, levels=levels), images)
+                    images = cls(path, key, files, recipe)
+                return images
         except OSError as error:
             raise UserError(
-                f"{path}, {len(files) * np.prod(shape) / 1e6:,.0f} MB of resized images, could not be written "
+                f"{path}, {len(files) * np.prod(recipe.shape) / 1e6:,.0f} MB of resized images, could not be written "
                 f"({error.strerror}): make room, or name another folder with dataset.cache_dir=…"
             ) from error
 
@@ -121,9 +144,17 @@ class Resized:
             print(f"{damaged:,} damaged images in {self.path} were made anew from their files.")
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
+    def made(self, number: int) -> tuple[bytes, list[int], dict] | str:
+        """What `measured` gave for an image without deep pixels."""
+        if number in self.left_out:
+            return self.left_out[number]
+        (image,) = self.read(torch.tensor([number]))
+        about = {"frames": True} if number in self.frames else {}
+        return image.numpy().tobytes(), self.facts[number].tolist(), about
+
     def _mend(self, number: int) -> bytes:
         """Make an image from its file again, put it in its place, and return its bytes."""
-        made = measured(self.files[number], self.shape, self.drawings)
+        made = measured(self.files[number], self.recipe)
         if isinstance(made, str) or made[1] != self.facts[number].tolist():
             raise UserError(
                 f"{self.path} is damaged, and {self.files[number]} is not as it was: delete {self.path} and run again."
@@ -135,12 +166,22 @@ class Resized:
         return made[0]
 
 
-def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int], drawings: bool) -> None:
-    """Read and resize all files in as many threads as torch uses, and write what `Resized` reads."""
-    facts, left_out = np.full((len(files), 1 + 2 * shape[2]), -1, np.int64), {}
-    batch = 1 + min(10**8 // np.prod(shape), 1000)  # what may wait to be written: 100 MB
+def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
+    """Read and resize all files in as many threads as torch uses, and write what `Resized` reads.
+
+    before: the same images with other levels, from which those without deep pixels are copied.
+    """
+    size, channels = int(np.prod(recipe.shape)), recipe.shape[2]
+    facts = np.full((len(files), 1 + 2 * channels), -1, np.int64)
+    about: dict = {"left_out": {}, "deep": {}, "frames": {}, "levels": recipe.levels}
+    batch = 1 + min(10**8 // size, 1000)  # what may wait to be written: 100 MB
     threads, quiet = ThreadPoolExecutor(torch.get_num_threads()), not sys.stdout.isatty()
-    read = partial(measured, shape=shape, drawings=drawings)
+
+    def make(number: int) -> tuple[bytes, list[int], dict] | str:
+        if before is None or number in before.deep:
+            return measured(files[number], recipe)
+        return before.made(number)
+
     remove_unfinished(path.parent, path.name)
     try:
         with whole_file(path) as file, warnings.catch_warnings():
@@ -148,18 +189,22 @@ def write(path: Path, key: str, files: list[str], shape: tuple[int, int, int], d
             made = (
                 image
                 for start in range(0, len(files), batch)
-                for image in threads.map(read, files[start : start + batch])
+                for image in threads.map(make, range(start, min(start + batch, len(files))))
             )
             file.write(HEADER.format(FORMAT, key).encode())
             for number, image in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
                 if isinstance(image, str):
-                    left_out[number] = image
-                    file.write(bytes(np.prod(shape)))
+                    about["left_out"][number] = image
+                    file.write(bytes(size))
                 else:
-                    facts[number] = image[1]
-                    file.write(image[0])
-            about = facts.tobytes() + json.dumps(left_out).encode()
-            file.write(about + zlib.crc32(about).to_bytes(4, "little"))
+                    pixels, facts[number], noted = image
+                    file.write(pixels)
+                    for name, value in noted.items():
+                        about[name][number] = value
+            if before:
+                before.file.close()  # Windows replaces no file that is open
+            end = facts.tobytes() + json.dumps(about).encode()
+            file.write(end + zlib.crc32(end).to_bytes(4, "little"))
     finally:
         threads.shutdown(cancel_futures=True)  # where it was interrupted
 

@@ -1,95 +1,158 @@
-"""Pictures for the dashboard, drawn with PIL in milliseconds: matplotlib takes a fifth of a second for one."""
+"""What evaluate, predict and the dashboard draw, with PIL in milliseconds: matplotlib takes a fifth of a second each.
 
+`zoom` makes all of a picture so many times larger: 1 fits TensorBoard's cards, 2 a file that is looked at for itself.
+"""
+
+import io
+import math
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from proj.pictures.fonts import pieces
+from proj.system.platform import one_line
 
 WIDTH = 350  # pixels: as one of TensorBoard's cards
 LINE = 16  # pixels from one line of text to the next
-LEVELS = (0, 110, 200, 255)  # of one byte a pixel: paper, light blue, blue, ink; so text is smooth on every shade
-COLOURS = ((255, 107, 8, 8), (255, 174, 81, 20), (255, 214, 156, 40))  # red, green and blue of these
-PALETTE = np.stack([np.interp(range(256), LEVELS, colour) for colour in COLOURS], 1).astype(np.uint8)
-FONT = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+INK, QUIET, RIGHT, WRONG = "#1a2a3a", "#777777", "#20639b", "#c8452d"
+BLUES, REDS = (((255, 255, 255), (107, 174, 214), (8, 81, 156)), ((255, 255, 255), (252, 146, 114), (177, 18, 24)))
 
 
-@cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(FONT), size)  # PIL's own knows ASCII alone
+@lru_cache(10_000)
+def text_width(text: str, size: int) -> float:
+    return sum(font.getlength(letters) for font, letters in pieces(text, size))
 
 
 @lru_cache(10_000)
 def fitted(text: str, width: float, size: int) -> str:
-    """As much of the text as `width` pixels hold."""
-    while len(text) > 2 and font(size).getlength(text) > width:
-        text = text.removesuffix("…")[:-1] + "…"
+    """As much of the text's beginning and end as `width` pixels hold, on one line."""
+    whole = text = one_line(text)
+    kept = len(whole)
+    while kept > 1 and text_width(text, size) > width:
+        kept -= 1
+        text = f"{whole[: kept - kept // 3]}…{whole[len(whole) - kept // 3 :]}"
     return text
 
 
 @lru_cache(10_000)
 def mask(text: str, size: int) -> Image.Image:
     """The text, a line high. A letter takes 13 µs, and most words come again in every picture."""
-    image = Image.new("L", (round(font(size).getlength(text)) + 1, LINE))
-    ImageDraw.Draw(image).text((0, LINE * 3 // 4), text, 255, font(size), anchor="ls")
+    line = round(LINE * max(size / 11, 1))
+    image, x = Image.new("L", (round(text_width(text, size)) + 1, line)), 0.0
+    for font, letters in pieces(text, size):
+        ImageDraw.Draw(image).text((x, line * 3 // 4), letters, 255, font, anchor="ls")
+        x += font.getlength(letters)
     return image
 
 
-def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: int = 255, back: float = 0) -> None:
+def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: str = INK, back: float = 0) -> None:
     """A word whose middle is at the height y and which begins at x, or by the share `back` of its width before."""
     image = mask(text, size)
-    canvas.paste(ink, (round(x - back * image.width), round(y - LINE / 2)), image)
+    canvas.paste(ink, (round(x - back * image.width), round(y - image.height / 2)), image)
 
 
-def tiles(images: np.ndarray, captions: Sequence[Sequence[str]], columns: int, title: str = "") -> Image.Image:
-    """Images of uint8 (N, H, W, C), C 1 or 3, with a caption's lines below each."""
-    across = WIDTH // columns
-    scale = (across - LINE) / max(images.shape[1:3])
-    height, width = (round(side * (int(scale) if scale >= 2 else scale)) for side in images.shape[1:3])
-    top, down = 2 * LINE if title else LINE, height + LINE * (max(map(len, captions), default=0) + 1)
-    canvas = Image.new("L", (WIDTH, top + down * -(-len(images) // columns)), 255)
+def tiles(
+    images: Sequence[np.ndarray | Image.Image],
+    captions: Sequence[Sequence[str]],
+    columns: int,
+    title: str = "",
+    colour: str = INK,
+    zoom: int = 1,
+    width: int = WIDTH,
+) -> Image.Image:
+    """Images with a caption's lines below each, the first of them in `colour`. Arrays are uint8 (H, W, 1 or 3)."""
+    across, line, size = zoom * width // columns, zoom * LINE, zoom * (11 if zoom == 1 else 9)
+    pictures = [
+        image if isinstance(image, Image.Image) else Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+        for image in images
+    ]
+    scales = [(across - line) / max(picture.size) for picture in pictures]
+    scales = [int(scale) if scale >= 2 else scale for scale in scales]  # a whole number of pixels for each
+    sizes = [
+        tuple(max(round(side * scale), 1) for side in picture.size)
+        for picture, scale in zip(pictures, scales, strict=True)
+    ]
+    height = max((tall for _, tall in sizes), default=0)
+    top, down = 2 * line if title else line, height + line * (max(map(len, captions), default=0) + 1)
+    canvas = Image.new("RGB", (zoom * width, top + down * -(-len(pictures) // columns)), "white")
     if title:
-        write(canvas, LINE // 2, LINE, title, 11, 0)
-    places = [(LINE // 2 + across * (i % columns), top + down * (i // columns)) for i in range(len(images))]
-    for (x, y), lines in zip(places, captions, strict=True):
-        for number, line in enumerate(lines):
-            write(canvas, x, y + height + LINE * (number + 0.7), fitted(line, across - LINE // 2, 11), 11, 0)
-    canvas = canvas.convert("RGB" if images.shape[3] == 3 else "L")
-    for place, image in zip(places, images, strict=True):
-        picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
-        canvas.paste(picture.resize((width, height), Image.Resampling.NEAREST if scale >= 2 else None), place)
+        write(canvas, line // 2, line, title, size)
+    for place, (picture, scale, wanted, lines) in enumerate(zip(pictures, scales, sizes, captions, strict=True)):
+        x, y = line // 2 + across * (place % columns), top + down * (place // columns)
+        resized = picture.resize(wanted, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.BICUBIC)
+        canvas.paste(resized, (x, y + height - resized.height))
+        for number, words in enumerate(lines):
+            ink = QUIET if number and colour != INK else colour
+            write(canvas, x, y + height + line * (number + 0.7), fitted(words, across - line // 2, size), size, ink)
     return canvas
 
 
-def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
-    """Counts (K, K), rows are the right classes. The shade is the root of a cell's share of its row, so that single
-    mistakes show too; names and counts as far as a hundred classes."""
-    classes = len(names)
-    size, total = 11 if classes <= 12 else 9, counts.sum()
-    cell = max(16, min(56, 250 // classes), mask(f"{counts.sum(1).max():,}", size).width + 3)
-    cell = cell if classes <= 100 else max(1600 // classes, 1)
-    side = cell * classes
-    levels = (6 + 194 * np.sqrt(counts / counts.sum(1, keepdims=True).clip(1))).astype(np.uint8)
-    short = [fitted(name, 120, size) for name in names] if classes <= 100 else []
-    longest = max((mask(name, size).width for name in short), default=0)
-    upright = longest > cell - 4  # where the columns' names have no room
-    left, top = longest + LINE, 2 * LINE + (longest + LINE // 2 if upright else LINE)
-    canvas = Image.new("L", (max(left + side + LINE, WIDTH), top + side + LINE))
-    write(canvas, LINE // 2, LINE, f"{counts.trace() / max(total, 1):.2%} of {total:,} right.", 11)
-    write(canvas, canvas.width - LINE // 2, LINE, "rows: is, columns: predicted", 11, back=1)
-    canvas.paste(Image.fromarray(levels.repeat(cell, 0).repeat(cell, 1)), (left, top))
-    for place, name in enumerate(short):
-        middle = (place + 0.5) * cell
-        write(canvas, left - 6, top + middle, name, size, back=1)
+def grid(images: Sequence[np.ndarray | Image.Image], captions: Sequence[Sequence[str]], colour: str) -> Image.Image:
+    """Up to six images beside each other, to be looked at for themselves."""
+    columns = min(6, max(math.ceil(math.sqrt(len(images))), 2))
+    return tiles(images, captions, columns, colour=colour, zoom=2, width=120 * columns)
+
+
+def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
+    """uint8 (..., 3) between three colours, by shares of 0..1."""
+    return np.stack([np.interp(share, (0, 0.5, 1), colour) for colour in zip(*colours, strict=True)], -1).astype(
+        np.uint8
+    )
+
+
+def confusion_matrix(
+    counts: np.ndarray, rows: Sequence[str], columns: Sequence[str] | None = None, zoom: int = 1
+) -> Image.Image:
+    """Counts (R, C), rows are the right classes; names and counts as far as a hundred classes.
+
+    Blue shades the share of a row; red has a scale of its own, since the mistakes of a good classifier would be
+    invisible beside its diagonal.
+    """
+    columns = columns or rows
+    classes, line, total = len(columns), zoom * LINE, counts.sum()
+    size = zoom * (11 if classes <= 12 else 9)
+    cell = zoom * max(16, min(56, 250 // classes))
+    cell = max(cell, mask(f"{counts.max():,}", size).width + 4 * zoom) if classes <= 100 else max(1600 // classes, 1)
+    share = counts / counts.sum(1, keepdims=True).clip(1)
+    right = np.eye(*counts.shape, dtype=bool)
+    worst = max(share[~right].max(initial=0), 0.01)
+    share = np.where(right, share, share / worst)
+    share = np.where(counts > 0, 0.05 + 0.95 * share, 0)
+    colours = np.where(right[..., None], shades(share * 0.9, BLUES), shades(share, REDS))
+    names = [[fitted(name, 120 * zoom, size) for name in names] for names in (rows, columns) if classes <= 100]
+    left, longest = (max(mask(name, size).width for name in one) for one in names) if names else (0, 0)
+    upright = longest > cell - 4 * zoom  # where the columns' names have no room
+    left, top = left + line, 2 * line + (longest + line // 2 if upright else line)
+    across, down = cell * classes, cell * len(rows)
+    canvas = Image.new("RGB", (max(left + across + line, zoom * WIDTH), top + down + line), "white")
+    write(canvas, line // 2, line, f"{counts.trace() / max(total, 1):.2%} of {total:,} right.", zoom * 11)
+    write(canvas, canvas.width - line // 2, line, "rows: is, columns: predicted", zoom * 11, back=1)
+    canvas.paste(Image.fromarray(colours.repeat(cell, 0).repeat(cell, 1)), (left, top))
+    if not names:
+        return canvas
+    lines = ImageDraw.Draw(canvas)
+    for place in range(classes + 1):
+        lines.line((left + place * cell, top, left + place * cell, top + down), "#eeeeee", zoom)
+    for place in range(len(rows) + 1):
+        lines.line((left, top + place * cell, left + across, top + place * cell), "#eeeeee", zoom)
+    for place, name in enumerate(names[0]):
+        write(canvas, left - 6 * zoom, top + (place + 0.5) * cell, name, size, back=1)
+    for place, name in enumerate(names[1]):
+        middle = left + (place + 0.5) * cell
         if upright:
             turned = mask(name, size).rotate(90, expand=True)
-            canvas.paste(255, (round(left + middle - LINE / 2), top - 6 - turned.height), turned)
+            canvas.paste(INK, (round(middle - turned.width / 2), top - 6 * zoom - turned.height), turned)
         else:
-            write(canvas, left + middle, top - 10, name, size, back=0.5)
-    for row, column in zip(*counts.nonzero(), strict=True) if short else ():
+            write(canvas, middle, top - 10 * zoom, name, size, back=0.5)
+    for row, column in zip(*counts.nonzero(), strict=True):
         x, y = left + (column + 0.5) * cell, top + (row + 0.5) * cell
-        write(canvas, x, y, f"{counts[row, column]:,}", size, 0 if levels[row, column] > 110 else 255, back=0.5)
-    canvas.putpalette(PALETTE.tobytes())
+        write(canvas, x, y, f"{counts[row, column]:,}", size, "white" if share[row, column] > 0.6 else INK, back=0.5)
     return canvas
+
+
+def png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_level=3)
+    return content.getvalue()

@@ -1,7 +1,6 @@
 """What TensorBoard shows: the curves, and beside them inputs, mistakes, confusions, graph and hyperparameters."""
 
 import copy
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,7 +15,8 @@ from torch import Tensor
 from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams
 
-from proj.pictures.drawing import confusion_matrix, tiles
+from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
+from proj.system.platform import one_line
 
 METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss")  # of the HParams tab
 CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
@@ -60,9 +60,7 @@ class Curves(TensorBoardLogger):
         self.experiment._get_file_writer().add_summary(Summary(value=values), step)
 
     def show(self, tag: str, picture: Image.Image, step: int) -> None:
-        png = io.BytesIO()
-        picture.save(png, "PNG", compress_level=3)
-        image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png.getvalue())
+        image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png(picture))
         self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 
@@ -79,7 +77,7 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
     worst = (sure * wrong).topk(min(12, int(wrong.sum()))).indices
     images = pixels(data.prepare(inputs, (worst * every).to(targets.device), None), data)
     captions = [(f"{names[guess[i]]} ({sure[i]:.0%})", f"is {names[y[i]]}") for i in worst.tolist()]
-    return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first")
+    return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first", WRONG)
 
 
 class Dashboard(Callback):
@@ -162,7 +160,7 @@ class Dashboard(Callback):
             logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
         for label, name in enumerate(data.class_names[:100]):
             right, sure = (y == label).numpy(), probabilities[:, label].numpy()
-            logger.experiment.add_pr_curve(f"val/pr/{name}", right, sure, step, num_thresholds=51)
+            logger.experiment.add_pr_curve(f"val/pr/{one_line(name)}", right, sure, step, num_thresholds=51)
         if self.histograms:
             for name, weights in pl_module.network.named_parameters():
                 logger.experiment.add_histogram(f"weights/{name}", weights, step)

@@ -24,6 +24,16 @@ STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(s
 # Windows keeps these names for devices, also with an ending (nul.txt).
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
+# What systems and their disks leave beside a person's files, in lower case: thumbnails, bins, indices.
+COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
+COMPANIONS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information"}
+COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@__thumb"}
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file or folder is hidden, or a system's own."""
+    return name.startswith(".") or name.lower() in COMPANIONS
+
 
 def file_name(text: str, longest: int = 80) -> str:
     """`text` as a part of the name of a file or folder that every system takes, at most `longest` characters.
@@ -42,8 +52,13 @@ def printable_output() -> None:
 
 
 def readable(name: str) -> str:
-    """A file's name as text that can be written anywhere. Names are read as UTF-8, whatever the locale says."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file's name as text that can be written anywhere, on one line. Names are read as UTF-8, whatever the locale."""
+    return one_line(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def one_line(text: str) -> str:
+    """`text` with line breaks and other control characters written as \\n, \\x1b and so on."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], text)
 
 
 def is_text(path: Path) -> bool:

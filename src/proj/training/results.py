@@ -10,12 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.errors import UserError
 from proj.reports.runs import read_scalars
-from proj.system.platform import as_command
+from proj.system.platform import as_command, one_line
 from proj.system.run_folder import RunFolder
 
 
@@ -103,9 +104,9 @@ def print_table(metrics: dict, monitor: str) -> None:
         part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
-        words = "  ".join(f"{name} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
+        words = "  ".join(f"{one_line(name)} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
         lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
-        table.add_row("per class", lines.replace("\u00a0", " "))
+        table.add_row("per class", Text(lines.replace("\u00a0", " ")))  # not markup: a class may be called [red]
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""
     table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}{early}   {monitor} {metrics[monitor]:.4f}")

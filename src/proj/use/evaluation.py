@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
@@ -21,8 +21,9 @@ from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
 from proj.models.classifier import augmented_logits
-from proj.pictures import plots
+from proj.pictures import drawing, plots
 from proj.system.files import write_atomically
+from proj.system.platform import one_line
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.data import open_data
@@ -157,15 +158,14 @@ def draw(
 
     names, known: see `test_on`. images: of the mistakes in `metrics`; None for a table, and where there is no mistake.
     """
-    title = f"{metrics['acc']:.2%} of {len(answers.targets):,} right"
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
-        "confusion": plots.confusion_picture(np.array(metrics["confusion"]), names, known, title),
+        "confusion": drawing.png(drawing.confusion_matrix(np.array(metrics["confusion"]), names, known, zoom=2)),
         "reliability": plots.reliability_picture(confidence, right, metrics["calibration_error"]),
     }
     if images is not None:
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
-        pictures["mistakes"] = plots.image_grid(images.squeeze(-1).numpy(), lines)
+        pictures["mistakes"] = drawing.png(drawing.grid(images.numpy(), lines, drawing.WRONG))
     return pictures
 
 
@@ -202,7 +202,7 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     for (name, accuracy), (k, counts) in rows[:SHOWN]:
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != k), reverse=True)[:2]
         confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
-        table.add_row(escape(name), f"{sum(counts):,}", f"{accuracy:.2%}", escape(confused))
+        table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {len(rows) - SHOWN} classes with fewer mistakes", style="dim")

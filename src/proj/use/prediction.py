@@ -19,41 +19,47 @@ from proj.config.command_line import writing
 from proj.data.cells import is_number
 from proj.data.csv_file import Table, find_columns, has_header, read_table
 from proj.data.facts import Facts
-from proj.data.image_file import open_image
+from proj.data.image_file import MAX_PIXELS, Refused, open_image
 from proj.data.table import encode_table
 from proj.errors import UserError
-from proj.pictures import plots
+from proj.pictures import drawing
 from proj.system.files import write_atomically
-from proj.system.platform import readable
+from proj.system.platform import is_companion, one_line, readable
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # images in the picture
 
 
 def find_files(pattern: str, ending: str = "") -> list[str]:
-    """The files that a path, a folder or a pattern stands for, without hidden ones. Raises UserError for none."""
+    """The files that a path, a folder or a pattern stands for, without hidden ones and those that systems leave.
+
+    Raises UserError for none.
+    """
     folder = os.path.isdir(pattern)
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
     wanted = os.path.join(glob.escape(pattern), "**", f"*{ending}") if folder else pattern
     found = sorted(filter(os.path.isfile, glob.glob(wanted, recursive=True)))
+    named = Path(pattern).parts
+    found = [file for file in found if not any(is_companion(part) for part in Path(file).parts if part not in named)]
     if not found:
         raise UserError(f"input={pattern} finds no {ending or 'file'}.")
     return found
 
 
-def read_images(files: list[str], facts, invert: str, skipped: list[str]) -> Iterator[tuple]:
+def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[tuple]:
     """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
     to `skipped`."""
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
-            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert))
+            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert), max_pixels)
         except UserError:
             raise
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
-            print(f"skipped {file}: no image ({error})", file=sys.stderr)
+            why = error if isinstance(error, Refused) else f"no image ({error})"
+            print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
 
@@ -113,7 +119,7 @@ def in_words(row: dict, count: int = 3) -> list[str]:
     """The most probable classes of an answer, each with its share."""
     shares = row["probabilities"]
     best = sorted(shares, key=shares.get, reverse=True)[:count]
-    return [f"{label} {shares[label]:.1%}" for label in best]
+    return [f"{one_line(label)} {shares[label]:.1%}" for label in best]
 
 
 def csv_text(rows: list[dict], classes: list[str]) -> str:
@@ -130,8 +136,8 @@ def json_lines(rows: list[dict]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def thumbnail(content: str | io.BytesIO):
-    image = open_image(content, (200, 200), 3)
+def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
+    image = open_image(content, (200, 200), 3, facts.levels, max_pixels)
     image.thumbnail((400, 400))
     return image
 
@@ -142,6 +148,7 @@ def predict(
     output: str = "",
     show: str = "false",
     invert: Literal["auto", "true", "false"] = "auto",
+    max_pixels: str = "",
     trust: Sequence[str] = (),
 ) -> list[dict]:
     """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
@@ -155,29 +162,31 @@ def predict(
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
+    limit = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
     rows: list[dict] = []
     skipped: list[str] = []
     shown: list[tuple] = []
-    examples = read_images(files, facts, invert, skipped) if images else read_tables(files, facts.columns)
+    examples = read_images(files, facts, invert, limit, skipped) if images else read_tables(files, facts.columns)
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():
             probabilities = model(facts.normalizer().to(device)(x) if images else x).softmax(1).cpu()
+        batch = [(readable(name), *rest) for name, *rest in batch]
         width = max(len(name) for name, *_ in batch)
         for (name, _, content, remark), shares in zip(batch, probabilities.tolist(), strict=True):
             rows.append(answer(name, shares, classes))
             words = in_words(rows[-1])
             print(f"{name:<{width}}  {'  '.join(words)}  {remark}".rstrip())
             if picture and len(shown) < SHOWN:
-                shown.append((thumbnail(content), (words[0], readable(os.path.basename(name)))))
+                shown.append((thumbnail(content, facts, limit), (words[0], os.path.basename(name))))
     if output:
         with writing(Path(output)):
             write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
     if shown:
         with writing(Path(picture)):
-            write_atomically(Path(picture), plots.image_grid(*zip(*shown, strict=True), colour=plots.RIGHT))
+            write_atomically(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
     if skipped:
-        raise UserError(f"{len(skipped)} of {len(files)} files are no images: {', '.join(skipped[:5])}.")
+        raise UserError(f"{len(skipped)} of {len(files)} files are no images: {readable(', '.join(skipped[:5]))}.")
     return rows

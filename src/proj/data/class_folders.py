@@ -1,0 +1,208 @@
+"""Which folders are classes and parts, and which files in them are images."""
+
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import NamedTuple
+
+from proj.data.image_file import RAW, begins_as_image
+from proj.errors import UserError
+from proj.system.platform import WINDOWS, is_companion, readable
+
+# Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
+PARTS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
+    "test": ("test", "testing"),
+}
+UNLABELLED = ("pred", "predict", "prediction", "unlabeled", "unlabelled")  # folders without classes beside the parts
+
+
+class Found(NamedTuple):
+    """The images of a folder: for each its path, its `stamp`, its class's place in `class_names` and its part's in
+    PARTS; and sentences about what is left out."""
+
+    files: list[str]
+    stamps: list[tuple[int, int, int]]
+    targets: list[int]
+    parts: list[int]
+    class_names: list[str]
+    said: list[str]
+
+
+def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
+    """What is another when a file is: its bytes, its time, and the system's own time of its last change.
+
+    `cp -p` and `rsync -t` keep the first two and cannot keep the third. Windows, memory cards and some network disks
+    have no such time: there it is the CRC-32 of three parts of the file, 4 KB at its beginning, middle and end. In
+    compressed pictures a change reaches them all.
+    """
+    changed = stat.st_ctime_ns
+    if WINDOWS or changed == stat.st_mtime_ns:  # equal also for a file that was just written
+        changed = 0
+        with suppress(OSError), open(path, "rb", buffering=0) as file:
+            for start in (0, stat.st_size // 2, max(0, stat.st_size - 4096)):
+                file.seek(start)
+                changed = zlib.crc32(file.read(4096), changed)
+    return stat.st_size, stat.st_mtime_ns, changed
+
+
+def entries_in(folder: str) -> list[os.DirEntry]:
+    """Files and folders by their names, without hidden ones and those that systems leave."""
+    return sorted((entry for entry in os.scandir(folder) if not is_companion(entry.name)), key=lambda entry: entry.name)
+
+
+def folders_in(folder: str) -> list[str]:
+    return [entry.path for entry in entries_in(folder) if entry.is_dir()]
+
+
+def is_image(entry: os.DirEntry) -> bool:
+    """Whether a file should be one, by its ending, or else by its first bytes."""
+    name = entry.name.lower()
+    if name.endswith((*SUFFIXES, *RAW)):
+        return name.endswith(SUFFIXES)
+    with suppress(OSError):  # it may not be opened
+        return entry.is_file() and begins_as_image(entry.path)
+    return False
+
+
+def loose_images(folder: str) -> list[str]:
+    """The images right in a folder."""
+    return [entry.path for entry in entries_in(folder) if not entry.is_dir() and is_image(entry)]
+
+
+def images_in(folder: str, others: Counter[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(path, `stamp`) of each image in a folder and below it; the endings of other files are counted in `others`."""
+    for entry in entries_in(folder):
+        if entry.is_dir():
+            yield from images_in(entry.path, others)
+        elif is_image(entry):
+            # The stamp of the link itself where it leads nowhere.
+            yield entry.path, stamp(entry.path, entry.stat(follow_symlinks=entry.is_file()))
+        else:
+            others[ending(entry.name)] += 1
+
+
+def ending(name: str) -> str:
+    return readable(os.path.splitext(name)[1].lower()) or "without an ending"
+
+
+def part_of(folder: str, by_words: bool = False) -> str | None:
+    """The part that a folder is named after, by its whole name or by one of its words, as of seg_train or TestSet; ""
+    for one of images without classes, such as seg_pred."""
+    name = os.path.basename(folder)
+    words = {word.lower() for word in (re.findall("[A-Z]?[a-z]+|[A-Z]+", name) if by_words else [name])}
+    return next((part for part, names in (*PARTS.items(), ("", UNLABELLED)) if words & {*names}), None)
+
+
+def unpacked(folder: str) -> str:
+    """The folder, or the only folder in it: many archives hold their name twice (pets/pets/cat)."""
+    while len(inner := folders_in(folder)) == 1 and not loose_images(folder):
+        again = os.path.basename(inner[0]) == os.path.basename(folder) or part_of(inner[0]) is None
+        if not again or not folders_in(inner[0]) or loose_images(inner[0]):
+            break
+        folder = inner[0]
+    return folder
+
+
+def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
+    """(The folders of "train", "val" and "test", or {"train": …} if the classes lie right in it; the folders beside
+    them whose images have no classes).
+
+    Raises UserError where it could be either, or a part has two folders.
+    """
+    data_dir = unpacked(data_dir)
+    for by_words in (False, True):
+        found, unlabelled, others = {part: [] for part in PARTS}, [], []
+        for folder in folders_in(data_dir):
+            part = part_of(folder, by_words)
+            if part and folders_in(folder):
+                found[part].append(unpacked(folder))
+            elif part in ("", "val", "test"):
+                unlabelled.append(folder)
+            else:
+                others.append(folder)
+        if not found["train"]:
+            continue
+        others, unlabelled = (
+            [folder for folder in folders if any(images_in(folder, Counter()))] for folders in (others, unlabelled)
+        )
+        if not by_words or not others:
+            break
+    else:
+        return {"train": data_dir}, []
+    if len(found["val"]) > 1 and not found["test"]:  # as of food-11: training, validation, evaluation
+        found["test"] = [folder for folder in found["val"] if os.path.basename(folder).lower().startswith("eval")]
+        found["val"] = [folder for folder in found["val"] if folder not in found["test"]]
+    if twice := [folders for folders in found.values() if len(folders) > 1]:
+        raise UserError(f"{' and '.join(twice[0])} are for the same part: put their images into one of them.")
+    train = found["train"][0]
+    if not others:
+        return {part: folders[0] for part, folders in found.items() if folders}, unlabelled
+    if loose_images(train) and not found["val"] + found["test"]:
+        return {"train": data_dir}, []  # a class that is called train
+    raise UserError(
+        f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
+        f"{train} is the training part, or put its images right into it if it is a class."
+    )
+
+
+def find_images(data_dir: str) -> Found:
+    """All images of a folder of class folders, or of parts that hold such.
+
+    Raises UserError where a folder cannot be read, or holds no class folders or images.
+    """
+    try:
+        return _find(data_dir)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read ({error.strerror}). Name the folder that holds a folder of images "
+            "for each class with data_dir=path/to/photos"
+        ) from error
+
+
+def _find(data_dir: str) -> Found:
+    parts, unlabelled = find_parts(data_dir)
+    others: Counter[str] = Counter()
+    found, empty, names = Found([], [], [], [], [], []), [], {}
+    for part, folder in parts.items():
+        for folder_of_class in folders_in(folder):
+            name = readable(os.path.basename(folder_of_class))
+            images = list(images_in(folder_of_class, others))
+            if not images:
+                empty.append(readable(os.path.relpath(folder_of_class, data_dir)))
+                continue
+            if part == "train":
+                names[name] = len(found.class_names)
+                found.class_names.append(name)
+            elif name not in names:
+                raise UserError(f"{folder} has a class {name}, which {parts['train']} has not.")
+            for path, its_stamp in images:
+                found.files.append(path)
+                found.stamps.append(its_stamp)
+                found.targets.append(names[name])
+                found.parts.append([*PARTS].index(part))
+    loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
+    for sentence, what in (
+        ("Files left out, which are no images", listed(others)),
+        ("Images left out, which lie in no class's folder", listed(loose)),
+        ("Folders left out, which hold no images", ", ".join(empty[:10]) + ", …" * (len(empty) > 10)),
+        ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled))),
+    ):
+        if what:
+            found.said.append(f"{sentence}: {what}")
+    if not found.files or {name.lower() for name in found.class_names} <= {*chain(*PARTS.values())}:
+        raise UserError(
+            f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
+            "folder that is named as the class, or name another folder with data_dir=path/to/photos"
+        )
+    return found
+
+
+def listed(endings: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(10)) + ", …" * (len(endings) > 10)

@@ -1,0 +1,88 @@
+"""Pixels of more than 8 bits, as cameras, microscopes, scanners and satellites write them, brought to 8 bits."""
+
+import math
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "LA;16")  # how Pillow unpacks 16 bits a channel, of which it keeps 8
+DEPTHS = 1, 4, 8, 10, 12, 14, 16  # bits a pixel
+NO_DATA = 42113  # GDAL's tag of a TIFF file: the number that stands for no measurement
+
+
+def black_and_white(low: float, high: float) -> tuple[float, float]:
+    """The values that become black and white where those of a file, or of a training set, lie from `low` to `high`.
+
+    They are 0 and the largest value of a usual depth (of fractions 1, or where all are below 1/16, ½, ¼ … of that), so
+    that the files of one camera agree; or `low` and `high`, where some are negative or all lie far above 0.
+    """
+    if low < 0 or high - low < high / 4:
+        return low, high if high > low else low + 1
+    if 0 < high < 1 / 16:
+        return 0.0, 2.0 ** math.ceil(math.log2(high))
+    most = math.ceil(high * 0.999)  # 255.01 and 1.0000001 come from rounding
+    bits = next((bits for bits in DEPTHS if most < 2**bits), most.bit_length())
+    return 0.0, 2.0**bits - 1
+
+
+def packing(image: Image.Image) -> str:
+    """How Pillow will unpack a file of colours of 16 bits; "" for any other, and once the image is loaded."""
+    how = image.tile[0].args if image.tile else ""
+    how = how[0] if isinstance(how, tuple) and how else how
+    return how if isinstance(how, str) and how.startswith(COLOURS) else ""
+
+
+def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np.ndarray | None:
+    """float64 values (H, W) of grey, (H, W, C) of colours, of an upright image of more than 8 bits a channel, NaN for
+    what was not measured; None for any other image.
+
+    how: the file's `packing`. Pillow keeps the upper 8 bits of each 16, so the file is read again, with the two bytes
+    taken in the other order, for the lower ones.
+    """
+    if image.mode[0] in "IF":
+        values = np.array(image, np.float64)
+        with suppress(ValueError, TypeError, KeyError):
+            values[values == float(getattr(image, "tag_v2", {})[NO_DATA])] = np.nan
+        return values
+    if not how:
+        return None
+    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]  # the four bytes of grey with alpha fit
+    with Image.open(file) as again:
+        again.tile = [
+            type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
+            for tile in again.tile
+        ]
+        lower = np.asarray(ImageOps.exif_transpose(again), np.float64)
+    if how.startswith("LA"):
+        return lower[..., ::2] * 256 + lower[..., 1::2]
+    return np.asarray(image, np.float64) * 256 + lower
+
+
+def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """uint8 of deep values, which are overwritten; what is no number becomes black."""
+    values -= black
+    values *= 255 / (white - black)
+    np.nan_to_num(values, copy=False, nan=0, posinf=255, neginf=0)
+    return values.clip(0, 255, out=values).round(out=values).astype(np.uint8)
+
+
+def shallow(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image, float, float]:
+    """(An image of 8 bits a channel, the lowest and the highest of the values, which are overwritten).
+
+    levels: the values that become black and white; None finds them by the file's own, and 0.
+    """
+    alpha = None
+    if values.ndim == 3 and values.shape[2] % 2 == 0:
+        values, alpha = values[..., :-1].squeeze(), values[..., -1]
+    finite = np.isfinite(values)
+    low = float(values.min(where=finite, initial=np.inf)) if finite.any() else 0.0
+    high = float(values.max(where=finite, initial=-np.inf)) if finite.any() else 0.0
+    image = Image.fromarray(to_bytes(values, *(levels or black_and_white(min(low, 0), high))))
+    if alpha is not None:
+        image.putalpha(Image.fromarray(to_bytes(alpha, *black_and_white(0, float(alpha.max())))))
+    return image, low, high

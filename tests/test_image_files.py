@@ -1,0 +1,433 @@
+"""Which files of a folder are taken as images, how deep pixels and odd kinds are read, and what is said about it."""
+
+import io
+import os
+import shutil
+import struct
+import zlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from PIL.features import check
+
+import proj.config
+import proj.data.image_file
+from proj.checkpoint.file import load_model
+from proj.config.compose import build
+from proj.data.deep_pixels import black_and_white
+from proj.data.facts import Facts
+from proj.data.image_file import open_image, read_image
+from proj.errors import UserError
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.prediction import find_files, predict
+
+LEVELS = {"blue": (20, 40, 220), "red": (230, 30, 20)}
+
+
+def picture(name: str, number: int, size: tuple[int, int] = (12, 12)) -> Image.Image:
+    """Red or blue, no two alike."""
+    pixels = np.array(LEVELS[name]) + np.random.default_rng(number).integers(-20, 20, (*size, 3))
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def write_classes(folder: Path, count: int = 6) -> Path:
+    for name in LEVELS:
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            picture(name, number).save(folder / name / f"{number}.png")
+    return folder
+
+
+@cache
+def settings():
+    return proj.config.configure("dataset=image_folder", "hydra.run.dir=unused").dataset
+
+
+@pytest.fixture
+def photos(tmp_path, capsys):
+    """photos(folder, "size=6", …) -> (the datamodule, what it printed)."""
+
+    def photos(folder: Path, *words: str):
+        cfg = settings().copy()
+        known = [f"data_dir={folder}", f"cache_dir={tmp_path}/cache", "size=6", "batch_size=4", "flip=false", "shift=0"]
+        cfg.merge_with_dotlist([*known, *words])
+        data = build(cfg)
+        capsys.readouterr()
+        data.setup()
+        return data, capsys.readouterr().out
+
+    return photos
+
+
+def examples(data) -> int:
+    return sum(len(split.targets) for split in data.splits.values())
+
+
+def test_images_are_told_by_their_content_whatever_their_name_is(photos, tmp_path):
+    folder = write_classes(tmp_path / "in")
+    kinds = {"JPEG": "a.jfif a.jpe a.JPG a.jpg_large a.jpg~orig plain", "PNG": "wrong.jpg b.dat", "TGA": "c.tga"}
+    kinds |= {
+        "GIF": "d",
+        "TIFF": "e.tif",
+        "BMP": "f.dib",
+        "PPM": "g.pnm",
+        "ICO": "h.ico",
+        "WEBP": "i.bin",
+        "PCX": "j.pcx",
+    }
+    if check("jpg_2000"):
+        kinds |= {"JPEG2000": "k.jp2 k.j2k"}
+    names = [(kind, name) for kind, names in kinds.items() for name in names.split()]
+    for kind, name in names:
+        picture("red", 50, (16, 16)).save(folder / "red" / name, kind)
+    data, said = photos(folder)
+    assert examples(data) == 12 + len(names) and said == ""
+    reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
+    assert (reds.mean((1, 2))[:, 0] > 180).all() and (reds.mean((1, 2))[:, 1:] < 70).all()
+
+
+def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
+    folder = write_classes(tmp_path / "in")
+    for name, content in {
+        "a.txt": b"text", "b.txt": b"PIL", "c.svg": b"<svg/>", "d.pdf": b"%PDF-1.7", "e.mp4": b"\0\0\0\x18ftypisom",
+        "f": b"{}", "g.eps": b"%!PS-Adobe-3.0 EPSF-3.0", "h.xml": b"", "i.npy": b"\x93NUMPY",
+    }.items():  # fmt: skip
+        (folder / "red" / name).write_bytes(content)
+    picture("red", 60).save(folder / "red" / "j.dng", "TIFF")  # as a raw photo begins, with a small preview
+    picture("red", 61).save(folder / "beside.jpg")
+    data, said = photos(folder)
+    assert examples(data) == 12
+    for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .mp4", "1 .dng", "1 without an ending"):
+        assert what in said.splitlines()[0]
+    assert "no class's folder: 1 .jpg" in said.splitlines()[1]
+
+
+COMPANIONS = "__MACOSX @eaDir lost+found .ipynb_checkpoints $RECYCLE.BIN .git .hidden #recycle @__thumb .Trash-1000"
+
+
+def test_what_systems_leave_is_no_class_and_no_image(photos, tmp_path):
+    folder = write_classes(tmp_path / "in")
+    for name in [*COMPANIONS.split(), "System Volume Information"]:
+        for place in (folder, folder / "red"):
+            (place / name / "0.png").mkdir(parents=True)
+            picture("red", 70).save(place / name / "0.png" / "SYNOPHOTO_THUMB_M.jpg")
+    for name in ("Thumbs.db", ".DS_Store", "._0.png", "desktop.ini"):
+        (folder / "red" / name).write_bytes(b"\0")
+    (folder / "empty").mkdir()
+    data, said = photos(folder)
+    assert data.class_names == ["blue", "red"] and examples(data) == 12
+    assert said == "Folders left out, which hold no images: empty\n"
+    assert len(find_files(str(folder))) == 12  # predict's
+
+
+@pytest.mark.parametrize(
+    "names",
+    ("train/valid/test", "Train/dev/Test", "training/eval/testing", "TRAIN/val/", "training/validation/evaluation",
+     "seg_train/seg_val/seg_test", "training_set/dev-set/test_set", "train2017/val2017/test2017", "TrainData/Val/Test"),
+)  # fmt: skip
+def test_the_parts_are_found_as_public_data_sets_name_them(photos, tmp_path, names):
+    for count, name in zip((8, 2, 3), names.split("/"), strict=True):
+        if name:
+            write_classes(tmp_path / "in" / name, count)
+    data, _ = photos(tmp_path / "in")
+    sizes = [len(split.targets) for split in data.splits.values()]
+    assert data.class_names == ["blue", "red"]
+    assert sizes == ([14, 4, 2] if names == "TRAIN/val/" else [16, 4, 6])
+
+
+def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
+    for name, count in (("seg_train", 8), ("seg_test", 3)):
+        write_classes(tmp_path / "in" / "intel" / name / name, count)
+    (tmp_path / "in" / "__MACOSX").mkdir()
+    (tmp_path / "in" / "intel" / "seg_pred" / "seg_pred").mkdir(parents=True)
+    picture("red", 80).save(tmp_path / "in" / "intel" / "seg_pred" / "seg_pred" / "1.jpg")
+    data, said = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 6
+    assert "Folders left out, whose images have no classes: " in said and "seg_pred" in said
+
+
+def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path):
+    write_classes(tmp_path / "in" / "train", 8)
+    (tmp_path / "in" / "test").mkdir()
+    picture("red", 80).save(tmp_path / "in" / "test" / "1.jpg")
+    data, said = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "red"] and examples(data) == 16 and "no classes: " in said
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake, trained, monkeypatch, capsys):
+    kinds = tuple(kind for kind in proj.data.image_file.FORMATS if kind != "HEIF")
+    monkeypatch.setattr("proj.data.image_file.FORMATS", kinds)
+    folder = write_classes(tmp_path / "in")
+    for name in ("a.heic", "b.HIF", "c.jpg", "d"):
+        (folder / "red" / name).write_bytes(HEIC)
+    data, said = photos(folder)
+    assert examples(data) == 12 and said.startswith("4 of 16 images cannot be read")
+    assert said.count("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") == 4
+    checkpoint = trained("dataset=digits", "tta=true") / "best.ckpt"
+    mistake("proj.predict", f"ckpt={checkpoint}", f"input={folder}/red/c.jpg")
+    assert "pip install 'proj[heic]'" in capsys.readouterr().err
+
+
+def test_heic_photos_are_read_where_the_package_is_there(photos, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="an extra: pip install 'proj[heic]'")
+    folder = write_classes(tmp_path / "in")
+    pillow_heif.from_pillow(picture("red", 50, (64, 64))).save(folder / "red" / "a.heic")
+    data, said = photos(folder)
+    assert examples(data) == 13 and said == ""
+
+
+def test_of_many_frames_the_first_is_taken_and_said(photos, tmp_path):
+    folder = write_classes(tmp_path / "in")
+    for name in ("a.gif", "b.tif", "c.webp"):
+        more = {"save_all": True, "append_images": [picture("blue", 50)]}
+        picture("red", 50).save(folder / "red" / name, **more)
+    for again in (False, True):
+        data, said = photos(folder)
+        assert said == "Images of several frames or pages, of which the first is taken: 3\n", again
+    reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
+    assert (reds.mean((1, 2))[:, 0] > 180).all()
+
+
+def png16(values: np.ndarray) -> bytes:
+    """A PNG file of 16 bits a channel; Pillow writes those of one channel alone. values: (H, W, C)."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width, channels = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff16(values: np.ndarray, order: str) -> bytes:
+    """A TIFF file of 16 bits a channel, of either order of bytes. values: (H, W, 3)."""
+    height, width, channels = values.shape
+    pixels = values.astype(f"{order}u2").tobytes()
+    entries = [
+        (256, 3, width),
+        (257, 3, height),
+        (258, 3, 8),
+        (259, 3, 1),
+        (262, 3, 2),
+        (273, 4, 14),
+        (277, 3, channels),
+    ]
+    entries += [(278, 3, height), (279, 4, len(pixels))]
+    start = 14 + len(pixels)
+    content = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, start)
+    content += struct.pack(f"{order}3H", 16, 16, 16) + pixels + struct.pack(f"{order}H", len(entries))
+    for tag, kind, value in entries:
+        count, kind_of_value = (3, "I") if tag == 258 else (1, "H2x" if kind == 3 else "I")
+        content += struct.pack(f"{order}HHI{kind_of_value}", tag, kind, count, value)
+    return content + bytes(4)
+
+
+@pytest.mark.parametrize("most", (255, 1023, 4095, 16383, 65535))
+@pytest.mark.parametrize("kind", ("png 1", "png 2", "png 3", "png 4", "tif <", "tif >", "I;16", "I"))
+def test_no_bit_of_deep_pixels_is_lost_before_they_are_scaled(kind, most):
+    values = np.linspace(0, most, 8 * 9 * 3).round().astype(np.uint16).reshape(8, 9, 3)
+    name, _, how = kind.partition(" ")
+    if name == "png":
+        values = np.concatenate([values, values], 2)[..., : int(how)]
+        if int(how) % 2 == 0:
+            values[..., -1] = 65535  # not transparent
+        content = png16(values)
+        values = values[..., : int(how) - 1 + int(how) % 2]
+    elif name == "tif":
+        content = tiff16(values, how)
+    else:
+        values, file = values[..., :1], io.BytesIO()
+        kind_of_number = np.uint16 if name == "I;16" else np.int32
+        Image.fromarray(values[..., 0].astype(kind_of_number)).save(file, "TIFF")
+        content = file.getvalue()
+    image = open_image(io.BytesIO(content), (8, 9), values.shape[2], {})
+    wanted = (values * (255 / most)).round()
+    assert np.abs(np.asarray(image).reshape(wanted.shape) - wanted).max() == 0
+
+
+def test_deep_colours_are_turned_upright(tmp_path):
+    values = np.zeros((4, 6, 3), np.uint16)
+    values[:, :3, 0] = 4095
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    head, tail = png16(values)[:33], png16(values)[33:]
+    content = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(content)) + b"eXIf" + content + struct.pack(">I", zlib.crc32(b"eXIf" + content))
+    image = open_image(io.BytesIO(head + chunk + tail), (6, 4), 3, {})
+    assert image.size == (4, 6) and np.asarray(image)[:3, :, 0].min() == 255 and np.asarray(image)[3:].max() == 0
+
+
+def test_black_and_white_are_those_of_the_usual_depths_or_of_the_values():
+    for span, levels in {
+        (0, 200): (0, 255), (3, 3900): (0, 4095), (0, 20817): (0, 65535), (0, 0.9): (0, 1), (0, 1.0000001): (0, 1),
+        (0, 255.01): (0, 255), (-1, 1): (-1, 1), (-1024, 3071): (-1024, 3071), (280, 310): (280, 310),
+        (0, 0): (0, 1), (7, 7): (7, 8), (0, 0.02): (0, 1 / 32), (0, 1): (0, 1), (0, 100_000): (0, 2**17 - 1),
+    }.items():  # fmt: skip
+        assert black_and_white(*span) == levels, span
+
+
+def write_deep(folder: Path, name: str, most: int, kind=np.uint16, count: int = 8) -> None:
+    """Bright and dark squares of values up to `most`."""
+    for place, share in (("bright", 0.95), ("dark", 0.4)):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            values = np.full((12, 12), most * share)
+            values[:6] = most * number / 50
+            Image.fromarray(values.astype(kind)).save(folder / place / f"{number}{name}")
+
+
+@pytest.mark.parametrize(
+    ("ending", "most", "kind", "said"),
+    (
+        (".png", 4095, np.uint16, "0 becomes black and 4,095 white"),
+        (".tif", 4095, np.int32, "0 becomes black and 4,095 white"),
+        (".png", 255, np.uint16, "0 becomes black and 255 white"),
+        (".tif", 1, np.float32, "0 becomes black and 1 white"),
+        (".tif", 0.02, np.float32, "0 becomes black and 0.03125 white"),
+    ),
+)
+def test_deep_pixels_are_scaled_by_what_the_training_images_hold(photos, tmp_path, ending, most, kind, said):
+    write_deep(tmp_path / "in", ending, most, kind)
+    data, printed = photos(tmp_path / "in", "channels=1")
+    assert (
+        said in printed
+        and printed.startswith("Images of more than 8 bits, ")
+        and "dataset.levels=[black,white]" in printed
+    )
+    inputs = torch.cat([split.inputs for split in data.splits.values()]).float()
+    assert inputs.max() > 130 and len(inputs.unique()) > 8
+    assert photos(tmp_path / "in", "channels=1")[1] == printed
+    assert data.facts.levels == Facts.from_dict(data.facts.to_dict() | {"config": {}}).levels
+
+
+def test_test_images_do_not_change_the_scale_and_the_setting_does(photos, tmp_path):
+    write_deep(tmp_path / "in" / "train", ".png", 4000)
+    write_deep(tmp_path / "in" / "test", ".png", 60000)
+    data, _ = photos(tmp_path / "in", "channels=1")
+    assert data.levels == {"I": [0, 4095]}
+    before = data.checksum()
+    data, said = photos(tmp_path / "in", "channels=1", "levels=[0,65535]")
+    assert data.levels["I"] == [0, 65535] and "65,535 white" in said and data.checksum() != before
+    assert photos(tmp_path / "in", "channels=1")[0].checksum() == before
+
+
+def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
+    values = np.linspace(0, 1, 144, dtype=np.float32).reshape(12, 12)
+    values[0, 0], values[0, 1], values[11, 11] = np.nan, -np.inf, np.inf
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    made = read_image(tmp_path / "a.tif", (12, 12), 1)
+    assert made[0, 0] == made[0, 1] == 0 and made[11, 11] == 255 and len(np.unique(made)) > 100
+    Image.fromarray(values * np.nan).save(tmp_path / "b.tif")
+    assert not read_image(tmp_path / "b.tif", (12, 12), 1).any()
+    values = np.where(values > 0.5, values, np.float32(-9999))
+    Image.fromarray(values).save(tmp_path / "c.tif", tiffinfo={42113: "-9999"})  # GDAL's: not measured
+    assert read_image(tmp_path / "c.tif", (12, 12), 1)[11].min() > 200
+
+
+def test_predict_and_evaluate_scale_deep_pixels_as_the_training_did(configure, tmp_path):
+    write_deep(tmp_path / "in", ".png", 4000)
+    words = (f"data_dir={tmp_path}/in", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=12", "dataset.channels=1")
+    train(configure("dataset=image_folder", *words, "dataset.batch_size=4", "model=mlp", "trainer.max_epochs=2"))
+    path = tmp_path / "run" / "best.ckpt"
+    model, known = load_model(path)
+    assert known["levels"] == {"I": [0, 4095]}
+    dim = np.full((12, 12), 200, np.uint16)  # by itself it would be bright
+    (tmp_path / "new" / "dark").mkdir(parents=True)
+    Image.fromarray(dim).save(tmp_path / "new" / "dark" / "a.png")
+    (row,) = predict(path, str(tmp_path / "new"))
+    pixels = torch.full((1, 12, 12, 1), round(200 * 255 / 4095), dtype=torch.uint8)
+    with torch.inference_mode():
+        wanted = model(Facts.from_dict(known).normalizer()(pixels)).softmax(1)[0]
+    assert list(row["probabilities"].values()) == pytest.approx(wanted.tolist(), abs=1e-5)
+    found = evaluate(path, split="all", data_dir=str(tmp_path / "new"), output=str(tmp_path))
+    assert found["calibration_error"] == pytest.approx(1 - wanted.max().item(), abs=1e-4)
+
+
+def test_a_checkpoint_without_levels_takes_deep_pixels_as_it_did(tmp_path):
+    values = np.linspace(0, 4095, 144).reshape(12, 12).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    facts = Facts([1, 12, 12], ["a", "b"], False, [0.5], [0.5], None, "")
+    assert facts.levels is None
+    assert (facts.read_image(tmp_path / "a.png")[0][..., 0] == (values / 257).astype(np.uint8)).all()
+
+
+@pytest.mark.parametrize("mode", ("LAB", "YCbCr", "CMYK", "1", "L", "LA", "PA", "P", "RGBA", "RGBX"))
+def test_pictures_of_every_mode_have_their_colours(tmp_path, mode):
+    image = Image.new("RGB", (20, 20), "white")
+    image.paste("black", (0, 0, 10, 20))
+    if mode == "LAB":
+        image = ImageCms.profileToProfile(
+            image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    else:
+        image = image.convert("P" if mode == "PA" else mode).convert(mode)
+    image.save(tmp_path / "a.tif")
+    made = read_image(tmp_path / "a.tif", (20, 20), 3)
+    assert made[:, :9].max() < 8 and made[:, 11:].min() > 247
+
+
+def test_images_of_more_pixels_than_the_setting_are_named_with_it(photos, tmp_path, trained, mistake, capsys):
+    folder = write_classes(tmp_path / "in")
+    picture("red", 90, (40, 50)).save(folder / "red" / "large.png")
+    data, said = photos(folder, "max_pixels=1999")
+    assert examples(data) == 12 and "large.png: has 2,000 pixels, more than dataset.max_pixels=1999" in said
+    assert examples(photos(folder, "max_pixels=2000")[0]) == 13
+    checkpoint = trained("dataset=digits", "tta=true") / "best.ckpt"
+    mistake("proj.predict", f"ckpt={checkpoint}", f"input={folder}/red/large.png", "max_pixels=1999")
+    assert "has 2,000 pixels, more than max_pixels=1999" in capsys.readouterr().err
+    assert "max_pixels=many should be a whole number" in mistake(
+        "proj.predict", f"ckpt={checkpoint}", f"input={folder}", "max_pixels=many"
+    )
+
+
+def test_an_image_above_pillows_own_limit_is_read(tmp_path, recwarn):
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="has 200,000,000 pixels, more than max_pixels="):
+        open_image(tmp_path / "a.png", (8, 8), 1)
+    assert not recwarn.list
+
+
+ODD = ("[red]", "[bold]", ":cat:", "two\nlines", "50 %", "a\\", "$x$", "<b>", "x" * 80)
+
+
+def test_classes_of_any_name_go_through_all_commands(configure, tmp_path, capsys):
+    names = [*ODD, "日本", os.fsdecode(b"caf\xe9")]
+    try:
+        write_classes(tmp_path / "in")
+        shutil.rmtree(tmp_path / "in" / "red")
+        for name in names:
+            shutil.copytree(tmp_path / "in" / "blue", tmp_path / "in" / name)
+            (tmp_path / "in" / name / "5.png").rename(tmp_path / "in" / name / os.fsdecode(b"p\xe9.png"))
+    except OSError:
+        pytest.skip("this disk has no such names")
+    words = (f"data_dir={tmp_path}/in", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "dataset.batch_size=8")
+    metrics = train(configure("dataset=image_folder", *words, "model=mlp", "trainer.max_epochs=1"))
+    printed = capsys.readouterr().out
+    assert all(f"{name} " in printed for name in ("[red]", "[bold]", ":cat:", r"two\nlines", r"caf\xe9", "a\\"))
+    shown = {r"two\nlines", r"caf\xe9", "日本", "[red]", "[bold]", ":cat:", "50 %", "a\\"}
+    assert shown <= set(metrics["test/acc_per_class"])
+    path = tmp_path / "run" / "best.ckpt"
+    capsys.readouterr()
+    found = evaluate(path)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("[red]", "[bold]", ":cat:", r"two\nlines", r"caf\xe9"))
+    assert shown <= set(found["acc_per_class"])
+    for ending in ("csv", "jsonl"):
+        rows = predict(path, str(tmp_path / "in"), output=str(tmp_path / f"x.{ending}"), show=str(tmp_path / "x.png"))
+        assert len(rows) == 6 * 12 and r"\xe9" in (tmp_path / f"x.{ending}").read_text(encoding="utf-8")
+    assert len(capsys.readouterr().out.splitlines()) == 2 * (6 * 12 + 1)
+
+
+def test_a_setting_that_is_no_pair_of_levels_is_refused(configure):
+    for word in ("levels=[4095]", "levels=[9,1]", "levels=12", "max_pixels=0"):
+        with pytest.raises(UserError, match=f"dataset.{word.split('=')[0]}="):
+            configure("dataset=image_folder", f"dataset.{word}")
