@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def look(cells: Sequence[str]) -> Look:
     return Look(marks - {""}, doubtful, whole)
 
 
-def decimal_mark(seen: Look, everywhere: set[str], known: str, refuse) -> str:
+def decimal_mark(seen: Look, everywhere: set[str], known: str, refuse: Callable[[int], NoReturn]) -> str:
     """The decimal mark of a column's numbers in doubt.
 
     It is what the other numbers of the column show; where they show nothing, what those of all columns do, and the

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from io import TextIOWrapper
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from proj.data.cells import is_number
 from proj.errors import UserError
@@ -90,7 +90,7 @@ def text_lines(lines: TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def fill(reader, name: str, skipped: int) -> Table | None:
+def fill(reader: Any, name: str, skipped: int) -> Table | None:
     """The table that a csv.reader's rows make; None for no row. skipped: lines above those of the reader.
 
     A row may have more cells than the first, or fewer, where those are empty.

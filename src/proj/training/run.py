@@ -69,7 +69,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
-    data, model = build_data_and_model(cfg, start.state and start.state["proj"])
+    data, model = build_data_and_model(cfg, start.described)
     reason = settle_precision(run, cfg, model)
     if asked == "auto" and start.state:
         reason = "as before"

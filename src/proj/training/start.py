@@ -17,12 +17,13 @@ class Start:
     """A run that begins afresh.
 
     path: the checkpoint that Lightning reads. state: what `Resume` wrote into it.
-    lengths: see `RunFolder.rewind_curves`.
+    lengths: see `RunFolder.rewind_curves`. described: the `contents` of the checkpoint.
     """
 
     path: Path | None = None
     state: dict | None = None
     lengths: dict[str, int] = {}
+    described: dict | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
