@@ -1,0 +1,105 @@
+"""Verdicts on simulated sweeps, of which it is known what is true."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
+
+
+def sweep(random, rows: int, seeds: int, *better_by: float) -> np.ndarray:
+    """Values (seeds, rows), the best mean first, with what the seed does to all rows."""
+    values = random.standard_normal((seeds, rows)) + 3 * random.standard_normal((seeds, 1))
+    values[:, : len(better_by)] += better_by
+    return values[:, np.argsort(-values.mean(0))]
+
+
+@pytest.mark.parametrize(("rows", "seeds"), [(2, 3), (2, 6), (5, 6), (12, 3), (12, 10)])
+def test_a_sweep_without_any_difference_ends_in_a_claim_in_one_of_twenty_at_most(rows, seeds):
+    random = np.random.default_rng(rows * seeds)
+    claims = np.mean([any(one.told for one in judge(sweep(random, rows, seeds))[1:]) for _ in range(500)])
+    assert claims <= 0.05 + 2.5 * (0.05 * 0.95 / 500) ** 0.5  # what 500 sweeps can tell
+
+
+def test_rows_of_unlike_spread_end_in_no_more_claims():
+    random, claims = np.random.default_rng(5), 0
+    for _ in range(300):
+        values = random.standard_normal((6, 6)) * [10, 1, 1, 1, 10, 1]
+        claims += any(one.told for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
+    assert claims <= 0.075 * 300
+
+
+def test_accuracies_on_few_examples_that_happen_to_be_alike_prove_nothing():
+    random, claims = np.random.default_rng(1), 0
+    for _ in range(300):
+        values = random.binomial(15, 0.93, (3, 5)) / 15
+        claims += any(one.told for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
+    assert claims <= 0.075 * 300
+    assert not verdicts([dict.fromkeys(range(3), 1.0), dict.fromkeys(range(3), 14 / 15)], "max")[0].told
+
+
+def test_the_intervals_of_a_sweep_hold_the_true_differences_together():
+    random, hold = np.random.default_rng(2), 0
+    for _ in range(500):
+        values = random.standard_normal((6, 3)) + np.array([2, 0, 0])
+        order = np.argsort(-values.mean(0))
+        truth = np.array([2, 0, 0])[order]
+        found = judge(values[:, order])[1:]
+        hold += all(v.low <= truth[0] - t <= v.high for v, t in zip(found, truth[1:], strict=True))
+    assert 0.925 <= hold / 500 <= 0.99
+
+
+def test_two_rows_that_share_their_seeds_are_compared_as_the_paired_t_test_does():
+    values = sweep(np.random.default_rng(4), 2, 8, 1.0)
+    verdict = judge(values)[1]
+    assert verdict.p == pytest.approx(stats.ttest_rel(*values.T).pvalue, abs=0.015)
+    low, high = stats.ttest_rel(*values.T).confidence_interval()
+    assert (verdict.low, verdict.high) == pytest.approx((low, high), abs=0.15)
+
+
+def test_rows_without_common_seeds_are_compared_as_welch_does():
+    random = np.random.default_rng(6)
+    first, second = random.standard_normal(6) + 1.6, random.standard_normal(9)
+    verdict = verdicts([dict(enumerate(first)), dict(enumerate(second, 100))], "max")[0]
+    assert verdict.difference == pytest.approx(first.mean() - second.mean())
+    assert verdict.p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue, abs=0.02)
+
+
+def test_what_the_seed_does_to_all_rows_does_not_hide_a_difference():
+    random = np.random.default_rng(7)
+    seeds = 10 * random.standard_normal(6)
+    better, worse = ((seeds + shift + 0.1 * random.standard_normal(6)).tolist() for shift in (1, 0))
+    assert verdicts([dict(enumerate(better)), dict(enumerate(worse))], "max")[0].told
+
+
+def test_less_is_better_where_the_mode_says_so():
+    verdict = verdicts([{0: 0.1, 1: 0.12, 2: 0.11}, {0: 0.9, 1: 0.93, 2: 0.92}], "min")[0]
+    assert verdict.told and verdict.difference == pytest.approx(0.806667, abs=1e-5)
+
+
+def test_a_row_of_one_seed_or_of_nan_has_no_verdict_and_changes_no_other():
+    rows = [{0: 0.9, 1: 0.91, 2: 0.92}, {0: 0.8, 1: 0.82, 2: 0.81}]
+    odd = [rows[0], {0: 0.85}, rows[1], {0: 0.1, 1: float("nan")}]
+    assert verdicts(odd, "max") == [None, verdicts(rows, "max")[0], None]
+    assert verdicts([{0: 0.9}, rows[1]], "max") == [None]
+
+
+def test_as_many_more_seeds_as_are_named_tell_the_rows_apart_in_four_of_five_cases():
+    random, told, named = np.random.default_rng(8), [], []
+    for _ in range(200):
+        values = random.standard_normal((6, 2)) * 0.7 + [0.6, 0]
+        verdict = judge(values[:, np.argsort(-values.mean(0))])[1]
+        named.append(verdict.more_seeds or 0)
+    more = int(np.median(named))  # as a typical sweep of this difference and this spread would say
+    for _ in range(300):
+        values = random.standard_normal((6 + more, 2)) * 0.7 + [0.6, 0]
+        told.append(judge(values[:, np.argsort(-values.mean(0))])[1].told)
+    assert 0.65 <= np.mean(told) <= 0.95
+
+
+def test_the_size_of_the_test_set_gives_an_interval_of_its_own():
+    low, high = interval_of_share(0.9954, 10_000)  # ± 0.13 points
+    assert (low, high) == pytest.approx((0.9939, 0.9965), abs=1e-4)
+    assert interval_of_share(1.0, 15)[1] <= 1.0
+    assert interval_of_mean([0.5]) is None
+    assert interval_of_mean([0.4, 0.6]) == pytest.approx((0.5 - 1.2706, 0.5 + 1.2706), abs=1e-3)
