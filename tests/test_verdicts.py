@@ -1,9 +1,16 @@
 """Verdicts on simulated sweeps, of which it is known what is true."""
 
+import csv
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
+from support.made_runs import write_run
 
+from proj.reports.report import report
 from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
 
 
@@ -103,3 +110,75 @@ def test_the_size_of_the_test_set_gives_an_interval_of_its_own():
     assert interval_of_share(1.0, 15)[1] <= 1.0
     assert interval_of_mean([0.5]) is None
     assert interval_of_mean([0.4, 0.6]) == pytest.approx((0.5 - 1.2706, 0.5 + 1.2706), abs=1e-3)
+
+
+def finished(folder: Path, accuracy: float, seed: int, **settings) -> None:
+    run = write_run(folder, accuracy=accuracy, seed=seed, **settings)
+    file = run / "metrics.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"test_examples": 10_000}) + "\n")
+
+
+def made_sweep(folder: Path, seeds: int = 6) -> Path:
+    """Two rates of a cnn that are alike, and an mlp that is worse by a point."""
+    random = np.random.default_rng(0)
+    for model, lr, accuracy in (("cnn", 0.003, 0.9931), ("cnn", 0.01, 0.993), ("mlp", 0.003, 0.983)):
+        for seed in range(seeds):
+            value = float(accuracy + 0.0006 * random.standard_normal())
+            finished(folder / f"{model}_{lr}_{seed}", value, seed, model=model, lr=lr)
+    return folder
+
+
+def test_the_terminal_and_all_files_tell_the_same_verdicts(tmp_path, capsys):
+    rows = report([made_sweep(tmp_path)])["rows"]
+    printed = " ".join(capsys.readouterr().out.split())
+    alike, worse = (row["verdict"] for row in rows[1:])
+    assert worse.told and not alike.told and rows[0]["verdict"] is None
+    by = f"{100 * worse.difference:.2f} points [{100 * worse.low:.2f}, {100 * worse.high:.2f}], 6 seeds, p < 0.001"
+    best = f"cnn lr={rows[0]['settings'][1]}"
+    assert f"{best} beats mlp lr=0.003 by {by}" in printed
+    assert f"cannot tell {best} from cnn" in printed and f"about {alike.more_seeds} more seeds would" in printed
+    assert "over 6 seeds, [" in printed and "for 10,000 test examples" in printed
+
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert all(line in printed for line in told["sentences"])
+    assert told["rows"][2]["verdict"]["difference"] == worse.difference and told["rows"][2]["verdict"]["told"] is True
+    assert len(told["rows"][0]["val/acc"]["by_seed"]) == 6
+    with open(tmp_path / "report.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert float(lines[-1]["best_against_this_difference"]) == worse.difference and not lines[0]["best_against_this_p"]
+    difference = f"{100 * worse.difference:.2f}"
+    assert rf"{difference} \[" in (tmp_path / "report.md").read_text()
+    assert f"{difference} [" in (tmp_path / "report.tex").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert f"beats mlp lr=0.003 by {difference} points" in page and "val/acc % of every seed" in page
+
+
+def test_a_table_to_paste_has_the_same_number_of_cells_in_every_row_whatever_a_setting_is_called(tmp_path):
+    for seed in range(2):
+        finished(tmp_path / f"a{seed}", 0.9 + seed / 100, seed, activation="a|b_c$ & 50%")
+        finished(tmp_path / f"b{seed}", 0.8 + seed / 100, seed, activation="[x]\\y~\n<z>")
+    report([tmp_path])
+    markdown = (tmp_path / "report.md").read_text().splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in markdown} == {len(re.findall(r"\|", markdown[1]))}
+    latex = (tmp_path / "report.tex").read_text().splitlines()
+    rows = [line for line in latex if line.endswith(r"\\")]
+    assert len(rows) == 3 and len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
+    assert r"a|b\_c\$ \& 50\%" in (tmp_path / "report.tex").read_text() and rows[2].startswith("  {[x]")
+
+
+def test_one_seed_each_says_what_would_tell(tmp_path, capsys):
+    for model in ("cnn", "mlp"):
+        write_run(tmp_path / model, model=model)
+    report([tmp_path])
+    assert "one seed each does not tell" in capsys.readouterr().out
+
+
+def test_rows_on_other_data_and_runs_that_go_on_get_no_verdict(tmp_path):
+    made_sweep(tmp_path / "a", 2)
+    for seed in range(2):
+        write_run(tmp_path / f"other{seed}", dataset="mnist", seed=seed)
+        write_run(tmp_path / f"going_on{seed}", model="big", seed=seed, finished=False)
+    rows = report([tmp_path])["rows"]
+    judged = {row["name"]: row["verdict"] for row in rows[1:]}
+    assert judged["mlp on mnist"] is None and judged["big on digits"] is None
+    assert [row["verdict"] is not None for row in rows if row["name"] == "mlp on digits"] == [True]

@@ -6,10 +6,13 @@
 Takes every run in or below the folders, finished or not, and shows a table of
 their configurations, the best first; runs that differ in nothing but the seed
 are one row, and of those with the same seed the one that finished last counts.
-Writes report.csv (a row a run, every setting and figure) and report.html (the
-table, curves, accuracy against time, parallel coordinates, and a search's
-history and importances; one file that loads nothing). All of it comes from
-config.yaml, run.json, metrics.json, TensorBoard's files and importance.json.
+Says whether the best configuration beats the next ones by more than chance, as
+far as the seeds tell. Writes report.csv (a row a run, every setting and
+figure), report.json (a row a configuration, for scripts), report.md and
+report.tex (the table, to paste) and report.html (the table, curves, accuracy
+against time, parallel coordinates, and a search's history and importances; one
+file that loads nothing). All of it comes from config.yaml, run.json,
+metrics.json, TensorBoard's files and importance.json.
 """
 
 from pathlib import Path

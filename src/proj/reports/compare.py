@@ -119,14 +119,18 @@ def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
     return all(one.get(key) in (None, one.get(column)) for one in settings)
 
 
+def counted(runs: list[Run]) -> list[Run]:
+    """The finished runs, or all where none is finished; a repeated run never counts."""
+    runs = [run for run in runs if not run.repeats]
+    return [run for run in runs if run.status == "finished"] or runs
+
+
 def spread(runs: list[Run], metric: str, mode: str) -> tuple[float | None, float | None, int]:
     """Mean, sample standard deviation (None: of less than two, or not finite) and number of a metric's values.
 
-    They are those of the finished runs, or of all where none is finished; a repeated run never counts.
+    They are those of the runs that are `counted`.
     """
-    runs = [run for run in runs if not run.repeats]
-    chosen = [run for run in runs if run.status == "finished"] or runs
-    values = [value for run in chosen if (value := run.value(metric, mode)) is not None]
+    values = [value for run in counted(runs) if (value := run.value(metric, mode)) is not None]
     deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return (math.fsum(values) / len(values) if values else None), deviation, len(values)
 
@@ -167,7 +171,8 @@ def compare(runs: list[Run]) -> dict[str, Any]:
 
     common: the settings that all runs share. columns: those in which rows differ and that say something new
     (`choose_columns`). rows: their values of the columns, None for a run whose configuration is not known; a name
-    where there are no columns; and (mean, sample standard deviation, n) of the metrics (`spread`).
+    where there are no columns; (mean, sample standard deviation, n) of the metrics (`spread`); and the data's checksum,
+    or its name where that is not known.
     """
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
@@ -180,9 +185,12 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # classes last, what tells most first
     columns = choose_columns(known, keys)
 
+    data: dict[Any, Any] = {}  # of the groups
     groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration
     for run, one in zip(runs, settings, strict=True):
-        groups.setdefault(tuple(map(one.get, columns)) if one else (run.folder,), []).append(run)
+        key = tuple(map(one.get, columns)) if one else (run.folder,)
+        groups.setdefault(key, []).append(run)
+        data[key] = one.get("data") or run.config.get("choices.dataset")
     for group in groups.values():
         mark_repeats(group)
     names = data_names(runs, settings)
@@ -192,7 +200,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         if group[0].config:
             pairs = zip(columns, key, strict=True)
             values = [names.get(value, value) if column == "data" else value for column, value in pairs]
-        rows.append(row_of(group, values, metrics, mode))
+        rows.append(row_of(group, values, metrics, mode) | {"data": data[key]})
     return {
         "monitor": monitor,
         "mode": mode,

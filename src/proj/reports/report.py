@@ -1,8 +1,9 @@
-"""The report of runs: the table in the terminal, report.csv and report.html."""
+"""The report of runs: the table and the verdicts in the terminal, and the files report.html, .csv, .json, .md, .tex."""
 
 import csv
 import io
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from rich.console import Console
 
 from proj.config.command_line import writing
 from proj.reports.compare import compare
+from proj.reports.conclusions import conclude, sentences
+from proj.reports.other_files import other_files
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
@@ -21,10 +24,13 @@ def csv_text(comparison: dict) -> str:
     monitor, mode = comparison["monitor"], comparison["mode"]
     lines = []
     for place, row in enumerate(comparison["rows"], 1):
+        verdict = row["verdict"]
+        against = {name: verdict and getattr(verdict, name) for name in ("difference", "low", "high", "p")}
         for run in row["runs"]:
             first = {"place": place, "folder": run.folder, "status": run.status, "repeats": run.repeats}
             first["checkpoint"] = run.checkpoint
             first[monitor] = run.value(monitor, mode)
+            first |= {f"best_against_this_{name}": value for name, value in against.items()}
             lines.append(first | run.facts | run.metrics | run.config | first)  # the first's order, and its values
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
@@ -40,16 +46,19 @@ def importances(runs: list[Run]) -> dict[str, Any]:
 
 
 def report(folders: list[Path], output: Path | None = None, title: str = "") -> dict[str, Any]:
-    """Print the table of all runs below `folders`, write report.csv and report.html; return `compare`'s rows.
+    """Print the table of all runs below `folders` and what it comes to, and write the files; return `compare`'s rows.
 
     Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.
     """
     runs, output = find_runs(folders), output or folders[0]
-    comparison = compare(runs)
-    print_comparison(comparison, Console())
+    comparison = conclude(compare(runs))
+    console = Console()
+    print_comparison(comparison, console)
+    for line in sentences(comparison):
+        print(textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
-    for name, text in {"report.csv": csv_text(comparison), "report.html": html}.items():
+    for name, text in {"report.html": html, "report.csv": csv_text(comparison), **other_files(comparison)}.items():
         with writing(output / name):
             write_atomically(output / name, text)
-    print(f"{output / 'report.html'}\n{output / 'report.csv'}")
+    print(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it")
     return comparison

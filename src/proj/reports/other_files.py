@@ -1,0 +1,97 @@
+"""A comparison for other programs: report.json for scripts, report.md and report.tex to paste into a paper."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed, written
+from proj.reports.scales import number
+from proj.reports.table import figure, heading, statuses
+
+
+def json_text(comparison: dict) -> str:
+    """All rows with their settings, values by seed, verdicts and intervals; null for what JSON has no number for."""
+    columns, metrics, mode = comparison["columns"], comparison["metrics"], comparison["mode"]
+    rows = []
+    for place, row in enumerate(comparison["rows"], 1):
+        found = {"place": place, "name": row["name"]}
+        found["settings"] = dict(zip(columns, row["settings"], strict=True)) if row["settings"] else None
+        for metric in metrics:
+            mean, deviation, n = row[metric]
+            found[metric] = {"mean": mean, "deviation": deviation, "n": n}
+            found[metric]["by_seed"] = {str(seed): value for seed, value in values_by_seed(row, metric, mode).items()}
+        found |= {name: row[name][0] for name in ("parameters", "seconds")}
+        found |= {"status": dict(row["status"]), "folders": [str(run.folder) for run in row["runs"]]}
+        found |= {"test": figures_on_test(comparison, row), "verdict": as_dict(row["verdict"])}
+        rows.append(found)
+    whole = {"monitor": comparison["monitor"], "mode": mode, "common": comparison["common"]}
+    whole |= {"sentences": sentences(comparison), "rows": rows}
+    return json.dumps(plain(whole), indent=2, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """With None for NaN and infinity, and text for what JSON does not know."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float):
+        return number(value, 17)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def table_rows(comparison: dict) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns, and the cells of each row, as a paper shows them."""
+    columns, metrics, monitor = comparison["columns"], comparison["metrics"], comparison["monitor"]
+    names = [*(columns or ["run"]), *map(heading, metrics), "parameters", "behind the best", "p"]
+    lines = []
+    for row in comparison["rows"]:
+        values = row["settings"] if row["settings"] and columns else [row["name"]] + [None] * (len(columns) - 1)
+        cells = ["–" if value is None else str(value) for value in values]
+        cells += [figure(metric, *row[metric]) for metric in metrics]
+        cells.append("–" if row["parameters"][0] is None else f"{row['parameters'][0]:,.0f}")
+        verdict, difference, p = row["verdict"], "–", "–"
+        if verdict:
+            low, high = written(verdict.low, monitor), written(verdict.high, monitor)
+            difference = f"{written(verdict.difference, monitor)} [{low}, {high}]"
+            p = "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.2g}"
+        if row["status"].keys() != {"finished"}:
+            cells[0] += f" ({statuses(row['status'])})"
+        lines.append([*cells, difference, p])
+    return names, lines
+
+
+def markdown_text(comparison: dict) -> str:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(re.sub(r"([\\|<>*_`\[\]])", r"\\\1", " ".join(cell.split())) for cell in cells) + " |"
+
+    names, rows = table_rows(comparison)
+    first = len(comparison["columns"]) or 1
+    rule = "| " + " | ".join(["---"] * first + ["---:"] * (len(names) - first)) + " |"
+    return "\n".join([line(names), rule, *map(line, rows)]) + "\n"
+
+
+SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
+SPECIAL |= {"<": "$<$", ">": "$>$", "−": "$-$"} | {sign: "\\" + sign for sign in "&%$#_{}"}
+
+
+def latex_text(comparison: dict) -> str:
+    r"""A `tabular` that needs \usepackage{booktabs}."""
+
+    def line(cells: list[str]) -> str:
+        texts = ["".join(SPECIAL.get(sign, sign) for sign in " ".join(cell.split())) for cell in cells]
+        texts[0] = f"{{{texts[0]}}}" if texts[0].startswith("[") else texts[0]  # else an argument of the row's end
+        return "  " + " & ".join(texts) + r" \\"
+
+    names, rows = table_rows(comparison)
+    first = len(comparison["columns"]) or 1
+    kinds = "l" * first + "r" * (len(names) - first)
+    head = [rf"\begin{{tabular}}{{{kinds}}}", r"  \toprule", line(names), r"  \midrule"]
+    return "\n".join([*head, *map(line, rows), r"  \bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def other_files(comparison: dict) -> dict[str, str]:
+    """The names of the files and what they hold."""
+    texts = {"json": json_text, "md": markdown_text, "tex": latex_text}
+    return {str(Path("report").with_suffix(f".{end}")): write(comparison) for end, write in texts.items()}

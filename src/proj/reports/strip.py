@@ -1,0 +1,36 @@
+"""The chart of all seeds' values: a dot a run, a line a configuration, so that one sees what a verdict rests on."""
+
+from typing import Any
+
+from proj.reports.charts import chart, named
+from proj.reports.compare import counted
+from proj.reports.scales import number, scale_of
+from proj.reports.table import heading
+
+MOST = 40  # rows that the chart has room for
+
+
+def strip(comparison: dict) -> dict[str, Any] | None:
+    """None where no configuration has two seeds, and where there are more than MOST."""
+    monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
+    points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]
+    values = [value for own in points for _, value in own if value is not None]
+    if not values or len(rows) > MOST or max(map(len, points)) < 2:
+        return None
+    place, axis = scale_of(monitor, values)
+    axis.pop("range", None)
+    traces = []
+    for i, own in enumerate(points):
+        known = [(run, value) for run, value in own if value is not None]
+        trace = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known), "meta": i, "uid": f"{i}"}
+        trace["customdata"] = [f"seed {run.seed}" if run.seed is not None else run.folder.name for run, _ in known]
+        look = {"mode": "markers", "marker": {"size": 8, "opacity": 0.75}, "hoverinfo": "none"}
+        traces += [trace | look] if known else []
+        mean = rows[i][monitor][0]
+        if len(known) > 1 and number(mean) is not None:
+            bar = {"symbol": "line-ns-open", "size": 18}
+            traces.append({"x": [place(mean)], "y": [i + 1], "meta": i, "uid": f"{i}"} | look | {"marker": bar})
+    numbers = list(range(1, len(rows) + 1))
+    y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
+    title, note = f"{heading(monitor)} of every seed", "· a line of dots a configuration, the bar is the mean"
+    return chart(title, note, traces, axis, named("place") | y_axis, height=max(320, 70 + 22 * len(rows)))
