@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import proj.config
 from proj.config.compose import build
-from proj.config.hydra_command import quoted, typed
+from proj.config.words import as_hydra_reads, typed
 from proj.data.cells import number
 from proj.data.facts import Facts, Standardize
 from proj.data.table import encode_table
@@ -289,10 +289,10 @@ def test_the_words_that_a_message_advises_are_what_the_command_takes(table, name
     with pytest.raises(UserError, match=r"is empty in all training rows: leave it out with (.*)") as raised:
         table(text)
     (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
-    override = OverridesParser.create().parse_override(quoted(word))
+    override = OverridesParser.create().parse_override(as_hydra_reads(word))
     assert override.value() == [name if name != "${x}" else "\\${x}"]
     (word,) = shlex.split(typed("dataset.target", name))
-    assert OverridesParser.create().parse_override(quoted(word)).value() in (name, "\\${x}")
+    assert OverridesParser.create().parse_override(as_hydra_reads(word)).value() in (name, "\\${x}")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_the_words_that_a_message_advises_are_what_the_command_takes(table, name
 def test_a_list_of_columns_is_taken_as_it_is_typed(table, word):
     names = ["len (cm)", "größe", "col'x", "2019", "#1", "1.50", "true", "b", "c", "y"]
     text = "\n".join([";".join(names), *(";".join([str(i % 7)] * 9 + ["pq"[i % 2]]) for i in range(40))])
-    dropped = OverridesParser.create().parse_override(quoted(f"dataset.drop={word}")).value()
+    dropped = OverridesParser.create().parse_override(as_hydra_reads(f"dataset.drop={word}")).value()
     cfg = settings().copy()
     cfg.drop = dropped
     data = table(text)

@@ -61,6 +61,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def unwritable(error: BaseException) -> str | None:
     """The file that could not be written, and why; None for another error."""
     reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+    reasons += (errno.EEXIST, errno.ENOTDIR)
     for link in chain(error):
         odd_name = isinstance(link, OSError) and link.errno == errno.EINVAL and link.filename  # Windows takes no : or ?
         if odd_name or (isinstance(link, OSError) and link.errno in reasons):

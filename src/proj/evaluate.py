@@ -7,6 +7,7 @@
   data_dir=<path>  where the data lies, if no longer where the training found it
   output=<folder>  instead of the checkpoint's own
   trust=<module>   of classes of your own that the checkpoint names
+  --config-dir=<folder>  of options of your own, such as dataset=wine
 
 Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, and for what
 each class is taken. Writes evaluation.json, the confusion matrix, a reliability
@@ -23,6 +24,7 @@ OPTIONS = {
     "data_dir": str,
     "output": str,
     "trust": list,
+    "config_dir": str,
 }
 
 

@@ -15,6 +15,7 @@ file that loads nothing). All of it comes from config.yaml, run.json,
 metrics.json, TensorBoard's files and importance.json.
 """
 
+import os
 from pathlib import Path
 
 from proj.config.command_line import take, words_or_help
@@ -27,6 +28,7 @@ def main() -> None:
     words = words_or_help(__doc__)
     with sentences():
         output = take("output", words)
+        words = [os.path.expanduser(word) for word in words]
         for word in words:
             key, equals, _ = word.partition("=")
             if word.startswith("-") or (equals and not Path(word).exists()):

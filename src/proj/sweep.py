@@ -21,13 +21,15 @@ import hydra
 
 from proj.config.command_line import take, take_folder, words_or_help
 from proj.config.explain import sentences
-from proj.config.hydra_command import as_text, run_hydra
+from proj.config.hydra_command import run_hydra
 from proj.config.stored import take_trust
+from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import chooses_jobs, read_about
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
+from proj.system.processes import look_at_environment
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
 WORDS = ("resume", "isolate", "data_dir", "trust", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
@@ -37,6 +39,8 @@ OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_
 def refuse(word: str, folder: Path) -> None:
     """Raises UserError for a word that a sweep that goes on does not take."""
     key, equals, value = word.lstrip("+~").partition("=")
+    if word.startswith(("--config", "-c")):
+        raise UserError(f"{folder} has a copy of all options that its jobs take: leave {word} out.")
     if word.startswith("-") or not equals:
         raise UserError(f"{word!r} is not of the form key=value." + nearest(key, WORDS))
     if key == "isolate":
@@ -52,6 +56,7 @@ def main() -> None:
     more = words_or_help(__doc__)
     trust = take_trust(more)
     with sentences():
+        look_at_environment()
         if (folder := take_folder(more)) is None:
             raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
         about = read_about(folder)
@@ -70,7 +75,8 @@ def main() -> None:
     more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir={as_text(folder.as_posix())}"]
     sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more]
     conf = (folder / "conf").resolve()
-    run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name="train")(job.__wrapped__))
+    name = about.get("config_name", "train")
+    run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job.__wrapped__))
 
 
 if __name__ == "__main__":

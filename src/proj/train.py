@@ -15,7 +15,7 @@ from proj.config.compose import CONF, stored_config
 from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
 from proj.config.stored import take_trust
-from proj.system.processes import die_with_parent, leave, rank
+from proj.system.processes import die_with_parent, leave, look_at_environment, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
@@ -39,6 +39,8 @@ def trained(cfg: DictConfig) -> dict[str, Any]:
 
 
 def main() -> None:
+    with sentences():
+        look_at_environment()
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
     # Hydra would compose before it prints its help: twice the time.

@@ -1,6 +1,9 @@
 """Refuses a wrong setting in one sentence, before a folder is made or anything heavy is imported."""
 
+import os
+import re
 from functools import cache
+from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -14,8 +17,9 @@ from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.new_folder import make_new_folder
 from proj.config.ranges import SIZE, STEPS, SWITCH, Range
-from proj.config.settings import MONITORS, SETTINGS, below, policy, refusal
+from proj.config.settings import MONITORS, NAMES, SETTINGS, below, policy, refusal
 from proj.errors import UserError, choose, nearest
+from proj.system.run_folder import SweepFolder
 
 
 def check(cfg: DictConfig) -> None:
@@ -42,6 +46,8 @@ def check(cfg: DictConfig) -> None:
             f"{kind_of(cfg)} data: use {fitting}."
         )
     check_ranges(cfg)
+    if cfg.model._target_.startswith("proj.models."):
+        check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
 
@@ -79,6 +85,15 @@ def check_ranges(cfg: DictConfig) -> None:
     best = MONITORS.get(cfg.monitor, cfg.mode)
     if cfg.mode != best:
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
+
+
+def check_names(model: DictConfig) -> None:
+    """Raises UserError for a name that this project's models do not know, such as that of an activation."""
+    for key in NAMES.keys() & model.keys():
+        value = model[key]
+        for name in value if OmegaConf.is_list(value) else [value]:
+            if name is not None:
+                choose(f"model.{key}", str(name), dict.fromkeys(NAMES[key]))
 
 
 def check_trainer(trainer: DictConfig) -> None:
@@ -177,16 +192,41 @@ class Check(Callback):
         with sentences():
             if config.hydra.runtime.choices.sweep or config.sweep_name:
                 raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
-            if any(word.startswith("output_dir=") for word in config.hydra.overrides.task):
-                raise UserError("a run's folder is chosen with hydra.run.dir=path/to/folder; output_dir follows it.")
+            refuse_words(config.hydra.overrides, OF_A_SWEEP)
             check(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
+            if not SweepFolder(config.hydra.sweep.dir).about.is_file():  # else it goes on as an older version began it
+                refuse_words(config.hydra.overrides, OF_A_RUN)
             self.make_folder(config.hydra.sweep)
 
     def make_folder(self, where: DictConfig) -> None:
         with read_write(where):
-            where.dir = make_new_folder(where.dir)
+            where.dir = make_new_folder(os.path.expanduser(where.dir))
+        for place in (Path(where.dir), *Path(where.dir).parents):
+            if os.path.lexists(place) and not place.is_dir():
+                raise UserError(f"{place} is a file where a folder is needed: choose another folder than {where.dir}.")
+
+
+# What a command for one run leaves unused, and one for a sweep, with what the user types instead.
+OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "is of a sweep: add -m"}
+OF_A_RUN = {
+    r"hydra\.run\b": "is of a single run: a sweep's folder is hydra.sweep.dir=path/to/folder",
+    r"hydra\.output_subdir$": "is of a single run: a job's configuration is in its job.yaml",
+}
+
+
+def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
+    """Raises UserError for a word of the command line that would change nothing."""
+    for word in [*overrides.task, *overrides.hydra]:
+        key, _, value = word.lstrip("+~").partition("=")
+        above = [key[:end] for end in (*(place for place, letter in enumerate(key) if letter == "."), None)]
+        for name in above:
+            if name in SETTINGS and SETTINGS[name].own and value != "null":
+                raise UserError(refusal(name))
+        for pattern, why in others.items():
+            if re.match(pattern, key) and value not in ("null", "false"):
+                raise UserError(f"{word} {why}.")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.explain import sentences
+from proj.config.words import flags_and_settings
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import printable_output
+from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder
 
 # Of an option: str, bool, list (of words between commas), or all that there is to choose from.
@@ -23,6 +25,9 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     """
     kinds = {"ckpt": str, "run": str, **kinds}
     chosen: dict[str, Any] = {"ckpt": "", "run": ""}
+    if "config_dir" in kinds:
+        flags, words = flags_and_settings(words)
+        words += [flag.replace("--config-dir=", "config_dir=") for flag in flags]
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or key not in kinds:
@@ -89,6 +94,7 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     """
     words = words_or_help(text)
     with sentences():
+        look_at_environment()
         yield read_options(kinds, words)
 
 

@@ -17,10 +17,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.check import check, check_ranges
 from proj.config.overrides import apply_words
-from proj.config.settings import below, plain
+from proj.config.settings import below
 from proj.config.stored import MOVED, check_stored
+from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, chain
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, SweepFolder
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -34,8 +35,15 @@ logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
-    """The configuration with all references looked up, for good: no value is a reference any more, whatever it says."""
-    return OmegaConf.create(literal(OmegaConf.to_container(cfg, resolve=True)), flags={"struct": True})
+    """The configuration with all references looked up, for good: no value is a reference any more, whatever it says.
+
+    The data's folder is an absolute path, so that the run goes on from any folder.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    for node in (plain, plain.get("dataset")):
+        if isinstance(node, dict) and node.get("data_dir") is not None:
+            node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
+    return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
 def literal(node: Any) -> Any:
@@ -110,10 +118,18 @@ def complete(cfg: DictConfig) -> None:
             best.pop("dirpath", None)
 
 
-def configure(*overrides: str) -> DictConfig:
-    """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`."""
+def configure(*overrides: str, config_dir: str = "") -> DictConfig:
+    """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`.
+
+    config_dir: a folder of options of one's own, as of --config-dir.
+    """
+    words = [as_hydra_reads(word) for word in overrides]
+    if config_dir:
+        if not os.path.isdir(config_dir):
+            raise UserError(f"--config-dir={config_dir}: there is no such folder.")
+        words.append(f"hydra.searchpath=[{as_text(f'file://{os.path.abspath(config_dir)}')}]")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", [plain(word) for word in overrides], return_hydra_config=True)
+        cfg = compose("train", words, return_hydra_config=True)
         check(cfg)
     HydraConfig.instance().set_config(cfg)
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
@@ -149,6 +165,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     file = RunFolder(folder).config
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
+    if SweepFolder(folder).about.is_file():
+        raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep resume={folder}")
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     try:

@@ -8,8 +8,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.check import check_type
-from proj.config.hydra_command import quoted
-from proj.config.settings import plain, policy
+from proj.config.settings import policy, refusal
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError, choose
 
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks")
@@ -23,7 +23,7 @@ def apply_words(cfg: DictConfig, words: list[str], conf: Path, folder: Path) -> 
     for word in words:
         refuse(word, folder)
     before, settings = cfg.copy(), []
-    for override in OverridesParser.create().parse_overrides([quoted(plain(word)) for word in words]):
+    for override in OverridesParser.create().parse_overrides([as_hydra_reads(word) for word in words]):
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} gives several values, and a run that goes on takes one.")
         if override.key_or_group in GROUPS:
@@ -44,6 +44,8 @@ def refuse(word: str, folder: Path) -> None:
         raise UserError(f"{word} is of a new run: what goes on takes settings, such as trainer.accelerator=cpu.")
     if key == "output_dir" or key.startswith(("hydra.", "hydra/")):
         raise UserError(f"{word} is of a new run, and this one goes on in its folder, {folder}: leave it out.")
+    if key.split(".")[0] in ("choices", "trial"):
+        raise UserError(refusal(key.split(".")[0]))
     if key in ("sweep", "sweep_name"):
         raise UserError(f"{word} is of a sweep, and {folder} is the folder of a run: leave it out.")
 

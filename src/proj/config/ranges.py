@@ -118,6 +118,8 @@ DURATION_SCHEMA = (
 BATCHES_WORDS = "a number above 0: 1 or another whole number is that many batches, 1.0 or less a share of them"
 DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}"
 
+SEED = Range("a whole number, 0 to 4294967295", {"type": "integer", "minimum": 0, "maximum": 2**32 - 1})
+PATH = either("a path", {"type": "string", "pattern": "^(.+)$"}, {"type": "number"})
 SWITCH = Range("true or false", {"type": "boolean"})
 NAME = Range("a name", {"type": "string", "pattern": "^(.+)$"})
 ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)

@@ -32,32 +32,36 @@ def free(range: ranges.Range | None = None) -> Setting:
     return Setting(range, resume="free", report="never")
 
 
-def own(instead: str) -> Setting:
-    return Setting(own=instead)
+def own(instead: str, resume: str | None = None, report: str | None = None) -> Setting:
+    return Setting(None, resume, report, instead)
 
 
 FOLDER = "the run's folder is hydra.run.dir=path/to/folder"
 SETTINGS: dict[str, Setting] = {
-    "seed": Setting(ranges.whole(0), report="seed"),
-    "dataset.seed": Setting(report="seed"),
+    "seed": Setting(ranges.SEED, report="seed"),
+    "dataset.seed": Setting(ranges.SEED, report="seed"),
+    "dataset.split_seed": Setting(ranges.SEED),
     "model.seed": Setting(report="seed"),
     "monitor": Setting(),
     "mode": Setting(ranges.one_of("min", "max")),
     "test": Setting(resume="free"),
     "tta": Setting(resume="free"),
     "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
-    "choices": Setting(report="first"),
-    "output_dir": free(),
-    "data_dir": free(),
+    "choices": Setting(report="first", own="model=mlp, dataset=digits and so on choose an option"),
+    "output_dir": own("a run's folder is chosen with hydra.run.dir=path/to/folder", "free", "never"),
+    "data_dir": free(ranges.PATH),
     "save_every": free(ranges.at_least(0)),
     "fast_loop": free(),
     "sweep_name": free(ranges.SWEEP_NAME),
     "isolate": free(),
-    "trial": free(),
+    "trial": own("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
     "dataset": Setting(report="first"),
     "dataset.kind": free(),  # of older versions, as model.accepts; the classes say it themselves
-    "dataset.data_dir": free(),
-    "dataset.cache_dir": free(),
+    "dataset.data_dir": free(ranges.PATH),
+    "dataset.cache_dir": free(ranges.PATH),
+    "dataset.source.root": own("the data lies in data_dir=path/to/folder"),
+    "dataset.source.train": own("both parts are read"),
+    "dataset.source.download": own("what is missing is downloaded with dataset.download=true"),
     "dataset.download": free(),
     "dataset.memory_limit_mb": free(ranges.at_least(0)),
     "dataset.batch_size": Setting(ranges.whole(1)),
@@ -76,6 +80,10 @@ SETTINGS: dict[str, Setting] = {
     "dataset.numeric": Setting(ranges.or_null(ranges.Range("a list of columns, such as [price]", {"type": "array"}))),
     "model": Setting(report="first"),
     "model.accepts": free(),
+    "model.input_shape": own("the data says it"),
+    "model.num_classes": own("the data says it"),
+    "model.optimizer": own("optimizer=adam and optimizer.lr=0.01, say, choose it"),
+    "model.scheduler": own("scheduler=cosine, say, chooses it"),
     "model.stem": Setting(ranges.whole(0)),
     "model.depth": Setting(ranges.whole(1)),
     "model.kernel_size": Setting(ranges.whole(1)),
@@ -162,9 +170,20 @@ SETTINGS: dict[str, Setting] = {
     "trainer.logger": own("the curves are in the run's folder, where tensorboard --logdir finds them"),
     "trainer.model_registry": own("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
     "trainer.plugins": own("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
+    "hydra.job.chdir": own("a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"),
+    "hydra.runtime": own(FOLDER),
+    "hydra.sweep.subdir": own("a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"),
 }
 OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
 
+# What this project's models take for these of their settings.
+NAMES = {
+    "activation": ("ELU", "GELU", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"),
+    "norm": ("batch", "none"),
+    "pool_after": ("first", "last"),
+    "head": ("max", "average", "flatten"),
+    "init": ("default", "dirac"),
+}
 SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
 MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
 

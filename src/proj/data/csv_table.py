@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.config.hydra_command import typed
+from proj.config.words import typed
 from proj.data.cells import count, in_order, is_no_number, is_number, plain_number, values
 from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.config.hydra_command import typed
+from proj.config.words import typed
 from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
 from proj.data.csv_file import Table
 from proj.errors import UserError

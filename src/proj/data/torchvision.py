@@ -1,6 +1,7 @@
 """MNIST, Fashion-MNIST and CIFAR-10: torchvision's classes, downloaded when they are first needed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,13 @@ class TorchvisionDataModule(ImageDataModule):
                     f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()}: name the "
                     "folder that has it, or into which to download it, with data_dir=…"
                 ) from error
-            with alone(self.data_dir / ".lock"):
-                self._download()
+            there = [folder for folder in (self.data_dir, *self.data_dir.parents) if folder.exists()]
+            try:
+                with alone(self.data_dir / ".lock"):
+                    self._download()
+            except UserError:
+                remove_empty(self.data_dir, there)
+                raise
 
     def _download(self) -> None:
         try:
@@ -101,6 +107,20 @@ class FashionMNISTDataModule(TorchvisionDataModule):
 
 class CIFAR10DataModule(TorchvisionDataModule):
     """Small photographs (Krizhevsky, 2009): 50,000 + 10,000 colour images of 32×32, ten classes."""
+
+
+def remove_empty(folder: Path, there: list[Path]) -> None:
+    """Remove what a download that failed has made and not filled: empty folders in `folder`, and itself if it is new.
+
+    there: of the folder and those above it, the ones that were there before.
+    """
+    if folder not in there:
+        (folder / ".lock").unlink(missing_ok=True)
+    within = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    for path in [*within, folder, *folder.parents]:
+        if path not in there:
+            with suppress(OSError):  # it holds something
+                path.rmdir()
 
 
 def is_whole_idx(file: Path) -> bool:

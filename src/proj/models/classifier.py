@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from proj.config.settings import NAMES
 from proj.data.batches import Batches
 from proj.errors import choose, settings_of
 from proj.models.schedules import Trial, make_schedule
@@ -189,5 +190,4 @@ def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
 
 def make_activation(name: str) -> nn.Module:
     """An activation of torch.nn by its name. Raises UserError with the nearest one."""
-    common = ("ELU", "GELU", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh")
-    return choose("model.activation", name, {option: getattr(nn, option) for option in common})()
+    return choose("model.activation", name, {option: getattr(nn, option) for option in NAMES["activation"]})()

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
-from proj.sweeps.sweep_file import chosen_by, copy_conf, describe, git, make_folder, read_about
+from proj.sweeps.sweep_file import chosen_by, copy_conf, describe, git, group_of, make_folder, read_about
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, file_name
@@ -52,7 +52,9 @@ class Sweep:
         self.about, self.trust = read_about(self.folder), list(TRUSTED)
         check_files(self.folder, self.about, self.trust)
         before = self.about["overrides"], self.about["hydra"]
-        if chosen_by(*before) != chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra):
+        named = self.about.get("config_name", "train")
+        again = chosen_by(*before) == chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra)
+        if not again or named != config.hydra.job.config_name:
             raise UserError(
                 f"{self.folder} holds another sweep ({as_command([*before[0], *before[1]])}). To continue it: "
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
@@ -79,7 +81,7 @@ class Sweep:
         self.clear()
         digits = len(str(len(jobs) - 1))
         listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
-        copy_conf(loader, self.files.conf)
+        copy_conf(loader, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
         self.about = describe(config) | {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "jobs": listed}
@@ -112,6 +114,8 @@ class Sweep:
         config.hydra.sweep.subdir = name
         config.hydra.job.num = number
         config.data_dir = self.data_dir(config.data_dir)
+        if "data_dir" in config.dataset and not OmegaConf.is_interpolation(config.dataset, "data_dir"):
+            config.dataset.data_dir = os.path.abspath(os.path.expanduser(str(config.dataset.data_dir)))
         write_atomically(self.run(name).job, OmegaConf.to_yaml(config).encode())
         self.names[number] = name
         return name

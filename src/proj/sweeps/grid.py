@@ -17,7 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from proj.config.check import check
-from proj.config.settings import plain
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
@@ -80,9 +80,12 @@ class GridSweeper(Sweeper):
     def understand(self, arguments: list[str]) -> list[str]:
         """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
-        words = [plain(word) for word in self.kept.about.get("words") or [*own, *arguments]]
+        words = [as_hydra_reads(word, several=True) for word in self.kept.about.get("words") or [*own, *arguments]]
         parsed = OverridesParser.create(self.loader).parse_overrides(words)
         last = {override.get_key_element(): override for override in parsed}  # of a setting that is named twice
+        for override in last.values():
+            if override.is_range_sweep() and not values(override):
+                raise UserError(f"{override.input_line} has no value: give the smaller end first, as in range(1,5).")
         self.fixed = [override.input_line for override in last.values() if not override.is_sweep_override()]
         self.swept = {key: override for key, override in last.items() if override.is_sweep_override()}
         return words

@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.compose import resolved
 from proj.config.explain import explain
-from proj.config.hydra_command import as_text
 from proj.config.stored import trust_words
+from proj.config.words import as_text
 from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.locks import one_of

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper, values
 
@@ -43,6 +44,7 @@ class OptunaSweeper(GridSweeper):
 
         Raises UserError for a mistake in any.
         """
+        self.check_settings()
         for key in {"monitor", "mode"} & self.swept.keys():
             raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
         lists = []
@@ -56,9 +58,19 @@ class OptunaSweeper(GridSweeper):
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         return []
 
+    def check_settings(self) -> None:
+        """Raises UserError for a setting of the sweeper's own that is out of its range, before the first trial."""
+        from proj.sweeps.search import try_sampler
+
+        for key, own in (("n_trials", whole(1)), ("n_jobs", or_null(WHOLE_OR_ALL)), ("seed", SEED)):
+            if not own.holds(value := getattr(self, key)):
+                raise UserError(f"hydra.sweeper.{key}={value} is not {own.words}.")
+        try_sampler(self.sampler, self.pruner, self.space)
+
     def run(self) -> None:
         from proj.sweeps.trials import Trials
 
+        self.check_settings()
         self.trials = Trials(self.kept, self.typical, self.space, self.sampler, self.seed)
         side_by_side = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
         side_by_side = side_by_side if side_by_side > 0 else os.cpu_count()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import optuna
 from hydra.core.override_parser.types import Override
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from proj.errors import UserError
+from proj.errors import UserError, chain
 from proj.system.files import write_atomically
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
@@ -33,6 +35,22 @@ def distribution(override: Override, now=None):
         return FloatDistribution(start, end, log="log" in value.tags)
     except ValueError as error:
         raise UserError(f"{text} is no range to search: {error}") from error
+
+
+def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
+    """Raises UserError for a sampler or a pruner that is none, or cannot search the space, before the first trial."""
+    name = str(sampler.get("_target_"))
+    if name.endswith(("BruteForceSampler", "GridSampler")):
+        raise UserError(f"{name} tries every combination, and so does a sweep: leave hydra/sweeper=optuna out.")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(sampler=instantiate(sampler, seed=0), pruner=instantiate(pruner))
+        for value in range(3):  # some look at the space in the second trial only
+            study.tell(study.ask(space), float(value))
+    except Exception as error:
+        reason = " ".join(str(list(chain(error))[-1]).split())
+        how = f": pip install {error.name}" if isinstance(error, ImportError) else ""
+        raise UserError(f"{name} and {pruner.get('_target_')} cannot search here ({reason}){how}.") from error
 
 
 def write_importance(study: optuna.Study, folder: Path) -> None:

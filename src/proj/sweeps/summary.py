@@ -1,16 +1,26 @@
 """What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
 
+from pathlib import Path
+
 from proj.errors import UserError
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import plain
 from proj.sweeps.trust import sweep_trust
-from proj.system.platform import as_command
+from proj.system.platform import as_command, shorter
 
 
 def how_to_continue(sweep: Sweep) -> str:
     jobs = [sweep.job(name) for name in sweep.unfinished()]
     return f"To continue the sweep: python -m proj.sweep resume={sweep.folder}{sweep_trust(jobs)}"
+
+
+def flags(sweep: Sweep) -> list[str]:
+    """The flags with which a command composes what the sweep's did, also where the folder that they name is gone."""
+    named = [Path(folder) for folder in sweep.about.get("config_dirs") or []]
+    folders = dict.fromkeys(shorter(folder if folder.is_dir() else sweep.files.conf) for folder in named)
+    name = sweep.about.get("config_name", "train")
+    return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
 
 
 def summarise(sweep: Sweep, failures: bool = True) -> None:
@@ -24,7 +34,7 @@ def summarise(sweep: Sweep, failures: bool = True) -> None:
     best = next(finished, None)  # the rows are in order
     if best:
         words = sweep.job(best.folder.name)["hydra"]["overrides"]["task"]
-        print(f"The best again: {as_command(['python', '-m', 'proj.train', *plain(words)])}")
+        print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *plain(words)])}")
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left:
         return

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def chooses_jobs(word: str) -> bool:
 def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
     """The words of a command that decide which jobs its sweep has."""
     return [*plain(overrides), *filter(chooses_jobs, hydra)]
+
+
+def group_of(word: str) -> str:
+    """The group of a word that chooses an option, such as experiment of +experiment=mine."""
+    return re.split("[@=]", word.lstrip("+~"), maxsplit=1)[0]
 
 
 def read_about(folder: Path) -> dict:
@@ -80,18 +86,29 @@ def describe(config: DictConfig) -> dict:
         "command": as_command(["python", "-m", "proj.train", *sys.argv[1:]]),
         "overrides": list(config.hydra.overrides.task),
         "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
+        "config_name": config.hydra.job.config_name,
+        "config_dirs": [one.path for one in config.hydra.runtime.config_sources if one.provider == "command-line"],
         "versions": {name: version(name) for name in PACKAGES},
         "commit": git("rev-parse", "HEAD").decode().strip() or None,
     }
 
 
-def copy_conf(loader: ConfigLoaderImpl, target: Path) -> None:
-    """A copy of conf/, and of the options in a folder that --config-dir names: the sweep goes on without it."""
-    folders = [Path(element.path.removeprefix("file://")) for element in loader.get_search_path().get_path()]
-    for group in (path.name for path in CONF.iterdir() if path.is_dir()):
-        for folder in folders:
-            if folder != CONF and (folder / group).is_dir():
-                shutil.copytree(folder / group, target / group, dirs_exist_ok=True)
+def copy_conf(loader: ConfigLoaderImpl, target: Path, groups: Iterable[str]) -> None:
+    """A copy of conf/, and of the options in a folder that --config-dir names: the sweep goes on without it.
+
+    groups: of options, beside those of conf/; what else lies in such a folder is no option.
+    """
+    names = {path.name for path in CONF.iterdir() if path.is_dir()} | {group.split("/")[0] for group in groups}
+    for element in loader.get_search_path().get_path():
+        folder = Path(element.path.removeprefix("file://"))
+        if folder == CONF or not folder.is_dir():
+            continue
+        within = [file for name in names for file in (folder / name).rglob("*.yaml")]
+        for file in [*folder.glob("*.yaml"), *within]:
+            copied = target / file.relative_to(folder)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            if not copied.exists():  # the first folder that has it wins, as with Hydra
+                shutil.copy(file, copied)
     shutil.copytree(CONF, target, dirs_exist_ok=True)  # last, since Hydra prefers it
 
 

@@ -58,10 +58,10 @@ def as_installed(launcher: str, sweeper: str) -> dict[str, Any]:
     return flat(OmegaConf.to_container(composed(CONF, words).hydra), ".", "hydra.")
 
 
-def composed(conf: Path, words: list[str]) -> DictConfig:
-    """What Hydra composes of these words, without starting anything that it names."""
+def composed(conf: Path, words: list[str], name: str = "train") -> DictConfig:
+    """What Hydra composes of these words and the file `name`, without starting anything that it names."""
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(conf.resolve())))
-    return loader.load_configuration("train", words, run_mode=RunMode.MULTIRUN)
+    return loader.load_configuration(name, words, run_mode=RunMode.MULTIRUN)
 
 
 def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
@@ -69,6 +69,9 @@ def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
     files = SweepFolder(folder)
     file = files.about
     check_plain(about, file)
+    name = str(about.get("config_name", "train"))
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"{file} has Hydra look elsewhere (config_name: {name}): treat it as malicious.")
     words = [*about["overrides"], *about["hydra"], *(about.get("words") or [])]
     if any(not isinstance(word, str) or word.startswith("-") for word in words):
         raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
@@ -85,7 +88,8 @@ def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
 def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
     """Raises UserError where a sweep that goes on would start anything that is neither this project's nor trusted."""
     check_files(folder, about, trust)
-    hydra = composed(SweepFolder(folder).conf, [*about["overrides"], *about["hydra"]]).hydra
+    words = [*about["overrides"], *about["hydra"]]
+    hydra = composed(SweepFolder(folder).conf, words, about.get("config_name", "train")).hydra
     if foreign := [key for key in differences(hydra) if key not in trust]:
         what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in foreign)
         raise UserError(

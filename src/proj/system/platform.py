@@ -69,6 +69,11 @@ def is_text(path: Path) -> bool:
         return False
 
 
+def shorter(path: Path) -> Path:
+    """A path as it is typed here, which is shorter within the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def as_command(words: list[str]) -> str:
     """The words as a person types them into the shell of this system."""
     return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)

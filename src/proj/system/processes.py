@@ -21,7 +21,26 @@ def rank() -> int:
     It is read from the environment's variables that Lightning reads too.
     """
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-    return int(next((os.environ[name] for name in names if name in os.environ), 0))
+    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
+
+
+def look_at_environment() -> None:
+    """Forget the empty ones of the variables that tell processes which of several they are: Lightning would read them.
+
+    Raises UserError for those that somebody has left there, where nothing has started several processes.
+    """
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+    for name in names:
+        if os.environ.get(name) == "":
+            del os.environ[name]
+    left = [name for name in names if not os.environ.get(name, "0").isdecimal()]
+    if not left and not {"TORCHELASTIC_RUN_ID", "MASTER_PORT", "SLURM_STEP_ID"} & os.environ.keys():
+        left += [name for name in ("RANK", "LOCAL_RANK") if int(os.environ.get(name, "0"))]
+    if left:
+        raise UserError(
+            f"{left[0]}={os.environ[left[0]]} in the environment says that this is one of several processes, and "
+            f"nothing has started them: unset {left[0]}, or start them with torchrun."
+        )
 
 
 def started() -> tuple[int, int] | None:

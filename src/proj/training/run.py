@@ -13,7 +13,7 @@ from proj.errors import UserError
 from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.locks import locked
-from proj.system.platform import is_text
+from proj.system.platform import is_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
@@ -36,9 +36,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg = resolved(cfg)
     complete(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
-    folder = Path(cfg.output_dir)
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())  # shorter to read and to type
+    folder = shorter(Path(cfg.output_dir))
     if not is_text(folder):
         raise UserError(
             f"{folder} has letters that the locale does not know: set PYTHONUTF8=1 or choose another folder."

@@ -1,5 +1,6 @@
 """The data that a checkpoint's model is measured on: its own, or other data that fits it."""
 
+import os
 from pathlib import Path
 
 from proj.config.compose import build, configure
@@ -7,18 +8,29 @@ from proj.data.facts import Facts
 from proj.errors import UserError
 
 
-def open_data(known: dict, dataset: str = "", data_dir: str = "", everything: bool = False, download: bool = True):
+def open_data(
+    known: dict,
+    dataset: str = "",
+    data_dir: str = "",
+    everything: bool = False,
+    download: bool = True,
+    config_dir: str = "",
+):
     """The datamodule of a checkpoint, or another one of the same shape, normalised as the model was trained.
 
-    known: the checkpoint's `contents`. everything: all examples as the test part.
+    known: the checkpoint's `contents`. everything: all examples as the test part. config_dir: where options of one's
+    own lie, such as that of the dataset.
     Raises UserError where the data is missing or does not fit.
     """
     facts, stored = Facts.from_dict(known), known["config"]["dataset"]
-    chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.").dataset) if dataset else dict(stored)
+    chosen = dict(stored)
+    if dataset:
+        chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.", config_dir=config_dir).dataset)
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
     if "source" in chosen:
-        chosen["download"] = bool(data_dir or dataset)  # a file does not say where to write
+        named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
+        chosen["download"] = bool(named)  # neither a file nor the current folder says where to write
     try:
         data = build(chosen | ({"data_dir": data_dir} if data_dir else {}))
         data.take(facts)

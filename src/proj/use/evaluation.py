@@ -73,6 +73,7 @@ def evaluate(
     data_dir: str = "",
     output: str = "",
     trust: Sequence[str] = (),
+    config_dir: str = "",
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
@@ -84,7 +85,7 @@ def evaluate(
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
-    data = open_data(known, dataset, data_dir, everything=split == "all")
+    data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir)
     if not dataset and split != "all" and data.checksum() != facts.data:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part

@@ -1,0 +1,127 @@
+"""The words of a command line: as a person types them, and as Hydra takes them."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from proj.config.settings import plain
+from proj.errors import UserError, nearest
+from proj.system.platform import as_command
+
+# Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
+PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir)")
+# What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
+VALUE = re.compile(
+    r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
+)
+WITHIN = re.compile(r"(\[|choice\(|shuffle\()([^\[\]]*)(\]|\))", re.DOTALL)  # a list, or a call that takes texts
+
+# Hydra's flags by their short forms, and those that take a value.
+SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
+SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
+TAKE_A_VALUE = (
+    "--cfg",
+    "--package",
+    "--config-path",
+    "--config-name",
+    "--config-dir",
+    "--experimental-rerun",
+    "--info",
+)
+FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve", "--experimental-rerun")
+
+
+def as_text(value: str, quote: str = "'") -> str:
+    """A value in quotes, in which Hydra reads it as it stands."""
+    text = re.sub(rf"(\\+)(?={quote}|$)", r"\1\1", value)  # elsewhere a backslash is itself
+    return quote + text.replace(quote, f"\\{quote}") + quote
+
+
+def typed(key: str, text: str, listed: bool = False) -> str:
+    """A setting with this text as a person types it into the shell; listed: as the only one of a list."""
+    special = ("true", "false", "null", "nan", "inf")  # which Hydra takes for something else
+    if not re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) or text.lower() in special:
+        text = as_text(text.replace("${", "\\${"), '"')
+    return as_command([f"{key}=[{text}]" if listed else f"{key}={text}"])
+
+
+def as_hydra_reads(word: str, several: bool = False) -> str:
+    """A setting of the command line as Hydra takes it.
+
+    A value that Hydra cannot read, such as a path with an accent, a parenthesis or an apostrophe, is taken for a text,
+    and so is such a value in a list. several: whether commas separate the values of a sweep.
+    """
+    word = plain(word)
+    key, equals, value = word.partition("=")
+    if not equals or (parsed(word) and not PATH.fullmatch(key)):
+        return word
+    values = between_commas(value) if several else [value]
+    return f"{key}={','.join(one_value(key, each) for each in values)}"
+
+
+def one_value(key: str, value: str) -> str:
+    """A value, or one of several, as Hydra takes it."""
+    if PATH.fullmatch(key):
+        value = os.path.expanduser(value)
+        override = parsed(f"{key}={value}")
+        if override and isinstance(override.value(), int | float):
+            return as_text(value)
+    if parsed(f"{key}={value}"):
+        return value
+    if within := WITHIN.fullmatch(value):
+        start, inner, end = within.groups()
+        return f"{start}{','.join(one_value(key, each) for each in between_commas(inner))}{end}"
+    return as_text(value)
+
+
+def parsed(word: str) -> Override | None:
+    """What Hydra understands of a setting; None where it cannot read it."""
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None
+
+
+def between_commas(text: str) -> Iterator[str]:
+    """The values that commas separate, but for the commas within quotes, brackets and calls."""
+    place, more = 0, True
+    while more:
+        match = VALUE.match(text, place)
+        place, more = match.end(), bool(match[2])
+        yield match[1]
+
+
+def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
+    """A command line's flags, each with its value as --flag=value, and its settings. Flags may stand anywhere, while
+    Hydra reads no setting that comes after a flag which comes after a setting.
+
+    Raises UserError for what is no flag of Hydra's, or lacks its value.
+    """
+    flags, settings, rest = [], [], iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
+        fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
+        if len(fitting) != 1 or (equals and fitting[0] not in TAKE_A_VALUE):
+            raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
+        flag = fitting[0]
+        if flag not in TAKE_A_VALUE:
+            flags.append(flag)
+            continue
+        if not equals and flag == "--info":  # whose value may be left out
+            value = "all"
+        elif not equals:
+            value = next(rest, "")
+        if flag == "--config-path":
+            raise UserError(f"{word} would leave out the settings of this program: --config-dir={value} adds a folder.")
+        if not value:
+            raise UserError(f"{flag} takes a value: {flag}=…")
+        flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
+    return flags, settings
