@@ -19,6 +19,7 @@ from proj.config.new_folder import make_new_folder
 from proj.config.ranges import SIZE, STEPS, SWITCH, Range
 from proj.config.settings import MONITORS, NAMES, SETTINGS, below, policy, refusal
 from proj.errors import UserError, choose, nearest
+from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder
 
 
@@ -27,6 +28,7 @@ def check(cfg: DictConfig) -> None:
 
     cfg: the composed configuration with its `hydra` node.
     """
+    check_classes(cfg)
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
@@ -50,6 +52,19 @@ def check(cfg: DictConfig) -> None:
         check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
+
+
+def check_classes(cfg: DictConfig) -> None:
+    """Raises UserError where a part of the configuration names no class; a scheduler or a callback may be left out."""
+    callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
+    parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
+    parts |= {f"callbacks.{name}": one for name, one in callbacks.items() if one}
+    for name, node in parts.items():
+        target = node.get("_target_") if OmegaConf.is_dict(node) else node
+        left_out = target is None and name not in ("dataset", "model", "optimizer", "trainer")
+        if not left_out and not (isinstance(target, str) and "." in target):
+            shown = "null" if target is None else target
+            raise UserError(f"{name}._target_={shown} is no class: give its full name, such as package.module.Class.")
 
 
 def kind_of(cfg: DictConfig) -> str | None:
@@ -206,6 +221,7 @@ class Check(Callback):
     def make_folder(self, where: DictConfig) -> None:
         with read_write(where):
             where.dir = make_new_folder(os.path.expanduser(where.dir))
+        refuse_no_text(Path(where.dir))
         for place in (Path(where.dir), *Path(where.dir).parents):
             if os.path.lexists(place) and not place.is_dir():
                 raise UserError(f"{place} is a file where a folder is needed: choose another folder than {where.dir}.")

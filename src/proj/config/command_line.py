@@ -10,7 +10,7 @@ from typing import Any
 from proj.config.explain import sentences
 from proj.config.words import flags_and_settings
 from proj.errors import UserError, choose, nearest
-from proj.system.platform import printable_output
+from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder
 
@@ -101,6 +101,7 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Makes the folder of `path`. Raises UserError where that, or what is written there, fails."""
+    refuse_no_text(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield

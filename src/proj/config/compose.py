@@ -75,6 +75,8 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
         called = get_object(target)
     except Exception as error:
         raise UserError(f"Error locating target '{target}' ({list(chain(error))[-1]}).") from error
+    if not callable(called):
+        raise UserError(f"{target} is no class.")
     if node.get("_partial_"):
         return partial(called, *node.get("_args_", ()), **arguments)
     try:

@@ -10,6 +10,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from proj.config.settings import policy, refusal
 from proj.errors import UserError, lost, nearest, unwritable
+from proj.system.platform import as_command
 
 
 def explain(error: BaseException) -> str | None:
@@ -29,6 +30,10 @@ def explain(error: BaseException) -> str | None:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return f"{group}={option} does not exist." + nearest(option, error.options)
     text = str(error)
+    if several := re.match(r"Ambiguous value for argument '(.+)'\n", text):
+        key, _, value = several[1].partition("=")
+        listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
+        return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
     if text.startswith("Config group override must be"):
         return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):

@@ -9,10 +9,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.check import check_type
 from proj.config.settings import policy, refusal
-from proj.config.words import as_hydra_reads
+from proj.config.words import GROUPS, as_hydra_reads
 from proj.errors import UserError, choose
-
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks")
 
 
 def apply_words(cfg: DictConfig, words: list[str], conf: Path, folder: Path) -> None:

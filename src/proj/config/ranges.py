@@ -46,6 +46,7 @@ def fits(value: Any, schema: dict) -> bool:
         "exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"],
         "exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"],
         "multipleOf" not in schema or value % schema["multipleOf"] == 0,
+        kind != "integer" or abs(value) < 2**63,  # torch counts in so many bits
     )
     return kind not in ("integer", "number") or all(limits)
 

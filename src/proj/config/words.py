@@ -14,11 +14,11 @@ from proj.system.platform import as_command
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
 PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir)")
+GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks")
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
 )
-WITHIN = re.compile(r"(\[|choice\(|shuffle\()([^\[\]]*)(\]|\))", re.DOTALL)  # a list, or a call that takes texts
 
 # Hydra's flags by their short forms, and those that take a value.
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
@@ -57,8 +57,14 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     """
     word = plain(word)
     key, equals, value = word.partition("=")
-    if not equals or (parsed(word) and not PATH.fullmatch(key)):
+    override = parsed(word) if equals else None
+    chosen = override.value() if override and key in GROUPS else None
+    if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
+        raise UserError(f"{word} names no option of {key}: give one word, {key}=…")
+    if not equals or (override and not PATH.fullmatch(key)):
         return word
+    if several and not override:
+        value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
     values = between_commas(value) if several else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
@@ -72,9 +78,8 @@ def one_value(key: str, value: str) -> str:
             return as_text(value)
     if parsed(f"{key}={value}"):
         return value
-    if within := WITHIN.fullmatch(value):
-        start, inner, end = within.groups()
-        return f"{start}{','.join(one_value(key, each) for each in between_commas(inner))}{end}"
+    if listed := re.fullmatch(r"\[([^\[\]]*)\]", value):
+        return f"[{','.join(one_value(key, each) for each in between_commas(listed[1]))}]"
     return as_text(value)
 
 

@@ -27,6 +27,8 @@ def distribution(override: Override, now=None):
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     value, text = override.value(), override.input_line
     start, end = value.start, value.end
+    if start > end:
+        raise UserError(f"{text} is no range to search: give the smaller end first.")
     whole = "int" in value.tags or type(start) is type(end) is int
     whole = whole or (WHOLE.search(text) and "float(" not in text and not isinstance(now, float))
     try:

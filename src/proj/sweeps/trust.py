@@ -23,7 +23,7 @@ from proj.system.run_folder import SweepFolder, flat
 
 # What Hydra fills in itself, what a command that goes on says anew, and what is only printed.
 FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"
-FREE += r"|hydra\.job\.override_dirname"
+FREE += r"|hydra\.job\.(override_dirname|config_name)"
 # Names that are handed on as they are: no path, no address, nothing that a shell would read otherwise.
 NAMED = (
     r"hydra\.(launcher\.(?!python$)\w+|sweeper\.(sampler|pruner)\.(\w+\.)*(?!_)\w+|job\.env_set\.\w*(THREADS|DEVICES))"

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from proj.errors import UserError
+
 WINDOWS = os.name == "nt"
 
 # What asks a run to stop: Ctrl-C, `kill`, and Slurm before a job's time is over; on Windows the closing of its window.
@@ -61,12 +63,15 @@ def one_line(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], text)
 
 
-def is_text(path: Path) -> bool:
-    """Whether the locale knows all letters of a path. Others reach libraries as bytes, which some refuse."""
+def refuse_no_text(path: Path) -> None:
+    """Raises UserError where the locale does not know all letters of a path: they reach libraries as bytes, which some
+    refuse."""
     try:
-        return bool(str(path).encode())
-    except UnicodeEncodeError:
-        return False
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{path} has letters that the locale does not know: set PYTHONUTF8=1 or choose another folder."
+        ) from error
 
 
 def shorter(path: Path) -> Path:

@@ -9,11 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
-from proj.errors import UserError
 from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.locks import locked
-from proj.system.platform import is_text, shorter
+from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
@@ -37,10 +36,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     complete(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
-    if not is_text(folder):
-        raise UserError(
-            f"{folder} has letters that the locale does not know: set PYTHONUTF8=1 or choose another folder."
-        )
+    refuse_no_text(folder)
     with run_errors(folder, cfg.dataset.batch_size):
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:

@@ -1,0 +1,263 @@
+"""What people type is taken as they mean it, or refused in one sentence that says what to type."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+from support.sweeps import play, refused, run, sweep
+
+from proj.config.compose import configure
+from proj.config.settings import NAMES
+from proj.config.words import as_hydra_reads, flags_and_settings
+from proj.data.torchvision import MNISTDataModule
+from proj.errors import UserError
+from proj.models import CNN, MLP
+from proj.system.processes import look_at_environment
+from proj.use.data import open_data
+
+
+def read(word: str) -> list:
+    """The values that Hydra understands of a word of a sweep's command."""
+    override = OverridesParser.create().parse_override(as_hydra_reads(word, several=True))
+    if not override.is_sweep_override():
+        return [override.value()]
+    words = [f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()]
+    return [one.value() for one in OverridesParser.create().parse_overrides(words)]
+
+
+@pytest.mark.parametrize(
+    ("word", "values"),
+    (
+        ("data_dir=a.csv,ä.csv", ["a.csv", "ä.csv"]),
+        ("data_dir=a.csv, b (1).csv", ["a.csv", "b (1).csv"]),
+        ("data_dir=it's.csv,a.csv", ["it's.csv", "a.csv"]),
+        ("data_dir='a, b.csv',ä", ["a, b.csv", "ä"]),
+        ("data_dir=2024,1e3,true", ["2024", "1e3", "true"]),
+        ("data_dir=choice(ä.csv,b.csv)", ["ä.csv", "b.csv"]),
+        ("dataset.target=größe,breite", ["größe", "breite"]),
+        ("dataset.drop=[größe],[len (cm),a],[]", [["größe"], ["len (cm)", "a"], []]),
+        ("dataset.drop=[col'x,größe]", [["col'x", "größe"]]),
+        ("optimizer.lr=tag(log,interval(1e-4,1e-1))", None),
+        ("model.hidden=[128],[256,128]", [[128], [256, 128]]),
+        ("seed=1,2", [1, 2]),
+    ),
+)
+def test_each_of_several_values_is_taken_as_it_is_typed(word, values):
+    assert as_hydra_reads(word, several=True) == word if values is None else read(word) == values
+
+
+def test_a_sweep_over_names_with_accents_says_a_command_that_a_shell_and_the_program_take(tmp_path):
+    files = ["ä b.csv", "it's.csv"]
+    for file in files:
+        (tmp_path / file).write_text("")
+    said = run(tmp_path, "sweep_name=s", f"data_dir={','.join(files)}", "dataset=csv", "dataset.target=y")
+    assert len(list(tmp_path.glob("outputs/sweeps/s/*/metrics.json"))) == 2
+    advice = said.partition("The best again: ")[2].splitlines()[0]
+    shell = subprocess.run(["bash", "-c", f"printf '%s\\n' {advice}"], capture_output=True, text=True).stdout
+    words = shell.splitlines()[3:]
+    assert words == shlex.split(advice)[3:]
+    assert Path(configure(*words).data_dir).name in files
+
+
+def test_what_is_advised_for_several_values_without_a_sweep_is_taken(mistake):
+    said = mistake("proj.train", "dataset=csv", "dataset.target=a,b")
+    listed, text = (shlex.split(said.partition(start)[2])[0] for start in ("or type ", "(a list) or "))
+    assert "add -m to sweep" in said
+    assert configure("dataset=csv", listed).dataset.target == ["a", "b"]
+    assert configure("dataset=csv", text.rstrip(".")).dataset.target == "a,b"
+
+
+def test_flags_may_stand_anywhere():
+    words = ["dataset=wine", "-cd", "conf", "-m", "seed=1,2", "--config-name=mine", "model=mlp"]
+    flags, settings = flags_and_settings(words)
+    assert flags == ["--config-dir=conf", "--multirun", "--config-name=mine"]
+    assert settings == ["dataset=wine", "seed=1,2", "model=mlp"]
+    for wrong, sentence in ((["--confg-dir=x"], "Did you mean '--config-dir'"), (["-cp", "x"], "--config-dir=x adds")):
+        with pytest.raises(UserError, match=sentence):
+            flags_and_settings(wrong)
+
+
+@pytest.mark.parametrize(("typed", "meant"), (("~/x", "home/x"), ("2024", "2024"), ("data", "data"), ("~", "home")))
+def test_a_path_is_a_path_and_absolute_when_the_run_is_made(tmp_path, monkeypatch, typed, meant):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    found = configure("dataset=csv", f"data_dir={typed}", f"hydra.run.dir={typed}")
+    assert found.data_dir == found.dataset.data_dir == str(tmp_path / meant)
+    assert Path(found.output_dir).absolute() == tmp_path / meant
+    monkeypatch.setenv("PROJ_DATA_DIR", typed)
+    assert configure("dataset=csv").dataset.data_dir == str(tmp_path / meant)
+
+
+def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mistake):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path, "hydra.sweep.dir=~/s", "seed=1")
+    assert (tmp_path / "home" / "s" / "sweep.yaml").is_file()
+    run(tmp_path, "resume=~/s", module="sweep")
+    run(tmp_path, "~/s", "output=~/report", module="report")
+    assert (tmp_path / "home" / "report" / "report.html").is_file() and not (tmp_path / "~").exists()
+    assert "proj.sweep resume=" in mistake("proj.train", "resume=~/s")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("hydra.job.chdir=true", "hydra.job.chdir is set by this program"),
+        ("hydra.sweep.dir=x", "hydra.sweep.dir=x is of a sweep: add -m"),
+        ("hydra/launcher=joblib", "hydra/launcher=joblib is of a sweep: add -m"),
+        ("isolate=true", "isolate=true is of a sweep: add -m"),
+        ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),
+        ("-m hydra.sweep.subdir=x", "a job's folder is named by its number"),
+        ("-m hydra.output_subdir=x", "job.yaml"),
+        ("-m output_dir=x seed=1,2", "hydra.run.dir=path/to/folder"),
+        ("hydra.runtime.output_dir=x", "hydra.run.dir=path/to/folder"),
+        ("choices.model=x", "model=mlp, dataset=digits"),
+        ("trial=3", "hydra/sweeper=optuna"),
+        ("+model.input_shape=3", "the data says it"),
+        ("dataset=mnist +dataset.source.root=x", "data_dir=path/to/folder"),
+        ("+trainer.enable_progress_bar=false", "~callbacks.progress leaves the bar out"),
+        ("++callbacks.best.dirpath=x", "hydra.run.dir=path/to/folder"),
+        ("hydra.run.dir=file", "file is a file where a folder is needed"),
+        ("hydra.run.dir=file/x", "file is a file where a folder is needed"),
+        ("-m hydra.sweep.dir=file", "file is a file where a folder is needed"),
+        ("hydra.run.dir=\udcff", "has letters that the locale does not know"),
+        ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
+        ("dataset.split_seed=-1", "is not a whole number"),
+        ("trainer.accumulate_grad_batches=99999999999999999999", "is not a whole number"),
+        ("trainer=[a,1]", "names no option of trainer"),
+        ("trainer._target_=null", "trainer._target_=null is no class"),
+        ("optimizer._target_=abc", "optimizer._target_=abc is no class"),
+        ("callbacks.best._target_=[a,1]", "is no class"),
+        ("model=mlp model.norm=x", "model.norm=x does not exist"),
+        ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
+        ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
+    ),
+)
+def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert sentence in mistake("proj.train", *words.split())
+    assert [path.name for path in tmp_path.iterdir() if path.name != "outputs"] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("hydra.sweeper.n_trials=two", "n_trials=two is not a whole number, 1 or more"),
+        ("hydra.sweeper.n_trials=0", "n_trials=0 is not a whole number, 1 or more"),
+        ("hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler", "leave hydra/sweeper=optuna out"),
+        ("hydra.sweeper.sampler._target_=optuna.samplers.GridSampler", "leave hydra/sweeper=optuna out"),
+        ("hydra.sweeper.sampler._target_=optuna.samplers.NoSampler", "cannot search here"),
+        ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
+        ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
+        ("model.activation=relu,gelu", "model.activation=relu does not exist"),
+    ),
+)
+def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, word, sentence):
+    words = ("sweep_name=s", "hydra/sweeper=optuna", "optimizer.lr=interval(0.01,0.1)", "model=mlp", word)
+    assert sentence in refused(tmp_path, *words)
+    assert not (tmp_path / "outputs" / "sweeps" / "s" / "sweep.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    (
+        ({"RANK": "1"}, "RANK=1 in the environment"),
+        ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK"),
+        ({"RANK": "", "LOCAL_RANK": "", "WORLD_SIZE": ""}, ""),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, ""),
+        ({"LOCAL_RANK": "1", "MASTER_PORT": "1234"}, ""),
+    ),
+)
+def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch, variables, sentence):
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_STEP_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if not sentence:
+        return look_at_environment()
+    with pytest.raises(UserError, match=sentence):
+        look_at_environment()
+
+
+def test_the_names_that_are_checked_are_those_that_the_models_take():
+    for name in NAMES["activation"]:
+        MLP((4,), 3, hidden=[8], activation=name, norm="none", loss=None)
+    for norm in NAMES["norm"]:
+        for head in NAMES["head"]:
+            for after, init in zip(NAMES["pool_after"], NAMES["init"], strict=True):
+                CNN((1, 8, 8), 3, widths=[8], norm=norm, head=head, pool_after=after, init=init, loss=None)
+
+
+@pytest.fixture
+def own_conf(tmp_path):
+    """A folder conf/ of options of one's own, among them a main file and a group that this project does not have."""
+    files = {
+        "experiment/high.yaml": "# @package _global_\noptimizer: {lr: 0.5}\n",
+        "dataset/flowers.yaml": "defaults: [iris]\n",
+        "mine.yaml": "defaults: [train, _self_]\nsave_every: 7\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / name).write_text(text)
+    return tmp_path / "conf"
+
+
+def test_a_sweep_goes_on_without_the_folder_of_options_that_it_began_with(tmp_path, own_conf):
+    words = (
+        "--config-dir=conf",
+        "+experiment=high",
+        "--config-name=mine",
+        "dataset=flowers",
+        "sweep_name=s",
+        "seed=1,2",
+    )
+    best = "python -m proj.train --config-dir={} --config-name=mine +experiment=high dataset=flowers"
+    assert best.format("conf") in run(tmp_path, *words)
+    own_conf.rename(tmp_path / "elsewhere")
+    (job,) = tmp_path.glob("outputs/sweeps/s/0_*")
+    for file in [*job.glob("*"), job]:
+        file.unlink() if file.is_file() else file.rmdir()
+    said = run(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+    assert best.format("outputs/sweeps/s/conf") in said
+    frozen = OmegaConf.load(job / "config.yaml")
+    assert frozen.optimizer.lr == 0.5 and frozen.save_every == 7
+    code, _, err = sweep(tmp_path, "resume=outputs/sweeps/s", "--config-dir=conf", module="sweep", before=play)
+    assert code == 1 and "leave --config-dir=conf out" in err
+
+
+def test_evaluate_takes_a_dataset_of_ones_own(own_conf, trained, command):
+    folder = trained("dataset=iris")
+    process = command("-m", "proj.evaluate", f"run={folder}", "dataset=flowers", "--config-dir", "conf", "output=out")
+    assert process.returncode == 0, process.stderr
+    assert "15 test examples of flowers" in process.stdout
+
+
+def test_data_that_is_not_there_is_not_downloaded_into_the_current_folder(tmp_path, trained, monkeypatch):
+    import torch
+
+    known = torch.load(trained("dataset=mnist", "model=mlp") / "best.ckpt", weights_only=True)["proj"]
+    assert Path(known["config"]["dataset"]["data_dir"]).is_absolute()
+    monkeypatch.chdir(tmp_path)
+    for words in ({"dataset": "fashion_mnist"}, {}):
+        known["config"]["dataset"]["data_dir"] = "data"
+        with pytest.raises(UserError, match="name the folder that has it, or into which to download it"):
+            open_data(known, **words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_that_fails_leaves_no_empty_folder(tmp_path):
+    class Source:
+        def __init__(self, root, train, download=False):
+            if not download:
+                raise RuntimeError("Dataset not found")
+            (Path(root) / "MNIST" / "raw").mkdir(parents=True)
+            raise OSError("no network")
+
+    settings = {"batch_size": 4, "seed": 0, "val_fraction": 0.25, "split_seed": 0}
+    with pytest.raises(UserError, match="could not be downloaded"):
+        MNISTDataModule(source=Source, data_dir=str(tmp_path / "a" / "b"), **settings).prepare_data()
+    assert not list(tmp_path.iterdir())
