@@ -25,7 +25,6 @@ import pytest
         ("scheduler=null", "scheduler=none is the empty one"),
         ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
         ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
-        ("monitor=val/loss", "monitor=val/loss mode=max would keep the worst checkpoint: use mode=min."),
         ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
         ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
         ("sweep_name=x", "are of a sweep: add -m"),

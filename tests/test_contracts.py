@@ -559,3 +559,13 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
     )
     listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
+
+
+@contract("torch", "a module hands what it converts to `_apply` of each module within", "models/tallies.py")
+def test_a_metric_keeps_its_kinds_of_numbers_where_its_model_is_converted():
+    import torch
+
+    from proj.models.tallies import Tally
+
+    tally = torch.nn.ModuleList([Tally(2)]).to(torch.bfloat16)[0]
+    assert (tally.loss.dtype, tally.confusion.dtype) == (torch.float64, torch.long)

@@ -1,12 +1,16 @@
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import nn
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
+from proj.models import Classifier
 from proj.training import precision
+from proj.training.metric_states import restore_metrics
 from proj.training.precision import choose_precision, has_fast_bfloat16, set_precision
 from proj.training.run import train
+from proj.use.evaluation import evaluate
 
 CONVOLUTION, SMALL, LARGE = nn.Conv2d(1, 8, 3), nn.Linear(10, 10), nn.Linear(1000, 1000)
 
@@ -84,3 +88,45 @@ def test_the_jobs_of_a_sweep_share_one_measurement(configure, tmp_path, monkeypa
         train(cfg)
         chosen.append(load_checkpoint(tmp_path / name / "last.ckpt")["proj"]["config"]["trainer"]["precision"])
     assert chosen == ["bf16-mixed"] * 2
+
+
+class Often(Classifier):
+    """Gives all 400 examples the first class, and most are of it."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.network = nn.Linear(2, 2)
+        with torch.no_grad():
+            self.network.weight.zero_()
+            self.network.bias.copy_(torch.tensor([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("precision", ("32-true", "bf16-true", "16-true", "64-true", "bf16-mixed"))
+def test_more_than_256_examples_of_a_cell_are_counted_in_any_precision(precision):
+    trainer = Trainer(
+        accelerator="cpu", precision=precision, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    y = (torch.arange(5000) % 10 == 0).long()
+    model, examples = Often(), torch.utils.data.TensorDataset(torch.zeros(5000, 2), y)
+    (results,) = trainer.test(model, torch.utils.data.DataLoader(examples, batch_size=50), verbose=False)
+    assert results["test/acc"] == pytest.approx(0.9, abs=1e-7) and model.confusion.tolist() == [[4500, 0], [500, 0]]
+    losses = nn.functional.cross_entropy(torch.tensor([[1.0, 0.0]]).expand(5000, 2), y)
+    assert results["test/loss"] == pytest.approx(losses.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ("bf16-true", "64-true", "16-true"))
+def test_a_run_in_other_numbers_is_trained_drawn_and_evaluated(configure, tmp_path, precision):
+    words = ("dataset=digits", "model=mlp", "model.hidden=[16]", "trainer.max_epochs=1", "optimizer=sgd", "tta=true")
+    metrics = train(configure(*words, f"trainer.precision={precision}", "callbacks.dashboard.histograms=true"))
+    found = evaluate(tmp_path / "run" / "best.ckpt", output=str(tmp_path))
+    assert found["acc"] == metrics["test/acc"] and found["loss"] == metrics["test/loss"]
+    assert sum(map(sum, found["confusion"])) == found["examples"] == metrics["test_examples"]
+
+
+def test_the_sums_of_an_older_version_are_taken_on():
+    model, old = Often(), {"count": 3, "state": {"loss": torch.tensor(2.5), "confusion": torch.arange(4.0)}}
+    restore_metrics(model, {"tallies.train_": old})
+    tally = model.tallies["train_"]
+    assert tally.confusion.tolist() == [0, 1, 2, 3] and tally.confusion.dtype == torch.long
+    tally.update(torch.tensor(0.5), torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    assert tally.compute()["count"] == 7 and tally.compute()["loss"] == pytest.approx(3 / 7)

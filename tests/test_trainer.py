@@ -87,7 +87,6 @@ def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mist
         ("callbacks.best=3", "leave ~callbacks.best out"),
         ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a name"),
         ("callbacks.best.monitor=null", "callbacks.best.monitor=null: use monitor=val/acc"),
-        ("callbacks.best.mode=min", "callbacks.best.mode=min: use mode=min"),
         ("+callbacks.best.save_top_k=0", "save_top_k=0 is not a whole number, 1 or more"),
         ("+callbacks.best.every_n_train_steps=3", "trainer.val_check_interval="),
         ("callbacks.best.enable_version_counter=null", "is not true or false"),

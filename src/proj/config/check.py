@@ -15,9 +15,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from proj.config.declared import declared
 from proj.config.explain import sentences
+from proj.config.monitors import check_monitors
 from proj.config.new_folder import make_new_folder
 from proj.config.ranges import SIZE, STEPS, SWITCH, Range
-from proj.config.settings import MONITORS, NAMES, SETTINGS, below, policy, refusal
+from proj.config.settings import NAMES, SETTINGS, below, policy, refusal
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder
@@ -91,15 +92,17 @@ def check_ranges(cfg: DictConfig) -> None:
                 raise UserError(f"{key}={value} is not {setting.range.words}.")
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
-    if cfg.model._target_.startswith("proj."):  # a model of one's own may have other metrics
-        choose("monitor", str(cfg.monitor), MONITORS)
+    check_monitors(cfg)
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
         raise UserError(
             f"trainer.precision={cfg.trainer.precision} leaves such steps out itself: leave on_nan=skip out."
         )
-    best = MONITORS.get(cfg.monitor, cfg.mode)
-    if cfg.mode != best:
-        raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
+    optimizer = cfg.optimizer
+    if str(cfg.trainer.precision) == "16-true" and "Adam" in str(optimizer._target_) and optimizer.get("eps", 0) < 1e-7:
+        raise UserError(
+            "trainer.precision=16-true has all in float16, in which Adam's eps of 1e-08 is zero: losses turn NaN, so "
+            "use trainer.precision=bf16-true, 16-mixed on a GPU, or +optimizer.eps=1e-4."
+        )
 
 
 def check_names(model: DictConfig) -> None:
@@ -141,10 +144,6 @@ def check_callbacks(cfg: DictConfig) -> None:
     if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
         return  # a class of one's own, with arguments of its own
     for key, value in best.items():
-        if key in ("monitor", "mode") and value != cfg[key]:
-            raise UserError(
-                f"callbacks.best.{key}={'null' if value is None else value}: use {key}={value or cfg[key]}."
-            )
         if key in below("callbacks.best"):  # else Lightning knows it
             check_argument("callbacks.best", str(key), value)
 

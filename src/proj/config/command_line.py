@@ -12,7 +12,7 @@ from proj.config.words import flags_and_settings
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, read
 
 # Of an option: str, bool, list (of words between commas), or all that there is to choose from.
 Kind = type | tuple[str, ...]
@@ -47,7 +47,8 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     checkpoint, folder = chosen.pop("ckpt"), chosen.pop("run")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
-    path = Path(checkpoint or RunFolder(folder).best)
+    run = RunFolder(folder)
+    path = Path(checkpoint or run.checkpoint_of(read(run.metrics)))
     if path.is_dir():
         raise UserError(f"{path} is a folder: of a run, give run={path}")
     if not path.is_file():

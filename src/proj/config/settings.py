@@ -6,6 +6,8 @@ This is the only place that says it: the checks, a run that goes on, the reports
 from dataclasses import dataclass
 from functools import cache
 
+from omegaconf import OmegaConf
+
 from proj.config import ranges
 
 
@@ -117,6 +119,7 @@ SETTINGS: dict[str, Setting] = {
         "it saves after a validation, and trainer.val_check_interval=<time> is how often"
     ),
     "callbacks.best.save_weights_only": own("a checkpoint holds all that it takes to use it"),
+    "callbacks.best.save_on_exception": own("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
     "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
     "callbacks.best.save_top_k": Setting(ranges.WHOLE_OR_ALL),
     "callbacks.best.every_n_epochs": Setting(ranges.or_null(ranges.whole(1))),
@@ -185,7 +188,19 @@ NAMES = {
     "init": ("default", "dirac"),
 }
 SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
-MONITORS = {"val/acc": "max", "val/loss": "min", "train/acc": "max", "train/loss": "min"}  # and which is best
+MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")  # what may tell the best checkpoint
+MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")
+
+
+def mode_of(monitor: str, otherwise: str) -> str:
+    """Which is better of a metric, min or max: known of losses and accuracies, `otherwise` of any other.
+
+    conf/ takes it as ${mode_of:…}, so that the mode follows a monitor that is given alone.
+    """
+    return {"acc": "max", "loss": "min"}.get(str(monitor).rpartition("/")[2], otherwise)
+
+
+OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 
 @cache

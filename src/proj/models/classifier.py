@@ -16,6 +16,8 @@ from proj.errors import choose, settings_of
 from proj.models.schedules import Trial, make_schedule
 from proj.models.tallies import EpochMeans, Tally
 
+HALF = (torch.bfloat16, torch.float16)
+
 
 class Classifier(LightningModule):
     """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
@@ -53,6 +55,10 @@ class Classifier(LightningModule):
     def _step(self, batch: tuple[Tensor, Tensor], split: str) -> tuple[Tensor, Tensor]:
         x, y = batch
         logits = self(x)
+        if self.dtype in HALF:  # of trainer.precision=bf16-true: eight bits are too few for a loss
+            logits = logits.float()
+            if isinstance(self.loss, nn.Module):
+                self.loss.float()  # the weights of its classes
         loss = self.loss(logits, y)
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
         return loss, logits
@@ -71,12 +77,12 @@ class Classifier(LightningModule):
         self._step(batch, "test")
         if self.tta:
             x, y = batch
-            logits = augmented_logits(self.network, x, self.trainer.datamodule.flip)
+            logits = augmented_logits(self.network, x, self.trainer.datamodule.flip).float()
             self.tallies["tta_"].update(self.loss(logits, y), logits, y)
 
     def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """(B, num_classes) probabilities, for a batch (x, y) or x alone."""
-        return self(batch[0] if isinstance(batch, tuple | list) else batch).softmax(1)
+        return self(batch[0] if isinstance(batch, tuple | list) else batch).float().softmax(1)
 
     def _results(self, split: str) -> dict[str, Tensor]:
         """Loss and accuracy since the last call; what belongs into no curve becomes attributes of the model."""

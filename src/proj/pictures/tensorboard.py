@@ -125,7 +125,7 @@ class Dashboard(Callback):
         with torch.no_grad():
             pl_module.eval()
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
-            writer._get_file_writer().add_graph(graph_of(network, x[:1]))
+            writer._get_file_writer().add_graph(graph_of(network, x[:1].to(pl_module.dtype)))
             pl_module.train()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -163,4 +163,4 @@ class Dashboard(Callback):
             logger.experiment.add_pr_curve(f"val/pr/{one_line(name)}", right, sure, step, num_thresholds=51)
         if self.histograms:
             for name, weights in pl_module.network.named_parameters():
-                logger.experiment.add_histogram(f"weights/{name}", weights, step)
+                logger.experiment.add_histogram(f"weights/{name}", weights.float(), step)

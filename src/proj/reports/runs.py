@@ -6,13 +6,13 @@ import re
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 
 from proj.config.compose import trainer_defaults
-from proj.config.settings import SEEDS, policy
+from proj.config.settings import SEEDS, mode_of, policy
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder, flat, parse_yaml, read
 
@@ -37,9 +37,7 @@ class Run:
     @property
     def checkpoint(self) -> Path | None:
         """The best one, also where the folder was moved."""
-        path = RunFolder(self.folder).best
-        if stored := self.metrics.get("checkpoint"):
-            path = self.folder / PureWindowsPath(str(stored)).name  # which takes both / and \ for separators
+        path = RunFolder(self.folder).checkpoint_of(self.metrics)
         return path if os.path.isfile(path) else None  # this takes any name, also one that no file can have
 
     @property
@@ -111,7 +109,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_yaml(run.job) or read_yaml(run.composed) | read_yaml(run.hydra)
     hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
     for key, value in config.items():
-        if reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
+        if str(value).startswith("${mode_of:"):
+            monitor = str(config.get(key.removesuffix("mode") + "monitor"))  # it stands before its mode
+            config[key] = mode_of(monitor, "max" if key == "mode" else config.get("mode", "max"))
+        elif reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
             config[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else config.get(reference[2])
     return config
 

@@ -5,7 +5,7 @@ No other module spells the name of such a file. All is read without torch.
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
@@ -90,6 +90,12 @@ class RunFolder:
         return (sweep.path if sweep.about.is_file() else self.path) / ".bfloat16.json"
 
     # What the files say.
+
+    def checkpoint_of(self, metrics: dict) -> Path:
+        """The checkpoint that the figures of a run are of, also where the folder has moved; `best` of no figures."""
+        stored = metrics.get("checkpoint")
+        # PureWindowsPath takes both / and \ for separators.
+        return self.path / PureWindowsPath(str(stored)).name if stored else self.best
 
     def holds_a_run(self) -> bool:
         """Whether this is the folder of a run, which may wait, train, have stopped or be finished."""

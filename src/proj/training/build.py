@@ -14,6 +14,7 @@ from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
 from proj.system.run_folder import CURVES
 from proj.training import fast_loop
+from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.run_length import batches_of_a_run
 
@@ -58,8 +59,7 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
 
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list):
     """Lightning's Trainer. first: the callbacks before the configuration's."""
-    callbacks = {name: build(callback) for name, callback in cfg.callbacks.items() if callback}
-    callbacks["best"].dirpath = str(folder.absolute())
+    callbacks = build_callbacks(folder, cfg)
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(

@@ -32,5 +32,7 @@ def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -
     for name, known in states.items():
         metric = modules[name]
         for key, state in known["state"].items():
+            now = getattr(metric, key)
+            state = state.to(now.dtype) if isinstance(now, Tensor) else state  # older versions counted in float32
             setattr(metric, key, to_device(state, model.device))
         metric._update_count, metric._computed = known["count"], None

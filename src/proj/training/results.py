@@ -1,6 +1,7 @@
 """What a run ends in: metrics.json and a short table; or status.json, where it failed."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,6 +43,8 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
             f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
+    # The file's own score: of a run that was killed it may be newer than the checkpoint that the run went on from.
+    score = checkpoint.get("callbacks", {}).get(best.state_key, {}).get("current_score")
     batch_size = data.batch_size * trainer.world_size
     epoch_size = min(len(data.splits["train"].targets), trainer.num_training_batches * batch_size)
     batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
@@ -51,7 +54,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
         **validated_at(folder, checkpoint["global_step"]),
-        cfg.monitor: float(best.best_model_score),
+        cfg.monitor: float(best.best_model_score if score is None else score),
         "best_epoch": checkpoint["epoch"] + 1,
         "epochs": epochs + 1 if rest else epochs,
         "max_epochs": cfg.trainer.max_epochs,
@@ -60,7 +63,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "seconds": seconds,
         "examples_per_second": examples / seconds,
         "folder": str(folder),
-        "checkpoint": str(folder / Path(best.best_model_path).name),
+        "checkpoint": str(folder / os.path.relpath(best.best_model_path, folder)),
     }
 
 

@@ -1,5 +1,7 @@
 """How long a run is: the batches that its limits leave, and whether it has come to its end."""
 
+import math
+
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
@@ -54,6 +56,13 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)
+    every, steps = trainer.check_val_every_n_epoch, math.ceil(epoch / trainer.accumulate_grad_batches)
+    if every and trainer.max_steps > 0 and math.ceil(trainer.max_steps / steps) < every and not trainer.fast_dev_run:
+        raise UserError(
+            f"trainer.max_steps={trainer.max_steps} ends before the first validation, which comes in epoch {every} "
+            f"(trainer.check_val_every_n_epoch): use trainer.max_steps={(every - 1) * steps + 1} or more, or "
+            "trainer.check_val_every_n_epoch=1."
+        )
     interval = getattr(trainer, "val_check_interval", None)  # Lightning has none where it is a time
     most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:

@@ -1,0 +1,56 @@
+"""Whatever looks at a metric is told which, in which direction is better, and looks once it is measured."""
+
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.ranges import whole
+from proj.config.settings import MEASURED, MONITORS, mode_of
+from proj.errors import UserError, choose
+
+PATIENCE = whole(0)
+
+
+def check_monitors(cfg: DictConfig) -> None:
+    """Raises UserError for a metric that nothing measures, and for a mode that takes the worst for the best."""
+    callbacks = {name: one for name, one in cfg.callbacks.items() if OmegaConf.is_dict(one) and one.get("_target_")}
+    targets = [cfg.model._target_, *(one._target_ for one in callbacks.values())]
+    # A model or a callback of one's own may measure other metrics.
+    all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)
+    if all_known:
+        choose("monitor", str(cfg.monitor), dict.fromkeys(MONITORS))
+    if cfg.mode != (best := mode_of(cfg.monitor, cfg.mode)):
+        raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
+    for name, callback in callbacks.items():
+        place, monitor = f"callbacks.{name}", callback.get("monitor")
+        if name == "best" and "monitor" in callback and monitor != cfg.monitor:
+            shown = "null" if monitor is None else monitor
+            raise UserError(f"{place}.monitor={shown}: use monitor={monitor or cfg.monitor}.")
+        if monitor and all_known:
+            choose(f"{place}.monitor", str(monitor), dict.fromkeys(MEASURED))
+        usual = "min" if callback._target_.startswith("lightning.") else None  # as Lightning's callbacks have it
+        mode = callback.get("mode", usual)
+        if monitor and mode and mode != (best := mode_of(monitor, mode)):
+            word = f"{place}.mode={best}" if "mode" in callback else f"+{place}.mode={best}"
+            raise UserError(f"{place}.monitor={monitor} with mode={mode} takes the worst for the best: use {word}.")
+        if name == "best" and mode not in (None, cfg.mode):
+            raise UserError(f"{place}.mode={mode}: use mode={mode}.")
+        check_moments(place, callback, cfg.trainer)
+    mode = cfg.scheduler.get("mode", cfg.mode)
+    if str(cfg.scheduler.get("_target_")).endswith(".ReduceLROnPlateau") and mode != cfg.mode:
+        raise UserError(
+            f"scheduler.mode={mode} would lower the rate while {cfg.monitor} improves: use scheduler.mode={cfg.mode}."
+        )
+
+
+def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None:
+    """Raises UserError for a callback that looks at a metric before it is measured, or waits for less than nothing."""
+    patience = callback.get("patience", 0)
+    if callback._target_.endswith(".EarlyStopping") and not PATIENCE.holds(patience):
+        raise UserError(f"{place}.patience={'null' if patience is None else patience} is not {PATIENCE.words}.")
+    every = trainer.get("check_val_every_n_epoch", 1)
+    for key in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
+        if callback.get(key) is True and str(callback.get("monitor")).startswith("val") and every != 1:
+            raise UserError(
+                f"{place}.{key}=true looks at {callback.monitor} after each epoch, and "
+                f"trainer.check_val_every_n_epoch={'null' if every is None else every} measures it in some alone: use "
+                f"{place}.{key}=false."
+            )

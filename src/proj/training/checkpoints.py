@@ -1,0 +1,88 @@
+"""The callbacks that keep checkpoints: best.ckpt, and what else a run is asked to keep beside it."""
+
+import re
+from pathlib import Path
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.compose import build
+from proj.errors import UserError
+from proj.system.run_folder import RunFolder
+
+PLAIN = {  # the values of callbacks.best with which best.ckpt is all that it keeps
+    "filename": ("best", None),
+    "save_top_k": (1,),
+    "save_last": (False, None),
+    "every_n_epochs": (1, None),
+    "save_on_train_epoch_end": (False, None),
+}
+
+
+class Kept(ModelCheckpoint):
+    """Keeps checkpoints beside best.ckpt.
+
+    Lightning tells the states of callbacks apart by their class, monitor, mode and intervals, which may be those of
+    the callback of best.ckpt. name: tells this one from all others.
+    """
+
+    name = "kept"
+
+    @property
+    def state_key(self) -> str:
+        return f"{self.name} {super().state_key}"
+
+
+def build_callbacks(folder: Path, cfg: DictConfig) -> dict:
+    """The callbacks of the configuration by their names, that of best.ckpt first: the run reports its checkpoint."""
+    best = build_best(folder, cfg)
+    others = {name: build(callback) for name, callback in cfg.callbacks.items() if callback and name != "best"}
+    for name, callback in others.items():
+        if type(callback) is ModelCheckpoint and callback.state_key == best.state_key:
+            callback.__class__, callback.name = Kept, name
+    more = {"kept": build_kept(folder, cfg.callbacks.best)} if keeps_more(cfg.callbacks.best) else {}
+    return {"best": best, **others, **more}
+
+
+def is_lightnings(best: DictConfig) -> bool:
+    return best._target_ == "lightning.pytorch.callbacks.ModelCheckpoint"
+
+
+def keeps_more(best: DictConfig) -> bool:
+    return is_lightnings(best) and any(key in best and best[key] not in PLAIN[key] for key in PLAIN)
+
+
+def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
+    """The callback that has the best checkpoint in best.ckpt at any time, whatever else callbacks.best asks for.
+
+    Raises UserError for a class of one's own that does not do this, or goes by another metric than `monitor`.
+    """
+    node = cfg.callbacks.best
+    if is_lightnings(node):
+        ours = {key: value for key, value in node.items() if key not in (*PLAIN, "auto_insert_metric_name")}
+        ours |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
+        return build({**ours, "dirpath": str(folder.absolute())})
+    best = build(node)
+    if not isinstance(best, ModelCheckpoint):
+        raise UserError(f"callbacks.best._target_={node._target_} is no ModelCheckpoint, which keeps the best.")
+    best.dirpath = str(folder.absolute())
+    for key in ("monitor", "mode"):
+        if getattr(best, key) != cfg[key]:
+            raise UserError(f"callbacks.best goes by {key}={getattr(best, key)}: use {key}={getattr(best, key)}.")
+    return best
+
+
+def build_kept(folder: Path, best: DictConfig) -> Kept:
+    """What callbacks.best asks for beside best.ckpt: the best three, names that tell the figures, one in five epochs.
+
+    Each checkpoint has a name of its own, so that none overwrites another, and a run that goes on writes the same.
+    """
+    node = OmegaConf.to_container(best, resolve=True)
+    name = None if node.get("filename") in PLAIN["filename"] else node["filename"]
+    if name and node.get("save_top_k", 1) != 1 and not re.search(r"\{(epoch|step)\b", name):
+        name += "-{epoch}-{step}"
+    if name and node.get("auto_insert_metric_name", True):  # Lightning would make a folder of val/acc=0.9
+        name = re.sub(r"\{([^{}:]+)", lambda found: f"{found[1].replace('/', '_')}={found[0]}", name)
+        node["auto_insert_metric_name"] = False
+    node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": name}
+    return build({**node, "enable_version_counter": False})

@@ -1,0 +1,180 @@
+"""best.ckpt is the best, whatever else a run keeps, and its figures are its own."""
+
+import json
+import shutil
+
+import pytest
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import OmegaConf
+from support.runs import break_off
+
+from proj.checkpoint.file import load_checkpoint
+from proj.config.command_line import read_options
+from proj.errors import UserError
+from proj.reports.runs import read_run
+from proj.training.run import train
+
+LIGHTNINGS = "lightning.pytorch.callbacks"
+MORE = f"+callbacks.more._target_={LIGHTNINGS}.ModelCheckpoint"
+# So high a rate that the best epoch is not the last.
+WORDS = ("scheduler=none", "optimizer=sgd", "optimizer.lr=2", "trainer.max_epochs=5", "test=false", "save_every=0")
+WORDS += ("~callbacks.dashboard",)
+
+
+class Lowest(ModelCheckpoint):
+    """Keeps the lowest of a metric of its own choice."""
+
+    def __init__(self, **settings):
+        super().__init__(filename="lowest", monitor="val/loss", mode="min")
+
+
+class Named(ModelCheckpoint):
+    """The best under a name of its own."""
+
+    def __init__(self, **settings):
+        super().__init__(filename="mine", monitor="val/acc", mode="max")
+
+
+def kept(folder) -> set[str]:
+    return {str(file.relative_to(folder)) for file in folder.rglob("*.ckpt")} - {"last.ckpt", "previous.ckpt"}
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    (
+        (("+callbacks.best.save_top_k=3",), 4),
+        (("+callbacks.best.save_top_k=-1",), 6),
+        (("+callbacks.best.save_top_k=2", "callbacks.best.filename=model"), 3),
+        (("callbacks.best.filename=model",), 2),
+        (("+callbacks.best.every_n_epochs=2", "+callbacks.best.save_top_k=-1"), 3),
+        (("+callbacks.best.every_n_epochs=9",), 1),
+        (("callbacks.best.filename='{epoch}-{val/acc:.3f}'", "+callbacks.best.save_top_k=-1"), 6),
+        ((MORE, "+callbacks.more.monitor=val/acc", "+callbacks.more.mode=max", "+callbacks.more.save_top_k=-1"), 6),
+        ((MORE, "+callbacks.more.monitor=val/acc", "+callbacks.more.mode=max", "+callbacks.best.save_top_k=-1"), 7),
+    ),
+    ids=str,
+)
+def test_best_ckpt_is_the_best_whatever_else_is_kept(configure, tmp_path, words, count):
+    metrics = train(configure(*WORDS, *words))
+    points = read_run(tmp_path / "run").curves["val/acc"]
+    best = max(value for _, value in points)
+    assert metrics["val/acc"] == pytest.approx(best) and metrics["best_epoch"] < 5
+    assert metrics["best_epoch"] == next(epoch for epoch, value in points if value == best)
+    assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] + 1 == metrics["best_epoch"]
+    found = kept(tmp_path / "run")
+    assert len(found) == count and metrics["checkpoint"] == str(tmp_path / "run" / "best.ckpt")
+    if "{val/acc" in words[0]:
+        assert f"epoch={metrics['best_epoch'] - 1}-val_acc={best:.3f}.ckpt" in found
+
+
+def test_a_run_that_keeps_three_and_is_killed_ends_with_the_same_checkpoints(configure, tmp_path, monkeypatch):
+    words = (*WORDS, "+callbacks.best.save_top_k=3", "callbacks.best.filename=model")
+    whole = train(configure(*words, folder=tmp_path / "whole"))
+    cfg = configure(*words, folder=tmp_path / "stopped")
+    for epoch in (1, 3):
+        break_off(monkeypatch, cfg, epoch, 1)
+    stopped = train(cfg)
+    assert kept(tmp_path / "stopped") == kept(tmp_path / "whole") and len(kept(tmp_path / "whole")) == 4
+    assert (stopped["val/acc"], stopped["best_epoch"]) == (whole["val/acc"], whole["best_epoch"])
+
+
+def test_the_score_is_that_of_the_file_where_a_killed_run_had_gone_further(configure, tmp_path, monkeypatch):
+    """best.ckpt can be newer than the checkpoint from which a run goes on, which then trains for fewer epochs."""
+    words = ("scheduler=none", "test=false", "~callbacks.dashboard")
+    first = train(configure(*words, "trainer.max_epochs=1"))
+    shutil.copy(tmp_path / "run" / "last.ckpt", tmp_path / "early.ckpt")
+    more = train(configure(*words, "trainer.max_epochs=8"))
+    assert more["val/acc"] > first["val/acc"]
+    for name in ("metrics.json", "metrics_1_epochs.json", "previous.ckpt"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "early.ckpt", tmp_path / "run" / "last.ckpt")
+    again = train(configure(*words, "trainer.max_epochs=1"))
+    assert (again["val/acc"], again["best_epoch"]) == (more["val/acc"], more["best_epoch"])
+
+
+def test_a_run_whose_checkpoint_has_another_name_is_found_by_its_folder(configure, tmp_path):
+    metrics = train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Named}"))
+    assert metrics["checkpoint"].endswith("run/mine.ckpt") and read_run(tmp_path / "run").checkpoint
+    assert read_options({}, [f"run={tmp_path / 'run'}"])["path"] == tmp_path / "run" / "mine.ckpt"
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val/acc"] == metrics["val/acc"]
+
+
+def test_a_callback_of_ones_own_that_goes_by_another_metric_is_refused(configure):
+    with pytest.raises(UserError, match=r"callbacks\.best goes by monitor=val/loss: use monitor=val/loss"):
+        train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Lowest}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "modes"),
+    (
+        ((), ("max", "max", "max")),
+        (("monitor=val/loss",), ("min", "min", "min")),
+        (("monitor=train/loss", "callbacks.early_stopping.monitor=val/acc"), ("min", "min", "max")),
+        (("callbacks.early_stopping.monitor=val_best/loss",), ("max", "max", "min")),
+    ),
+)
+def test_the_mode_follows_a_monitor_that_is_given_alone(configure, words, modes):
+    cfg = configure("callbacks=early_stopping", "scheduler=plateau", *words)
+    assert (cfg.mode, cfg.scheduler.mode, cfg.callbacks.early_stopping.mode) == modes
+    assert cfg.callbacks.best.mode == cfg.mode
+
+
+def test_a_loss_is_reported_as_a_loss(configure, tmp_path, capsys):
+    metrics = train(configure("monitor=val/loss", "trainer.max_epochs=3", "callbacks=early_stopping"))
+    losses = [value for _, value in read_run(tmp_path / "run").curves["val/loss"]]
+    assert metrics["val/loss"] == pytest.approx(min(losses)) and metrics["epochs"] == 3
+    assert f"val/loss {metrics['val/loss']:.4f}" in capsys.readouterr().out
+
+
+def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path):
+    (tmp_path / "job.yaml").write_text(
+        "monitor: val/loss\nmode: ${mode_of:${monitor},max}\nchoices: {dataset: iris}\ncallbacks:\n  best:\n"
+        "    mode: ${mode}\n  early_stopping:\n    monitor: val/acc\n    mode: ${mode_of:${.monitor},${mode}}\n"
+    )
+    config = read_run(tmp_path).config
+    modes = [config[key] for key in ("mode", "callbacks.best.mode", "callbacks.early_stopping.mode")]
+    assert modes == ["min", "min", "max"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("monitor=val/loss mode=max", "would keep the worst checkpoint: use mode=min"),
+        ("callbacks.best.monitor=val/loss", "callbacks.best.monitor=val/loss: use monitor=val/loss"),
+        ("callbacks.best.mode=min", "takes the worst for the best: use callbacks.best.mode=max"),
+        ("callbacks=early_stopping callbacks.early_stopping.mode=min", "use callbacks.early_stopping.mode=max"),
+        (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/acc", "+callbacks.s.mode=max"),
+        (f"{MORE} +callbacks.more.monitor=val/acc", "use +callbacks.more.mode=max"),
+        (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/f1", "s.monitor=val/f1 does not"),
+        ("scheduler=plateau scheduler.mode=min", "use scheduler.mode=max"),
+        ("callbacks=early_stopping callbacks.early_stopping.patience=-1", "patience=-1 is not a whole number, 0 or"),
+        ("callbacks=early_stopping callbacks.early_stopping.patience=2.5", "patience=2.5 is not a whole number"),
+        (
+            "callbacks=early_stopping callbacks.early_stopping.check_on_train_epoch_end=true "
+            "trainer.check_val_every_n_epoch=2",
+            "use callbacks.early_stopping.check_on_train_epoch_end=false",
+        ),
+        ("+callbacks.best.save_on_train_epoch_end=true trainer.check_val_every_n_epoch=2", "save_on_train_epoch_end=f"),
+        ("+callbacks.best.save_on_exception=true", "a run that is stopped saves last.ckpt"),
+        ("+callbacks.best.save_weights_only=true", "a checkpoint holds all that it takes"),
+        ("trainer.limit_val_batches=0", "limit_val_batches=0 is not a number above 0"),
+        ("trainer.limit_test_batches=0", "limit_test_batches=0 is not a number above 0"),
+        ("trainer.precision=16-true", "use trainer.precision=bf16-true"),
+    ),
+)
+def test_what_would_keep_or_find_no_best_is_refused_at_once(mistake, words, sentence):
+    assert sentence in mistake("proj.train", *words.split())
+
+
+def test_steps_that_end_before_the_first_validation_are_refused_before_the_first_step(configure):
+    words = ("trainer.check_val_every_n_epoch=3", "trainer.max_epochs=9")
+    with pytest.raises(UserError, match=r"use trainer\.max_steps=23 or more, or trainer\.check_val_every_n_epoch=1"):
+        train(configure(*words, "trainer.max_steps=22", "scheduler=none"))
+    assert train(configure(*words, "trainer.max_steps=23", "scheduler=none"))["best_epoch"] == 3
+
+
+def test_a_callback_of_ones_own_may_measure_another_metric(configure):
+    words = ("monitor=val/f1", "callbacks.dashboard._target_=mine.Measures", "callbacks=early_stopping")
+    cfg = configure(*words)
+    assert (cfg.mode, cfg.callbacks.early_stopping.mode) == ("max", "max")
+    assert OmegaConf.select(configure(*words, "mode=min"), "callbacks.early_stopping.mode") == "min"
