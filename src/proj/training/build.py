@@ -12,6 +12,7 @@ from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
+from proj.system.processes import BAR
 from proj.system.run_folder import CURVES
 from proj.training import fast_loop
 from proj.training.library_defaults import TESTED, is_tested
@@ -60,6 +61,12 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     """Lightning's Trainer. first: the callbacks before the configuration's."""
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items() if callback}
     callbacks["best"].dirpath = str(folder.absolute())
+    if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
+        from proj.training.progress_bar import JobBar
+
+        del callbacks["progress"]
+        if bar:
+            callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(
@@ -78,6 +85,8 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     if cfg.fast_loop:
         fast_loop.install(trainer)
     batches = batches_of_a_run(trainer, data)
+    if bar and "progress" in callbacks:
+        callbacks["progress"].batches = batches
     # A hundred points a run at least, also where it has few steps.
     trainer.log_every_n_steps = int(max(1, min(trainer.log_every_n_steps, batches // 100)))
     return trainer
