@@ -21,7 +21,7 @@ from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked
 from proj.system.processes import BAR
 
-NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 3, 20  # so many are shown; the others are counted
+NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # so many are shown; the others are counted
 
 
 class Lines:
@@ -184,4 +184,4 @@ def duration(seconds: float) -> str:
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 3 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds < 10 else f"{seconds:.0f} s"
