@@ -16,6 +16,7 @@ from proj.system.processes import BAR
 from proj.system.run_folder import CURVES
 from proj.training import fast_loop
 from proj.training.library_defaults import TESTED, is_tested
+from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
 
 
@@ -62,8 +63,6 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     callbacks = {name: build(callback) for name, callback in cfg.callbacks.items() if callback}
     callbacks["best"].dirpath = str(folder.absolute())
     if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
-        from proj.training.progress_bar import JobBar
-
         del callbacks["progress"]
         if bar:
             callbacks["progress"] = JobBar(*bar.split(" ", 1))
