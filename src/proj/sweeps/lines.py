@@ -116,9 +116,9 @@ class Lines:
             outcome = "  " + " ".join((reason if status == "pruned" else f"{status}: {reason or run.log}").split())
         beside = len(outcome) if status == "finished" else 24  # of a failure's sentence, so much at least
         room = self.width - len(count) - beside - len("  about 120 min left")
-        settings = shortened(self.settings(name), max(room, 12))
+        settings = shortened(self.settings(name), room := max(room, 12))
         self.widest = max(self.widest, cell_len(settings))
-        text = f"{count}{set_cell_size(settings, self.widest)}{outcome}"
+        text = f"{count}{set_cell_size(settings, min(self.widest, room))}{outcome}"
         if status == "finished":
             return f"{text}  {self.left()}".rstrip()
         return text if cell_len(text) <= self.width else f"{set_cell_size(text, self.width - 1)}…"
