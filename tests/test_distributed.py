@@ -1,5 +1,6 @@
 """Several processes: those that train one run together, and the jobs of a sweep side by side."""
 
+import importlib
 import json
 import os
 import signal
@@ -192,3 +193,13 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")
         assert checkpoint["resume"]["environment"]["threads"] == max(1, os.cpu_count() // 2)
+
+
+def test_a_run_that_goes_on_leaves_its_command_to_the_processes_that_lightning_starts(monkeypatch):
+    command, seen = ["proj.train", "resume=run", "trust=linear", "seed=1"], []
+    monkeypatch.setattr(sys, "argv", list(command))
+    train = importlib.import_module("proj.train")
+    monkeypatch.setattr(train, "stored_config", lambda *stored: seen.append(stored))
+    monkeypatch.setattr(train, "trained", lambda cfg: seen.append(list(sys.argv)))
+    train.main()
+    assert seen == [(Path("run"), ["seed=1"], ["linear"]), command]
