@@ -58,7 +58,7 @@ def test_what_a_job_prints_is_in_its_log_alone(failing):
     folder, out, _ = failing
     said = log(folder, "0_seed=1,optimizer.lr=0.01")
     assert said.startswith("iris on iris: 105 train") and "test accuracy" in said and "dashboard" in said
-    assert "iris on iris" not in out and "test accuracy" not in out and "\x1b" not in said
+    assert "iris on iris: 105" not in out and "per class" not in out and "\x1b" not in said
     assert log(folder, "1_seed=1,optimizer.lr=1e+30").count("the loss turned NaN") == 1
 
 
@@ -208,7 +208,7 @@ def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path
         f"{number}/2  seed={number}  val/" for number in (1, 2)
     ]
     assert (
-        "test accuracy" not in shown
+        "per class" not in shown
         and max(map(len, plain[: plain.index(next(x for x in plain if "runs" in x))])) <= 80
     )
     assert "━" not in log(tmp_path, "0_seed=1")
