@@ -207,10 +207,7 @@ def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path
     assert [line[:17] for line in plain if "val/acc 0" in line] == [
         f"{number}/2  seed={number}  val/" for number in (1, 2)
     ]
-    assert (
-        "per class" not in shown
-        and max(map(len, plain[: plain.index(next(x for x in plain if "runs" in x))])) <= 80
-    )
+    assert "per class" not in shown and max(map(len, plain[: plain.index(next(x for x in plain if "runs" in x))])) <= 80
     assert "━" not in log(tmp_path, "0_seed=1")
 
 

@@ -40,6 +40,6 @@ class FrozenJobs:
         config.log = self.log
         if rank():  # of the processes that train a job together, the first keeps the log
             config.hydra.job_logging.root.handlers = ["screen"]
-        elif self.log == "line" and "file" in (config.hydra.job_logging.get("root") or {}).get("handlers", ()):
+        elif self.log == "line" and "file" in (OmegaConf.select(config, "hydra.job_logging.root.handlers") or ()):
             config.hydra.job_logging.root.handlers = ["file"]  # which is where the screen's lines go, too
         return config
