@@ -1,5 +1,6 @@
 """Several processes: those that train one run together, and the jobs of a sweep side by side."""
 
+import importlib
 import json
 import os
 import signal
@@ -168,7 +169,8 @@ def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     (good,), (bad,) = sweep.glob("*0.05"), sweep.glob("*1e-09")
     assert json.loads((bad / "status.json").read_text())["status"] == "pruned"
-    assert process.stdout.count("test accuracy") == 1 and "Traceback" not in process.stderr
+    said = (good / "train.log").read_text()
+    assert said.count("test accuracy") == 1 and "Traceback" not in said + (bad / "train.log").read_text()
     assert_one_set_of_files(good)
     assert run(tmp_path / "one", words=[*ONE, "optimizer.lr=0.05"]) == 0
     assert_same_curves(tmp_path / "one", good)
@@ -191,3 +193,13 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")
         assert checkpoint["resume"]["environment"]["threads"] == max(1, os.cpu_count() // 2)
+
+
+def test_a_run_that_goes_on_leaves_its_command_to_the_processes_that_lightning_starts(monkeypatch):
+    command, seen = ["proj.train", "resume=run", "trust=linear", "seed=1"], []
+    monkeypatch.setattr(sys, "argv", list(command))
+    train = importlib.import_module("proj.train")
+    monkeypatch.setattr(train, "stored_config", lambda *stored: seen.append(stored))
+    monkeypatch.setattr(train, "trained", lambda cfg: seen.append(list(sys.argv)))
+    train.main()
+    assert seen == [(Path("run"), ["seed=1"], ["linear"]), command]

@@ -316,7 +316,9 @@ def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder
     run(tmp_path, *GRID)
     sweep = Sweep(tmp_path / "outputs/sweeps/s")
     command = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere"}, "launcher": "of this command"}})
-    job = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True))).load_sweep_config(command, ["1_seed=2"])
+    job = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True, log="line"))).load_sweep_config(
+        command, ["1_seed=2"]
+    )
     assert job.seed == 2 and job.isolate and job.hydra.launcher == "of this command"
     assert job.hydra.overrides.task == ["sweep_name=s", *QUICK, "seed=2"] and job.hydra.job.num == 1
     assert job.hydra.sweep.dir == str(sweep.folder) and job.hydra.sweep.subdir == "1_seed=2"

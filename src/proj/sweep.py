@@ -2,6 +2,7 @@
 
   resume=<folder>           what the sweep's end named: outputs/sweeps/rates
   isolate=true              each job in a process of its own; false: not
+  log=full                  show all that the jobs print; line: a line a job
   data_dir=<path>           where the data lies now, if it has moved
   hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
   hydra/launcher=…          where the jobs run, and any of hydra.launcher
@@ -32,7 +33,8 @@ from proj.system.locks import locked
 from proj.system.processes import look_at_environment
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
-WORDS = ("resume", "isolate", "data_dir", "trust", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
+WORDS = ("resume", "isolate", "log", "data_dir", "trust")
+WORDS += ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
 OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
 
 
@@ -47,7 +49,7 @@ def refuse(word: str, folder: Path) -> None:
         choose(key, value.lower(), {"true": True, "false": False})
     elif chooses_jobs(word) or (key not in WORDS and not key.startswith(OF_HYDRA)):
         raise UserError(
-            f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, data_dir=…, "
+            f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, log=…, data_dir=…, "
             f"hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep.{nearest(key, WORDS)}"
         )
 
@@ -63,6 +65,9 @@ def main() -> None:
         check_sweep(folder, about, trust)
         for word in more:
             refuse(word, folder)
+        if (shown := take("log", more)) is not None:
+            choose("log", shown, {"line": True, "full": True})
+            more.append(f"++log={shown}")  # which the copied conf/ of an older version does not name
         if moved := take("data_dir", more):
             if about.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")

@@ -45,15 +45,16 @@ def main() -> None:
         die_with_parent()
     # Hydra would compose before it prints its help: twice the time.
     words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
-    trust = take_trust(sys.argv)
+    words = sys.argv[1:]
+    trust = take_trust(words)
     with sentences():
-        folder = take_folder(sys.argv)
+        folder = take_folder(words)
     if folder:
         sys.path[:0] = [""] * (bool(trust) and "" not in sys.path)  # a class of one's own lies in the working folder
         with sentences():
-            trained(stored_config(folder, sys.argv[1:], trust))
+            trained(stored_config(folder, words, trust))  # sys.argv stays: Lightning starts more processes with it
     else:
-        sys.argv += QUIET if rank() else []
+        sys.argv[1:] = [*words, *QUIET] if rank() else words
         run_hydra(job)
     leave()
 

@@ -55,6 +55,7 @@ SETTINGS: dict[str, Setting] = {
     "save_every": free(ranges.at_least(0)),
     "fast_loop": free(),
     "sweep_name": free(ranges.SWEEP_NAME),
+    "log": free(ranges.one_of("line", "full")),
     "isolate": free(),
     "trial": own("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
     "dataset": Setting(report="first"),

@@ -17,10 +17,11 @@ class FrozenJobs:
     it in the process or on the machine where the job runs.
 
     isolate: whether each job has a process of its own; None leaves each as it was frozen.
+    log: "line" where what a job prints goes to its log, "full" where it is shown.
     """
 
-    def __init__(self, sweep: Sweep, isolate: bool | None) -> None:
-        self.sweep, self.isolate = sweep, isolate
+    def __init__(self, sweep: Sweep, isolate: bool | None, log: str) -> None:
+        self.sweep, self.isolate, self.log = sweep, isolate, log
 
     def load_sweep_config(self, master_config: DictConfig, words: list[str]) -> DictConfig:
         (name,) = words
@@ -36,6 +37,9 @@ class FrozenJobs:
         config.data_dir = self.sweep.data_dir(config.data_dir)
         if self.isolate is not None:
             config.isolate = self.isolate
+        config.log = self.log
         if rank():  # of the processes that train a job together, the first keeps the log
             config.hydra.job_logging.root.handlers = ["screen"]
+        elif self.log == "line" and "file" in (OmegaConf.select(config, "hydra.job_logging.root.handlers") or ()):
+            config.hydra.job_logging.root.handlers = ["file"]  # which is where the screen's lines go, too
         return config

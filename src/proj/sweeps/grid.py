@@ -5,7 +5,7 @@ every start, so that what takes long to import (the report) is imported where it
 """
 
 import itertools
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
+from proj.sweeps.lines import Lines
 from proj.sweeps.sweep_file import frozen_loader, make_folder
 from proj.system.locks import locked
 from proj.system.processes import started
@@ -38,8 +39,9 @@ class GridSweeper(Sweeper):
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, hydra_context.config_loader
         self.kept = Sweep(Path(config.hydra.sweep.dir))
+        self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
         asked = any(word.lstrip("+").startswith("isolate=") for word in config.hydra.overrides.task)
-        jobs = FrozenJobs(self.kept, config.isolate if asked else None)
+        jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
         context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         try:
             self.launcher = Plugins.instance().instantiate_launcher(
@@ -113,7 +115,13 @@ class GridSweeper(Sweeper):
 
     def run(self) -> None:
         self.freeze_again()
-        self.launch(self.kept.unfinished())
+        names, total = self.kept.unfinished(), len(self.kept.names)
+        self.show(total, done=total - len(names))
+        self.launch(names)
+
+    def show(self, total: int, done: int) -> None:
+        """From now on, show a line for each job that ends, unless log=full has the jobs show all that they print."""
+        self.lines = Lines(self.kept, total, done, self.fixed) if self.log == "line" else None
 
     def freeze_again(self) -> None:
         """Compose the jobs whose folders were deleted, from the sweep's copy of conf/."""
@@ -132,10 +140,14 @@ class GridSweeper(Sweeper):
         if self.kept.trust is not None:
             for name in names:
                 self.kept.checked_job(name)  # all of them, before the first one starts
-        try:
-            self.launcher.launch([[name] for name in names], initial_job_idx=int(names[0].split("_")[0]))
-        except Exception as error:  # a worker died, and with it what the launcher knew
-            print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
+        one_by_one = self.lines is not None and "basic_launcher" in self.config.hydra.launcher._target_
+        for part in [[name] for name in names] if one_by_one else [names]:
+            try:
+                with self.lines.following(part, one_by_one) if self.lines else nullcontext():
+                    self.launcher.launch([[name] for name in part], initial_job_idx=int(part[0].split("_")[0]))
+            except Exception as error:  # a worker died, and with it what the launcher knew
+                print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
+                return
 
     def end(self) -> None:
         from proj.sweeps.summary import summarise

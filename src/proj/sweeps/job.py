@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import resolved
 from proj.config.explain import explain
@@ -22,7 +22,7 @@ from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
-from proj.system.processes import die_with_parent, rank, started, starts_more
+from proj.system.processes import BAR, die_with_parent, rank, started, starts_more
 from proj.system.run_folder import RunFolder, SweepFolder
 
 log = logging.getLogger(__name__)
@@ -30,23 +30,19 @@ log = logging.getLogger(__name__)
 
 def run_job(cfg: DictConfig) -> float | None:
     """Train a job of a sweep; return its best `monitor`, or None where it failed, since a launcher ends at an error."""
-    from proj.training.run import train
-
     printable_output()  # where a launcher has started this process
     if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
         die_with_parent()
+    if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
+        os.environ[BAR] = ""  # the bars of several at once would draw over each other
     try:
         cfg = resolved(cfg)
-        folder = Path(cfg.output_dir)
+        if cfg.log == "line" and rank() == 0:
+            with printing_into(RunFolder(cfg.output_dir).log):
+                return train_job(cfg)
         if rank() == 0:
-            print(f"\n{folder.name}", flush=True)
-        if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
-            with open_dict(cfg):
-                cfg.callbacks.pop("progress", None)  # several at once would draw over each other
-        with own_gpu(cfg, folder.parent):
-            apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
-            metrics = train_apart(cfg, folder) if apart else train(cfg)
-        return metrics[cfg.monitor]
+            print(f"\n{Path(cfg.output_dir).name}", flush=True)
+        return train_job(cfg)
     except SystemExit as stop:
         if stop.code:
             raise
@@ -57,15 +53,49 @@ def run_job(cfg: DictConfig) -> float | None:
         return None
 
 
+def train_job(cfg: DictConfig) -> float:
+    from proj.training.run import train
+
+    folder = Path(cfg.output_dir)
+    with own_gpu(cfg, folder.parent):
+        apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
+        metrics = train_apart(cfg, folder) if apart else train(cfg)
+    return metrics[cfg.monitor]
+
+
+@contextmanager
+def printing_into(file: Path) -> Iterator[None]:
+    """All that this process, its libraries and the processes that it starts print goes to the end of `file`.
+
+    Each line is written at once, so that it is there also where the process is killed.
+    """
+    streams, before = (sys.stdout, sys.stderr), [os.dup(1), os.dup(2)]
+    with open(file, "a", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
+        try:
+            for number, stream in enumerate(streams, 1):
+                stream.flush()
+                os.dup2(log.fileno(), number)
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
+        finally:
+            for number, stream in enumerate(streams, 1):
+                stream.flush()  # what was written to the stream itself, such as by a logger, belongs to the log
+                os.dup2(before[number - 1], number)
+                os.close(before[number - 1])
+
+
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, so that its death ends this job alone.
 
-    Raises UserError where it fails, with all that it said on stderr.
+    Raises UserError where it fails, with all that it said on stderr, or the reason where that is in its log already.
     """
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(config).encode())
     words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_words(config).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
+    if WINDOWS and BAR in env:  # which does not hand on open files
+        env[BAR] = ""
+    terminal = [int(env[BAR].split()[0])] if env.get(BAR) else []
     asked = []
 
     def hand_on(number: int, frame) -> None:
@@ -74,7 +104,9 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
-        process = subprocess.Popen([sys.executable, "-m", "proj.train", *words], env=env, stderr=stderr)
+        own = None if cfg.log == "line" else stderr
+        command = [sys.executable, "-m", "proj.train", *words]
+        process = subprocess.Popen(command, env=env, stderr=own, pass_fds=terminal)
         before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
         try:
             code = process.wait()
@@ -88,10 +120,12 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     if asked:
         raise SystemExit(128 + asked[0])
     if code:
-        if run.status()[0] not in ("failed", "pruned"):  # it could not say why
-            said = f"{said}\nits process ended with {ending(code)}".strip()
-            run.write_failure("failed", said.splitlines()[-1])
-        raise UserError(said.removeprefix("error: "))
+        status, reason = run.status()
+        if status not in ("failed", "pruned"):  # it could not say why
+            reason = f"its process ended with {ending(code)}"
+            said = f"{said}\n{reason}".strip()
+            run.write_failure("failed", reason)
+        raise UserError(said.removeprefix("error: ") or reason)
     return run.read_metrics()
 
 

@@ -75,6 +75,7 @@ class OptunaSweeper(GridSweeper):
         side_by_side = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
         side_by_side = side_by_side if side_by_side > 0 else os.cpu_count()
         batch = self.trials.without_result()
+        self.show(max(self.n_trials, len(self.trials)), done=len(self.trials) - len(batch))
         while True:
             while len(batch) < side_by_side and len(self.trials) < self.n_trials:
                 number, params = self.trials.ask()

@@ -21,11 +21,12 @@ from proj.system.run_folder import SweepFolder
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
+SHOWN = ("sweep_name=", "isolate=", "log=")  # settings of how a sweep is kept, started and shown
 
 
 def plain(overrides: list[str]) -> list[str]:
     """The words that decide what a job trains, each as it is written today."""
-    return [settings.plain(word) for word in overrides if not word.startswith(("sweep_name=", "isolate="))]
+    return [settings.plain(word) for word in overrides if not word.lstrip("+").startswith(SHOWN)]
 
 
 def chooses_jobs(word: str) -> bool:

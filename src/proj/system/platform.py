@@ -47,10 +47,13 @@ def file_name(text: str, longest: int = 80) -> str:
 
 
 def printable_output() -> None:
-    """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error."""
+    """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
+
+    Each line is written at once, also into a file or a pipe, so that a killed command loses none.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def readable(name: str) -> str:

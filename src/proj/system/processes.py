@@ -14,6 +14,10 @@ from omegaconf import DictConfig, open_dict
 from proj.errors import UserError
 from proj.system.platform import c_library
 
+# In the environment of a sweep's job: the number of the open file that is the terminal, and what the job's bar begins
+# with; empty where it shows no bar.
+BAR = "PROJ_BAR"
+
 
 def rank() -> int:
     """The number of this process among those that train one run together; the first, 0, writes the files.

@@ -12,10 +12,12 @@ from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.pictures.tensorboard import Curves, hyperparameters
+from proj.system.processes import BAR
 from proj.system.run_folder import CURVES
 from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
+from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
 
 
@@ -60,6 +62,10 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list):
     """Lightning's Trainer. first: the callbacks before the configuration's."""
     callbacks = build_callbacks(folder, cfg)
+    if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
+        del callbacks["progress"]
+        if bar:
+            callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
     trainer = build(
@@ -78,6 +84,8 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     if cfg.fast_loop:
         fast_loop.install(trainer)
     batches = batches_of_a_run(trainer, data)
+    if bar and "progress" in callbacks:
+        callbacks["progress"].batches = batches
     # A hundred points a run at least, also where it has few steps.
     trainer.log_every_n_steps = int(max(1, min(trainer.log_every_n_steps, batches // 100)))
     return trainer

@@ -1,10 +1,14 @@
-"""The progress bar."""
+"""The progress bars: of a run, and of a job of a sweep, all of whose other output goes to its log."""
 
+import math
+import os
 import time
 
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.callbacks import RichProgressBar
-from rich.progress import BarColumn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 SHOWN = ("train/loss", "val/acc")  # in the progress bar
 
@@ -32,3 +36,57 @@ class ProgressBar(RichProgressBar):
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
         return {name: float(trainer.callback_metrics[name]) for name in SHOWN if name in trainer.callback_metrics}
+
+
+class JobBar(AnyProgressBar):
+    """One line of the terminal, which is gone when the job ends.
+
+    terminal: the number of its open file. title: what the line begins with. batches: of the whole run, which
+    `build_trainer` sets.
+    """
+
+    batches = math.inf
+
+    def __init__(self, terminal: str, title: str) -> None:
+        super().__init__()
+        self.terminal, self.title, self.drawn = int(terminal), title, 0.0
+        self.progress: Progress | None = None
+
+    def disable(self) -> None:
+        """Lightning calls it in all processes of a run but the first, where `setup` draws nothing."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if not trainer.is_global_zero:
+            return
+        file = open(self.terminal, "w", encoding="locale", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        file.write("\r")  # back to where the title stands since the job was started
+        columns = TextColumn("{task.description}", markup=False), BarColumn(14), TextColumn("{task.fields[at]}")
+        self.progress = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(file=file, width=os.get_terminal_size(self.terminal).columns),
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,  # what the job prints is not for the terminal
+            redirect_stderr=False,
+        )
+        self.progress.add_task(self.title, total=None, at="testing" if stage == "test" else "")
+        self.progress.start()
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        now = time.monotonic()
+        if self.progress and now - self.drawn > 0.25:
+            self.drawn = now
+            batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+            epochs = f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
+            total = self.batches if math.isfinite(self.batches) else None
+            at = f"epoch {trainer.current_epoch + 1}{epochs}"
+            self.progress.update(TaskID(0), total=total, completed=batches, at=at)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.progress:
+            self.progress.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.teardown(trainer, pl_module, "")

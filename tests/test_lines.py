@@ -1,0 +1,227 @@
+"""A sweep shows a line for each job that ends; what a job prints is in its log."""
+
+import fcntl
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
+
+from proj.sweeps.folder import Sweep
+from proj.sweeps.lines import Lines, duration, shortened
+from proj.sweeps.notes import read_notes
+
+FAILING = ("sweep_name=s", "optimizer=sgd", "seed=1,2", "optimizer.lr=0.01,1e30")
+LINE = re.compile(r" *\d+/\d+  \S")
+SOME_TIME = r"\d+(\.\d)? (s|min)"
+
+
+def lines(out: str) -> list[str]:
+    return [line for line in out.splitlines() if LINE.match(line)]
+
+
+def log(folder: Path, job: str) -> str:
+    return (folder / "outputs/sweeps/s" / job / "train.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory) -> tuple[Path, str, str]:
+    """The folder, stdout and stderr of a sweep of four jobs, of which two fail."""
+    folder = tmp_path_factory.mktemp("lines")
+    code, out, err = sweep(folder, *FAILING)
+    assert code == 1, err
+    return folder, out, err
+
+
+def test_a_job_that_ends_is_one_line_with_its_number_settings_metric_time_and_what_is_left(failing):
+    _, out, err = failing
+    first, broken, third, last = lines(out)
+    assert out.startswith("4 jobs in outputs/sweeps/s\n1/4  ") and out.splitlines()[1:5] == [first, broken, third, last]
+    finished = rf" +val/acc 0\.\d{{4}} +{SOME_TIME}  about {SOME_TIME} left"
+    assert re.fullmatch(rf"1/4  seed=1 lr=0.01{finished}", first) and re.fullmatch(
+        rf"3/4  seed=2 lr=0.01{finished}", third
+    )
+    assert re.fullmatch(r"2/4  seed=1 lr=1e\+30  failed: the loss turned NaN .*…", broken) and last.startswith("4/4  ")
+    assert max(map(len, (first, broken, third, last))) <= 80
+    assert "1_seed=1,optimizer.lr=1e_30: failed: the loss turned NaN or infinite in step 2" in err.replace("+", "_")
+
+
+def test_what_a_job_prints_is_in_its_log_alone(failing):
+    folder, out, _ = failing
+    said = log(folder, "0_seed=1,optimizer.lr=0.01")
+    assert said.startswith("iris on iris: 105 train") and "test accuracy" in said and "dashboard" in said
+    assert "iris on iris: 105" not in out and "per class" not in out and "\x1b" not in said
+    assert log(folder, "1_seed=1,optimizer.lr=1e+30").count("the loss turned NaN") == 1
+
+
+def test_a_sweep_that_goes_on_counts_the_jobs_that_are_done_in_one_line(failing):
+    folder, _, _ = failing
+    _, out, _ = sweep(folder, "resume=outputs/sweeps/s", module="sweep")
+    assert out.startswith("4 jobs in outputs/sweeps/s (2 done before)\n")
+    assert [line[:10] for line in lines(out)] == ["3/4  seed=", "4/4  seed="] and out.count("failed: ") == 2
+
+
+def test_log_full_shows_what_the_jobs_print_also_of_a_sweep_that_goes_on(failing):
+    folder, _, _ = failing
+    _, out, err = sweep(folder, "resume=outputs/sweeps/s", "log=full", module="sweep")
+    assert "\n1_seed=1,optimizer.lr=1e+30\niris on iris: 105 train" in out and not lines(out)
+    assert err.count("the loss turned NaN") == 4  # when it happens, and at the end
+    code, _, err = sweep(folder, "resume=outputs/sweeps/s", "log=some", module="sweep")
+    assert code == 1 and "log=some does not exist. Options: full, line." in err
+    assert "log=some is not line or full" in sweep(folder, "log=some", "seed=1,2")[2]
+
+
+def test_a_sweep_of_a_version_without_lines_goes_on_with_them_and_without(tmp_path):
+    run(tmp_path, "sweep_name=s", "seed=1,2")
+    folder = tmp_path / "outputs/sweeps/s"
+    for file in (folder / "conf/train.yaml", *folder.glob("*/job.yaml")):
+        file.write_text(re.sub(r"^log: .*\n", "", file.read_text(), flags=re.M))
+    (folder / "0_seed=1/metrics.json").unlink()
+    assert lines(resume(tmp_path))[0].startswith("2/2  seed=1  val/acc 0.0300     1 s")
+    (folder / "0_seed=1/metrics.json").unlink()
+    assert not lines(resume(tmp_path, "log=full"))
+
+
+def prune() -> None:
+    """As `play`, and the second trial is pruned."""
+    play()
+    import proj.training.run
+    from proj.system.run_folder import RunFolder
+    from proj.training.pruning import Pruned
+
+    played = proj.training.run.train
+
+    def train(cfg):
+        if cfg.trial.number == 1:
+            RunFolder(cfg.output_dir).write_failure("pruned", "pruned in epoch 1, at val/acc 0.2")
+            raise Pruned("pruned in epoch 1, at val/acc 0.2")
+        return played(cfg)
+
+    proj.training.run.train = train
+
+
+def test_a_search_counts_its_trials_and_says_which_were_pruned(tmp_path):
+    out = run(tmp_path, *SEARCH, RATES, before=prune)
+    assert out.startswith("3 jobs in outputs/sweeps/s\n") and len(lines(out)) == 3
+    assert re.fullmatch(r"2/3  lr=0\.\d+ +pruned in epoch 1, at val/acc 0.2", lines(out)[1])
+    out = resume(tmp_path, "hydra.sweeper.n_trials=5")
+    assert out.startswith("5 jobs in outputs/sweeps/s (3 done before)\n4/5  lr=") and len(lines(out)) == 2
+
+
+def test_what_is_said_of_the_data_is_shown_once_for_the_whole_sweep(tmp_path):
+    rows = (
+        f"{number},{'red' if number % 2 else 'blue'},{'xyz'[number % 3] if number % 20 else ''}" for number in range(90)
+    )
+    (tmp_path / "table.csv").write_text("\n".join(["length,color,species", *rows]))
+    code, out, err = sweep(
+        tmp_path, "dataset=csv", "data_dir=table.csv", "dataset.target=species", "seed=1,2", "sweep_name=s"
+    )
+    assert code == 0 and out.count("rows left out, without species: 5") == 1, err
+    first = out.index("rows left out")
+    assert out.index("\n1/2  ") < first < out.index("\n2/2  ") and out[:first].endswith("\n     ")
+    assert all("rows left out, without species: 5" in log(tmp_path, f"{number}_seed={number + 1}") for number in (0, 1))
+
+
+def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
+    file = tmp_path / "train.log"
+    file.write_text("of the command before\n")
+    start = file.stat().st_size
+    with open(file, "a") as said:
+        said.write("5 of 80 images cannot be read and are left out:\n    a/0.png: cannot identify image file\n")
+        said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
+        said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
+        said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
+        said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
+    notes = ["5 of 80 images cannot be read and are left out:", "almost full", "UserWarning: beware"]
+    assert read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
+
+
+@pytest.mark.slow
+def test_jobs_beside_each_other_print_whole_lines(command, tmp_path):
+    words = ["seed=range(8)", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "sweep_name=s", *QUICK]
+    process = command("-m", "proj.train", "-m", *words, fresh=True)
+    assert process.returncode == 0, process.stderr
+    assert [line.split("  ")[0] for line in lines(process.stdout)] == [f"{number}/8" for number in range(1, 9)]
+    assert sorted(line.split()[1] for line in lines(process.stdout)) == [f"seed={number}" for number in range(8)]
+    assert all("test accuracy" in log(tmp_path, f"{number}_seed={number}") for number in range(8))
+
+
+@pytest.mark.parametrize("isolate", ["isolate=true", "isolate=false"])
+def test_a_jobs_log_holds_all_that_it_said_before_it_was_killed(tmp_path, monkeypatch, isolate):
+    (tmp_path / "crash.py").write_text(
+        "import os, signal\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
+        "    def on_train_start(self, trainer, module):\n"
+        "        print('its last words')\n        os.system('echo of a process')\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code, out, _ = sweep(tmp_path, "sweep_name=s", "+callbacks.crash._target_=crash.Crash", isolate)
+    assert "its last words\nof a process\n" in log(tmp_path, "0")
+    if isolate == "isolate=true":
+        assert code == 1 and "1/1    failed: its process ended with signal SIGKILL" in out
+    else:
+        assert code == -signal.SIGKILL and out == "1 job in outputs/sweeps/s\n"
+
+
+def on_a_terminal(folder: Path, *words: str) -> str:
+    """What a sweep writes to a terminal of 80 columns."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    shown: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while part := os.read(ours, 4096):
+                shown.append(part)
+        except OSError:  # nobody has it open any more
+            return
+
+    command = [sys.executable, "-m", "proj.train", "-m", *words]  # no fork: its stdout would not be a terminal's
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(its)
+    reader = threading.Thread(target=read)
+    reader.start()
+    code = process.wait(240)
+    reader.join(10)
+    os.close(ours)
+    assert code == 0, shown
+    return b"".join(shown).decode()
+
+
+@pytest.mark.parametrize("isolate", [pytest.param("isolate=true", marks=pytest.mark.slow), "isolate=false"])
+def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path, isolate):
+    words = [word for word in QUICK if word != "~callbacks.progress"]
+    shown = on_a_terminal(tmp_path, "seed=1,2", "sweep_name=s", isolate, *words)
+    plain = [re.sub(r"\x1b\[[\d;?]*\w", "", line) for line in re.split(r"[\r\n]+", shown)]
+    assert any(re.match(r"1/2  seed=1 ━+ epoch 1/2", line) for line in plain)
+    assert [line[:17] for line in plain if "val/acc 0" in line] == [
+        f"{number}/2  seed={number}  val/" for number in (1, 2)
+    ]
+    assert "per class" not in shown and max(map(len, plain[: plain.index(next(x for x in plain if "runs" in x))])) <= 80
+    assert "━" not in log(tmp_path, "0_seed=1")
+
+
+def test_long_settings_lose_their_middle_and_wide_letters_count_twice():
+    assert shortened("seed=1 lr=0.01", 14) == "seed=1 lr=0.01"
+    assert shortened("hidden=[512,256,128] seed=12", 15) == "hidden=…seed=12"
+    assert cell_len(shortened("target=" + "类别" * 20, 20)) == 20
+
+
+def test_what_is_left_follows_from_the_pace_without_the_first_job_which_imports_torch(tmp_path):
+    shown = Lines(Sweep(tmp_path), total=300, done=100, shared=[])
+    shown.ends, shown.one_by_one = [0, 30, 36, 42], True
+    assert shown.count() == "103/300" and shown.left() == "about 20 min left"  # 197 jobs, 6 s each
+    shown.one_by_one = False  # several that begin together end together
+    assert shown.left() == "about 46 min left"
+    said = [duration(seconds) for seconds in (0.44, 7, 120, 720, 4 * 3600, 4 * 86400)]
+    assert said == ["0.4 s", "7 s", "120 s", "12 min", "4 h", "4 days"]
