@@ -331,3 +331,13 @@ def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_d
         assert (tmp_path / "importance.json").exists() == (len(study.trials) > 2)
     shares = json.loads((tmp_path / "importance.json").read_text())
     assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(tmp_path):
+    run(tmp_path, *GRID)
+    sweep = Sweep(tmp_path / "outputs/sweeps/s")
+    job = sweep.run("1_seed=2").job
+    job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
+    command = OmegaConf.create({"hydra": {"sweep": {}}})
+    for said, expected in ((None, True), (True, True), (False, False)):
+        assert FrozenJobs(sweep, said).load_sweep_config(command, ["1_seed=2"]).isolate is expected

@@ -293,3 +293,16 @@ def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
     for process in asking:
         process.join()
     assert [process.exitcode for process in asking] == [0, 0]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    happened, real = [], os.replace
+
+    def replaced(source, target):
+        happened.append("in its place")
+        real(source, target)
+
+    monkeypatch.setattr("os.fsync", lambda descriptor: happened.append(os.fstat(descriptor).st_size))
+    monkeypatch.setattr("os.replace", replaced)
+    write_atomically(tmp_path / "a", b"new")
+    assert happened[:2] == [3, "in its place"] and len(happened) == 3  # then its name, in the folder
