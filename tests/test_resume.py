@@ -117,7 +117,18 @@ def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ("optimizer.lr=0.01", "dataset.batch_size=50", "seed=4", "+trainer.sync_batchnorm=true"),
+    (
+        "optimizer.lr=0.01",
+        "dataset.batch_size=50",
+        "seed=4",
+        "+trainer.sync_batchnorm=true",
+        "trainer.precision=64-true",
+        "trainer.limit_train_batches=3",
+        "trainer.overfit_batches=2",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.gradient_clip_val=1",
+        "trainer.gradient_clip_algorithm=value",
+    ),
 )
 def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
     key, value = change.removeprefix("+").split("=")
