@@ -434,5 +434,5 @@ def test_a_setting_that_is_no_pair_of_levels_is_refused(configure):
 
 
 def test_deep_pixels_that_are_scaled_by_their_own_file_have_black_at_0():
-    image, low, high = shallow(np.array([[1000.0, 4000.0]]), None)  # of the 4096 values of 12 bits
-    assert np.asarray(image).tolist() == [[62, 249]] and (low, high) == (1000, 4000)
+    image, low, high = shallow(np.array([[3000.0, 3900.0]]), None)  # of the 4096 values of 12 bits
+    assert np.asarray(image).tolist() == [[187, 243]] and (low, high) == (3000, 3900)
