@@ -194,8 +194,10 @@ def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, mon
     assert changed_by_stops(configure, monkeypatch, tmp_path, (*PLAIN, *words), ((1, 0), (1, 10))) == []
 
 
-def test_plateau_lowers_the_rate_once_the_monitored_metric_no_longer_improves(configure, tmp_path):
-    words = ("optimizer=sgd", "optimizer.lr=1e-6", "scheduler=plateau", "scheduler.patience=1", "trainer.max_epochs=5")
+@pytest.mark.parametrize("every", (1, 2))
+def test_plateau_lowers_the_rate_once_the_monitored_metric_no_longer_improves(configure, tmp_path, every):
+    words = ("optimizer=sgd", "optimizer.lr=1e-6", "scheduler=plateau", "scheduler.patience=1")
+    words += (f"trainer.check_val_every_n_epoch={every}", f"trainer.max_epochs={5 * every}")  # five validations
     for name, more in (("fast", "fast_loop=true"), ("own", "fast_loop=false")):
         train(configure(*words, more, folder=tmp_path / name))
         (optimizer,) = load_checkpoint(tmp_path / name / "last.ckpt")["optimizer_states"]
