@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 from PIL.features import check
+from support.images import read_image
 
 import proj.config
 import proj.data.image_file
@@ -20,7 +21,7 @@ from proj.checkpoint.file import load_model
 from proj.config.compose import build
 from proj.data.deep_pixels import black_and_white, shallow
 from proj.data.facts import Facts
-from proj.data.image_file import open_image, read_image
+from proj.data.image_file import open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate

@@ -15,12 +15,13 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from PIL import Image, ImageOps
+from support.images import read_image
 from support.runs import ready
 
 import proj.config
 from proj.checkpoint.file import load_model
 from proj.data.class_folders import stamp
-from proj.data.image_file import open_image, read_image
+from proj.data.image_file import open_image
 from proj.data.resized import OnDisk
 from proj.data.table import encode
 from proj.errors import UserError

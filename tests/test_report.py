@@ -312,3 +312,9 @@ def test_a_figure_of_an_epoch_is_the_mean_over_its_windows_by_their_lengths(tmp_
     (first, mean), (second, other) = run.by_epoch("train/acc")
     assert (first, second) == (1, 2) and mean == pytest.approx(0.64) and other == pytest.approx(0.82)
     assert run.by_epoch("val/acc") == curve
+
+
+def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_the_best(tmp_path):
+    curves = {"val/loss": [(1, 0.5), (2, 0.3), (3, 0.9)], "val/acc": [(1, 0.9), (2, 0.8), (3, 0.7)]}
+    run = Run(tmp_path, {"monitor": "val/loss", "mode": "min"}, {}, curves, "interrupted")
+    assert run.value("val/acc", "max") == 0.8 and run.value("val/loss", "max") == 0.3
