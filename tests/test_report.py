@@ -201,7 +201,8 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     write_run(tmp_path / "runs/0")
     process = command("-X", "importtime", "-m", "proj.report", "runs", "output=here")
     assert process.returncode == 0 and "val/acc" in process.stdout, process.stderr
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["report.csv", "report.html"]
+    written = {path.name for path in (tmp_path / "here").iterdir()}
+    assert written == {f"report.{kind}" for kind in ("csv", "html", "json", "md", "tex")}
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
     assert "rich" in imported and not imported & {
         "torch",

@@ -352,5 +352,5 @@ def test_a_trial_is_pruned_but_for_its_last_epoch_whose_result_it_then_has(tmp_p
     trainer.current_epoch = 1
     prune.on_validation_end(trainer, None)
     trainer.max_epochs = 3
-    with pytest.raises(Pruned, match="pruned in epoch 2, at val/acc 0.5"):
+    with pytest.raises(Pruned, match=r"pruned in epoch 2, at val/acc 0\.5"):
         prune.on_validation_end(trainer, None)
