@@ -208,7 +208,6 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
         "torch",
         "lightning",
         "sklearn",
-        "numpy",
         "tensorflow",
         "plotly",
         "optuna",
