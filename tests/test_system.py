@@ -23,7 +23,7 @@ import proj
 import proj.sweeps.folder
 import proj.system.locks
 from proj.config.explain import explain
-from proj.config.hydra_command import quoted
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
@@ -124,7 +124,7 @@ def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
 def test_paths_with_backslashes_are_taken_as_they_are(value):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    assert OverridesParser.create().parse_override(quoted(f"data_dir={value}")).value() == value
+    assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence():
