@@ -403,3 +403,11 @@ def photograph(logdir: Path, folder: Path, *tabs: str) -> None:
 
 if __name__ == "__main__":
     photograph(*map(Path, sys.argv[1:3]), *sys.argv[3:])
+
+
+def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_that_has():
+    picture = np.array(confusion_matrix(np.array([[3, 1], [100, 300]]), ["few", "many"]))
+    bottom, cell = len(picture) - LINE, 56
+    left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
+    (few, few_taken), (many_taken, many) = picture[bottom - 2 * cell + 3 :: cell, left + 3 :: cell][:2, :2]
+    assert (many == few).all() and (few_taken == many_taken).all() and (few != few_taken).any()

@@ -15,8 +15,9 @@ from support.images import write_idx
 
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
-from proj.data.datamodule import stratified
-from proj.data.images import crop_and_flip, partition
+from proj.data.datamodule import Split, stratified
+from proj.data.facts import Facts
+from proj.data.images import ImageDataModule, crop_and_flip, partition
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
@@ -311,3 +312,37 @@ def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):
     for thread in threads:
         thread.join()
     assert len(downloads) == 1
+
+
+def test_a_channel_of_one_value_alone_becomes_finite_numbers_around_zero():
+    """Such as one that a camera has left black: its deviation is 0."""
+    images = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8)
+    images[..., 2] = 7
+    targets = torch.arange(20) % 2
+    data = ImageDataModule(batch_size=4, seed=0, val_fraction=0.2, split_seed=0)
+    data.set_splits(Split(images, targets), Split(images.clone(), targets), ["a", "b"])
+    for split in data.splits.values():
+        x = data.prepare(split.inputs, slice(None), None)
+        assert x.isfinite().all() and x[:, 2].abs().max() < 0.01
+
+
+def test_what_a_batch_draws_is_its_own_and_the_same_where_an_epoch_goes_on_from_it():
+    def drawn(seed: int, epoch: int, rank: int, start: int = 0) -> list[float]:
+        x = torch.arange(20.0)
+        made = Batches(x, x, 4, lambda x, i, draws, epoch: torch.rand(1, generator=draws), True, seed, rank, world=2)
+        made.start = start
+        made.set_epoch(epoch)
+        return [number.item() for number, _ in made]
+
+    every = [drawn(seed, epoch, rank) for seed in (0, 1) for epoch in (0, 1) for rank in (0, 1)]
+    assert len({number for numbers in every for number in numbers}) == 8 * 3
+    assert drawn(0, 0, 0, start=1) == every[0][1:]
+
+
+def test_images_for_a_model_of_other_images_are_normalised_as_those_were():
+    images, targets = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8), torch.arange(20) % 2
+    data = ImageDataModule(batch_size=4, seed=0, val_fraction=0.2, split_seed=0)
+    data.take(Facts([3, 4, 4], ["a", "b"], False, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], None, ""))
+    data.set_splits(Split(images, targets), Split(images.clone(), targets), ["a", "b"])
+    x = data.prepare(images, slice(None), None)
+    assert torch.allclose(x[:, 1], (images[..., 1] / 255 - 0.2) / 0.5, atol=1e-5)

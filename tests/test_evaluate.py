@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 from support.runs import events
 
@@ -12,6 +13,7 @@ import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import pair
 from proj.errors import UserError
+from proj.pictures.plots import reliability_picture
 from proj.use.evaluation import evaluate, open_data
 
 PLAIN = ("dataset=digits", "tta=true")
@@ -213,3 +215,30 @@ def test_a_mistake_and_help_are_answered_without_torch(command):
 def test_nothing_is_infinite_or_nan_in_what_is_written(evaluated):
     json.dumps(evaluated, allow_nan=False)
     assert all(math.isfinite(evaluated[key]) for key in ("loss", "acc", "top3_acc", "macro_f1", "calibration_error"))
+
+
+def test_another_dataset_is_mirrored_as_the_models_own_was(trained, data_dir, tmp_path, monkeypatch):
+    mirrored = []
+
+    def augmented(network, x, mirror):
+        mirrored.append(mirror)
+        return network(x)
+
+    monkeypatch.setattr("proj.use.evaluation.augmented_logits", augmented)
+    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    evaluate(path, tta=True, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
+    assert set(mirrored) == {load_model(path)[1]["config"]["dataset"]["flip"]} == {True}
+
+
+def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_the_confidence(monkeypatch):
+    bars, real = [], Axes.bar
+
+    def bar(self, places, heights, *rest, **look):
+        bars.append((list(places), list(heights)))
+        return real(self, places, heights, *rest, **look)
+
+    monkeypatch.setattr(Axes, "bar", bar)
+    reliability_picture(np.array([0.5, 0.95, 0.5, 0.95]), np.array([True, True, False, True]), error=0.025)
+    (places, accuracy), (_, gap), (_, shares) = bars
+    assert places == pytest.approx([7.5 / 15, 14.5 / 15]) and shares == [0.5, 0.5]
+    assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.05])

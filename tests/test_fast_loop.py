@@ -258,3 +258,15 @@ def test_an_optimizer_that_takes_a_closure_trains(both):
     words += ("~optimizer.weight_decay", "~optimizer.fused", "scheduler=none")
     (_, fast_calls, fast_steps), (_, own_calls, _) = both(*words)
     assert fast_steps == 0 and fast_calls == own_calls
+
+
+class Seldom(MLP):
+    def configure_optimizers(self):
+        made = super().configure_optimizers()
+        return {**made, "lr_scheduler": {**made["lr_scheduler"], "frequency": 2}}
+
+
+def test_a_schedule_that_is_stepped_after_every_second_batch_is_so_in_the_fast_loop(both):
+    (_, fast_calls, fast_steps), (_, own_calls, _) = both(f"model._target_={__name__}.Seldom", "scheduler=cosine")
+    assert fast_steps == 10 and fast_calls == own_calls
+    assert len({rate for _, _, rate, *_ in fast_calls}) == 5

@@ -298,3 +298,14 @@ def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(UserError, match=r"devices=4 are asked for, and torch finds 1: use trainer\.devices=1"):
         train(configure(*TINY, "trainer=gpu", "trainer.devices=4"))
+
+
+def test_an_epoch_that_goes_on_is_known_to_have_had_good_steps(configure, tmp_path, monkeypatch):
+    real, words = Classifier.training_step, (*TINY, "on_nan=skip")
+
+    def training_step(self, *args):
+        return real(self, *args) * (math.nan if self.current_epoch and args[1] >= 5 else 1)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    break_off(monkeypatch, configure(*words), 1, 5)  # all of its steps after this one are left out
+    assert train(configure(*words))["steps_left_out"] == 6

@@ -4,9 +4,11 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.made_runs import write_run
+from support.runs import curves
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import stored_config
@@ -248,3 +250,10 @@ def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path
     with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
         train(configure("on_nan=skip", "trainer.max_epochs=2"))
     assert RunFolder(tmp_path / "run").status()[0] == "failed" and not (tmp_path / "run/metrics.json").exists()
+
+
+def test_the_best_so_far_is_the_lowest_loss_and_the_highest_accuracy(configure, tmp_path):
+    train(configure("optimizer=sgd", "optimizer.lr=1", "scheduler=none", "trainer.max_epochs=6", "test=false"))
+    found = {tag: np.array([value for _, value in points]) for tag, points in curves(tmp_path / "run").items()}
+    assert np.array_equal(found["val_best/loss"], np.minimum.accumulate(found["val/loss"]))
+    assert np.array_equal(found["val_best/acc"], np.maximum.accumulate(found["val/acc"]))

@@ -13,14 +13,15 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 from PIL.features import check
+from support.images import read_image
 
 import proj.config
 import proj.data.image_file
 from proj.checkpoint.file import load_model
 from proj.config.compose import build
-from proj.data.deep_pixels import black_and_white
+from proj.data.deep_pixels import black_and_white, shallow
 from proj.data.facts import Facts
-from proj.data.image_file import open_image, read_image
+from proj.data.image_file import open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -431,3 +432,8 @@ def test_a_setting_that_is_no_pair_of_levels_is_refused(configure):
     for word in ("levels=[4095]", "levels=[9,1]", "levels=12", "max_pixels=0"):
         with pytest.raises(UserError, match=f"dataset.{word.split('=')[0]}="):
             configure("dataset=image_folder", f"dataset.{word}")
+
+
+def test_deep_pixels_that_are_scaled_by_their_own_file_have_black_at_0():
+    image, low, high = shallow(np.array([[3000.0, 3900.0]]), None)  # of the 4096 values of 12 bits
+    assert np.asarray(image).tolist() == [[187, 243]] and (low, high) == (3000, 3900)

@@ -1,10 +1,12 @@
 import math
+from functools import partial
 
 import pytest
 import torch
 from lightning.pytorch import Trainer
 from support.runs import ready
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build
@@ -13,7 +15,7 @@ from proj.models import CNN, MLP, IrisClassifier
 from proj.models.classifier import Classifier, augmented_logits
 from proj.models.cnn import whitening_filters
 from proj.models.optimizers import Muon, orthogonalize
-from proj.models.schedules import in_steps
+from proj.models.schedules import in_steps, make_schedule
 from proj.models.tallies import Tally
 from proj.training.run import train
 
@@ -274,3 +276,31 @@ def test_steps_in_a_schedules_settings_are_those_of_the_run(value, expected):
 def test_steps_of_a_run_without_an_end_are_refused():
     with pytest.raises(UserError, match=r"scheduler\.T_max=steps/3 takes a run whose steps are known"):
         in_steps("T_max", "steps/3", math.inf)
+
+
+def test_a_narrow_whitening_stem_keeps_the_components_of_most_variance():
+    smooth = nn.functional.avg_pool2d(torch.randn(200, 3, 18, 18), 3, 1)
+    every = whitening_filters(smooth, 24)[:12]
+    size = every.flatten(1).norm(dim=1)  # a filter divides by its component's deviation
+    assert torch.equal(size, size.sort().values) and torch.equal(whitening_filters(smooth, 8)[:4], every[:4])
+
+
+def test_muon_takes_the_weight_decay_of_a_step_from_biases_and_head_and_turns_no_matrix_by_it():
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    optimizer = Muon(
+        network.parameters(), lr=0.1, momentum=0.6, head_lr=0.02, bias_lr=0.05, sgd_momentum=0, weight_decay=0.01
+    )
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    (matrix, *others), (its_start, *starts) = network.parameters(), before
+    assert torch.allclose(matrix, its_start * 2 / its_start.norm())
+    assert all(torch.allclose(now, 0.99 * start) for now, start in zip(others, starts, strict=True))
+
+
+@pytest.mark.parametrize("mode", ("min", "max"))
+def test_a_plateau_that_names_no_mode_takes_that_of_the_monitor(mode):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1)
+    assert make_schedule(partial(ReduceLROnPlateau), optimizer, 10, mode).mode == mode
+    assert make_schedule(partial(ReduceLROnPlateau, mode="max"), optimizer, 10, mode).mode == "max"

@@ -15,11 +15,13 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from PIL import Image, ImageOps
+from support.images import read_image
 from support.runs import ready
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.data.image_file import open_image, read_image
+from proj.data.class_folders import stamp
+from proj.data.image_file import open_image
 from proj.data.resized import OnDisk
 from proj.data.table import encode
 from proj.errors import UserError
@@ -667,3 +669,16 @@ def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
     ):
         with pytest.raises(UserError, match=rf"data cannot be read \(No such file or directory\).* {sentence}"):
             make(dataset, "data_dir=data")  # what it is by default
+
+
+def test_where_files_have_no_time_of_change_their_beginning_middle_and_end_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("proj.data.class_folders.WINDOWS", True)
+    file, seen = tmp_path / "a.jpg", set()
+    for place in (None, 0, 50_000, 99_999):
+        content = bytearray(100_000)
+        if place is not None:
+            content[place] = 1
+        file.write_bytes(content)
+        os.utime(file, ns=(0, 0))
+        seen.add(stamp(str(file), file.stat()))
+    assert len(seen) == 4

@@ -20,6 +20,7 @@ from proj.reports.compare import compare
 from proj.reports.page import plotly
 from proj.reports.report import report
 from proj.reports.runs import Run
+from proj.reports.scales import linear_scale
 
 CHARTS = ["val/acc %", "val/acc % against training time", "val/loss", "train/loss", "Parallel coordinates"]
 STRANGE = "</script><script>alert(1)</script>"
@@ -208,3 +209,11 @@ def test_a_browser_finds_a_rows_curve_sorts_the_table_and_tells_twelve_colours_a
         page.click("th:nth-child(4)")  # val/acc: the lowest first
         assert page.locator("tbody tr").evaluate_all(places) == [f"{12 - k}" for k in range(12)]
         assert page.locator("tbody i, svg i").count() == 0 and "<i>3" in page.locator("tbody").inner_text()
+
+
+def test_a_value_far_off_on_the_bad_side_presses_no_curve_flat_and_one_on_the_good_side_is_shown():
+    values = [0.6 + k / 1000 for k in range(100)]
+    for metric, bad, good, scale in (("val/loss", 50.0, -5.0, 1), ("val/acc", 0.01, 0.89, 100)):
+        _, axis = linear_scale(metric, [*values, bad, good])
+        low, high = axis["range"]
+        assert low <= good * scale <= high and not low <= bad * scale <= high

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.images import read_image
 from support.runs import rewritten
 
 import proj.pictures.drawing
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
-from proj.data.image_file import read_image
 from proj.errors import UserError
 from proj.use.evaluation import evaluate, open_data
 from proj.use.prediction import predict, read_tables

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import statistics
 from pathlib import Path
@@ -11,7 +12,7 @@ from support.made_runs import config, write_events, write_run
 from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.report import report
-from proj.reports.runs import find_runs, read_run
+from proj.reports.runs import Run, find_runs, read_run
 from proj.training.run import train
 
 
@@ -200,13 +201,13 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     write_run(tmp_path / "runs/0")
     process = command("-X", "importtime", "-m", "proj.report", "runs", "output=here")
     assert process.returncode == 0 and "val/acc" in process.stdout, process.stderr
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["report.csv", "report.html"]
+    written = {path.name for path in (tmp_path / "here").iterdir()}
+    assert written == {f"report.{kind}" for kind in ("csv", "html", "json", "md", "tex")}
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
     assert "rich" in imported and not imported & {
         "torch",
         "lightning",
         "sklearn",
-        "numpy",
         "tensorflow",
         "plotly",
         "optuna",
@@ -294,3 +295,26 @@ def test_the_number_of_processes_tells_runs_apart_and_which_devices_they_had_doe
         made["trainer"]["devices"] = devices
         (folder / "config.yaml").write_text(yaml.safe_dump(made))
     assert sorted(len(row["runs"]) for row in compare(find_runs([tmp_path]))["rows"]) == [2, 3]
+
+
+def test_of_two_runs_with_one_seed_the_one_that_finished_last_counts(tmp_path):
+    for name, accuracy, ended in (("a", 0.7, 1000), ("b", 0.9, 3000), ("c", 0.8, 2000)):
+        write_run(tmp_path / name, accuracy)
+        os.utime(tmp_path / name / "metrics.json", (ended, ended))
+    (row,) = made(tmp_path)["rows"]
+    assert row["val/acc"] == (0.9, None, 1)
+    assert {run.folder.name: run.repeats and run.repeats.name for run in row["runs"]} == {"a": "b", "b": None, "c": "b"}
+
+
+def test_a_figure_of_an_epoch_is_the_mean_over_its_windows_by_their_lengths(tmp_path):
+    curve = [(0.4, 0.5), (0.8, 0.6), (1.0, 1.0), (1.4, 0.7), (2.0, 0.9)]
+    run = Run(tmp_path, {}, {}, {"train/acc": curve, "val/acc": curve}, "interrupted")
+    (first, mean), (second, other) = run.by_epoch("train/acc")
+    assert (first, second) == (1, 2) and mean == pytest.approx(0.64) and other == pytest.approx(0.82)
+    assert run.by_epoch("val/acc") == curve
+
+
+def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_the_best(tmp_path):
+    curves = {"val/loss": [(1, 0.5), (2, 0.3), (3, 0.9)], "val/acc": [(1, 0.9), (2, 0.8), (3, 0.7)]}
+    run = Run(tmp_path, {"monitor": "val/loss", "mode": "min"}, {}, curves, "interrupted")
+    assert run.value("val/acc", "max") == 0.8 and run.value("val/loss", "max") == 0.3

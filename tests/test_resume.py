@@ -16,6 +16,7 @@ import proj.checkpoint
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure, stored_config
 from proj.errors import UserError
+from proj.models import Classifier
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 
@@ -116,7 +117,18 @@ def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ("optimizer.lr=0.01", "dataset.batch_size=50", "seed=4", "+trainer.sync_batchnorm=true"),
+    (
+        "optimizer.lr=0.01",
+        "dataset.batch_size=50",
+        "seed=4",
+        "+trainer.sync_batchnorm=true",
+        "trainer.precision=64-true",
+        "trainer.limit_train_batches=3",
+        "trainer.overfit_batches=2",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.gradient_clip_val=1",
+        "trainer.gradient_clip_algorithm=value",
+    ),
 )
 def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
     key, value = change.removeprefix("+").split("=")
@@ -192,3 +204,23 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path):
     assert run(tmp_path / "run", words=words) == 0
     assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 2
+
+
+def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypatch):
+    """Dropout would else leave out the same units in every epoch."""
+    real, drawn = Classifier.training_step, []
+
+    def training_step(self, *args):
+        drawn.append(torch.rand(()).item())
+        return real(self, *args)
+
+    monkeypatch.setattr(Classifier, "training_step", training_step)
+    train(configure("dataset=iris", "trainer.max_epochs=2", "trainer.limit_train_batches=2", "test=false"))
+    assert len(drawn) == len(set(drawn)) == 4
+
+
+def test_a_finished_run_is_tested_with_augmentation_when_that_is_asked_for(tmp_path):
+    words = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "~callbacks.progress", "~callbacks.dashboard")
+    words += (f"hydra.run.dir={tmp_path / 'run'}",)
+    assert "test/acc_tta" not in train(configure(*words))
+    assert 0 < train(configure(*words, "tta=true"))["test/acc_tta"] <= 1

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
-from proj.training.pruning import open_study
+from proj.training.pruning import Prune, Pruned, open_study
 
 
 def play_and_stop_while_freezing() -> None:
@@ -333,3 +334,25 @@ def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_d
         assert (tmp_path / "importance.json").exists() == (len(study.trials) > 2)
     shares = json.loads((tmp_path / "importance.json").read_text())
     assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(tmp_path):
+    run(tmp_path, *GRID)
+    sweep = Sweep(tmp_path / "outputs/sweeps/s")
+    job = sweep.run("1_seed=2").job
+    job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
+    command = OmegaConf.create({"hydra": {"sweep": {}}})
+    for said, expected in ((None, True), (True, True), (False, False)):
+        assert FrozenJobs(sweep, said).load_sweep_config(command, ["1_seed=2"]).isolate is expected
+
+
+def test_a_trial_is_pruned_but_for_its_last_epoch_whose_result_it_then_has(tmp_path):
+    open_study(tmp_path).ask()
+    prune = Prune(tmp_path, "val/acc", 0, {"_target_": "optuna.pruners.ThresholdPruner", "lower": 0.6})
+    trainer = SimpleNamespace(sanity_checking=False, callback_metrics={"val/acc": 0.5}, is_global_zero=True)
+    trainer.strategy, trainer.max_epochs = SimpleNamespace(broadcast=bool), 2
+    trainer.current_epoch = 1
+    prune.on_validation_end(trainer, None)
+    trainer.max_epochs = 3
+    with pytest.raises(Pruned, match=r"pruned in epoch 2, at val/acc 0\.5"):
+        prune.on_validation_end(trainer, None)

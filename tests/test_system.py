@@ -23,7 +23,7 @@ import proj
 import proj.sweeps.folder
 import proj.system.locks
 from proj.config.explain import explain
-from proj.config.hydra_command import quoted
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
@@ -124,7 +124,7 @@ def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
 def test_paths_with_backslashes_are_taken_as_they_are(value):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    assert OverridesParser.create().parse_override(quoted(f"data_dir={value}")).value() == value
+    assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence():
@@ -293,3 +293,16 @@ def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
     for process in asking:
         process.join()
     assert [process.exitcode for process in asking] == [0, 0]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    happened, real = [], os.replace
+
+    def replaced(source, target):
+        happened.append("in its place")
+        real(source, target)
+
+    monkeypatch.setattr("os.fsync", lambda descriptor: happened.append(os.fstat(descriptor).st_size))
+    monkeypatch.setattr("os.replace", replaced)
+    write_atomically(tmp_path / "a", b"new")
+    assert happened[:2] == [3, "in its place"] and len(happened) == 3  # then its name, in the folder

@@ -115,7 +115,9 @@ def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word
     assert "mean" in table(column(word, "1.5", "2")).columns[0] and "missing" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("word", ("inf", "1_000", "<5", "12A", "(5)", "5 kg", "2024-01-05", "12:30", "1/2", "yes"))
+@pytest.mark.parametrize(
+    "word", ("inf", "-inf", "1_000", "<5", "12A", "(5)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
+)
 def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
     assert word in table(column(word, "13", "14")).columns[0]["categories"]
     assert f"others not ({word!r}): 'dataset.numeric=[a]' takes it for numbers" in capsys.readouterr().out

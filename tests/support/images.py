@@ -10,6 +10,13 @@ TINY_CIFAR10 = "dataset.source._target_=support.classes.CIFAR10"  # torchvision'
 CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
+def read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+    """uint8 (height, width, channels) of an image file, as a training makes it that is not of drawings."""
+    from proj.data.image_file import fit_image, open_image  # imports torch, which `conftest` does without
+
+    return fit_image(open_image(file, size, channels, {}), size)[0]
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     """A uint8 array as an IDX file, the format of MNIST."""
     path.parent.mkdir(parents=True, exist_ok=True)

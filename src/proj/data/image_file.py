@@ -143,11 +143,6 @@ def fit_image(
     return np.array(image).reshape(height, width, -1), inverted
 
 
-def read_image(file: str | Path | BinaryIO, size: tuple[int, int], channels: int, drawing: bool = False) -> np.ndarray:
-    """(height, width, channels) uint8 of an image file; see `open_image` and `fit_image`."""
-    return fit_image(open_image(file, size, channels, {}), size, drawing)[0]
-
-
 def border(image: Image.Image) -> np.ndarray:
     """(channels,) the median of the outermost pixels."""
     pixels = np.asarray(image).reshape(image.height, image.width, -1)

@@ -27,7 +27,7 @@ class ImageFolderDataModule(ImageDataModule):
     or both of the last may be missing. Images may lie deeper. The classes are in the order of their names.
 
     A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
-    `val_fraction` of the rest. size: one number, or height and width; see `read_image`. channels: 1 or 3.
+    `val_fraction` of the rest. size: one number, or height and width; see `fit_image`. channels: 1 or 3.
     memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
     levels: the values of deep pixels that become black and white; None finds them in the training images.
     max_pixels: files of more are left out; None takes MAX_PIXELS.

@@ -143,7 +143,9 @@ def figures(answers: Answers, names: list[str]) -> dict:
     return {
         "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
         "macro_f1": multiclass_f1_score(answers.logits, targets, size, average="macro").item(),
-        "calibration_error": multiclass_calibration_error(answers.probabilities, targets, size, n_bins=15).item(),
+        "calibration_error": multiclass_calibration_error(
+            answers.probabilities, targets, size, n_bins=plots.BINS
+        ).item(),
         "acc_per_class": {
             name: (row[place] / row.sum()).item() if row.sum() else None
             for place, (name, row) in enumerate(zip(names, confusion, strict=True))
