@@ -84,7 +84,7 @@ def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mist
     ("words", "sentence"),
     (
         ("~callbacks.best", "leave ~callbacks.best out"),
-        ("callbacks.best=3", "leave ~callbacks.best out"),
+        ("callbacks.best=3", "callbacks.best=3 is no class"),
         ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a name"),
         ("callbacks.best.monitor=null", "callbacks.best.monitor=null: use monitor=val/acc"),
         ("+callbacks.best.save_top_k=0", "save_top_k=0 is not a whole number, 1 or more"),

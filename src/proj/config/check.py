@@ -65,7 +65,8 @@ def check_classes(cfg: DictConfig) -> None:
         left_out = target is None and name not in ("dataset", "model", "optimizer", "trainer")
         if not left_out and not (isinstance(target, str) and "." in target):
             shown = "null" if target is None else target
-            raise UserError(f"{name}._target_={shown} is no class: give its full name, such as package.module.Class.")
+            key = f"{name}._target_" if OmegaConf.is_dict(node) else name
+            raise UserError(f"{key}={shown} is no class: give its full name, {name}._target_=package.module.Class.")
 
 
 def kind_of(cfg: DictConfig) -> str | None:

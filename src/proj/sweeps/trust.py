@@ -30,7 +30,8 @@ NAMED = (
 )
 SAMPLER = r"optuna\.samplers\.(?!CmaEs)[A-Z]\w*Sampler"  # CmaEsSampler unpickles what the study's file says
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
-REFERENCE = r"\$\{(hydra:)?[\w.]+\}|^\$\{oc\.env:PROJ_DATA_DIR,data\}$"  # what a frozen job may still look up
+# What a frozen job may still look up: its own settings, which way its metric is better, and where data lies here.
+REFERENCE = r"\$\{mode_of:\$\{[\w.]+\},(\w+|\$\{[\w.]+\})\}|\$\{(hydra:)?[\w.]+\}|^\$\{oc\.env:PROJ_DATA_DIR,data\}$"
 
 
 def is_harmless(key: str, value: Any) -> bool:
