@@ -105,7 +105,7 @@ def test_the_folder_of_an_older_sweeps_job_keeps_its_name(tmp_path, configure):
     own = ["model.hidden=[" + ",".join(["128"] * 30) + "]"]
     sweep = proj.sweeps.folder.Sweep(tmp_path)
     old = f"3_model.hidden=_{','.join(['128'] * 30)}_"[:150].rstrip("_")
-    config = OmegaConf.create({"data_dir": "data", "hydra": {"sweep": {}, "job": {}}})
+    config = OmegaConf.create({"data_dir": "data", "dataset": {}, "hydra": {"sweep": {}, "job": {}}})
     new = sweep.freeze(3, own, config)
     assert len(new) == 80 and old.startswith(new)
     sweep = proj.sweeps.folder.Sweep(tmp_path / "older")

@@ -137,7 +137,8 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """tag -> [(step, value), …], without the speed, which is another in every run."""
     found = events(folder)
     tags = [tag for tag in found.Tags()["scalars"] if not tag.endswith("per_second")]
-    return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in tags}
+    # Sorted, since TensorBoard reads the files of one second and process by name, of which 100 comes before 99.
+    return {tag: sorted((event.step, event.value) for event in found.Scalars(tag)) for tag in tags}
 
 
 def flat(node, prefix="") -> dict:

@@ -84,7 +84,9 @@ def describe(config: DictConfig) -> dict:
     """What sweep.yaml says of the command and of what it runs with."""
     return {
         "format": FORMAT,
-        "command": as_command(["python", "-m", "proj.train", *sys.argv[1:]]),
+        "command": as_command(
+            ["python", "-m", "proj.train", *("-m" if word == "--multirun" else word for word in sys.argv[1:])]
+        ),
         "overrides": list(config.hydra.overrides.task),
         "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
         "config_name": config.hydra.job.config_name,
