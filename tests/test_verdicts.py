@@ -108,7 +108,7 @@ def test_the_size_of_the_test_set_gives_an_interval_of_its_own():
     low, high = interval_of_share(0.9954, 10_000)  # ± 0.13 points
     assert (low, high) == pytest.approx((0.9939, 0.9965), abs=1e-4)
     assert interval_of_share(1.0, 15)[1] <= 1.0
-    assert interval_of_mean([0.5]) is None
+    assert interval_of_mean([0.5]) is None and interval_of_mean([0.5, 0.5]) is None
     assert interval_of_mean([0.4, 0.6]) == pytest.approx((0.5 - 1.2706, 0.5 + 1.2706), abs=1e-3)
 
 

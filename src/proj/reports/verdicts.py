@@ -168,8 +168,8 @@ def more_seeds(standing: float, critical: float, seeds: int) -> int:
 
 
 def interval_of_mean(values: list[float]) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean over seeds; None for fewer than two values."""
-    if len(values) < 2:
+    """Student's 95 % interval of the mean over seeds; None where all values are one, which tell no spread."""
+    if len(set(values)) < 2:
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     margin = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
