@@ -43,11 +43,10 @@ def networks(x: Tensor, y: Tensor) -> list[Classifier]:
 
 
 def data() -> Sequence[InMemoryDataModule]:
-    shared = {"batch_size": 32, "seed": 1}
-    iris = IrisDataModule(**shared, split_seed=0, standardize=True)
-    digits = DigitsDataModule(test_fraction=0.2, **shared, split_seed=0)
-    folder = ImageFolderDataModule("photos", 64, 3, 0.2, 1000, "cache", **shared)
-    table = CSVDataModule("table.csv", "species", [], [], 100, 0.1, 0.2, 0, **shared)
+    iris = IrisDataModule(batch_size=32, seed=1, split_seed=0, standardize=True)
+    digits = DigitsDataModule(test_fraction=0.2, batch_size=32, seed=1, split_seed=0)
+    folder = ImageFolderDataModule("photos", 64, 3, 0.2, 1000, "cache", batch_size=32, seed=1)
+    table = CSVDataModule("table.csv", "species", [], [], 100, 0.1, 0.2, 0, batch_size=32, seed=1)
     assert_type(digits.splits["train"], Split)
     assert_type(digits.class_names, list[str])
     assert_type(digits.input_shape, tuple[int, ...])
