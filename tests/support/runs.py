@@ -150,7 +150,7 @@ def flat(node, prefix="") -> dict:
 
 
 # What differs between two runs of the same command: times, and names of folders.
-OWN = ("seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath")
+OWN = ("data_dir", "seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath")
 OWN += ("best_model_path", "best_k_models", "kth_best")
 
 
