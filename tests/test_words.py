@@ -261,3 +261,10 @@ def test_a_download_that_fails_leaves_no_empty_folder(tmp_path):
     with pytest.raises(UserError, match="could not be downloaded"):
         MNISTDataModule(source=Source, data_dir=str(tmp_path / "a" / "b"), **settings).prepare_data()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", ("optimizer.eps", "callbacks.best.save_top_k"))
+def test_an_argument_that_conf_does_not_list_is_answered_with_a_word_that_is_taken(mistake, command, key):
+    said = mistake("proj.train", f"{key}=1")
+    assert f"There is no setting '{key}'." in said and f"takes a plus: +{key}=…" in said
+    assert command("-m", "proj.train", f"+{key}=1", "--cfg", "job").returncode == 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from proj.config.settings import policy, refusal
@@ -25,7 +26,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         if policy(str(cause.full_key)).own:
             return refusal(str(cause.full_key))
-        return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node)
+        of_a_class = isinstance(cause.parent_node, DictConfig) and "_target_" in cause.parent_node
+        plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
+        return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node) + plus
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return f"{group}={option} does not exist." + nearest(option, error.options)
