@@ -22,7 +22,7 @@ import proj.config
 from proj.checkpoint.file import load_model
 from proj.data.class_folders import stamp
 from proj.data.image_file import open_image
-from proj.data.resized import OnDisk
+from proj.data.on_disk import OnDisk
 from proj.data.table import encode
 from proj.errors import UserError
 from proj.training.run import train

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from proj.config.check import check_type
+from proj.config.kinds import check_type
 from proj.config.settings import policy, refusal
 from proj.config.words import GROUPS, as_hydra_reads
 from proj.errors import UserError, choose

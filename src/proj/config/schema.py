@@ -15,9 +15,9 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from proj.config.check import range_of
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF, NO_ARGUMENTS
+from proj.config.kinds import range_of
 from proj.config.settings import below, policy
 
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks")

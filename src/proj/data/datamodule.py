@@ -15,7 +15,7 @@ from proj.errors import UserError
 
 
 class Split(NamedTuple):
-    inputs: Tensor  # (N, ...), or what is indexed as one: `resized.OnDisk`
+    inputs: Tensor  # (N, ...), or what is indexed as one: `on_disk.OnDisk`
     targets: Tensor  # (N,) int64
 
 

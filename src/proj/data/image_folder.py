@@ -17,7 +17,8 @@ from proj.data.deep_pixels import black_and_white
 from proj.data.facts import Facts
 from proj.data.image_file import HEIC, MAX_PIXELS
 from proj.data.images import ImageDataModule
-from proj.data.resized import Levels, OnDisk, Recipe, Resized
+from proj.data.on_disk import OnDisk
+from proj.data.resized import Levels, Recipe, Resized
 from proj.errors import UserError
 from proj.system.platform import file_name, readable
 

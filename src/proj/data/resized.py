@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -207,24 +207,3 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
             file.write(end + zlib.crc32(end).to_bytes(4, "little"))
     finally:
         threads.shutdown(cancel_futures=True)  # where it was interrupted
-
-
-class OnDisk:
-    """uint8 images (N, height, width, channels) that stay in a file, in the place of a tensor: those that it is indexed
-    with are read to `device`."""
-
-    def __init__(self, images: Resized, numbers: Tensor, device: torch.device | str = "cpu") -> None:
-        self.images, self.numbers, self.device = images, numbers, torch.device(device)
-        self.shape = torch.Size((len(numbers), *images.shape))
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: Tensor | slice) -> Tensor:
-        return self.images.read(self.numbers[index.cpu() if isinstance(index, Tensor) else index]).to(self.device)
-
-    def to(self, device: torch.device | str) -> "OnDisk":
-        return OnDisk(self.images, self.numbers, device)
-
-    def together(self, parts: Sequence["OnDisk"]) -> "OnDisk":
-        return OnDisk(self.images, torch.cat([part.numbers for part in parts]), self.device)

@@ -160,6 +160,15 @@ class RunFolder:
         """Those that a killed process has left half written. The caller holds the folder's lock."""
         remove_unfinished(self.path, "*.ckpt")
 
+    def sync_curves(self, known: dict[str, int]) -> dict[str, int]:
+        """Have TensorBoard's files on the disk; return their lengths in bytes. known: see `own_curves`."""
+        lengths = {}
+        for path in self.own_curves(known):
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+            lengths[path.name] = path.stat().st_size
+        return lengths
+
     def rewind_curves(self, lengths: dict[str, int]) -> None:
         """Cut TensorBoard's files back to the bytes that they had at the checkpoint from which the run goes on.
 

@@ -6,11 +6,10 @@ when all before it is done and logged; and everything random in a batch depends 
 no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
 
 `start.py` finds the checkpoint to go on from; what it takes beside the weights is in `counters.py`, `attributes.py`,
-`metric_states.py`, `moved_folder.py` and `curves.py`.
+`metric_states.py` and `moved_folder.py`.
 """
 
 import math
-import os
 import random
 import time
 from pathlib import Path
@@ -42,18 +41,6 @@ def seed_all(seed: int) -> None:
     torch.default_generator.manual_seed(seed)  # 2 µs; torch.manual_seed takes 357
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
-
-
-def flush_curves(loggers: list, run: RunFolder, known: dict[str, int]) -> dict[str, int]:
-    """Have the run's TensorBoard files on the disk; return their lengths in bytes."""
-    for logger in loggers:
-        logger.save()
-    lengths = {}
-    for path in run.own_curves(known):
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-        lengths[path.name] = path.stat().st_size
-    return lengths
 
 
 class Resume(Callback):
@@ -195,7 +182,11 @@ class Resume(Callback):
         parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(parts, carried)
-        lengths = flush_curves(trainer.loggers, self.run, self.lengths) if trainer.is_global_zero else {}
+        lengths: dict[str, int] = {}
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.save()
+            lengths = self.run.sync_curves(self.lengths)
         finished = batch_idx is None
         early = finished and stopped_early(trainer)
         if finished:  # where more epochs will go on, once they are asked for

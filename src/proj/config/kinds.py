@@ -1,0 +1,54 @@
+"""The kind of value that a setting takes, which its default value tells: a switch, a number, a list."""
+
+from functools import cache
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from proj.config.ranges import SIZE, STEPS, SWITCH, Range
+from proj.config.settings import policy
+from proj.errors import UserError
+
+
+@cache
+def composed(loader: ConfigLoader, *words: str) -> DictConfig:
+    """What conf/ says for these words, with all defaults."""
+    return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
+
+
+def check_types(cfg: DictConfig, overrides: list[str]) -> None:
+    """Raises UserError where the command line gives text for a number, say; the default value tells the type."""
+    parsed = [override for override in OverridesParser.create().parse_overrides(overrides) if not override.is_delete()]
+    loader = GlobalHydra.instance().config_loader()
+    groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
+    keys = [override.key_or_group for override in parsed if override.input_line not in groups]
+    for key in keys:
+        if key.startswith("trainer."):
+            continue  # `check_trainer` knows all of them
+        value, own = OmegaConf.select(cfg, key), policy(key).range
+        if value is None and own is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
+            raise UserError(f"{key}=null is not {STEPS.words}.")
+        if own and (type(value) in (int, float) or own is SIZE):
+            continue  # `check_ranges` looks at it, and needs no defaults
+        check_type(key, value, OmegaConf.select(composed(loader, *groups), key))
+
+
+def check_type(key: str, value: object, default: object) -> None:
+    """Raises UserError for a value of another kind than the setting's default."""
+    kind, own = range_of(default), policy(key).range
+    if kind and not kind.holds(value) and not (value is None and own and own.holds(None)):
+        raise UserError(f"{key}={'null' if value is None else value} is not {kind.words}.")
+
+
+def range_of(default: object) -> Range | None:
+    """What a setting takes, as its default value tells; None where that is text, which may stand for anything."""
+    if isinstance(default, bool):
+        return SWITCH
+    if isinstance(default, int | float):
+        return Range(f"a number, such as {default}", {"type": "number"})
+    if isinstance(default, ListConfig | list):
+        return Range(f"a list, such as {default}", {"type": "array"})
+    return None
