@@ -8,13 +8,16 @@ import torch
 from matplotlib.axes import Axes
 from PIL import Image
 from support.runs import events
+from torch import nn
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import pair
 from proj.errors import UserError
+from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.evaluation import evaluate, open_data
+from proj.use.looked_at import looked_at
 
 PLAIN = ("dataset=digits", "tta=true")
 
@@ -81,7 +84,7 @@ def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(dig
     accumulator = events(digits)
     for kind in ("confusion", "reliability", "mistakes"):
         picture = Image.open(digits / f"evaluation_{kind}.png")
-        assert min(picture.size) > 300 and len(set(picture.convert("L").tobytes())) > 20
+        assert min(picture.size) > 250 and len(set(picture.convert("L").tobytes())) > 20
         (logged,) = accumulator.Images(f"evaluation/{kind}")
         assert (logged.width, logged.height) == picture.size
 
@@ -242,3 +245,35 @@ def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_t
     (places, accuracy), (_, gap), (_, shares) = bars
     assert places == pytest.approx([7.5 / 15, 14.5 / 15]) and shares == [0.5, 0.5]
     assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.05])
+
+
+def test_a_network_looks_where_its_class_is_drawn():
+    """A filter that answers to one pixel, and a head that takes the brightest answer for class 1."""
+    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False), nn.ReLU(inplace=True), nn.AdaptiveMaxPool2d(1))
+    network = nn.Sequential(network, nn.Flatten(), nn.Linear(1, 2))
+    with torch.no_grad():
+        network[0][0].weight.zero_()[0, 0, 1, 1] = 1
+        network[2].weight.copy_(torch.tensor([[-1.0], [1.0]]))
+    x = torch.zeros(2, 1, 6, 8)
+    x[0, 0, 2, 5] = x[1, 0, 4, 1] = 1
+    heat = looked_at(network, x, torch.tensor([1, 1]))
+    assert heat.shape == (2, 6, 8) and heat.sum() == 2 and heat[0, 2, 5] == heat[1, 4, 1] == 1
+    assert not looked_at(network, x, torch.tensor([0, 0])).any()  # nothing speaks for class 0
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_an_mlp_looks_at_pixels():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([[0.0, 0, 0, 0], [1, -1, 2, 0]]))
+    heat = looked_at(network, torch.ones(1, 1, 2, 2), torch.tensor([1]))
+    assert heat.tolist() == [[[0.5, 0], [1, 0]]]
+
+
+def test_the_heat_reddens_a_grey_copy_beside_the_image():
+    image = np.full((1, 2, 3, 1), 100, np.uint8)
+    heat = np.zeros((1, 2, 3))
+    heat[0, 1, 2] = 1
+    both = beside_heat(image, heat)[0]
+    assert both.shape == (2, 6, 3) and (both[:, :3] == 100).all()
+    assert (both[0, 3:] == 100).all() and both[1, 5, 0] > 150 > 100 > both[1, 5, 2]

@@ -11,8 +11,9 @@
 
 Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, and for what
 each class is taken. Writes evaluation.json, the confusion matrix, a reliability
-diagram and the most confident mistakes, the pictures into TensorBoard's files
-too; evaluation_val.json and so on for anything but the plain test.
+diagram and the most confident mistakes with what the network looked at, the
+pictures into TensorBoard's files too; evaluation_val.json and so on for
+anything but the plain test.
 """
 
 from proj.config.command_line import options

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from proj.pictures.fonts import pieces
 from proj.system.platform import one_line
@@ -89,10 +89,23 @@ def tiles(
     return canvas
 
 
-def grid(images: Sequence[np.ndarray | Image.Image], captions: Sequence[Sequence[str]], colour: str) -> Image.Image:
-    """Up to six images beside each other, to be looked at for themselves."""
-    columns = min(6, max(math.ceil(math.sqrt(len(images))), 2))
-    return tiles(images, captions, columns, colour=colour, zoom=2, width=120 * columns)
+def grid(
+    images: Sequence[np.ndarray | Image.Image], captions: Sequence[Sequence[str]], colour: str, across: int = 120
+) -> Image.Image:
+    """Images to be looked at for themselves, each `across` pixels wide; 720 pixels hold those of a row."""
+    columns = min(720 // across, max(math.ceil(math.sqrt(len(images))), 2))
+    return tiles(images, captions, columns, colour=colour, zoom=2, width=across * columns)
+
+
+def beside_heat(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, 2 * W, 3): each image, and beside it the same in grey, with red where the heat is.
+
+    images: uint8 (N, H, W, 1 or 3). heat: (N, H, W) in 0..1.
+    """
+    share = 0.7 * heat[..., None]
+    red = np.array(ImageColor.getrgb(WRONG))
+    tinted = images.mean(3, keepdims=True) * (1 - share) + red * share
+    return np.concatenate([images.repeat(3 // images.shape[3], 3), tinted.round().astype(np.uint8)], 2)
 
 
 def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:

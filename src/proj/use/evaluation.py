@@ -27,6 +27,7 @@ from proj.system.platform import one_line
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.data import open_data
+from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes in the picture, classes in the table
 
@@ -116,7 +117,10 @@ def evaluate(
     print_evaluation(metrics, facts.class_names)
     images = None
     if worst and facts.kind == "image":
-        images = facts.pixels(data.prepare(inputs, torch.tensor(worst), None))
+        x = data.prepare(inputs, torch.tensor(worst), None)
+        images = drawing.beside_heat(
+            facts.pixels(x).numpy(), looked_at(model.network, x, answers.predicted[worst]).numpy()
+        )
     pictures = draw(metrics, answers, names, facts.class_names, images)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     write(metrics, pictures, Path(output or path.parent), "_".join(filter(None, parts)))
@@ -155,11 +159,12 @@ def figures(answers: Answers, names: list[str]) -> dict:
 
 
 def draw(
-    metrics: dict, answers: Answers, names: list[str], known: list[str], images: Tensor | None
+    metrics: dict, answers: Answers, names: list[str], known: list[str], images: np.ndarray | None
 ) -> dict[str, bytes]:
     """The pictures by their names, as PNG files.
 
-    names, known: see `test_on`. images: of the mistakes in `metrics`; None for a table, and where there is no mistake.
+    names, known: see `test_on`. images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where
+    there is no mistake.
     """
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
@@ -168,7 +173,7 @@ def draw(
     }
     if images is not None:
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
-        pictures["mistakes"] = drawing.png(drawing.grid(images.numpy(), lines, drawing.WRONG))
+        pictures["mistakes"] = drawing.png(drawing.grid(images, lines, drawing.WRONG, across=180))
     return pictures
 
 
