@@ -27,7 +27,7 @@ from proj.reports.report import report
 def main() -> None:
     words = words_or_help(__doc__)
     with sentences():
-        output = take("output", words)
+        output = take({"output": Path}, words).get("output")
         words = [os.path.expanduser(word) for word in words]
         for word in words:
             key, equals, _ = word.partition("=")
@@ -35,7 +35,7 @@ def main() -> None:
                 raise UserError(f"there is no option {key!r}." + nearest(key, ["output"]))
         if not words:
             raise UserError("name the folders to compare: python -m proj.report <folder> [<folder> …]")
-        report([Path(word) for word in words], Path(output) if output else None)
+        report([Path(word) for word in words], output)
 
 
 if __name__ == "__main__":

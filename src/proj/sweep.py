@@ -20,10 +20,10 @@ from pathlib import Path
 
 import hydra
 
-from proj.config.command_line import take, take_folder, words_or_help
+from proj.config.command_line import take, words_or_help
 from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
-from proj.config.stored import take_trust
+from proj.config.stored import TRUSTED
 from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
@@ -33,8 +33,8 @@ from proj.system.locks import locked
 from proj.system.processes import look_at_environment
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
-WORDS = ("resume", "isolate", "log", "data_dir", "trust")
-WORDS += ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
+OPTIONS = {"resume": Path, "log": ("line", "full"), "data_dir": Path, "trust": list}
+WORDS = (*OPTIONS, "isolate", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
 OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
 
 
@@ -56,22 +56,22 @@ def refuse(word: str, folder: Path) -> None:
 
 def main() -> None:
     more = words_or_help(__doc__)
-    trust = take_trust(more)
     with sentences():
         look_at_environment()
-        if (folder := take_folder(more)) is None:
+        chosen = take(OPTIONS, more)
+        if (folder := chosen.get("resume")) is None:
             raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
+        TRUSTED[:] = chosen.get("trust", [])
         about = read_about(folder)
-        check_sweep(folder, about, trust)
+        check_sweep(folder, about, TRUSTED)
         for word in more:
             refuse(word, folder)
-        if (shown := take("log", more)) is not None:
-            choose("log", shown, {"line": True, "full": True})
+        if shown := chosen.get("log"):
             more.append(f"++log={shown}")  # which the copied conf/ of an older version does not name
-        if moved := take("data_dir", more):
+        if moved := chosen.get("data_dir"):
             if about.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
-            about["data_dir"] = str(Path(moved).absolute())
+            about["data_dir"] = str(moved.absolute())
             with locked(folder):
                 Sweep(folder, about).write_about()
     from proj.train import job

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,11 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.command_line import take_folder, words_or_help
+from proj.config.command_line import take, words_or_help
 from proj.config.compose import CONF, stored_config
 from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
-from proj.config.stored import take_trust
+from proj.config.stored import TRUSTED
 from proj.system.processes import die_with_parent, leave, look_at_environment, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
@@ -44,15 +45,14 @@ def main() -> None:
     if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
         die_with_parent()
     # Hydra would compose before it prints its help: twice the time.
-    words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
-    words = sys.argv[1:]
-    trust = take_trust(words)
+    words = words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
     with sentences():
-        folder = take_folder(words)
-    if folder:
-        sys.path[:0] = [""] * (bool(trust) and "" not in sys.path)  # a class of one's own lies in the working folder
+        chosen = take({"resume": Path, "trust": list}, words)
+    TRUSTED[:] = chosen.get("trust", [])
+    if folder := chosen.get("resume"):
+        sys.path[:0] = [""] * (bool(TRUSTED) and "" not in sys.path)  # a class of one's own lies in the working folder
         with sentences():
-            trained(stored_config(folder, words, trust))  # sys.argv stays: Lightning starts more processes with it
+            trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes with it
     else:
         sys.argv[1:] = [*words, *QUIET] if rank() else words
         run_hydra(job)

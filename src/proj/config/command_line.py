@@ -14,37 +14,56 @@ from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder, read
 
-# Of an option: str, bool, list (of words between commas), or all that there is to choose from.
+# Of an option: str, Path (not empty), bool, list (of words between commas), or all that there is to choose from.
 Kind = type | tuple[str, ...]
 
 
+def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
+    """Take the options of these kinds out of a command's words, and return their values; other words are left.
+
+    Raises UserError for an option that is given twice, but for a list's, and for a value that it does not take.
+    """
+    found: dict[str, str] = {}
+    chosen: dict[str, Any] = {}
+    for word in list(words):
+        key, equals, value = word.partition("=")
+        if not equals or key not in kinds:
+            continue
+        words.remove(word)
+        kind = kinds[key]
+        if kind is list:
+            chosen[key] = [*chosen.get(key, []), *filter(None, value.split(","))]
+            continue
+        if key in found:
+            raise UserError(f"{key} is given twice: {found[key]} and {word}.")
+        found[key] = word
+        if kind is bool:
+            chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
+        elif isinstance(kind, tuple):
+            chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
+        elif kind is Path and not value:
+            raise UserError(f"{key}= names no folder: give {key}=<folder>.")
+        else:
+            chosen[key] = kind(os.path.expanduser(value))  # shells leave ckpt=~/… as it is
+    return chosen
+
+
 def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
-    """The words of a command line as arguments of these kinds, and ckpt= or run= as one more, `path`.
+    """All words of a command line as options of these kinds, and ckpt= or run= as one more, `path`.
 
     Raises UserError for a word that fits none, and where there is no such checkpoint.
     """
     kinds = {"ckpt": str, "run": str, **kinds}
-    chosen: dict[str, Any] = {"ckpt": "", "run": ""}
+    flags: list[str] = []
     if "config_dir" in kinds:
         flags, words = flags_and_settings(words)
-        words += [flag.replace("--config-dir=", "config_dir=") for flag in flags]
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or key not in kinds:
-            what = f"there is no option {key!r}" if equals else f"{word!r} is not of the form key=value"
-            raise UserError(f"{what}." + nearest(key, kinds))
-        if chosen.get(key):
-            raise UserError(f"{key} is given twice: {key}={chosen[key]} and {word}.")
-        kind = kinds[key]
-        if kind is bool:
-            chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
-        elif kind is list:
-            chosen[key] = value.split(",")
-        elif isinstance(kind, tuple):
-            chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
-        else:
-            chosen[key] = os.path.expanduser(value)  # shells leave ckpt=~/… as it is
-    checkpoint, folder = chosen.pop("ckpt"), chosen.pop("run")
+    left = [*words, *(flag.replace("--config-dir=", "config_dir=") for flag in flags)]
+    chosen = take(kinds, left)
+    for word in left:
+        key, equals, _ = word.partition("=")
+        what = f"there is no option {key!r}" if equals else f"{word!r} is not of the form key=value"
+        raise UserError(f"{what}." + nearest(key, kinds))
+    checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
     run = RunFolder(folder)
@@ -65,26 +84,6 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
         print(text.strip())
         raise SystemExit(0 if words else 1)
     return words
-
-
-def take(key: str, words: list[str]) -> str | None:
-    """Take `key=value` out of a command's words, and return the value; None where there is none.
-
-    Raises UserError where it is given twice.
-    """
-    found = [word for word in words if word.startswith(f"{key}=")]
-    if len(found) > 1:
-        raise UserError(f"{key} is given twice: {' and '.join(found)}.")
-    words[:] = [word for word in words if word not in found]
-    return os.path.expanduser(found[0].partition("=")[2]) if found else None
-
-
-def take_folder(words: list[str]) -> Path | None:
-    """Take `resume=<folder>` out of a command's words. Raises UserError where it names none, or several."""
-    folder = take("resume", words)
-    if folder == "":
-        raise UserError("resume= names no folder: give resume=<folder>.")
-    return Path(folder) if folder else None
 
 
 @contextmanager

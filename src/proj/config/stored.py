@@ -22,14 +22,6 @@ from proj.system.run_folder import RunFolder
 TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
 
 
-def take_trust(words: list[str]) -> list[str]:
-    """Take `trust=linear,wine` out of a command's words; return what it names."""
-    names = [name for word in words if word.startswith("trust=") for name in word.removeprefix("trust=").split(",")]
-    words[:] = [word for word in words if not word.startswith("trust=")]
-    TRUSTED[:] = filter(None, names)
-    return TRUSTED
-
-
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
 ROLES = {
