@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from support.pages import README
 from support.runs import rewritten
+from support.tables import encode
 
 import proj.export
 from proj.checkpoint.file import load_model
-from proj.data.table import encode
 from proj.errors import UserError
 from proj.use.evaluation import open_data
 from proj.use.export import export

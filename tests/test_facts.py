@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from support.pages import README
 from support.runs import rewritten
+from support.tables import encode
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
-from proj.data.table import encode
 from proj.errors import UserError
 from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export

@@ -19,7 +19,7 @@ NOTES = 10  # remarks on columns are printed at most
 
 
 class CSVDataModule(InMemoryDataModule):
-    """A table of one's own in a CSV file: (B, F) inputs as `encode` makes them, classes from one of its columns.
+    """A table of one's own in a CSV file: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
@@ -177,7 +177,7 @@ class CSVDataModule(InMemoryDataModule):
         return kinds
 
     def _measure(self, table: Table, kinds: dict[int, str], training: list[int]) -> dict[int, dict]:
-        """The columns as `encode` takes them, by their places, from the rows of the training part."""
+        """The columns as `encode_table` takes them, by their places, from the rows of the training part."""
         numbers, columns, lines = {}, {}, [table.lines[row] for row in training]
 
         def cells_of(place: int) -> list[str]:

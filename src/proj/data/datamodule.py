@@ -84,7 +84,7 @@ class InMemoryDataModule(LightningDataModule):
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
-        self.columns: list[dict] | None = None  # of a table, as `table.encode` takes them
+        self.columns: list[dict] | None = None  # of a table, as `table.encode_table` takes them
 
     def load(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")

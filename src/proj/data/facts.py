@@ -25,7 +25,7 @@ class Facts:
     drawings: whether the images are light drawings on black, such as MNIST's. Then a file's picture is inverted where
         its border is light, and padded to the shape; else it is taken as it is, and its middle cut out.
     mean, std: one number a channel, of pixels in 0..1; None where the datamodule makes its inputs in its own way.
-    columns: of a table, as `table.encode` takes them; None where the datamodule does not say.
+    columns: of a table, as `table.encode_table` takes them; None where the datamodule does not say.
     data: the checksum of the examples.
     levels: the values that become black and white, of whole numbers of more than 8 bits a pixel, "I", and of numbers
         with fractions, "F". A kind that is not named, since the training met none, goes by what each file holds. None
@@ -112,7 +112,7 @@ def are(values: Any, *kinds: type) -> bool:
 
 
 def is_column(column: dict) -> bool:
-    """Whether `encode` can take it."""
+    """Whether `encode_table` can take it."""
     if "categories" in column:
         return are([column["name"], *column["categories"]], str)
     marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")
@@ -172,7 +172,7 @@ class Normalize(nn.Module):
 
 
 class Standardize(nn.Module):
-    """(B, F) numbers as they are, NaN for a missing one -> what `encode` makes of them; `undo` goes back.
+    """(B, F) numbers as they are, NaN for a missing one -> what `encode_table` makes of them; `undo` goes back.
 
     For columns of numbers alone. They are taken as `dtype`: float32, or float64 where that is too coarse for a column,
     such as one of times in seconds since 1970.

@@ -17,28 +17,14 @@ from proj.errors import UserError
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 
 
-def encode(rows: list[list[str]], columns: list[dict], first: int = 1) -> Tensor:
-    """(B, F) float32 inputs of a network, from B rows of text whose cells are in the order of `columns`, and whose
-    numbers have decimal points; `encode_table` also takes decimal commas.
-
-    columns: a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, standardised; a missing one becomes
-        the mean, 0. {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
-        A column of numbers may also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimals`.
-    first: what messages call the first row.
-    Raises UserError that names the row and the column of what is no number, or a row of another length.
-    """
-    for place, row in enumerate(rows, first):
-        if len(row) != len(columns):
-            names = ", ".join(column["name"] for column in columns)
-            raise UserError(f"row {place} has {len(row)} values for {len(columns)} columns: {names}.")
-    lines = range(first, first + len(rows))
-    cells = [[row[place].strip() for row in rows] for place in range(len(columns))]
-    parts = [encode_column(texts, column, lines, ".", ".") for texts, column in zip(cells, columns, strict=True)]
-    return torch.cat(parts, 1)
-
-
 def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
-    """`encode` for a column's cells. decimal, marks: see `values`."""
+    """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
+
+    column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, standardised; a missing one
+        becomes the mean, 0. {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or
+        other one. A column of numbers may also have "unit", such as %, "lenient", see `values`, and "decimal", see
+        `decimals`.
+    """
     if "categories" in column:
         codes = {word: code for code, word in enumerate(column["categories"])}
         found = torch.tensor([codes.get(cell, -1) for cell in cells], dtype=torch.int64)
@@ -51,7 +37,7 @@ def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal:
 def encode_table(
     table: Table, places: list[int], columns: list[dict], decimal: str | None = None, notes: list[str] | None = None
 ) -> Tensor:
-    """`encode` for all rows of a table, whose numbers may have decimal commas, and marks between thousands.
+    """`encode_column` for all columns of a table, beside each other.
 
     places: of `columns` in the table. decimal: see `decimals`, which also says what else is refused, and gives `notes`.
     """
@@ -116,7 +102,7 @@ def has_marks(table: Table, place: int) -> bool:
 
 
 def measure_words(name: str, cells: list[str], most: int) -> dict:
-    """A column of words as `encode` takes it, from its cells in the training part.
+    """A column of words as `encode_column` takes it, from its cells in the training part.
 
     most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none.
     """
@@ -125,7 +111,7 @@ def measure_words(name: str, cells: list[str], most: int) -> dict:
 
 
 def measure_numbers(name: str, numbers: np.ndarray) -> dict:
-    """A column of numbers as `encode` takes it, from those in the training part, NaN for a missing one.
+    """A column of numbers as `encode_column` takes it, from those in the training part, NaN for a missing one.
 
     The mean and the deviation are float64, and so are the numbers that they standardise: float32 would take the
     milliseconds since 1970 for the same within two minutes.

@@ -115,10 +115,10 @@ def answer(name: str, probabilities: list[float], classes: list[str]) -> dict:
     return {"input": name, "class": best, "probability": rounded[best], "probabilities": rounded}
 
 
-def in_words(row: dict, count: int = 3) -> list[str]:
-    """The most probable classes of an answer, each with its share."""
+def in_words(row: dict) -> list[str]:
+    """The three most probable classes of an answer, each with its share."""
     shares = row["probabilities"]
-    best = sorted(shares, key=shares.get, reverse=True)[:count]
+    best = sorted(shares, key=shares.get, reverse=True)[:3]
     return [f"{one_line(label)} {shares[label]:.1%}" for label in best]
 
 
