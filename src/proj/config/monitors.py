@@ -3,10 +3,22 @@
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.ranges import whole
-from proj.config.settings import MEASURED, MONITORS, mode_of
 from proj.errors import UserError, choose
 
 PATIENCE = whole(0)
+MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")  # what may tell the best checkpoint
+MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")
+
+
+def mode_of(monitor: str, otherwise: str) -> str:
+    """Which is better of a metric, min or max: known of losses and accuracies, `otherwise` of any other.
+
+    conf/ takes it as ${mode_of:…}, so that the mode follows a monitor that is given alone.
+    """
+    return {"acc": "max", "loss": "min"}.get(str(monitor).rpartition("/")[2], otherwise)
+
+
+OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 
 def check_monitors(cfg: DictConfig) -> None:

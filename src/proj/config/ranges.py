@@ -69,15 +69,6 @@ def whole(low: int) -> Range:
     return Range(f"a whole number, {low} or more", {"type": "integer", "minimum": low})
 
 
-def between(low: float, high: float) -> Range:
-    schema = {"type": "number", "exclusiveMinimum": low, "exclusiveMaximum": high}
-    return Range(f"a number above {low:g} and below {high:g}", schema)
-
-
-def at_least(low: float) -> Range:
-    return Range(f"a number, {low:g} or more", {"type": "number", "minimum": low})
-
-
 def one_of(*words: str) -> Range:
     return Range(f"{', '.join(words[:-1])} or {words[-1]}", {"enum": list(words)})
 
@@ -124,6 +115,8 @@ PATH = either("a path", {"type": "string", "pattern": "^(.+)$"}, {"type": "numbe
 SWITCH = Range("true or false", {"type": "boolean"})
 NAME = Range("a name", {"type": "string", "pattern": "^(.+)$"})
 ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
+NOT_NEGATIVE = Range("a number, 0 or more", {"type": "number", "minimum": 0})
+PART = Range("a number above 0 and below 1", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 SHARE = Range("a number, 0 or more and below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})
 NUMBERS = Range(
     "a list of numbers, one a channel, such as [0.5]", {"type": "array", "minItems": 1, "items": {"type": "number"}}

@@ -6,8 +6,6 @@ This is the only place that says it: the checks, a run that goes on, the reports
 from dataclasses import dataclass
 from functools import cache
 
-from omegaconf import OmegaConf
-
 from proj.config import ranges
 
 
@@ -52,7 +50,7 @@ SETTINGS: dict[str, Setting] = {
     "choices": Setting(report="first", own="model=mlp, dataset=digits and so on choose an option"),
     "output_dir": own("a run's folder is chosen with hydra.run.dir=path/to/folder", "free", "never"),
     "data_dir": free(ranges.PATH),
-    "save_every": free(ranges.at_least(0)),
+    "save_every": free(ranges.NOT_NEGATIVE),
     "fast_loop": free(),
     "sweep_name": free(ranges.SWEEP_NAME),
     "log": free(ranges.one_of("line", "full")),
@@ -66,10 +64,10 @@ SETTINGS: dict[str, Setting] = {
     "dataset.source.train": own("both parts are read"),
     "dataset.source.download": own("what is missing is downloaded with dataset.download=true"),
     "dataset.download": free(),
-    "dataset.memory_limit_mb": free(ranges.at_least(0)),
+    "dataset.memory_limit_mb": free(ranges.NOT_NEGATIVE),
     "dataset.batch_size": Setting(ranges.whole(1)),
-    "dataset.val_fraction": Setting(ranges.between(0, 1)),
-    "dataset.test_fraction": Setting(ranges.between(0, 1)),
+    "dataset.val_fraction": Setting(ranges.PART),
+    "dataset.test_fraction": Setting(ranges.PART),
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
     "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
     "dataset.shift": Setting(ranges.whole(0)),
@@ -92,18 +90,18 @@ SETTINGS: dict[str, Setting] = {
     "model.kernel_size": Setting(ranges.whole(1)),
     "model.padding": Setting(ranges.whole(0)),
     "model.dropout": Setting(ranges.SHARE),
-    "model.norm_momentum": Setting(ranges.between(0, 1)),
+    "model.norm_momentum": Setting(ranges.PART),
     "model.loss.label_smoothing": Setting(ranges.SHARE),
     "optimizer": Setting(report="first"),
     "optimizer.lr": Setting(ranges.ABOVE_ZERO),
-    "optimizer.weight_decay": Setting(ranges.at_least(0)),
+    "optimizer.weight_decay": Setting(ranges.NOT_NEGATIVE),
     "optimizer.momentum": Setting(ranges.SHARE),
     "optimizer.bias_lr": Setting(ranges.ABOVE_ZERO),
     "optimizer.head_lr": Setting(ranges.ABOVE_ZERO),
     "optimizer.fused": Setting(ranges.or_null(ranges.SWITCH)),
     "scheduler": Setting(report="first"),
     "scheduler.max_lr": Setting(ranges.ABOVE_ZERO),
-    "scheduler.pct_start": Setting(ranges.between(0, 1)),
+    "scheduler.pct_start": Setting(ranges.PART),
     "scheduler.total_steps": Setting(ranges.STEPS),
     "scheduler.total_iters": Setting(ranges.STEPS),
     "scheduler.step_size": Setting(ranges.STEPS),
@@ -144,7 +142,7 @@ SETTINGS: dict[str, Setting] = {
     "trainer.limit_train_batches": Setting(ranges.or_null(ranges.BATCHES), resume="fixed"),
     "trainer.limit_val_batches": Setting(ranges.or_null(ranges.BATCHES)),
     "trainer.limit_test_batches": Setting(ranges.or_null(ranges.BATCHES)),
-    "trainer.limit_predict_batches": Setting(ranges.or_null(ranges.at_least(0))),
+    "trainer.limit_predict_batches": Setting(ranges.or_null(ranges.NOT_NEGATIVE)),
     "trainer.overfit_batches": Setting(ranges.OVERFIT, resume="fixed"),
     "trainer.fast_dev_run": Setting(ranges.TRIES),
     "trainer.val_check_interval": Setting(ranges.or_null(ranges.INTERVAL)),
@@ -152,7 +150,7 @@ SETTINGS: dict[str, Setting] = {
     "trainer.num_sanity_val_steps": Setting(ranges.or_null(ranges.whole(-1))),
     "trainer.log_every_n_steps": Setting(ranges.or_null(ranges.whole(1))),
     "trainer.accumulate_grad_batches": Setting(ranges.whole(1), resume="fixed"),
-    "trainer.gradient_clip_val": Setting(ranges.or_null(ranges.at_least(0)), resume="fixed"),
+    "trainer.gradient_clip_val": Setting(ranges.or_null(ranges.NOT_NEGATIVE), resume="fixed"),
     "trainer.gradient_clip_algorithm": Setting(ranges.or_null(ranges.one_of("norm", "value")), resume="fixed"),
     "trainer.deterministic": Setting(ranges.or_null(ranges.DETERMINISTIC)),
     "trainer.benchmark": Setting(ranges.or_null(ranges.SWITCH)),
@@ -189,19 +187,6 @@ NAMES = {
     "init": ("default", "dirac"),
 }
 SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
-MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")  # what may tell the best checkpoint
-MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")
-
-
-def mode_of(monitor: str, otherwise: str) -> str:
-    """Which is better of a metric, min or max: known of losses and accuracies, `otherwise` of any other.
-
-    conf/ takes it as ${mode_of:…}, so that the mode follows a monitor that is given alone.
-    """
-    return {"acc": "max", "loss": "min"}.get(str(monitor).rpartition("/")[2], otherwise)
-
-
-OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 
 @cache

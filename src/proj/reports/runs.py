@@ -12,7 +12,8 @@ from typing import Any
 from tensorboard.compat.proto.event_pb2 import Event
 
 from proj.config.compose import trainer_defaults
-from proj.config.settings import SEEDS, mode_of, policy
+from proj.config.monitors import mode_of
+from proj.config.settings import SEEDS, policy
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder, flat, parse_yaml, read
 
