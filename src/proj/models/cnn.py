@@ -63,7 +63,6 @@ class CNN(Classifier):
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm2d, "none": None})
         heads = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d, "flatten": None}
         pooling = choose("model.head", head, heads)
-        dirac = choose("model.init", init, {"default": False, "dirac": True})
         convolution = partial(nn.Conv2d, kernel_size=kernel_size, padding=padding, bias=bias or norm == "none")
 
         def after(width: int) -> list[nn.Module]:
@@ -78,20 +77,19 @@ class CNN(Classifier):
         channels = stem or input_shape[0]
         for width, factor in zip(widths, one_a_group(pool, len(widths)), strict=True):
             pooled = [nn.MaxPool2d(factor)] if factor > 1 else []
-            layers += [convolution(channels, width), *(pooled if pool_first else []), *after(width)]
+            group = [convolution(channels, width), *after(width)]
             for _ in range(depth - 1):
-                layers += [convolution(width, width), *after(width)]
-            layers += [] if pool_first else pooled
+                group += [convolution(width, width), *after(width)]
+            layers += [group[0], *pooled, *group[1:]] if pool_first else [*group, *pooled]
             channels = width
         layers += [pooling(1), nn.Flatten()] if pooling else [nn.Flatten()]
         layers += [nn.Dropout(dropout)] if dropout else []
         features = features_of(nn.Sequential(*layers), input_shape, len(widths))
         self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
-        if dirac:
+        if choose("model.init", init, {"default": False, "dirac": True}):
             pass_inputs_on(layers[2:] if stem else layers)
             nn.init.normal_(self.network[-1].weight, std=1 / features)
-        if whiten:
-            self.network[0].weight.requires_grad_(False)
+        self.network[0].weight.requires_grad_(not whiten)
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
