@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed, written
@@ -94,4 +93,4 @@ def latex_text(comparison: dict) -> str:
 def other_files(comparison: dict) -> dict[str, str]:
     """The names of the files and what they hold."""
     texts = {"json": json_text, "md": markdown_text, "tex": latex_text}
-    return {str(Path("report").with_suffix(f".{end}")): write(comparison) for end, write in texts.items()}
+    return {f"report.{end}": write(comparison) for end, write in texts.items()}

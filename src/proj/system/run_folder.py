@@ -152,10 +152,6 @@ class RunFolder:
         if metrics := read(self.metrics):  # else there is none, or none that can be read
             self.metrics.replace(self.path / f"metrics_{metrics.get('epochs')}_epochs.json")
 
-    def forget_failure(self) -> None:
-        """When a run starts again: it has not failed yet."""
-        self.failure.unlink(missing_ok=True)
-
     def remove_unfinished_checkpoints(self) -> None:
         """Those that a killed process has left half written. The caller holds the folder's lock."""
         remove_unfinished(self.path, "*.ckpt")

@@ -9,7 +9,6 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
-from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.platform import refuse_no_text, shorter
@@ -23,7 +22,7 @@ from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.precision import set_precision
 from proj.training.results import figures, figures_of_the_test, print_table, tells_why
 from proj.training.resume import Resume
-from proj.training.start import find_start
+from proj.training.start import Resumed, Start, newest_checkpoint
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -54,9 +53,10 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     keep_freed_memory()
     environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
-    start, asked = find_start(folder), cfg.trainer.precision
+    found, asked = newest_checkpoint(folder), cfg.trainer.precision
+    start = Resumed(folder, *found) if found else Start(folder)
     cfg.trainer.precision = start.precision(asked)
-    start.refuse_changes(plain_values(cfg))
+    start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     if metrics := start.final_metrics(cfg):
         if rank() == 0:
             print(f"This run is finished; its figures are in {run.metrics}.")
@@ -64,12 +64,14 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)
-    reason = settle_precision(run, cfg, model)
+    cfg.trainer.precision, reason = set_precision(
+        cfg.trainer.precision, model.network, cfg.trainer.accelerator, run.measured_precision
+    )
     if asked == "auto" and start.state:
         reason = "as before"
     if cfg.compile:
         compile_network(model.network)
-    config = plain_values(cfg)
+    config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data)
     start.refuse_other_data(described)
     if rank() == 0:
@@ -97,17 +99,3 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
             print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
     return metrics
-
-
-def plain_values(cfg: DictConfig) -> dict:
-    """The configuration as a file or a checkpoint holds it."""
-    return OmegaConf.to_container(cfg, resolve=True)
-
-
-def settle_precision(run: RunFolder, cfg: DictConfig, model: Classifier) -> str:
-    """Replace `auto` in `cfg.trainer.precision`; return the reason. What was measured is kept for those that share it:
-    the jobs of a sweep, or the processes of a run."""
-    cfg.trainer.precision, reason = set_precision(
-        cfg.trainer.precision, model.network, cfg.trainer.accelerator, run.measured_precision
-    )
-    return reason

@@ -74,11 +74,6 @@ class Resumed(Start):
         return metrics if metrics and all(name in metrics for name in wanted) else None
 
 
-def find_start(folder: Path) -> Start:
-    found = newest_checkpoint(folder)
-    return Resumed(folder, *found) if found else Start(folder)
-
-
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     """The newest checkpoint that a run can go on from, and its contents; None where there is no checkpoint at all.
 
