@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from proj.errors import UserError
+from proj.models import MLP
+from proj.training.run import train
+
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
@@ -42,17 +46,14 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("word", "sentence"),
     (
         ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
         ("model.activation=relu", "model.activation=relu does not exist. Did you mean 'ReLU'?"),
-        ("+trainer.foo=1", "There is no setting 'trainer.foo'."),
-        ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
-        ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "the scheduler does not take its settings: "),
     ),
 )
-def test_what_the_command_the_model_lightning_or_torch_refuses_ends_with_exit_code_1(command, words, sentence):
-    process = command("-m", "proj.train", *words.split())
+def test_what_the_command_or_the_model_refuses_ends_with_exit_code_1(command, word, sentence):
+    process = command("-m", "proj.train", word)
     assert process.returncode == 1 and sentence in process.stderr
     assert len(process.stderr.splitlines()) == 1
 
@@ -64,34 +65,36 @@ def test_what_the_command_the_model_lightning_or_torch_refuses_ends_with_exit_co
         ("'quoted é'", "quoted é"),
     ),
 )
-def test_a_path_of_any_characters_can_be_typed(command, tmp_path, typed, name):
-    process = command("-m", "proj.train", "dataset=image_folder", f"data_dir={typed}")
-    assert process.returncode == 1 and f"{tmp_path}/{name} cannot be read (No such file or directory)" in process.stderr
+def test_a_path_of_any_characters_can_be_typed(mistake, tmp_path, monkeypatch, typed, name):
+    monkeypatch.chdir(tmp_path)
+    said = mistake("proj.train", "dataset=image_folder", f"data_dir={typed}")
+    assert f"{tmp_path}/{name} cannot be read (No such file or directory)" in said
 
 
-def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(command, tmp_path):
-    (tmp_path / "mine.py").write_text("class Mine(nn.Module):\n    pass\n")
-    for target, reason in (("mine.Mine", "name 'nn' is not defined"), ("nowhere.Mine", "No module named 'nowhere'")):
-        process = command("-m", "proj.train", "model=mlp", f"model._target_={target}")
-        assert process.returncode == 1 and len(process.stderr.splitlines()) == 1
-        assert f"Error locating target '{target}' (" in process.stderr and reason in process.stderr
+def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.py").write_text("class Mine(nn.Module):\n    pass\n")
+    for target, reason in (("broken.Mine", "name 'nn' is not defined"), ("nowhere.Mine", "No module named 'nowhere'")):
+        said = mistake("proj.train", "model=mlp", f"model._target_={target}")
+        assert f"Error locating target '{target}' (" in said and reason in said
+
+
+class Mine(MLP):
+    """A model of one's own, which measures what all do."""
 
 
 @pytest.mark.parametrize("callbacks", ("default", "early_stopping"))
-def test_a_metric_that_a_model_of_ones_own_does_not_have_is_one_sentence(command, tmp_path, callbacks):
-    (tmp_path / "mine.py").write_text("from proj.models import MLP\nclass Mine(MLP):\n    pass\n")
-    words = ("model=mlp", "model._target_=mine.Mine", "monitor=val/f1", "trainer.max_epochs=1")
-    process = command(
-        "-m", "proj.train", *words, f"callbacks={callbacks}", env={**os.environ, "PYTHONPATH": str(tmp_path)}
-    )
-    assert process.returncode == 1 and "monitor=val/f1 does not exist. Did you mean" in process.stderr
-    assert process.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in process.stderr
+def test_a_metric_that_a_model_of_ones_own_does_not_have_is_one_sentence(mistake, tmp_path, monkeypatch, callbacks):
+    monkeypatch.chdir(tmp_path)
+    words = ("model=mlp", f"model._target_={__name__}.Mine", "monitor=val/f1", "trainer.max_epochs=1")
+    said = mistake("proj.train", *words, "~callbacks.progress", f"callbacks={callbacks}")
+    assert "monitor=val/f1 does not exist. Did you mean" in said
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence(command):
-    process = command("-m", "proj.train", "trainer=gpu", env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
-    assert process.returncode == 1 and "use trainer=cpu" in process.stderr
-    assert len(process.stderr.splitlines()) == 1
+def test_a_gpu_that_is_not_there_is_one_sentence(configure, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="use trainer=cpu"):
+        train(configure("trainer=gpu"))
 
 
 def test_full_error_shows_the_traceback(command):
@@ -112,14 +115,14 @@ def test_help_names_every_group_and_option_in_80_columns(command):
 
 def test_help_and_config_import_nothing_heavy(command):
     heavy = "torch", "lightning", "torchvision", "sklearn", "tensorboard"
-    for flags in ("['--help']", "['--cfg', 'job']", "['optimizer.lrr=1']"):
-        code = (
-            f"import sys; sys.argv[1:] = {flags}\nfrom proj.train import main\n"
-            f"try: main()\nexcept SystemExit: pass\n"
-            f"found = set({heavy}) & set(sys.modules)\nassert not found, found"
-        )
-        process = command("-c", code)
-        assert process.returncode == 0, process.stderr
+    code = (
+        "import sys\nfrom proj.train import main\n"
+        "for words in (['--help'], ['optimizer.lrr=1'], ['--cfg', 'job']):\n"
+        "    sys.argv[1:] = words\n    try: main()\n    except SystemExit: pass\n"
+        f"    found = set({heavy}) & set(sys.modules)\n    assert not found, (words, found)"
+    )
+    process = command("-c", code)
+    assert process.returncode == 0 and "dataset:" in process.stdout, process.stderr
 
 
 def test_console_script_completes_options(command):
@@ -129,12 +132,3 @@ def test_console_script_completes_options(command):
         "-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env
     )
     assert "dataset=fashion_mnist" in process.stdout
-
-
-def test_a_mistake_in_a_resumed_run_is_one_sentence(command, tmp_path):
-    config = command("-m", "proj.train", "--cfg", "job", "--resolve", "output_dir=run", "choices=null").stdout
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text(config)
-    for words, sentence in (("trainer.max_epochs=-3", "not a whole number"), ("optimizer.lrr=1", "Did you mean 'lr'")):
-        process = command("-m", "proj.train", "resume=run", words)
-        assert process.returncode == 1 and sentence in process.stderr and len(process.stderr.splitlines()) == 1

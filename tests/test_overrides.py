@@ -6,18 +6,19 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from proj.config.compose import stored_config
+from proj.config.compose import configure, stored_config
 from proj.config.explain import explain
 from proj.errors import UserError
 from proj.sweep import refuse
 
 
-@pytest.fixture
-def folder(configure, tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """The folder of a run of which only the configuration is there."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(configure("dataset=digits", "model=mlp")))
-    return tmp_path / "run"
+    folder = tmp_path_factory.mktemp("run")
+    cfg = configure("dataset=digits", "model=mlp", f"hydra.run.dir={folder}", "data_dir=data")
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,8 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
         ("test=maybe", "test=maybe is not true or false"),
         ("trainer.logger=false", "trainer.logger is set by this program"),
         ("~callbacks.best", r"leave ~callbacks\.best out"),
+        ("trainer.max_epochs=-3", "not a whole number"),
+        ("optimizer.lrr=1", "Did you mean 'lr'"),
     ),
 )
 def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, word, sentence):

@@ -32,27 +32,21 @@ def test_conf_lists_every_argument_of_the_trainer_but_those_that_the_program_set
 
 
 @pytest.mark.parametrize(
-    "word",
+    "words",
     (
-        "trainer.gradient_clip_algorithm=value",
-        "trainer.deterministic=true",
-        "trainer.overfit_batches=2",
-        "trainer.val_check_interval=0.5",
-        "trainer.profiler=simple",
-        "trainer.min_epochs=1",
-        "trainer.max_time={minutes:3}",
-        "+trainer.sync_batchnorm=false",
-        "trainer.limit_train_batches=null",
+        "gradient_clip_algorithm=value deterministic=true val_check_interval=0.5 profiler=simple min_epochs=1",
+        "overfit_batches=2 limit_train_batches=null max_time={minutes:3}",
     ),
 )
-def test_an_argument_of_the_trainer_takes_no_plus_and_a_run_trains_with_it(configure, word):
-    assert train(configure("trainer.max_epochs=1", "trainer.gradient_clip_val=1", word))["epochs"] == 1
+def test_arguments_of_the_trainer_take_no_plus_and_a_run_trains_with_them(configure, words):
+    words = [f"trainer.{word}" for word in words.split()]
+    assert train(configure("trainer.max_epochs=1", "trainer.gradient_clip_val=1", *words))["epochs"] == 1
 
 
 @pytest.mark.parametrize("value", (None, "abc", -2, 0, 2.5, {"a": 1}, ["x"], True), ids=str)
 def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, monkeypatch, value):
     monkeypatch.setattr(Trainer, "fit", lambda *args, **settings: (_ for _ in ()).throw(UserError("it fits")))
-    cfg = configure("trainer.max_epochs=1")
+    cfg = configure("trainer.max_epochs=1", "~callbacks.dashboard")
     for key in RANGES:
         changed = cfg.copy()
         OmegaConf.update(changed, f"trainer.{key}", value, merge=False)
@@ -63,21 +57,20 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
         assert "\n" not in sentence and (sentence == "it fits" or key in sentence or str(value) in sentence), key
 
 
-@pytest.mark.parametrize("plus", ("", "+", "++"))
 @pytest.mark.parametrize(
     ("word", "sentence"),
     (
-        ("logger=false", "trainer.logger is set by this program: the curves are in the run's folder"),
-        ("plugins=null", "trainer.plugins is set by this program"),
-        ("default_root_dir=x", "hydra.run.dir=path/to/folder"),
-        ("enable_progress_bar=false", "~callbacks.progress"),
-        ("enable_checkpointing=false", "callbacks.best"),
-        ("max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'max_epochs'?"),
-        ("gradient_clip=3", "There is no setting 'trainer.gradient_clip'. Did you mean 'gradient_clip_val'?"),
+        ("trainer.logger=false", "trainer.logger is set by this program: the curves are in the run's folder"),
+        ("+trainer.plugins=null", "trainer.plugins is set by this program"),
+        ("++trainer.default_root_dir=x", "hydra.run.dir=path/to/folder"),
+        ("trainer.enable_progress_bar=false", "~callbacks.progress"),
+        ("trainer.enable_checkpointing=false", "callbacks.best"),
+        ("+trainer.max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'max_epochs'?"),
+        ("trainer.gradient_clip=3", "There is no setting 'trainer.gradient_clip'. Did you mean 'gradient_clip_val'?"),
     ),
 )
-def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mistake, plus, word, sentence):
-    assert sentence in mistake("proj.train", f"{plus}trainer.{word}")
+def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mistake, word, sentence):
+    assert sentence in mistake("proj.train", word)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +102,8 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(mistake, 
         ("scheduler.pct_start=0.5 scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr"),
         ("optimizer._target_=torch.optim.RMSprop", r"RMSprop has no betas, fused \(without: ~optimizer.betas"),
         ("optimizer.betas=[a,b]", "the optimizer does not take its settings"),
+        ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
+        ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "the scheduler does not take its settings: "),
         ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "takes a run whose steps are known"),
         ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
         ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),
