@@ -69,29 +69,6 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
         assert row["probability"] == row["probabilities"][row["class"]]
 
 
-def test_every_mode_and_format_shows_the_same_digit(digits, tmp_path):
-    image = Image.fromarray(expected(digits, 1)[0][0].squeeze())
-    colour = image.convert("RGB")
-    image.save(tmp_path / "grey.png")
-    image.save(tmp_path / "grey.bmp")
-    colour.save(tmp_path / "colour.png")
-    colour.save(tmp_path / "colour.webp", lossless=True)
-    colour.convert("CMYK").save(tmp_path / "print.tif")
-    colour.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.gif")
-    image.convert("LA").save(tmp_path / "grey_alpha.png")
-    Image.merge("RGBA", [Image.new("L", image.size, 255)] * 3 + [image]).save(tmp_path / "ink.png")  # light, on nothing
-    Image.fromarray(np.asarray(image).astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
-    Image.fromarray(np.asarray(image).astype(np.float32) / 255).save(tmp_path / "float.tif")
-    upside = Image.fromarray(np.asarray(image)[::-1, ::-1])
-    exif = Image.Exif()
-    exif[0x0112] = 3  # held upside down
-    upside.save(tmp_path / "turned.png", exif=exif)
-    rows = predict(digits, str(tmp_path / "*"))
-    assert len(rows) == 11
-    for row in rows:
-        assert shares(row) == pytest.approx(shares(rows[-2]), abs=0.002), row["input"]
-
-
 def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys):
     image = expected(digits, 1)[0][0].squeeze()
     Image.fromarray(image).save(tmp_path / "a_light.png")
@@ -352,13 +329,3 @@ def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(ir
     (tmp_path / "x.csv").write_text("1,2,3,4\n")
     with pytest.raises(UserError, match="sets no columns"):
         predict(tmp_path / "x.ckpt", str(tmp_path / "x.csv"))
-
-
-def test_a_mistake_in_what_is_to_be_written_is_answered_without_torch(command, tmp_path):
-    (tmp_path / "best.ckpt").touch()
-    code = (
-        "import sys\nsys.argv[1:] = ['ckpt=best.ckpt', 'input=x', 'output=x.txt']\nfrom proj.predict import main\n"
-        "try: main()\nexcept SystemExit as stop: print(stop)\nassert 'torch' not in sys.modules\n"
-    )
-    process = command("-c", code)
-    assert "output=x.txt should end in .csv or .jsonl" in process.stdout and process.returncode == 0, process
