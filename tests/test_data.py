@@ -124,7 +124,7 @@ def test_augmentation_equals_padding_cropping_and_flipping_each_image():
     assert len(seen) > 5  # each image has its own draw
 
 
-@pytest.mark.parametrize("shift", (8, 16, 17))
+@pytest.mark.parametrize("shift", (8, 17))
 def test_images_are_moved_by_less_than_their_size(load, shift):
     with pytest.raises(
         UserError, match=f"dataset.shift={shift} moves images of 8×8 .*: choose dataset.shift=7 or less"
@@ -271,8 +271,9 @@ class Serve(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("answers", ("page", "half", "refuse"))
-@pytest.mark.parametrize("name", ("mnist", "fashion_mnist", "cifar10"))
+@pytest.mark.parametrize(
+    ("name", "answers"), (("mnist", "page"), ("fashion_mnist", "half"), ("mnist", "refuse"), ("cifar10", "half"))
+)
 def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path, monkeypatch, name, answers):
     server = http.server.HTTPServer(("127.0.0.1", 0), Serve)
     server.answers = answers

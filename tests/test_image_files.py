@@ -5,7 +5,6 @@ import os
 import shutil
 import struct
 import zlib
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,10 @@ import torch
 from PIL import Image, ImageCms
 from PIL.features import check
 from support.images import read_image
+from support.runs import make
 
-import proj.config
 import proj.data.image_file
 from proj.checkpoint.file import load_model
-from proj.config.compose import build
 from proj.data.deep_pixels import black_and_white, shallow
 from proj.data.facts import Facts
 from proj.data.image_file import open_image
@@ -44,23 +42,14 @@ def write_classes(folder: Path, count: int = 6) -> Path:
     return folder
 
 
-@cache
-def settings():
-    return proj.config.configure("dataset=image_folder", "hydra.run.dir=unused").dataset
-
-
 @pytest.fixture
 def photos(tmp_path, capsys):
     """photos(folder, "size=6", …) -> (the datamodule, what it printed)."""
 
     def photos(folder: Path, *words: str):
-        cfg = settings().copy()
-        known = [f"data_dir={folder}", f"cache_dir={tmp_path}/cache", "size=6", "batch_size=4", "flip=false", "shift=0"]
-        cfg.merge_with_dotlist([*known, *words])
-        data = build(cfg)
+        known = (f"data_dir={folder}", f"cache_dir={tmp_path}/cache", "size=6", "batch_size=4", "flip=false", "shift=0")
         capsys.readouterr()
-        data.setup()
-        return data, capsys.readouterr().out
+        return make("image_folder", *known, *words), capsys.readouterr().out
 
     return photos
 

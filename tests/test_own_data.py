@@ -7,19 +7,16 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import DictConfig
 from PIL import Image, ImageOps
 from support.images import read_image
-from support.runs import ready
+from support.runs import make
 from support.tables import encode
 
-import proj.config
 from proj.checkpoint.file import load_model
 from proj.data.class_folders import stamp
 from proj.data.image_file import open_image
@@ -76,18 +73,6 @@ def passengers(tmp_path) -> Path:
         age, port = "" if i % 9 == 0 else 20 + (i % 30) ** 2, "NA" if i % 7 == 0 else "SQC"[i % 3]
         rows.append([i, age, port, f"Jane, {i}", i % 4, ("no", "yes")[i % 2]])
     return write_table(tmp_path / "passengers.csv", rows)
-
-
-@cache
-def settings(dataset: str) -> DictConfig:
-    return proj.config.configure(f"dataset={dataset}", "hydra.run.dir=unused").dataset
-
-
-def make(dataset: str, *overrides: str):
-    """The datamodule with settings changed, ready; composed once, since that takes half a second."""
-    cfg = settings(dataset).copy()
-    cfg.merge_with_dotlist(list(overrides))
-    return ready(cfg)
 
 
 def table(file: Path, *overrides: str):

@@ -2,15 +2,13 @@
 
 import math
 import shlex
-from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from support.runs import make
 
-import proj.config
-from proj.config.compose import build
 from proj.config.words import as_hydra_reads, typed
 from proj.data.cells import number
 from proj.data.facts import Facts, Standardize
@@ -19,24 +17,13 @@ from proj.errors import UserError
 from proj.use.prediction import read_tables
 
 
-@cache
-def settings():
-    return proj.config.configure("dataset=csv", "hydra.run.dir=unused").dataset
-
-
 @pytest.fixture
 def table(tmp_path):
     """table(text, "target=y", …) -> the datamodule of a file with this text, ready."""
 
     def table(text: str | bytes, *overrides: str, facts: Facts | None = None):
         (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-        cfg = settings().copy()
-        cfg.merge_with_dotlist([f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *overrides])
-        data = build(cfg)
-        if facts:
-            data.take(facts)
-        data.setup()
-        return data
+        return make("csv", f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *overrides, facts=facts)
 
     return table
 
@@ -304,8 +291,6 @@ def test_a_list_of_columns_is_taken_as_it_is_typed(table, word):
     names = ["len (cm)", "größe", "col'x", "2019", "#1", "1.50", "true", "b", "c", "y"]
     text = "\n".join([";".join(names), *(";".join([str(i % 7)] * 9 + ["pq"[i % 2]]) for i in range(40))])
     dropped = OverridesParser.create().parse_override(as_hydra_reads(f"dataset.drop={word}")).value()
-    cfg = settings().copy()
-    cfg.drop = dropped
     data = table(text)
     data.drop, data.splits = dropped, {}
     data.setup()

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import proj.system.files
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import build, configure
+from proj.data.facts import Facts
 from proj.models import Classifier
 from proj.training.run import train
 from support.processes import PROCESSES, wait_for
@@ -26,12 +28,26 @@ WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "see
 TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
 
 
-def ready(dataset: DictConfig):
-    """The datamodule of the configuration's part `dataset`, with its splits."""
+def ready(dataset: DictConfig, facts: Facts | None = None):
+    """The datamodule of the configuration's part `dataset`, with its splits; facts: of another training."""
     data = build(dataset)
+    if facts:
+        data.take(facts)
     data.prepare_data()
     data.setup()
     return data
+
+
+@cache
+def settings(dataset: str) -> DictConfig:
+    return configure(f"dataset={dataset}", "hydra.run.dir=unused").dataset
+
+
+def make(dataset: str, *overrides: str, facts: Facts | None = None):
+    """`ready` of a dataset whose settings are changed; composed once, since that takes a while."""
+    cfg = settings(dataset).copy()
+    cfg.merge_with_dotlist(list(overrides))
+    return ready(cfg, facts)
 
 
 def at_batch(monkeypatch, epoch: int, batch: int, happens, model: type = Classifier) -> None:
