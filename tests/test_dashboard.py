@@ -1,17 +1,11 @@
-"""What TensorBoard's own server, and a browser, show of runs: one alone, one that was stopped, those of a sweep.
+"""What TensorBoard's own server shows of runs: one alone, one that was stopped, those of a sweep."""
 
-`python tests/test_dashboard.py <folder of runs> <folder> images custom_scalars hparams` photographs them.
-"""
-
-import io
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +18,6 @@ import torch
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from lightning.pytorch import Callback
-from PIL import Image
 from support import processes
 from support.processes import wait_for
 from support.runs import curves, events
@@ -327,82 +320,6 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     steps = [ends[21] * epoch + step for epoch in range(24) for step in ends.values()]
     assert found == {step: pytest.approx(Norms.seen[step - 1]) for step in steps}
     assert min(found.values()) > 0.01
-
-
-DRAWN = {  # in each of TensorBoard's pages: an element, and how many of those are drawn
-    "custom_scalars": ("vz-line-chart2 path", "all => all.filter(p => (p.getAttribute('d') ?? '').length > 60).length"),
-    "images": ("tf-image-loader img", "all => all.filter(i => i.complete && i.naturalWidth > 99).length"),
-    "pr_curves": ("vz-line-chart2 path", "all => all.filter(p => (p.getAttribute('d') ?? '').length > 60).length"),
-    "hparams": ("vaadin-grid-cell-content", "all => all.filter(c => c.innerText.trim()).length"),
-}
-
-
-@contextmanager
-def browser(address: str, width=1700, height=1000):
-    """visit(page, least) -> TensorBoard's page in headless Chromium, once `least` of its elements are drawn."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("no Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        page = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
-        page.set_viewport_size({"width": width, "height": height})
-
-        def visit(tab: str, least: int):
-            page.goto("about:blank")
-            page.goto(f"{address}#{tab}")
-            element, count = DRAWN[tab]
-            for _ in range(600):
-                if page.locator(element).evaluate_all(count) >= least:
-                    return page
-                page.wait_for_timeout(100)
-            raise AssertionError(f"{tab} is not drawn: {page.locator('body').inner_text()[:500]}")
-
-        yield visit
-        page.context.browser.close()
-
-
-@pytest.fixture(scope="module")
-def visit(address):
-    with browser(address) as visit:
-        yield visit
-
-
-def test_a_browser_draws_the_curves_of_all_runs(visit):
-    page = visit("custom_scalars", 2 * 2 * len(RUNS))  # train and val, of loss and accuracy
-    for text in (*RUNS, "training and validation"):
-        assert page.get_by_text(text, exact=True).first.is_visible()
-
-
-def test_a_browser_draws_the_pictures_of_all_runs(visit):
-    page = visit("images", 2 * 3 + 2)
-    assert page.locator("tf-image-loader img").count() == 2 * 3 + 2
-
-
-def test_a_browser_draws_precision_against_recall(visit):
-    visit("pr_curves", 2 * len(RUNS))
-
-
-def test_a_browser_draws_the_table_of_hyperparameters(visit):
-    page = visit("hparams", 11 * (1 + len(RUNS)))
-    cells = [text.strip() for text in page.locator("vaadin-grid-cell-content").all_inner_texts()]
-    assert {*RUNS, "test/acc", "val_best/acc", "val/acc", "lr", "0.010000", "0.10000"} <= set(cells)
-
-
-def photograph(logdir: Path, folder: Path, *tabs: str) -> None:
-    """The README's pictures: what they are of, cut out, in 256 colours."""
-    boxes = {"images": (352, 120, 1100, 1470), "custom_scalars": (0, 64, 1100, 592), "hparams": (388, 64, 1900, 334)}
-    with tensorboard(logdir, folder / "log.txt") as address, browser(address, 1900, 1500) as visit:
-        time.sleep(5)  # until it has read the runs
-        for tab in tabs:
-            page = visit(tab, 1)
-            page.wait_for_timeout(3000)
-            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").crop(boxes[tab])
-            picture.quantize(256).save(folder / f"dashboard_{tab}.png", optimize=True)
-    (folder / "log.txt").unlink()
-
-
-if __name__ == "__main__":
-    photograph(*map(Path, sys.argv[1:3]), *sys.argv[3:])
 
 
 def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_that_has():
