@@ -91,15 +91,16 @@ def watch(outside: list[str], folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "folders"), (([], 8), (["dataset=mnist", "model=cnn", "model.widths=[4]", "tta=true"], 3))
+    ("words", "share", "folders"), (([], 1, 8), (["dataset=mnist", "model=cnn", "model.widths=[4]", "tta=true"], 3, 3))
 )
-def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, tmp_path, monkeypatch):
-    """folders: of so many configurations one is also tried as a run's config.yaml, which takes longer to read."""
+def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, trained, tmp_path, monkeypatch):
+    """share: one of so many configurations is tried; of these one in `folders` also as a run's config.yaml, which takes
+    longer to read."""
     path = trained(*words) / "best.ckpt"
     checkpoint = load_checkpoint(path)
-    pairs = list(hostile(checkpoint["proj"]["config"]))
+    pairs = list(hostile(checkpoint["proj"]["config"]))[::share]
     made, texts = [config for config, _ in pairs], [config for config, text in pairs if text]
-    assert len(made) >= 500
+    assert len(made) >= 500 / share
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET", "a secret")
     (tmp_path / "evil.py").write_text("open('harmed', 'w')")
@@ -133,7 +134,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, folders, trained, t
 
     seen = in_child(attack)
     assert not seen["outside"] and not seen["secrets"]
-    assert seen["read"] > 30 and seen["refused"] > 300 and seen["opened"], seen
+    assert seen["read"] > 30 / share and seen["refused"] > 300 / share and seen["opened"], seen
     assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
 
 
