@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from omegaconf import OmegaConf
 from support.runs import break_off, changed_by_stops, rewritten
 from torchmetrics.classification import MulticlassAUROC
 
@@ -15,6 +16,7 @@ from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
 from proj.config.compose import stored_config
 from proj.errors import UserError
 from proj.models import MLP
+from proj.system.run_folder import RunFolder
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 
@@ -229,36 +231,26 @@ def test_a_callback_that_would_write_the_runs_own_checkpoints_is_refused(configu
     assert not kept.exists() or "resume" in load_checkpoint(kept)
 
 
-def test_a_run_deletes_no_curves_of_other_programs(configure, stopped):
-    others = [stopped / f"events.out.tfevents.{name}.host.1.0" for name in (1, 9999999999)]
-    for file in others:
-        file.write_bytes(b"curves")
-    train(configure("trainer.max_epochs=2", "save_every=0"))
-    assert [file.read_bytes() for file in others] == [b"curves", b"curves"]
+def test_a_run_that_begins_or_goes_on_deletes_no_curves_of_other_programs(tmp_path):
+    run = RunFolder(tmp_path)
+    names = ("events.out.tfevents.1.host.1.0", "events.out.tfevents.9999999999.host.1.0")
+    ours = "events.out.tfevents.2.host.1.0.proj"
+    for lengths, left in (({}, None), ({ours: 3}, b"cur")):
+        for name in (*names, ours):
+            (tmp_path / name).write_bytes(b"curves")
+        run.rewind_curves(lengths)
+        assert [(tmp_path / name).read_bytes() for name in names] == [b"curves", b"curves"]
+        assert ((tmp_path / ours).read_bytes() if (tmp_path / ours).exists() else None) == left
 
 
-def test_a_run_that_starts_anew_leaves_curves_of_other_programs(configure, tmp_path):
-    file = tmp_path / "run" / "events.out.tfevents.1.host.1.0"
-    file.parent.mkdir()
-    file.write_bytes(b"curves")
-    train(configure("trainer.max_epochs=1"))
-    assert file.read_bytes() == b"curves"
-
-
-def test_data_that_has_moved_is_found_on_resume(configure, tmp_path, data_dir, monkeypatch):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "MNIST").symlink_to(data_dir / "MNIST")
-    words = ("dataset=mnist", "model=mlp", "model.hidden=[8]", "trainer.max_epochs=2", "save_every=0")
-    break_off(monkeypatch, configure(*words, f"data_dir={data}"), 1, 0)
-    data.rename(tmp_path / "moved")
-    cfg = stored_config(tmp_path / "run", [f"data_dir={tmp_path}/moved"])
-    assert cfg.dataset.data_dir == f"{tmp_path}/moved"
-    assert train(cfg)["epochs"] == 2
+def test_data_that_has_moved_is_found_on_resume(trained, tmp_path):
+    cfg = stored_config(trained("dataset=mnist", "model=mlp"), [f"data_dir={tmp_path}/moved"])
+    assert cfg.dataset.data_dir == cfg.data_dir == f"{tmp_path}/moved"
 
 
 def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_path):
-    train(configure("trainer.max_epochs=1", "callbacks=early_stopping", "callbacks.early_stopping.monitor=val/loss"))
-    cfg = stored_config(tmp_path / "run", ["monitor=train/acc", "callbacks.best.mode=max"])
+    cfg = configure("callbacks=early_stopping", "callbacks.early_stopping.monitor=val/loss")
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    cfg = stored_config(tmp_path, ["monitor=train/acc", "callbacks.best.mode=max"])
     assert cfg.callbacks.best.monitor == "train/acc" and cfg.callbacks.early_stopping.monitor == "val/loss"
-    assert stored_config(tmp_path / "run", ["seed=4"]).dataset.seed == 4
+    assert stored_config(tmp_path, ["seed=4"]).dataset.seed == 4
