@@ -40,13 +40,14 @@ def configure(tmp_path, data_dir):
 
 
 @pytest.fixture
-def load(configure):
+def load(data_dir):
     """load("digits", "seed=1") -> the datamodule of this dataset and these settings, ready."""
 
     def load(name: str, *overrides: str):
-        from support.runs import ready  # imports torch, which the process that only hands out tests does without
+        from support.runs import make, settings  # imports torch, which the process that only hands out tests does not
 
-        return ready(configure(f"dataset={name}", *overrides).dataset)
+        here = [f"data_dir={data_dir}"] * ("data_dir" in settings(name)) + [TINY_CIFAR10] * (name == "cifar10")
+        return make(name, *(word.removeprefix("dataset.") for word in (*here, *overrides)))
 
     return load
 
