@@ -1,17 +1,11 @@
 """What a dataset is and what a model takes: said by their classes, and known without importing them."""
 
-import json
-
 import pytest
-import torch
-import yaml
+from support.made_runs import write_run
 
-from proj.config.compose import stored_config
 from proj.config.declared import declared
 from proj.reports.compare import compare
-from proj.reports.runs import read_run
-from proj.training.run import train
-from proj.use.evaluation import evaluate
+from proj.reports.runs import find_runs
 
 OWN = """
 import torch
@@ -74,28 +68,10 @@ def test_a_model_that_does_not_fit_is_refused_before_torch_is_imported(command, 
     assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp." in process.stdout
 
 
-@pytest.fixture
-def old(configure, tmp_path):
-    """The folder of a run whose files hold the keys that older versions wrote."""
-    folder = tmp_path / "run"
-    train(configure("trainer.max_epochs=1", "~callbacks.dashboard"))
-    stored = yaml.safe_load((folder / "config.yaml").read_text())
-    checkpoints = {name: torch.load(folder / name, weights_only=True) for name in ("last.ckpt", "best.ckpt")}
-    for config in (stored, *(checkpoint["proj"]["config"] for checkpoint in checkpoints.values())):
-        config["dataset"]["kind"], config["model"]["accepts"] = "table", ["table"]
-    (folder / "config.yaml").write_text(yaml.safe_dump(stored))
-    for name, checkpoint in checkpoints.items():
-        torch.save(checkpoint, folder / name)
-    return folder
-
-
-def test_a_run_of_an_older_version_which_kept_kind_and_accepts_goes_on_and_is_measured(configure, old):
-    assert evaluate(old / "best.ckpt")["acc"] == json.loads((old / "metrics.json").read_text())["test/acc"]
-    train(configure("trainer.max_epochs=1", "~callbacks.dashboard"))  # the same command again finds no other settings
-    train(stored_config(old, []))
-
-
-def test_a_run_of_an_older_version_is_of_the_same_configuration_as_one_of_now(configure, old, tmp_path):
-    train(configure("trainer.max_epochs=1", "~callbacks.dashboard", "seed=1", folder=tmp_path / "again"))
-    (row,) = compare([read_run(old), read_run(tmp_path / "again")])["rows"]
+def test_a_run_of_an_older_version_which_kept_kind_and_accepts_is_of_the_same_configuration_as_one_of_now(tmp_path):
+    """That such runs go on and are measured, `test_old_folders` shows."""
+    write_run(tmp_path / "old", seed=0, accepts=["table"])
+    file = write_run(tmp_path / "now", seed=1) / "config.yaml"
+    file.write_text(file.read_text().replace("batch_size: 64", "batch_size: 64\n  kind: table"))
+    (row,) = compare(find_runs([tmp_path]))["rows"]
     assert len(row["runs"]) == 2
