@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
-from support.images import read_image
+from PIL import Image
 from support.runs import make
 from support.tables import encode
 
@@ -326,43 +325,6 @@ def test_a_class_without_a_test_image_has_no_accuracy(configure, tmp_path):
     metrics = train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", "dataset.batch_size=4"))
     assert metrics["test/acc_per_class"]["green"] is None
     json.dumps(metrics, allow_nan=False)
-
-
-def test_images_of_every_kind_look_the_same(tmp_path):
-    """Red left, blue right; on white where they are transparent."""
-    picture = Image.new("RGB", (60, 40), (250, 10, 10))
-    picture.paste((10, 10, 250), (30, 0, 60, 40))
-    grey = picture.convert("L")
-    turned = Image.Exif()
-    turned[0x0112] = 6  # lies on its side
-    clear = picture.convert("RGBA")
-    clear.paste((0, 0, 0, 0), (0, 0, 30, 40))
-    files = {
-        "rgb.png": (picture, {}),
-        "rgb.jpg": (picture, {"quality": 95}),
-        "rgb.bmp": (picture, {}),
-        "cmyk.jpg": (picture.convert("CMYK"), {"quality": 95}),
-        "palette.gif": (picture.convert("P", palette=Image.Palette.ADAPTIVE), {}),
-        "large.jpg": (picture.resize((1200, 800)), {"quality": 95}),
-        "turned.jpg": (picture.transpose(Image.Transpose.ROTATE_90), {"exif": turned, "quality": 95}),
-        "wide.png": (ImageOps.expand(picture, (30, 0), "lime"), {}),  # its middle is the picture
-        "rgba.webp": (picture.convert("RGBA"), {"lossless": True}),
-    }
-    for name, (image, settings) in files.items():
-        image.save(tmp_path / name, **settings)
-        made = read_image(tmp_path / name, (4, 6), 3).astype(int)
-        assert made.shape == (4, 6, 3)
-        assert abs(made[:, :2] - (250, 10, 10)).max() < 30 and abs(made[:, 4:] - (10, 10, 250)).max() < 30, name
-    clear.save(tmp_path / "clear.png")
-    assert (read_image(tmp_path / "clear.png", (4, 6), 3)[:, :2] > 240).all()
-    for name, image in (
-        ("grey.png", grey),
-        ("rgb.png", picture),
-        ("deep.png", np.asarray(grey).astype(np.uint16) * 257),
-    ):
-        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(tmp_path / name)
-        made = read_image(tmp_path / name, (4, 6), 1).astype(int)
-        assert made.shape == (4, 6, 1) and abs(made[:, 0] - 81).max() < 12 and abs(made[:, 5] - 37).max() < 12, name
 
 
 def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
