@@ -109,12 +109,9 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
 def alone(path: Path) -> Iterator[None]:
     """Wait until no other process is in this block for the same lock file."""
     with ExitStack() as stack:
-        try:
+        with suppress(OSError):  # a folder that can only be read
             path.parent.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(open(path, "a", encoding="utf-8"))
-        except OSError:  # a folder that can only be read
-            file = None
-        if file:
             try:
                 lock_descriptor(file.fileno())
             except OSError as error:

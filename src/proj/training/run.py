@@ -22,7 +22,7 @@ from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.precision import set_precision
 from proj.training.results import figures, figures_of_the_test, print_table, tells_why
 from proj.training.resume import Resume
-from proj.training.start import Resumed, Start, newest_checkpoint
+from proj.training.start import Start
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -53,8 +53,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     keep_freed_memory()
     environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
-    found, asked = newest_checkpoint(folder), cfg.trainer.precision
-    start = Resumed(folder, *found) if found else Start(folder)
+    start, asked = Start(folder), cfg.trainer.precision
     cfg.trainer.precision = start.precision(asked)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     if metrics := start.final_metrics(cfg):

@@ -14,62 +14,42 @@ from proj.training.run_length import is_done
 
 
 class Start:
-    """A run that begins afresh.
+    """The beginning of a run in `folder`: a fresh one, or one that goes on from its newest checkpoint.
 
     path: the checkpoint that Lightning reads. state: what `Resume` wrote into it.
-    lengths: see `RunFolder.rewind_curves`. described: the `contents` of the checkpoint.
+    lengths: see `RunFolder.rewind_curves`. described: the `contents` of the checkpoint. All are empty of a fresh run.
     """
-
-    path: Path | None = None
-    state: dict | None = None
-    lengths: dict[str, int] = {}
-    described: dict | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def precision(self, asked: str) -> str:
-        return asked
-
-    def epochs(self, asked: int | None) -> int | None:
-        return asked
-
-    def refuse_changes(self, config: dict) -> None:
-        """Raises UserError where `config` cannot be trained in this folder."""
-        refuse_to_start_over(self.folder)
-
-    def refuse_other_data(self, described: dict) -> None:
-        """described: the `contents` of the checkpoints to come. Raises UserError where the examples have changed."""
-
-    def final_metrics(self, cfg: DictConfig) -> dict | None:
-        """The metrics of a run that has nothing left to do; None of any other."""
-        return None
-
-
-class Resumed(Start):
-    """A run that goes on from its newest checkpoint."""
-
-    def __init__(self, folder: Path, path: Path, checkpoint: dict) -> None:
-        super().__init__(folder)
-        self.path, self.state, self.lengths = path, checkpoint["resume"], checkpoint["resume"]["lengths"]
-        self.checkpoint, self.described = checkpoint, checkpoint["proj"]
+        self.path, self.checkpoint = newest_checkpoint(folder) or (None, {})
+        self.state, self.described = self.checkpoint.get("resume"), self.checkpoint.get("proj")
+        self.lengths: dict[str, int] = self.state["lengths"] if self.state else {}
 
     def precision(self, asked: str) -> str:
         """What was measured when the run began: a machine can answer one way now and another way later."""
-        return self.described["config"]["trainer"]["precision"] if asked == "auto" else asked
+        return self.described["config"]["trainer"]["precision"] if self.described and asked == "auto" else asked
 
     def epochs(self, asked: int | None) -> int | None:
         """Those that are done where a callback ended the training early: it is not trained further."""
-        return self.checkpoint["epoch"] if self.state["stopped_early"] else asked
+        return self.checkpoint["epoch"] if self.state and self.state["stopped_early"] else asked
 
     def refuse_changes(self, config: dict) -> None:
-        refuse_changes(self.described["config"], config, self.folder)
+        """Raises UserError where `config` cannot be trained in this folder."""
+        if self.described:
+            refuse_changes(self.described["config"], config, self.folder)
+        else:
+            refuse_to_start_over(self.folder)
 
     def refuse_other_data(self, described: dict) -> None:
-        refuse_other_data(self.described, described, self.folder)
+        """described: the `contents` of the checkpoints to come. Raises UserError where the examples have changed."""
+        if self.described:
+            refuse_other_data(self.described, described, self.folder)
 
     def final_metrics(self, cfg: DictConfig) -> dict | None:
-        metrics = RunFolder(self.folder).read_metrics() if is_done(self.checkpoint, cfg.trainer) else None
+        """The metrics of a run that has nothing left to do; None of any other."""
+        done = self.state is not None and is_done(self.checkpoint, cfg.trainer)
+        metrics = RunFolder(self.folder).read_metrics() if done else None
         wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
         return metrics if metrics and all(name in metrics for name in wanted) else None
 
