@@ -76,19 +76,17 @@ def test_dashboard_shows_the_inputs_and_the_graph(configure, tmp_path):
     assert b"Conv2d" in accumulator.Graph().SerializeToString()
 
 
-@pytest.mark.parametrize(
-    ("dataset", "model"),
-    [("iris", "iris"), ("iris", "mlp")]
-    + [(dataset, model) for dataset in ("digits", "mnist", "fashion_mnist", "cifar10") for model in ("mlp", "cnn")],
-)
-def test_every_pair_trains_from_one_command(configure, dataset, model):
+@pytest.mark.parametrize(("dataset", "model"), [("iris", "mlp"), ("mnist", "cnn"), ("fashion_mnist", "cnn")])
+def test_every_dataset_trains_from_one_command(configure, dataset, model):
+    """Those that no other test trains; `test_models` has every pair learn a batch, `test_conf` composes them all."""
     metrics = train(configure(f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1"))
     assert 0 <= metrics["test/acc"] <= 1 and Path(metrics["checkpoint"]).is_file()
 
 
-@pytest.mark.parametrize("optimizer", ("adam", "adamw", "sgd"))
-@pytest.mark.parametrize("scheduler", ("none", "cosine", "onecycle", "step"))
-def test_every_optimizer_goes_with_every_scheduler(configure, optimizer, scheduler):
+@pytest.mark.parametrize(
+    ("optimizer", "scheduler"), [("adam", "none"), ("adamw", "cosine"), ("sgd", "onecycle"), ("adam", "step")]
+)
+def test_every_optimizer_and_every_scheduler_trains(configure, optimizer, scheduler):
     metrics = train(configure(f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_epochs=1", "test=false"))
     assert metrics["epochs"] == 1 and "test/acc" not in metrics
 
