@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support import processes
 from support.images import TINY_CIFAR10
 from support.pages import PAGES, README
+from support.sweeps import play
 
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
 LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on
@@ -68,11 +70,11 @@ def test_every_launcher_and_its_settings_are_there(command, line):
 
 
 @pytest.mark.parametrize("line", SWEEPS)
-def test_every_sweep_runs(command, line, words_for):
+def test_every_sweep_runs(line, tmp_path, words_for):
     one = ["seed=1"] if "seed" in line or "sweep=" in line else []
     one += ["optimizer.lr=0.001"] if "sweep=" in line else []
     one += ["hydra.sweeper.n_trials=2"] if "optuna" in line else []
-    process = command("-m", *here(line), *words_for(line), *one)
+    process = processes.run(tmp_path, *here(line), *words_for(line), *one, before=play)
     assert process.returncode == 0 and "The best again" in process.stdout, process.stderr
 
 
