@@ -6,13 +6,11 @@ import random
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from support.runs import TWO, WORDS, differences, outcome, run, run_two
 
-import proj.checkpoint
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure, stored_config
 from proj.errors import UserError
@@ -31,13 +29,8 @@ def unbroken(tmp_path_factory):
     return folder, outcome(folder), time.monotonic() - start
 
 
-def test_two_unbroken_runs_are_the_same_to_the_last_bit(unbroken, tmp_path):
-    assert run(tmp_path / "run") == 0
-    assert differences(unbroken[1], outcome(tmp_path / "run")) == []
-
-
 def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_path):
-    """Eight kills, in runs of several lives each; `python benchmarks/kill.py` does hundreds."""
+    """Four kills, in runs of several lives each; `python benchmarks/kill.py` does hundreds."""
     draw, kills = random.Random(1), 0
     for number in range(10):
         folder = tmp_path / f"run{number}"
@@ -45,7 +38,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_pa
             kills += run(folder, after=draw.uniform(0.1, 1.0) * unbroken[2]) != 0
         assert run(folder) == 0
         assert differences(unbroken[1], outcome(folder)) == []
-        if kills >= 8:
+        if kills >= 4:
             return
     raise AssertionError("the kills come too late")
 
@@ -79,10 +72,13 @@ def test_a_finished_run_says_so_and_does_nothing(unbroken, capsys):
     assert metrics["epochs"] == 3 and (unbroken[0] / "last.ckpt").stat().st_mtime_ns == before
 
 
-def test_a_finished_run_that_was_not_tested_is_tested_when_that_is_asked_for(tmp_path):
-    words = ("trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress")
+def test_a_finished_run_has_the_tests_that_are_asked_for_later(tmp_path):
+    words = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "~callbacks.progress", "~callbacks.dashboard")
+    words += (f"hydra.run.dir={tmp_path / 'run'}",)
     assert "test/acc" not in train(configure(*words, "test=false"))
-    assert 0 < train(configure(*words))["test/acc"] <= 1
+    found = train(configure(*words))
+    assert 0 < found["test/acc"] <= 1 and "test/acc_tta" not in found
+    assert 0 < train(configure(*words, "tta=true"))["test/acc_tta"] <= 1
 
 
 def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):
@@ -104,15 +100,6 @@ def test_a_run_that_goes_on_may_have_another_checkpoint_callback(tmp_path):
     metrics = train(configure(*words, "trainer.max_epochs=2", *(f"+callbacks.more.{word}" for word in more)))
     assert metrics["epochs"] == 2 and metrics["checkpoint"].endswith("run/best.ckpt")
     assert (tmp_path / "more" / "more.ckpt").is_file()
-
-
-def test_a_finished_run_trains_on_with_more_epochs(tmp_path):
-    words = [*WORDS, "scheduler=none"]
-    assert run(tmp_path / "long", words=words) == 0
-    assert run(tmp_path / "run", words=[*words, "trainer.max_epochs=1"]) == 0
-    assert run(tmp_path / "run", words=words) == 0
-    found = differences(outcome(tmp_path / "long"), outcome(tmp_path / "run"))
-    assert [key for key in found if "test/" not in key] == []  # it was tested once more, at the end of its first life
 
 
 @pytest.mark.parametrize(
@@ -190,12 +177,6 @@ def test_a_malicious_checkpoint_is_named_and_never_executed(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-def test_what_could_not_be_read_back_is_refused_at_the_first_save(tmp_path):
-    with pytest.raises(UserError, match="pathlib"):
-        proj.checkpoint.file.AtomicCheckpointIO().save_checkpoint({"path": Path("x")}, str(tmp_path / "a.ckpt"))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path):
     words = [*WORDS, "callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
     words += ["+callbacks.early_stopping.min_delta=1"]  # no epoch is that much better
@@ -217,10 +198,3 @@ def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypa
     monkeypatch.setattr(Classifier, "training_step", training_step)
     train(configure("dataset=iris", "trainer.max_epochs=2", "trainer.limit_train_batches=2", "test=false"))
     assert len(drawn) == len(set(drawn)) == 4
-
-
-def test_a_finished_run_is_tested_with_augmentation_when_that_is_asked_for(tmp_path):
-    words = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "~callbacks.progress", "~callbacks.dashboard")
-    words += (f"hydra.run.dir={tmp_path / 'run'}",)
-    assert "test/acc_tta" not in train(configure(*words))
-    assert 0 < train(configure(*words, "tta=true"))["test/acc_tta"] <= 1
