@@ -206,11 +206,9 @@ class Zeroes(SGD):
         super().zero_grad(set_to_none)
 
 
-class Hooked(SGD):
-    def __init__(self, *args, **settings) -> None:
-        super().__init__(*args, **settings)
-        self.register_step_pre_hook(lambda *args: NOTED.append("before the step"))
-        self.register_step_post_hook(lambda *args: NOTED.append("after the step"))
+class Hooked(Callback):
+    def on_train_start(self, trainer, model) -> None:
+        trainer.optimizers[0].register_step_pre_hook(lambda *args: NOTED.append("before the step"))
 
 
 class Assigned(Callback):
@@ -225,16 +223,13 @@ class OfTheStrategy(Callback):
         trainer.strategy.backward = lambda *args, **settings: NOTED.append("backward") or backward(*args, **settings)
 
 
-SGD_WORDS = ("optimizer=sgd", "scheduler=none")
-
-
 @pytest.mark.parametrize(
     "words",
     (
         ("model._target_={}.Clips",),
         ("model._target_={}.Skips",),
-        (*SGD_WORDS, "optimizer._target_={}.Zeroes"),
-        (*SGD_WORDS, "optimizer._target_={}.Hooked"),
+        ("optimizer=sgd", "scheduler=none", "optimizer._target_={}.Zeroes"),
+        ("+callbacks.hook._target_={}.Hooked",),
         ("+callbacks.hook._target_={}.Assigned",),
         ("+callbacks.hook._target_={}.OfTheStrategy",),
     ),
