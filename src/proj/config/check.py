@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -57,6 +58,7 @@ def check_classes(cfg: DictConfig) -> None:
     callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
     parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
     parts |= {f"callbacks.{name}": one for name, one in callbacks.items() if one}
+    parts |= {f"logger.{name}": one for name, one in cfg.logger.items() if one}
     for name, node in parts.items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
         left_out = target is None and name not in ("dataset", "model", "optimizer", "trainer")
@@ -81,6 +83,9 @@ def takes(model: DictConfig, kind: str | None) -> bool:
     return kind is None or not accepted(model) or kind in accepted(model)
 
 
+LIBRARIES = {"proj.training.loggers.MLflow": "mlflow", "proj.training.loggers.WandB": "wandb"}
+
+
 def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
     for key, setting in SETTINGS.items():
@@ -91,6 +96,10 @@ def check_ranges(cfg: DictConfig) -> None:
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     check_monitors(cfg)
+    for name, node in cfg.logger.items():
+        library = LIBRARIES.get(node.get("_target_")) if OmegaConf.is_dict(node) else None
+        if library and not find_spec(library):
+            raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
         raise UserError(
             f"trainer.precision={cfg.trainer.precision} leaves such steps out itself: leave on_nan=skip out."

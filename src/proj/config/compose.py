@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from proj.config.check import check, check_ranges
 from proj.config.overrides import apply_words
 from proj.config.settings import below
-from proj.config.stored import MOVED, check_stored
+from proj.config.stored import MOVED, check_places, check_stored
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, chain
 from proj.system.run_folder import RunFolder, SweepFolder
@@ -116,6 +116,8 @@ def complete(cfg: DictConfig) -> None:
         for key, value in trainer_defaults().items():
             if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
                 cfg.trainer[key] = value
+        if "logger" not in cfg:
+            cfg.logger = OmegaConf.load(CONF / "logger" / "tensorboard.yaml")
         if best := cfg.callbacks.get("best"):
             best.pop("dirpath", None)
 
@@ -176,6 +178,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{file} cannot be read, or is no YAML ({' '.join(str(error).split())[:200]}).") from error
     stored = check_stored(read, file, trust)
+    check_places(stored, file, [*trust, *(word.lstrip("+~").partition("=")[0] for word in overrides)])
     keep_inside(stored, folder, file, trust)
     named = [word.removeprefix("dataset.") for word in overrides]
     if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):

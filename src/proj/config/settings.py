@@ -127,6 +127,8 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.best.verbose": Setting(ranges.SWITCH),
     "callbacks.best.auto_insert_metric_name": Setting(ranges.SWITCH),
     "callbacks.best.enable_version_counter": Setting(ranges.SWITCH),
+    "logger": free(),
+    **{f"logger.{name}.save_dir": own(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
     # All arguments of Lightning's Trainer.
     "trainer": Setting(resume="free"),
     "trainer.accelerator": Setting(ranges.NAME),
@@ -169,7 +171,7 @@ SETTINGS: dict[str, Setting] = {
     "trainer.default_root_dir": own(FOLDER),
     "trainer.enable_checkpointing": own("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
     "trainer.enable_progress_bar": own("~callbacks.progress leaves the bar out"),
-    "trainer.logger": own("the curves are in the run's folder, where tensorboard --logdir finds them"),
+    "trainer.logger": own("logger=csv, logger=[tensorboard,mlflow] and so on choose where the curves go"),
     "trainer.model_registry": own("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
     "trainer.plugins": own("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
     "hydra.job.chdir": own("a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"),

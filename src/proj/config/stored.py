@@ -35,6 +35,7 @@ ROLES = {
     "callbacks.*": r"proj\.training\.progress_bar\.ProgressBar|proj\.pictures\.tensorboard\.Dashboard"
     r"|lightning\.pytorch\.callbacks\.(ModelCheckpoint|EarlyStopping|StochasticWeightAveraging|GradientAccumulationScheduler"
     r"|EMAWeightAveraging|LearningRateMonitor|DeviceStatsMonitor|ModelSummary|RichModelSummary|RichProgressBar|TQDMProgressBar|Timer)",
+    "logger.*": r"proj\.pictures\.tensorboard\.Curves|proj\.training\.loggers\.(Table|MLflow|WandB)",
     "trial.pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
     "trial.pruner.wrapped_pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
 }
@@ -45,6 +46,10 @@ MOVED = {
     "proj.dashboard.Dashboard": "proj.pictures.tensorboard.Dashboard",
     "proj.check.Check": "proj.config.check.Check",
 }
+# What a file may say of a logger: names and switches, and neither a place to write nor an address to send to.
+OF_A_LOGGER = (
+    r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
+)
 PARTIAL = ("optimizer", "scheduler", "dataset.source")  # called later, with what they are given there
 
 
@@ -62,7 +67,7 @@ def named(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
 
 def is_allowed(key: str, target: Any, later: bool) -> bool:
     """Whether a class of this project or of its libraries may stand at this place of a stored configuration."""
-    role = "callbacks.*" if re.fullmatch(r"callbacks\.[^.\[\]]+", key) else key
+    role = re.sub(r"^(callbacks|logger)\.[^.\[\]]+$", r"\1.*", key)
     fits = isinstance(target, str) and re.fullmatch(ROLES.get(role, "(?!)"), MOVED.get(target, target), re.ASCII)
     return bool(fits) and (later == (role in PARTIAL) or role == "scheduler")  # which is always called later
 
@@ -99,7 +104,7 @@ def word_for(target: str) -> str:
 
 def trust_words(config: dict) -> str:
     """` trust=linear,wine` for a command that goes on with this configuration; nothing where it needs none."""
-    words = sorted({word_for(target) for _, target in strangers(config) if isinstance(target, str)})
+    words = sorted({word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*places(config)})
     return f" trust={','.join(words)}" if words else ""
 
 
@@ -119,7 +124,7 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
     Raises UserError that tells what else it names, and the word to type if that is the user's own.
     """
     check_plain(config, file)
-    for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer"):
+    for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer", "logger"):
         if not isinstance(config.get(part, {}), dict):
             raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {part}).")
     known = strangers(config)
@@ -132,6 +137,20 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
         raise UserError(f"{file} names what no configuration of this project does: {what}. Treat it as malicious.")
     words = ",".join(sorted({*trust, *(word_for(target) for _, target in foreign)}))
     raise UserError(f"{file} names what is not of this project: {what}. If it is your own, add trust={words}")
+
+
+def places(config: dict) -> dict[str, Any]:
+    """The settings by which a logger would write to a place, or send to an address, of a file's choice."""
+    nodes = [(name, node) for name, node in (config.get("logger") or {}).items() if isinstance(node, dict)]
+    said = {f"logger.{name}.{key}": value for name, node in nodes for key, value in node.items() if value is not None}
+    return {key: value for key, value in said.items() if not re.fullmatch(OF_A_LOGGER, key.rpartition(".")[2])}
+
+
+def check_places(config: dict, file: str | Path, named: Sequence[str]) -> None:
+    """Raises UserError for each of `places` that the command does not name itself, with trust=… or anew."""
+    if found := {key: value for key, value in places(config).items() if key not in named}:
+        what = ", ".join(f"{key}={value}" for key, value in found.items())
+        raise UserError(f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(found)}")
 
 
 def check_plain(node: Any, file: str | Path, key: str = "") -> None:

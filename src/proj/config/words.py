@@ -14,7 +14,7 @@ from proj.system.platform import as_command
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
 PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir)")
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks")
+GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger")
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL

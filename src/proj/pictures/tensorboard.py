@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
 from proj.system.platform import one_line
+from proj.system.run_folder import CURVES
 
 METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss")  # of the HParams tab
 CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
@@ -51,7 +54,11 @@ def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
 
 
 class Curves(TensorBoardLogger):
-    """Writes the values of a step as one record: a third of the time of a record each."""
+    """In the run's folder. Writes the values of a step as one record: a third of the time of a record each."""
+
+    def __init__(self, save_dir: Path, **settings: Any) -> None:
+        own = {"name": "", "version": "", "default_hp_metric": False, "filename_suffix": CURVES}
+        super().__init__(save_dir, **own | settings)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Tensor | float], step: int | None = None) -> None:
@@ -62,6 +69,11 @@ class Curves(TensorBoardLogger):
     def show(self, tag: str, picture: Image.Image, step: int) -> None:
         image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png(picture))
         self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+
+def curves_of(trainer: Trainer) -> Curves | None:
+    """A run's logger for TensorBoard; None of one that has others, or none."""
+    return next((logger for logger in trainer.loggers if isinstance(logger, Curves)), None)
 
 
 def pixels(x: Tensor, data: LightningDataModule) -> np.ndarray:
@@ -81,7 +93,7 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
 
 
 class Dashboard(Callback):
-    """Writes to the run's TensorBoard logger what are no metrics.
+    """Writes to the run's TensorBoard logger, where it has one, what are no metrics.
 
     The first ten validations are drawn, then the 16th, 32nd, 64th, …, and the last: TensorBoard shows ten pictures of a
     kind. A run that was stopped and goes on leaves the same ones. Of several processes the first draws the examples
@@ -104,9 +116,10 @@ class Dashboard(Callback):
         self.validations = state["validations"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step or trainer.logger is None or not trainer.is_global_zero:
+        board, data = curves_of(trainer), trainer.datamodule
+        if trainer.global_step or board is None or not trainer.is_global_zero:
             return  # a run that goes on has them already
-        writer, data = trainer.logger.experiment, trainer.datamodule
+        writer = board.experiment
         # Only the names of the metrics: with values, TensorBoard 2.21 drops the curves of those tags or adds a point.
         for summary in hparams(self.hyperparameters, dict.fromkeys(METRICS, 0)):
             writer._get_file_writer().add_summary(summary)
@@ -121,7 +134,7 @@ class Dashboard(Callback):
                 images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
                 captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
             # TensorBoard sorts by name: this one comes after the curves of train/ and val/.
-            trainer.logger.show("views/inputs", tiles(pixels(images, data), captions, 4), 0)
+            board.show("views/inputs", tiles(pixels(images, data), captions, 4), 0)
         with torch.no_grad():
             pl_module.eval()
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
@@ -132,7 +145,7 @@ class Dashboard(Callback):
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
         self.validations += 1
-        self.seen = [] if trainer.is_global_zero else None
+        self.seen = [] if trainer.is_global_zero and curves_of(trainer) else None
 
     def on_validation_batch_end(self, trainer, pl_module: LightningModule, outputs, batch, batch_idx, *rest) -> None:
         if self.seen is not None:
@@ -153,7 +166,7 @@ class Dashboard(Callback):
         seen, self.seen = self.seen, None
         logits, y = (torch.cat(part).cpu() for part in zip(*seen, strict=True))
         probabilities = logits.float().softmax(1).nan_to_num()
-        data, logger, step = trainer.datamodule, trainer.logger, trainer.global_step
+        data, logger, step = trainer.datamodule, curves_of(trainer), trainer.global_step
         confusion = pl_module.confusion.int().cpu().numpy()
         logger.show("val/confusion", confusion_matrix(confusion, data.class_names), step)
         if data.facts.kind == "image":

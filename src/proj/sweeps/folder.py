@@ -84,7 +84,8 @@ class Sweep:
         copy_conf(loader, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
-        self.about = describe(config) | {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "jobs": listed}
+        self.about = {"name": self.folder.name} | describe(config)
+        self.about |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "jobs": listed}
         self.write_about()
 
     def clear(self) -> None:

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import CONF
-from proj.config.stored import MOVED, check_plain, check_stored, trust_words
+from proj.config.stored import MOVED, check_places, check_plain, check_stored, trust_words
 from proj.errors import UserError
 from proj.system.run_folder import SweepFolder, flat
 
@@ -102,6 +102,7 @@ def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
 def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
     """Raises UserError for a frozen job that names what it may not, or looks up more than its own settings."""
     check_stored(config, file, trust)
+    check_places(config, file, trust)
     for key, value in flat(config, ".").items():
         if isinstance(value, str) and "${" in re.sub(REFERENCE, "", value, flags=re.ASCII) and key not in trust:
             raise UserError(f"{file} looks up {value} for {key}. If that is your own setting, add trust={key}")

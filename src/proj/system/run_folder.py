@@ -78,6 +78,8 @@ class RunFolder:
         self.config = self.path / "config.yaml"  # every setting, as the run has used it
         self.facts = self.path / "run.json"  # see `write_facts`
         self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
+        self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv and of services
+        self.entry = self.path / "loggers.json"  # what MLflow and Weights & Biases know the run by
         self.failure = self.path / "status.json"  # why a run has failed or was pruned
         self.log = self.path / "train.log"  # what Python's loggers say; of a sweep's job, all that it prints
         self.job = self.path / "job.yaml"  # of a sweep's job: the configuration that was frozen for it

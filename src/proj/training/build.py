@@ -11,9 +11,8 @@ from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
-from proj.pictures.tensorboard import Curves, hyperparameters
+from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
-from proj.system.run_folder import CURVES
 from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
@@ -59,7 +58,7 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     return data, model
 
 
-def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list):
+def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):
     """Lightning's Trainer. first: the callbacks before the configuration's."""
     callbacks = build_callbacks(folder, cfg)
     if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
@@ -72,7 +71,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         cfg.trainer,
         precision=precision,
         callbacks=[*first, *callbacks.values()],
-        logger=Curves(folder, name="", version="", default_hp_metric=False, filename_suffix=CURVES),
+        logger=list(loggers),
         plugins=[AtomicCheckpointIO(folder), *environment],
         default_root_dir=str(folder),
         enable_progress_bar="progress" in callbacks,

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lightning.pytorch import seed_everything
-from omegaconf import DictConfig, open_dict
+from lightning.pytorch.loggers.logger import DummyLogger
+from omegaconf import DictConfig
 
 from proj.system.processes import refuse_missing_devices, take_part
 from proj.training.build import build_data_and_model, build_trainer, introduce
@@ -21,9 +22,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
-    with open_dict(cfg):
-        cfg.callbacks.pop("dashboard", None)  # Lightning takes the curves away, on which it draws
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment, [DummyLogger()])
     if trainer.is_global_zero:
         introduce(cfg, trainer, data, reason)
     trainer.fit(model, data)

@@ -22,7 +22,7 @@ from proj.system.run_folder import RunFolder
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
-    """The figures of the validation after a step, from the curves."""
+    """The figures of the validation after a step, from the curves: an older version's best.ckpt does not hold them."""
     return {
         tag: value
         for file in RunFolder(folder).curves()
@@ -53,7 +53,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
-        **validated_at(folder, checkpoint["global_step"]),
+        **(checkpoint.get("validated") or validated_at(folder, checkpoint["global_step"])),
         cfg.monitor: float(best.best_model_score if score is None else score),
         "best_epoch": checkpoint["epoch"] + 1,
         "epochs": epochs + 1 if rest else epochs,
@@ -117,6 +117,8 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)
     console.print(table)
-    board = as_command(["tensorboard", "--logdir", metrics["folder"]])
-    for name, text in {"checkpoint": metrics["checkpoint"], "dashboard": board}.items():
+    rows = {"checkpoint": metrics["checkpoint"]}
+    if RunFolder(metrics["folder"]).curves():
+        rows["dashboard"] = as_command(["tensorboard", "--logdir", metrics["folder"]])
+    for name, text in rows.items():
         console.print(f"[bold]{name:<13}[/]  {escape(text)}", soft_wrap=True)

@@ -27,6 +27,7 @@ from proj.training import counters
 from proj.training.attributes import Attributes
 from proj.training.changes import compare_environments, environment
 from proj.training.divergence import Divergence
+from proj.training.loggers import Table
 from proj.training.metric_states import metric_states, restore_metrics
 from proj.training.moved_folder import mend_callback_states
 from proj.training.run_length import stopped_early
@@ -131,8 +132,10 @@ class Resume(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint["proj"] = self.described
-        if self.saving is None:
-            return  # the best checkpoint, which is no place to go on from
+        if self.saving is None:  # the best checkpoint, which is no place to go on from
+            metrics = trainer.callback_metrics.items()
+            checkpoint["validated"] = {name: float(value) for name, value in metrics if name.startswith("val/")}
+            return
         checkpoint["resume"] = self.saving
         if not self.saving["finished"]:
             counters.count_batch_as_not_begun(checkpoint)
@@ -183,6 +186,7 @@ class Resume(Callback):
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(parts, carried)
         lengths: dict[str, int] = {}
+        tables = [logger.rows for logger in trainer.loggers if isinstance(logger, Table)]
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
@@ -197,6 +201,7 @@ class Resume(Callback):
             "finished": finished,
             "stopped_early": early,
             "lengths": lengths,
+            "rows": len(tables[0]) if tables else 0,
             **{name: [part[name] for part in parts] for name in carried},  # of each process
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step

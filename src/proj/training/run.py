@@ -19,6 +19,7 @@ from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
+from proj.training.loggers import build_loggers, services_end
 from proj.training.precision import set_precision
 from proj.training.results import figures, figures_of_the_test, print_table, tells_why
 from proj.training.resume import Resume
@@ -42,7 +43,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
             return try_out(folder, cfg)
         if rank():
             return train_in(folder, cfg)
-        with locked(folder), tells_why(folder):
+        with locked(folder), tells_why(folder), services_end():
             return train_in(folder, cfg)
 
 
@@ -79,7 +80,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         run.rewind_curves(start.lengths)
     resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment)
+    loggers = build_loggers(folder, config, start.state)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         introduce(cfg, trainer, data, reason)
