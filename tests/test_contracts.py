@@ -8,6 +8,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import inspect
 import multiprocessing
 import os
 import pkgutil
@@ -569,3 +570,20 @@ def test_a_metric_keeps_its_kinds_of_numbers_where_its_model_is_converted():
 
     tally = torch.nn.ModuleList([Tally(2)]).to(torch.bfloat16)[0]
     assert (tally.loss.dtype, tally.confusion.dtype) == (torch.float64, torch.long)
+
+
+@contract(
+    "Lightning", "a table's writer deletes the file that is there in `_check_log_dir_exists`", "training/loggers.py"
+)
+def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_replaced(tmp_path):
+    from lightning.pytorch.loggers import CSVLogger, WandbLogger
+    from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+
+    (tmp_path / "metrics.csv").write_text("step")
+    logger = CSVLogger(tmp_path, name="", version="")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert logger.experiment is logger._experiment and isinstance(logger.experiment, ExperimentWriter)
+    assert not (tmp_path / "metrics.csv").exists()
+    assert "_check_log_dir_exists" in vars(ExperimentWriter.__bases__[0]) and logger.experiment.metrics == []
+    assert "self._wandb_init" in inspect.getsource(WandbLogger.__init__)

@@ -54,15 +54,11 @@ def choose_option(cfg: DictConfig, override: Override, conf: Path) -> None:
     Raises UserError for a group in which a run that goes on has made its choice, unless it is the same again.
     """
     group, option = override.key_or_group, override.value()
-    names = [option] if isinstance(option, str) else option if group == "logger" else None
-    if group in ("trainer", "callbacks", "logger") and names and not override.is_delete():
+    if group in ("trainer", "callbacks", "logger") and isinstance(option, str) and not override.is_delete():
         options = {file.stem: file for file in (conf / group).glob("*.yaml")}
+        choose(group, option, options)
         with open_dict(cfg):
-            if group == "logger":  # which are the ones that are named, and no others
-                cfg.logger = {}
-            for name in names:
-                choose(group, name, options)
-                cfg.merge_with({group: own_settings(options, name)})
+            cfg.merge_with({group: own_settings(options, option)})
     elif override.is_delete() or option != OmegaConf.select(cfg, f"choices.{group}"):
         raise UserError(
             f"{override.input_line} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu, "

@@ -20,10 +20,20 @@ from proj.config.compose import CONF, NO_ARGUMENTS
 from proj.config.kinds import range_of
 from proj.config.settings import below, policy
 
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks")
+NAMED = ("callbacks", "logger")  # groups of things that each have a name
+GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", *NAMED)
 DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
-OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback of one's own
-HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params")  # arguments that the program gives
+OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
+HANDED = (
+    "input_shape",
+    "num_classes",
+    "optimizer",
+    "scheduler",
+    "params",
+    "entry",
+    "begun",
+    "count",
+)  # arguments that the program gives
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
 
 
@@ -31,22 +41,27 @@ def schema() -> dict[str, Any]:
     """A file is of one of the groups, or of all: a preset, conf/train.yaml, what --cfg job prints."""
     nodes = {group: list(read_nodes(group)) for group in GROUPS}
     described = {group: comments(*(CONF / group).rglob("*.yaml")) for group in GROUPS}
-    callbacks: dict[str, list] = {}
-    for node in nodes.pop("callbacks"):
-        for name, callback in node.items():
-            callbacks.setdefault(name, []).append(callback)
-    named = [node for each in (*nodes.values(), *callbacks.values()) for node in each]
+    several: dict[str, dict[str, list]] = {group: {} for group in NAMED}
+    for group, known in several.items():
+        for name, node in [pair for each in nodes.pop(group) for pair in each.items()]:
+            known.setdefault(name, []).append(node)
+    named = [node for known in (nodes, *several.values()) for each in known.values() for node in each]
     targets = sorted({node["_target_"] for node in named if node.get("_target_")})
     foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
 
     groups = {group: class_schema(group, each, described[group], foreign) for group, each in nodes.items()}
-    known = {name: class_schema(f"callbacks.{name}", each, {}, foreign) for name, each in callbacks.items()}
-    groups["callbacks"] = {"type": "object", "properties": {**known, **DEFAULTS}, "additionalProperties": OTHER}
+    for group, known in several.items():
+        own = {name: class_schema(f"{group}.{name}", each, described[group], foreign) for name, each in known.items()}
+        groups[group] = {"type": "object", "properties": {**own, **DEFAULTS}, "additionalProperties": OTHER}
     top = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"), resolve=False)
     about = comments(CONF / "train.yaml")
     settings = {key: setting_schema(key, [value], about.get(key)) for key, value in top.items()}
     whole = settings | {key: {} for key in ("choices", "trial", "hydra")} | DEFAULTS
     whole |= {group: {"$ref": f"#/$defs/{group}"} for group in GROUPS}
+    others = {
+        group: sorted({*whole, *several["callbacks"], *several["logger"]} - {*several[group], *DEFAULTS})
+        for group in NAMED
+    }
     names = [name for group in nodes for name in groups[group]["properties"]]
     # The group of a file that names a class of one's own is not known: it is tested by the settings of one group alone.
     single = {
@@ -59,12 +74,10 @@ def schema() -> dict[str, Any]:
         "anyOf": [
             {"properties": whole, "additionalProperties": False},
             *({"allOf": [{"$ref": f"#/$defs/{group}"}, {"not": foreign}]} for group in nodes),
-            {
-                "allOf": [
-                    {"$ref": "#/$defs/callbacks"},
-                    {"propertyNames": {"not": {"enum": sorted(set(whole) - set(DEFAULTS))}}},
-                ]
-            },
+            *(
+                {"allOf": [{"$ref": f"#/$defs/{group}"}, {"propertyNames": {"not": {"enum": others[group]}}}]}
+                for group in NAMED
+            ),
             {**foreign, "properties": single | foreign["properties"]},
         ],
         "$defs": groups,

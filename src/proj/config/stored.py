@@ -148,8 +148,9 @@ def places(config: dict) -> dict[str, Any]:
 
 def check_places(config: dict, file: str | Path, named: Sequence[str]) -> None:
     """Raises UserError for each of `places` that the command does not name itself, with trust=… or anew."""
-    if found := {key: value for key, value in places(config).items() if key not in named}:
-        what = ", ".join(f"{key}={value}" for key, value in found.items())
+    said = places(config)
+    if found := [key for key in said if not any(f"{key}.".startswith(f"{name}.") for name in named)]:
+        what = ", ".join(f"{key}={said[key]}" for key in found)
         raise UserError(f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(found)}")
 
 

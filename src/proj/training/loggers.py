@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,10 @@ class Table(CSVLogger):
 
 
 class Service(Logger):
-    """Sends the rows of a table to a service. Where that is away, the run goes on and tries again each minute."""
+    """Sends the rows of a table to a service. Where that is away, the run goes on and tries again each minute.
+
+    A service says itself what it `lacks` of the next row.
+    """
 
     title: str
     rows: list[dict[str, Any]]
@@ -80,10 +83,6 @@ class Service(Logger):
             if new := self.lacks(row, step):
                 super().log_metrics(new, step)
             self.count += 1
-
-    def lacks(self, row: dict[str, float], step: int) -> dict[str, float]:
-        """What of the next row the service does not have."""
-        raise NotImplementedError
 
     def attempt(self, call: Callable, *arguments: Any) -> None:
         try:
@@ -109,17 +108,18 @@ class MLflow(Service, MLFlowLogger):
 
     title = "MLflow"
 
-    def __init__(self, save_dir: Path, entry: dict, begun: bool, tracking_uri: str | None, **settings: Any) -> None:
+    def __init__(self, save_dir: Path, entry: dict, begun: bool, tracking_uri: str | None = None, **settings) -> None:
         from mlflow import MlflowClient
 
         # MLflow itself would try for minutes, and the training would wait for it.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-        if not (uri := tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")):
-            uri = f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
-            settings = {"artifact_location": str(folder_of_all(save_dir) / "mlartifacts")} | settings
-        client, name = MlflowClient(uri), settings.pop("experiment_name") or entry["group"]
-        experiment = client.get_experiment_by_name(name)
+        asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        uri = asked or f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
+        client, name = MlflowClient(uri), settings.pop("experiment_name", None) or entry["group"]
+        if (experiment := client.get_experiment_by_name(name)) is None:
+            with suppress(Exception):  # another job makes it in this very moment
+                client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
         own = f"tags.`{TAG}` = '{entry['id']}'"
         runs = client.search_runs([experiment.experiment_id], own) if experiment else []
         for run in [] if begun else runs:  # it was killed before its first checkpoint
@@ -127,10 +127,7 @@ class MLflow(Service, MLFlowLogger):
         settings = {"run_name": entry["name"], "run_id": runs[0].info.run_id if begun and runs else None} | settings
         tags = (settings.pop("tags", None) or {}) | {TAG: entry["id"]}
         super().__init__(name, tracking_uri=uri, tags=tags, **settings)
-        try:
-            self.client = self.experiment
-        except Exception:  # another job has made the experiment in this very moment
-            self.client = self.experiment
+        self.client = self.experiment
         self.client.update_run(self.run_id, status="RUNNING")
 
     def lacks(self, row: dict[str, float], step: int) -> dict[str, float]:
@@ -156,11 +153,12 @@ class WandB(Service, WandbLogger):
 
     title = "Weights & Biases"
 
-    def __init__(self, save_dir: Path, entry: dict, begun: bool, project: str | None, **settings: Any) -> None:
+    def __init__(self, save_dir: Path, entry: dict, begun: bool, project: str | None = None, **settings: Any) -> None:
         project = project or os.environ.get("WANDB_PROJECT") or "proj"
         # Without `resume`, what the service has of a run of this id is overwritten.
         settings = entry | {"resume": "allow" if begun else None} | settings
         super().__init__(save_dir=str(save_dir), project=project, **settings)
+        self._wandb_init.pop("anonymous")  # which Lightning 2.6 gives, and the library warns of
         OPEN.append(self)
         run = self.experiment
         self.sent, self.last = run.step, int(run.summary.get("trainer/global_step") or -1)
@@ -174,9 +172,8 @@ class WandB(Service, WandbLogger):
 
 
 def folder_of_all(folder: Path) -> Path:
-    """Where the runs lie: outputs, or the folder above the run or its sweep."""
-    run = RunFolder(folder.absolute())
-    above = (run.path.parent if run.job.is_file() else run.path).parents
+    """Where runs lie: outputs, or else the folder above this one."""
+    above = folder.absolute().parents
     return next((parent for parent in above if parent.name == "outputs"), above[0])
 
 

@@ -1,0 +1,329 @@
+"""Runs that log into a table, to MLflow and to Weights & Biases, offline, with the real libraries."""
+
+import csv
+import itertools
+import json
+import os
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+from support import processes
+from support.runs import break_off, events
+from support.sweeps import QUICK
+
+import proj
+from proj.config.compose import stored_config
+from proj.config.stored import trust_words
+from proj.errors import UserError
+from proj.models import Classifier
+from proj.reports.runs import find_runs, read_run
+from proj.system.run_folder import RunFolder
+from proj.training.loggers import build_loggers
+from proj.training.run import train
+
+missing = "pip install 'proj[mlflow,wandb]' brings what is tested here"
+pytest.importorskip("mlflow", reason=missing)
+pytest.importorskip("wandb", reason=missing)
+from mlflow import MlflowClient  # noqa: E402
+
+IRIS = ["dataset=iris", "trainer.max_epochs=2", "save_every=0", "seed=2", "trainer.precision=32-true"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def offline():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "WANDB_SILENT", "WANDB_DISABLE_GIT"):
+            patch.setenv(name, "true")
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("WANDB_ERROR_REPORTING", "false")
+        yield
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """metrics.csv, without the speed, which is another in every run."""
+    with open(folder / "metrics.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if not k.endswith("per_second")} for row in csv.DictReader(file)]
+
+
+def curves_of(rows) -> dict[str, list[tuple[int, float]]]:
+    """tag -> [(step, value), …] of (values, step)."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for values, step in rows:
+        for tag, value in values.items():
+            if value != "" and not tag.endswith("per_second"):
+                curves.setdefault(tag, []).append((int(step), float(value)))
+    return curves
+
+
+def records(file: Path):
+    """What is in a file of Weights & Biases: a log of LevelDB's after 7 bytes, in blocks of 32 KiB."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, at, whole = file.read_bytes(), 7, b""
+    while at + 7 <= len(content):
+        if 2**15 - at % 2**15 < 7:  # no room for a header: zeros
+            at += 2**15 - at % 2**15
+            continue
+        _, length, kind = struct.unpack_from("<IHB", content, at)
+        whole += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # all of it, or its last part
+            yield Record.FromString(whole)
+            whole = b""
+
+
+def command(folder: Path, module: str, *words: str, before=None) -> int:
+    """The status of `python -m <module> <words>`, in a fork of this process, which has the libraries."""
+    child = os.fork()
+    if not child:
+        try:
+            streams = [folder / "out.txt", folder / "err.txt"]
+            processes.child(module, list(words), folder, streams, dict(os.environ), before)
+        finally:
+            os._exit(1 if sys.exc_info()[0] not in (None, SystemExit) else 0)
+    return os.waitpid(child, 0)[1]
+
+
+def die_in_the_second_job() -> None:
+    real, calls = Classifier.training_step, []
+
+    def training_step(self, *args):
+        calls.append(1)
+        if len(calls) == 40:  # of 24 in each job
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, *args)
+
+    Classifier.training_step = training_step
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A run that nobody stops, with TensorBoard and a table."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train(proj.configure(*IRIS, f"hydra.run.dir={folder}", "~callbacks.progress", "logger=[tensorboard,csv]"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> Path:
+    """A folder with a sweep of three jobs that was killed in the second one and has gone on."""
+    folder = tmp_path_factory.mktemp("swept")
+    words = ["-m", *IRIS[:3], *IRIS[4:], "sweep_name=s", "seed=1,2,3", "logger=[mlflow,wandb]", *QUICK]
+    assert command(folder, "proj.train", *words, before=die_in_the_second_job) == signal.SIGKILL
+    killed = folder / "outputs/sweeps/s/1_seed=2"
+    assert (killed / "last.ckpt").is_file() and (killed / "loggers.json").is_file()
+    assert command(folder, "proj.sweep", "resume=outputs/sweeps/s") == 0, (folder / "err.txt").read_text()
+    return folder
+
+
+NAMES = ["0_seed=1", "1_seed=2", "2_seed=3"]
+
+
+def test_in_mlflow_a_sweep_is_an_experiment_with_a_run_for_each_job(swept, whole):
+    client = MlflowClient(f"sqlite:///{swept}/outputs/mlflow.db")
+    (experiment,) = [one for one in client.search_experiments() if one.name != "Default"]
+    runs = client.search_runs([experiment.experiment_id], order_by=["tags.mlflow.runName"])
+    assert experiment.name == "s" and [run.info.run_name for run in runs] == NAMES
+    assert [run.data.params["seed"] for run in runs] == ["1", "2", "3"]
+    assert runs[0].data.params["optimizer.lr"] == "0.03" and {run.info.status for run in runs} == {"FINISHED"}
+    for run in runs:
+        points = {tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics}
+        rows = [({tag: point.value}, point.step) for tag, each in points.items() for point in each]
+        found = {tag: sorted(points) for tag, points in curves_of(rows).items()}
+        assert all(len({step for step, _ in points}) == len(points) for points in found.values())
+        if run.info.run_name == NAMES[1]:
+            assert found == curves_of((row, row.pop("step")) for row in table(whole))
+
+
+def test_in_weights_and_biases_a_sweep_is_a_group_with_a_run_for_each_job(swept, whole):
+    files = sorted(swept.glob("outputs/sweeps/s/*/wandb/offline-run-*/run-*.wandb"))
+    assert [file.parts[-4] for file in files] == NAMES
+    for file in files:
+        found = list(records(file))
+        (run,) = [record.run for record in found if record.HasField("run")][-1:]
+        assert (run.project, run.run_group, run.display_name) == ("proj", "s", file.parts[-4])
+        config = [update for record in found for update in record.run.config.update] + [
+            update for record in found for update in record.config.update
+        ]
+        seeds = [json.loads(one.value_json) for one in config if "seed" in (one.key, *one.nested_key)]
+        assert seeds and set(seeds) == {int(file.parts[-4][-1])}
+        history = [
+            {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+            for record in found
+            if record.HasField("history")
+        ]
+        rows = [
+            ({k: v for k, v in row.items() if k[0] != "_" and k != "trainer/global_step"}, row["trainer/global_step"])
+            for row in history
+        ]
+        if file.parts[-4] == NAMES[1]:
+            assert curves_of(rows) == curves_of((row, row.pop("step")) for row in table(whole))
+
+
+def test_a_sweep_that_logs_to_services_alone_is_reported_with_its_curves(swept):
+    runs = find_runs([swept / "outputs"])
+    assert len(runs) == 3 and all(len(run.curves["val/acc"]) == 2 for run in runs)
+
+
+def test_curves_of_a_table_are_those_of_tensorboard(whole):
+    """Beside it, the table gets the test's figures too."""
+    run = RunFolder(whole)
+    from_events = read_run(whole).curves
+    for file in run.curves():
+        file.rename(whole / f"away {file.name}")
+    try:
+        assert from_events == read_run(whole).curves
+    finally:
+        for file in whole.glob("away *"):
+            file.rename(whole / file.name.removeprefix("away "))
+    assert {"test/acc", "val/loss", "lr"} <= table(whole)[-1].keys() and events(whole).Tags()["images"]
+
+
+def test_a_table_is_cut_back_to_the_checkpoint(configure, monkeypatch, tmp_path, whole):
+    words = [*IRIS, "logger=csv"]
+    break_off(monkeypatch, configure(*words), 1, 4)
+    stopped = tmp_path / "run"
+    with open(stopped / "metrics.csv", "a") as file:  # rows that are newer than the checkpoint, and half of one
+        file.write(file.tell() and "9," * 8 + "\n9,9,9")
+    metrics = train(configure(*words))
+    assert table(stopped) == table(whole)
+    figures = json.loads((whole / "metrics.json").read_text())
+    same = [key for key in figures if "second" not in key and key not in ("folder", "checkpoint")]
+    assert {key: metrics[key] for key in same} == {key: figures[key] for key in same}
+    assert not list(stopped.glob("events*"))
+
+
+def test_a_run_without_loggers_has_the_same_figures(configure, tmp_path, whole, capsys):
+    metrics = train(configure(*IRIS, "logger=none", "callbacks.dashboard.histograms=true"))
+    figures = json.loads((whole / "metrics.json").read_text())
+    assert {key: metrics[key] for key in ("val/acc", "val/loss", "test/acc")} == {
+        key: figures[key] for key in ("val/acc", "val/loss", "test/acc")
+    }
+    left = {file.name for file in (tmp_path / "run").iterdir()}
+    assert left == {".lock", "best.ckpt", "last.ckpt", "previous.ckpt", "config.yaml", "metrics.json", "run.json"}
+    assert "tensorboard" not in capsys.readouterr().out and read_run(tmp_path / "run").curves == {}
+
+
+@pytest.fixture
+def stored(whole, tmp_path) -> Path:
+    """A folder with the configuration of a run that logs to an address."""
+    config = yaml.safe_load((whole / "config.yaml").read_text())
+    config["logger"]["mlflow"] = {"_target_": "proj.training.loggers.MLflow", "experiment_name": "mine"}
+    config["logger"]["mlflow"]["tracking_uri"] = "http://elsewhere:5000"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def test_a_file_sends_nothing_to_an_address_that_the_command_does_not_name(stored):
+    with pytest.raises(UserError, match=r"elsewhere:5000\): if that is meant, add trust=logger.mlflow.tracking_uri$"):
+        stored_config(stored, ["save_every=3"])
+    cfg = stored_config(stored, [], ["logger.mlflow.tracking_uri"])
+    assert (
+        trust_words(OmegaConf.to_container(cfg)) == " trust=logger.mlflow.tracking_uri"
+    )  # in the command that a stopped run prints
+    here = stored_config(stored, ["logger.mlflow.tracking_uri=http://here"])
+    assert here.logger.mlflow.tracking_uri == "http://here"
+
+
+def test_a_run_goes_on_with_fewer_or_more_loggers(stored):
+    assert list(stored_config(stored, ["~logger.mlflow"]).logger) == ["csv", "tensorboard"]
+    assert stored_config(stored, ["~logger.mlflow", "logger=wandb"]).logger.wandb.project is None
+
+
+def test_a_run_of_a_version_without_loggers_goes_on_with_tensorboard(stored):
+    config = yaml.safe_load((stored / "config.yaml").read_text())
+    del config["logger"]
+    (stored / "config.yaml").write_text(yaml.safe_dump(config))
+    assert list(stored_config(stored, []).logger) == ["tensorboard"]
+
+
+@pytest.mark.parametrize("name", ("mlflow", "wandb"))
+def test_a_missing_library_is_named_before_anything_is_made(configure, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(proj.config.check, "find_spec", lambda library: None)
+    with pytest.raises(UserError, match=rf"logger={name} needs .*: pip install 'proj\[{name}\]'$"):
+        configure(f"logger=[csv,{name}]")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def runs_in_mlflow(swept, monkeypatch):
+    """The runs that MLflow has of single runs on Iris, each with its curves."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri := f"sqlite:///{swept}/outputs/mlflow.db")
+
+    def found() -> list[dict]:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name("iris")
+        runs = client.search_runs([experiment.experiment_id]) if experiment else []
+        histories = [{tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics} for run in runs]
+        return [
+            {tag: [(point.step, point.value) for point in points] for tag, points in each.items()} for each in histories
+        ]
+
+    return found
+
+
+def test_a_service_that_is_away_for_a_while_gets_all_in_the_end(configure, monkeypatch, whole, runs_in_mlflow, capsys):
+    """A row that it has taken, though it did not say so, is not sent twice."""
+    real, calls = MlflowClient.log_batch, []
+
+    def log_batch(self, run_id, metrics=(), **rest):
+        calls.append(bool(metrics))
+        if metrics and sum(calls) == 3:
+            real(self, run_id, metrics, **rest)
+        if metrics and 3 <= sum(calls) <= 6:
+            raise ConnectionError("refused\nby the peer")
+        return real(self, run_id, metrics, **rest)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
+    monkeypatch.setattr(time, "monotonic", itertools.count(0, 60).__next__)
+    before = runs_in_mlflow()
+    train(configure(*IRIS[:2], *IRIS[3:], "logger=mlflow", "~callbacks.dashboard"))
+    said = capsys.readouterr().out
+    assert said.count("MLflow does not take what the run logs (ConnectionError: refused by the peer): the run") == 1
+    (run,) = [run for run in runs_in_mlflow() if run not in before]
+    expected = curves_of((row, row.pop("step")) for row in table(whole))
+    assert {tag: sorted(points) for tag, points in run.items() if not tag.endswith("per_second")} == expected
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_is_one_run(configure, monkeypatch, runs_in_mlflow):
+    before = len(runs_in_mlflow())
+    words = [*IRIS, "save_every=100", "logger=mlflow", "~callbacks.dashboard"]
+    break_off(monkeypatch, configure(*words), 0, 5)
+    assert len(runs_in_mlflow()) == before + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "training_step", lambda self, *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(configure(*words))
+    assert len(runs_in_mlflow()) == before + 1
+
+
+def test_a_service_that_is_not_there_stops_a_run_before_it_begins(configure):
+    with pytest.raises(UserError, match=r"logger=mlflow cannot begin, and without it the run does \(~logger.mlflow\)"):
+        train(configure("logger=mlflow", "logger.mlflow.tracking_uri=http://127.0.0.1:9"))
+
+
+def test_one_process_of_several_sends(configure, monkeypatch, tmp_path):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    cfg = configure("logger=[tensorboard,mlflow]", "logger.mlflow.tracking_uri=http://127.0.0.1:9")
+    (tmp_path / "run").mkdir()
+    loggers = build_loggers(tmp_path / "run", OmegaConf.to_container(cfg), None)
+    assert [type(logger).__name__ for logger in loggers] == ["Curves", "Table", "DummyLogger"]
+    assert not (tmp_path / "run" / "loggers.json").exists()
+
+
+@pytest.mark.slow
+def test_two_jobs_at_once_make_and_share_one_database(tmp_path):
+    words = [*IRIS[:3], *IRIS[4:], "sweep_name=s", "seed=1,2", "logger=mlflow", "hydra/launcher=joblib", *QUICK]
+    words += ["hydra.launcher.n_jobs=2"]
+    assert processes.run(tmp_path, "proj.train", "-m", *words).returncode == 0
+    client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["0_seed=1", "1_seed=2"]
+    assert all(len(client.get_metric_history(run.info.run_id, "val/acc")) == 2 for run in runs)
