@@ -58,7 +58,7 @@ def check_classes(cfg: DictConfig) -> None:
     callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
     parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
     parts |= {f"callbacks.{name}": one for name, one in callbacks.items() if one}
-    parts |= {f"logger.{name}": one for name, one in cfg.logger.items() if one}
+    parts |= {f"logger.{name}": one for name, one in loggers(cfg).items() if one}
     for name, node in parts.items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
         left_out = target is None and name not in ("dataset", "model", "optimizer", "trainer")
@@ -83,6 +83,10 @@ def takes(model: DictConfig, kind: str | None) -> bool:
     return kind is None or not accepted(model) or kind in accepted(model)
 
 
+def loggers(cfg: DictConfig) -> DictConfig | dict:
+    return cfg.get("logger") or {}  # the copy of conf/ of an older search has none
+
+
 LIBRARIES = {"proj.training.loggers.MLflow": "mlflow", "proj.training.loggers.WandB": "wandb"}
 
 
@@ -96,7 +100,7 @@ def check_ranges(cfg: DictConfig) -> None:
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     check_monitors(cfg)
-    for name, node in cfg.logger.items():
+    for name, node in loggers(cfg).items():
         library = LIBRARIES.get(node.get("_target_")) if OmegaConf.is_dict(node) else None
         if library and not find_spec(library):
             raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")

@@ -141,7 +141,8 @@ class MLflow(Service, MLFlowLogger):
 
     def log_hyperparams(self, params: dict[str, Any]) -> None:
         known = self.client.get_run(self.run_id).data.params  # which MLflow lets nobody change
-        super().log_hyperparams({re.sub(r"[^\w.\- /]", "_", key): params[key] for key in params if key not in known})
+        allowed = {re.sub(r"[^\w.\- /]", "_", key): value for key, value in params.items()}
+        super().log_hyperparams({key: value for key, value in allowed.items() if key not in known})
 
 
 class WandB(Service, WandbLogger):
