@@ -26,6 +26,7 @@ from proj.config.settings import policy
 from proj.errors import UserError
 from proj.reports.runs import read_rows
 from proj.system.files import write_atomically
+from proj.system.locks import alone
 from proj.system.processes import rank
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read, write_json
 
@@ -116,10 +117,12 @@ class MLflow(Service, MLFlowLogger):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         uri = asked or f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
-        client, name = MlflowClient(uri), settings.pop("experiment_name", None) or entry["group"]
-        if (experiment := client.get_experiment_by_name(name)) is None:
-            with suppress(Exception):  # another job makes it in this very moment
-                client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
+        name = settings.pop("experiment_name", None) or entry["group"]
+        with alone(folder_of_all(save_dir) / ".mlflow.lock"):  # two jobs would both make the tables, and one would fail
+            client = MlflowClient(uri)
+            if (experiment := client.get_experiment_by_name(name)) is None:
+                with suppress(Exception):  # a job on another machine makes it in this very moment
+                    client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
         own = f"tags.`{TAG}` = '{entry['id']}'"
         runs = client.search_runs([experiment.experiment_id], own) if experiment else []
         for run in [] if begun else runs:  # it was killed before its first checkpoint
