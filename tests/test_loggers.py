@@ -215,7 +215,7 @@ def test_a_run_without_loggers_has_the_same_figures(configure, tmp_path, whole, 
 def stored(whole, tmp_path) -> Path:
     """A folder with the configuration of a run that logs to an address."""
     config = yaml.safe_load((whole / "config.yaml").read_text())
-    config["logger"]["mlflow"] = {"_target_": "proj.training.loggers.MLflow", "experiment_name": "mine"}
+    config["logger"]["mlflow"] = {"_target_": "proj.training.services.MLflow", "experiment_name": "mine"}
     config["logger"]["mlflow"]["tracking_uri"] = "http://elsewhere:5000"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     return tmp_path

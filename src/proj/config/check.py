@@ -87,7 +87,7 @@ def loggers(cfg: DictConfig) -> DictConfig | dict:
     return cfg.get("logger") or {}  # the copy of conf/ of an older search has none
 
 
-LIBRARIES = {"proj.training.loggers.MLflow": "mlflow", "proj.training.loggers.WandB": "wandb"}
+LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
 
 
 def check_ranges(cfg: DictConfig) -> None:

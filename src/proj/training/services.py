@@ -1,0 +1,155 @@
+"""Services that a run's curves go to: MLflow, and Weights & Biases."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
+
+from proj.system.locks import alone
+
+TAG = "proj.run"  # of a run in MLflow: the id in the run's folder
+OPEN: list["WandB"] = []
+
+
+class Service(Logger):
+    """Sends the rows of a table to a service. Where that is away, the run goes on and tries again each minute.
+
+    A service says itself what it `lacks` of the next row.
+    """
+
+    title: str
+    rows: list[dict[str, Any]]
+    count = 0  # of the rows that are sent, or that the service has
+    pause = 0.0  # until this time of the clock it is left alone
+    steps: dict[str, int] | None = None  # the last one that it has, by tag; None where it is to be asked
+
+    def log_metrics(self, metrics: Any = None, step: int | None = None) -> None:
+        """Send what the service lacks. This row is the table's last one."""
+        if time.monotonic() >= self.pause:
+            self.attempt(self.send)
+
+    def send(self) -> None:
+        while self.count < len(self.rows):
+            row = {tag: float(value) for tag, value in self.rows[self.count].items()}
+            step = int(row.pop("step"))
+            if new := self.lacks(row, step):
+                super().log_metrics(new, step)
+            self.count += 1
+
+    def attempt(self, call: Callable, *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except Exception as error:
+            if not self.pause:
+                print(
+                    f"{self.title} does not take what the run logs ({type(error).__name__}: {said(error)}): the "
+                    "run goes on, and tries again each minute; metrics.csv in its folder has all."
+                )
+            self.pause, self.steps = time.monotonic() + 60, None  # it may have taken the row, or not
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        self.attempt(super().after_save_checkpoint, checkpoint_callback)
+
+    def finalize(self, status: str) -> None:
+        self.attempt(self.send)
+        self.attempt(super().finalize, status)
+
+
+class MLflow(Service, MLFlowLogger):
+    """A run in MLflow, which is found again by its tag."""
+
+    title = "MLflow"
+
+    def __init__(self, save_dir: Path, entry: dict, begun: bool, tracking_uri: str | None = None, **settings) -> None:
+        from mlflow import MlflowClient
+
+        # MLflow itself would try for minutes, and the training would wait for it.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+        asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        uri = asked or f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
+        name = settings.pop("experiment_name", None) or entry["group"]
+        with alone(folder_of_all(save_dir) / ".mlflow.lock"):  # two jobs would both make the tables, and one would fail
+            client = MlflowClient(uri)
+            if (experiment := client.get_experiment_by_name(name)) is None:
+                with suppress(Exception):  # a job on another machine makes it in this very moment
+                    client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
+        own = f"tags.`{TAG}` = '{entry['id']}'"
+        runs = client.search_runs([experiment.experiment_id], own) if experiment else []
+        for run in [] if begun else runs:  # it was killed before its first checkpoint
+            client.delete_run(run.info.run_id)
+        settings = {"run_name": entry["name"], "run_id": runs[0].info.run_id if begun and runs else None} | settings
+        tags = (settings.pop("tags", None) or {}) | {TAG: entry["id"]}
+        super().__init__(name, tracking_uri=uri, tags=tags, **settings)
+        self.client = self.experiment
+        self.client.update_run(self.run_id, status="RUNNING")
+
+    def lacks(self, row: dict[str, float], step: int) -> dict[str, float]:
+        if self.steps is None:
+            tags = self.client.get_run(self.run_id).data.metrics
+            points = {tag: self.client.get_metric_history(self.run_id, tag) for tag in tags}
+            self.steps = {tag: max(point.step for point in points[tag]) for tag in tags}
+        new = {tag: value for tag, value in row.items() if step > self.steps.get(tag, -1)}
+        self.steps |= dict.fromkeys(new, step)
+        return new
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        known = self.client.get_run(self.run_id).data.params  # which MLflow lets nobody change
+        allowed = {re.sub(r"[^\w.\- /]", "_", key): value for key, value in params.items()}
+        super().log_hyperparams({key: value for key, value in allowed.items() if key not in known})
+
+
+class WandB(Service, WandbLogger):
+    """A run of Weights & Biases, which goes on by its id.
+
+    Offline, it begins anew in a folder that gets all rows: of a process that is killed the last ones were not written,
+    and of two folders with the same id the second one would be sent over the first.
+    """
+
+    title = "Weights & Biases"
+
+    def __init__(self, save_dir: Path, entry: dict, begun: bool, project: str | None = None, **settings: Any) -> None:
+        project = project or os.environ.get("WANDB_PROJECT") or "proj"
+        # Without `resume`, what the service has of a run of this id is overwritten.
+        settings = entry | {"resume": "allow" if begun else None} | settings
+        super().__init__(save_dir=str(save_dir), project=project, **settings)
+        self._wandb_init.pop("anonymous")  # which Lightning 2.6 gives, and the library warns of
+        OPEN.append(self)
+        run = self.experiment
+        self.sent, self.last = run.step, int(run.summary.get("trainer/global_step") or -1)
+        if run.offline:
+            for folder in Path(save_dir, "wandb").glob(f"offline-run-*-{entry['id']}"):
+                if folder != Path(run.dir).parent:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def lacks(self, row: dict[str, float], step: int) -> dict[str, float]:
+        return {} if self.count < self.sent and step <= self.last else row
+
+
+def folder_of_all(folder: Path) -> Path:
+    """Where runs lie: outputs, or else the folder above this one."""
+    above = folder.absolute().parents
+    return next((parent for parent in above if parent.name == "outputs"), above[0])
+
+
+def said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+@contextmanager
+def services_end() -> Iterator[None]:
+    """A run of Weights & Biases ends with the run, also one that fails: else a sweep's next job would go on in it."""
+    code = 1
+    try:
+        yield
+        code = 0
+    finally:
+        while OPEN:
+            service = OPEN.pop()
+            service.attempt(service.experiment.finish, code)
