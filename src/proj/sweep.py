@@ -2,6 +2,10 @@
 
   resume=<folder>           what the sweep's end named: outputs/sweeps/rates
   isolate=true              each job in a process of its own; false: not
+  seeds=+6                  six more seeds for the best row and those that
+                            cannot be told from it (rows=all: for all rows);
+                            9: nine in all. The same command again goes on
+                            with them, and adds none before all are finished
   log=full                  show all that the jobs print; line: a line a job
   data_dir=<path>           where the data lies now, if it has moved
   hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
@@ -27,6 +31,7 @@ from proj.config.stored import TRUSTED
 from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
+from proj.sweeps.seeds import ask_for_seeds
 from proj.sweeps.sweep_file import chooses_jobs, read_about
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
@@ -34,6 +39,7 @@ from proj.system.processes import look_at_environment
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
 OPTIONS = {"resume": Path, "log": ("line", "full"), "data_dir": Path, "trust": list}
+OPTIONS |= {"seeds": str, "rows": ("doubtful", "all")}
 WORDS = (*OPTIONS, "isolate", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
 OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
 
@@ -45,12 +51,14 @@ def refuse(word: str, folder: Path) -> None:
         raise UserError(f"{folder} has a copy of all options that its jobs take: leave {word} out.")
     if word.startswith("-") or not equals:
         raise UserError(f"{word!r} is not of the form key=value." + nearest(key, WORDS))
+    if key in OPTIONS:
+        raise UserError(f"{word} has a sign too many: {word.lstrip('+~')}")
     if key == "isolate":
         choose(key, value.lower(), {"true": True, "false": False})
     elif chooses_jobs(word) or (key not in WORDS and not key.startswith(OF_HYDRA)):
         raise UserError(
-            f"{word} would change the jobs of {folder}, which goes on as it began (with isolate=…, log=…, data_dir=…, "
-            f"hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep.{nearest(key, WORDS)}"
+            f"{word} would change the jobs of {folder}, which goes on as it began (with seeds=…, isolate=…, log=…, "
+            f"data_dir=…, hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep.{nearest(key, WORDS)}"
         )
 
 
@@ -64,6 +72,7 @@ def main() -> None:
         TRUSTED[:] = chosen.get("trust", [])
         about = read_about(folder)
         check_sweep(folder, about, TRUSTED)
+        ask_for_seeds(chosen.get("seeds"), chosen.get("rows"), folder)
         for word in more:
             refuse(word, folder)
         if shown := chosen.get("log"):

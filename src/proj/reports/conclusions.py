@@ -35,6 +35,14 @@ def conclude(comparison: dict) -> dict:
     return comparison
 
 
+def in_doubt(comparison: dict) -> list[dict]:
+    """The best row and those on the same data that are not told from it; none where it is told from all of them."""
+    best, *others = comparison["rows"]
+    alike = [row for row in others if row["data"] == best["data"] and "finished" in row["status"]]
+    doubtful = [row for row in alike if not (row["verdict"] and row["verdict"].told)]
+    return [best, *doubtful] if doubtful or not alike else []
+
+
 def name_of(comparison: dict, row: dict) -> str:
     return label(comparison, row) or row["name"]
 
@@ -53,7 +61,10 @@ def sentence(comparison: dict, row: dict, verdict: Verdict) -> str:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
         return f"{best} beats {other} by {by} {interval}, {verdict.seeds} seeds, {p}"
     more = verdict.more_seeds or 0
-    about = f"about {more} more seeds would" if more < MOST_SEEDS else f"even {MOST_SEEDS} more seeds would hardly"
+    typed = f": {comparison['resume']} seeds=+{more}" if comparison.get("resume") else ""
+    about = (
+        f"about {more} more seeds would{typed}" if more < MOST_SEEDS else f"even {MOST_SEEDS} more seeds would hardly"
+    )
     return f"cannot tell {best} from {other} ({by} {interval}, {verdict.seeds} seeds): {about}"
 
 
@@ -105,7 +116,9 @@ def sentences(comparison: dict) -> list[str]:
         found.append(f"{name_of(comparison, rows[0])} beats {others}")
     of_a_search = any("trial.number" in run.config for row in rows for run in row["runs"])
     if len(rows) > 1 and not judged and not of_a_search and all(len(row["runs"]) == 1 for row in rows):
-        found.append(f"one seed each does not tell which is better by more than chance: add seed={ENOUGH}")
+        command = comparison.get("resume")
+        typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
+        found.append(f"one seed each does not tell which is better by more than chance: {typed}")
     return [*found, *filter(None, [sentence_on_test(comparison)])]
 
 

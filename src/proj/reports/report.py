@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from proj.config.command_line import writing
 from proj.reports.compare import compare
-from proj.reports.conclusions import conclude, sentences
+from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
@@ -45,17 +46,24 @@ def importances(runs: list[Run]) -> dict[str, Any]:
     return read(parents.pop() / "importance.json", json.loads, "/") if len(parents) == 1 else {}
 
 
-def report(folders: list[Path], output: Path | None = None, title: str = "") -> dict[str, Any]:
+def report(
+    folders: list[Path], output: Path | None = None, title: str = "", resume: Callable[[], str] | None = None
+) -> dict[str, Any]:
     """Print the table of all runs below `folders` and what it comes to, and write the files; return `compare`'s rows.
 
+    resume: gives the command that goes on with the runs' sweep, which is named where more seeds are wanted.
     Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.
     """
     runs, output = find_runs(folders), output or folders[0]
     comparison = conclude(compare(runs))
+    if resume and in_doubt(comparison):
+        comparison["resume"] = resume()
     console = Console()
     print_comparison(comparison, console)
     for line in sentences(comparison):
-        print(textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False))
+        said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
+        print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))
+        print(f" {command}{words}\n" * bool(command), end="")
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
     for name, text in {"report.html": html, "report.csv": csv_text(comparison), **other_files(comparison)}.items():
         with writing(output / name):

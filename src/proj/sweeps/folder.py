@@ -101,12 +101,15 @@ class Sweep:
     def write_about(self) -> None:
         write_atomically(self.files.about, yaml.safe_dump(self.about, sort_keys=False).encode())
 
+    def name_of(self, number: int, own: list[str], digits: int) -> str:
+        return file_name(f"{number:0{digits}}_{','.join(own)}")
+
     def freeze(self, number: int, own: list[str], config: DictConfig, digits: int = 1) -> str:
         """Keep a job's composed configuration; return the name of its folder: its number and its own settings.
 
         digits: of the number, at least. With leading zeros, names sort as numbers do.
         """
-        name = file_name(f"{number:0{digits}}_{','.join(own)}")
+        name = self.name_of(number, own, digits)
         if not (self.folder / name).exists():  # it may have another name, which an older version gave it
             name = self.names.get(number, name)
         make_folder(self.folder / name)
@@ -131,6 +134,10 @@ class Sweep:
     def jobs(self) -> list[str]:
         """The names of the jobs' folders, in order of their numbers."""
         return [name for _, name in sorted(self.names.items())]
+
+    def folders(self) -> list[Path]:
+        """The jobs' folders that are there."""
+        return [self.folder / name for name in self.jobs() if self.run(name).job.is_file()]
 
     def job(self, name: str) -> dict:
         """The configuration that was frozen for a job; empty where it is gone or damaged."""

@@ -22,6 +22,7 @@ from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
+from proj.sweeps.seeds import add_seeds, are_added, end_adding, is_seed
 from proj.sweeps.sweep_file import frozen_loader, make_folder
 from proj.system.locks import locked
 from proj.system.processes import started
@@ -73,11 +74,15 @@ class GridSweeper(Sweeper):
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
                     self.kept.begin(self.config, self.loader, words, data_dir, jobs)
                 self.loader = frozen
+                added = are_added(self.kept)
                 self.run()
+                if not added and add_seeds(self.kept, self.fixed):
+                    self.run()
             except (SystemExit, KeyboardInterrupt):
                 print(how_to_continue(self.kept))
                 raise
             self.end()
+            end_adding(self.kept)
 
     def understand(self, arguments: list[str]) -> list[str]:
         """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
@@ -94,9 +99,13 @@ class GridSweeper(Sweeper):
 
     def compose(self, own: list[str]) -> DictConfig:
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
-        config = self.loader.load_sweep_config(self.config, [*self.fixed, *own])
+        config = self.loader.load_sweep_config(self.config, self.words(own))
         check(config)
         return config
+
+    def words(self, own: list[str]) -> list[str]:
+        """All settings of a job. Its own seed takes the place of the one that the sweep began with."""
+        return [*(word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))), *own]
 
     @cached_property
     def typical(self) -> DictConfig:
@@ -131,7 +140,7 @@ class GridSweeper(Sweeper):
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)
             if name is None or (name in waiting and not self.kept.job(name)):
-                self.kept.freeze(number, own, self.loader.load_sweep_config(self.config, [*self.fixed, *own]))
+                self.kept.freeze(number, own, self.loader.load_sweep_config(self.config, self.words(own)))
 
     def launch(self, names: list[str]) -> None:
         """Run jobs by the names of their folders. What became of them stands there."""

@@ -5,14 +5,21 @@ from pathlib import Path
 from proj.errors import UserError
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
+from proj.sweeps.seeds import ASKED
 from proj.sweeps.sweep_file import plain
 from proj.sweeps.trust import sweep_trust
 from proj.system.platform import as_command, shorter
 
 
+def resume_command(sweep: Sweep, names: list[str]) -> str:
+    """What goes on with a sweep. names: of the jobs that are to run, or of such as they are."""
+    jobs = [sweep.job(name) for name in names]
+    return f"{as_command(['python', '-m', 'proj.sweep', f'resume={sweep.folder}'])}{sweep_trust(jobs)}"
+
+
 def how_to_continue(sweep: Sweep) -> str:
-    jobs = [sweep.job(name) for name in sweep.unfinished()]
-    return f"To continue the sweep: python -m proj.sweep resume={sweep.folder}{sweep_trust(jobs)}"
+    more = f" seeds={ASKED[0]} rows={ASKED[1]}" if ASKED else ""  # it adds none a second time
+    return f"To continue the sweep: {resume_command(sweep, sweep.unfinished())}{more}"
 
 
 def flags(sweep: Sweep) -> list[str]:
@@ -28,8 +35,9 @@ def summarise(sweep: Sweep, failures: bool = True) -> None:
 
     Raises UserError if there are any, or none has a result. failures: whether a failed job counts as one.
     """
-    folders = [sweep.folder / name for name in sweep.jobs() if sweep.run(name).job.is_file()]
-    rows = report(folders, sweep.folder, str(sweep.folder))["rows"] if folders else []
+    folders = sweep.folders()
+    resume = None if sweep.files.study.exists() else lambda: resume_command(sweep, sweep.jobs())
+    rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:

@@ -1,0 +1,114 @@
+"""More seeds for a sweep that cannot tell its rows apart yet: python -m proj.sweep resume=<folder> seeds=+6
+
+The new jobs are listed in sweep.yaml, all at once. Then they are composed from the sweep's own copy of conf/ and run,
+as any job is whose folder is not there; so a sweep that is killed at any moment goes on with the same jobs.
+"""
+
+import re
+from itertools import chain, count, islice
+from pathlib import Path
+
+from proj.config.command_line import take
+from proj.errors import UserError, choose
+from proj.sweeps.folder import Sweep
+from proj.system.run_folder import SweepFolder
+
+ASKED: list[str] = []  # seeds and rows as the command says, such as ["+6", "doubtful"]; empty where it says nothing
+SEEDS = 2**32  # so many seeds there are
+
+
+def take_seeds(words: list[str], folder: Path) -> None:
+    """Take `seeds=…` and `rows=…` out of a command's words. Raises UserError for what is no number of seeds."""
+    seeds, rows = take("seeds", words), take("rows", words)
+    choose("rows", rows or "doubtful", dict.fromkeys(("doubtful", "all")))
+    ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
+    if seeds is None and rows is not None:
+        raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
+    if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds, re.ASCII):
+        raise UserError(
+            f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
+        )
+    if seeds and SweepFolder(folder).study.exists():
+        raise UserError(
+            f"{folder} is a search, each of whose trials has one seed: to be sure of the best, begin a sweep with the "
+            "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
+        )
+
+
+def are_added(sweep: Sweep) -> bool:
+    """Whether the same command has added its seeds before, and no command has ended with all jobs finished since."""
+    again = bool(ASKED) and sweep.about.get("more_seeds") == " ".join(ASKED)
+    if again:
+        print(f"seeds={ASKED[0]} goes on with the jobs that it has added; with another number it adds more.")
+    return again
+
+
+def end_adding(sweep: Sweep) -> None:
+    """All jobs are finished, and the user has been told: from now on the same command adds seeds again."""
+    if sweep.about.pop("more_seeds", None):
+        sweep.write_about()
+
+
+def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
+    """List in sweep.yaml the jobs that the command asks for; return whether there are any.
+
+    shared: the settings that all jobs of the sweep have.
+    """
+    if not ASKED or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
+        return False  # the launcher gave up: the rows are judged once their own jobs have ended
+    listed = sweep.about.get("jobs") or {  # which an older version did not list
+        name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
+        for name in sweep.jobs()
+    }
+    digits = len(next(iter(listed)).split("_")[0])  # so that the names of all jobs sort alike
+    new = new_jobs(seeds_of_rows(sweep, listed))
+    jobs = {sweep.name_of(number, own, digits): own for number, own in enumerate(new, len(listed))}
+    if jobs:
+        sweep.about |= {"jobs": listed | jobs, "more_seeds": " ".join(ASKED)}
+        sweep.names = dict(enumerate(sweep.about["jobs"]))
+        sweep.write_about()
+    return bool(jobs)
+
+
+def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str, ...], set[int]]:
+    """The seeds that the rows have which are to have more, by the settings that their jobs have beside the seed.
+
+    A row may have jobs of several such settings, one for each fold, say. A word `seed=` keeps the place of the seed.
+    """
+    from proj.reports.compare import compare  # here, since Hydra imports the sweepers at every start
+    from proj.reports.conclusions import conclude, in_doubt, name_of
+    from proj.reports.runs import find_runs
+
+    comparison = conclude(compare(find_runs(sweep.folders())))
+    rows = comparison["rows"] if ASKED[1] == "all" else in_doubt(comparison)
+    names = [name_of(comparison, row) for row in rows]
+    others = f" and {len(names) - 3} more rows" if len(names) > 3 else ""
+    told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
+    print(f"more seeds for {', '.join(names[:3])}{others}" if rows else told)
+    found: dict[tuple[str, ...], set[int]] = {}
+    for run in (run for row in rows for run in row["runs"] if run.folder.name in listed):
+        own = ["seed=" if is_seed(word) else word for word in listed[run.folder.name]]
+        found.setdefault((*own, *["seed="] * ("seed=" not in own)), set()).add(run.config["seed"])
+    return found
+
+
+def is_seed(word: str) -> bool:
+    return word.lstrip("+").startswith("seed=")
+
+
+def new_jobs(taken: dict[tuple[str, ...], set[int]]) -> list[list[str]]:
+    """The settings of each new job. taken: the seeds that there are already, see `seeds_of_rows`.
+
+    Each row takes the next seeds that it has not, in one order for all: first those of the other rows, so that pairs
+    share their seeds, then the numbers above the highest.
+    """
+    known = sorted(set().union(*taken.values()))
+    jobs = []
+    for own, seeds in taken.items():
+        number = int(ASKED[0]) - (0 if ASKED[0].startswith("+") else len(seeds))
+        above = (seed % SEEDS for seed in count(known[-1] + 1))
+        fresh = (seed for seed in chain(known, above) if seed not in seeds)
+        for place, seed in enumerate(islice(fresh, max(number, 0))):
+            jobs.append((place, [f"seed={seed}" if word == "seed=" else word for word in own]))
+    jobs.sort(key=lambda job: job[0])  # each seed in all rows before the next one
+    return [own for _, own in jobs]
