@@ -3,8 +3,9 @@ and seconds."""
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
@@ -45,14 +46,23 @@ def sets(line: ast.stmt, attribute: str) -> bool:
     return named and getattr(line, "value", None) is not None
 
 
+def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
+    """The packages that a module or a class lies in, from the outermost one, and the module itself."""
+    name, *parts = name.split(".")
+    with suppress(ImportError, ValueError):
+        spec = find_spec(name)
+        while spec:
+            yield name, spec
+            if not parts or not spec.submodule_search_locations:
+                return
+            name = f"{name}.{parts.pop(0)}"  # `find_spec` of the whole name would import the packages on the way
+            spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+
+
 @cache
 def parsed(module: str) -> tuple[ast.Module, str]:
     """(A module's source, the package that its relative imports start from)."""
-    first, *parts = module.split(".")
-    spec, name = find_spec(first), first
-    for part in parts:  # `find_spec` of the whole name would import the packages on the way
-        name = f"{name}.{part}"
-        spec = spec and PathFinder.find_spec(name, spec.submodule_search_locations)
+    spec = dict(modules(module)).get(module)
     if not spec or not spec.origin:
         raise ImportError(module)
     return ast.parse(Path(spec.origin).read_bytes()), spec.parent or ""
@@ -64,9 +74,10 @@ def imported(tree: ast.Module, package: str) -> dict[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             home = resolve_name("." * node.level + (node.module or ""), package)
-            known |= {alias.asname or alias.name: f"{home}.{alias.name}" for alias in node.names}
+            known |= {alias.asname or alias.name: f"{home}.{alias.name}" for alias in node.names if alias.name != "*"}
+            known |= {f"{home}.*": f"{home}.*" for alias in node.names if alias.name == "*"}
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.split(".")[0]
-                known |= {alias.asname: alias.name} if alias.asname else {top: top}
+                known |= {alias.asname: alias.name} if alias.asname else {top: top, alias.name: alias.name}
     return known

@@ -9,9 +9,10 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.own_code import code_now
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
-from proj.sweeps.sweep_file import chosen_by, copy_conf, describe, git, group_of, make_folder, read_about
+from proj.sweeps.sweep_file import chosen_by, config_dirs, copy_conf, describe, git, group_of, make_folder, read_about
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, file_name
@@ -24,12 +25,14 @@ class Sweep:
 
     about: what sweep.yaml says. names: of each job's folder, by the job's number.
     trust: what the folder may name beside this project's own classes; None for a sweep that began in this command.
+    asked: what the command says with seeds=… and rows=….
     """
 
     folder: Path
     about: dict = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     trust: list[str] | None = None
+    asked: list[str] = field(default_factory=list)
 
     @property
     def files(self) -> SweepFolder:
@@ -54,9 +57,14 @@ class Sweep:
         before = self.about["overrides"], self.about["hydra"]
         named = self.about.get("config_name", "train")
         again = chosen_by(*before) == chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra)
+        options = [f"--config-dir={folder}" for folder in self.about.get("config_dirs") or []]
+        if (folders := config_dirs(config)) and "config_dirs" in self.about:  # `python -m proj.sweep` takes the copy
+            begun = [os.path.relpath(folder, self.about["cwd"]) for folder in self.about["config_dirs"]]
+            again = again and begun == [os.path.relpath(folder) for folder in folders]
         if not again or named != config.hydra.job.config_name:
+            command = as_command([*options, *before[0], *before[1]])
             raise UserError(
-                f"{self.folder} holds another sweep ({as_command([*before[0], *before[1]])}). To continue it: "
+                f"{self.folder} holds another sweep ({command}). To continue it: "
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
         listed = self.about.get("jobs")  # a search lists none, since it asks for them on its way, nor does an old sweep
@@ -72,11 +80,12 @@ class Sweep:
         words: list[str],
         data_dir: str | None,
         jobs: list[tuple[list[str], DictConfig]],
+        code: dict[str, str],
     ) -> None:
         """Freeze all jobs. sweep.yaml is written last: without it, the sweep has not begun.
 
         words: the settings of all jobs, fixed and swept. data_dir: None where each job has its own.
-        jobs: the settings that a job has for itself, and its whole configuration.
+        jobs: the settings that a job has for itself, and its whole configuration. code: see `own_code`.
         """
         self.clear()
         digits = len(str(len(jobs) - 1))
@@ -85,7 +94,7 @@ class Sweep:
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
         self.about = {"name": self.folder.name} | describe(config)
-        self.about |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "jobs": listed}
+        self.about |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
         self.write_about()
 
     def clear(self) -> None:
@@ -97,6 +106,16 @@ class Sweep:
                 for file in folder.iterdir():
                     file.unlink()
                 folder.rmdir()
+
+    def refuse_changed_code(self) -> None:
+        """Raises UserError where a Python file of the user's own is not as it was when the sweep began, and `trust`
+        does not name it."""
+        code, trust = self.about.get("code") or {}, self.trust or []
+        if changed := [path for path in code if code_now(path) != code[path] and path not in trust]:
+            raise UserError(
+                f"{', '.join(changed)} changed since {self.folder} began: put back what was there, begin a new sweep, "
+                f"or add trust={','.join(sorted({*trust, *changed}))} to go on with what there is now."
+            )
 
     def write_about(self) -> None:
         write_atomically(self.files.about, yaml.safe_dump(self.about, sort_keys=False).encode())

@@ -1,6 +1,7 @@
 """Hands a launcher the configuration of a job as it was frozen, where Hydra's own would compose it anew."""
 
 import copy
+import os
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,7 +22,7 @@ class FrozenJobs:
     """
 
     def __init__(self, sweep: Sweep, isolate: bool | None, log: str) -> None:
-        self.sweep, self.isolate, self.log = sweep, isolate, log
+        self.sweep, self.isolate, self.log, self.process = sweep, isolate, log, os.getpid()
 
     def load_sweep_config(self, master_config: DictConfig, words: list[str]) -> DictConfig:
         (name,) = words
@@ -38,6 +39,8 @@ class FrozenJobs:
         if self.isolate is not None:
             config.isolate = self.isolate
         config.log = self.log
+        if config.isolate or os.getpid() != self.process:  # the job's process has not imported the user's files yet
+            self.sweep.refuse_changed_code()
         if rank():  # of the processes that train a job together, the first keeps the log
             config.hydra.job_logging.root.handlers = ["screen"]
         elif self.log == "line" and "file" in (OmegaConf.select(config, "hydra.job_logging.root.handlers") or ()):

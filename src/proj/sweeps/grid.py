@@ -17,13 +17,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check
+from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
-from proj.sweeps.seeds import add_seeds, are_added, end_adding, is_seed
+from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import frozen_loader, make_folder
+from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import started
 from proj.system.slurm import wait_for_every_job
@@ -34,12 +36,14 @@ class GridSweeper(Sweeper):
 
     def __init__(self, params: DictConfig | None = None) -> None:
         self.params = params or {}
+        self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if started():
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, hydra_context.config_loader
-        self.kept = Sweep(Path(config.hydra.sweep.dir))
+        self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
+        ASKED.clear()  # for the next command in this process
         self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
         asked = any(word.lstrip("+").startswith("isolate=") for word in config.hydra.overrides.task)
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
@@ -72,17 +76,19 @@ class GridSweeper(Sweeper):
             try:
                 if not known and not self.kept.known(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
-                    self.kept.begin(self.config, self.loader, words, data_dir, jobs)
+                    self.kept.begin(self.config, self.loader, words, data_dir, jobs, self.code)
                 self.loader = frozen
-                added = are_added(self.kept)
+                if again := bool(self.kept.asked) and self.kept.about.get("more_seeds") == self.kept.asked:
+                    print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
                 self.run()
-                if not added and add_seeds(self.kept, self.fixed):
+                if not again and add_seeds(self.kept, self.fixed):
                     self.run()
             except (SystemExit, KeyboardInterrupt):
                 print(how_to_continue(self.kept))
                 raise
             self.end()
-            end_adding(self.kept)
+            if self.kept.about.pop("more_seeds", None):
+                self.kept.write_about()
 
     def understand(self, arguments: list[str]) -> list[str]:
         """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
@@ -101,6 +107,7 @@ class GridSweeper(Sweeper):
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
         config = self.loader.load_sweep_config(self.config, self.words(own))
         check(config)
+        self.code |= own_code(without_hydra(config))
         return config
 
     def words(self, own: list[str]) -> list[str]:
@@ -147,6 +154,7 @@ class GridSweeper(Sweeper):
         if not names:
             return
         if self.kept.trust is not None:
+            self.kept.refuse_changed_code()
             for name in names:
                 self.kept.checked_job(name)  # all of them, before the first one starts
         one_by_one = self.lines is not None and "basic_launcher" in self.config.hydra.launcher._target_

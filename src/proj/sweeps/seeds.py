@@ -13,7 +13,7 @@ from proj.errors import UserError, choose
 from proj.sweeps.folder import Sweep
 from proj.system.run_folder import SweepFolder
 
-ASKED: list[str] = []  # seeds and rows as the command says, such as ["+6", "doubtful"]; empty where it says nothing
+ASKED: list[str] = []  # what a command says, such as ["+6", "doubtful"], for the sweep that goes on in it
 SEEDS = 2**32  # so many seeds there are
 
 
@@ -24,6 +24,8 @@ def take_seeds(words: list[str], folder: Path) -> None:
     ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
     if seeds is None and rows is not None:
         raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
+    if typed := [word for word in words if word.lstrip("+~").startswith(("seeds=", "rows="))]:
+        raise UserError(f"{typed[0]} has a sign too many: seeds=+6 adds six seeds.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds, re.ASCII):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
@@ -35,39 +37,27 @@ def take_seeds(words: list[str], folder: Path) -> None:
         )
 
 
-def are_added(sweep: Sweep) -> bool:
-    """Whether the same command has added its seeds before, and no command has ended with all jobs finished since."""
-    again = bool(ASKED) and sweep.about.get("more_seeds") == " ".join(ASKED)
-    if again:
-        print(f"seeds={ASKED[0]} goes on with the jobs that it has added; with another number it adds more.")
-    return again
-
-
-def end_adding(sweep: Sweep) -> None:
-    """All jobs are finished, and the user has been told: from now on the same command adds seeds again."""
-    if sweep.about.pop("more_seeds", None):
-        sweep.write_about()
-
-
 def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
     """List in sweep.yaml the jobs that the command asks for; return whether there are any.
 
-    shared: the settings that all jobs of the sweep have.
+    shared: the settings that all jobs of the sweep have. sweep.yaml says what is asked for until all jobs are finished
+    and the user was told, so that the same command adds none a second time.
     """
-    if not ASKED or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
+    if not sweep.asked or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
         return False  # the launcher gave up: the rows are judged once their own jobs have ended
     listed = sweep.about.get("jobs") or {  # which an older version did not list
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
         for name in sweep.jobs()
     }
     digits = len(next(iter(listed)).split("_")[0])  # so that the names of all jobs sort alike
-    new = new_jobs(seeds_of_rows(sweep, listed))
+    new = new_jobs(seeds_of_rows(sweep, listed), sweep.asked[0])
     jobs = {sweep.name_of(number, own, digits): own for number, own in enumerate(new, len(listed))}
-    if jobs:
-        sweep.about |= {"jobs": listed | jobs, "more_seeds": " ".join(ASKED)}
-        sweep.names = dict(enumerate(sweep.about["jobs"]))
-        sweep.write_about()
-    return bool(jobs)
+    if not jobs:
+        return False
+    sweep.about |= {"jobs": listed | jobs, "more_seeds": sweep.asked}
+    sweep.names = dict(enumerate(sweep.about["jobs"]))
+    sweep.write_about()
+    return True
 
 
 def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str, ...], set[int]]:
@@ -80,13 +70,13 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     from proj.reports.runs import find_runs
 
     comparison = conclude(compare(find_runs(sweep.folders())))
-    rows = comparison["rows"] if ASKED[1] == "all" else in_doubt(comparison)
+    rows = comparison["rows"] if sweep.asked[1] == "all" else in_doubt(comparison)
     names = [name_of(comparison, row) for row in rows]
     others = f" and {len(names) - 3} more rows" if len(names) > 3 else ""
     told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
-    print(f"more seeds for {', '.join(names[:3])}{others}" if rows else told)
+    print(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
     found: dict[tuple[str, ...], set[int]] = {}
-    for run in (run for row in rows for run in row["runs"] if run.folder.name in listed):
+    for run in (run for row in rows for run in row["runs"] if "seed" in run.config):
         own = ["seed=" if is_seed(word) else word for word in listed[run.folder.name]]
         found.setdefault((*own, *["seed="] * ("seed=" not in own)), set()).add(run.config["seed"])
     return found
@@ -96,8 +86,8 @@ def is_seed(word: str) -> bool:
     return word.lstrip("+").startswith("seed=")
 
 
-def new_jobs(taken: dict[tuple[str, ...], set[int]]) -> list[list[str]]:
-    """The settings of each new job. taken: the seeds that there are already, see `seeds_of_rows`.
+def new_jobs(taken: dict[tuple[str, ...], set[int]], asked: str) -> list[list[str]]:
+    """The settings of each new job. taken: the seeds that there are, see `seeds_of_rows`. asked: +6, or 9 in all.
 
     Each row takes the next seeds that it has not, in one order for all: first those of the other rows, so that pairs
     share their seeds, then the numbers above the highest.
@@ -105,7 +95,7 @@ def new_jobs(taken: dict[tuple[str, ...], set[int]]) -> list[list[str]]:
     known = sorted(set().union(*taken.values()))
     jobs = []
     for own, seeds in taken.items():
-        number = int(ASKED[0]) - (0 if ASKED[0].startswith("+") else len(seeds))
+        number = int(asked) - (0 if asked.startswith("+") else len(seeds))
         above = (seed % SEEDS for seed in count(known[-1] + 1))
         fresh = (seed for seed in chain(known, above) if seed not in seeds)
         for place, seed in enumerate(islice(fresh, max(number, 0))):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from proj.config.compose import CONF
 from proj.errors import UserError
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
-from proj.sweeps.seeds import ASKED
 from proj.sweeps.sweep_file import plain
 from proj.sweeps.trust import sweep_trust
 from proj.system.platform import as_command, shorter
@@ -18,16 +18,24 @@ def resume_command(sweep: Sweep, names: list[str]) -> str:
 
 
 def how_to_continue(sweep: Sweep) -> str:
-    more = f" seeds={ASKED[0]} rows={ASKED[1]}" if ASKED else ""  # it adds none a second time
+    more = " seeds={} rows={}".format(*sweep.asked) if sweep.asked else ""  # which adds none a second time
     return f"To continue the sweep: {resume_command(sweep, sweep.unfinished())}{more}"
 
 
 def flags(sweep: Sweep) -> list[str]:
-    """The flags with which a command composes what the sweep's did, also where the folder that they name is gone."""
+    """The flags with which a command composes what the sweep's did, also where the folder that they name is gone or its
+    options have changed."""
+    conf, name = sweep.files.conf, sweep.about.get("config_name", "train")
+    own = [file.relative_to(conf) for file in conf.rglob("*.yaml") if not (CONF / file.relative_to(conf)).is_file()]
     named = [Path(folder) for folder in sweep.about.get("config_dirs") or []]
-    folders = dict.fromkeys(shorter(folder if folder.is_dir() else sweep.files.conf) for folder in named)
-    name = sweep.about.get("config_name", "train")
+    named = [folder if all(text(folder / file) == text(conf / file) for file in own) else conf for folder in named]
+    named += [conf] * any("hydra.searchpath=" in word for word in sweep.about["hydra"])
+    folders = dict.fromkeys(map(shorter, named))
     return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
+
+
+def text(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def summarise(sweep: Sweep, failures: bool = True) -> None:
@@ -41,8 +49,10 @@ def summarise(sweep: Sweep, failures: bool = True) -> None:
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:
-        words = sweep.job(best.folder.name)["hydra"]["overrides"]["task"]
-        print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *plain(words)])}")
+        words = plain(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
+        if any(word.startswith("sweep=") for word in words):  # whose file may say more than what it sweeps
+            words = ["-m", "hydra/sweeper=grid", *words]
+        print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left:
         return

@@ -80,6 +80,11 @@ def git(*words: str) -> bytes:
         return b""
 
 
+def config_dirs(config: DictConfig) -> list[str]:
+    """The folder that --config-dir names, if any."""
+    return [one.path for one in config.hydra.runtime.config_sources if one.provider == "command-line"]
+
+
 def describe(config: DictConfig) -> dict:
     """What sweep.yaml says of the command and of what it runs with."""
     return {
@@ -90,7 +95,7 @@ def describe(config: DictConfig) -> dict:
         "overrides": list(config.hydra.overrides.task),
         "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
         "config_name": config.hydra.job.config_name,
-        "config_dirs": [one.path for one in config.hydra.runtime.config_sources if one.provider == "command-line"],
+        "config_dirs": config_dirs(config),
         "versions": {name: version(name) for name in PACKAGES},
         "commit": git("rev-parse", "HEAD").decode().strip() or None,
     }
@@ -106,7 +111,8 @@ def copy_conf(loader: ConfigLoaderImpl, target: Path, groups: Iterable[str]) -> 
         folder = Path(element.path.removeprefix("file://"))
         if folder == CONF or not folder.is_dir():
             continue
-        within = [file for name in names for file in (folder / name).rglob("*.yaml")]
+        nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # from which options take others
+        within = [file for name in names | nested for file in (folder / name).rglob("*.yaml")]
         for file in [*folder.glob("*.yaml"), *within]:
             copied = target / file.relative_to(folder)
             copied.parent.mkdir(parents=True, exist_ok=True)

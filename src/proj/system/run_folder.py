@@ -5,6 +5,7 @@ No other module spells the name of such a file. All is read without torch.
 
 import json
 import os
+import zlib
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -61,6 +62,10 @@ class SweepFolder:
         self.uncommitted = self.path / "git.diff"  # the changes in the checkout when the sweep began
         self.study = self.path / "study.log"  # Optuna's, of a search
         self.gpus = self.path / ".gpu"  # begins the names of the locks by which jobs share the GPUs
+
+    def data_of(self, settings: str) -> Path:
+        """Holds the checksum of the examples that jobs with these settings of the data have."""
+        return self.path / f".data-{zlib.crc32(settings.encode()):08x}"
 
     def jobs_frozen(self) -> list["RunFolder"]:
         """Of every folder within that holds a job.yaml, also of copies that somebody has made."""

@@ -8,11 +8,13 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.compose import trainer_defaults
+from proj.config.own_code import own_code
 from proj.config.settings import policy
 from proj.config.stored import resume_command
 from proj.errors import UserError
+from proj.system.files import write_atomically
 from proj.system.platform import processor as processor_name
-from proj.system.run_folder import RunFolder, flat, read
+from proj.system.run_folder import RunFolder, SweepFolder, flat, read
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
@@ -70,13 +72,33 @@ def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
         )
 
 
+def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
+    """Raises UserError where an earlier job of the same sweep had other examples with the same settings of the data.
+
+    dataset: those settings. The seed is none of them in this project's data, whose parts do not follow from it.
+    """
+    sweep = SweepFolder(folder.parent)
+    left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
+    told = {key: value for key, value in dataset.items() if policy(f"dataset.{key}").report not in left_out}
+    file = sweep.data_of(str([sorted(told.items()), dataset.get("data_dir")]))
+    if not (sweep.about.is_file() and RunFolder(folder).job.is_file()):
+        return
+    if not file.is_file():
+        write_atomically(file, checksum.encode())
+    elif (before := file.read_text()) != checksum:
+        raise UserError(
+            f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed. "
+            "Put it back, or begin a new sweep."
+        )
+
+
 def processor() -> str:
     """Its name, and which of its instructions torch uses."""
     return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
-def environment(trainer: Trainer) -> dict[str, str | int]:
-    """What the last bits of a run depend on, beside its settings."""
+def environment(trainer: Trainer, config: dict) -> dict[str, str | int]:
+    """What a run depends on beside its settings: its machine, and the user's own files for what its `config` names."""
     device = trainer.strategy.root_device
     return {
         "torch": str(torch.__version__),
@@ -85,6 +107,7 @@ def environment(trainer: Trainer) -> dict[str, str | int]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,
+        **own_code(config),
     }
 
 
@@ -95,7 +118,9 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
             f"{folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share out each "
             f"batch. Continue it with trainer.devices={before['processes']}."
         )
-    changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    changes = [
+        f"{name}: {before[name]} in the run, {now[name]} now" for name in before if before[name] != now.get(name)
+    ]
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:
         changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")

@@ -80,7 +80,7 @@ class Resume(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
         self.signals.take()
-        self.environment = environment(trainer)
+        self.environment = environment(trainer, self.described["config"])
         if self.state:
             counters.say_whether_an_epoch_goes_on(trainer)
             trainer.train_dataloader.start = self.state["batch"]

@@ -15,6 +15,7 @@ from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
+from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
@@ -75,6 +76,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data)
     start.refuse_other_data(described)
+    refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"])
     if rank() == 0:
         write_atomically(run.config, OmegaConf.to_yaml(config).encode())
         run.remove_unfinished_checkpoints()

@@ -1,0 +1,127 @@
+"""What a sweep is frozen with beside its configuration: the user's own files, options and data."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.sweeps import config, play, refused, resume, run, sweep
+
+from proj.config.own_code import own_code
+from proj.errors import UserError
+from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
+
+NET = "from helper import WIDTH\nfrom proj.models import MLP\n\nclass Net(MLP):\n    width = WIDTH\n"
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_the_files_of_own_classes_are_found_with_all_that_they_import(tmp_path, monkeypatch):
+    write(
+        tmp_path,
+        {
+            "own_nets/__init__.py": "",
+            "own_nets/net.py": "from .parts import block\nfrom . import loss\nimport torch, json, own_a.b.c",
+            "own_nets/parts/block.py": "def f():\n    from own_star import *",
+            "own_nets/parts/__init__.py": "import own_nets.loss as l",
+            "own_nets/loss.py": "",
+            "own_nets/unused.py": "",
+            "own_star.py": "from own_star import *\nfrom own_last import *",
+            "own_last.py": "import own_none, pytest",
+            "own_a/b/c.py": "this is no Python",
+            "own_stop.py": "",
+        },
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    callbacks = {
+        "best": {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"},
+        "own": [{"_target_": "own_stop.X"}],
+    }
+    found = own_code(
+        {"model": {"_target_": "own_nets.net.Net"}, "callbacks": callbacks, "dataset": {"_target_": "no.X"}}
+    )
+    parts = ("net", "parts/block", "parts/__init__", "loss", "__init__")
+    others = ("own_star.py", "own_last.py", "own_a/b/c.py", "own_stop.py")
+    assert sorted(found) == sorted([*(f"own_nets/{part}.py" for part in parts), *others])
+
+
+def test_a_sweep_whose_own_files_have_changed_says_which_and_goes_on_once_they_are_named(tmp_path):
+    write(tmp_path, {"mine.py": NET, "helper.py": "WIDTH = 1\n"})
+    run(tmp_path, "sweep_name=s", "seed=1,2", "model=mlp", "model._target_=mine.Net")
+    folder = tmp_path / "outputs/sweeps/s"
+    write(tmp_path, {"helper.py": "WIDTH = 2\n"})
+    assert "2 runs (finished)" in resume(tmp_path, "trust=mine")  # nothing is left to run
+    shutil.rmtree(folder / "1_seed=2")
+    assert "helper.py changed since" in refused(tmp_path, "resume=outputs/sweeps/s", "trust=mine", module="sweep")
+    said = resume(tmp_path, "trust=mine,helper.py")
+    assert "2 runs (finished)" in said
+
+
+def change_mine_and_play() -> None:
+    import proj.sweeps.folder
+
+    play()
+    real = proj.sweeps.folder.Sweep.begin
+
+    def begin(self, *arguments):
+        real(self, *arguments)
+        Path("mine.py").write_text(NET + "# edited while the sweep ran\n")
+
+    proj.sweeps.folder.Sweep.begin = begin
+
+
+def test_jobs_in_processes_of_their_own_do_not_run_what_was_edited_meanwhile(tmp_path):
+    write(tmp_path, {"mine.py": NET, "helper.py": "WIDTH = 1\n"})
+    words = ("sweep_name=s", "seed=1,2", "model=mlp", "model._target_=mine.Net", "isolate=true")
+    code, out, err = sweep(tmp_path, *words, before=change_mine_and_play)
+    assert code == 1 and "mine.py changed since" in out and "2 of 2 jobs have no result" in err
+
+
+def test_a_run_that_goes_on_with_other_code_of_the_users_says_so(tmp_path, capsys):
+    before = {"device": "cpu", "processes": 1, "mine.py": "1", "gone.py": "2"}
+    compare_environments(before, {"device": "cpu", "processes": 1, "mine.py": "3", "new.py": "4"}, tmp_path)
+    assert "(mine.py: 1 in the run, 3 now)" in capsys.readouterr().out
+    compare_environments({"device": "cpu", "processes": 1}, {"device": "cpu", "processes": 1, "mine.py": "3"}, tmp_path)
+    assert capsys.readouterr().out == ""
+
+
+def test_jobs_of_a_sweep_have_the_data_that_the_first_of_them_had(tmp_path):
+    own = {"_target_": "wine.Wine", "seed": 1, "data_dir": "data"}
+    table = {"_target_": "proj.data.CSVDataModule", "seed": 1, "data_dir": "table.csv", "target": "x"}
+    for name in ("0_", "1_"):
+        write(tmp_path, {f"{name}/job.yaml": ""})
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table, "aa")  # no sweep
+    write(tmp_path, {"sweep.yaml": ""})
+    for settings in (table, own):
+        refuse_data_unlike_other_jobs(tmp_path / "0_", settings, "ab")
+        refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "ab")
+        with pytest.raises(UserError, match="jobs on other data .checksum ab in theirs, cd now"):
+            refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "cd")
+    with pytest.raises(UserError):  # this project's data has the same parts with every seed
+        refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"seed": 2}, "cd")
+    refuse_data_unlike_other_jobs(tmp_path / "1_", own | {"seed": 2}, "cd")
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"target": "y"}, "cd")
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"data_dir": "other.csv"}, "cd")
+
+
+def test_the_best_again_and_a_job_that_is_made_anew_take_all_options_that_the_sweep_began_with(tmp_path):
+    options = {
+        "conf/sweep/mine.yaml": "hydra: {sweeper: {params: {seed: '1,2', +optimizer.eps: 1e-7}}}\n",
+        "conf/dataset/flowers.yaml": "defaults: [iris, /extra/small@_here_]\n",
+        "conf/extra/small.yaml": "batch_size: 12\n",
+    }
+    options["conf/sweep/mine.yaml"] = "# @package _global_\n" + options["conf/sweep/mine.yaml"]
+    write(tmp_path, options)
+    words = ("--config-dir=conf", "sweep=mine", "sweep_name=s", "dataset=flowers")
+    best = "python -m proj.train --config-dir={} -m hydra/sweeper=grid +optimizer.eps=1e-07 sweep=mine dataset=flowers"
+    assert best.format("conf") in run(tmp_path, *words)
+    write(tmp_path, {"conf/extra/small.yaml": "batch_size: 13\n"})
+    folder = tmp_path / "outputs/sweeps/s"
+    shutil.rmtree(next(folder.glob("1_*")))
+    assert best.format("outputs/sweeps/s/conf") in resume(tmp_path)
+    assert config(next(folder.glob("1_*")))["dataset"]["batch_size"] == 12
+    write(tmp_path, {name.replace("conf", "other", 1): text for name, text in options.items()})
+    assert "holds another sweep (--config-dir=" in refused(tmp_path, "--config-dir=other", *words[1:])

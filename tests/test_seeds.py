@@ -1,0 +1,159 @@
+"""More seeds for a sweep that cannot tell its rows apart. No test here trains."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from support.sweeps import config, names, run, sweep
+
+from proj.errors import UserError
+from proj.reports.compare import compare
+from proj.reports.conclusions import conclude, in_doubt, sentences
+from proj.reports.runs import find_runs
+from proj.sweeps import seeds
+from proj.sweeps.seeds import new_jobs, take_seeds
+
+NAME = "outputs/sweeps/s"
+
+
+def play(failing: tuple[int, ...] = ()) -> None:
+    """A training that is over at once: two learning rates are alike but for chance, one is far worse."""
+    import random
+
+    from omegaconf import OmegaConf
+
+    import proj.training.run
+    from proj.system.run_folder import RunFolder
+
+    def train(cfg) -> dict:
+        if cfg.seed in failing:
+            RunFolder(cfg.output_dir).write_failure("failed", "as the test wants it")
+            raise UserError("as the test wants it")
+        mean = 0.5 if cfg.optimizer.lr < 0.1 else 0.9
+        accuracy = mean + random.Random(f"{cfg.seed} {cfg.optimizer.lr}").gauss(0, 0.01)
+        metrics = {"seed": cfg.seed, cfg.monitor: accuracy, "epochs": 1, "parameters": 1, "seconds": 1.0}
+        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+        RunFolder(cfg.output_dir).write_metrics(metrics)
+        return metrics
+
+    proj.training.run.train = train
+
+
+def play_and_die_while_freezing() -> None:
+    import proj.sweeps.folder
+
+    play()
+    real = proj.sweeps.folder.write_atomically
+
+    def write(path: Path, content: bytes) -> None:
+        if path.parent.name.startswith("7_"):
+            os._exit(9)
+        real(path, content)
+
+    proj.sweeps.folder.write_atomically = write
+
+
+def play_but_fail() -> None:
+    play(failing=(6,))
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Path:
+    """Where a sweep of three rates and two seeds has ended."""
+    folder = tmp_path_factory.mktemp("seeds")
+    out = run(folder, "sweep_name=s", "optimizer.lr=0.01,0.1,0.11", "seed=1,2", before=play)
+    (folder / "out.txt").write_text(out)
+    return folder
+
+
+@pytest.fixture
+def ended(begun, tmp_path) -> Path:
+    return shutil.copytree(begun, tmp_path / "copy")
+
+
+def test_the_end_of_a_sweep_says_what_to_type_where_it_cannot_tell(begun):
+    out = (begun / "out.txt").read_text()
+    assert "more seeds would:\n  python -m proj.sweep resume=outputs/sweeps/s seeds=+" in out
+    assert "more seeds would: python -m proj.sweep resume=" in (begun / NAME / "report.json").read_text()
+
+
+def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_in_the_same_jobs(ended):
+    folder, before = ended / NAME, names(ended / NAME)
+    conf = folder / "conf/optimizer/adamw.yaml"
+    conf.write_text(conf.read_text() + "eps: 1e-7\n")  # in the sweep's copy, which new jobs are composed from
+    words = (f"resume={NAME}", "seeds=+2")
+    assert sweep(ended, *words, module="sweep", before=play_and_die_while_freezing)[0] == 9
+    listed = [*yaml.safe_load((folder / "sweep.yaml").read_text())["jobs"]][len(before) :]
+    settings = [f"optimizer.lr={lr},seed={seed}" for seed in (3, 4) for lr in (0.1, 0.11)]
+    assert listed == [f"{number}_{own}" for number, own in enumerate(settings, 6)]
+    out = run(ended, *words, module="sweep", before=play)
+    assert "goes on with its jobs and adds no others" in out and "10 jobs in outputs/sweeps/s (6 done before)" in out
+    assert names(folder) == sorted([*before, *listed])
+    old, new = config(folder / before[2]), config(folder / listed[0])
+    assert new["optimizer"].pop("eps") == 1e-7 and (new.pop("seed"), old.pop("seed")) == (3, 1)
+    for one in (old, new):
+        del one["dataset"]["seed"], one["output_dir"]
+    assert new == old
+
+
+def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_none(ended):
+    words = (f"resume={NAME}", "seeds=6", "rows=all")
+    code, _, err = sweep(ended, *words, module="sweep", before=play_but_fail)
+    assert code == 1 and "3 of 18 jobs have no result" in err and "seeds=6 rows=all" in err
+    out = run(ended, *words, module="sweep", before=play)
+    assert "18 runs (finished)" in out and "adds no others" in out
+    assert "more_seeds" not in yaml.safe_load((ended / NAME / "sweep.yaml").read_text())
+
+
+def test_a_sweep_without_an_axis_of_seeds_gets_one_and_the_shared_seed_gives_way(tmp_path):
+    run(tmp_path, "sweep_name=s", "optimizer.lr=0.1,0.11", "seed=5", before=play)
+    out = run(tmp_path, f"resume={NAME}", "seeds=+1", module="sweep", before=play)
+    assert "4 runs (finished), 2 configurations" in out
+    job = config(next((tmp_path / NAME).glob("[23]_optimizer.lr=0.1,seed=6")), "job.yaml")
+    assert job["seed"] == 6 and [word for word in job["hydra"]["overrides"]["task"] if "seed" in word] == ["seed=6"]
+
+
+def test_rows_take_the_seeds_of_the_others_first_and_folds_are_filled_each():
+    taken = {("lr=1", "seed="): {1, 2, 3, 4}, ("lr=2", "seed="): {1, 2}}
+    assert new_jobs(taken, "+2") == [["lr=1", "seed=5"], ["lr=2", "seed=3"], ["lr=1", "seed=6"], ["lr=2", "seed=4"]]
+    assert new_jobs(taken, "4") == [["lr=2", "seed=3"], ["lr=2", "seed=4"]]
+    folds = {("dataset.fold=0", "seed="): {7}, ("dataset.fold=1", "seed="): {7}}
+    assert new_jobs(folds, "+1") == [["dataset.fold=0", "seed=8"], ["dataset.fold=1", "seed=8"]]
+    assert new_jobs({("seed=",): {2**32 - 1}}, "+2") == [["seed=0"], ["seed=1"]]
+
+
+def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begun):
+    jobs = [path for path in (begun / NAME).iterdir() if (path / "job.yaml").is_file()]
+    comparison = conclude(compare(find_runs(jobs)))
+    assert [row["settings"] for row in in_doubt(comparison)] == [row["settings"] for row in comparison["rows"][:2]]
+    one_seed = conclude(compare(find_runs([path for path in jobs if path.name.endswith("seed=1")])))
+    assert len(in_doubt(one_seed)) == 3
+    one_seed["resume"] = "python -m proj.sweep resume=s"
+    assert any(line.endswith("python -m proj.sweep resume=s seeds=+5") for line in sentences(one_seed))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        (["seeds=+0"], "seeds=+6 adds six"),
+        (["seeds=+x"], "seeds=+6 adds six"),
+        (["seeds="], "seeds=+6 adds six"),
+        (["seeds=+6", "seeds=+3"], "given twice"),
+        (["+seeds=6"], "a sign too many"),
+        (["rows=all"], "give seeds=+6"),
+        (["seeds=+6", "rows=most"], "Options: all, doubtful"),
+    ),
+)
+def test_what_is_no_number_of_seeds_is_one_sentence(words, sentence, tmp_path):
+    with pytest.raises(UserError, match=sentence.replace("+", r"\+")):
+        take_seeds(words, tmp_path)
+
+
+def test_a_search_is_told_to_begin_a_sweep_and_seeds_are_taken_for_one_command_alone(tmp_path):
+    (tmp_path / "study.log").touch()
+    with pytest.raises(UserError, match="is a search"):
+        take_seeds(["seeds=+6"], tmp_path)
+    take_seeds(words := ["isolate=true"], tmp_path)
+    assert seeds.ASKED == [] and words == ["isolate=true"]
