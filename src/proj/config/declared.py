@@ -55,8 +55,13 @@ def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
             yield name, spec
             if not parts or not spec.submodule_search_locations:
                 return
-            name = f"{name}.{parts.pop(0)}"  # `find_spec` of the whole name would import the packages on the way
-            spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+            places, part = spec.submodule_search_locations, parts.pop(0)
+            name = f"{name}.{part}"  # `find_spec` of the whole name would import the packages on the way
+            try:
+                spec = PathFinder.find_spec(name, places)
+            except KeyError:  # a folder without __init__.py asks the imported one above it where it lies
+                spec = ModuleSpec(name, None, is_package=True)
+                spec.submodule_search_locations = [f"{place}/{part}" for place in places]
 
 
 @cache

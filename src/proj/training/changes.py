@@ -118,9 +118,8 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
             f"{folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share out each "
             f"batch. Continue it with trainer.devices={before['processes']}."
         )
-    changes = [
-        f"{name}: {before[name]} in the run, {now[name]} now" for name in before if before[name] != now.get(name)
-    ]
+    before = now | before  # an older version noted no files
+    changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:
         changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
