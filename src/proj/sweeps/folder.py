@@ -1,6 +1,7 @@
 """What a sweep keeps: its jobs as they were composed, and which of them have a result."""
 
 import os
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,14 +108,18 @@ class Sweep:
                     file.unlink()
                 folder.rmdir()
 
-    def refuse_changed_code(self) -> None:
-        """Raises UserError where a Python file of the user's own is not as it was when the sweep began, and `trust`
-        does not name it."""
+    def refuse_changed_code(self, imported: Container[str] = ()) -> None:
+        """Raises UserError where a Python file of the user's own is not as it was when the sweep began.
+
+        imported: modules of which that no longer matters. Nor does it where `trust` names the file.
+        """
         code, trust = self.about.get("code") or {}, self.trust or []
-        if changed := [path for path in code if code_now(path) != code[path] and path not in trust]:
+        modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in code}
+        changed = [path for path in code if modules[path] not in imported and code_now(path) != code[path]]
+        if refused := [path for path in changed if path not in trust]:
             raise UserError(
-                f"{', '.join(changed)} changed since {self.folder} began: put back what was there, begin a new sweep, "
-                f"or add trust={','.join(sorted({*trust, *changed}))} to go on with what there is now."
+                f"{', '.join(refused)} changed since {self.folder} began: put back what was there, begin a new sweep, "
+                f"or add trust={','.join(sorted({*trust, *refused}))} to go on with what there is now."
             )
 
     def write_about(self) -> None:

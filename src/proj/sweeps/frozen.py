@@ -1,7 +1,7 @@
 """Hands a launcher the configuration of a job as it was frozen, where Hydra's own would compose it anew."""
 
 import copy
-import os
+import sys
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,7 +22,7 @@ class FrozenJobs:
     """
 
     def __init__(self, sweep: Sweep, isolate: bool | None, log: str) -> None:
-        self.sweep, self.isolate, self.log, self.process = sweep, isolate, log, os.getpid()
+        self.sweep, self.isolate, self.log = sweep, isolate, log
 
     def load_sweep_config(self, master_config: DictConfig, words: list[str]) -> DictConfig:
         (name,) = words
@@ -39,8 +39,7 @@ class FrozenJobs:
         if self.isolate is not None:
             config.isolate = self.isolate
         config.log = self.log
-        if config.isolate or os.getpid() != self.process:  # the job's process has not imported the user's files yet
-            self.sweep.refuse_changed_code()
+        self.sweep.refuse_changed_code(() if config.isolate else sys.modules)  # since then the job imports the rest
         if rank():  # of the processes that train a job together, the first keeps the log
             config.hydra.job_logging.root.handlers = ["screen"]
         elif self.log == "line" and "file" in (OmegaConf.select(config, "hydra.job_logging.root.handlers") or ()):
