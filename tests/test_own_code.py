@@ -111,7 +111,7 @@ def test_the_best_again_and_a_job_that_is_made_anew_take_all_options_that_the_sw
     options["conf/sweep/mine.yaml"] = "# @package _global_\n" + options["conf/sweep/mine.yaml"]
     write(tmp_path, options)
     words = ("--config-dir=conf", "sweep=mine", "sweep_name=s", "dataset=flowers")
-    best = "python -m proj.train --config-dir={} -m hydra/sweeper=grid +optimizer.eps=1e-07 sweep=mine dataset=flowers"
+    best = "python -m proj.train --config-dir={} -m +optimizer.eps=1e-07 sweep=mine dataset=flowers"
     assert best.format("conf") in run(tmp_path, *words)
     write(tmp_path, {"conf/extra/small.yaml": "batch_size: 13\n"})
     folder = tmp_path / "outputs/sweeps/s"

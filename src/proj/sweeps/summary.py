@@ -1,5 +1,6 @@
 """What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
 
+from filecmp import cmpfiles
 from pathlib import Path
 
 from proj.config.compose import CONF
@@ -26,16 +27,14 @@ def flags(sweep: Sweep) -> list[str]:
     """The flags with which a command composes what the sweep's did, also where the folder that they name is gone or its
     options have changed."""
     conf, name = sweep.files.conf, sweep.about.get("config_name", "train")
-    own = [file.relative_to(conf) for file in conf.rglob("*.yaml") if not (CONF / file.relative_to(conf)).is_file()]
+    copied = [str(file.relative_to(conf)) for file in conf.rglob("*.yaml")]
+    own = [file for file in copied if not (CONF / file).is_file()]
     named = [Path(folder) for folder in sweep.about.get("config_dirs") or []]
-    named = [folder if all(text(folder / file) == text(conf / file) for file in own) else conf for folder in named]
+    same = [folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own for folder in named]
+    named = [folder if it_is else conf for folder, it_is in zip(named, same, strict=True)]
     named += [conf] * any("hydra.searchpath=" in word for word in sweep.about["hydra"])
     folders = dict.fromkeys(map(shorter, named))
     return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
-
-
-def text(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
 
 
 def summarise(sweep: Sweep, failures: bool = True) -> None:
@@ -50,8 +49,9 @@ def summarise(sweep: Sweep, failures: bool = True) -> None:
     best = next(finished, None)  # the rows are in order
     if best:
         words = plain(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
-        if any(word.startswith("sweep=") for word in words):  # whose file may say more than what it sweeps
-            words = ["-m", "hydra/sweeper=grid", *words]
+        if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
+            search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=1"] if sweep.files.study.exists() else []
+            words = ["-m", *search, *words]
         print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left:
