@@ -13,7 +13,7 @@ from proj.reports.compare import compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.runs import find_runs
 from proj.sweeps import seeds
-from proj.sweeps.seeds import new_jobs, take_seeds
+from proj.sweeps.seeds import ask_for_seeds, new_jobs
 
 NAME = "outputs/sweeps/s"
 
@@ -144,16 +144,17 @@ def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begu
         (["+seeds=6"], "a sign too many"),
         (["rows=all"], "give seeds=+6"),
         (["seeds=+6", "rows=most"], "Options: all, doubtful"),
+        (["sed=+6"], "Did you mean 'seeds'"),
     ),
 )
-def test_what_is_no_number_of_seeds_is_one_sentence(words, sentence, tmp_path):
-    with pytest.raises(UserError, match=sentence.replace("+", r"\+")):
-        take_seeds(words, tmp_path)
+def test_what_is_no_number_of_seeds_is_one_sentence(words, sentence, begun, mistake, monkeypatch):
+    monkeypatch.chdir(begun)
+    assert sentence in mistake("proj.sweep", f"resume={NAME}", *words)
 
 
-def test_a_search_is_told_to_begin_a_sweep_and_seeds_are_taken_for_one_command_alone(tmp_path):
+def test_a_search_is_told_to_begin_a_sweep_and_nothing_is_asked_without_the_word(tmp_path):
     (tmp_path / "study.log").touch()
     with pytest.raises(UserError, match="is a search"):
-        take_seeds(["seeds=+6"], tmp_path)
-    take_seeds(words := ["isolate=true"], tmp_path)
-    assert seeds.ASKED == [] and words == ["isolate=true"]
+        ask_for_seeds("+6", None, tmp_path)
+    ask_for_seeds(None, None, tmp_path)
+    assert seeds.ASKED == []

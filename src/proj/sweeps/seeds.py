@@ -8,8 +8,7 @@ import re
 from itertools import chain, count, islice
 from pathlib import Path
 
-from proj.config.command_line import take
-from proj.errors import UserError, choose
+from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.system.run_folder import SweepFolder
 
@@ -17,15 +16,11 @@ ASKED: list[str] = []  # what a command says, such as ["+6", "doubtful"], for th
 SEEDS = 2**32  # so many seeds there are
 
 
-def take_seeds(words: list[str], folder: Path) -> None:
-    """Take `seeds=…` and `rows=…` out of a command's words. Raises UserError for what is no number of seeds."""
-    seeds, rows = take("seeds", words), take("rows", words)
-    choose("rows", rows or "doubtful", dict.fromkeys(("doubtful", "all")))
+def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path) -> None:
+    """What the sweep in `folder` is to add, once it goes on. Raises UserError for what is no number of seeds."""
     ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
     if seeds is None and rows is not None:
         raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
-    if typed := [word for word in words if word.lstrip("+~").startswith(("seeds=", "rows="))]:
-        raise UserError(f"{typed[0]} has a sign too many: seeds=+6 adds six seeds.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds, re.ASCII):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
