@@ -51,6 +51,7 @@ class ImageDataModule(InMemoryDataModule):
     drawings: a subclass of light drawings on black, such as MNIST's, says True; see `Facts`.
     mean, std: one number a channel, of pixels in 0..1; None measures them on the training images.
     shift: each training image is moved by up to this many pixels, anew in every epoch.
+    fold, folds: the number of a fold, and of how many, that takes the place of a fraction.
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
         arXiv 2404.00498).
     """
@@ -67,10 +68,13 @@ class ImageDataModule(InMemoryDataModule):
         std: list[float] | None = None,
         flip: bool = False,
         shift: int = 0,
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         super().__init__(batch_size, seed)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
+        self.fold = (fold, folds) if folds else None
         self._normalize: Normalize | None = None
         self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
 
@@ -87,12 +91,19 @@ class ImageDataModule(InMemoryDataModule):
             )
         return super().train_dataloader()
 
-    def set_splits(self, train: Split, test: Split, class_names: list[str]) -> None:
-        """Take the validation part out of the training set, and the normalisation from what is left."""
+    def set_splits(
+        self, train: Split, test: Split, class_names: list[str], drawn: dict[str, Tensor] | None = None
+    ) -> None:
+        """Take the validation part out of the training set, and the normalisation from what is left.
+
+        drawn: the indices of both, where they are drawn already.
+        """
         if train.inputs.shape[1:] != test.inputs.shape[1:]:
             sizes = " and ".join("×".join(map(str, split.inputs.shape[1:])) for split in (train, test))
             raise UserError(f"training and test images differ in size, {sizes}: a file belongs to another set.")
         rest, part = stratified(train.targets, self.val_fraction, self.split_seed)
+        if drawn:
+            rest, part = drawn["train"], drawn["val"]
         if not len(part) or not len(rest):
             raise UserError(
                 f"dataset.val_fraction={self.val_fraction} of {len(train.targets)} examples leaves {len(rest)} for "
@@ -104,6 +115,7 @@ class ImageDataModule(InMemoryDataModule):
             "val": Split(images[len(rest) :], train.targets[part]),
             "test": test,
         }
+        self.numbers = {"train": rest, "val": part}
         height, width, channels = train.inputs.shape[1:]
         self.input_shape, self.class_names = (channels, height, width), class_names
         counts = [torch.zeros(256, dtype=torch.float64) for _ in range(channels)]

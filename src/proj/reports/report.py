@@ -13,6 +13,7 @@ from proj.config.command_line import writing
 from proj.reports.compare import compare
 from proj.reports.conclusions import conclude, sentences
 from proj.reports.other_files import other_files
+from proj.reports.out_of_fold import write_out_of_fold
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
@@ -54,7 +55,7 @@ def report(folders: list[Path], output: Path | None = None, title: str = "") -> 
     comparison = conclude(compare(runs))
     console = Console()
     print_comparison(comparison, console)
-    for line in sentences(comparison):
+    for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
         print(textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
     for name, text in {"report.html": html, "report.csv": csv_text(comparison), **other_files(comparison)}.items():

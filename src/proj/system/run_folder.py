@@ -79,6 +79,7 @@ class RunFolder:
         self.facts = self.path / "run.json"  # see `write_facts`
         self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
         self.failure = self.path / "status.json"  # why a run has failed or was pruned
+        self.fold = self.path / "fold.csv"  # of a run on a fold: what it says of those examples, for the report
         self.log = self.path / "train.log"  # what Python's loggers say; of a sweep's job, all that it prints
         self.job = self.path / "job.yaml"  # of a sweep's job: the configuration that was frozen for it
         self.notes = self.path / ".hydra"  # what Hydra composed, before the run wrote its own config.yaml:

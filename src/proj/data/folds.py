@@ -1,0 +1,148 @@
+"""Parts that keep together what belongs together: the folds of a cross-validation, and splits of grouped examples."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from proj.errors import UserError
+
+A_LITTLE, A_LOT = 1e-6, 1e9  # what decides between equals only, and what decides before all else
+
+
+def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed: int, groups: np.ndarray) -> Tensor:
+    """(N,) the place in `shares` of the part of each example: a part gets its share of every class, as near as groups
+    allow, and at least one example of it.
+
+    The largest groups are dealt first, each to the part that lacks most of what the group holds; examples that are a
+    group of their own fill what is left. scikit-learn's StratifiedGroupKFold knows no unequal parts, takes a minute for
+    60,000 groups, and another version may deal otherwise, while a checkpoint is tested on the fold that it was told.
+    groups: (N,) labels; those of one label stay together.
+    Raises UserError where a part would lack a class, or would have less than half of its share.
+    """
+    y, totals = targets.numpy(), targets.bincount(minlength=len(class_names)).numpy()
+    names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).numpy()
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    large, single = order[: (sizes > 1).sum()], sizes[group] == 1
+    row = np.zeros(len(names), int)
+    row[large] = np.arange(len(large))
+    held = np.zeros((len(large), len(class_names)), int)  # of each large group, how many examples of each class
+    np.add.at(held, (row[group[~single]], y[~single]), 1)
+    left = (held > 0).sum(0) + np.bincount(y[single], minlength=len(class_names))  # groups of a class, not yet dealt
+    refuse_few(left, class_names, shares, "example" if single.all() else "group")
+    wanted = np.outer([*shares.values()], totals)  # (parts, classes)
+    have, part = np.zeros_like(wanted), np.empty(len(names), int)
+
+    def full() -> np.ndarray:
+        return A_LITTLE * (have - wanted).sum(1)
+
+    for number, count in zip(large, held, strict=True):
+        last_chance = (have == 0) & (count > 0) & (left <= (have == 0).sum(0))
+        error = (have - wanted) @ (count / np.maximum(totals, 1)) + full() - A_LOT * last_chance.sum(1)
+        part[number] = error.argmin()
+        have[part[number]] += count
+        left -= count > 0
+    kinds = np.zeros(len(names), int)
+    kinds[group[single]] = y[single]
+    for label in range(len(class_names)):
+        members = order[len(large) :][kinds[order[len(large) :]] == label]
+        if count := len(members):
+            seats = (have[:, label] - wanted[:, label] + full())[:, None] + np.arange(count)
+            seats[have[:, label] == 0, 0] -= A_LOT
+            part[members] = seats.ravel().argsort(kind="stable")[:count] // count
+            have[:, label] += np.bincount(part[members], minlength=len(shares))
+    refuse_uneven(
+        have, wanted, class_names, shares, f"{names[sizes.argmax()]} has {sizes.max():,} of {len(y):,} examples"
+    )
+    return torch.from_numpy(part[group])
+
+
+def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, float], what: str) -> None:
+    """Raises UserError for a class of fewer examples, or groups, than there are parts."""
+    few = [(int(count), name) for count, name in zip(counts, class_names, strict=True) if count < len(shares)]
+    if few:
+        (count, name), more = few[0], f" (so do {len(few) - 1} more of {len(class_names)})" if few[1:] else ""
+        fewer = f": use dataset.folds={count} or fewer" if count > 1 else ""
+        where = ", ".join(shares) if "train" in shares else f"{len(shares)} folds{fewer}"
+        raise UserError(
+            f"class {name} has {count or 'no'} {what}{'s' * (count != 1)}{more}, too few to be in each of {where}."
+        )
+
+
+def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, largest: str) -> None:
+    """Raises UserError where a part lacks a class, or has less than half of its share of the examples."""
+    for name, own, share in zip(shares, have, wanted, strict=True):
+        lacking = [class_names[label] for label in ((own == 0) & (share > 0)).nonzero()[0]]
+        short = (
+            f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"
+        )
+        if lacking or own.sum() < share.sum() / 2:
+            raise UserError(
+                f"{name} would have {short}, since what belongs together stays together (the largest group, "
+                f"{largest}): use fewer folds, or another dataset.group."
+            )
+
+
+def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """(N,) labels, the same for examples that have a label or a mark in common, also by way of others."""
+    a, b = (np.unique(one, return_inverse=True)[1] for one in (labels, marks))
+    nodes = a.max() + b.max() + 2
+    links = coo_array((np.ones(len(a)), (a, a.max() + 1 + b)), shape=(nodes, nodes))
+    component = connected_components(links, directed=False)[1][a]
+    _, first, number = np.unique(component, return_index=True, return_inverse=True)
+    return labels[first][number]
+
+
+def groups_in(paths: np.ndarray, parts: list[str], group: str | int) -> np.ndarray:
+    """(N,) what each path belongs to: its folder at the place `group`, or what the pattern `group` finds in it.
+
+    parts: of each path the part that it lies in. Raises UserError for a path that belongs to nothing, or a group of two
+    parts.
+    """
+    found, part_of = [], {}
+    for path, part in zip(paths, parts, strict=True):
+        folders = path.split("/")
+        if isinstance(group, int):
+            label = folders[group] if -len(folders) <= group < len(folders) else ""
+        else:
+            try:
+                match = re.search(group, path)
+            except re.error as error:
+                raise UserError(f"dataset.group={group} is no regular expression ({error}).") from None
+            label = next(filter(None, match.groups()), match[0]) if match else ""
+        if not label:
+            raise UserError(f"{path} belongs to no group: dataset.group={group} finds nothing in it.")
+        if part_of.setdefault(label, part) != part:
+            raise UserError(
+                f"{label} is in the folders of {part_of[label]} and {part}, and what belongs together (dataset.group) "
+                "may not be on both sides: move its images into one of them."
+            )
+        found.append(label)
+    return np.array(found, dtype=object)
+
+
+def marks_of(images: Tensor) -> np.ndarray:
+    """(N,) the checksum of each image's pixels."""
+    return np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images.flatten(1).numpy()])
+
+
+def has_twins(marks: np.ndarray) -> bool:
+    return len(np.unique(marks)) < len(marks)
+
+
+def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> str:
+    """Sentences about images that are identical, by their `marks`, and about those of which classes or the folders of
+    parts are not the same."""
+    _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
+    said = [f"{sizes[sizes > 1].sum():,} images are {(sizes > 1).sum():,}, since others are identical: kept together"]
+    for what, values in (("different classes", targets.numpy()), ("the folders of different parts", parts.numpy())):
+        if len(unlike := (values != values[first][number]).nonzero()[0]):
+            pair = f"{names[first[number[unlike[0]]]]} and {names[unlike[0]]}"
+            said.append(f"identical images are in {what}: {len(unlike):,}, such as {pair}")
+    return "\n".join(said)
