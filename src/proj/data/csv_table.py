@@ -28,8 +28,7 @@ class CSVDataModule(InMemoryDataModule):
     header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
-    fold, folds: the number of a fold that is the test part, and of how many. group: the column, no input, whose rows of
-    one value are all in the same part.
+    group: the column, no input, whose rows of one value are all in the same part.
     """
 
     kind = "table"
@@ -47,8 +46,6 @@ class CSVDataModule(InMemoryDataModule):
         numeric: list[str | int] | None = None,
         header: bool | None = None,
         decimal: str | None = None,
-        folds: int | None = None,
-        fold: int | None = None,
         group: str | int | None = None,
         **settings: Any,
     ) -> None:
@@ -56,7 +53,7 @@ class CSVDataModule(InMemoryDataModule):
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
         self.max_categories, self.split_seed = max_categories, split_seed
-        self.fold, self.group = (fold, folds) if folds else None, group
+        self.group = group
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.facts import Facts
-from proj.data.folds import deal, refuse_few
+from proj.data.folds import deal, has_twins, refuse_few
 from proj.errors import UserError
 
 
@@ -56,6 +56,8 @@ def draw_parts(
         raise UserError(
             f"a classifier takes two classes or more, and there is {' '.join(class_names) or 'none'} alone."
         )
+    if groups is not None and not has_twins(groups):
+        groups = None
     if fold:
         (first, _), *later = fractions.items()
         shares = {f"fold {number}": 1 / fold[1] for number in range(fold[1])}
@@ -99,9 +101,8 @@ class InMemoryDataModule(LightningDataModule):
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
-    fold: its number, and of how many, where the data is dealt into folds; `fold_part` is the part that it becomes.
-    numbers: of each part, which examples of the data it holds: the numbers of files, lines or images.
-    whole: the checksum of the data itself, where the splits hold another part of it in each fold.
+    fold: its number, and of how many. A subclass that deals its data into folds makes one of them its `fold_part`, and
+    says in `whole` the checksum of the data itself, and in `numbers` which examples each part holds.
     """
 
     kind: str | None = None
@@ -110,14 +111,14 @@ class InMemoryDataModule(LightningDataModule):
     mean: list[float] | None = None
     std: list[float] | None = None
     levels: dict[str, list[float]] | None = {}
-    fold: tuple[int, int] | None = None
     fold_part = "test"
     whole: str | None = None
     numbers: dict[str, Tensor] = {}
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(self, batch_size: int, seed: int, folds: int | None = None, fold: int | None = None) -> None:
         super().__init__()
         self.batch_size, self.seed = batch_size, seed
+        self.fold = (fold, folds) if folds is not None and fold is not None else None
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
@@ -166,6 +167,8 @@ class InMemoryDataModule(LightningDataModule):
         if self.splits:
             return
         self.load()
+        if self.fold and not self.whole:
+            raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         if self.batch_size > (size := len(self.splits["train"].targets)):

@@ -19,44 +19,29 @@ def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed
     """(N,) the place in `shares` of the part of each example: a part gets its share of every class, as near as groups
     allow, and at least one example of it.
 
-    The largest groups are dealt first, each to the part that lacks most of what the group holds; examples that are a
-    group of their own fill what is left. scikit-learn's StratifiedGroupKFold knows no unequal parts, takes a minute for
-    60,000 groups, and another version may deal otherwise, while a checkpoint is tested on the fold that it was told.
+    The largest groups are dealt first, each to the part that lacks most of what the group holds; 60,000 groups take a
+    second. scikit-learn's StratifiedGroupKFold knows no unequal parts, takes longer, and another version may deal
+    otherwise, while a checkpoint is to be tested on what it has not seen.
     groups: (N,) labels; those of one label stay together.
     Raises UserError where a part would lack a class, or would have less than half of its share.
     """
-    y, totals = targets.numpy(), targets.bincount(minlength=len(class_names)).numpy()
+    y, kinds = targets.numpy(), len(class_names)
     names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).numpy()
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    large, single = order[: (sizes > 1).sum()], sizes[group] == 1
-    row = np.zeros(len(names), int)
-    row[large] = np.arange(len(large))
-    held = np.zeros((len(large), len(class_names)), int)  # of each large group, how many examples of each class
-    np.add.at(held, (row[group[~single]], y[~single]), 1)
-    left = (held > 0).sum(0) + np.bincount(y[single], minlength=len(class_names))  # groups of a class, not yet dealt
-    refuse_few(left, class_names, shares, "example" if single.all() else "group")
+    members = np.split(y[group.argsort(kind="stable")], sizes.cumsum()[:-1])  # the classes in each group
+    left = np.bincount(np.unique(group * kinds + y) % kinds, minlength=kinds)  # groups of a class, not yet dealt
+    refuse_few(left, class_names, shares, "group" if sizes.max() > 1 else "example")
+    totals = np.bincount(y, minlength=kinds)
     wanted = np.outer([*shares.values()], totals)  # (parts, classes)
     have, part = np.zeros_like(wanted), np.empty(len(names), int)
-
-    def full() -> np.ndarray:
-        return A_LITTLE * (have - wanted).sum(1)
-
-    for number, count in zip(large, held, strict=True):
-        last_chance = (have == 0) & (count > 0) & (left <= (have == 0).sum(0))
-        error = (have - wanted) @ (count / np.maximum(totals, 1)) + full() - A_LOT * last_chance.sum(1)
+    for number in order[np.argsort(-sizes[order], kind="stable")]:
+        count = np.bincount(members[number], minlength=kinds)
+        lacking = have == 0
+        last_chance = lacking & (count > 0) & (left <= lacking.sum(0))
+        error = (have - wanted) @ (count / totals) + A_LITTLE * (have - wanted).sum(1) - A_LOT * last_chance.sum(1)
         part[number] = error.argmin()
         have[part[number]] += count
         left -= count > 0
-    kinds = np.zeros(len(names), int)
-    kinds[group[single]] = y[single]
-    for label in range(len(class_names)):
-        members = order[len(large) :][kinds[order[len(large) :]] == label]
-        if count := len(members):
-            seats = (have[:, label] - wanted[:, label] + full())[:, None] + np.arange(count)
-            seats[have[:, label] == 0, 0] -= A_LOT
-            part[members] = seats.ravel().argsort(kind="stable")[:count] // count
-            have[:, label] += np.bincount(part[members], minlength=len(shares))
     refuse_uneven(
         have, wanted, class_names, shares, f"{names[sizes.argmax()]} has {sizes.max():,} of {len(y):,} examples"
     )
@@ -69,6 +54,7 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
     if few:
         (count, name), more = few[0], f" (so do {len(few) - 1} more of {len(class_names)})" if few[1:] else ""
         fewer = f": use dataset.folds={count} or fewer" if count > 1 else ""
+        what = what if count else "example"
         where = ", ".join(shares) if "train" in shares else f"{len(shares)} folds{fewer}"
         raise UserError(
             f"class {name} has {count or 'no'} {what}{'s' * (count != 1)}{more}, too few to be in each of {where}."
@@ -99,25 +85,20 @@ def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return labels[first][number]
 
 
-def groups_in(paths: np.ndarray, parts: list[str], group: str | int) -> np.ndarray:
-    """(N,) what each path belongs to: its folder at the place `group`, or what the pattern `group` finds in it.
+def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
+    """(N,) what a regular expression finds in each path: what its first group in parentheses holds, or all of it.
 
-    parts: of each path the part that it lies in. Raises UserError for a path that belongs to nothing, or a group of two
-    parts.
+    parts: of each path the part that it lies in. Raises UserError for a path without, and for what is in two parts.
     """
     found, part_of = [], {}
     for path, part in zip(paths, parts, strict=True):
-        folders = path.split("/")
-        if isinstance(group, int):
-            label = folders[group] if -len(folders) <= group < len(folders) else ""
-        else:
-            try:
-                match = re.search(group, path)
-            except re.error as error:
-                raise UserError(f"dataset.group={group} is no regular expression ({error}).") from None
-            label = next(filter(None, match.groups()), match[0]) if match else ""
+        try:
+            match = re.search(pattern, path)
+        except re.error as error:
+            raise UserError(f"dataset.group={pattern} is no regular expression ({error}).") from None
+        label = next(filter(None, match.groups()), match[0]) if match else ""
         if not label:
-            raise UserError(f"{path} belongs to no group: dataset.group={group} finds nothing in it.")
+            raise UserError(f"{path} belongs to no group: dataset.group={pattern} finds nothing in it.")
         if part_of.setdefault(label, part) != part:
             raise UserError(
                 f"{label} is in the folders of {part_of[label]} and {part}, and what belongs together (dataset.group) "

@@ -33,9 +33,9 @@ class ImageFolderDataModule(ImageDataModule):
     memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
     levels: the values of deep pixels that become black and white; None finds them in the training images.
     max_pixels: files of more are left out; None takes MAX_PIXELS.
-    Folds take the place of the first part that is drawn. group: what images of the same thing have in common, which are
-    all in the same part: the place of a folder in their paths below `data_dir`, 0 the first, or a regular expression
-    that finds it there. identical: whether images of the same pixels are "together" in one part, as always with folds,
+    A fold takes the place of the first part that is drawn. group: a regular expression; images in whose paths below
+    `data_dir` it finds the same are all in the same part.
+    identical: whether images of the same pixels are "together" in one part, as always with folds,
     or "apart", as in runs from before there was a choice.
     """
 
@@ -49,7 +49,7 @@ class ImageFolderDataModule(ImageDataModule):
         cache_dir: str,
         levels: list[float] | None = None,
         max_pixels: int | None = None,
-        group: str | int | None = None,
+        group: str | None = None,
         identical: str = "apart",
         **settings: Any,
     ) -> None:
@@ -80,7 +80,7 @@ class ImageFolderDataModule(ImageDataModule):
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
         paths = np.array([readable(self._path(file)) for file in self.files], dtype=object)
         parts = [[*PARTS][part] for part in found.parts]
-        groups = groups_in(paths, parts, self.group) if self.group is not None and self.draws else None
+        groups = groups_in(paths, parts, str(self.group)) if self.group is not None and self.draws else None
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
 
         def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
@@ -124,7 +124,9 @@ class ImageFolderDataModule(ImageDataModule):
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
         # Of the images' own checksums and the targets: nothing is read again.
         sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
-        examples = [tensor for part in sides for tensor in (torch.from_numpy(images.facts[:, 0])[part], targets[part])]
+        examples = [
+            tensor for part in sides for tensor in (torch.from_numpy(images.facts[part.numpy(), 0]), targets[part])
+        ]
         self.whole = checksum_of(*examples)
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:

@@ -1,5 +1,7 @@
 """Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -51,7 +53,6 @@ class ImageDataModule(InMemoryDataModule):
     drawings: a subclass of light drawings on black, such as MNIST's, says True; see `Facts`.
     mean, std: one number a channel, of pixels in 0..1; None measures them on the training images.
     shift: each training image is moved by up to this many pixels, anew in every epoch.
-    fold, folds: the number of a fold, and of how many, that takes the place of a fraction.
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
         arXiv 2404.00498).
     """
@@ -60,21 +61,17 @@ class ImageDataModule(InMemoryDataModule):
 
     def __init__(
         self,
-        batch_size: int,
-        seed: int,
         val_fraction: float,
         split_seed: int,
         mean: list[float] | None = None,
         std: list[float] | None = None,
         flip: bool = False,
         shift: int = 0,
-        folds: int | None = None,
-        fold: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(batch_size, seed)
+        super().__init__(**settings)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
-        self.fold = (fold, folds) if folds else None
         self._normalize: Normalize | None = None
         self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
 

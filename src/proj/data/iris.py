@@ -1,5 +1,7 @@
 """The Iris table."""
 
+from typing import Any
+
 import torch
 from torch.utils.data import random_split
 
@@ -17,18 +19,9 @@ class IrisDataModule(InMemoryDataModule):
 
     kind = "table"
 
-    def __init__(
-        self,
-        batch_size: int,
-        seed: int,
-        split_seed: int,
-        standardize: bool,
-        folds: int | None = None,
-        fold: int | None = None,
-    ) -> None:
-        super().__init__(batch_size, seed)
+    def __init__(self, split_seed: int, standardize: bool, **settings: Any) -> None:
+        super().__init__(**settings)
         self.split_seed, self.standardize = split_seed, standardize
-        self.fold = (fold, folds) if folds else None
 
     def load(self) -> None:
         table = sklearn_table("iris.csv", (150, 5), classes=3, skiprows=1)
