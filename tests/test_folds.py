@@ -1,5 +1,7 @@
 """Folds and groups: what belongs together is on one side, and every example is in exactly one test part."""
 
+import csv
+import json
 import re
 from collections import Counter
 from functools import cache
@@ -8,14 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
-from support.runs import ready
+from support.made_runs import write_run
+from support.runs import break_off, differences, outcome, ready
 
 import proj.config
+from proj.config.compose import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
 from proj.data.folds import joined
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
+from proj.reports.report import report
+from proj.reports.verdicts import judge
+from proj.system.run_folder import RunFolder
+from proj.training.run import train
+from proj.use.evaluation import evaluate
 
 FRACTIONS = {"test": 0.15, "val": 0.15}
 
@@ -277,3 +287,101 @@ def test_identical_images_of_an_official_set_are_in_one_fold(data_dir, capsys, m
 def test_labels_that_are_linked_by_a_mark_are_joined():
     labels, marks = np.array(["a", "a", "b", "c", "d"]), np.array([0, 1, 1, 2, 3])
     assert joined(labels, marks).tolist() == ["a", "a", "a", "c", "d"]
+
+
+def predictions(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
+def share_right(lines: list[dict[str, str]]) -> float:
+    return sum(line["class"] == line["predicted"] for line in lines) / len(lines)
+
+
+def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_the_same(
+    configure, tmp_path, monkeypatch
+):
+    words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    metrics = train(configure(*words, folder=whole))
+    lines = predictions(whole / "fold.csv")
+    assert len(lines) == metrics["test_examples"] == 50 and share_right(lines) == pytest.approx(metrics["test/acc"])
+    for line in lines:
+        shares = {name: float(line[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5) and shares[line["predicted"]] == max(shares.values())
+    with pytest.raises(UserError, match=r"dataset.fold: 1 in the run, 2 now"):
+        train(configure(*words, "dataset.fold=2", folder=whole))
+    break_off(monkeypatch, configure(*words, folder=stopped), 1, 3)
+    train(stored_config(stopped, []))
+    assert (whole / "fold.csv").read_bytes() == (stopped / "fold.csv").read_bytes()
+    assert not differences(outcome(whole), outcome(stopped))
+    assert evaluate(whole / "best.ckpt")["acc"] == pytest.approx(metrics["test/acc"])
+
+
+def test_of_an_official_set_the_predictions_are_those_of_the_validation_part_also_without_a_test(configure, tmp_path):
+    words = ["dataset=mnist", "model=mlp", "model.hidden=[8]", "dataset.batch_size=20", "trainer.max_epochs=1"]
+    metrics = train(configure(*words, "test=false", "dataset.folds=4", "dataset.fold=3"))
+    lines = predictions(tmp_path / "run/fold.csv")
+    assert (
+        len(lines) == 50 and share_right(lines) == pytest.approx(metrics["val/acc"]) and metrics["fold_part"] == "val"
+    )
+
+
+def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3) -> None:
+    """A finished run on a fold of four rows, of which the first is always right and the last never."""
+    write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr)
+    run = RunFolder(folder / f"{lr}_{seed}_{fold}")
+    config = yaml.safe_load(run.config.read_text())
+    config["dataset"] |= {"folds": folds, "fold": fold}
+    run.config.write_text(yaml.safe_dump(config, sort_keys=False))
+    run.write_metrics(json.loads(run.metrics.read_text()) | {"fold_part": "test", "test_examples": 4})
+    rows = [f"{4 * fold + k},{'one' if k else 'two'},{'two' if k in (0, 3) else 'one'},0.7,0.7,0.3" for k in range(4)]
+    run.fold.write_text("\n".join(["example,class,predicted,probability,p(one),p(two)", *rows]) + "\n")
+
+
+def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp_path, capsys):
+    for fold in range(3):
+        fold_run(tmp_path, fold)
+    (row,) = report([tmp_path])["rows"]
+    lines = predictions(tmp_path / "out_of_fold.csv")
+    assert [line["example"] for line in lines] == [str(k) for k in range(12)] and row["val/acc"][2] == 3
+    assert [*lines[5]] == ["seed", "fold", "example", "class", "predicted", "probability", "p(one)", "p(two)"]
+    assert lines[5] | {"seed": "0", "fold": "1"} == lines[5]
+    out = " ".join(capsys.readouterr().out.split())
+    assert "out-of-fold accuracy of mlp on digits: 75.00 % of 12 examples (out_of_fold.csv)" in out
+    assert "for 12 test examples" in out
+    for fold in range(3):
+        fold_run(tmp_path, fold, seed=7)
+    report([tmp_path])
+    assert "75.00 % of 12 examples, 2 seeds (out_of_fold.csv)" in " ".join(capsys.readouterr().out.split())
+    assert [line["seed"] for line in predictions(tmp_path / "out_of_fold.csv")] == ["0"] * 12 + ["7"] * 12
+
+
+def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):
+    for fold in (0, 2):
+        fold_run(tmp_path, fold)
+    report([tmp_path])
+    assert "out-of-fold" not in capsys.readouterr().out and not (tmp_path / "out_of_fold.csv").exists()
+    fold_run(tmp_path, 1, lr=0.02, accuracy=0.99)  # of another row
+    report([tmp_path])
+    assert not (tmp_path / "out_of_fold.csv").exists()
+
+
+def test_rows_are_compared_by_seed_and_fold_and_say_so(tmp_path, capsys):
+    for seed in (0, 1):
+        for fold in range(3):
+            for lr, better in ((0.01, 0.0), (0.02, 0.02)):
+                fold_run(tmp_path, fold, seed, lr, 0.8 + 0.03 * fold + 0.001 * seed + better)
+    first, second = report([tmp_path])["rows"]
+    assert first["settings"] == [0.02] and second["verdict"].seeds == 6 and second["verdict"].told
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"lr=0.02 beats lr=0.01 by 2.00 points .*, 6 runs, seeds × folds, p", out)
+    saved = json.loads((tmp_path / "report.json").read_text())["rows"][0]["val/acc"]["by_seed"]
+    assert {*saved} == {f"{s}, fold {f}" for s in (0, 1) for f in range(3)}
+
+
+def test_folds_share_their_training_examples_so_that_their_intervals_are_wider():
+    random = np.random.default_rng(0)
+    values = random.standard_normal((5, 2)) + np.array([1, 0])
+    plain, corrected = judge(values)[1], judge(values, overlap=1 / 4)[1]
+    assert corrected.high - corrected.low == pytest.approx((1 + 5 / 4) ** 0.5 * (plain.high - plain.low))
+    assert corrected.p > plain.p
