@@ -42,9 +42,8 @@ def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed
         part[number] = error.argmin()
         have[part[number]] += count
         left -= count > 0
-    refuse_uneven(
-        have, wanted, class_names, shares, f"{names[sizes.argmax()]} has {sizes.max():,} of {len(y):,} examples"
-    )
+    largest = f"{names[sizes.argmax()]} has {sizes.max():,} of {len(y):,} examples"
+    refuse_uneven(have, wanted, class_names, shares, largest)
     return torch.from_numpy(part[group])
 
 
@@ -65,12 +64,10 @@ def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], 
     """Raises UserError where a part lacks a class, or has less than half of its share of the examples."""
     for name, own, share in zip(shares, have, wanted, strict=True):
         lacking = [class_names[label] for label in ((own == 0) & (share > 0)).nonzero()[0]]
-        short = (
-            f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"
-        )
+        has = f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"
         if lacking or own.sum() < share.sum() / 2:
             raise UserError(
-                f"{name} would have {short}, since what belongs together stays together (the largest group, "
+                f"{name} would have {has}, since what belongs together stays together (the largest group, "
                 f"{largest}): use fewer folds, or another dataset.group."
             )
 

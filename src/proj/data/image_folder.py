@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,19 +78,20 @@ class ImageFolderDataModule(ImageDataModule):
         rank_zero_only(print)(*found.said, sep="\n", end="\n" * bool(found.said))
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
-        paths = np.array([readable(self._path(file)) for file in self.files], dtype=object)
-        parts = [[*PARTS][part] for part in found.parts]
-        groups = groups_in(paths, parts, str(self.group)) if self.group is not None and self.draws else None
+        groups = None
+        if self.group is not None and self.draws:
+            groups = groups_in(self._paths(), [[*PARTS][part] for part in found.parts], str(self.group))
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
 
         def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
             numbers = (images.facts[:, 0] >= 0).nonzero()[0]
             own, facts = None if groups is None else groups[numbers], images.facts[numbers]
             if (self.fold or self.identical == "together") and self.draws and has_twins(facts[:, 0]):
-                marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel()
-                own = joined(paths[numbers] if own is None else own, marks)
-                if describe:
-                    rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths[numbers]))
+                marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel()  # by all sums: checksums can agree
+                own = joined(numbers if own is None else own, marks)
+                if describe and has_twins(marks):
+                    paths = self._paths()[numbers]
+                    rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
             parts = self._parts(targets[numbers], part_of[numbers], own)
             return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
@@ -138,10 +139,12 @@ class ImageFolderDataModule(ImageDataModule):
         return self.files[self.numbers[split][index]]
 
     def example(self, split: str, index: int) -> str:
-        return self._path(self.file_of(split, index))
+        return self._paths([self.file_of(split, index)])[0]
 
-    def _path(self, file: str) -> str:
-        return os.path.relpath(file, self.data_dir).replace(os.sep, "/")
+    def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
+        """Where files lie below `data_dir`; all of them, if none are named."""
+        within = (os.path.relpath(file, self.data_dir).replace(os.sep, "/") for file in files or self.files)
+        return np.array([readable(path) for path in within], dtype=object)
 
     def _key(self, found: Found) -> str:
         """It names the files and all that decides which of them can be read."""

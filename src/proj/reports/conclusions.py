@@ -114,7 +114,7 @@ def sentence_on_test(comparison: dict) -> str | None:
         return None
     intervals = []
     if found["over_seeds"]:
-        low, high = found["over_seeds"]
+        low, high = (min(max(end, 0.0), 1.0) for end in found["over_seeds"])
         intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] over {found['seeds']} {repetitions(row)}")
     if found["over_examples"]:
         low, high = found["over_examples"]
