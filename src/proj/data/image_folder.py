@@ -86,11 +86,13 @@ class ImageFolderDataModule(ImageDataModule):
         def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
             numbers = (images.facts[:, 0] >= 0).nonzero()[0]
             own, facts = None if groups is None else groups[numbers], images.facts[numbers]
-            if (self.fold or self.identical == "together") and self.draws and has_twins(facts[:, 0]):
-                marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel()  # by all sums: checksums can agree
-                own = joined(numbers if own is None else own, marks)
-                if describe and has_twins(marks):
-                    paths = self._paths()[numbers]
+            asked = (self.fold or self.identical == "together") and self.draws
+            # By the sums too, since among many images some have the same checksum by chance.
+            marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
+            if asked and marks is not None and has_twins(marks):
+                paths = self._paths()[numbers]
+                own = joined(paths if own is None else own, marks)
+                if describe:
                     rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
             parts = self._parts(targets[numbers], part_of[numbers], own)
             return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
