@@ -97,6 +97,7 @@ def check_ranges(cfg: DictConfig) -> None:
             value = OmegaConf.select(cfg, key)
             if value is not None and not setting.range.holds(value):
                 raise UserError(f"{key}={value} is not {setting.range.words}.")
+    check_folds(cfg.dataset)
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     check_monitors(cfg)
@@ -114,6 +115,21 @@ def check_ranges(cfg: DictConfig) -> None:
             "trainer.precision=16-true has all in float16, in which Adam's eps of 1e-08 is zero: losses turn NaN, so "
             "use trainer.precision=bf16-true, 16-mixed on a GPU, or +optimizer.eps=1e-4."
         )
+
+
+def check_folds(dataset: DictConfig) -> None:
+    """Raises UserError for a fold that is none, and for one of the two settings without the other."""
+    folds, fold = dataset.get("folds"), dataset.get("fold")
+    if fold is not None and folds is None:
+        raise UserError(f"dataset.fold={fold} is one of how many? Add dataset.folds=5, say.")
+    if folds is not None and fold is None:
+        numbers = ",".join(map(str, range(folds))) if folds < 11 else f"range({folds})"
+        raise UserError(
+            f"dataset.folds={folds} trains one fold a run: name it, dataset.fold=0 to {folds - 1}, or train them all, "
+            f"python -m proj.train -m … dataset.fold={numbers}"
+        )
+    if folds is not None and fold >= folds:
+        raise UserError(f"dataset.fold={fold} is none of dataset.folds={folds}, which are numbered 0 to {folds - 1}.")
 
 
 def check_names(model: DictConfig) -> None:

@@ -130,6 +130,12 @@ LEVELS = Range(
     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     lambda value: value[0] < value[1],
 )
+GROUP = either(
+    "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
+    {"enum": [None]},
+    {"type": "integer"},
+    {"type": "string", "pattern": "^(.+)$"},
+)
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
     WHOLE_SCHEMA,

@@ -16,8 +16,8 @@ class Setting:
     range: what its value may be; None where its default value tells the type.
     resume: when a run goes on, it is "fixed", "free" to change, or "scheduled", that is, fixed where the learning
     rate's schedule was laid out for it.
-    report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed", over which runs are
-    averaged; or changes no result ("never").
+    report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed" or a "fold", over
+    which runs are averaged; or changes no result ("never").
     own: what the user types instead, of a setting that this program sets itself.
     """
 
@@ -68,6 +68,10 @@ SETTINGS: dict[str, Setting] = {
     "dataset.batch_size": Setting(ranges.whole(1)),
     "dataset.val_fraction": Setting(ranges.PART),
     "dataset.test_fraction": Setting(ranges.PART),
+    "dataset.folds": Setting(ranges.or_null(ranges.whole(2))),
+    "dataset.fold": Setting(ranges.or_null(ranges.whole(0)), report="fold"),
+    "dataset.group": Setting(ranges.GROUP),
+    "dataset.identical": free(ranges.one_of("together", "apart")),  # the data's checksum tells where it matters
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
     "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
     "dataset.shift": Setting(ranges.whole(0)),

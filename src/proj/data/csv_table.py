@@ -4,13 +4,14 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.words import typed
-from proj.data.cells import count, in_order, is_no_number, is_number, plain_number, values
+from proj.data.cells import count, in_order, is_missing, is_no_number, is_number, plain_number, values
 from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
-from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
+from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
 from proj.data.facts import Facts
 from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
 from proj.errors import UserError, choose, nearest
@@ -27,6 +28,7 @@ class CSVDataModule(InMemoryDataModule):
     header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
+    group: the column, no input, whose rows of one value are all in the same part.
     """
 
     kind = "table"
@@ -44,12 +46,14 @@ class CSVDataModule(InMemoryDataModule):
         numeric: list[str | int] | None = None,
         header: bool | None = None,
         decimal: str | None = None,
+        group: str | int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
         self.max_categories, self.split_seed = max_categories, split_seed
+        self.group = group
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
@@ -73,7 +77,13 @@ class CSVDataModule(InMemoryDataModule):
         self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
         targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
-        parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed)
+        groups = None if self.group is None else self._groups(table, labelled)
+        parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed, groups, self.fold)
+        lines = torch.tensor(table.lines)[torch.tensor(labelled)]
+        self.numbers = {name: lines[part] for name, part in parts.items()}
+        if self.fold:
+            cells = "".join(text for texts in table.texts for text in texts)
+            self.whole = checksum_of(torch.frombuffer(bytearray(cells.encode()), dtype=torch.uint8))
         training = [labelled[i] for i in parts["train"].tolist()]
         columns = self._measure(table, self._inputs(table, target), training)
         used = [place for place, column in columns.items() if column.get("categories") != []]
@@ -130,9 +140,21 @@ class CSVDataModule(InMemoryDataModule):
         table.take_header(header)
         return table, self._place(table, "target", self.target)
 
+    def _groups(self, table: Table, rows: list[int]) -> np.ndarray:
+        """The group of each of these rows. Raises UserError for one that has none."""
+        place = self._place(table, "group", self.group)
+        cells = table.column(place)
+        if missing := [table.lines[row] for row in rows if is_missing(cells[row])]:
+            more = f" (so have {len(missing) - 1:,} more rows)" if missing[1:] else ""
+            raise UserError(
+                f"{self.file}: line {missing[0]} has no {table.names[place]}{more}, which tells what belongs together "
+                "(dataset.group): fill it in, or take such rows out."
+            )
+        return np.array([cells[row] for row in rows])
+
     def _place(self, table: Table, setting: str, key: str | int | float | None) -> int:
         """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
-        names, setting, listed = table.names, f"dataset.{setting}", setting != "target"
+        names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
         if key in names:
             return names.index(key)
         if key is None and not listed:
@@ -156,7 +178,8 @@ class CSVDataModule(InMemoryDataModule):
         kinds = dict.fromkeys(range(len(table.names)), "")
         for setting, kind in (("numeric", "numbers"), ("categorical", "words")):
             kinds |= {self._place(table, setting, key): kind for key in getattr(self, setting)}
-        for place in {target, *(self._place(table, "drop", key) for key in self.drop)}:
+        groups = [] if self.group is None else [self._place(table, "group", self.group)]
+        for place in {target, *groups, *(self._place(table, "drop", key) for key in self.drop)}:
             del kinds[place]
         if self.known:
             return {

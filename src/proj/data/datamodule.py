@@ -5,12 +5,14 @@ from collections import Counter
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.facts import Facts
+from proj.data.folds import deal, has_twins, refuse_few
 from proj.errors import UserError
 
 
@@ -36,28 +38,58 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
     return (~part).nonzero().flatten(), part.nonzero().flatten()
 
 
-def draw_parts(targets: Tensor, class_names: list[str], fractions: dict[str, float], seed: int) -> dict[str, Tensor]:
+def draw_parts(
+    targets: Tensor,
+    class_names: list[str],
+    fractions: dict[str, float],
+    seed: int,
+    groups: np.ndarray | None = None,
+    fold: tuple[int, int] | None = None,
+) -> dict[str, Tensor]:
     """Indices of each part that `fractions` names, drawn one after the other, and of the rest as "train".
 
+    groups: (N,) labels; examples of one label are in the same part. fold: its number, and of how many; it becomes the
+    first part, instead of a fraction.
     Raises UserError where there are no two classes, or one has too few examples to be in every part.
     """
     if len(class_names) < 2:
         raise UserError(
             f"a classifier takes two classes or more, and there is {' '.join(class_names) or 'none'} alone."
         )
-    counts = targets.bincount(minlength=len(class_names)).tolist()
-    few = [(count, name) for count, name in zip(counts, class_names, strict=True) if count <= len(fractions)]
-    if few:
-        (count, name), more = few[0], f" (so do {len(few) - 1} more of {len(class_names)})" if few[1:] else ""
-        raise UserError(
-            f"class {name} has {count or 'no'} example{'s' * (count != 1)}{more}, too few to be in each of "
-            f"{', '.join(['train', *fractions])}."
-        )
+    if groups is not None and not has_twins(groups):
+        groups = None
+    if fold:
+        (first, _), *later = fractions.items()
+        shares = {f"fold {number}": 1 / fold[1] for number in range(fold[1])}
+        dealt = deal(targets, class_names, shares, seed, np.arange(len(targets)) if groups is None else groups)
+        part, rest = (dealt == fold[0]).nonzero().flatten(), (dealt != fold[0]).nonzero().flatten()
+        others = None if groups is None else groups[rest.numpy()]
+        try:
+            drawn = draw_parts(targets[rest], class_names, dict(later), seed, others)
+        except UserError as error:
+            raise UserError(f"beside fold {fold[0]} of {fold[1]}, {error}") from None
+        return {first: part, **{name: rest[indices] for name, indices in drawn.items()}}
+    if groups is not None:
+        shares, left = {"train": 1.0}, 1.0
+        for name, fraction in fractions.items():
+            shares |= {name: left * fraction, "train": left * (1 - fraction)}
+            left = shares["train"]
+        dealt = deal(targets, class_names, shares, seed, groups)
+        return {name: (dealt == place).nonzero().flatten() for place, name in enumerate(shares)}
+    counts = targets.bincount(minlength=len(class_names)).numpy()
+    refuse_few(counts, class_names, {"train": 1.0, **fractions}, "example")
     parts, rest = {}, torch.arange(len(targets))
     for keep, (name, fraction) in zip(range(len(fractions), 0, -1), fractions.items(), strict=True):
         left, part = stratified(targets[rest], fraction, seed, keep)
         parts[name], rest = rest[part], rest[left]
     return {"train": rest, **parts}
+
+
+def checksum_of(*tensors: Tensor) -> str:
+    crc = 0
+    for tensor in tensors:
+        crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
+    return f"{crc:08x}"
 
 
 class InMemoryDataModule(LightningDataModule):
@@ -69,6 +101,8 @@ class InMemoryDataModule(LightningDataModule):
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
+    fold: its number, and of how many. A subclass that deals its data into folds makes one of them its `fold_part`, and
+    says in `whole` the checksum of the data itself, and in `numbers` which examples each part holds.
     """
 
     kind: str | None = None
@@ -77,10 +111,14 @@ class InMemoryDataModule(LightningDataModule):
     mean: list[float] | None = None
     std: list[float] | None = None
     levels: dict[str, list[float]] | None = {}
+    fold_part = "test"
+    whole: str | None = None
+    numbers: dict[str, Tensor] = {}
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(self, batch_size: int, seed: int, folds: int | None = None, fold: int | None = None) -> None:
         super().__init__()
         self.batch_size, self.seed = batch_size, seed
+        self.fold = (fold, folds) if folds is not None and fold is not None else None
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
@@ -112,6 +150,10 @@ class InMemoryDataModule(LightningDataModule):
         """The file that an example is from, where each has one."""
         return None
 
+    def example(self, split: str, index: int) -> str:
+        """How the out-of-fold predictions call an example: its file, line, or place in the data."""
+        return str(int(self.numbers[split][index]))
+
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
     ) -> Tensor:
@@ -125,18 +167,17 @@ class InMemoryDataModule(LightningDataModule):
         if self.splits:
             return
         self.load()
+        if self.fold and not self.whole:
+            raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         if self.batch_size > (size := len(self.splits["train"].targets)):
             raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
 
     def checksum(self) -> str:
-        """CRC-32 of all examples and targets, in the order of the splits; 184 MB take 0.05 s."""
-        crc = 0
-        for split in self.splits.values():
-            for tensor in split:
-                crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
-        return f"{crc:08x}"
+        """CRC-32 of all examples and targets, in the order of the splits, or of the data that the folds are dealt from;
+        184 MB take 0.05 s."""
+        return self.whole or checksum_of(*(tensor for split in self.splits.values() for tensor in split))
 
     def train_dataloader(self) -> Batches:
         return self._loader("train", shuffle=True)

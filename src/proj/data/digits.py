@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from proj.data.datamodule import Split, stratified
+from proj.data.datamodule import Split, checksum_of, draw_parts, stratified
 from proj.data.images import ImageDataModule
 from proj.data.sklearn_table import sklearn_table
 
@@ -12,7 +12,8 @@ from proj.data.sklearn_table import sklearn_table
 class DigitsDataModule(ImageDataModule):
     """Handwritten digits of 8×8 (UCI, Alpaydin and Kaynak, 1998; CC BY 4.0), from scikit-learn's own file.
 
-    They have no official test set: `test_fraction` of every class is taken with `split_seed`.
+    They have no official test set: `test_fraction` of every class is taken with `split_seed`, or a fold. No two of them
+    are identical.
     """
 
     drawings = True
@@ -25,6 +26,11 @@ class DigitsDataModule(ImageDataModule):
         table = sklearn_table("digits.csv.gz", (1797, 65), classes=10)
         images = (table[:, :-1] * (255 / 16)).round().to(torch.uint8).view(-1, 8, 8, 1)  # 0..16 in the file
         targets = table[:, -1].long()
-        rest, test = stratified(targets, self.test_fraction, self.split_seed)
         names = [str(digit) for digit in range(10)]
+        if self.fold:
+            parts = draw_parts(targets, names, {"test": self.test_fraction}, self.split_seed, fold=self.fold)
+            rest, test, self.whole = parts["train"], parts["test"], checksum_of(table)
+        else:
+            rest, test = stratified(targets, self.test_fraction, self.split_seed)
         self.set_splits(Split(images[rest], targets[rest]), Split(images[test], targets[test]), names)
+        self.numbers = {"train": rest[self.numbers["train"]], "val": rest[self.numbers["val"]], "test": test}

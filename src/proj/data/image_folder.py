@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.class_folders import PARTS, Found, find_images
-from proj.data.datamodule import Split, draw_parts
+from proj.data.datamodule import Split, checksum_of, draw_parts
 from proj.data.deep_pixels import black_and_white
 from proj.data.facts import Facts
+from proj.data.folds import describe_twins, groups_in, has_twins, joined
 from proj.data.image_file import HEIC, MAX_PIXELS
 from proj.data.images import ImageDataModule
 from proj.data.on_disk import OnDisk
@@ -32,6 +33,10 @@ class ImageFolderDataModule(ImageDataModule):
     memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
     levels: the values of deep pixels that become black and white; None finds them in the training images.
     max_pixels: files of more are left out; None takes MAX_PIXELS.
+    A fold takes the place of the first part that is drawn. group: a regular expression; images in whose paths below
+    `data_dir` it finds the same are all in the same part.
+    identical: whether images of the same pixels are "together" in one part, as always with folds,
+    or "apart", as in runs from before there was a choice.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class ImageFolderDataModule(ImageDataModule):
         cache_dir: str,
         levels: list[float] | None = None,
         max_pixels: int | None = None,
+        group: str | None = None,
+        identical: str = "apart",
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -57,6 +64,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
         self.draws = True  # the parts that have no folder
+        self.group, self.identical = group, identical
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
     def take(self, facts: Facts) -> None:
@@ -70,11 +78,24 @@ class ImageFolderDataModule(ImageDataModule):
         rank_zero_only(print)(*found.said, sep="\n", end="\n" * bool(found.said))
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
-        self._parts(targets, part_of)  # refuses the classes before all is read
+        groups = None
+        if self.group is not None and self.draws:
+            groups = groups_in(self._paths(), [[*PARTS][part] for part in found.parts], str(self.group))
+        self._parts(targets, part_of, groups)  # refuses the classes before all is read
 
-        def parts_of(images: Resized) -> dict[str, Tensor]:
-            numbers = torch.from_numpy(images.facts[:, 0] >= 0).nonzero().flatten()
-            return {name: numbers[part] for name, part in self._parts(targets[numbers], part_of[numbers]).items()}
+        def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
+            numbers = (images.facts[:, 0] >= 0).nonzero()[0]
+            own, facts = None if groups is None else groups[numbers], images.facts[numbers]
+            asked = (self.fold or self.identical == "together") and self.draws
+            # By the sums too, since among many images some have the same checksum by chance.
+            marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
+            if asked and marks is not None and has_twins(marks):
+                paths = self._paths()[numbers]
+                own = joined(paths if own is None else own, marks)
+                if describe:
+                    rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
+            parts = self._parts(targets[numbers], part_of[numbers], own)
+            return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
         shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
@@ -85,11 +106,14 @@ class ImageFolderDataModule(ImageDataModule):
             self._key(found),
             self.files,
             recipe,
-            lambda images: self._find_levels(images, parts_of(images)["train"]),
+            # With folds those of all images, so that the folds share one file and have the same pixels.
+            lambda images: self._find_levels(
+                images, range(len(self.files)) if self.fold else parts_of(images)["train"]
+            ),
         )
         self.levels = images.recipe.levels if images.deep else self.levels
         self._describe(images)
-        self.numbers = parts = parts_of(images)
+        self.numbers = parts = parts_of(images, describe=True)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
         self.splits = {
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
@@ -101,8 +125,12 @@ class ImageFolderDataModule(ImageDataModule):
         mean, square = totals / (len(parts["train"]) * height * width)
         self.mean = self.mean or (mean / 255).tolist()
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
-        examples = [array for part in parts.values() for array in (images.facts[part.numpy(), 0], targets[part])]
-        self._checksum = f"{zlib.crc32(np.concatenate(examples)):08x}"
+        # Of the images' own checksums and the targets: nothing is read again.
+        sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
+        examples = [
+            tensor for part in sides for tensor in (torch.from_numpy(images.facts[part.numpy(), 0]), targets[part])
+        ]
+        self.whole = checksum_of(*examples)
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         self.draws = False
@@ -112,9 +140,13 @@ class ImageFolderDataModule(ImageDataModule):
     def file_of(self, split: str, index: int) -> str:
         return self.files[self.numbers[split][index]]
 
-    def checksum(self) -> str:
-        """Of the images' own checksums and the targets: nothing is read again."""
-        return self._checksum
+    def example(self, split: str, index: int) -> str:
+        return self._paths([self.file_of(split, index)])[0]
+
+    def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
+        """Where files lie below `data_dir`; all of them, if none are named."""
+        within = (os.path.relpath(file, self.data_dir).replace(os.sep, "/") for file in files or self.files)
+        return np.array([readable(path) for path in within], dtype=object)
 
     def _key(self, found: Found) -> str:
         """It names the files and all that decides which of them can be read."""
@@ -123,27 +155,34 @@ class ImageFolderDataModule(ImageDataModule):
             key.update(os.fsencode(path[len(self.data_dir) :]) + repr(stamp).encode())
         return key.hexdigest()
 
-    def _find_levels(self, images: Resized, train: Tensor) -> Levels:
+    def _find_levels(self, images: Resized, train: Iterable) -> Levels:
         """Black and white of each kind of deep pixels among the training images."""
         if not self.measures:
             return self.levels
         spans: dict[str, list[list[float]]] = {}
-        for kind, *span in filter(None, map(images.deep.get, train.tolist())):
+        for kind, *span in filter(None, map(images.deep.get, map(int, train))):
             spans.setdefault(kind, []).append(span)
         return {
             kind: [*black_and_white(min(low for low, _ in spans), max(high for _, high in spans))]
             for kind, spans in sorted(spans.items())
         }
 
-    def _parts(self, targets: Tensor, part_of: Tensor) -> dict[str, Tensor]:
+    def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""
         given = {name: (part_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         if not self.draws:
             return given
         fractions = {"test": self.test_fraction, "val": self.val_fraction}
         fractions = {name: fraction for name, fraction in fractions.items() if not len(given[name])}
-        drawn = draw_parts(targets[given["train"]], self.class_names, fractions, self.split_seed)
-        return {name: given["train"][drawn[name]] if name in drawn else given[name] for name in PARTS}
+        if self.fold and not fractions:
+            raise UserError(
+                f"{self.data_dir} has folders of its own for val and test, so that no part is left for dataset.folds: "
+                "move the images of one of them to the training folder."
+            )
+        train, self.fold_part = given["train"], next(iter(fractions), "test")
+        own = None if groups is None else groups[train.numpy()]
+        drawn = draw_parts(targets[train], self.class_names, fractions, self.split_seed, own, self.fold)
+        return {name: train[drawn[name]] if name in drawn else given[name] for name in PARTS}
 
     @rank_zero_only
     def _describe(self, images: Resized) -> None:

@@ -1,5 +1,7 @@
 """Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -59,16 +61,15 @@ class ImageDataModule(InMemoryDataModule):
 
     def __init__(
         self,
-        batch_size: int,
-        seed: int,
         val_fraction: float,
         split_seed: int,
         mean: list[float] | None = None,
         std: list[float] | None = None,
         flip: bool = False,
         shift: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(batch_size, seed)
+        super().__init__(**settings)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
         self._normalize: Normalize | None = None
@@ -87,12 +88,19 @@ class ImageDataModule(InMemoryDataModule):
             )
         return super().train_dataloader()
 
-    def set_splits(self, train: Split, test: Split, class_names: list[str]) -> None:
-        """Take the validation part out of the training set, and the normalisation from what is left."""
+    def set_splits(
+        self, train: Split, test: Split, class_names: list[str], drawn: dict[str, Tensor] | None = None
+    ) -> None:
+        """Take the validation part out of the training set, and the normalisation from what is left.
+
+        drawn: the indices of both, where they are drawn already.
+        """
         if train.inputs.shape[1:] != test.inputs.shape[1:]:
             sizes = " and ".join("×".join(map(str, split.inputs.shape[1:])) for split in (train, test))
             raise UserError(f"training and test images differ in size, {sizes}: a file belongs to another set.")
         rest, part = stratified(train.targets, self.val_fraction, self.split_seed)
+        if drawn:
+            rest, part = drawn["train"], drawn["val"]
         if not len(part) or not len(rest):
             raise UserError(
                 f"dataset.val_fraction={self.val_fraction} of {len(train.targets)} examples leaves {len(rest)} for "
@@ -104,6 +112,7 @@ class ImageDataModule(InMemoryDataModule):
             "val": Split(images[len(rest) :], train.targets[part]),
             "test": test,
         }
+        self.numbers = {"train": rest, "val": part}
         height, width, channels = train.inputs.shape[1:]
         self.input_shape, self.class_names = (channels, height, width), class_names
         counts = [torch.zeros(256, dtype=torch.float64) for _ in range(channels)]

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
-from proj.data.datamodule import Split
+from proj.data.datamodule import Split, checksum_of, draw_parts
+from proj.data.folds import describe_twins, has_twins, marks_of
 from proj.data.images import ImageDataModule
 from proj.errors import UserError
 from proj.system.locks import alone
@@ -18,8 +21,11 @@ from proj.system.locks import alone
 class TorchvisionDataModule(ImageDataModule):
     """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes.
 
+    The official test set is the test part; folds are dealt from the training set, as validation parts.
     download: whether to fetch what is missing in `data_dir`.
     """
+
+    fold_part = "val"
 
     def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings: Any) -> None:
         super().__init__(**settings)
@@ -69,7 +75,19 @@ class TorchvisionDataModule(ImageDataModule):
         train, test = self._train or self._open(train=True), self._open(train=False)
         self._train = None
         self.drawings = isinstance(train, MNIST)  # its subclasses are Fashion-MNIST, KMNIST, EMNIST and QMNIST
-        self.set_splits(self._split(train), self._split(test), [str(name) for name in train.classes])
+        names, train, test = [str(name) for name in train.classes], self._split(train), self._split(test)
+        drawn = self._deal(train, names) if self.fold else None
+        self.whole = checksum_of(*train, *test) if self.fold else None
+        self.set_splits(train, test, names, drawn)
+
+    def _deal(self, train: Split, names: list[str]) -> dict[str, Tensor]:
+        """The indices of the fold and of the rest; identical images are in one of them."""
+        marks = marks_of(train.inputs)
+        if has_twins(marks):
+            alike = torch.zeros_like(train.targets)
+            rank_zero_only(print)(describe_twins(marks, train.targets, alike, range(len(marks))))
+        groups = np.unique(marks, return_inverse=True)[1]
+        return draw_parts(train.targets, names, {"val": self.val_fraction}, self.split_seed, groups, self.fold)
 
     def _open(self, train: bool, download: bool = False):
         try:

@@ -54,8 +54,8 @@ def data_names(runs: list[Run], settings: list[dict[str, Any]]) -> dict[str, str
 
 
 def mark_repeats(runs: list[Run]) -> None:
-    """Of runs of one configuration, those with a seed that another has count no second time: the one that finished last
-    counts."""
+    """Of runs of one configuration, those with a seed and fold that another has count no second time: the one that
+    finished last counts."""
 
     def order(run: Run) -> tuple:
         ended = 0.0
@@ -65,9 +65,9 @@ def mark_repeats(runs: list[Run]) -> None:
 
     counts: dict[Any, Run] = {}
     for run in sorted(runs, key=order):
-        counts[run.folder if run.seed is None else run.seed] = run
+        counts[run.folder if run.repetition is None else run.repetition] = run
     for run in runs:
-        counted = counts.get(run.seed, run)
+        counted = counts.get(run.repetition, run)
         run.repeats = counted.folder if counted is not run else None
 
 

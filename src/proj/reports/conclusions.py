@@ -1,5 +1,7 @@
 """What a comparison of runs comes to: whether the best row is better than the others, and how good it is."""
 
+import math
+from collections import Counter
 from typing import Any
 
 from proj.reports.compare import counted
@@ -11,13 +13,31 @@ ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviation
 
 
 def values_by_seed(row: dict, metric: str, mode: str) -> dict[Any, float]:
-    """A row's values of a metric over its finished runs, each by its seed; by its folder where that is not known."""
+    """A row's values of a metric over its finished runs, each by its seed, or seed and fold; by its folder where that
+    is not known."""
     found = {}
     for run in counted(row["runs"]):
         value = run.value(metric, mode)
         if value is not None and run.status == "finished":
-            found[run.folder if run.seed is None else run.seed] = value
+            found[run.folder if run.repetition is None else run.repetition] = value
     return found
+
+
+def folds_of(row: dict) -> int:
+    """How many folds a row's data is dealt into; 0 for none."""
+    return max(run.folds for run in row["runs"])
+
+
+def overlap_of(row: dict) -> float:
+    """How many examples a fold holds for each that it is trained on; 0 without folds."""
+    return 1 / (folds_of(row) - 1) if folds_of(row) else 0.0
+
+
+def repetitions(row: dict) -> str:
+    """What the runs of a row differ in."""
+    if not folds_of(row):
+        return "seeds"
+    return "folds" if len({str(run.seed) for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
 def conclude(comparison: dict) -> dict:
@@ -27,7 +47,7 @@ def conclude(comparison: dict) -> dict:
     """
     rows, monitor, mode = comparison["rows"], comparison["monitor"], comparison["mode"]
     alike = [row for row in rows if row["data"] == rows[0]["data"]]
-    found = verdicts([values_by_seed(row, monitor, mode) for row in alike], mode)
+    found = verdicts([values_by_seed(row, monitor, mode) for row in alike], mode, max(map(overlap_of, alike)))
     for row in rows:
         row["verdict"] = None
     for row, verdict in zip(alike[1:], found, strict=True):
@@ -57,15 +77,19 @@ def sentence(comparison: dict, row: dict, verdict: Verdict) -> str:
     best, other = name_of(comparison, comparison["rows"][0]), name_of(comparison, row)
     by = written(verdict.difference, monitor) + (" points" if "acc" in monitor else "")
     interval = f"[{written(verdict.low, monitor)}, {written(verdict.high, monitor)}]"
+    counted_as = f"{verdict.seeds} {repetitions(row)}"
     if verdict.told:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
-        return f"{best} beats {other} by {by} {interval}, {verdict.seeds} seeds, {p}"
+        return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
     more = verdict.more_seeds or 0
-    typed = f": {comparison['resume']} seeds=+{more}" if comparison.get("resume") else ""
-    about = (
-        f"about {more} more seeds would{typed}" if more < MOST_SEEDS else f"even {MOST_SEEDS} more seeds would hardly"
-    )
-    return f"cannot tell {best} from {other} ({by} {interval}, {verdict.seeds} seeds): {about}"
+    if more >= MOST_SEEDS:
+        about = f"even {MOST_SEEDS} more seeds would hardly"
+    else:
+        folds = folds_of(row)  # of which a seed more is a run each
+        more = math.ceil(more / (folds or 1))
+        about = f"about {more} more seeds{' of all folds' * bool(folds)} would"
+        about += f": {comparison['resume']} seeds=+{more}" if comparison.get("resume") else ""
+    return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 
 
 def figures_on_test(comparison: dict, row: dict) -> dict[str, Any] | None:
@@ -77,13 +101,18 @@ def figures_on_test(comparison: dict, row: dict) -> dict[str, Any] | None:
     if not values:
         return None
     mean = sum(values) / len(values)
-    sizes = {run.metrics.get("test_examples") for run in counted(row["runs"])}
-    examples = sizes.pop() if len(sizes) == 1 else None  # None as well of runs of before it was noted
+    tested: dict[Any, int] = Counter()  # in each run, or by all folds of a seed, which share out the test
+    for run in counted(row["runs"]):
+        size = run.metrics.get("test_examples")
+        key = run.seed if run.metrics.get("fold_part") == "test" else run.folder
+        tested[key] += size if isinstance(size, int) else 0
+    sizes = set(tested.values())
+    examples = sizes.pop() if len(sizes) == 1 else None  # 0 of runs of before it was noted
     usable = isinstance(examples, int) and examples > 0 and 0 <= mean <= 1
     return {
         "mean": mean,
         "seeds": len(values),
-        "over_seeds": interval_of_mean(values),
+        "over_seeds": interval_of_mean(values, overlap_of(row)),
         "examples": examples if usable else None,
         "over_examples": interval_of_share(mean, examples) if usable else None,
     }
@@ -91,17 +120,18 @@ def figures_on_test(comparison: dict, row: dict) -> dict[str, Any] | None:
 
 def sentence_on_test(comparison: dict) -> str | None:
     """How good the best row is on examples that had no part in choosing it."""
-    found = figures_on_test(comparison, comparison["rows"][0])
+    row = comparison["rows"][0]
+    found = figures_on_test(comparison, row)
     if not found:
         return None
     intervals = []
     if found["over_seeds"]:
-        low, high = found["over_seeds"]
-        intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] over {found['seeds']} seeds")
+        low, high = (min(max(end, 0.0), 1.0) for end in found["over_seeds"])
+        intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] over {found['seeds']} {repetitions(row)}")
     if found["over_examples"]:
         low, high = found["over_examples"]
         intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] for {found['examples']:,} test examples")
-    accuracy = f"test accuracy of {name_of(comparison, comparison['rows'][0])}: {100 * found['mean']:.2f} %"
+    accuracy = f"test accuracy of {name_of(comparison, row)}: {100 * found['mean']:.2f} %"
     return ", ".join([accuracy, *intervals])
 
 

@@ -14,6 +14,7 @@ from proj.config.command_line import writing
 from proj.reports.compare import compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
+from proj.reports.out_of_fold import write_out_of_fold
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
@@ -60,7 +61,7 @@ def report(
         comparison["resume"] = resume()
     console = Console()
     print_comparison(comparison, console)
-    for line in sentences(comparison):
+    for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
         said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
         print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))
         print(f" {command}{words}\n" * bool(command), end="")

@@ -18,6 +18,7 @@ from proj.config.settings import SEEDS, policy
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder, flat, parse_yaml, read
 
+AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
 INFINITE = (math.inf, -math.inf)
 
 
@@ -44,8 +45,8 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration, without the seed and what changes no result, and the data's checksum (None: not known)."""
-        settings = {key: value for key, value in self.config.items() if policy(key).report not in ("never", "seed")}
+        """The configuration, without seed, fold and what changes no result, and the data's checksum (None: unknown)."""
+        settings = {key: value for key, value in self.config.items() if policy(key).report not in AVERAGED}
         if (processes := self.processes) > 1:  # each has a batch of its own
             settings["trainer.devices"] = processes
         return settings and settings | {"data": self.facts.get("data")}
@@ -61,6 +62,21 @@ class Run:
         """The run's, or as text all of its seeds, where a part of it was given another."""
         seeds = [self.config[key] for key in SEEDS if key in self.config]
         return self.config.get("seed") if len(set(map(str, seeds))) < 2 else ", ".join(map(str, seeds))
+
+    @property
+    def fold(self) -> int | None:
+        return self.config.get("dataset.fold") if self.folds else None
+
+    @property
+    def folds(self) -> int:
+        """How many folds the data is dealt into; 0 for none."""
+        folds = self.config.get("dataset.folds")
+        return folds if isinstance(folds, int) and folds > 1 else 0
+
+    @property
+    def repetition(self) -> Any:
+        """What tells it from the other runs of its row: the seed, and the fold if it has one; None: not known."""
+        return self.seed if self.fold is None or self.seed is None else f"{self.seed}, fold {self.fold}"
 
     def by_epoch(self, metric: str) -> list[tuple[float, float]]:
         """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""

@@ -23,7 +23,9 @@ def strip(comparison: dict) -> dict[str, Any] | None:
     for i, own in enumerate(points):
         known = [(run, value) for run, value in own if value is not None]
         trace = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known), "meta": i, "uid": f"{i}"}
-        trace["customdata"] = [f"seed {run.seed}" if run.seed is not None else run.folder.name for run, _ in known]
+        trace["customdata"] = [
+            f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known
+        ]
         look = {"mode": "markers", "marker": {"size": 8, "opacity": 0.75}, "hoverinfo": "none"}
         traces += [trace | look] if known else []
         mean = rows[i][monitor][0]

@@ -5,6 +5,9 @@ without common seeds are compared by Welch's way. How far the best row of a swee
 how many rows it was chosen from, and is found by simulation: p is the share of sweeps without any difference, with as
 many rows and seeds, in which the best row stands off from some other row at least as far. So at most 5 % of the sweeps
 without a difference end in a claim, however many rows they have, and all intervals of a sweep hold together in 95 %.
+
+Folds are no independent repetitions: two of them share most of their training examples. Their variance is corrected as
+by Nadeau and Bengio (Machine Learning 52, 2003): 1/n becomes 1/n + `overlap`, the tested share over the trained one.
 """
 
 import math
@@ -43,27 +46,29 @@ class Verdict:
         return self.p <= LEVEL
 
 
-def verdicts(rows: list[dict[Hashable, float]], mode: str) -> list[Verdict | None]:
+def verdicts(rows: list[dict[Hashable, float]], mode: str, overlap: float = 0.0) -> list[Verdict | None]:
     """The verdict on the first row against each other row; None where one of the two has fewer than two finite values.
 
     rows: the values of each configuration by seed (or by seed and fold). mode: "max" where more is better, or "min".
+    overlap: of folds, see above.
     """
     usable = [at for at, row in enumerate(rows) if len(row) > 1 and all(map(math.isfinite, row.values()))]
     if 0 not in usable or len(usable) < 2:
         return [None] * (len(rows) - 1)
     seeds = list(dict.fromkeys(seed for at in usable for seed in rows[at]))
     table = np.array([[rows[at].get(seed, math.nan) for at in usable] for seed in seeds])  # (seeds, rows)
-    found = dict(zip(usable, judge(table if mode == "max" else -table), strict=True))
+    found = dict(zip(usable, judge(table if mode == "max" else -table, overlap), strict=True))
     return [found.get(at) for at in range(1, len(rows))]
 
 
-def judge(table: np.ndarray) -> list[Verdict | None]:
+def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
     """The verdicts on the first row of a table (seeds, rows) against the others. NaN: a row has not that seed.
 
     Rows that are told apart from the best leave the family, and the rest is judged again among fewer (step-down).
     """
     difference, error = (part[0] for part in stand_off(table[None], best=np.zeros(1, int)))
     counts = np.minimum((~np.isnan(table)).sum(0), (~np.isnan(table[:, 0])).sum())
+    error = error * np.sqrt(1 + counts * overlap)
     found: dict[int, Verdict | None] = {0: None}
     left = list(range(1, table.shape[1]))
     while left:
@@ -77,7 +82,7 @@ def judge(table: np.ndarray) -> list[Verdict | None]:
             if p <= LEVEL:
                 told.append(at)
             margin = critical * error[at]
-            more = None if p <= LEVEL else more_seeds(standing, critical, int(counts[at]))
+            more = None if p <= LEVEL else more_seeds(standing, critical, int(counts[at]), overlap)
             low, high = difference[at] - margin, difference[at] + margin
             found[at] = Verdict(float(difference[at]), float(low), float(high), p, int(counts[at]), more)
         if not told:
@@ -154,7 +159,7 @@ def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
     return np.concatenate(stands)
 
 
-def more_seeds(standing: float, critical: float, seeds: int) -> int:
+def more_seeds(standing: float, critical: float, seeds: int, overlap: float) -> int:
     """How many more seeds would tell the rows apart in four of five cases, where difference and spread are as seen.
 
     At most MOST_SEEDS, which stands for more than that.
@@ -162,17 +167,17 @@ def more_seeds(standing: float, critical: float, seeds: int) -> int:
     sure = NormalDist().inv_cdf(0.8)
     for more in range(1, MOST_SEEDS):
         needed = critical * stdtrit(seeds + more - 1, 0.975) / stdtrit(seeds - 1, 0.975) + sure
-        if standing * math.sqrt((seeds + more) / seeds) >= needed:
+        if standing * math.sqrt((1 / seeds + overlap) / (1 / (seeds + more) + overlap)) >= needed:
             return more
     return MOST_SEEDS
 
 
-def interval_of_mean(values: list[float]) -> tuple[float, float] | None:
+def interval_of_mean(values: list[float], overlap: float = 0.0) -> tuple[float, float] | None:
     """Student's 95 % interval of the mean over seeds; None where all values are one, which tell no spread."""
     if len(set(values)) < 2:
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
-    margin = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
+    margin = float(stdtrit(len(values) - 1, 0.975)) * deviation * math.sqrt(1 / len(values) + overlap)
     return mean - margin, mean + margin
 
 

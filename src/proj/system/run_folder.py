@@ -86,6 +86,7 @@ class RunFolder:
         self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv and of services
         self.entry = self.path / "loggers.json"  # what MLflow and Weights & Biases know the run by
         self.failure = self.path / "status.json"  # why a run has failed or was pruned
+        self.fold = self.path / "fold.csv"  # of a run on a fold: what it says of those examples, for the report
         self.log = self.path / "train.log"  # what Python's loggers say; of a sweep's job, all that it prints
         self.job = self.path / "job.yaml"  # of a sweep's job: the configuration that was frozen for it
         self.notes = self.path / ".hydra"  # what Hydra composed, before the run wrote its own config.yaml:

@@ -19,6 +19,7 @@ from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
+from proj.training.fold_predictions import write_predictions
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
 from proj.training.precision import set_precision
@@ -97,7 +98,11 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     if cfg.test:
         metrics |= figures_of_the_test(trainer, best)
+    if data.fold:
+        metrics["fold_part"] = data.fold_part
     if trainer.is_global_zero:
+        if data.fold:
+            write_predictions(run, trainer, best)
         run.write_metrics(metrics)
         for callback in skip_nan:
             print(callback.summary(trainer.global_step))

@@ -1,0 +1,122 @@
+"""What intervals over folds hold, and a sweep of folds that is killed: `python benchmarks/folds.py`.
+
+Coverage: two linear classifiers, each of half of the columns, are equally good on average. Of so many data sets, the
+share in which the 95 % interval of their difference over folds (and seeds, each a bootstrap of the training part) holds
+0: Student's, and with the variance corrected as the reports do.
+Kills: a sweep of five folds that is killed so many times, against one that nobody kills: its last bits, predictions and
+out_of_fold.csv.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a process with threads cannot be forked
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import numpy as np
+from support.runs import differences, outcome
+
+import proj.sweeps.summary
+import proj.train
+import proj.training.run
+from proj.reports.verdicts import interval_of_mean
+
+CASES = ((100, 5, 1), (100, 10, 1), (300, 5, 1), (100, 5, 3), (300, 5, 3))  # examples, folds, seeds
+SWEEP = [
+    "dataset=digits",
+    "model=mlp",
+    "model.hidden=[32]",
+    "model.dropout=0.2",
+    "trainer.max_epochs=4",
+    "sweep_name=s",
+]
+SWEEP += ["dataset.folds=5", "dataset.fold=0,1,2,3,4", "save_every=0.05", "~callbacks.progress"]
+
+
+def difference(draw: np.random.Generator, examples: int, folds: int, seeds: int) -> list[float]:
+    """Of the accuracies of two classifiers in each fold of one data set, for each seed."""
+    y = 2 * draw.integers(0, 2, examples) - 1
+    x = draw.standard_normal((examples, 12)) + 0.4 * y[:, None]
+    fold, found = draw.permutation(np.arange(examples) % folds), []
+    for number in list(range(folds)) * seeds:
+        train, test = (fold != number).nonzero()[0], fold == number
+        chosen = draw.choice(train, len(train))
+        accuracies = []
+        for half in (x[:, :6], x[:, 6:]):
+            inputs = np.c_[half, np.ones(examples)]
+            weights = np.linalg.lstsq(inputs[chosen], y[chosen], rcond=None)[0]
+            accuracies.append(((inputs[test] @ weights > 0) == (y[test] > 0)).mean())
+        found.append(float(accuracies[0] - accuracies[1]))
+    return found
+
+
+def coverage(sets: int) -> None:
+    print("| examples | folds | seeds | Student's | corrected |\n| ---: | ---: | ---: | ---: | ---: |")
+    for examples, folds, seeds in CASES:
+        draw, hold = np.random.default_rng(0), np.zeros(2)
+        for _ in range(sets):
+            values = difference(draw, examples, folds, seeds)
+            intervals = [interval_of_mean(values, overlap) or (0, 0) for overlap in (0, 1 / (folds - 1))]
+            hold += [low <= 0 <= high for low, high in intervals]
+        shares = " | ".join(f"{100 * share:.1f} %" for share in hold / sets)
+        print(f"| {examples} | {folds} | {seeds} | {shares} |", flush=True)
+
+
+def start(folder: Path) -> int:
+    """The process id of the sweep, a fork of this process."""
+    if process := os.fork():
+        return process
+    code = 1
+    try:
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        for number in (1, 2):
+            os.dup2(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        sys.argv = ["proj.train", "-m", *SWEEP]
+        proj.train.main()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def kill(times: int) -> None:
+    home = Path(tempfile.mkdtemp())
+    whole, killed = home / "whole/outputs/sweeps/s", home / "killed/outputs/sweeps/s"
+    began, kills = time.monotonic(), 0
+    os.waitpid(start(home / "whole"), 0)
+    seconds, draw = time.monotonic() - began, random.Random(0)
+    while kills < times:
+        process = start(home / "killed")
+        time.sleep(seconds * draw.uniform(0.02, 0.4))
+        os.kill(process, signal.SIGKILL)
+        kills += os.WIFSIGNALED(os.waitpid(process, 0)[1])
+        if len(list(killed.glob("*/metrics.json"))) == 5:  # all are done: three of them begin anew
+            for job in killed.glob("[1-3]_*"):
+                shutil.rmtree(job)
+    os.waitpid(start(home / "killed"), 0)
+    jobs = sorted(file.parent.name for file in whole.glob("*/job.yaml"))
+    unlike = [job for job in jobs if differences(outcome(whole / job), outcome(killed / job))]
+    files = [f"{job}/fold.csv" for job in jobs] + ["out_of_fold.csv"]
+    unlike += [file for file in files if (whole / file).read_bytes() != (killed / file).read_bytes()]
+    print(f"{kills} kills of a sweep of {len(jobs)} folds; different: {', '.join(unlike) or 'nothing'}")
+    shutil.rmtree(home)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, default=600, help="data sets a case")
+    parser.add_argument("--kills", type=int, default=20)
+    chosen = parser.parse_args()
+    coverage(chosen.sets)
+    kill(chosen.kills)
+
+
+if __name__ == "__main__":
+    main()

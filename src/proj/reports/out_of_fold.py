@@ -1,0 +1,44 @@
+"""The out-of-fold predictions of a comparison: what is said of each example by the run that was not trained on it."""
+
+import csv
+import io
+from pathlib import Path
+
+from proj.config.command_line import writing
+from proj.reports.compare import counted
+from proj.reports.conclusions import name_of
+from proj.reports.runs import Run
+from proj.system.files import write_atomically
+from proj.system.run_folder import RunFolder
+
+
+def complete_seeds(row: dict) -> list[list[Run]]:
+    """The runs of each seed of which all folds are finished, in the folds' order."""
+    seeds: dict[str, dict[int, Run]] = {}
+    for run in counted(row["runs"]):
+        if run.fold is not None and run.status == "finished" and RunFolder(run.folder).fold.is_file():
+            seeds.setdefault(str(run.seed), {})[run.fold] = run
+    return [[own[fold] for fold in sorted(own)] for _, own in sorted(seeds.items()) if len(own) == own[min(own)].folds]
+
+
+def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
+    """Write out_of_fold.csv, of the best row that has all folds; return the sentence about it, or none."""
+    for row in comparison["rows"]:
+        if seeds := complete_seeds(row):
+            break
+    else:
+        return []
+    text, right, count = io.StringIO(newline=""), 0, 0
+    writer = csv.writer(text, lineterminator="\n")
+    for run in (run for own in seeds for run in own):
+        with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            names, *lines = csv.reader(file)
+        if not count:
+            writer.writerow(["seed", "fold", *names])
+        writer.writerows([run.seed, run.fold, *line] for line in lines)
+        right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
+    with writing(folder / "out_of_fold.csv"):
+        write_atomically(folder / "out_of_fold.csv", text.getvalue())
+    by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
+    said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
+    return [f"out-of-fold accuracy of {name_of(comparison, row)}: {said}{by} (out_of_fold.csv)"]

@@ -1,0 +1,35 @@
+"""What a run says of the fold that it was not trained on; the report puts those of all folds together."""
+
+import csv
+import io
+
+import torch
+from lightning.pytorch import Trainer
+
+from proj.data.batches import Batches
+from proj.system.files import write_atomically
+from proj.system.run_folder import RunFolder
+
+
+def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
+    """Write a line an example of the fold: which it is, its class, the predicted one, the probabilities of all.
+
+    best: the contents of the best checkpoint. All goes through the network in this process alone.
+    """
+    model, data, precision = trainer.lightning_module, trainer.datamodule, trainer.precision_plugin
+    split, names = data.splits[data.fold_part], data.class_names
+    model.load_state_dict(best["state_dict"])
+    model.to(split.targets.device).eval()
+    batches = Batches(*split, max(data.batch_size, data.evaluation_batch_size), data.prepare)
+    with torch.inference_mode(), precision.forward_context():
+        logits = torch.cat([model(precision.convert_input(x)).float() for x, _ in batches])
+    probabilities = logits.softmax(1).cpu()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["example", "class", "predicted", "probability", *(f"p({name})" for name in names)])
+    answers = zip(split.targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
+    for index, (right, predicted, shares) in enumerate(answers):
+        rounded = [round(share, 6) for share in shares]
+        example = data.example(data.fold_part, index)
+        writer.writerow([example, names[right], names[predicted], rounded[predicted], *rounded])
+    write_atomically(run.fold, text.getvalue())

@@ -1,0 +1,387 @@
+"""Folds and groups: what belongs together is on one side, and every example is in exactly one test part."""
+
+import csv
+import json
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from support.made_runs import write_run
+from support.runs import break_off, differences, outcome, ready
+
+import proj.config
+from proj.config.compose import stored_config
+from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
+from proj.data.folds import joined
+from proj.data.torchvision import MNISTDataModule
+from proj.errors import UserError
+from proj.reports.report import report
+from proj.reports.verdicts import judge
+from proj.system.run_folder import RunFolder
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+
+FRACTIONS = {"test": 0.15, "val": 0.15}
+
+
+def some_table(random: np.random.Generator) -> tuple[torch.Tensor, list[str], np.ndarray | None]:
+    """Classes and groups of 12 to 300 rows: of few and many classes, even and not, in groups of any size or none."""
+    size, kinds = int(random.integers(12, 300)), int(random.integers(2, 6))
+    shares = random.dirichlet(np.ones(kinds) * random.choice([1, 10]))
+    targets = torch.from_numpy(random.choice(kinds, size, p=shares))
+    how = random.integers(4)
+    if how == 0:
+        return targets, [*"abcdef"[:kinds]], None
+    groups = random.integers(0, max(2, size // random.integers(1, 9)), size)
+    if how == 1:  # twins among rows that stand alone
+        groups = np.where(random.random(size) < 0.1, groups, size + np.arange(size))
+    if how == 2:  # a group has one class mostly
+        groups = groups * kinds + targets.numpy()
+    return targets, [*"abcdef"[:kinds]], groups.astype(str)
+
+
+def faults(targets, names, groups, folds: int) -> str | None:
+    """What is wrong with the folds and the plain split of a table; "refused" where there are none, None for nothing."""
+    try:
+        dealt = [draw_parts(targets, names, FRACTIONS, 0, groups, (fold, folds)) for fold in range(folds)]
+        plain = draw_parts(targets, names, FRACTIONS, 0, groups)
+    except UserError as error:
+        assert "\n" not in str(error) and str(error).endswith("."), error
+        return "refused"
+    tested = torch.cat([parts["test"] for parts in dealt])
+    if sorted(tested.tolist()) != [*range(len(targets))]:
+        return "a row is in no test part, or in two"
+    for parts in (*dealt, plain):
+        if sorted(torch.cat([*parts.values()]).tolist()) != [*range(len(targets))]:
+            return "the parts are not the whole"
+        if groups is not None and max(Counter(g for p in parts.values() for g in set(groups[p])).values()) > 1:
+            return "a group is in two parts"
+        if any((targets[part].bincount(minlength=len(names)) == 0).any() for part in parts.values()):
+            return "a part lacks a class"
+    counts = torch.stack([targets[parts["test"]].bincount(minlength=len(names)) for parts in dealt])
+    sizes = counts.sum(1)
+    if groups is None and ((counts.max(0).values - counts.min(0).values).max() > 1 or sizes.max() - sizes.min() > 1):
+        return "folds of single rows are uneven"
+    return None
+
+
+def look_at_tables(count: int, seed: int = 0) -> Counter:
+    random = np.random.default_rng(seed)
+    return Counter(faults(*some_table(random), int(random.integers(2, 8))) for _ in range(count))
+
+
+def test_no_group_is_in_two_parts_and_every_row_is_in_one_test_part():
+    found = look_at_tables(60)
+    assert found.keys() <= {None, "refused"} and found[None] > 30, found
+
+
+@pytest.mark.slow
+def test_ten_thousand_tables_have_no_group_in_two_parts_and_every_row_in_one_test_part():
+    found = look_at_tables(10_000, seed=1)
+    assert found.keys() <= {None, "refused"} and found[None] > 5_000, found
+
+
+@cache
+def settings(dataset: str):
+    return proj.config.configure(f"dataset={dataset}", "hydra.run.dir=unused").dataset
+
+
+def make(dataset: str, *overrides: str):
+    cfg = settings(dataset).copy()
+    cfg.merge_with_dotlist(list(overrides))
+    return ready(cfg)
+
+
+def examples(data, part: str) -> list[str]:
+    return [data.example(part, index) for index in range(len(data.splits[part].targets))]
+
+
+@pytest.fixture
+def patients(tmp_path) -> Path:
+    """90 rows of 30 patients, three each in a row of lines; a patient's rows are of both classes."""
+    rows = [f"{i * i % 37},{'xyz'[i % 3]},p{i // 3},{('ill', 'well')[i * i % 37 < 18]}" for i in range(90)]
+    (tmp_path / "patients.csv").write_text("\n".join(["a,b,patient,state", *rows]))
+    return tmp_path / "patients.csv"
+
+
+def by_patient(file: Path, *words: str):
+    return make("csv", f"data_dir={file}", "target=state", "batch_size=8", "group=patient", *words)
+
+
+def test_a_patient_is_on_one_side_and_no_input_with_folds_and_without(patients):
+    lines = patients.read_text().splitlines()
+    tested, checksums = [], set()
+    for words in ([], *([f"folds=4 fold={fold}"] for fold in range(4))):
+        data = by_patient(patients, *" ".join(words).split())
+        assert [column["name"] for column in data.columns] == ["a", "b"]
+        sides = {part: [lines[int(line) - 1].split(",")[2] for line in examples(data, part)] for part in data.splits}
+        assert sum(len(set(names)) for names in sides.values()) == 30 and sum(map(len, sides.values())) == 90
+        if words:
+            tested += examples(data, "test")
+            checksums.add(data.checksum())
+        for part, split in data.splits.items():
+            states = [lines[int(line) - 1].split(",")[3] for line in examples(data, part)]
+            assert [data.class_names[label] for label in split.targets] == states
+    assert sorted(map(int, tested)) == [*range(2, 92)] and len(checksums) == 1
+
+
+TABLES = {  # the column "patient" of 40 rows, and what is said
+    "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(so have 1 more rows\)"),
+    "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),
+    "one for all": (lambda i: "p", [], "class ill has 1 group .*too few to be in each of train, test, val"),
+    "fewer than folds": (
+        lambda i: f"p{i % 3}",
+        ["folds=6", "fold=0"],
+        "3 groups .*6 folds: use dataset.folds=3 or fewer",
+    ),
+    "more folds than rows": (lambda i: f"p{i}", ["folds=21", "fold=0"], "20 examples .*21 folds: use dataset.folds=20"),
+    "no such column": (lambda i: "p", ["group=pateint"], "dataset.group=pateint is no column .*patient"),
+}
+
+
+@pytest.mark.parametrize(("name", "words", "sentence"), TABLES.values(), ids=TABLES)
+def test_groups_that_cannot_be_dealt_are_one_sentence(tmp_path, name, words, sentence):
+    rows = [f"{i},{name(i)},{('ill', 'well')[i % 2]}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,patient,state", *rows]))
+    with pytest.raises(UserError, match=sentence) as raised:
+        by_patient(tmp_path / "t.csv", *words)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ("folds=1 fold=0", "dataset.folds=1 is not a whole number, 2 or more"),
+        ("folds=3 fold=3", "dataset.fold=3 is none of dataset.folds=3, which are numbered 0 to 2"),
+        ("folds=3", "dataset.folds=3 trains one fold a run.*dataset.fold=0,1,2"),
+        ("fold=3", "dataset.fold=3 is one of how many"),
+        ("folds=true fold=0", "dataset.folds=True is not a whole number"),
+    ),
+)
+def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
+    with pytest.raises(UserError, match=sentence):
+        configure(*(f"dataset.{word}" for word in words.split()))
+
+
+def test_data_of_ones_own_that_deals_no_folds_says_so():
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            x = torch.zeros(4, 1)
+            self.splits = {name: Split(x, torch.zeros(4).long()) for name in ("train", "val", "test")}
+
+    with pytest.raises(UserError, match=r"Own deals no folds: leave dataset.folds out"):
+        Own(batch_size=2, seed=0, folds=2, fold=0).setup()
+
+
+def draw(number: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(number).integers(0, 255, (9, 9, 3), dtype=np.uint8))
+
+
+def photos(folder: Path, *words: str):
+    words = (f"data_dir={folder}", f"cache_dir={folder}.cache", "size=8", "batch_size=4", *words)
+    return make("image_folder", *words)
+
+
+@pytest.fixture
+def animals(tmp_path) -> Path:
+    """24 photos of each class by 12 people, whose names are in those of the photos."""
+    for k, kind in enumerate(("cat", "dog")):
+        (tmp_path / "animals" / kind).mkdir(parents=True)
+        for number in range(24):
+            draw(100 * k + number).save(tmp_path / f"animals/{kind}/anna{number % 12:02}_{number}.png")
+    return tmp_path / "animals"
+
+
+@pytest.mark.parametrize("words", ([], ["folds=4", "fold=1"]))
+def test_what_a_pattern_finds_in_the_path_of_a_photo_stays_together(animals, words):
+    data = photos(animals, r"group=anna\d+", *words)
+    people = [{re.search("anna..", path)[0] for path in examples(data, part)} for part in data.splits]
+    assert sum(map(len, people)) == 12 and len(set().union(*people)) == 12
+    with pytest.raises(UserError, match=r"cat/anna00_0.png belongs to no group: dataset.group=bert finds nothing"):
+        photos(animals, "group=bert")
+    with pytest.raises(UserError, match="is no regular expression"):
+        photos(animals, r"group='(anna'")
+
+
+@pytest.mark.parametrize("words", ([], ["folds=3", "fold=2"], [r"group=_\d"]))
+def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, capsys, words):
+    for number in range(8):
+        draw(number).save(animals / f"cat/again_{number}.bmp")
+    draw(100).save(animals / "cat/dogs_0.png")
+    data = photos(animals, *words)
+    said = capsys.readouterr().out
+    assert "18 images are 9, since others are identical: kept together" in said
+    assert "identical images are in different classes: 1, such as cat/dogs_0.png and dog/anna00_0.png" in said
+    seen = [{image.numpy().tobytes() for image in split.inputs} for split in data.splits.values()]
+    assert sum(map(len, seen)) == 48 == len(set().union(*seen)) and sum(map(len, data.splits.values())) // 2 == 3
+    assert sum(len(split.targets) for split in data.splits.values()) == 57
+    assert photos(animals, "identical=apart").class_names and not capsys.readouterr().out  # as an older run's data
+
+
+def test_without_identical_photos_the_parts_are_those_of_older_runs(animals):
+    for part in ("train", "val", "test"):
+        assert examples(photos(animals), part) == examples(photos(animals, "identical=apart"), part)
+
+
+def test_the_folds_of_a_folder_are_of_the_part_without_a_folder(animals):
+    (animals / "train").mkdir()
+    for kind in ("cat", "dog"):
+        (animals / kind).rename(animals / "train" / kind)
+        (animals / "test" / kind).mkdir(parents=True)
+        draw(len(kind) + ord(kind[0])).save(animals / "test" / kind / "anna99.png")
+    folds = [photos(animals, "folds=3", f"fold={fold}") for fold in range(3)]
+    assert sorted(path for data in folds for path in examples(data, "val")) == sorted(
+        path.relative_to(animals).as_posix() for path in animals.glob("train/*/*")
+    )
+    assert {data.fold_part for data in folds} == {"val"} and len({data.checksum() for data in folds}) == 1
+    assert {tuple(examples(data, "test")) for data in folds} == {("test/cat/anna99.png", "test/dog/anna99.png")}
+    draw(0).save(animals / "test/cat/anna00_9.png")
+    with pytest.raises(UserError, match=r"anna00 is in the folders of train and test, .*may not be on both sides"):
+        photos(animals, r"group=anna\d+")
+    (animals / "test").rename(animals / "val")
+    assert photos(animals, "folds=3", "fold=0").fold_part == "test"
+    (animals / "test" / "cat").mkdir(parents=True)
+    draw(7).save(animals / "test/cat/7.png")
+    with pytest.raises(UserError, match="has folders of its own for val and test, so that no part is left"):
+        photos(animals, "folds=3", "fold=0")
+
+
+@pytest.mark.parametrize("dataset", ("mnist", "digits", "iris"))
+def test_the_folds_of_the_known_data_are_test_parts_or_validation_parts_of_an_official_set(data_dir, dataset):
+    words = ["batch_size=8", *([f"data_dir={data_dir}"] if dataset == "mnist" else [])]
+    folds = [make(dataset, *words, "folds=4", f"fold={fold}") for fold in range(4)]
+    part, size = {"mnist": ("val", 200), "digits": ("test", 1797), "iris": ("test", 150)}[dataset]
+    assert sorted(int(name) for data in folds for name in examples(data, part)) == [*range(size)]
+    assert {data.fold_part for data in folds} == {part} and len({data.checksum() for data in folds}) == 1
+    for data in folds:
+        counts = torch.stack([split.targets.bincount() for split in data.splits.values()])
+        assert (counts > 0).all()
+        if part == "val":
+            assert torch.equal(data.splits["test"].targets, make(dataset, *words).splits["test"].targets)
+    for name in ("train", "val", "test")[: 2 if part == "val" else 3]:  # each where its number says
+        pairs = (zip(examples(data, part), data.splits[part].targets.tolist(), strict=True) for data in folds)
+        whole = {number: label for those in pairs for number, label in those}
+        assert [whole[number] for number in examples(folds[0], name)] == folds[0].splits[name].targets.tolist()
+
+
+def test_identical_images_of_an_official_set_are_in_one_fold(data_dir, capsys, monkeypatch):
+    real = MNISTDataModule._split
+
+    def twice(self, dataset):
+        split = real(self, dataset)
+        return Split(torch.cat([split.inputs[:100]] * 2), torch.cat([split.targets[:100]] * 2))
+
+    monkeypatch.setattr(MNISTDataModule, "_split", twice)
+    data = make("mnist", f"data_dir={data_dir}", "folds=4", "fold=1", "batch_size=8")
+    assert "200 images are 100, since others are identical: kept together" in capsys.readouterr().out
+    assert {int(name) % 100 for name in examples(data, "val")}.isdisjoint(int(n) % 100 for n in examples(data, "train"))
+    assert len(data.splits["val"].targets) == 50
+
+
+def test_labels_that_are_linked_by_a_mark_are_joined():
+    labels, marks = np.array(["a", "a", "b", "c", "d"]), np.array([0, 1, 1, 2, 3])
+    assert joined(labels, marks).tolist() == ["a", "a", "a", "c", "d"]
+
+
+def predictions(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
+def share_right(lines: list[dict[str, str]]) -> float:
+    return sum(line["class"] == line["predicted"] for line in lines) / len(lines)
+
+
+def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_the_same(
+    configure, tmp_path, monkeypatch
+):
+    words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    metrics = train(configure(*words, folder=whole))
+    lines = predictions(whole / "fold.csv")
+    assert len(lines) == metrics["test_examples"] == 50 and share_right(lines) == pytest.approx(metrics["test/acc"])
+    for line in lines:
+        shares = {name: float(line[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5) and shares[line["predicted"]] == max(shares.values())
+    with pytest.raises(UserError, match=r"dataset.fold: 1 in the run, 2 now"):
+        train(configure(*words, "dataset.fold=2", folder=whole))
+    break_off(monkeypatch, configure(*words, folder=stopped), 1, 3)
+    train(stored_config(stopped, []))
+    assert (whole / "fold.csv").read_bytes() == (stopped / "fold.csv").read_bytes()
+    assert not differences(outcome(whole), outcome(stopped))
+    assert evaluate(whole / "best.ckpt")["acc"] == pytest.approx(metrics["test/acc"])
+
+
+def test_of_an_official_set_the_predictions_are_those_of_the_validation_part_also_without_a_test(configure, tmp_path):
+    words = ["dataset=mnist", "model=mlp", "model.hidden=[8]", "dataset.batch_size=20", "trainer.max_epochs=1"]
+    metrics = train(configure(*words, "test=false", "dataset.folds=4", "dataset.fold=3"))
+    lines = predictions(tmp_path / "run/fold.csv")
+    assert (
+        len(lines) == 50 and share_right(lines) == pytest.approx(metrics["val/acc"]) and metrics["fold_part"] == "val"
+    )
+
+
+def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3) -> None:
+    """A finished run on a fold of four rows, of which the first is always right and the last never."""
+    write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr)
+    run = RunFolder(folder / f"{lr}_{seed}_{fold}")
+    config = yaml.safe_load(run.config.read_text())
+    config["dataset"] |= {"folds": folds, "fold": fold}
+    run.config.write_text(yaml.safe_dump(config, sort_keys=False))
+    run.write_metrics(json.loads(run.metrics.read_text()) | {"fold_part": "test", "test_examples": 4})
+    rows = [f"{4 * fold + k},{'one' if k else 'two'},{'two' if k in (0, 3) else 'one'},0.7,0.7,0.3" for k in range(4)]
+    run.fold.write_text("\n".join(["example,class,predicted,probability,p(one),p(two)", *rows]) + "\n")
+
+
+def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp_path, capsys):
+    for fold in range(3):
+        fold_run(tmp_path, fold)
+    (row,) = report([tmp_path])["rows"]
+    lines = predictions(tmp_path / "out_of_fold.csv")
+    assert [line["example"] for line in lines] == [str(k) for k in range(12)] and row["val/acc"][2] == 3
+    assert [*lines[5]] == ["seed", "fold", "example", "class", "predicted", "probability", "p(one)", "p(two)"]
+    assert lines[5] | {"seed": "0", "fold": "1"} == lines[5]
+    out = " ".join(capsys.readouterr().out.split())
+    assert "out-of-fold accuracy of mlp on digits: 75.00 % of 12 examples (out_of_fold.csv)" in out
+    assert "for 12 test examples" in out
+    for fold in range(3):
+        fold_run(tmp_path, fold, seed=7)
+    report([tmp_path])
+    assert "75.00 % of 12 examples, 2 seeds (out_of_fold.csv)" in " ".join(capsys.readouterr().out.split())
+    assert [line["seed"] for line in predictions(tmp_path / "out_of_fold.csv")] == ["0"] * 12 + ["7"] * 12
+
+
+def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):
+    for fold in (0, 2):
+        fold_run(tmp_path, fold)
+    report([tmp_path])
+    assert "out-of-fold" not in capsys.readouterr().out and not (tmp_path / "out_of_fold.csv").exists()
+    fold_run(tmp_path, 1, lr=0.02, accuracy=0.99)  # of another row
+    report([tmp_path])
+    assert not (tmp_path / "out_of_fold.csv").exists()
+
+
+def test_rows_are_compared_by_seed_and_fold_and_say_so(tmp_path, capsys):
+    for seed in (0, 1):
+        for fold in range(3):
+            for lr, better in ((0.01, 0.0), (0.02, 0.02)):
+                fold_run(tmp_path, fold, seed, lr, 0.8 + 0.03 * fold + 0.001 * seed + better)
+    first, second = report([tmp_path])["rows"]
+    assert first["settings"] == [0.02] and second["verdict"].seeds == 6 and second["verdict"].told
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"lr=0.02 beats lr=0.01 by 2.00 points .*, 6 runs, seeds × folds, p", out)
+    saved = json.loads((tmp_path / "report.json").read_text())["rows"][0]["val/acc"]["by_seed"]
+    assert {*saved} == {f"{s}, fold {f}" for s in (0, 1) for f in range(3)}
+
+
+def test_folds_share_their_training_examples_so_that_their_intervals_are_wider():
+    random = np.random.default_rng(0)
+    values = random.standard_normal((5, 2)) + np.array([1, 0])
+    plain, corrected = judge(values)[1], judge(values, overlap=1 / 4)[1]
+    assert corrected.high - corrected.low == pytest.approx((1 + 5 / 4) ** 0.5 * (plain.high - plain.low))
+    assert corrected.p > plain.p
