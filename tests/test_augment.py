@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from support.runs import WORDS, differences, events, outcome, run
+from support.runs import WORDS, differences, events, outcome, ready, run
 
 from proj.data.augment import Strong, rectangles, sides
 from proj.data.facts import Normalize
@@ -33,7 +33,7 @@ def test_strong_mirrors_and_moves_what_light_mirrors_and_moves(configure, name):
     assert not strong.flip and (strong.flip, strong.shift) == (light.flip, light.shift) and strong.augment
 
 
-def test_without_its_changes_strong_is_light(load):
+def test_without_its_changes_strong_is_light():
     images, mirrored = torch.randint(0, 256, (40, 8, 6, 3), dtype=torch.uint8), torch.arange(40) % 2 == 0
     made = Strong().change(images, mirrored, 2, PIXELS, draws())
     seen = set()
@@ -100,8 +100,8 @@ def test_labels_are_mixed_in_the_shares_of_the_pixels(settings):
     assert abs(mixed - (0.5 if len(settings) == 1 else 0.75)) < 0.1
 
 
-def test_a_batch_is_drawn_by_seed_epoch_and_place_alone(load):
-    data = load("cifar10", "augment=strong", "dataset.batch_size=50")
+def test_a_batch_is_drawn_by_seed_epoch_and_place_alone(configure):
+    data = ready(configure("dataset=cifar10", "augment=strong", "dataset.batch_size=50").dataset)
 
     def batches(epoch: int, start: int = 0) -> list[torch.Tensor]:
         loader = data.train_dataloader()
@@ -115,7 +115,7 @@ def test_a_batch_is_drawn_by_seed_epoch_and_place_alone(load):
     assert val[1].dtype == torch.int64 and torch.equal(val[0], next(iter(data.val_dataloader()))[0])
 
 
-def test_mixed_examples_count_as_right_by_their_largest_share(load):
+def test_mixed_examples_count_as_right_by_their_largest_share():
     model = Classifier(3)
     model.network = torch.nn.Identity()
     logits = torch.eye(3)
