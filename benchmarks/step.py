@@ -26,6 +26,8 @@ from proj.training.library_defaults import keep_freed_memory
 from proj.training.resume import Resume
 from proj.training.run import train
 
+OPTIONS = ("light", "strong")
+MOVED = ("dataset.flip=true", "dataset.shift=2")  # what both have
 PARTS = {  # name: where it is
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),
     "network forward": (Classifier, "forward"),
@@ -114,6 +116,7 @@ def main() -> None:
     rows = {
         "as it is": lambda: run(chosen.case),
         "with the progress bar": lambda: run(chosen.case, bar=True),
+        **{f"with augment={name}": lambda name=name: run(chosen.case, *MOVED, f"augment={name}") for name in OPTIONS},
         "with Adam not fused": lambda: run(chosen.case, "optimizer.fused=null"),
         "with the NVML check that Lightning asks for": with_nvml,
         "in Lightning's own loop (`fast_loop=false`)": lambda: run(chosen.case, "fast_loop=false"),

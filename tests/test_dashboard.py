@@ -37,6 +37,7 @@ RUNS = (
 )
 SCALARS = {f"train/{name}" for name in ("loss", "acc", "grad_norm", "examples_per_second")} | {"lr"}
 SCALARS |= {f"{split}/{name}" for split in ("val", "val_best", "test") for name in ("loss", "acc")}
+SCALARS |= {f"{split}/{name}" for split in ("val", "test") for name in ("balanced_acc", "macro_f1")}
 
 
 class Stop(Callback):
@@ -201,7 +202,8 @@ def test_hparams_has_a_row_a_run_and_the_same_columns_for_all(ask, outputs):
 
 def test_the_report_finds_the_curves_among_the_pictures(outputs):
     run = read_run(outputs / RUNS[1])
-    assert set(run.curves) == {"train/grad_norm"} | {f"{s}/{n}" for s in ("train", "val") for n in ("loss", "acc")}
+    both = {f"{split}/{name}" for split in ("train", "val") for name in ("loss", "acc")}
+    assert set(run.curves) == both | {"train/grad_norm", "val/balanced_acc", "val/macro_f1"}
     assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2, 3] and len(run.curves["train/loss"]) == 63
 
 

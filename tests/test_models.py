@@ -169,7 +169,9 @@ def test_lightnings_own_validate_reports_the_metrics(configure):
     data = build(configure().dataset)
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
     (metrics,) = trainer.validate(IrisClassifier((4,), 3), data, verbose=False)
-    assert metrics.keys() == {"val/loss", "val/acc"} and 0 <= metrics["val/acc"] <= 1
+    assert (
+        metrics.keys() == {"val/loss", "val/acc", "val/balanced_acc", "val/macro_f1"} and 0 <= metrics["val/acc"] <= 1
+    )
 
 
 def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():

@@ -42,7 +42,7 @@ def test_every_file_of_conf_is_valid(validator):
 
 
 def test_what_the_options_compose_is_valid(validator):
-    groups = ("model", "optimizer", "scheduler", "trainer", "callbacks", "logger")
+    groups = ("model", "optimizer", "scheduler", "trainer", "callbacks", "logger", "augment")
     commands = [*([word] for word in options("dataset") + options("preset"))]
     commands += [list(filter(None, words)) for words in itertools.zip_longest(*map(options, groups))]
     with initialize_config_dir(str(CONF), version_base="1.3"):

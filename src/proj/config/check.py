@@ -47,6 +47,7 @@ def check(cfg: DictConfig) -> None:
             f"{kind_of(cfg)} data: use {fitting}."
         )
     check_ranges(cfg)
+    check_augmentation(cfg)
     if cfg.model._target_.startswith("proj.models."):
         check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
@@ -139,6 +140,17 @@ def check_names(model: DictConfig) -> None:
         for name in value if OmegaConf.is_list(value) else [value]:
             if name is not None:
                 choose(f"model.{key}", str(name), dict.fromkeys(NAMES[key]))
+
+
+def check_augmentation(cfg: DictConfig) -> None:
+    """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss."""
+    strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))
+    if strong and kind_of(cfg) == "table":
+        raise UserError("augment=strong changes images, and the dataset is a table: leave it out.")
+    mixes = strong and (strong.get("mixup") or strong.get("cutmix"))
+    if mixes and loss.startswith("torch.nn.") and not loss.endswith(".CrossEntropyLoss"):
+        cure = "use torch.nn.CrossEntropyLoss, or dataset.augment.mixup=0 dataset.augment.cutmix=0"
+        raise UserError(f"model.loss._target_={loss} takes no mixed labels: {cure}.")
 
 
 def check_trainer(trainer: DictConfig) -> None:

@@ -15,13 +15,13 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from proj.config.check import check, check_ranges
+from proj.config.check import check, check_ranges, kind_of
 from proj.config.overrides import apply_words
 from proj.config.settings import below
 from proj.config.stored import MOVED, check_places, check_stored
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, chain
-from proj.system.run_folder import RunFolder, SweepFolder
+from proj.system.run_folder import RunFolder, SweepFolder, flat
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -43,6 +43,8 @@ def resolved(cfg: DictConfig) -> DictConfig:
     for node in (plain, plain.get("dataset")):
         if isinstance(node, dict) and node.get("data_dir") is not None:
             node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
+    if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of(cfg) != "image":
+        plain["dataset"] = {key: value for key, value in plain["dataset"].items() if key not in ("flip", "shift")}
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
@@ -101,21 +103,28 @@ def build_within(value: Any) -> Any:
 
 @cache
 def trainer_defaults() -> dict:
-    """The Trainer's settings as conf/ has them: what a run names that was begun before it was listed there is one of
-    them too."""
+    """The Trainer's settings as conf/ has them."""
     return OmegaConf.to_container(OmegaConf.load(CONF / "trainer" / "default.yaml"))
 
 
+@cache
+def listed_since() -> dict[str, Any]:
+    """The settings that conf/ did not always list, by their keys, with the values of runs that were begun before."""
+    return flat({"trainer": trainer_defaults(), "balance": "none", "choices": {"augment": "light"}}, ".")
+
+
 def complete(cfg: DictConfig) -> None:
-    """Give a stored configuration the Trainer's settings that conf/ did not list when it was composed, and take those
-    away that were overridden."""
+    """Give a stored configuration the settings that conf/ did not list when it was composed, and take those away that
+    were overridden."""
     with open_dict(cfg):
         for key, setting in below("trainer").items():
             if setting.own:
                 cfg.trainer.pop(key, None)
-        for key, value in trainer_defaults().items():
-            if key not in cfg.trainer:  # what is there stays as it stands, also where it says ${…}
-                cfg.trainer[key] = value
+        for key, value in listed_since().items():
+            above, _, name = key.rpartition(".")
+            node = cfg[above] if above else cfg
+            if name not in node:  # what is there stays as it stands, also where it says ${…}
+                node[name] = value
         if "logger" not in cfg:
             cfg.logger = OmegaConf.load(CONF / "logger" / "tensorboard.yaml")
         if best := cfg.callbacks.get("best"):

@@ -6,7 +6,9 @@ from proj.config.ranges import whole
 from proj.errors import UserError, choose
 
 PATIENCE = whole(0)
-MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")  # what may tell the best checkpoint
+BY_CLASS = ("balanced_acc", "macro_f1", "auc")  # figures in which classes of unequal size count alike
+# What may tell the best checkpoint.
+MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss", *(f"val/{name}" for name in BY_CLASS))
 MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")
 
 
@@ -15,7 +17,7 @@ def mode_of(monitor: str, otherwise: str) -> str:
 
     conf/ takes it as ${mode_of:…}, so that the mode follows a monitor that is given alone.
     """
-    return {"acc": "max", "loss": "min"}.get(str(monitor).rpartition("/")[2], otherwise)
+    return {"loss": "min", **dict.fromkeys(("acc", *BY_CLASS), "max")}.get(str(monitor).rpartition("/")[2], otherwise)
 
 
 OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)

@@ -24,6 +24,8 @@ class Batches:
         slice, generator None where nothing may be random.
     shuffle: whether these are the batches of a training.
     ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
+    mix: (inputs, targets, generator) -> those of a training batch mixed with one another, the targets as (B, classes).
+    balanced: in training, an epoch has as many examples, each drawn anew: a class, all alike, then one of its examples.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Batches:
         rank: int = 0,
         world: int = 1,
         ordered: bool = False,
+        mix: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None,
+        balanced: bool = False,
     ) -> None:
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
-        self.rank, self.world, self.ordered = rank, world, ordered
+        self.rank, self.world, self.ordered, self.mix, self.balanced = rank, world, ordered, mix, balanced
         self.epoch = 0
         # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6
         # does not give it back once a scheduler has asked for the number of steps (its issue 20550).
@@ -71,12 +75,27 @@ class Batches:
             return
         start, self.start = self.start, 0
         device = self.targets.device
-        order = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
-        size = len(self.targets)
-        indices = (torch.arange(size) if self.ordered else torch.randperm(size, generator=order)).to(device)
+        indices = self._order().to(device)
         draws = torch.Generator(device)
         for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
             first = batch * step
             part = indices[first : first + self.size(batch)][self.rank :: self.world]
-            yield self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]
+            x, y = self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]
+            yield self.mix(x, y, draws) if self.mix else (x, y)
+
+    def _order(self) -> Tensor:
+        """The examples of an epoch of training, on the CPU, whose draws are the same on every device."""
+        size = len(self.targets)
+        draws = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
+        if self.ordered:
+            return torch.arange(size)
+        if not self.balanced:
+            return torch.randperm(size, generator=draws)
+        by_class = self.targets.cpu().argsort(stable=True)
+        counts = self.targets.cpu().bincount()
+        counts = counts[counts > 0]
+        first = counts.cumsum(0) - counts
+        drawn = torch.randint(len(counts), (size,), generator=draws)
+        within = torch.rand(size, generator=draws, dtype=torch.float64) * counts[drawn]
+        return by_class[first[drawn] + within.long()]

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,7 @@ class InMemoryDataModule(LightningDataModule):
 
     kind: str | None = None
     evaluation_batch_size = 1000
+    mix, balanced = None, False  # of the training, see `Batches`
     drawings = False
     mean: list[float] | None = None
     std: list[float] | None = None
@@ -194,4 +195,6 @@ class InMemoryDataModule(LightningDataModule):
         batch_size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
-        return Batches(*self.splits[split], batch_size, self.prepare, shuffle, self.seed, rank, world, ordered)
+        mix = self.mix and partial(self.mix, self.num_classes)
+        order = (shuffle, self.seed, rank, world, ordered)
+        return Batches(*self.splits[split], batch_size, self.prepare, *order, mix, self.balanced)

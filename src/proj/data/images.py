@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from proj.data.augment import Strong
 from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split, stratified
 from proj.data.facts import Facts, Normalize
@@ -55,6 +56,7 @@ class ImageDataModule(InMemoryDataModule):
     shift: each training image is moved by up to this many pixels, anew in every epoch.
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
         arXiv 2404.00498).
+    augment: the arguments of `Strong`, which changes the training images further; None leaves them at that.
     """
 
     kind = "image"
@@ -67,11 +69,14 @@ class ImageDataModule(InMemoryDataModule):
         std: list[float] | None = None,
         flip: bool = False,
         shift: int = 0,
+        augment: dict[str, float] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
+        self.strong = Strong(**augment) if augment else None
+        self.mix = self.strong.mix if self.strong and self.strong.mixup + self.strong.cutmix else None
         self._normalize: Normalize | None = None
         self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
 
@@ -130,9 +135,11 @@ class ImageDataModule(InMemoryDataModule):
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
     ) -> Tensor:
-        if generator is None or not (self.flip or self.shift):
+        if generator is None or not (self.flip or self.shift or self.strong):
             return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
+        if self.strong:
+            return self.strong.change(inputs[index], mirrored, self.shift, self._normalizer(inputs), generator)
         if not isinstance(inputs, Tensor):  # on the disk
             inputs, index = inputs[index], torch.arange(len(index), device=index.device)
         return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
@@ -146,6 +153,9 @@ class ImageDataModule(InMemoryDataModule):
         return self._mirrored
 
     def normalize(self, images: Tensor) -> Tensor:
+        return self._normalizer(images)(images)
+
+    def _normalizer(self, images: Tensor) -> Normalize:
         if self._normalize is None or self._normalize.factor.device != images.device:
             for name, numbers in (("mean", self.mean), ("std", self.std)):
                 if len(numbers) not in (1, images.shape[-1]):
@@ -154,4 +164,4 @@ class ImageDataModule(InMemoryDataModule):
                         f"{images.shape[-1]} channel{'s' * (images.shape[-1] > 1)}: give one number a channel."
                     )
             self._normalize = Normalize(self.mean, self.std).to(images.device)
-        return self._normalize(images)
+        return self._normalize

@@ -16,13 +16,16 @@ from proj.errors import choose, settings_of
 from proj.models.schedules import Trial, make_schedule
 from proj.models.tallies import EpochMeans, Tally
 
+EVALUATED = ("val", "test")
+FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # of a split; what is not measured of it is left out
 HALF = (torch.bfloat16, torch.float16)
 
 
 class Classifier(LightningModule):
     """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
 
-    loss: (logits, targets) -> scalar, the mean over the batch.
+    loss: (logits, targets) -> scalar, the mean over the batch. Targets are (B,) classes, or (B, num_classes) shares of
+        the classes in examples that the training mixes.
     optimizer: parameters -> torch optimizer.
     scheduler: a class of torch's schedulers with its settings, see `make_schedule`; stepped after every batch.
     accepts: the kinds of data that the network takes; plain values, since they are read from the source.
@@ -31,6 +34,7 @@ class Classifier(LightningModule):
     accepts: tuple[str, ...] = ("image", "table")
     network: nn.Module
     tta = False  # test with test-time augmentation too
+    weighted_loss: Callable[[Tensor, Tensor], Tensor] | None = None  # what the training takes in place of `loss`
     _window_start = _validation_start = 0.0
     monitor, mode = "val/acc", "max"  # what ReduceLROnPlateau looks at, and which is better
 
@@ -46,7 +50,8 @@ class Classifier(LightningModule):
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
         # With an underscore, since "train" is a method of every module.
-        self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes) for split in ("train", "val", "test", "tta")})
+        splits = ("train", "val", "test", "tta")
+        self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes, split in EVALUATED) for split in splits})
         self.epoch_means = EpochMeans()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,11 +61,12 @@ class Classifier(LightningModule):
         x, y = batch
         logits = self(x)
         if self.dtype in HALF:  # of trainer.precision=bf16-true: eight bits are too few for a loss
-            logits = logits.float()
+            logits, y = logits.float(), y.float() if y.is_floating_point() else y
             if isinstance(self.loss, nn.Module):
                 self.loss.float()  # the weights of its classes
-        loss = self.loss(logits, y)
-        self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), y)
+        loss = (self.weighted_loss if self.weighted_loss and split == "train" else self.loss)(logits, y)
+        labels = y.argmax(1) if y.is_floating_point() else y  # of mixed examples that of the largest share
+        self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), labels)
         return loss, logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -85,13 +91,13 @@ class Classifier(LightningModule):
         return self(batch[0] if isinstance(batch, tuple | list) else batch).float().softmax(1)
 
     def _results(self, split: str) -> dict[str, Tensor]:
-        """Loss and accuracy since the last call; what belongs into no curve becomes attributes of the model."""
+        """The figures since the last call; what belongs into no curve becomes attributes of the model."""
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
         self.acc_per_class = results["acc_per_class"]
         self.count, self.confusion = results["count"], results["confusion"]
-        return {f"{split}/loss": results["loss"], f"{split}/acc": results["acc"]}
+        return {f"{split}/{name}": results[name] for name in FIGURES if name in results}
 
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()

@@ -129,7 +129,10 @@ class Dashboard(Callback):
         x = data.prepare(inputs, index, None)
         if data.facts.kind == "image":
             images, captions = x, [(data.class_names[target],) for target in targets[index].tolist()]
-            moved = data.prepare(inputs, index, torch.Generator(targets.device).manual_seed(0))
+            draws = torch.Generator(targets.device).manual_seed(0)
+            moved = data.prepare(inputs, index, draws)
+            if data.mix:
+                moved, _ = data.mix(data.num_classes, moved, targets[index], draws)
             if not torch.equal(x, moved):
                 images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
                 captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from proj.config.monitors import BY_CLASS
 from proj.config.settings import policy
 from proj.reports.runs import Run
 from proj.system.run_folder import RunFolder
@@ -176,7 +177,8 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     """
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
-    metrics = [monitor] + ["test/acc"] * any("test/acc" in run.metrics for run in runs)
+    tests = [str(monitor).replace("val/", "test/")] if str(monitor).endswith(BY_CLASS) else []
+    metrics = [monitor, *(name for name in (*tests, "test/acc") if any(name in run.metrics for run in runs))]
     settings = [run.settings for run in runs]
     name_data(runs, settings)
     name_precision(settings)

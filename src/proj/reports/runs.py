@@ -12,11 +12,11 @@ from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 
-from proj.config.compose import trainer_defaults
+from proj.config.compose import listed_since
 from proj.config.monitors import mode_of
 from proj.config.settings import SEEDS, policy
 from proj.errors import UserError
-from proj.system.run_folder import RunFolder, flat, parse_yaml, read
+from proj.system.run_folder import RunFolder, parse_yaml, read
 
 AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
 INFINITE = (math.inf, -math.inf)
@@ -118,7 +118,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = read(file, parse_yaml, ".")
         odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
         # What conf/ did not list when the run began was at its default.
-        listed = flat({"trainer": trainer_defaults()}, ".") if "trainer._target_" in config else {}
+        listed = listed_since() if "trainer._target_" in config else {}
         return listed | config | odd  # text, since nan equals nothing and JSON has neither
 
     run = RunFolder(folder)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import lightning
 from omegaconf import DictConfig
+from torch import Tensor
 
 from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
+from proj.models.balance import WeightedLoss, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
@@ -27,12 +29,20 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+    line = inequality(class_counts(data), data.class_names)
+    if line and cfg.balance == "none":
+        print(line)
     print(f"on {trainer.strategy.root_device} in {cfg.trainer.precision}: {reason}")
     if not is_tested():
         print(
             f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
             f"pip install 'lightning=={TESTED}.*' brings."
         )
+
+
+def class_counts(data) -> Tensor:
+    """(num_classes,) how many training examples each class has."""
+    return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
 
 
 def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
@@ -55,6 +65,11 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
         scheduler=build({**cfg.scheduler, "_partial_": True}),
     )
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
+    if cfg.monitor == "val/auc" and data.num_classes != 2:
+        raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
+    if cfg.balance == "loss":
+        model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
+    data.balanced = cfg.balance == "sampling"
     return data, model
 
 

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.config.compose import trainer_defaults
+from proj.config.compose import listed_since
 from proj.config.own_code import own_code
 from proj.config.settings import policy
 from proj.config.stored import resume_command
@@ -19,8 +19,7 @@ from proj.system.run_folder import RunFolder, SweepFolder, flat, read
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     """Raises UserError where a setting differs that a run cannot change on its way."""
-    defaults = flat({"trainer": trainer_defaults()}, ".")  # of settings that conf/ did not list when the run began
-    before, now = defaults | flat(old, "."), defaults | flat(new, ".")
+    before, now = listed_since() | flat(old, "."), listed_since() | flat(new, ".")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("fixed", "scheduled") if scheduled else ("fixed",)
     length = ("trainer.max_epochs", "trainer.max_steps")  # which the schedule was laid out for

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
+from proj.config.monitors import BY_CLASS
 from proj.errors import UserError
 from proj.reports.runs import read_scalars
 from proj.system.platform import as_command, one_line
@@ -104,6 +105,8 @@ def print_table(metrics: dict, monitor: str) -> None:
     if "test/acc" in metrics:
         augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
         tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
+        if monitor.endswith(BY_CLASS) and (own := monitor.replace("val/", "test/")) in metrics:
+            augmented += f"   {own.removeprefix('test/')} {metrics[own]:.4f}"
         part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}

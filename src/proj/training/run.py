@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
+from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.platform import refuse_no_text, shorter
@@ -107,4 +108,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         for callback in skip_nan:
             print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
+        if said := single_answer(model.confusion, data.class_names):
+            print(said)
     return metrics

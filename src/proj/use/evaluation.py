@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
+from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
@@ -102,6 +103,7 @@ def evaluate(
         "examples": len(answers.targets),
         "loss": results["test/loss"],
         "acc": results["test/acc"],
+        **{name: results[f"test/{name}"] for name in BY_CLASS if f"test/{name}" in results},
         **figures(answers, names),
         "mistakes": [
             {
@@ -146,7 +148,6 @@ def figures(answers: Answers, names: list[str]) -> dict:
     top3 = answers.logits.topk(min(3, size)).indices
     return {
         "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
-        "macro_f1": multiclass_f1_score(answers.logits, targets, size, average="macro").item(),
         "calibration_error": multiclass_calibration_error(
             answers.probabilities, targets, size, n_bins=plots.BINS
         ).item(),
@@ -194,10 +195,12 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     console = Console(highlight=False)
     how = ", augmented" if metrics["tta"] else ""
     top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
+    auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     console.print(
         f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{how}\n"
-        f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   macro F1 {metrics['macro_f1']:.2%}\n"
+        f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
+        f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}"
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)

@@ -1,0 +1,56 @@
+"""Classes of unequal size: a loss in which they count alike, and what is said of them."""
+
+import copy
+from collections.abc import Callable
+
+from torch import Tensor
+
+from proj.errors import UserError
+
+UNEQUAL = 10  # times as many examples of the largest class as of the smallest are worth a line
+
+
+class WeightedLoss:
+    """The mean over a batch of each example's loss times the weight of its class, by which all classes count alike; the
+    mean weight of the training examples is 1.
+
+    torch's own weights of classes also multiply what label smoothing gives to the other classes, which is most of the
+    loss where one is tiny, and cancel out in a batch of one class.
+    counts: (num_classes,) of the training examples. Raises UserError for a loss that does not tell examples apart.
+    """
+
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor], counts: Tensor) -> None:
+        if getattr(loss, "reduction", None) != "mean":
+            raise UserError("balance=loss weighs each example, which model.loss cannot: use balance=sampling.")
+        self.loss_of_each = copy.copy(loss)
+        self.loss_of_each.reduction = "none"
+        self.weights = (counts.sum() / ((counts > 0).sum() * counts)).where(counts > 0, 0.0)
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """y: (B,) classes, or (B, num_classes) their shares."""
+        self.weights = self.weights.to(logits.device)
+        weights = y.float() @ self.weights if y.is_floating_point() else self.weights[y]
+        return (self.loss_of_each(logits, y) * weights).mean()
+
+
+def inequality(counts: Tensor, names: list[str]) -> str | None:
+    """A line for a training set whose largest class is UNEQUAL times its smallest; None for any other."""
+    (fewest, rare), (most, frequent) = (f(zip(counts.tolist(), names, strict=True)) for f in (min, max))
+    if most < UNEQUAL * max(fewest, 1):
+        return None
+    return (
+        f"class {frequent} has {most:,} training examples and {rare} {fewest:,}: balance=loss or balance=sampling has "
+        "all classes count alike, and monitor=val/balanced_acc measures it"
+    )
+
+
+def single_answer(confusion: Tensor, names: list[str]) -> str | None:
+    """A sentence for a model that calls examples of several classes all the same; None for any other."""
+    right, said = confusion.sum(1), confusion.sum(0)
+    if (said > 0).sum() != 1 or (right > 0).sum() < 2:
+        return None
+    return (
+        f"The model calls all {right.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no more "
+        "than that class's share: try balance=loss or balance=sampling with monitor=val/balanced_acc, another "
+        "optimizer.lr, or more epochs."
+    )

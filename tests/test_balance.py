@@ -1,0 +1,175 @@
+"""Classes of unequal size: the setting `balance`, and the figures in which classes count alike."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import open_dict
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from torch import nn
+
+from proj.config.compose import complete, configure, stored_config
+from proj.data.batches import Batches
+from proj.errors import UserError
+from proj.models.balance import WeightedLoss, inequality, single_answer
+from proj.models.tallies import Tally, area_under_curve
+from proj.reports.report import report
+from proj.training.metric_states import metric_states, restore_metrics
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+
+
+def table(folder: Path, yes: int, no: int) -> Path:
+    """A table of two classes, which its one number tells apart as well as not."""
+    numbers = torch.randn(yes + no, generator=torch.Generator().manual_seed(0)).tolist()
+    rows = [f"{x + 0.7 * (i < yes):.6f},{'yes' if i < yes else 'no'}" for i, x in enumerate(numbers)]
+    folder.joinpath("table.csv").write_text("\n".join(["x,lived", *rows]) + "\n")
+    return folder / "table.csv"
+
+
+def words(file: Path, folder: Path, *others: str) -> list[str]:
+    found = [
+        "dataset=csv",
+        f"data_dir={file}",
+        "dataset.target=lived",
+        f"hydra.run.dir={folder}",
+        "~callbacks.progress",
+    ]
+    return [*found, "trainer.max_epochs=2", *others]
+
+
+@pytest.fixture(scope="module")
+def unequal(tmp_path_factory):
+    """(The folder of a run on 20 and 400 examples, its metrics)."""
+    folder = tmp_path_factory.mktemp("unequal")
+    metrics = train(configure(*words(table(folder, 20, 400), folder / "run", "monitor=val/auc", "balance=loss")))
+    return folder / "run", metrics
+
+
+@pytest.mark.parametrize("classes", (2, 5))
+def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(classes):
+    draw = torch.Generator().manual_seed(classes)
+    logits = torch.randn(300, classes, generator=draw).round(decimals=1)  # with ties
+    y = torch.randint(0, max(2, classes - 1), (300,), generator=draw)
+    tally = Tally(classes)
+    for part in torch.arange(300).split(70):
+        tally.update(torch.tensor(1.0), logits[part], y[part])
+    found, said = tally.compute(), logits.argmax(1)
+    assert found["balanced_acc"].item() == pytest.approx(balanced_accuracy_score(y, said))
+    assert found["macro_f1"].item() == pytest.approx(f1_score(y, said, average="macro"))
+    assert ("auc" in found) == (classes == 2)
+    if classes == 2:
+        assert found["auc"].item() == pytest.approx(roc_auc_score(y, logits[:, 1] - logits[:, 0]))
+
+
+def test_the_area_under_the_curve_is_exact_where_probabilities_are_all_1():
+    scores = torch.tensor([50.0, 60.0, 70.0, 80.0])
+    assert area_under_curve(scores, torch.tensor([False, True, False, True])) == 0.75
+    assert area_under_curve(scores, torch.ones(4, dtype=torch.bool)).isnan()
+
+
+def test_a_validation_that_was_stopped_goes_on_with_its_scores():
+    def counted(tally: Tally, part: slice) -> Tally:
+        tally.update(torch.tensor(1.0), logits[part], y[part])
+        return tally
+
+    logits, y = torch.randn(9, 2), torch.arange(9) % 2
+    model, other = nn.ModuleDict({"val_": counted(Tally(2), slice(5))}), nn.ModuleDict({"val_": Tally(2)})
+    other.device = torch.device("cpu")
+    restore_metrics(other, metric_states(model))
+    counted(other["val_"], slice(5, 9))
+    assert other["val_"].compute()["auc"] == counted(Tally(2), slice(9)).compute()["auc"]
+
+
+@pytest.mark.parametrize("smoothing", (0.0, 0.2))
+def test_the_loss_weighs_examples_by_their_class_and_the_mean_weight_is_1(smoothing):
+    plain = nn.CrossEntropyLoss(label_smoothing=smoothing)
+    counts = torch.tensor([90, 10, 0])
+    weighted = WeightedLoss(plain, counts)
+    assert weighted.weights.tolist() == pytest.approx([100 / 180, 5, 0]) and plain.reduction == "mean"
+    assert (weighted.weights * counts).sum().item() == pytest.approx(100)
+    logits, y = torch.randn(6, 3), torch.tensor([0, 0, 0, 0, 1, 1])
+    each = [plain(logits[i : i + 1], y[i : i + 1]) * weighted.weights[y[i]] for i in range(6)]
+    assert weighted(logits, y).item() == pytest.approx(sum(each).item() / 6)
+    assert weighted(logits[:1], y[:1]) == each[0]  # a batch of one class has its weight too
+    shares = nn.functional.one_hot(y, 3).float()
+    assert weighted(logits, shares).item() == pytest.approx(weighted(logits, y).item())
+    with pytest.raises(UserError, match=r"model.loss cannot: use balance=sampling"):
+        WeightedLoss(lambda logits, y: logits.sum(), counts)
+
+
+def test_sampling_draws_classes_alike_in_epochs_of_the_same_length():
+    targets = torch.tensor([0] * 900 + [2] * 90 + [3] * 10)  # and none of class 1
+
+    def epoch(number: int, rank: int = 0, world: int = 1, start: int = 0) -> list[torch.Tensor]:
+        index = torch.arange(len(targets))
+        made = Batches(index, targets, 50, lambda x, i, *_: x[i], shuffle=True, rank=rank, world=world, balanced=True)
+        made.epoch, made.start = number, start
+        return [x for x, _ in made]
+
+    drawn = torch.cat(epoch(0))
+    assert len(drawn) == 1000 and drawn.unique().max() < 1000
+    counts = targets[drawn].bincount(minlength=4)
+    assert counts[1] == 0 and all(270 < count < 400 for count in counts[[0, 2, 3]])
+    assert len(drawn[targets[drawn] == 3].unique()) == 10
+    assert all(map(torch.equal, epoch(0)[5:], epoch(0, start=5))) and not torch.equal(drawn, torch.cat(epoch(1)))
+    ranks = [epoch(0, rank, world=2) for rank in range(2)]
+    together = [torch.stack(parts, 1).flatten() for parts in zip(*ranks, strict=True)]
+    assert torch.equal(torch.cat(together), drawn)
+
+
+def test_a_run_measures_them_with_every_validation_and_test(unequal):
+    folder, metrics = unequal
+    stored = json.loads((folder / "metrics.json").read_text())
+    for name in ("balanced_acc", "macro_f1", "auc"):
+        assert 0 <= stored[f"val/{name}"] <= 1 and 0 <= stored[f"test/{name}"] <= 1
+    assert stored["val/auc"] == metrics["val/auc"] > 0.5
+
+
+def test_evaluate_and_the_report_show_them(unequal, capsys):
+    folder, metrics = unequal
+    found = evaluate(folder / "best.ckpt")
+    assert [found[name] for name in ("balanced_acc", "macro_f1", "auc")] == [
+        metrics[f"test/{name}"] for name in ("balanced_acc", "macro_f1", "auc")
+    ]
+    assert "balanced" in (said := capsys.readouterr().out) and "AUC" in said
+    assert report([folder])["metrics"] == ["val/auc", "test/auc", "test/acc"]
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if "/" not in line)
+    assert "test/macro_f1" in (folder / "report.csv").read_text()
+
+
+def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():
+    assert inequality(torch.tensor([100, 11]), ["a", "b"]) is None
+    line = inequality(torch.tensor([1000, 50, 100]), ["a", "b", "c"])
+    assert "class a has 1,000 training examples and b 50" in line and "balance=loss or balance=sampling" in line
+    assert "b 0" in inequality(torch.tensor([10, 0]), ["a", "b"])
+
+
+def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a_line(tmp_path, capsys):
+    train(configure(*words(table(tmp_path, 20, 400), tmp_path / "run", "monitor=val/loss", "trainer.max_epochs=3")))
+    said = capsys.readouterr().out
+    assert "class no has 289 training examples and yes 14: balance=loss or balance=sampling" in said
+    assert "The model calls all 63 examples 'no'" in said
+    assert single_answer(torch.tensor([[5, 0], [0, 0]]), ["a", "b"]) is None  # they are all of one class
+    assert single_answer(torch.tensor([[5, 0], [2, 1]]), ["a", "b"]) is None
+
+
+def test_the_area_under_the_curve_is_of_two_classes(tmp_path):
+    with pytest.raises(UserError, match="monitor=val/auc is of two classes, not of 3: use monitor=val/balanced_acc"):
+        train(configure("monitor=val/auc", f"hydra.run.dir={tmp_path}", "~callbacks.progress"))
+
+
+def test_a_better_monitor_is_higher():
+    for name in ("balanced_acc", "macro_f1", "auc"):
+        assert configure(f"monitor=val/{name}", "hydra.run.dir=unused").mode == "max"
+        with pytest.raises(UserError, match="would keep the worst checkpoint"):
+            configure(f"monitor=val/{name}", "mode=min", "hydra.run.dir=unused")
+
+
+def test_a_run_of_before_has_no_balance_and_light_augmentation(unequal):
+    cfg = stored_config(unequal[0], [])
+    with open_dict(cfg):
+        del cfg.balance, cfg.choices.augment
+    complete(cfg)
+    assert (cfg.balance, cfg.choices.augment) == ("none", "light")
