@@ -1,8 +1,11 @@
 import functools
+import io
 import json
 import re
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -15,10 +18,12 @@ from support.tables import encode
 
 import proj.export
 from proj.checkpoint.file import load_model
+from proj.data.image_file import fit_image
 from proj.errors import UserError
 from proj.use.evaluation import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
+from proj.use.raw_pixels import RawPixels
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +186,97 @@ def test_a_table_with_words_cannot_be_normalized_inside(checkpoints, tmp_path):
         checkpoint["proj"]["columns"][3:] = [{"name": "port", "categories": ["C"]}]
     with pytest.raises(UserError, match="normalize=true is for images and tables of numbers"):
         export(tmp_path / "x.ckpt", "torch_export", True)
+
+
+@pytest.fixture(scope="module")
+def raw(checkpoints, tmp_path_factory):
+    """(The file with raw=true, that in 8-bit integers, what was printed of both)."""
+    folder = tmp_path_factory.mktemp("raw")
+    real, printed = proj.use.export.to_int8, io.StringIO()
+
+    def to_int8(content, *rest):
+        (folder / "raw.onnx").write_bytes(content)
+        return real(content, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr("proj.use.export.to_int8", to_int8)
+        file = export(checkpoints["digits"], raw=True, quantize="int8", output=str(folder / "int8.onnx"))
+    return folder / "raw.onnx", file, printed.getvalue()
+
+
+def write_pictures(folder: Path, count: int, channels: int = 1) -> list[Path]:
+    """Smooth pictures of many sizes and orientations, light and dark."""
+    draw, files = np.random.default_rng(0), []
+    for number in range(count):
+        height, width = (int(draw.integers(12, 200)) for _ in range(2))
+        coarse = draw.integers(0, 256, (2 + height // 12, 2 + width // 12, channels), dtype=np.uint8)
+        picture = Image.fromarray(coarse.squeeze()).resize((width, height), Image.Resampling.BICUBIC)
+        picture = picture.point(lambda level, number=number: level // 2 + 128 * (number % 2))
+        files.append(folder / f"{number:04}.png")
+        picture.save(files[-1])
+    return files
+
+
+def test_one_file_takes_raw_pictures_of_any_size_and_says_what_predict_says(checkpoints, raw, tmp_path):
+    files = write_pictures(tmp_path, 24)
+    rows = predict(checkpoints["digits"], str(tmp_path))
+    session = onnxruntime.InferenceSession(raw[0])
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts["input"] == "uint8 (batch, height, width, 1)" and len(json.loads(facts["class_names"])) == 10
+    for file, row in zip(files, rows, strict=True):
+        shares, name = session.run(["probabilities", "class"], {"input": np.asarray(Image.open(file))[None, ..., None]})
+        assert np.abs(shares[0] - list(row["probabilities"].values())).max() < 0.02
+        if row["probability"] > 0.6:
+            assert name[0] == row["class"]
+    shares = session.run(None, {"input": np.zeros((3, 40, 30, 1), np.uint8)})[0]
+    assert shares.shape == (3, 10) and shares.sum(1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("drawings", "shape"), ((False, [3, 16, 16]), (False, [1, 12, 20]), (True, [1, 28, 28]), (True, [3, 20, 14]))
+)
+def test_pictures_are_resized_as_pillow_does_it(tmp_path, drawings, shape):
+    fitted = RawPixels(SimpleNamespace(drawings=drawings, input_shape=shape))
+    for file in write_pictures(tmp_path, 24, shape[0]):
+        image = Image.open(file)
+        found = fitted(torch.from_numpy(np.array(image)).reshape(1, image.height, image.width, -1))
+        off = np.abs(found[0].numpy() - fit_image(image, shape[1:], drawings)[0])
+        assert off.max() <= 6 and off.mean() < 0.3
+        if image.height < image.width:  # Pillow 13 resizes what is tall in the other order, and rounds in between
+            assert (off > 0).mean() < 0.02 and off.max() <= 1
+
+
+def test_a_file_in_8_bit_integers_is_smaller_and_its_accuracy_stands_beside_the_others(checkpoints, raw):
+    small, printed = raw[1], raw[2]
+    assert small.stat().st_size < raw[0].stat().st_size
+    known = load_model(checkpoints["digits"])[1]
+    test = open_data(known).splits["test"]
+    for name, file in (("float32", raw[0]), ("int8", small)):
+        names = onnxruntime.InferenceSession(file).run(["class"], {"input": test.inputs.numpy()})[0]
+        accuracy = np.mean([int(one) == y for one, y in zip(names, test.targets.tolist(), strict=True)])
+        size, milliseconds, told = re.search(rf"{name} +([\d,]+) kB +([\d.]+) ms +([\d.]+)%", printed).groups()
+        assert float(told) == pytest.approx(100 * accuracy, abs=0.01)
+        assert int(size) == round(file.stat().st_size / 1000) and float(milliseconds) > 0
+    facts = onnxruntime.InferenceSession(small).get_modelmeta().custom_metadata_map
+    assert json.loads(facts["class_names"]) == known["class_names"]
+
+
+def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, capsys):
+    accuracies = iter((0.99, 0.98))
+    monkeypatch.setattr("proj.use.quantization.measured", lambda *words: (1e-4, next(accuracies)))
+    file = export(checkpoints["iris"], quantize="int8", output=str(tmp_path / "table.onnx"))
+    assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
+    assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        (("ckpt={iris}", "raw=true"), "raw=true is for pictures, grey or in colour, which this model does not take"),
+        (("ckpt={digits}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
+        (("ckpt={mnist}", "quantize=int8", "data_dir={iris}"), "quantize=int8 looks at training examples: name"),
+        (("ckpt={iris}", "quantize=int4"), "quantize=int4 does not exist."),
+    ),
+)
+def test_what_raw_and_quantize_cannot_do_is_one_sentence(checkpoints, mistake, words, sentence):
+    assert sentence in mistake("proj.export", *(word.format(**checkpoints) for word in words))

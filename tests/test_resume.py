@@ -43,7 +43,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_pa
     raise AssertionError("the kills come too late")
 
 
-@pytest.mark.parametrize("dies", ("writing a checkpoint", "in validation", "in the test"))
+@pytest.mark.parametrize("dies", ("writing a checkpoint", "in validation", "calibrating", "in the test"))
 def test_killed_at_a_chosen_place_a_run_ends_with_the_same_bits(unbroken, tmp_path, dies):
     assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL
     assert run(tmp_path / "run") == 0
@@ -198,3 +198,8 @@ def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypa
     monkeypatch.setattr(Classifier, "training_step", training_step)
     train(configure("dataset=iris", "trainer.max_epochs=2", "trainer.limit_train_batches=2", "test=false"))
     assert len(drawn) == len(set(drawn)) == 4
+
+
+def test_two_processes_calibrate_on_the_whole_validation_part(two_unbroken):
+    assert two_unbroken["/metrics.json/calibration/examples"] == 228
+    assert len(two_unbroken["/best.ckpt/proj/calibration/scores"]) == 4 * 228  # bytes

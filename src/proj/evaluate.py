@@ -6,14 +6,16 @@
   dataset=<name>   another dataset of the same shape, prepared as the model's
   data_dir=<path>  where the data lies, if no longer where the training found it
   output=<folder>  instead of the checkpoint's own
+  coverage=0.95    how often the sets of classes should hold the right one
   trust=<module>   of classes of your own that the checkpoint names
   --config-dir=<folder>  of options of your own, such as dataset=wine
 
-Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, and for what
-each class is taken. Writes evaluation.json, the confusion matrix, a reliability
-diagram and the most confident mistakes with what the network looked at, the
-pictures into TensorBoard's files too; evaluation_val.json and so on for
-anything but the plain test.
+Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, how often
+the sets of classes hold the right one, and for what each class is taken. Writes
+evaluation.json, the confusion matrix, a reliability diagram and the most
+confident mistakes with what the network looked at, the pictures into
+TensorBoard's files too; evaluation_val.json and so on for anything but the
+plain test.
 """
 
 from proj.config.command_line import options
@@ -26,6 +28,7 @@ OPTIONS = {
     "output": str,
     "trust": list,
     "config_dir": str,
+    "coverage": float,
 }
 
 

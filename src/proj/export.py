@@ -5,17 +5,30 @@
   normalize=true   with the normalisation inside: takes uint8 images (batch,
                    height, width, channels), or a table's numbers as they are;
                    else what the network sees, normalised float32
+  raw=true         takes uint8 pictures of any size (batch, height, width,
+                   channels), gives probabilities and the name of the class
+  quantize=int8    in 8-bit integers; prints size, time and accuracy of both
+  data_dir=<path>  where the data lies, if no longer where the training found it
   output=<file>    instead of beside the checkpoint
   trust=<module>   of classes of your own that the checkpoint names
 
-Takes batches of any size, gives logits, and carries the names of the classes,
-the input's shape and its normalisation. Before it is written it is compared
-with the network on test inputs, or random ones where the data is not there.
+Takes batches of any size, gives logits (calibrated, as predict has them), and
+carries the names of the classes, the input's shape and its normalisation.
+Before it is written it is compared with the network on test inputs, or random
+ones where the data is not there.
 """
 
 from proj.config.command_line import options
 
-OPTIONS = {"format": ("onnx", "torch_export"), "normalize": bool, "output": str, "trust": list}
+OPTIONS = {
+    "format": ("onnx", "torch_export"),
+    "normalize": bool,
+    "output": str,
+    "trust": list,
+    "raw": bool,
+    "quantize": ("none", "int8"),
+    "data_dir": str,
+}
 
 
 def main() -> None:

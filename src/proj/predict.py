@@ -6,6 +6,8 @@
   output=<file>    a .csv or .jsonl for the probabilities of all classes
   show=<file>      a .png of the first 30 images, each with its prediction;
                    show=true: predictions.png
+  coverage=0.95    also the smallest set of classes that holds the right one in
+                   95 % of cases; where it is not of one class, it is unsure
   invert=auto      a model of light drawings on black gets images with a light
                    border inverted; true, false: all images, none
   max_pixels=<n>   larger images are skipped; else as in the training
@@ -26,6 +28,7 @@ OPTIONS = {
     "invert": ("auto", "true", "false"),
     "max_pixels": str,
     "trust": list,
+    "coverage": float,
 }
 
 

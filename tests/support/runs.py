@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import proj.system.files
+import proj.training.calibration
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import build, configure
 from proj.data.facts import Facts
@@ -103,6 +104,8 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
         proj.system.files.os.replace = lambda *paths: kill() if calls.append(1) or len(calls) > 9 else real(*paths)
     if dies == "in validation":
         Classifier.validation_step = kill
+    if dies == "calibrating":
+        proj.training.calibration.fit_temperature = kill
     if dies == "in the test":
         Classifier.test_step = kill
     train(configure(*words, f"hydra.run.dir={folder}"))

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 import zipfile
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError
 from proj.models.classifier import Classifier
+from proj.models.trusted import trusted
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
@@ -185,6 +187,8 @@ def load_checkpoint(path: str | Path) -> dict:
 def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier, dict[str, Any]]:
     """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
 
+    The model gives `trusted` logits, whose softmax are probabilities one can trust; those of its `network` alone are as
+    in the training. They are the same where no temperature was fitted, as in older versions.
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
     Raises UserError for a file that is damaged, or that names anything else than this project does.
     """
@@ -208,4 +212,9 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
     model = build(node, **facts)
     model.load_state_dict(checkpoint["state_dict"])
+    found = known.get("calibration", {"temperature": 1.0, "smoothing": 0.0})
+    model.temperature, model.smoothing = float(found["temperature"]), float(found["smoothing"])
+    if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
+        raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")
+    model.register_forward_hook(lambda model, x, logits: trusted(logits, model.temperature, model.smoothing))
     return model.eval()

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder, read
 
-# Of an option: str, Path (not empty), bool, list (of words between commas), or all that there is to choose from.
+# Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
+# is to choose from.
 Kind = type | tuple[str, ...]
 
 
@@ -39,6 +40,8 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         found[key] = word
         if kind is bool:
             chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
+        elif kind is float:
+            chosen[key] = share(key, value)
         elif isinstance(kind, tuple):
             chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
         elif kind is Path and not value:
@@ -46,6 +49,14 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         else:
             chosen[key] = kind(os.path.expanduser(value))  # shells leave ckpt=~/… as it is
     return chosen
+
+
+def share(key: str, value: str) -> float:
+    """Raises UserError for what is no number between 0 and 1."""
+    with suppress(ValueError):
+        if 0 < (number := float(value)) < 1:
+            return number
+    raise UserError(f"{key}={value} should be a number between 0 and 1, such as {key}=0.95.")
 
 
 def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:

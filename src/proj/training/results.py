@@ -68,10 +68,9 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
     }
 
 
-def figures_of_the_test(trainer, best: dict) -> dict:
-    """The figures of the test of `best`, the best checkpoint's contents, whose weights the model then has."""
+def figures_of_the_test(trainer) -> dict:
+    """The figures of the test of the model, which has the best checkpoint's weights."""
     model, data = trainer.lightning_module, trainer.datamodule
-    model.load_state_dict(best["state_dict"])
     (metrics,) = trainer.test(model, data, verbose=False)
     shares = [None if math.isnan(share) else share for share in model.acc_per_class.tolist()]  # NaN: no examples
     tested = int(model.count)

@@ -16,6 +16,7 @@ from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
+from proj.training.calibration import calibrate
 from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
@@ -97,8 +98,9 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     best, metrics = figures(cfg, folder, trainer, resume.seconds)
     for callback in skip_nan:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
+    metrics |= calibrate(trainer, best, metrics["checkpoint"])
     if cfg.test:
-        metrics |= figures_of_the_test(trainer, best)
+        metrics |= figures_of_the_test(trainer)
     if data.fold:
         metrics["fold_part"] = data.fold_part
     if trainer.is_global_zero:

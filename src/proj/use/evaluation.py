@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
@@ -25,35 +24,21 @@ from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import write_atomically
 from proj.system.platform import one_line
+from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
+from proj.use.answers import Answers, figures, sets
 from proj.use.data import open_data
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes in the picture, classes in the table
 
 
-class Answers:
-    """What a model says of N examples.
-
-    logits: (N, C). targets: (N,) the right classes. confidence: (N,) the probability of the class `predicted`.
-    """
-
-    def __init__(self, logits: Tensor, targets: Tensor) -> None:
-        self.logits, self.targets = logits, targets
-        self.probabilities = logits.softmax(1)
-        self.confidence, self.predicted = self.probabilities.max(1)
-        self.right = self.predicted == targets
-
-    def worst(self, count: int) -> list[int]:
-        """The places of the most confident mistakes, the worst first."""
-        mistakes = (~self.right).nonzero().flatten()
-        return mistakes[self.confidence[mistakes].argsort(descending=True)][:count].tolist()
-
-
 def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Answers]:
     """(Loss and accuracy of the test part, as the end of a training measures them; the answers to its examples)."""
     quiet_lightning()
+    calibration = model.temperature, model.smoothing
+    model.temperature, model.smoothing = 1.0, 0.0  # the loss is that of the training
     logits: list[Tensor] = []
     if tta:
         mirror = known["config"]["dataset"].get("flip", getattr(data, "flip", False))
@@ -64,7 +49,7 @@ def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Ans
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
-    return results, Answers(torch.cat(logits), targets)
+    return results, Answers(torch.cat(logits), targets, calibration)
 
 
 def evaluate(
@@ -76,13 +61,17 @@ def evaluate(
     output: str = "",
     trust: Sequence[str] = (),
     config_dir: str = "",
+    coverage: float = 0.0,
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
+    coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it.
     Raises UserError for what the user can mend.
     """
     model, known = checkpoints.load_model(path, trust)
-    facts = Facts.from_dict(known)
+    facts, temperature = Facts.from_dict(known), model.temperature
+    if coverage:
+        most_unlikely(known, coverage)  # a mistake is said before the data is read
     if tta and facts.kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
@@ -105,6 +94,8 @@ def evaluate(
         "acc": results["test/acc"],
         **{name: results[f"test/{name}"] for name in BY_CLASS if f"test/{name}" in results},
         **figures(answers, names),
+        "temperature": temperature,
+        "coverage": sets(answers, known, coverage),
         "mistakes": [
             {
                 "index": place,
@@ -138,25 +129,6 @@ def test_on(data, part: str, known: list[str]) -> list[str]:
     places, names = pair(data.class_names, known)
     data.splits["test"] = Split(inputs, torch.tensor(places)[targets])
     return names
-
-
-def figures(answers: Answers, names: list[str]) -> dict:
-    """What follows from the answers alone. names: of the data's classes, in the model's order."""
-    targets, size = answers.targets, answers.logits.shape[1]
-    cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
-    confusion = cells.view(size, size)[: len(names)]  # a row for each right class
-    top3 = answers.logits.topk(min(3, size)).indices
-    return {
-        "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
-        "calibration_error": multiclass_calibration_error(
-            answers.probabilities, targets, size, n_bins=plots.BINS
-        ).item(),
-        "acc_per_class": {
-            name: (row[place] / row.sum()).item() if row.sum() else None
-            for place, (name, row) in enumerate(zip(names, confusion, strict=True))
-        },
-        "confusion": confusion.tolist(),
-    }
 
 
 def draw(
@@ -197,12 +169,18 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
     auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
+    before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
     console.print(
         f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{how}\n"
         f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
         f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
-        f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}"
+        f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
     )
+    if known := metrics["coverage"]:
+        console.print(
+            f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
+            f"average   unsure {known['unsure']:.1%}"
+        )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
     table.add_column("examples", justify="right")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
@@ -16,17 +17,17 @@ from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.use.data import open_data
+from proj.use.quantization import to_int8
+from proj.use.raw_pixels import RawPixels
 
 BATCHES = 1, 2, 7  # the sizes at which the exported network is compared with the model
-TOLERANCE = 1e-4  # of the largest logit
+TOLERANCE = 1e-4  # of the largest answer, and of 1
 
 
-def some_inputs(known: dict, facts: Facts) -> tuple[torch.Tensor, str]:
-    """(Seven inputs as a datamodule keeps them, where they are from)."""
-    try:
-        return open_data(known, download=False).splits["test"].inputs[: max(BATCHES)], "test inputs"
-    except (UserError, OSError, RuntimeError) as error:
-        print(f"The data could not be opened: {error}")
+def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
+    """(Seven inputs as a datamodule keeps them, where they are from); of `data`, or random ones where that is None."""
+    if data:
+        return data.splits["test"].inputs[: max(BATCHES)], "test inputs"
     generator = torch.Generator().manual_seed(0)
     channels, *size = facts.input_shape  # of a table the number of its columns, and nothing
     if facts.mean:
@@ -44,9 +45,7 @@ def make_inputs(kept: torch.Tensor, facts: Facts, normalize: bool) -> tuple[torc
         return (kept, seen) if normalize else (seen, seen)
     if not normalize:
         return kept, kept
-    given, seen = prepare.undo(kept), kept.clone()
-    given[0], seen[0] = torch.nan, 0.0  # missing numbers are the columns' means
-    return given, seen
+    return prepare.undo(kept), kept
 
 
 def export(
@@ -55,8 +54,11 @@ def export(
     normalize: bool = False,
     output: str = "",
     trust: Sequence[str] = (),
+    raw: bool = False,
+    quantize: Literal["none", "int8"] = "none",
+    data_dir: str = "",
 ) -> Path:
-    """Write the network to a file, and return its path, once it gives the same logits at each size of BATCHES.
+    """Write the network to a file, and return its path, once it gives the same answers at each size of BATCHES.
 
     Raises UserError where it does not, and leaves no file.
     """
@@ -66,42 +68,76 @@ def export(
     facts = Facts.from_dict(known)
     if normalize and not facts.normalizer():
         raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")
-    kept, source = some_inputs(known, facts)
+    if raw and not (facts.kind == "image" and facts.mean and facts.input_shape[0] in (1, 3)):
+        raise UserError("raw=true is for pictures, grey or in colour, which this model does not take: leave it out.")
+    if format != "onnx" and (raw or quantize != "none"):
+        raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
+    data = open_or_say_why(known, data_dir)
+    if quantize != "none" and not data:
+        raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
+    normalize = normalize or raw
+    kept, source = some_inputs(data, facts)
     given, seen = make_inputs(kept, facts, normalize)
-    network = torch.nn.Sequential(facts.normalizer(), model.network) if normalize else model.network
-    kind = f"{given.dtype} (batch, {', '.join(map(str, given.shape[1:]))})".removeprefix("torch.")
+    if normalize and facts.columns:
+        given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
+    layers = [facts.normalizer(), model] if normalize else [model]
+    network = nn.Sequential(RawPixels(facts), *layers, nn.Softmax(1)) if raw else nn.Sequential(*layers)
+    what, free = ("probabilities", ("batch", "height", "width")) if raw else ("logits", ("batch",))
+    kind = f"{given.dtype} ({', '.join(map(str, [*free, *given.shape[len(free) :]]))})".removeprefix("torch.")
     described = {name: json.dumps(value) for name, value in facts.to_dict().items()}
-    described |= {"input": kind, "output": "logits"}
+    described |= {"input": kind, "output": what, "temperature": json.dumps(model.temperature)}
+    shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own code
-        program = torch.export.export(network.eval(), (given[:2],), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        program = torch.export.export(network.eval(), (given[:2],), dynamic_shapes=(shapes,))
         content, exported = (to_onnx if format == "onnx" else to_pt2)(program, described)
-        difference = max((exported(given[:size]) - model(seen[:size])).abs().max().item() for size in BATCHES)
-        largest = model(seen).abs().max().item()
-    print(f"on {source}, in batches of 1, 2 and 7: {difference:.1e} off at most, of logits up to {largest:.1f}")
+        answers = model(seen).softmax(1) if raw else model(seen)
+        difference = max((exported(given[:size]) - answers[:size]).abs().max().item() for size in BATCHES)
+        largest = answers.abs().max().item()
+    print(f"on {source}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
     if not difference <= TOLERANCE * max(largest, 1):  # also where it is NaN
-        raise UserError("the exported network gives other logits than the network: no file was written.")
+        raise UserError(f"the exported network gives other {what} than the network: no file was written.")
     file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
+    if quantize != "none":
+        file = file if output else file.with_stem(f"{file.stem}_int8")
+        content = to_int8(content, data, lambda inputs: make_inputs(inputs, facts, normalize)[0])
     with writing(file):
         write_atomically(file, content)
     print(f"{file} takes {kind}")
     return file
 
 
-def to_onnx(program, facts: dict[str, str]):
-    """(The file's content, inputs -> its logits)."""
-    import onnxruntime  # which `pip install proj` does not bring
+def open_or_say_why(known: dict, data_dir: str):
+    """The datamodule of a checkpoint's data; None where that cannot be opened, which is printed."""
+    try:
+        return open_data(known, data_dir=data_dir, download=False)
+    except (UserError, OSError, RuntimeError) as error:
+        print(f"The data could not be opened: {error}")
+        return None
 
-    names = {"input_names": ["input"], "output_names": ["logits"]}
+
+def to_onnx(program, facts: dict[str, str]):
+    """(The file's content, inputs -> its answers)."""
+    import onnxruntime  # which `pip install proj` does not bring
+    from onnx import TensorProto, helper
+
+    names = {"input_names": ["input"], "output_names": [facts["output"]]}
     exported = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, **names)
     exported.model.metadata_props.update(facts)
-    content = exported.model_proto.SerializeToString()
+    model = exported.model_proto
+    if facts["output"] == "probabilities":  # the name of the most probable class is another output
+        names, graph = json.loads(facts["class_names"]), model.graph
+        graph.initializer.append(helper.make_tensor("class_names", TensorProto.STRING, [len(names)], names))
+        graph.node.append(helper.make_node("ArgMax", ["probabilities"], ["place"], axis=1, keepdims=0))
+        graph.node.append(helper.make_node("Gather", ["class_names", "place"], ["class"]))
+        graph.output.append(helper.make_tensor_value_info("class", TensorProto.STRING, ["batch"]))
+    content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return content, lambda x: torch.from_numpy(session.run(None, {"input": x.numpy()})[0])
 
 
 def to_pt2(program, facts: dict[str, str]):
-    """(The file's content, inputs -> its logits)."""
+    """(The file's content, inputs -> its answers)."""
     file = io.BytesIO()
     torch.export.save(program, file, extra_files=facts)
     file.seek(0)

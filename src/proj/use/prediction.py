@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
@@ -25,6 +26,7 @@ from proj.errors import UserError
 from proj.pictures import drawing
 from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
+from proj.training.calibration import belong, most_unlikely
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # images in the picture
@@ -108,11 +110,26 @@ def places_of(names: list[str], table: Table) -> list[int]:
     return list(range(len(names)))
 
 
-def answer(name: str, probabilities: list[float], classes: list[str]) -> dict:
-    """What is written of an input; the class is the most probable one."""
-    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities, strict=True)}
-    best = max(rounded, key=rounded.get)
-    return {"input": name, "class": best, "probability": rounded[best], "probabilities": rounded}
+def answer(name: str, probabilities: Tensor, classes: list[str], limit: float | None) -> dict:
+    """What is written of an input; the class is the most probable one, and those of its set are in that order.
+
+    limit: of the set, see `most_unlikely`; None leaves it out.
+    """
+    order = probabilities.argsort(descending=True, stable=True).tolist()
+    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
+    best = classes[order[0]]
+    row = {"input": name, "class": best, "probability": rounded[best]}
+    if limit is not None:
+        members = belong(probabilities, limit)
+        row["set"] = [classes[place] for place in order if members[place]]
+    return {**row, "probabilities": rounded}
+
+
+def doubt(row: dict) -> str:
+    """What the terminal says of a set that is not of one class."""
+    if len(row.get("set", [""])) == 1:
+        return ""
+    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
 
 
 def in_words(row: dict) -> list[str]:
@@ -123,12 +140,14 @@ def in_words(row: dict) -> list[str]:
 
 
 def csv_text(rows: list[dict], classes: list[str]) -> str:
-    """A column for each class's probability."""
+    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["input", "class", "probability", *classes])
+    sets = ["set"] if rows and "set" in rows[0] else []
+    writer.writerow(["input", "class", "probability", *sets, *classes])
     for row in rows:
-        writer.writerow([row["input"], row["class"], row["probability"], *row["probabilities"].values()])
+        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
+        writer.writerow([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
     return text.getvalue()
 
 
@@ -150,36 +169,43 @@ def predict(
     invert: Literal["auto", "true", "false"] = "auto",
     max_pixels: str = "",
     trust: Sequence[str] = (),
+    coverage: float = 0.0,
 ) -> list[dict]:
     """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
 
+    coverage: how often the sets of classes should hold the right one; with 0 there are none.
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, known = checkpoints.load_model(path, trust)
     model, facts = model.to(device), Facts.from_dict(known)
     images, classes = facts.kind == "image", facts.class_names
+    limit = most_unlikely(known, coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
-    limit = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
+    largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
     rows: list[dict] = []
     skipped: list[str] = []
     shown: list[tuple] = []
-    examples = read_images(files, facts, invert, limit, skipped) if images else read_tables(files, facts.columns)
+    examples = read_images(files, facts, invert, largest, skipped) if images else read_tables(files, facts.columns)
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():
-            probabilities = model(facts.normalizer().to(device)(x) if images else x).softmax(1).cpu()
+            logits = model(facts.normalizer().to(device)(x) if images else x)
+            probabilities = logits.cpu().double().softmax(1)
         batch = [(readable(name), *rest) for name, *rest in batch]
         width = max(len(name) for name, *_ in batch)
-        for (name, _, content, remark), shares in zip(batch, probabilities.tolist(), strict=True):
-            rows.append(answer(name, shares, classes))
+        for (name, _, content, remark), shares in zip(batch, probabilities, strict=True):
+            rows.append(answer(name, shares, classes, limit))
             words = in_words(rows[-1])
-            print(f"{name:<{width}}  {'  '.join(words)}  {remark}".rstrip())
+            print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
             if picture and len(shown) < SHOWN:
-                shown.append((thumbnail(content, facts, limit), (words[0], os.path.basename(name))))
+                shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
+    if coverage:
+        unsure = sum(bool(doubt(row)) for row in rows)
+        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
     if output:
         with writing(Path(output)):
             write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))

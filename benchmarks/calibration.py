@@ -1,0 +1,59 @@
+"""How far probabilities can be trusted: `python benchmarks/calibration.py [ROW ...]`, as a table.
+
+Each row is trained with three seeds, in outputs/calibration/<row>/<seed>, and measured with `evaluate`; what is
+finished is not run again, what was stopped goes on. `--set` adds settings to every command of a data set, as in
+`benchmarks/accuracy.py`.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from proj.use.evaluation import evaluate
+
+ROWS = {  # row: (data set, settings)
+    "mnist": ("mnist", "dataset=mnist"),
+    "fashion_mnist": ("fashion_mnist", "dataset=fashion_mnist"),
+    "cifar10": ("cifar10", "dataset=cifar10"),
+    "mnist_mlp": ("mnist", "dataset=mnist model=mlp"),
+    "fashion_mnist_mlp": ("fashion_mnist", "dataset=fashion_mnist model=mlp"),
+    "digits": ("digits", "dataset=digits"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="default: mnist fashion_mnist cifar10")
+    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("DATASET", "SETTING"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path("outputs/calibration"))
+    parser.add_argument("--trust", default="", help="modules of classes of one's own, as in every command")
+    chosen = parser.parse_args()
+    lines = []
+    for row in chosen.rows or list(ROWS)[:3]:
+        dataset, settings = ROWS[row]
+        found = []
+        for seed in range(chosen.seeds):
+            folder = chosen.folder / row / str(seed)
+            if not (folder / "metrics.json").is_file():
+                extra = [setting for name, setting in chosen.set if name == dataset]
+                words = [*settings.split(), f"seed={seed}", f"hydra.run.dir={folder}", *extra]
+                subprocess.run([sys.executable, "-m", "proj.train", *words], check=True, stdout=subprocess.DEVNULL)
+            found.append(evaluate(folder / "best.ckpt", trust=list(filter(None, chosen.trust.split(",")))))
+        sets = [one["coverage"] for one in found]
+        means = {
+            "before": statistics.mean(one["calibration_error_before"] for one in found),
+            "after": statistics.mean(one["calibration_error"] for one in found),
+            "covered": statistics.mean(one["measured"] for one in sets),
+        }
+        classes = statistics.mean(one["classes"] for one in sets)
+        shares = " | ".join(f"{share:.2%}" for share in means.values())
+        lines.append(f"| `{settings}` | {shares} | {classes:.2f} | {len(found)} |")
+    print("| command | calibration error before | after | right class in the set (0.95) | classes | seeds |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |", *lines, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

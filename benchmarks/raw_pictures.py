@@ -1,0 +1,68 @@
+"""Whether a file of `export raw=true` says what `predict` says: `python benchmarks/raw_pictures.py CKPT [PICTURES]`.
+
+Writes pictures of many sizes and orientations (photos or drawings of the checkpoint's test part, cut, enlarged, turned
+and inverted at random), reads them with Pillow alone as a user does, and prints in how many the top class is another,
+and the largest difference of a probability.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from PIL import Image, ImageOps
+
+from proj.checkpoint.file import load_model
+from proj.data.facts import Facts
+from proj.use.data import open_data
+from proj.use.export import export
+from proj.use.prediction import predict
+
+
+def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Path) -> list[Path]:
+    draw, files = np.random.default_rng(0), []
+    for number in range(count):
+        image = Image.fromarray(inputs[number % len(inputs)].numpy().squeeze())
+        size = [int(draw.integers(image.width // 2 + 1, 12 * image.width)) for _ in range(2)]
+        image = image.resize(size, Image.Resampling.LANCZOS)
+        if draw.random() < 0.3:
+            image = image.rotate(float(draw.integers(0, 360)), expand=True)
+        if drawings and draw.random() < 0.5:
+            image = ImageOps.invert(image)
+        exif = Image.Exif()
+        exif[0x0112] = int(draw.integers(1, 9))  # orientation
+        files.append(folder / f"{number:05}.png")
+        image.save(files[-1], exif=exif)
+    return files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("pictures", type=int, nargs="?", default=2000)
+    parser.add_argument("--trust", default="")
+    chosen = parser.parse_args()
+    trust = list(filter(None, chosen.trust.split(",")))
+    _, known = load_model(chosen.checkpoint, trust)
+    facts, data = Facts.from_dict(known), open_data(known)
+    with tempfile.TemporaryDirectory() as folder:
+        file = export(chosen.checkpoint, raw=True, output=f"{folder}/raw.onnx", trust=trust)
+        session = onnxruntime.InferenceSession(file)
+        pictures = Path(folder, "pictures")
+        pictures.mkdir()
+        files = write_pictures(data.splits["test"].inputs, facts.drawings, chosen.pictures, pictures)
+        rows = predict(chosen.checkpoint, str(pictures), output=f"{folder}/rows.csv", trust=trust)
+        same, largest = 0, 0.0
+        for one, row in zip(files, rows, strict=True):
+            image = ImageOps.exif_transpose(Image.open(one)).convert("L" if facts.input_shape[0] == 1 else "RGB")
+            levels = np.asarray(image).reshape(1, image.height, image.width, -1)
+            shares, name = session.run(["probabilities", "class"], {"input": levels})
+            same += name[0] == row["class"]
+            largest = max(largest, float(np.abs(shares[0] - list(row["probabilities"].values())).max()))
+    print(f"the same top class in {same:,} of {len(rows):,} ({same / len(rows):.2%}), {largest:.4f} off at most")
+
+
+if __name__ == "__main__":
+    main()

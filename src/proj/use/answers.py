@@ -1,0 +1,66 @@
+"""What a model says of examples whose classes are known, and the figures that follow from it."""
+
+import torch
+from torch import Tensor
+
+from proj.errors import UserError
+from proj.models.trusted import trusted
+from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
+
+
+class Answers:
+    """What a model says of N examples.
+
+    logits: (N, C), as the training has them; calibration: what `trusted` makes of them. targets: (N,) the right
+    classes. confidence: (N,) the probability of the class `predicted`.
+    """
+
+    def __init__(self, logits: Tensor, targets: Tensor, calibration: tuple[float, float]) -> None:
+        self.logits, self.targets = logits, targets
+        self.probabilities = trusted(logits.double(), *calibration).softmax(1)
+        self.confidence, self.predicted = self.probabilities.max(1).values, logits.argmax(1)
+        self.right = self.predicted == targets
+
+    def worst(self, count: int) -> list[int]:
+        """The places of the most confident mistakes, the worst first."""
+        mistakes = (~self.right).nonzero().flatten()
+        return mistakes[self.confidence[mistakes].argsort(descending=True)][:count].tolist()
+
+
+def figures(answers: Answers, names: list[str]) -> dict:
+    """What follows from the answers alone. names: of the data's classes, in the model's order."""
+    targets, size = answers.targets, answers.logits.shape[1]
+    cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
+    confusion = cells.view(size, size)[: len(names)]  # a row for each right class
+    top3 = answers.logits.topk(min(3, size)).indices
+    return {
+        "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
+        "calibration_error": calibration_error(answers.probabilities, targets),
+        "calibration_error_before": calibration_error(answers.logits.softmax(1), targets),
+        "acc_per_class": {
+            name: (row[place] / row.sum()).item() if row.sum() else None
+            for place, (name, row) in enumerate(zip(names, confusion, strict=True))
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | None:
+    """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class.
+
+    None where the checkpoint cannot say it, and no coverage is asked for.
+    """
+    asked = coverage or COVERAGE
+    try:
+        members = belong(answers.probabilities, most_unlikely(known, asked))
+    except UserError:
+        if coverage:
+            raise
+        return None
+    sizes = members.sum(1)
+    return {
+        "asked": asked,
+        "measured": members.gather(1, answers.targets[:, None]).double().mean().item(),
+        "classes": sizes.double().mean().item(),
+        "unsure": (sizes != 1).double().mean().item(),
+    }

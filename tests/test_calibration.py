@@ -1,0 +1,167 @@
+"""Probabilities one can trust: the temperature, and sets of classes that hold the right one as often as is asked."""
+
+import csv
+import json
+
+import pytest
+import torch
+from support.runs import rewritten
+
+from proj.checkpoint.file import load_checkpoint, load_model
+from proj.errors import UserError
+from proj.models.trusted import trusted
+from proj.training.calibration import belong, calibration_error, fit_temperature, most_unlikely
+from proj.training.run import train
+from proj.use.data import open_data
+from proj.use.evaluation import evaluate
+from proj.use.prediction import predict
+
+
+@pytest.fixture(scope="module")
+def digits(trained):
+    return trained("dataset=digits", "tta=true")
+
+
+def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(Logits, classes drawn with their probabilities): calibrated as they are."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(count, 5, generator=generator, dtype=torch.float64)
+    return logits, torch.multinomial(logits.softmax(1), 1, generator=generator).flatten()
+
+
+@pytest.mark.parametrize("factor", (0.4, 1.0, 3.0))
+def test_the_temperature_is_the_factor_by_which_logits_are_too_large(factor):
+    logits, targets = drawn(20_000, 0)
+    assert fit_temperature(factor * logits, targets) == pytest.approx(factor, rel=0.03)
+
+
+def test_a_small_validation_without_a_mistake_makes_nothing_certain():
+    targets = torch.arange(15) % 3
+    logits = 2.0 * torch.eye(3, dtype=torch.float64)[targets]
+    confidence = (logits / fit_temperature(logits, targets)).softmax(1).max(1).values
+    assert 0.9 < confidence.max() < 0.95  # one of 17 counts as wrong
+
+
+def test_what_label_smoothing_adds_is_taken_out_and_the_order_stays():
+    logits, _ = drawn(500, 1)
+    smoothed = (0.9 * logits.softmax(1) + 0.1 / 5).log()
+    found = trusted(smoothed, 1.0, 0.1).softmax(1)
+    assert (found - logits.softmax(1)).abs().max() < 0.002
+    for smoothing in (0.1, 0.5):  # with more than was in them, most of the probabilities would be below 0
+        assert torch.equal(trusted(logits, 0.3, smoothing).argsort(1), logits.argsort(1))
+    assert trusted(logits, 1.0, 0.0) is logits
+
+
+@pytest.mark.parametrize("coverage", (0.5, 0.9, 0.95, 0.99))
+def test_sets_hold_the_right_class_as_often_as_asked_and_hold_the_fewest_classes(coverage):
+    scores = (1 - drawn(5000, 2)[0].softmax(1)).gather(1, drawn(5000, 2)[1][:, None]).flatten().sort().values
+    logits, targets = drawn(20_000, 3)
+    members = belong(logits.softmax(1), most_unlikely({"calibration": {"scores": scores}}, coverage))
+    assert members.gather(1, targets[:, None]).double().mean() == pytest.approx(coverage, abs=0.015)
+    order = logits.softmax(1).sort(1, descending=True).values
+    needed = (order.cumsum(1) < coverage).sum(1) + 1  # sets that reach the coverage in each case
+    assert members.sum(1).double().mean() < needed.double().mean()
+
+
+@pytest.mark.parametrize("words", (("dataset=digits", "tta=true"), ()))
+def test_the_best_checkpoint_keeps_what_the_validation_part_says(trained, words):
+    folder = trained(*words)
+    model, known = load_model(folder / "best.ckpt")
+    data, kept = open_data(known), known["calibration"]
+    told = json.loads((folder / "metrics.json").read_text())["calibration"]
+    x, y = next(iter(data.val_dataloader()))
+    with torch.inference_mode():
+        logits = model.network(x)
+        assert torch.equal(model(x), trusted(logits, kept["temperature"], kept["smoothing"]))
+        shares = model(x).double().softmax(1)
+    assert told["temperature"] == kept["temperature"] == model.temperature != 1
+    assert told["examples"] == len(y) == len(kept["scores"])
+    assert (1 - shares.gather(1, y[:, None])).flatten().sort().values.tolist() == pytest.approx(
+        kept["scores"].tolist(), abs=1e-5
+    )
+    assert told["error"] == pytest.approx(calibration_error(shares, y), abs=1e-4)
+    assert told["error_before"] == pytest.approx(calibration_error(logits.softmax(1), y), abs=1e-4)
+    assert torch.equal(shares.argmax(1), logits.argmax(1))
+
+
+def test_evaluate_measures_the_sets_and_both_errors_on_the_test_part(digits, tmp_path, capsys):
+    found = evaluate(digits / "best.ckpt", output=str(tmp_path), coverage=0.8)
+    model, known = load_model(digits / "best.ckpt")
+    x, y = next(iter(open_data(known).test_dataloader()))
+    with torch.inference_mode():
+        shares, before = model(x).double().softmax(1), model.network(x).softmax(1)
+    members = belong(shares, most_unlikely(known, 0.8))
+    measured = members.gather(1, y[:, None]).double().mean().item()
+    assert found["coverage"]["asked"] == 0.8 and found["coverage"]["measured"] == pytest.approx(measured, abs=0.004)
+    assert found["coverage"]["classes"] == pytest.approx(members.sum(1).double().mean().item(), abs=0.01)
+    assert found["calibration_error_before"] == pytest.approx(calibration_error(before, y), abs=1e-4)
+    output = capsys.readouterr().out
+    assert (
+        f"sets for 0.8: right in {measured:.2%}" in output and f"({found['calibration_error_before']:.2%} bef" in output
+    )
+    assert evaluate(digits / "best.ckpt", output=str(tmp_path))["coverage"]["asked"] == 0.95  # where none is asked for
+
+
+@pytest.mark.parametrize(("coverage", "said"), ((0.3, "unsure: no class is likely enough"), (0.93, "unsure: vi")))
+def test_predict_writes_the_sets_and_says_what_is_unsure(trained, tmp_path, capsys, coverage, said):
+    path = trained() / "best.ckpt"
+    capsys.readouterr()
+    (tmp_path / "x.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.7,5.1,1.6\n6.3,2.5,4.9,1.5\n")
+    rows = predict(path, str(tmp_path / "x.csv"), str(tmp_path / "out.csv"), coverage=coverage)
+    lines = capsys.readouterr().out.splitlines()
+    _, known = load_model(path)
+    limit = most_unlikely(known, coverage)
+    for row, line in zip(rows, lines, strict=False):
+        assert row["set"] == [
+            name
+            for name, share in sorted(row["probabilities"].items(), key=lambda item: -item[1])
+            if share >= 1 - limit
+        ]
+        sure = len(row["set"]) == 1
+        assert ("unsure: " in line) != sure and (sure or not row["set"] or line.endswith(", ".join(row["set"])))
+    unsure = sum(len(row["set"]) != 1 for row in rows)
+    assert lines[3] == f"unsure of {unsure} of 3: at coverage={coverage} their sets are not of one class"
+    assert unsure and said in "".join(lines)
+    written = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [json.loads(row["set"]) for row in written] == [row["set"] for row in rows]
+    assert "set" not in predict(path, str(tmp_path / "x.csv"))[0]
+
+
+def test_an_old_checkpoint_has_temperature_1_and_no_sets_which_is_one_sentence(digits, tmp_path, mistake):
+    with rewritten(digits / "best.ckpt", tmp_path / "old.ckpt") as checkpoint:
+        del checkpoint["proj"]["calibration"]
+    model, _ = load_model(tmp_path / "old.ckpt")
+    x = torch.rand(3, 1, 8, 8)
+    assert torch.equal(model(x), model.network(x))
+    assert evaluate(tmp_path / "old.ckpt")["coverage"] is None
+    for command in ("proj.predict", "proj.evaluate"):
+        words = [f"ckpt={tmp_path / 'old.ckpt'}", "coverage=0.9", *["input=x.png"] * (command == "proj.predict")]
+        assert "coverage=0.9 takes the figures of a validation, and the checkpoint has none" in mistake(command, *words)
+
+
+def test_a_temperature_that_is_none_is_a_damaged_checkpoint(digits, tmp_path):
+    for value in (0.0, float("nan"), "1; import os", None):
+        with rewritten(digits / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+            checkpoint["proj"]["calibration"]["temperature"] = value
+        with pytest.raises(UserError, match="does not hold a model of this project"):
+            load_model(tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("coverage=0.99", "takes more than the 30 validation examples of the training: ask for coverage=0.967 or less"),
+        ("coverage=95", "coverage=95 should be a number between 0 and 1, such as coverage=0.95"),
+        ("coverage=x", "coverage=x should be a number between 0 and 1"),
+    ),
+)
+def test_a_coverage_that_cannot_be_is_one_sentence(trained, mistake, word, sentence):
+    assert sentence in mistake("proj.predict", f"ckpt={trained() / 'best.ckpt'}", "input=x.csv", word)
+
+
+def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, monkeypatch):
+    infinite = torch.full((4, 3), -torch.inf).double(), torch.arange(4) % 3
+    monkeypatch.setattr("proj.training.calibration.validation_logits", lambda trainer: infinite)
+    metrics = train(configure("trainer.max_epochs=1", "test=false"))
+    assert "calibration" not in metrics and "calibration" not in load_checkpoint(tmp_path / "run/best.ckpt")["proj"]
+    assert load_model(tmp_path / "run/best.ckpt")[0].temperature == 1
