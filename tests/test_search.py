@@ -10,7 +10,7 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from support import processes
-from support.sweeps import config, names, run, sweep
+from support.sweeps import QUICK, config, names, run, sweep
 from support.workers import (
     SEARCH,
     assert_each_trial_once,
@@ -45,7 +45,7 @@ def short_ones() -> None:
 
 def test_a_search_whose_processes_are_killed_anywhere_runs_each_trial_once(tmp_path):
     folder, words = tmp_path / "outputs/sweeps/s", (*SEARCH, "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=8")
-    process = processes.start(tmp_path, "proj.train", "-m", *words, before=short_ones)
+    process = processes.start(tmp_path, "proj.train", "-m", *words, *QUICK, before=short_ones)
     (life,) = processes.wait_for(lambda: [file for file in folder.glob("1_*/lives") if file.read_text()], process)
     os.kill(int(life.read_text().split()[2]), signal.SIGKILL)  # a worker; the other one goes on alone
     processes.wait_for(lambda: list(folder.glob("4_*/lives")), process)

@@ -135,4 +135,4 @@ class OptunaSweeper(GridSweeper):
         from proj.sweeps.summary import summarise
 
         write_importance(self.trials.study, self.kept.folder)
-        summarise(self.kept, failures=False, missing=self.n_trials - len(self.trials))
+        summarise(self.kept, failures=False, missing=self.n_trials - len(self.kept.names))
