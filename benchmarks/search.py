@@ -52,8 +52,9 @@ def lives(folder: Path) -> list[tuple[int, float, float]]:
 
 def idle(trials: int, shortest: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        process = processes.run(Path(folder), "proj.train", *words(trials), before=Sleep(shortest))
-        assert process.returncode == 0, process.stderr
+        process = processes.start(Path(folder), "proj.train", *words(trials), before=Sleep(shortest))
+        process.join()
+        assert process.exitcode == 0
         assert_each_trial_once(Path(folder, "outputs/sweeps/s"), trials)
         found = lives(Path(folder))
     first, last = found[0][1], found[-1][1]  # from the last one's start on there is none left to begin

@@ -23,6 +23,7 @@ from support.workers import (
 from proj.sweeps.folder import Sweep
 from proj.sweeps.search import rounded
 from proj.sweeps.trials import Trials
+from proj.system import locks
 from proj.training.study import one_at_a_time, open_study
 
 
@@ -99,6 +100,25 @@ def test_workers_begin_with_values_of_their_own_also_when_a_search_goes_on(tmp_p
     assert len(set(values)) == len(values)
     alone = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     assert values[0] == rounded(alone.ask(space).params["x"], space["x"])
+
+
+def test_a_trial_that_a_process_on_another_machine_holds_is_left_to_it_while_it_gives_signs_of_life(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(locks, "SILENCE", 0.5)
+    monkeypatch.setattr(locks, "BEAT", 0.4)
+    space, goal = {"x": FloatDistribution(0, 1)}, OmegaConf.create({"monitor": "val/acc", "mode": "max"})
+
+    def taken() -> int:
+        trials = Trials(Sweep(tmp_path), goal, space, n_trials=99)
+        return trials.take()[0]
+
+    for number in range(2):
+        assert taken() == number  # and nobody tells what became of it
+        (tmp_path / f".trials/{number}/.lock").write_text(" process 7 on elsewhere")
+    assert taken() == 2
+    time.sleep(0.6)
+    assert taken() == 0
 
 
 def test_half_a_line_that_a_full_disk_left_in_the_study_costs_no_other_line(tmp_path):
