@@ -26,6 +26,8 @@ from proj.sweeps.trials import Trials
 from proj.system import locks
 from proj.training.study import one_at_a_time, open_study
 
+SAMPLER = {"_target_": "optuna.samplers.RandomSampler"}
+
 
 def the_first_waits_for_the_third() -> None:
     fork_workers()
@@ -88,12 +90,11 @@ def test_a_fraction_is_rounded_to_four_digits_within_its_interval():
 
 
 def test_workers_begin_with_values_of_their_own_also_when_a_search_goes_on(tmp_path):
-    space, sampler = {"x": FloatDistribution(0, 1)}, {"_target_": "optuna.samplers.RandomSampler"}
+    space = {"x": FloatDistribution(0, 1)}
     goal = OmegaConf.create({"monitor": "val/acc", "mode": "max"})
     for _ in range(2):
         for worker in range(3):
-            trials = Trials(Sweep(tmp_path), goal, space, n_trials=99)
-            trials.seed(sampler, 0, worker)
+            trials = Trials(Sweep(tmp_path), goal, space, 99, SAMPLER, 0, worker)
             taken = [trials.take() for _ in range(2)]
             assert None not in taken
     values = [trial.params["x"] for trial in open_study(tmp_path).trials]
@@ -110,8 +111,10 @@ def test_a_trial_that_a_process_on_another_machine_holds_is_left_to_it_while_it_
     space, goal = {"x": FloatDistribution(0, 1)}, OmegaConf.create({"monitor": "val/acc", "mode": "max"})
 
     def taken() -> int:
-        trials = Trials(Sweep(tmp_path), goal, space, n_trials=99)
-        return trials.take()[0]
+        trials = Trials(Sweep(tmp_path), goal, space, 99, SAMPLER, 0)
+        number, _ = trials.take()
+        trials.held[number].close()
+        return number
 
     for number in range(2):
         assert taken() == number  # and nobody tells what became of it

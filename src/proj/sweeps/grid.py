@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads
-from proj.errors import UserError
+from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
@@ -85,10 +85,14 @@ class GridSweeper(Sweeper):
                 self.run()
                 if not again and add_seeds(self.kept, self.fixed):
                     self.run()
+                self.end()
             except (SystemExit, KeyboardInterrupt):
                 print(how_to_continue(self.kept))
                 raise
-            self.end()
+            except OSError as error:
+                if self.kept.about and (disk := unwritable(error)):
+                    raise UserError(f"{disk}: make room. {how_to_continue(self.kept)}") from error
+                raise
             if self.kept.about.pop("more_seeds", None):
                 self.kept.write_about()
 

@@ -6,7 +6,6 @@ Optuna is imported where it is used, since Hydra imports this file at every star
 import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
@@ -14,9 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper, values
-
-if TYPE_CHECKING:
-    from proj.sweeps.trials import Trials
 
 
 class OptunaSweeper(GridSweeper):
@@ -100,14 +96,12 @@ class OptunaSweeper(GridSweeper):
         for why in {end.return_value for end in ends if end} - {None}:
             print(why)
 
-    def open_trials(self, worker: int = 0) -> "Trials":
+    def open_trials(self, worker: int = 0):
         from proj.sweeps.trials import Trials
 
-        trials = Trials(self.kept, self.typical, self.space, self.n_trials)
-        trials.seed(self.sampler, self.seed, worker)
-        return trials
+        return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
 
-    def run_trials(self, trials: "Trials", launch: Callable[[list[str]], object], together: int = 1) -> None:
+    def run_trials(self, trials, launch: Callable[[list[str]], object], together: int = 1) -> None:
         """Take trials, so many together, and have them run, until none is left or one of them has not ended."""
         while batch := dict(filter(None, (trials.take() for _ in range(together)))):
             launch([self.freeze(trials, number, params) for number, params in batch.items()])
@@ -115,7 +109,7 @@ class OptunaSweeper(GridSweeper):
             if not all(ended):
                 return  # one was stopped, or the launcher gave up
 
-    def freeze(self, trials: "Trials", number: int, params: dict) -> str:
+    def freeze(self, trials, number: int, params: dict) -> str:
         """Compose and keep a trial as a job, where it is none yet; return the name of its folder."""
         name, told = self.kept.names.get(number), trials.is_told(number)
         if name and self.kept.job(name) and not told:

@@ -26,11 +26,21 @@ class Trials:
     takes them, until it gives them back or dies.
 
     goal: of all trials, `monitor` and `mode`. space: Optuna's distribution of each swept setting, which takes on those
-    that the study has already. n_trials: of the whole search.
+    that the study has already. n_trials: of the whole search. sampler: of Optuna, as `_target_` and settings.
+    worker: which of the processes this is.
     Raises UserError where the folder holds trials that the study does not know.
     """
 
-    def __init__(self, sweep: Sweep, goal: DictConfig, space: dict, n_trials: int) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        goal: DictConfig,
+        space: dict,
+        n_trials: int,
+        sampler: DictConfig,
+        seed: int,
+        worker: int = 0,
+    ) -> None:
         self.sweep, self.space, self.monitor, self.n_trials = sweep, space, goal.monitor, n_trials
         sweep.find_jobs()
         self.study = open_study(sweep.folder, direction="maximize" if goal.mode == "max" else "minimize")
@@ -41,22 +51,15 @@ class Trials:
             )
         for trial in self.study.trials[:1]:  # a study keeps its kinds of numbers, and an older version chose others
             self.space.update(trial.distributions)
-        self.left = [*self.running(), *self.lost()]
-        self.candidates = self.find()
+        # Each worker has another seed, each time that the search goes on: else all would choose the same first values.
+        seed += len(self)
+        seed = random.Random(f"{seed} {worker}").getrandbits(32) if worker else seed
+        self.study.sampler = instantiate(sampler, seed=seed)
+        self.left, self.candidates = self.without_result(), self.find()
         self.held: dict[int, ExitStack] = {}
 
     def __len__(self) -> int:
         return len(self.study.get_trials(deepcopy=False))
-
-    def seed(self, sampler: DictConfig, seed: int, worker: int) -> None:
-        """Take a sampler of Optuna's, given as `_target_` and settings.
-
-        Its seed is another one for each worker and each time that a search goes on: else all would choose the same
-        first values.
-        """
-        first = seed + len(self)
-        own = random.Random(f"{first} {worker}").getrandbits(32) if worker else first
-        self.study.sampler = instantiate(sampler, seed=own)
 
     def take(self) -> tuple[int, dict[str, Any]] | None:
         """The number and the settings of a trial that this process now holds, to run it; None where none is left."""
@@ -65,13 +68,13 @@ class Trials:
             return None if number is None else (number, self.params(number))
 
     def find(self) -> Iterator[int]:
-        """Trials that no process may have: those that were left before this one began, new ones, and at last those
-        whose process has died meanwhile, since what it died of may be the trial."""
+        """Trials that no process may have: those that were left before, new ones, and at last those whose process has
+        died meanwhile, since what it died of may be the trial."""
         yield from self.left
         while len(self) < self.n_trials:
             yield self.study.ask().number
         self.sweep.find_jobs()
-        yield from self.running()
+        yield from self.without_result()
 
     def hold(self, number: int) -> bool:
         """Hold a trial. False where another process does, or the trial has a result."""
@@ -126,11 +129,11 @@ class Trials:
             self.study.tell(number, value, STATES[status])
         return status in STATES
 
-    def running(self) -> list[int]:
-        """The numbers of the trials of which the study knows no end."""
-        return [trial.number for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])]
-
-    def lost(self) -> list[int]:
-        """The numbers of the trials whose result was deleted."""
-        complete = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        return [trial.number for trial in complete if self.status(trial.number) != "finished"]
+    def without_result(self) -> list[int]:
+        """The numbers of the trials of which the study knows no end, and of those whose result was deleted."""
+        trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING, TrialState.COMPLETE])
+        return [
+            trial.number
+            for trial in trials
+            if trial.state is TrialState.RUNNING or self.status(trial.number) != "finished"
+        ]

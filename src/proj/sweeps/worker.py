@@ -6,7 +6,6 @@ So none waits for the others: a trial starts when one ends.
 import copy
 import logging
 import socket
-from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.hydra_config import HydraConfig
@@ -15,20 +14,14 @@ from omegaconf import DictConfig
 from proj.config.explain import explain
 from proj.errors import UserError
 
-if TYPE_CHECKING:
-    from proj.sweeps.optuna_sweeper import OptunaSweeper
-
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """What a launcher starts several times, in place of a search's jobs; it pickles this object for each.
+    """What a launcher pickles and starts several times in place of a search's jobs: the function that a job calls, and
+    the config loader (see `FrozenJobs`) of which it asks a configuration for that call. search: the sweeper."""
 
-    For the launcher it is two things: the function that a job calls, and the config loader (see `FrozenJobs`), of which
-    it asks a configuration for that call.
-    """
-
-    def __init__(self, search: "OptunaSweeper") -> None:
+    def __init__(self, search) -> None:
         self.search = search
 
     def load_sweep_config(self, master_config: DictConfig, words: list[str]) -> DictConfig:

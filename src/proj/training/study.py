@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import optuna
@@ -19,48 +19,32 @@ FORMAT = 1  # of study.log; a change that an older version would read wrongly ma
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same lock file.
+    """Wait until no other process is in this block for the same lock file; the system's lock ends with its process.
 
-    The system's lock ends with its process, however that ends. On a file system without locks Optuna's takes its place:
-    a file that is there or not, which others remove where a dead process has left it for 30 s.
+    Without such locks Optuna's takes its place: a file, which others remove where a dead process left it for 30 s.
     """
-    with open(path, "ab") as file:
-        instead = None
+    with open(path, "ab") as file, ExitStack() as stack:
         try:
             lock_descriptor(file.fileno())
         except OSError:
             instead = JournalFileOpenLock(str(path))
             instead.acquire()
-        try:
-            yield
-        finally:
-            if instead:
-                instead.release()
+            stack.callback(instead.release)
+        yield
 
 
 class Journal(JournalFileBackend):
-    """Optuna's file of one line for each operation.
-
-    A full disk or a power cut leaves half a line, to which Optuna itself would append; then it could not read the file.
-    """
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(str(file))
-        self.file = file
+    """Optuna's file of a line for each operation. Optuna appends to the half that a full disk has left of a line, and
+    cannot read the file after that; here the next process takes the half away."""
 
     def append_logs(self, logs: list[dict]) -> None:
-        """Raises OSError where there is no room; the next process takes back the half that had room."""
-        lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs).encode()
-        with one_at_a_time(self.file.with_name(f"{self.file.name}.lock")), open(self.file, "r+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(end - 1, 0))
-            if file.read(1) not in (b"", b"\n"):
-                end = self.file.read_bytes().rfind(b"\n") + 1
-                file.truncate(end)
-            file.seek(end)
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
+        lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
+        file = Path(self._file_path)
+        with one_at_a_time(file.with_name(f"{file.name}.lock")), open(file, "r+b") as log:
+            log.truncate(log.seek(log.read().rfind(b"\n") + 1))
+            log.write(lines.encode())
+            log.flush()
+            os.fsync(log.fileno())
 
 
 def open_study(folder: Path, **settings) -> optuna.Study:
@@ -70,7 +54,7 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file = SweepFolder(folder).study
-    storage = JournalStorage(Journal(file))
+    storage = JournalStorage(Journal(str(file)))
     # Its name is the folder's when the search began. An older version began another study where that had changed.
     there = optuna.get_all_study_summaries(storage, include_best_trial=False)
     largest = max(there, key=lambda study: study.n_trials, default=None)
