@@ -19,8 +19,7 @@ class OptunaSweeper(GridSweeper):
     """A search by Optuna: choices, ranges and intervals are its space, `n_trials` the total, also over resumes.
 
     n_jobs: trials side by side; None for as many as the launcher runs. sampler, pruner: of Optuna, `_target_` and
-    settings; the sampler's seed follows from `seed`, the worker and the number of trials there are, so that none comes
-    twice.
+    settings.
     """
 
     def __init__(
@@ -129,4 +128,5 @@ class OptunaSweeper(GridSweeper):
         from proj.sweeps.summary import summarise
 
         write_importance(self.trials.study, self.kept.folder)
-        summarise(self.kept, failures=False, missing=self.n_trials - len(self.kept.names))
+        without_folder = set(self.trials.without_result()) - self.kept.names.keys()
+        summarise(self.kept, failures=False, missing=self.n_trials - len(self.trials) + len(without_folder))

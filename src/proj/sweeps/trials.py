@@ -32,17 +32,9 @@ class Trials:
     """
 
     def __init__(
-        self,
-        sweep: Sweep,
-        goal: DictConfig,
-        space: dict,
-        n_trials: int,
-        sampler: DictConfig,
-        seed: int,
-        worker: int = 0,
+        self, sweep: Sweep, goal: DictConfig, space: dict, n_trials: int, sampler, seed: int, worker=0
     ) -> None:
         self.sweep, self.space, self.monitor, self.n_trials = sweep, space, goal.monitor, n_trials
-        sweep.find_jobs()
         self.study = open_study(sweep.folder, direction="maximize" if goal.mode == "max" else "minimize")
         if strangers := [name for number, name in sweep.names.items() if number >= len(self)]:
             raise UserError(
@@ -73,7 +65,6 @@ class Trials:
         yield from self.left
         while len(self) < self.n_trials:
             yield self.study.ask().number
-        self.sweep.find_jobs()
         yield from self.without_result()
 
     def hold(self, number: int) -> bool:
@@ -117,6 +108,8 @@ class Trials:
         return self.trial(number).state.is_finished()
 
     def status(self, number: int) -> str:
+        if number not in self.sweep.names:
+            self.sweep.find_jobs()  # another process may have frozen it
         name = self.sweep.names.get(number)
         return self.sweep.run(name).status()[0] if name else "queued"
 
@@ -132,8 +125,4 @@ class Trials:
     def without_result(self) -> list[int]:
         """The numbers of the trials of which the study knows no end, and of those whose result was deleted."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING, TrialState.COMPLETE])
-        return [
-            trial.number
-            for trial in trials
-            if trial.state is TrialState.RUNNING or self.status(trial.number) != "finished"
-        ]
+        return [one.number for one in trials if not one.state.is_finished() or self.status(one.number) != "finished"]
