@@ -431,6 +431,28 @@ def test_hydra_warns_of_a_launchers_schema_in_the_words_that_are_left_out():
 # Optuna, submitit, torchvision, matplotlib, Pillow
 
 
+@contract("hydra-core", "its own launcher is set up and started as others are", "sweeps/worker.py")
+def test_hydras_basic_launcher_is_started_without_a_configuration_of_its_own():
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    launcher = BasicLauncher()
+    launcher.setup(hydra_context=None, task_function=None, config=None)
+    assert list(inspect.signature(launcher.launch).parameters) == ["job_overrides", "initial_job_idx"]
+
+
+@contract("optuna", "a trial that runs takes another value of a setting", "sweeps/trials.py")
+def test_the_value_of_a_trials_setting_is_replaced_in_the_study(tmp_path):
+    from optuna.distributions import FloatDistribution
+
+    from proj.training.study import open_study
+
+    study, space = open_study(tmp_path), FloatDistribution(0, 1)
+    trial = study.ask({"lr": space})
+    trial.storage.set_trial_param(trial._trial_id, "lr", 0.25, space)
+    study.tell(trial, 1.0)
+    assert open_study(tmp_path).trials[0].params == {"lr": 0.25}
+
+
 @contract("optuna", "a trial goes on in another process", "training/pruning.py", "sweeps/trials.py")
 def test_a_trial_of_optunas_is_continued(tmp_path):
     import optuna

@@ -19,3 +19,12 @@ def test_jobs_train_side_by_side_with_a_thread_each_and_one_whose_worker_dies_go
     for folder in tmp_path.glob("outputs/sweeps/s/*_seed=*"):
         assert (folder / "metrics.json").exists()
         assert load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["threads"] == 1
+
+
+def test_a_search_whose_worker_dies_goes_on_with_its_trial(command, tmp_path):
+    words = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "sweep_name=s", *dies(tmp_path), "seed=2"]
+    words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
+    words += ["optimizer.lr=interval(0.01,0.1)", "trainer=cpu", "trainer.max_epochs=3", "~callbacks.progress"]
+    process = command("-m", "proj.train", "-m", *words, "save_every=0", env=ENV, fresh=True)
+    assert process.returncode == 0 and "3 runs (finished)" in process.stdout, process.stderr
+    assert (tmp_path / "died0").exists()

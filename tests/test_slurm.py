@@ -14,6 +14,7 @@ from support.runs import assert_one_set_of_files, curves
 from support.slurm import missing, slurm
 
 from proj.checkpoint.file import load_checkpoint
+from proj.training.study import open_study
 
 pytest.importorskip("submitit", reason="not installed: pip install 'proj[slurm]'")
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
@@ -85,3 +86,23 @@ def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folde
     assert_one_set_of_files(folder, lives=2)
     assert_every_step_once(folder)
     assert [file.name for file in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_search_goes_on_without_the_command_that_began_it_and_a_dead_workers_trial_is_taken_by_the_other(
+    cluster, tmp_path
+):
+    words = [*WORDS, *LAUNCHER, *slow(0.05), "trainer.max_epochs=8", "sweep_name=s", "optimizer.lr=interval(0.01,0.1)"]
+    words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2"]
+    process = subprocess.Popen([*TRAIN, "-m", *words], env=cluster, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    (first,) = wait_for(lambda: [file.parent for file in sweep.glob("0_*/last.ckpt")], process)
+    process.kill()
+    process.wait()
+    os.kill(int((first / ".lock").read_text().split()[1]), signal.SIGKILL)
+    wait_for(lambda: len(list(sweep.glob("*/metrics.json"))) == 4)
+    words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
+    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240)
+    assert process.returncode == 0 and b"4 runs (finished)" in process.stdout
+    assert [trial.state.name for trial in open_study(sweep).trials] == ["COMPLETE"] * 4
+    for folder in sweep.glob("*_*"):
+        assert_every_step_once(folder)

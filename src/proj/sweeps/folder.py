@@ -35,6 +35,10 @@ class Sweep:
     trust: list[str] | None = None
     asked: list[str] = field(default_factory=list)
 
+    def __getstate__(self) -> dict:
+        """For a process of a launcher's, which may start in another folder."""
+        return vars(self) | {"folder": self.folder.absolute()}
+
     @property
     def files(self) -> SweepFolder:
         return SweepFolder(self.folder)
@@ -69,7 +73,7 @@ class Sweep:
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
         listed = self.about.get("jobs")  # a search lists none, since it asks for them on its way, nor does an old sweep
-        self.names = dict(enumerate(listed)) if listed else self.frozen_jobs()
+        self.names = dict(enumerate(listed)) if listed else self.names | self.frozen_jobs()
         if "cwd" not in self.about and self.names:
             self.about["cwd"] = self.job(next(iter(self.names.values())))["hydra"]["runtime"]["cwd"]
         return True
@@ -179,14 +183,25 @@ class Sweep:
         return job
 
     def frozen_jobs(self) -> dict[int, str]:
-        """The names of the folders in which a job was frozen, by its number. A folder of another name is a copy."""
-        found = {}
+        """The names of the folders in which a job was frozen, by its number. A folder of another name is a copy.
+
+        What is in `names` already is not looked for.
+        """
+        found, known = {}, set(self.names.values())
         for run in self.files.jobs_frozen():
+            if run.path.name in known:
+                continue
             with suppress(KeyError, TypeError):  # damaged, or another program's
                 about = self.job(run.path.name)["hydra"]
                 if about["sweep"]["subdir"] == run.path.name:
                     found[int(about["job"]["num"])] = run.path.name
         return dict(sorted(found.items()))
+
+    def find_jobs(self) -> list[str]:
+        """The names of the jobs that other processes have frozen since; `names` has them from now on."""
+        found = self.frozen_jobs()
+        self.names |= found
+        return list(found.values())
 
     def holds_its_job_alone(self, name: str) -> bool:
         """Whether the job has left nothing in its folder yet, but for what was frozen for it, whole or half written."""

@@ -5,6 +5,7 @@ every start, so that what takes long to import (the report) is imported where it
 """
 
 import itertools
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads
-from proj.errors import UserError
+from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
@@ -47,10 +48,11 @@ class GridSweeper(Sweeper):
         self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
         asked = any(word.lstrip("+").startswith("isolate=") for word in config.hydra.overrides.task)
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
-        context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
+        self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
+        self.task_function = task_function
         try:
             self.launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=task_function, config=config
+                hydra_context=self.context, task_function=task_function, config=config
             )
         except RuntimeError as error:  # no such class
             raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' brings the launcher.") from error
@@ -83,10 +85,14 @@ class GridSweeper(Sweeper):
                 self.run()
                 if not again and add_seeds(self.kept, self.fixed):
                     self.run()
+                self.end()
             except (SystemExit, KeyboardInterrupt):
                 print(how_to_continue(self.kept))
                 raise
-            self.end()
+            except OSError as error:
+                if self.kept.about and (disk := unwritable(error)):
+                    raise UserError(f"{disk}: make room. {how_to_continue(self.kept)}") from error
+                raise
             if self.kept.about.pop("more_seeds", None):
                 self.kept.write_about()
 
@@ -157,14 +163,27 @@ class GridSweeper(Sweeper):
             self.kept.refuse_changed_code()
             for name in names:
                 self.kept.checked_job(name)  # all of them, before the first one starts
-        one_by_one = self.lines is not None and "basic_launcher" in self.config.hydra.launcher._target_
+        one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
-            try:
-                with self.lines.following(part, one_by_one) if self.lines else nullcontext():
-                    self.launcher.launch([[name] for name in part], initial_job_idx=int(part[0].split("_")[0]))
-            except Exception as error:  # a worker died, and with it what the launcher knew
-                print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
+            if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
                 return
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this process runs the jobs itself, one after the other."""
+        return "basic_launcher" in self.config.hydra.launcher._target_
+
+    def start(self, words: list[list[str]], first: int, names: list[str], one_by_one=False) -> Sequence | None:
+        """Start what the launcher understands by `words`, show lines of the jobs `names`, and wait for all of them.
+
+        first: the number of the first. Returns what the launcher gives back of each; None where it gave up.
+        """
+        try:
+            with self.lines.following(names, one_by_one) if self.lines else nullcontext():
+                return self.launcher.launch(words, initial_job_idx=first)
+        except Exception as error:  # a worker died, and with it what the launcher knew
+            print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
+            return None
 
     def end(self) -> None:
         from proj.sweeps.summary import summarise

@@ -120,8 +120,8 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     if asked:
         raise SystemExit(128 + asked[0])
     if code:
-        status, reason = run.status()
-        if status not in ("failed", "pruned"):  # it could not say why
+        _, reason = run.status()
+        if not reason:  # it could not say why
             reason = f"its process ended with {ending(code)}"
             said = f"{said}\n{reason}".strip()
             run.write_failure("failed", reason)

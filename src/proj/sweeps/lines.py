@@ -76,6 +76,7 @@ class Lines:
 
     def look(self, all_ended: bool = False) -> None:
         """Print the lines of the jobs that have ended since the last look. all_ended: none of them runs any more."""
+        self.running |= {name: ([None, None], 0) for name in self.sweep.find_jobs()}  # which a search has begun since
         for name in list(self.running):
             if all_ended or self.has_ended(name):
                 _, log_size = self.running.pop(name)

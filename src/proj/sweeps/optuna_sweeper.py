@@ -4,8 +4,10 @@ Optuna is imported where it is used, since Hydra imports this file at every star
 """
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
@@ -17,7 +19,7 @@ class OptunaSweeper(GridSweeper):
     """A search by Optuna: choices, ranges and intervals are its space, `n_trials` the total, also over resumes.
 
     n_jobs: trials side by side; None for as many as the launcher runs. sampler, pruner: of Optuna, `_target_` and
-    settings; the sampler's seed is `seed` and the number of trials there are, so that none comes twice.
+    settings.
     """
 
     def __init__(
@@ -68,37 +70,63 @@ class OptunaSweeper(GridSweeper):
         try_sampler(self.sampler, self.pruner, self.space)
 
     def run(self) -> None:
+        self.check_settings()
+        self.trials, launcher = self.open_trials(), self.config.hydra.launcher
+        total, left = max(self.n_trials, len(self.trials)), len(self.trials.left)
+        self.show(total, done=len(self.trials) - left)
+        left += total - len(self.trials)
+        side_by_side = self.n_jobs or launcher.get("n_jobs", 1)
+        side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
+        if self.runs_here:
+            self.run_trials(self.trials, self.launch)
+        elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
+            # Several processes train a trial together. They end with it, so that they cannot ask for the next one.
+            self.run_trials(self.trials, self.launch, side_by_side)
+        elif left:
+            self.start_workers(side_by_side)
+
+    def start_workers(self, count: int) -> None:
+        from proj.sweeps.worker import Worker
+
+        context = HydraContext(config_loader=Worker(self), callbacks=self.context.callbacks)
+        self.launcher.setup(hydra_context=context, task_function=Worker(self), config=self.config)
+        stopped = [self.kept.names[number] for number in self.trials.left if number in self.kept.names]
+        ends = self.start([[f"worker {number}"] for number in range(count)], 0, stopped) or []
+        for why in {end.return_value for end in ends if end} - {None}:
+            print(why)
+
+    def open_trials(self, worker: int = 0):
         from proj.sweeps.trials import Trials
 
-        self.check_settings()
-        self.trials = Trials(self.kept, self.typical, self.space, self.sampler, self.seed)
-        side_by_side = self.n_jobs or self.config.hydra.launcher.get("n_jobs", 1)
-        side_by_side = side_by_side if side_by_side > 0 else os.cpu_count()
-        batch = self.trials.without_result()
-        self.show(max(self.n_trials, len(self.trials)), done=len(self.trials) - len(batch))
-        while True:
-            while len(batch) < side_by_side and len(self.trials) < self.n_trials:
-                number, params = self.trials.ask()
-                batch[number] = params
-            if not batch:
-                return
-            names = {number: self.freeze(number, params) for number, params in batch.items()}
-            self.launch(list(names.values()))
-            if not all(self.trials.tell(number, name) for number, name in names.items()):
-                return  # the launcher gave up
-            batch = {}
+        return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
 
-    def freeze(self, number: int, params: dict) -> str:
-        """Compose and keep a trial as a job; return the name of its folder."""
-        own = [f"{key}={value:.4g}" if type(value) is float else f"{key}={value}" for key, value in params.items()]
+    def run_trials(self, trials, launch: Callable[[list[str]], object], together: int = 1) -> None:
+        """Take trials, so many together, and have them run, until none is left or one of them has not ended."""
+        while batch := dict(filter(None, (trials.take() for _ in range(together)))):
+            launch([self.freeze(trials, number, params) for number, params in batch.items()])
+            ended = [trials.give_back(number) for number in batch]
+            if not all(ended):
+                return  # one was stopped, or the launcher gave up
+
+    def freeze(self, trials, number: int, params: dict) -> str:
+        """Compose and keep a trial as a job, where it is none yet; return the name of its folder."""
+        name, told = self.kept.names.get(number), trials.is_told(number)
+        if name and self.kept.job(name) and not told:
+            return name
+        own = [f"{key}={str(o).removesuffix('.0') if type(o) is float else o}" for key, o in params.items()]
         config = self.compose(own)
-        if not self.trials.is_told(number):  # else it runs again for its folder alone
+        if not told:  # else it runs again for its folder alone
             config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
         return self.kept.freeze(number, own, config, digits=len(str(self.n_trials - 1)))
+
+    def __getstate__(self) -> dict:
+        """What a worker needs of it on another machine, where it is unpickled."""
+        return {name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials")}
 
     def end(self) -> None:
         from proj.sweeps.search import write_importance
         from proj.sweeps.summary import summarise
 
         write_importance(self.trials.study, self.kept.folder)
-        summarise(self.kept, failures=False)
+        without_folder = set(self.trials.without_result()) - self.kept.names.keys()
+        summarise(self.kept, failures=False, missing=self.n_trials - len(self.trials) + len(without_folder))

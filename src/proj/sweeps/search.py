@@ -1,6 +1,7 @@
 """A search by Optuna: its space, and the importance of each setting."""
 
 import json
+import math
 import re
 import warnings
 from pathlib import Path
@@ -9,7 +10,7 @@ import optuna
 from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from proj.errors import UserError, chain
 from proj.system.files import write_atomically
@@ -37,6 +38,15 @@ def distribution(override: Override, now=None):
         return FloatDistribution(start, end, log="log" in value.tags)
     except ValueError as error:
         raise UserError(f"{text} is no range to search: {error}") from error
+
+
+def rounded(value, distribution: BaseDistribution):
+    """A fraction as a job has it: to four digits, or more where the interval is narrow, and within it."""
+    if not isinstance(distribution, FloatDistribution):
+        return value
+    low, high = distribution.low, distribution.high
+    more = int(math.log10(max(abs(low), abs(high)) / (high - low))) if high > low else 0
+    return min(max(float(f"{value:.{4 + max(more, 0)}g}"), low), high)
 
 
 def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:

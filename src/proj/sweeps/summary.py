@@ -37,10 +37,11 @@ def flags(sweep: Sweep) -> list[str]:
     return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
 
 
-def summarise(sweep: Sweep, failures: bool = True) -> None:
+def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     """Print and write the report, and name the jobs without a result.
 
     Raises UserError if there are any, or none has a result. failures: whether a failed job counts as one.
+    missing: jobs that should be there and have not begun.
     """
     folders = sweep.folders()
     resume = None if sweep.files.study.exists() else lambda: resume_command(sweep, sweep.jobs())
@@ -54,10 +55,12 @@ def summarise(sweep: Sweep, failures: bool = True) -> None:
             words = ["-m", *search, *words]
         print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
-    if not left:
+    if not left and missing <= 0:
         return
     reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
-    sentence = f"{len(left)} of {len(sweep.jobs())} jobs have no result:{reasons}"
-    if failures or not best or any(status != "failed" for status, _ in left.values()):
+    reasons += f"\n    {missing} have not begun" if missing > 0 else ""
+    missing = max(missing, 0)
+    sentence = f"{len(left) + missing} of {len(sweep.jobs()) + missing} jobs have no result:{reasons}"
+    if failures or missing or not best or any(status != "failed" for status, _ in left.values()):
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
     print(sentence)

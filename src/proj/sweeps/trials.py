@@ -1,5 +1,8 @@
-"""The trials of a search, as Optuna's study keeps them in the sweep's folder."""
+"""The trials of a search, as Optuna's study keeps them in the sweep's folder, and which of them this process runs."""
 
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from hydra.utils import instantiate
@@ -8,7 +11,9 @@ from optuna.trial import Trial, TrialState
 
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
-from proj.training.pruning import open_study
+from proj.sweeps.search import rounded
+from proj.system.locks import is_locked, locked
+from proj.training.study import one_at_a_time, open_study
 
 # What a job's status is to Optuna, which tells from the value whether a finished trial counts as complete.
 STATES = {"finished": None, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -17,14 +22,20 @@ STATES = {"finished": None, "pruned": TrialState.PRUNED, "failed": TrialState.FA
 class Trials:
     """Asks the study for trials, and tells it what became of them; a trial's job has the trial's number.
 
-    typical: a trial's configuration, for the goal that all share. space: Optuna's distribution of each swept setting,
-    which takes on those that the study has already. sampler: of Optuna, as `_target_` and settings.
+    Any number of processes may do so for the same search. Each holds the trials that it runs, so that no other one
+    takes them, until it gives them back or dies.
+
+    goal: of all trials, `monitor` and `mode`. space: Optuna's distribution of each swept setting, which takes on those
+    that the study has already. n_trials: of the whole search. sampler: of Optuna, as `_target_` and settings.
+    worker: which of the processes this is.
     Raises UserError where the folder holds trials that the study does not know.
     """
 
-    def __init__(self, sweep: Sweep, typical: DictConfig, space: dict, sampler: DictConfig, seed: int) -> None:
-        self.sweep, self.space, self.monitor = sweep, space, typical.monitor
-        self.study = open_study(sweep.folder, direction="maximize" if typical.mode == "max" else "minimize")
+    def __init__(
+        self, sweep: Sweep, goal: DictConfig, space: dict, n_trials: int, sampler, seed: int, worker=0
+    ) -> None:
+        self.sweep, self.space, self.monitor, self.n_trials = sweep, space, goal.monitor, n_trials
+        self.study = open_study(sweep.folder, direction="maximize" if goal.mode == "max" else "minimize")
         if strangers := [name for number, name in sweep.names.items() if number >= len(self)]:
             raise UserError(
                 f"{sweep.files.study} does not know the trial {strangers[0]}: put the file back, or choose another "
@@ -32,38 +43,86 @@ class Trials:
             )
         for trial in self.study.trials[:1]:  # a study keeps its kinds of numbers, and an older version chose others
             self.space.update(trial.distributions)
-        self.study.sampler = instantiate(sampler, seed=seed + len(self))
+        # Each worker has another seed, each time that the search goes on: else all would choose the same first values.
+        seed += len(self)
+        seed = random.Random(f"{seed} {worker}").getrandbits(32) if worker else seed
+        self.study.sampler = instantiate(sampler, seed=seed)
+        self.left, self.candidates = self.without_result(), self.find()
+        self.held: dict[int, ExitStack] = {}
 
     def __len__(self) -> int:
-        return len(self.study.trials)
+        return len(self.study.get_trials(deepcopy=False))
 
-    def ask(self) -> tuple[int, dict[str, Any]]:
-        """The number and the settings of a new trial."""
-        trial = self.study.ask(self.space)
-        return trial.number, trial.params
+    def take(self) -> tuple[int, dict[str, Any]] | None:
+        """The number and the settings of a trial that this process now holds, to run it; None where none is left."""
+        with one_at_a_time(self.sweep.files.asking):
+            number = next(filter(self.hold, self.candidates), None)
+            return None if number is None else (number, self.params(number))
+
+    def find(self) -> Iterator[int]:
+        """Trials that no process may have: those that were left before, new ones, and at last those whose process has
+        died meanwhile, since what it died of may be the trial."""
+        yield from self.left
+        while len(self) < self.n_trials:
+            yield self.study.ask().number
+        yield from self.without_result()
+
+    def hold(self, number: int) -> bool:
+        """Hold a trial. False where another process does, or the trial has a result."""
+        place = self.sweep.files.claims / str(number)
+        if number in self.held or is_locked(place) or self.status(number) == "running":
+            return False
+        place.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(place))
+            except UserError:  # a process on another machine, where the file system has no locks
+                return False
+            if self.status(number) == "finished" if self.is_told(number) else self.tell(number):
+                return False
+            self.held[number] = stack.pop_all()
+        return True
+
+    def give_back(self, number: int) -> bool:
+        """Tell the study what became of a trial that this process holds; False where it has not ended."""
+        with self.held.pop(number):
+            return self.tell(number)
+
+    def params(self, number: int) -> dict[str, Any]:
+        """The settings of a trial, rounded in the study to what its job has."""
+        frozen = self.trial(number)
+        if frozen.state.is_finished():
+            return frozen.params
+        trial = Trial(self.study, frozen._trial_id)
+        for key, distribution in self.space.items():  # which a process that was stopped may not have chosen yet
+            distribution = frozen.distributions.get(key, distribution)
+            value = trial._suggest(key, distribution)
+            if (told := rounded(value, distribution)) != value:
+                trial.storage.set_trial_param(trial._trial_id, key, told, distribution)
+        return self.trial(number).params
+
+    def trial(self, number: int):
+        return self.study.get_trials(deepcopy=False)[number]
 
     def is_told(self, number: int) -> bool:
-        return self.study.trials[number].state.is_finished()
+        return self.trial(number).state.is_finished()
 
-    def tell(self, number: int, name: str) -> bool:
+    def status(self, number: int) -> str:
+        if number not in self.sweep.names:
+            self.sweep.find_jobs()  # another process may have frozen it
+        name = self.sweep.names.get(number)
+        return self.sweep.run(name).status()[0] if name else "queued"
+
+    def tell(self, number: int) -> bool:
         """Tell the study what became of a trial's job; False where it has not ended."""
-        run = self.sweep.run(name)
-        status, _ = run.status()
+        status = self.status(number)
         if status in STATES and not self.is_told(number):
+            run = self.sweep.run(self.sweep.names[number])
             value = run.read_metrics()[self.monitor] if status == "finished" else None
             self.study.tell(number, value, STATES[status])
         return status in STATES
 
-    def without_result(self) -> dict[int, dict[str, Any]]:
-        """The settings, by number, of the trials that were stopped, and of those whose result was deleted."""
-        found = {}
-        for trial in self.study.get_trials(states=[TrialState.RUNNING, TrialState.COMPLETE]):
-            name = self.sweep.names.get(trial.number)
-            if trial.state is TrialState.RUNNING:
-                whole = Trial(self.study, trial._trial_id)
-                for key, distribution in self.space.items():  # `ask` may have been stopped before it chose them all
-                    whole._suggest(key, trial.distributions.get(key, distribution))
-                found[trial.number] = whole.params
-            elif name is None or self.sweep.run(name).status()[0] != "finished":
-                found[trial.number] = trial.params
-        return found
+    def without_result(self) -> list[int]:
+        """The numbers of the trials of which the study knows no end, and of those whose result was deleted."""
+        trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING, TrialState.COMPLETE])
+        return [one.number for one in trials if not one.state.is_finished() or self.status(one.number) != "finished"]

@@ -6,6 +6,7 @@ numbers may differ, and so may short names such as that of a partition.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -62,7 +63,9 @@ def as_installed(launcher: str, sweeper: str) -> dict[str, Any]:
 def composed(conf: Path, words: list[str], name: str = "train") -> DictConfig:
     """What Hydra composes of these words and the file `name`, without starting anything that it names."""
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(conf.resolve())))
-    return loader.load_configuration(name, words, run_mode=RunMode.MULTIRUN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a launcher's schema: `run_hydra` leaves it out, too
+        return loader.load_configuration(name, words, run_mode=RunMode.MULTIRUN)
 
 
 def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:

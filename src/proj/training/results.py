@@ -16,7 +16,7 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError
+from proj.errors import UserError, unwritable
 from proj.reports.runs import read_scalars
 from proj.system.platform import as_command, one_line
 from proj.system.run_folder import RunFolder
@@ -84,7 +84,10 @@ def figures_of_the_test(trainer) -> dict:
 
 @contextmanager
 def tells_why(folder: Path) -> Iterator[None]:
-    """A run that fails says why in its folder's status.json."""
+    """A run that fails says why in its folder's status.json.
+
+    One that could not write has not failed: it goes on once there is room, and a search does not give its trial up.
+    """
     run = RunFolder(folder)
     run.failure.unlink(missing_ok=True)  # it has not failed yet
     try:
@@ -92,7 +95,8 @@ def tells_why(folder: Path) -> Iterator[None]:
     except Exception as error:
         with suppress(OSError):  # the disk may be why
             reason = explain(error) or f"{type(error).__name__}: {error}"
-            run.write_failure(getattr(error, "status", "failed"), reason)
+            stopped = not isinstance(error, UserError) and unwritable(error)
+            run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason)
         raise
 
 

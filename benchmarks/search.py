@@ -1,0 +1,111 @@
+"""Workers of a search: how long they wait, and whether they lose a trial: `python benchmarks/search.py --kills 20`.
+
+Four workers run trials that sleep, each from `--seconds` to ten times as long. First without a stop: the share of the
+workers' time in which no trial of theirs runs, from the first trial's start until the last one's, and what batches of
+four would wait with the same lengths. Then, with trials a tenth as long, a worker, the parent or all of them are killed
+with SIGKILL at random moments and the search is resumed, until it is done: every trial has run to its end once, and the
+study has each with the values that were trained.
+"""
+
+import argparse
+import itertools
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support import processes
+from support.workers import SEARCH, assert_each_trial_once, fork_workers, lengths, train_by_sleeping
+
+WORKERS = 4
+
+
+class Sleep:
+    """What a command does before it starts. Another process unpickles it."""
+
+    def __init__(self, shortest: float) -> None:
+        self.shortest = shortest
+
+    def __call__(self) -> None:
+        fork_workers()
+        train_by_sleeping(lengths(self.shortest))
+
+
+def words(trials: int) -> list[str]:
+    return ["-m", *SEARCH, f"hydra.launcher.n_jobs={WORKERS}", f"hydra.sweeper.n_trials={trials}"]
+
+
+def lives(folder: Path) -> list[tuple[int, float, float]]:
+    """(worker, start, end) of each trial that ended."""
+    found = []
+    for file in folder.glob("outputs/sweeps/s/*/lives"):
+        notes = [line.split() for line in file.read_text().splitlines()]
+        found += [(int(a[2]), float(a[1]), float(b[1])) for a, b in itertools.pairwise(notes) if b[0] == "ended"]
+    return sorted(found, key=lambda life: life[1])
+
+
+def idle(trials: int, shortest: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        process = processes.start(Path(folder), "proj.train", *words(trials), before=Sleep(shortest))
+        process.join()
+        assert process.exitcode == 0
+        assert_each_trial_once(Path(folder, "outputs/sweeps/s"), trials)
+        found = lives(Path(folder))
+    first, last = found[0][1], found[-1][1]  # from the last one's start on there is none left to begin
+    busy = sum(min(end, last) - start for _, start, end in found)
+    print(f"{trials} trials of {shortest} to {10 * shortest} s, {WORKERS} workers")
+    print(f"idle until the last trial began: {1 - busy / (WORKERS * (last - first)):.1%}")
+    spans = [end - start for _, start, end in found]
+    batches = [spans[place : place + WORKERS] for place in range(0, trials, WORKERS)]
+    print(f"idle in batches of {WORKERS}: {1 - sum(spans) / sum(WORKERS * max(batch) for batch in batches):.1%}")
+
+
+def kill(kills: int, trials: int, shortest: float, seed: int) -> None:
+    draw, told = random.Random(seed), []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        while len(told) < kills:
+            process = processes.start(place, "proj.train", *words(trials), before=Sleep(shortest))
+            begun = len(list(place.glob("outputs/sweeps/s/*/lives"))) + draw.randint(0, 5)
+            while process.exitcode is None and len(list(place.glob("outputs/sweeps/s/*/lives"))) < begun:
+                time.sleep(0.01)
+            time.sleep(draw.uniform(0, 5 * shortest))  # in a trial, between two, or before the first
+            if process.exitcode is not None:
+                break
+            workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            whom = draw.choice(["parent", "worker", "all"]) if workers else "parent"
+            for number in {"parent": [], "worker": workers[-1:], "all": workers}[whom]:
+                os.kill(int(number), signal.SIGKILL)
+            if whom == "worker":
+                time.sleep(draw.uniform(0, 10 * shortest))  # the others go on
+            process.kill()
+            process.join()
+            told.append(whom)
+        process = processes.run(place, "proj.train", *words(trials), before=Sleep(0.01))
+        assert process.returncode == 0, process.stderr
+        assert_each_trial_once(place / "outputs/sweeps/s", trials)
+    print(f"{len(told)} kills ({', '.join(f'{told.count(whom)} {whom}' for whom in sorted(set(told)))}): each of the")
+    print(f"{trials} trials has one result, with the values that it trained with")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.seconds:
+        idle(arguments.trials, arguments.seconds)
+    if arguments.kills:
+        kill(arguments.kills, max(arguments.trials, 4 * arguments.kills), (arguments.seconds or 3) / 10, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""A worker of a search: takes a trial, runs it, and takes the next one, wherever a launcher has started it.
+
+So none waits for the others: a trial starts when one ends.
+"""
+
+import copy
+import logging
+import socket
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from proj.config.explain import explain
+from proj.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """What a launcher pickles and starts several times in place of a search's jobs: the function that a job calls, and
+    the config loader (see `FrozenJobs`) of which it asks a configuration for that call. search: the sweeper."""
+
+    def __init__(self, search) -> None:
+        self.search = search
+
+    def load_sweep_config(self, master_config: DictConfig, words: list[str]) -> DictConfig:
+        config = copy.deepcopy(master_config)
+        config.hydra.output_subdir, config.hydra.sweep.subdir = None, "."
+        config.hydra.sweep.dir = str(self.search.kept.folder.absolute())
+        config.hydra.job_logging.root.handlers = ["screen"]  # each trial has a log of its own
+        return config
+
+    def __call__(self, cfg: DictConfig) -> str | None:
+        """Run trials until none is left. Returns why it ended before, for the process that waits for it."""
+        number, search, launcher = HydraConfig.get().job.num, self.search, BasicLauncher()
+        launcher.setup(hydra_context=search.context, task_function=search.task_function, config=search.config)
+        try:
+            if not search.kept.files.about.is_file():
+                raise UserError(f"{socket.gethostname()} does not see {search.kept.folder}, which all have to share.")
+            trials = search.open_trials(number)
+            search.run_trials(trials, lambda names: launcher.launch([names], int(names[0].split("_")[0])))
+            return None
+        except Exception as error:
+            sentence = explain(error) or f"{type(error).__name__}: {error}"
+            log.error("%s", sentence, exc_info=not isinstance(error, UserError))
+            return f"a worker of the search gave up: {sentence}"

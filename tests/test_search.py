@@ -1,0 +1,154 @@
+"""A search's workers: they share its study, wait for nobody, and lose and double no trial. No test here trains."""
+
+import errno
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import optuna
+from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from support import processes
+from support.sweeps import QUICK, config, names, run, sweep
+from support.workers import (
+    SEARCH,
+    assert_each_trial_once,
+    fork_workers,
+    lengths,
+    train_by_sleeping,
+    wait_for_the_third,
+)
+
+from proj.sweeps.folder import Sweep
+from proj.sweeps.search import rounded
+from proj.sweeps.trials import Trials
+from proj.system import locks
+from proj.training.study import one_at_a_time, open_study
+
+SAMPLER = {"_target_": "optuna.samplers.RandomSampler"}
+
+
+def the_first_waits_for_the_third() -> None:
+    fork_workers()
+    train_by_sleeping(wait_for_the_third)
+
+
+def test_a_trial_starts_when_one_ends_and_waits_for_no_other(tmp_path):
+    words = (*SEARCH, "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=5")
+    code, out, err = sweep(tmp_path, *words, before=the_first_waits_for_the_third)
+    assert code == 0 and out.count("val/acc -0.") == 5 and "5 runs (finished)" in out, err
+    assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)
+
+
+def short_ones() -> None:
+    fork_workers()
+    train_by_sleeping(lengths(0.1))
+
+
+def test_a_search_whose_processes_are_killed_anywhere_runs_each_trial_once(tmp_path):
+    folder, words = tmp_path / "outputs/sweeps/s", (*SEARCH, "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=8")
+    process = processes.start(tmp_path, "proj.train", "-m", *words, *QUICK, before=short_ones)
+    (life,) = processes.wait_for(lambda: [file for file in folder.glob("1_*/lives") if file.read_text()], process)
+    os.kill(int(life.read_text().split()[2]), signal.SIGKILL)  # a worker; the other one goes on alone
+    processes.wait_for(lambda: list(folder.glob("4_*/lives")), process)
+    process.kill()
+    process.join()
+    code, _, err = sweep(tmp_path, *words, before=short_ones)
+    assert code == 0, err
+    assert_each_trial_once(folder, 8)
+
+
+def test_the_study_has_the_values_that_were_trained_whatever_their_kind(tmp_path):
+    words = ["optimizer.lr=tag(log,interval(1e-4,1))", "model.dropout=interval(0.100123,0.100129)", "model=mlp"]
+    words += ["optimizer.weight_decay=interval(0,0.123456)", "dataset.batch_size=interval(5,9)", "seed=1,2"]
+    run(tmp_path, "sweep_name=s", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", *words)
+    folder = tmp_path / "outputs/sweeps/s"
+    trials = open_study(folder).trials
+    assert len({trial.params["model.dropout"] for trial in trials}) > 3
+    for trial, name in zip(trials, names(folder), strict=True):
+        trained = OmegaConf.create(config(folder / name))
+        for key, value in trial.params.items():
+            assert str(OmegaConf.select(trained, key)) == str(value), key
+            assert trial.distributions[key]._contains(trial.distributions[key].to_internal_repr(value))
+
+
+def test_a_fraction_is_rounded_to_four_digits_within_its_interval():
+    for low, high, value, expected in (
+        (1e-4, 0.1, 0.0123456, 0.01235),
+        (0, 0.5, 0.123456, 0.1235),
+        (-1, 1, -0.123456, -0.1235),
+        (0.12344, 1, 0.123441, 0.12344),  # four digits are below the interval
+        (0, 0.12346, 0.123459, 0.12346),
+        (1000.1, 1000.2, 1000.123456, 1000.1235),  # four digits would be the same for all
+        (3, 3, 3.0, 3.0),
+    ):
+        assert rounded(value, FloatDistribution(low, high)) == expected
+        assert rounded(expected, FloatDistribution(low, high)) == expected
+    assert rounded(123456, IntDistribution(1, 10**6, log=True)) == 123456
+    assert rounded("0.123456", CategoricalDistribution(["0.123456", "1.0"])) == "0.123456"
+
+
+def test_workers_begin_with_values_of_their_own_also_when_a_search_goes_on(tmp_path):
+    space = {"x": FloatDistribution(0, 1)}
+    goal = OmegaConf.create({"monitor": "val/acc", "mode": "max"})
+    for _ in range(2):
+        for worker in range(3):
+            trials = Trials(Sweep(tmp_path), goal, space, 99, SAMPLER, 0, worker)
+            taken = [trials.take() for _ in range(2)]
+            assert None not in taken
+    values = [trial.params["x"] for trial in open_study(tmp_path).trials]
+    assert len(set(values)) == len(values)
+    alone = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    assert values[0] == rounded(alone.ask(space).params["x"], space["x"])
+
+
+def test_a_trial_that_a_process_on_another_machine_holds_is_left_to_it_while_it_gives_signs_of_life(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(locks, "SILENCE", 0.5)
+    monkeypatch.setattr(locks, "BEAT", 0.4)
+    space, goal = {"x": FloatDistribution(0, 1)}, OmegaConf.create({"monitor": "val/acc", "mode": "max"})
+
+    def taken() -> int:
+        trials = Trials(Sweep(tmp_path), goal, space, 99, SAMPLER, 0)
+        number, _ = trials.take()
+        trials.held[number].close()
+        return number
+
+    for number in range(2):
+        assert taken() == number  # and nobody tells what became of it
+        (tmp_path / f".trials/{number}/.lock").write_text(" process 7 on elsewhere")
+    assert taken() == 2
+    time.sleep(0.6)
+    assert taken() == 0
+
+
+def test_half_a_line_that_a_full_disk_left_in_the_study_costs_no_other_line(tmp_path):
+    study, space = open_study(tmp_path), {"x": FloatDistribution(0, 1)}
+    study.tell(study.ask(space), 1.0)
+    with open(tmp_path / "study.log", "a") as log:
+        log.write('{"op_code":4,"worker_id":"a-')
+    study.ask(space)
+    assert len(study.trials) == len(open_study(tmp_path).trials) == 2
+
+
+def test_where_the_disk_has_no_locks_a_file_that_is_there_keeps_processes_apart(tmp_path, monkeypatch):
+    def lock_descriptor(*args, **kwargs):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("proj.training.study.lock_descriptor", lock_descriptor)
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+
+    def count() -> bool:
+        for _ in range(20):
+            with one_at_a_time(tmp_path / "lock"):
+                number = int(counter.read_text())
+                time.sleep(0.001)
+                counter.write_text(str(number + 1))
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(lambda _: processes.in_child(count), range(3)))
+    assert counter.read_text() == "60"
