@@ -35,7 +35,7 @@ ROLES = {
     "callbacks.*": r"proj\.training\.progress_bar\.ProgressBar|proj\.pictures\.tensorboard\.Dashboard"
     r"|lightning\.pytorch\.callbacks\.(ModelCheckpoint|EarlyStopping|StochasticWeightAveraging|GradientAccumulationScheduler"
     r"|EMAWeightAveraging|LearningRateMonitor|DeviceStatsMonitor|ModelSummary|RichModelSummary|RichProgressBar|TQDMProgressBar|Timer)",
-    "logger.*": r"proj\.pictures\.tensorboard\.Curves|proj\.training\.loggers\.(Table|MLflow|WandB)",
+    "logger.*": r"proj\.pictures\.tensorboard\.Curves|proj\.training\.(loggers\.Table|services\.(MLflow|WandB))",
     "trial.pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
     "trial.pruner.wrapped_pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
 }
