@@ -117,6 +117,7 @@ NAME = Range("a name", {"type": "string", "pattern": "^(.+)$"})
 ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
 NOT_NEGATIVE = Range("a number, 0 or more", {"type": "number", "minimum": 0})
 PART = Range("a number above 0 and below 1", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
+DECAY = Range("a number above 0, 1 at most", {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 SHARE = Range("a number, 0 or more and below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})
 NUMBERS = Range(
     "a list of numbers, one a channel, such as [0.5]", {"type": "array", "minItems": 1, "items": {"type": "number"}}
@@ -132,6 +133,7 @@ LEVELS = Range(
 )
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
+    {"type": "null"},
     WHOLE_SCHEMA,
     {"type": "array", "minItems": 2, "maxItems": 2, "items": WHOLE_SCHEMA},
 )

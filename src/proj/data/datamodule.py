@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.facts import Facts
+from proj.data.features import pick_view
 from proj.errors import UserError
 
 
@@ -68,10 +70,12 @@ class InMemoryDataModule(LightningDataModule):
     of its inputs, `drawings`, `mean`, `std`, `columns` and `levels`, is explained in `Facts`.
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
+    encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     """
 
     kind: str | None = None
+    encode: Callable[[str], Tensor | None] | None = None
     evaluation_batch_size = 1000
     drawings = False
     mean: list[float] | None = None
@@ -153,4 +157,8 @@ class InMemoryDataModule(LightningDataModule):
         batch_size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
-        return Batches(*self.splits[split], batch_size, self.prepare, shuffle, self.seed, rank, world, ordered)
+        inputs, targets = self.splits[split]
+        prepare = self.prepare
+        if self.encode and (features := self.encode(split)) is not None:
+            inputs, prepare = features, pick_view
+        return Batches(inputs, targets, batch_size, prepare, shuffle, self.seed, rank, world, ordered)

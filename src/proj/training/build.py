@@ -11,6 +11,7 @@ from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
+from proj.models.backbones import find
 from proj.pictures.tensorboard import Curves, hyperparameters
 from proj.system.processes import BAR
 from proj.system.run_folder import CURVES
@@ -41,7 +42,10 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
 
     known: `contents` of the checkpoint from which a run goes on; a table is read as it was then.
     """
-    data = build(cfg.dataset)
+    picture = {}
+    if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
+        picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
+    data = build(cfg.dataset, **picture)
     if known and known.get("columns"):
         data.take(Facts.from_dict(known))
     data.prepare_data()
@@ -56,6 +60,8 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
         scheduler=build({**cfg.scheduler, "_partial_": True}),
     )
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
+    if known is None:
+        model.begin(data)
     return data, model
 
 
