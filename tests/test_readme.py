@@ -41,7 +41,13 @@ def words_for(tmp_path, data_dir):
                 file = tmp_path / "path/to/photos" / name / f"{label}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 Image.effect_noise((40, 30), 9 + label).save(file)
-            return ["dataset.size=16", *FEW]
+            untrained = [
+                "model.weights=null",
+                "model.backbone=shufflenet_v2_x0_5",
+                "model.size=32",
+                "model.cache_dir=null",
+            ]
+            return ["dataset.size=16", *FEW, *untrained * ("pretrained" in line)]
         if "dataset=csv" in line:
             lines = (f"{k},{k % 3},{'xyz'[k % 3]}" for k in range(90))
             (tmp_path / "table.csv").write_text("\n".join(["length,width,species", *lines]))

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.features import features_of
 from proj.errors import UserError, choose
 from proj.models.backbones import Recipe, cut_off_last_layer, find, load_weights, read_weights
 from proj.models.classifier import Classifier
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Fit(nn.Module):
@@ -88,7 +89,7 @@ class Pretrained(Classifier):
         super().train(mode)
         body = self.network[1]
         for part in [body] if self.frozen else body.modules():
-            if self.frozen or (self.hparams.weights and isinstance(part, _BatchNorm)):
+            if self.frozen or (self.hparams.weights and isinstance(part, NORMS)):
                 part.eval()  # statistics of a million photos are better than those of small batches of a few
         return self
 
