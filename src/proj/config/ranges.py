@@ -140,6 +140,7 @@ GROUP = either(
 )
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
+    {"type": "null"},
     WHOLE_SCHEMA,
     {"type": "array", "minItems": 2, "maxItems": 2, "items": WHOLE_SCHEMA},
 )

@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.facts import Facts
+from proj.data.features import pick_view
 from proj.data.folds import deal, has_twins, refuse_few
 from proj.errors import UserError
 
@@ -100,12 +102,14 @@ class InMemoryDataModule(LightningDataModule):
     of its inputs, `drawings`, `mean`, `std`, `columns` and `levels`, is explained in `Facts`.
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
+    encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     fold: its number, and of how many. A subclass that deals its data into folds makes one of them its `fold_part`, and
     says in `whole` the checksum of the data itself, and in `numbers` which examples each part holds.
     """
 
     kind: str | None = None
+    encode: Callable[[str], Tensor | None] | None = None
     evaluation_batch_size = 1000
     mix, balanced = None, False  # of the training, see `Batches`
     drawings = False
@@ -195,6 +199,9 @@ class InMemoryDataModule(LightningDataModule):
         batch_size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
-        mix = self.mix and partial(self.mix, self.num_classes)
+        inputs, targets = self.splits[split]
+        prepare, mix = self.prepare, self.mix and partial(self.mix, self.num_classes)
+        if self.encode and (features := self.encode(split)) is not None:  # no pictures, of which two could be mixed
+            inputs, prepare, mix = features, pick_view, None
         order = (shuffle, self.seed, rank, world, ordered)
-        return Batches(*self.splits[split], batch_size, self.prepare, *order, mix, self.balanced)
+        return Batches(inputs, targets, batch_size, prepare, *order, mix, self.balanced)

@@ -29,7 +29,7 @@ class ImageFolderDataModule(ImageDataModule):
     or both of the last may be missing. Images may lie deeper. The classes are in the order of their names.
 
     A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
-    `val_fraction` of the rest. size: one number, or height and width; see `fit_image`. channels: 1 or 3.
+    `val_fraction` of the rest. size: one number, or height and width; see `fit_image`; None is 64. channels: 1 or 3.
     memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
     levels: the values of deep pixels that become black and white; None finds them in the training images.
     max_pixels: files of more are left out; None takes MAX_PIXELS.
@@ -42,7 +42,7 @@ class ImageFolderDataModule(ImageDataModule):
     def __init__(
         self,
         data_dir: str,
-        size: int | list[int],
+        size: int | list[int] | None,
         channels: int,
         test_fraction: float,
         memory_limit_mb: float,
@@ -59,6 +59,7 @@ class ImageFolderDataModule(ImageDataModule):
             self.cache_dir = Path(cache_dir).expanduser()
         except RuntimeError as error:
             raise UserError(f"{error} Name a folder for the resized images with dataset.cache_dir=…") from error
+        size = size or 64
         self.shape = (*((size, size) if isinstance(size, int) else size), channels)
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.levels = dict.fromkeys("IF", levels) if levels else {}

@@ -3,5 +3,6 @@ from proj.models.cnn import CNN
 from proj.models.iris import IrisClassifier
 from proj.models.mlp import MLP
 from proj.models.optimizers import Muon
+from proj.models.pretrained import Pretrained
 
-__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier", "Muon"]
+__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier", "Muon", "Pretrained"]

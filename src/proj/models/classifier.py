@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.config.settings import NAMES
 from proj.data.batches import Batches
+from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
 from proj.models.schedules import Trial, make_schedule
 from proj.models.tallies import EpochMeans, Tally
@@ -170,10 +171,17 @@ class Classifier(LightningModule):
             self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
 
+    def begin(self, data: InMemoryDataModule) -> None:
+        """Before a training that begins afresh, with its data in memory."""
+
+    def trained(self) -> list:
+        """The parameters that are trained, or groups of them, as an optimizer takes them."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
     def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         with settings_of("optimizer", self.optimizer):
             trial = Trial(self.optimizer, self.device)
-            optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+            optimizer = self.optimizer(self.trained())
         if self.scheduler is None:
             return optimizer
         with settings_of("scheduler", self.scheduler):

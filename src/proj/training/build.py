@@ -12,6 +12,7 @@ from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
+from proj.models.backbones import find
 from proj.models.balance import WeightedLoss, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
@@ -50,7 +51,10 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
 
     known: `contents` of the checkpoint from which a run goes on; a table is read as it was then.
     """
-    data = build(cfg.dataset)
+    picture = {}
+    if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
+        picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
+    data = build(cfg.dataset, **picture)
     if known and known.get("columns"):
         data.take(Facts.from_dict(known))
     data.prepare_data()
@@ -70,6 +74,8 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"
+    if known is None:
+        model.begin(data)
     return data, model
 
 

@@ -18,6 +18,7 @@ QUIET = (
     ".*dataloader is not resumable",  # it is
     "You requested to overfit but enabled",  # `Batches` does not shuffle then
     "ReduceLROnPlateau conditioned on metric .* not available",  # yet: no validation has been
+    ".*module.s. in eval mode at the start of training",  # a frozen backbone
     "The `srun` command is available",
 )
 

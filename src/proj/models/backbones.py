@@ -1,0 +1,177 @@
+"""The classifiers of torchvision and timm by their names: how they are made, what pictures they take, their weights."""
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from proj.errors import UserError, nearest
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The pictures that a backbone's weights were trained on: the middle `crop`×`crop` pixels of one whose shorter side
+    was made `resize` long, by `interpolation`; normalised with `mean` and `std` of pixels in 0..1."""
+
+    resize: int
+    crop: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+    def sized(self, crop: int | None) -> "Recipe":
+        """The same share of a picture in `crop` pixels; None keeps the size."""
+        return replace(self, crop=crop, resize=round(self.resize * crop / self.crop)) if crop else self
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A classifier with random weights, `make`, for pictures of so many pixels; `load` gives its own weights, and where
+    it cannot, `at` says what to fetch and where to put it."""
+
+    name: str
+    recipe: Recipe
+    make: Callable[[int], nn.Module]
+    load: Callable[[], Weights]
+    at: str
+
+    def weights(self) -> Weights:
+        """Raises UserError where they are not here and cannot be downloaded."""
+        try:
+            return self.load()
+        except UserError:
+            raise
+        except Exception as error:  # of many kinds: no network, no room, another checksum
+            raise UserError(
+                f"the weights of model.backbone={self.name} could not be downloaded ({why(error)}): "
+                f"where there is a network, fetch {self.at}, or name a file of them with model.weights=<file>."
+            ) from error
+
+
+def why(error: Exception) -> str:
+    """What an error of another library says, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def find(name: str) -> Backbone:
+    """The classifier of this name; one that both libraries have is torchvision's. Raises UserError with the nearest."""
+    from torchvision import models  # seconds, which the tables need not wait for
+
+    options, more = models.list_models(module=models), " timm has more of them: pip install 'proj[timm]'"
+    if name in options:
+        return of_torchvision(name)
+    if find_spec("timm"):
+        import timm
+
+        if name in (architectures := timm.list_models()) or name in timm.list_pretrained():  # none of a hub, a folder
+            return of_timm(name)
+        options, more = [*options, *architectures], ""
+    raise UserError(f"model.backbone={name} does not exist.{nearest(name, options)}{more}")
+
+
+def of_torchvision(name: str) -> Backbone:
+    from torchvision import models
+
+    newest = models.get_model_weights(name).DEFAULT
+    file = Path(torch.hub.get_dir(), "checkpoints", newest.url.rpartition("/")[2])
+    digest = file.stem.rpartition("-")[2]
+
+    def make(crop: int) -> nn.Module:
+        arguments = {"image_size": crop} if name.startswith("vit_") else {}
+        if name in ("googlenet", "inception_v3"):  # without the outputs that only its own training used
+            arguments = {"aux_logits": False, "transform_input": True, "init_weights": True}
+        return models.get_model(name, weights=None, **arguments)
+
+    def load() -> Weights:
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(newest.url, str(file), digest, progress=False)
+        elif not hashlib.sha256(file.read_bytes()).hexdigest().startswith(digest):
+            raise UserError(f"{file} is damaged: delete it, and it is downloaded again.")
+        return read_weights(file)
+
+    made = newest.transforms()
+    size = made.resize_size[0], made.crop_size[0]
+    recipe = Recipe(*size, tuple(made.mean), tuple(made.std), made.interpolation.value)
+    return Backbone(name, recipe, make, load, f"{newest.url} and put it at {file}")
+
+
+def of_timm(name: str) -> Backbone:
+    import timm
+
+    known = timm.get_pretrained_cfg(name)
+    made = timm.data.resolve_data_config(pretrained_cfg=known.to_dict())
+    crop, scale = made["input_size"][-1], (tuple(made["mean"]), tuple(made["std"]))
+    recipe = Recipe(int(crop / made["crop_pct"]), crop, *scale, made["interpolation"].replace("random", "bicubic"))
+    url = known.url or f"https://huggingface.co/{known.hf_hub_id}/resolve/main/model.safetensors"
+    make = partial(timm.create_model, name)
+    return Backbone(name, recipe, lambda crop: make(), lambda: make(pretrained=True).state_dict(), url)
+
+
+def cut_off_last_layer(network: nn.Module, name: str, crop: int) -> int:
+    """Take the layer away that gives the logits, so that `network` gives what it was given; return how many numbers.
+
+    Raises UserError for a network that does not end in one linear layer, or does not take pictures of `crop` pixels.
+    """
+    place, last = [(place, part) for place, part in network.named_modules() if [*part.parameters(recurse=False)]][-1]
+    reason = f"it ends in {type(last).__name__}"
+    if isinstance(last, nn.Linear):
+        network.set_submodule(place, nn.Identity())
+        try:
+            with torch.no_grad():
+                shape = network.eval()(torch.zeros(1, 3, crop, crop, device=last.weight.device)).shape
+            if shape == (1, last.in_features):
+                return last.in_features
+        except Exception as error:  # whatever a network makes of pictures that do not fit it
+            reason = why(error)
+    raise UserError(
+        f"model.backbone={name} cannot be used: it has no single linear layer at its end that a new one could replace, "
+        f"or takes no pictures of {crop}×{crop} pixels ({reason}). Choose another one, or leave model.size out."
+    )
+
+
+def read_weights(file: Path) -> Weights:
+    """The weights in a file of torch's or of safetensors; nothing in it is executed. Raises UserError."""
+    if not file.is_file():
+        raise UserError(f"model.weights={file}: there is no such file; default downloads them, null takes none.")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file  # which timm brings
+
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
+    except Exception as error:  # of many kinds
+        raise UserError(f"{file} cannot be read as a file of weights ({why(error)}).") from error
+    for key in ("state_dict", "model"):  # as scripts keep them
+        state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{file} holds no weights as torch.save(network.state_dict(), file) keeps them.")
+    return state
+
+
+def load_weights(network: nn.Module, state: Weights, source: str) -> None:
+    """Give a network without its last layer these weights; what else is there, such as that layer, is left out.
+
+    source: where they are from. Raises UserError that says what does not fit.
+    """
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    misfits = [
+        f"{name} is {shapes.get(name, 'missing')} and not {tuple(value.shape)}"
+        for name, value in network.state_dict().items()
+        if shapes.get(name) != tuple(value.shape) and not name.endswith("num_batches_tracked")
+    ]
+    if misfits:
+        more = f" ({len(misfits) - 1} more do not fit)" if misfits[1:] else ""
+        raise UserError(f"{source} is of another network than model.backbone: {misfits[0]}{more}.")
+    network.load_state_dict(state, strict=False)

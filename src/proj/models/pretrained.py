@@ -1,0 +1,151 @@
+"""A network that was trained on a million photos, with a new last layer."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from proj.data.datamodule import InMemoryDataModule
+from proj.data.features import features_of
+from proj.errors import UserError, choose
+from proj.models.backbones import Recipe, cut_off_last_layer, find, load_weights, read_weights
+from proj.models.classifier import Classifier
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+class Fit(nn.Module):
+    """(B, 1 or 3, H, W) pictures as the data normalises them -> (B, 3, crop, crop) as the backbone's `Recipe` says."""
+
+    def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe) -> None:
+        super().__init__()
+        channels, *size = input_shape
+        if channels not in (1, 3):
+            raise UserError(f"model=pretrained takes pictures of 1 or 3 channels, and the data has {channels}.")
+        self.recipe = recipe
+        self.size = [side * recipe.resize // min(size) for side in size]
+        self.corner = [round((side - recipe.crop) / 2) for side in self.size]
+        self.resizes, self.shrinks = size != self.size, size > self.size
+        self.register_buffer("factor", torch.ones(3, 1, 1))
+        self.register_buffer("offset", torch.zeros(3, 1, 1))
+
+    def take(self, mean: list[float], std: list[float]) -> None:
+        """Undo the normalisation of the data, one number a channel, and normalise as the recipe does."""
+        mean, std, own = torch.tensor(mean), torch.tensor(std), torch.tensor(self.recipe.std)
+        self.factor.copy_((std / own).view(3, 1, 1))
+        self.offset.copy_(((mean - torch.tensor(self.recipe.mean)) / own).view(3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.resizes:
+            x = F.interpolate(x, self.size, mode=self.recipe.interpolation, antialias=self.shrinks)
+        (top, left), crop = self.corner, self.recipe.crop
+        return x[:, :, top : top + crop, left : left + crop] * self.factor + self.offset  # grey three times
+
+
+class Pretrained(Classifier):
+    """A classifier of torchvision's or timm's whose last layer is a new one.
+
+    (B, C, H, W) normalised images -> (B, num_classes) logits; in the training of the last layer also its inputs (B, D).
+    backbone: its name there. weights: "default" downloads them, else their file; None for none.
+    train: "head" trains the last layer alone, on features of the pictures and of views - 1 augmented ones of each,
+        which are computed once and kept in `cache_dir`; "all" trains the whole network, each quarter of the backbone's
+        weights at `layer_decay` times the rate of the one above it, the norms with the statistics that they came with.
+    size: the pixels of a side that the backbone sees; None takes those of its weights.
+    Raises UserError for a backbone that is not there, has no linear layer at its end, or does not take the size.
+    """
+
+    accepts = ("image",)
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        backbone: str = "mobilenet_v3_large",
+        weights: str | None = "default",
+        train: str = "head",
+        views: int = 4,
+        layer_decay: float = 0.3,
+        size: int | None = None,
+        cache_dir: str | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(num_classes, **training)
+        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
+        source = find(backbone)
+        recipe = source.recipe.sized(size)
+        body = source.make(recipe.crop)
+        width = cut_off_last_layer(body, backbone, recipe.crop)
+        self.frozen = choose("model.train", train, {"head": True, "all": False})
+        self.network = nn.Sequential(Fit(input_shape, recipe), body, nn.Linear(width, num_classes))
+        body.requires_grad_(not self.frozen)
+        self.to(memory_format=torch.channels_last)
+        self.features: dict[str, Tensor] = {}
+        self.train()
+
+    def train(self, mode: bool = True) -> "Pretrained":
+        super().train(mode)
+        body = self.network[1]
+        for part in [body] if self.frozen else body.modules():
+            if self.frozen or (self.hparams.weights and isinstance(part, NORMS)):
+                part.eval()  # statistics of a million photos are better than those of small batches of a few
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network[-1](x) if x.ndim == 2 else self.network(x)
+
+    def begin(self, data: InMemoryDataModule) -> None:
+        fit, body, _ = self.network
+        if data.mean:
+            fit.take(data.mean, data.std)
+        weights = self.hparams.weights
+        if weights:
+            state = (
+                find(self.hparams.backbone).weights()
+                if weights == "default"
+                else read_weights(Path(weights).expanduser())
+            )
+            load_weights(body, state, f"model.weights={weights}")
+
+    def setup(self, stage: str) -> None:
+        data, crop = self.trainer.datamodule, self.network[0].recipe.crop
+        data.evaluation_batch_size = min(data.evaluation_batch_size, max(1, 2**22 // crop**2))  # it bounds the memory
+        if stage == "fit" and self.frozen and not self.trainer.fast_dev_run:
+            data.encode = self.encode  # by now the backbone's weights may not have been restored
+
+    def encode(self, split: str) -> Tensor | None:
+        """(V, N, D) features of a part, see `features_of`; None where its pictures are needed."""
+        if split == "test" and self.tta:
+            return None
+        if split not in self.features:
+            self.features[split] = self._features_of(split)
+        return self.features[split]
+
+    def _features_of(self, split: str) -> Tensor:
+        data, plugin, frozen = self.trainer.datamodule, self.trainer.precision_plugin, self.network[:2]
+
+        @torch.no_grad()
+        def network(x: Tensor) -> Tensor:
+            with plugin.forward_context():
+                return frozen(plugin.convert_input(x))
+
+        weights = torch.cat([value.flatten().float() for value in frozen.state_dict().values()])
+        key = f"{zlib.crc32(weights.cpu().numpy())} {frozen[0].recipe} {plugin.precision}"
+        source = zlib.crc32(repr((type(data).__name__, getattr(data, "data_dir", ""))).encode())
+        folder, name = self.hparams.cache_dir, f"{self.hparams.backbone}-{source:08x}"
+        return features_of(data, split, self.hparams.views, network, folder and Path(folder).expanduser() / name, key)
+
+    def trained(self) -> list:
+        """The last layer first, whose rate is the optimizer's own, then the backbone from its top to its bottom."""
+        everything = super().trained()
+        rate = self.optimizer.keywords.get("lr")
+        if self.frozen or not rate or not self.optimizer.func.__module__.startswith("torch."):
+            return everything
+        body, head = everything[:-2][::-1], everything[-2:]
+        quarter = -(-len(body) // 4)
+        groups = [{"params": head, "lr": rate}]
+        for depth, start in enumerate(range(0, len(body), quarter), 1):
+            groups.append({"params": body[start : start + quarter], "lr": rate * self.hparams.layer_decay**depth})
+        return groups

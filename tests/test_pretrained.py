@@ -1,0 +1,247 @@
+"""model=pretrained: a backbone with weights from a file that the test makes, and a new last layer."""
+
+import shutil
+import signal
+import time
+import urllib.error
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision.models
+from PIL import Image
+from support.runs import changed_by_stops, differences, outcome, run
+from torch import nn
+
+from proj.checkpoint.file import load_model
+from proj.data import features
+from proj.errors import UserError
+from proj.models import Pretrained, pretrained
+from proj.models.backbones import cut_off_last_layer, find, read_weights
+from proj.training.build import build_data_and_model
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.export import export
+from proj.use.prediction import predict
+
+BACKBONE = "shufflenet_v2_x0_5"
+WORDS = ["dataset=mnist", "model=pretrained", f"model.backbone={BACKBONE}", "model.size=32", "model.views=2"]
+WORDS += ["dataset.batch_size=30", "trainer.precision=32-true", "trainer.max_epochs=2", "~callbacks.dashboard"]
+LONG = [*WORDS, "save_every=0", "seed=3", "dataset.batch_size=45", "~callbacks.progress"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A file of random weights, whose norms have the statistics of random pictures."""
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(BACKBONE)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = None
+    with torch.no_grad():
+        network(torch.randn(32, 3, 32, 32))
+    file = tmp_path_factory.mktemp("weights") / "shufflenet.pth"
+    torch.save(network.state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def words(weights, tmp_path):
+    return [*WORDS, f"model.weights={weights}", f"model.cache_dir={tmp_path}/cache"]
+
+
+def body_of(checkpoint: Path) -> dict:
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return {name.removeprefix("network.1."): value for name, value in state.items() if name.startswith("network.1.")}
+
+
+def forbidden(*args, **settings):
+    raise AssertionError("this is not to be called")
+
+
+def test_the_head_trains_on_features_and_what_is_deployed_takes_pictures_with_no_other_file(
+    configure, words, weights, tmp_path, monkeypatch, capsys
+):
+    own = tmp_path / "own.pth"
+    own.write_bytes(weights.read_bytes())
+    words[-2] = f"model.weights={own}"
+    words.remove("~callbacks.dashboard")
+    metrics = train(configure(*words, "trainer.max_epochs=10", "optimizer.lr=0.01"))
+    before = torch.load(weights, weights_only=True)
+    body = body_of(tmp_path / "run" / "best.ckpt")
+    assert all(torch.equal(value, before[name]) for name, value in body.items())
+    assert metrics["test/acc"] > 0.5
+
+    own.unlink()
+    monkeypatch.setattr(torch.hub, "download_url_to_file", forbidden)
+    path = tmp_path / "run" / "best.ckpt"
+    again = evaluate(path)
+    assert again["acc"] == metrics["test/acc"] and again["loss"] == pytest.approx(metrics["test/loss"], abs=1e-4)
+    Image.fromarray(np.full((20, 30), 200, np.uint8)).save(tmp_path / "picture.png")
+    assert predict(path, str(tmp_path / "picture.png"))[0]["class"] in load_model(path)[1]["class_names"]
+    assert export(path, format="torch_export").is_file()
+
+
+def test_every_picture_goes_through_a_frozen_backbone_once_and_through_a_new_one_again(
+    configure, words, tmp_path, monkeypatch
+):
+    words.append("trainer.max_epochs=1")
+    first = train(configure(*words, "dataset.shift=1", folder=tmp_path / "first"))
+    files = sorted(file.name.split("-", 1)[1] for file in (tmp_path / "cache").glob("*.npz"))
+    assert [name.split("-", 1)[1] for name in files] == ["test-0.npz", "train-0.npz", "train-1.npz", "val-0.npz"]
+    made = []
+    real = features.kept
+    monkeypatch.setattr(
+        features, "kept", lambda file, key, make: real(file, key, lambda: made.append(file.name) or make())
+    )
+    next(tmp_path.glob("cache/*-val-0.npz")).write_bytes(b"PK damaged")
+    again = train(configure(*words, "dataset.shift=1", "optimizer.lr=0.004", folder=tmp_path / "again"))
+    assert [name.split("-")[-2] for name in made] == ["val"]
+    assert again["test/acc"] != first["test/acc"] or again["test/loss"] != first["test/loss"]
+    made.clear()
+    train(configure(*words, "dataset.shift=1", "seed=5", folder=tmp_path / "seed"))
+    assert not made  # the seeds of a sweep share them
+    train(configure(*words, "dataset.shift=2", folder=tmp_path / "other"))
+    assert [name.rsplit("-", 2)[1:] for name in made] == [["train", "1.npz"]]  # the plain views are as before
+    made.clear()
+    train(configure(*words, "dataset.shift=2", "model.size=40", folder=tmp_path / "larger"))
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("how", ["head", "all"])
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits_without_the_weights_file(
+    configure, words, tmp_path, monkeypatch, how
+):
+    extra = ["save_every=0", "seed=3", "dataset.shift=1", f"model.train={how}", "dataset.batch_size=90"]
+    reads = []
+    monkeypatch.setattr(pretrained, "read_weights", lambda file: reads.append(file) or read_weights(file))
+    assert not changed_by_stops(configure, monkeypatch, tmp_path, [*words, *extra], [(1, 1)])
+    assert len(reads) == 2  # as each of the two runs began
+
+
+def test_all_trains_lower_layers_more_slowly_and_leaves_the_norms_their_statistics(configure, words, tmp_path, weights):
+    cfg = configure(*words, "model.train=all", "model.layer_decay=0.5", "optimizer.lr=0.008")
+    _, model = build_data_and_model(cfg)
+    groups = model.optimizer(model.trained()).param_groups
+    assert [group["lr"] for group in groups] == [0.008, 0.004, 0.002, 0.001, 0.0005]
+    assert groups[0]["params"][0] is model.network[-1].weight
+    assert groups[-1]["params"][-1] is model.network[1].conv1[0].weight
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    train(cfg)
+    before, after = torch.load(weights, weights_only=True), body_of(tmp_path / "run" / "best.ckpt")
+    for name in after:
+        assert torch.equal(after[name], before[name]) == ("running" in name or "num_batches" in name), name
+
+
+def test_pictures_are_made_as_the_weights_were_trained():
+    recipe = find("mobilenet_v3_large").recipe
+    transform = torchvision.models.MobileNet_V3_Large_Weights.DEFAULT.transforms()
+    grey = torch.randint(0, 256, (1, 300, 400), dtype=torch.uint8)
+    for picture in (grey, grey[:, :28, :40], torch.randint(0, 256, (3, 50, 40), dtype=torch.uint8)):
+        model = Pretrained(tuple(picture.shape), 2, weights=None)
+        data = type("Data", (), {"mean": [0.3] * len(picture), "std": [0.7] * len(picture)})
+        model.begin(data)
+        x = (picture[None] / 255 - 0.3) / 0.7
+        expected = transform(picture.expand(3, -1, -1))
+        made = model.network[0](x)[0]
+        assert made.shape == expected.shape == (3, recipe.crop, recipe.crop)
+        assert (made - expected).abs().max() < 0.05  # torchvision rounds to 256 levels in between
+
+
+def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, weights):
+    for label in ("a", "b"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            noise = np.random.default_rng(number).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / "photos" / label / f"{number}.png")
+    words = ["dataset=image_folder", f"data_dir={tmp_path}/photos", f"dataset.cache_dir={tmp_path}/cache"]
+    words += ["model=pretrained", f"model.weights={weights}", f"model.backbone={BACKBONE}", "dataset.batch_size=4"]
+    cfg = configure(*words)
+    assert cfg.model.cache_dir == f"{tmp_path}/cache"  # beside the resized images
+    assert build_data_and_model(cfg)[0].input_shape == (3, 256, 256)
+    assert build_data_and_model(configure(*words, "dataset.size=40"))[0].input_shape == (3, 40, 40)
+    cfg = configure(*words, "model.size=28", "trainer.max_epochs=1")
+    assert train(cfg)["test/acc"] >= 0
+    assert load_model(tmp_path / "run" / "best.ckpt")[1]["input_shape"] == [3, 32, 32]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["model.backbone=shuflenet_v2_x0_5"], "Did you mean 'shufflenet_v2_x0_5'?"),
+        (["model.backbone=squeezenet1_1"], "it has no single linear layer at its end"),
+        (["model.backbone=vit_b_16"], "missing"),
+        (["model.backbone=hf_hub:someone/something"], "does not exist"),
+        (["model.weights=nowhere.pth"], "model.weights=nowhere.pth: there is no such file"),
+        (["model.weights={folder}/text.pth"], "text.pth"),
+        (["model.weights={folder}/code.pth"], "holds other things than weights"),
+        (["model.weights={folder}/list.pth"], "holds no weights as torch.save(network.state_dict(), file)"),
+        (["model.weights={folder}/other.pth"], "conv1.0.weight is (24, 3, 5, 5) and not (24, 3, 3, 3)."),
+        (["model.weights={folder}/part.pth"], "conv1.0.weight is missing and not (24, 3, 3, 3)"),
+        (["model.weights=default"], "f707e7126e.pth and put it at {folder}/hub/checkpoints/shufflenetv2_x0.5-f7"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(configure, words, weights, tmp_path, monkeypatch, settings, message):
+    state = torch.load(weights, weights_only=True)
+    (tmp_path / "text.pth").write_text("no weights")
+    torch.save({"a": print}, tmp_path / "code.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"state_dict": {**state, "conv1.0.weight": torch.zeros(24, 3, 5, 5)}}, tmp_path / "other.pth")
+    torch.save({name: value for name, value in state.items() if "conv1" not in name}, tmp_path / "part.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def no_network(*args, **named):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    settings = [word.format(folder=tmp_path) for word in settings]
+    with pytest.raises(UserError) as error:
+        build_data_and_model(configure(*words, *settings))
+    assert message.format(folder=tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_weights_that_lie_in_torchs_folder_are_taken_if_their_checksum_is_right(
+    configure, words, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x0.5-f707e7126e.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(weights.read_bytes())
+    monkeypatch.setattr(torch.hub, "download_url_to_file", forbidden)
+    with pytest.raises(UserError, match="is damaged: delete it"):
+        build_data_and_model(configure(*words, "model.weights=default"))
+
+
+@pytest.mark.parametrize("name", [*torchvision.models.list_models(module=torchvision.models)])
+@pytest.mark.slow
+def test_every_classifier_of_torchvision_works_but_those_that_end_in_a_convolution(name):
+    backbone = find(name)
+    with torch.device("meta"):
+        refused = pytest.raises(UserError) if name.startswith("squeezenet") else nullcontext()
+        with refused:
+            cut_off_last_layer(backbone.make(backbone.recipe.crop), name, backbone.recipe.crop)
+
+
+@pytest.mark.skipif(not find_spec("timm"), reason="timm is an extra")
+def test_a_backbone_of_timms_trains(configure, weights, tmp_path):
+    words = [*WORDS, "model.backbone=test_resnet.r160_in1k", "model.weights=null", "model.cache_dir=null"]
+    train(configure(*words, "trainer.max_epochs=1"))
+    assert load_model(tmp_path / "run" / "best.ckpt")[0].network[0].recipe.crop == 32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["head", "all"])
+def test_ten_kills_at_any_time_end_in_the_same_bits(tmp_path, weights, how, data_dir):
+    words = [*LONG, f"model.weights={weights}", f"model.train={how}", f"data_dir={data_dir}", "trainer.max_epochs=20"]
+    words += [f"model.cache_dir={tmp_path}/cache", "dataset.shift=1"]
+    start = time.monotonic()
+    assert run(tmp_path / "whole", words) == 0
+    seconds = time.monotonic() - start
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # so that it may be killed in the first pass too
+    codes = [run(tmp_path / "stopped", words, after=seconds * 0.02 * (number + 1)) for number in range(10)]
+    assert codes.count(-signal.SIGKILL) >= 3
+    assert run(tmp_path / "stopped", words) == 0
+    assert not differences(outcome(tmp_path / "whole"), outcome(tmp_path / "stopped"))
