@@ -1,3 +1,4 @@
+import csv
 import importlib
 import json
 import shutil
@@ -276,3 +277,16 @@ def test_the_heat_reddens_a_grey_copy_beside_the_image():
     both = beside_heat(image, heat)[0]
     assert both.shape == (2, 6, 3) and (both[:, :3] == 100).all()
     assert (both[0, 3:] == 100).all() and both[1, 5, 0] > 150 > 100 > both[1, 5, 2]
+
+
+def test_labels_lists_the_examples_whose_own_label_is_doubted_most_first(digits, tmp_path, capsys):
+    found = evaluate(digits / "best.ckpt", split="train", labels=True, output=str(tmp_path))
+    with open(tmp_path / "label_issues_train.csv", newline="") as file:
+        issues = list(csv.DictReader(file))
+    doubtful = [issue for issue in issues if float(issue["p(label)"]) < float(issue["p(likelier)"])]
+    out = capsys.readouterr().out
+    assert len(issues) == found["examples"] and len({issue["example"] for issue in issues}) == len(issues)
+    assert len(doubtful) == round((1 - found["acc"]) * len(issues)) and doubtful == issues[: len(doubtful)]
+    assert f"{len(doubtful):,} of {len(issues):,} examples are taken for another" in out and "folds find more" in out
+    worst = found["mistakes"][0]
+    assert any((issue["label"], issue["likelier"]) == (worst["right"], worst["predicted"]) for issue in doubtful)

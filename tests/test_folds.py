@@ -19,6 +19,7 @@ import proj.config
 from proj.config.compose import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
 from proj.data.folds import joined
+from proj.data.sklearn_table import sklearn_table
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.reports.report import report
@@ -349,6 +350,10 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     out = " ".join(capsys.readouterr().out.split())
     assert "out-of-fold accuracy of mlp on digits: 75.00 % of 12 examples (out_of_fold.csv)" in out
     assert "for 12 test examples" in out
+    issues = predictions(tmp_path / "label_issues.csv")
+    assert "3 examples are taken for another class than their label" in out and len(issues) == 12
+    assert [issue["example"] for issue in issues[:3]] == ["0", "4", "8"]  # "two", of which the runs are sure of "one"
+    assert issues[0] == {"example": "0", "label": "two", "p(label)": "0.3", "likelier": "one", "p(likelier)": "0.7"}
     for fold in range(3):
         fold_run(tmp_path, fold, seed=7)
     report([tmp_path])
@@ -385,3 +390,20 @@ def test_folds_share_their_training_examples_so_that_their_intervals_are_wider()
     plain, corrected = judge(values)[1], judge(values, overlap=1 / 4)[1]
     assert corrected.high - corrected.low == pytest.approx((1 + 5 / 4) ** 0.5 * (plain.high - plain.low))
     assert corrected.p > plain.p
+
+
+@pytest.mark.slow
+def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
+    """Of 5 % changed at random, 80 % and more are in the first 8 %."""
+    table, draws = sklearn_table("digits.csv.gz", (1797, 65), classes=10), np.random.default_rng(0)
+    wrong = draws.choice(len(table), 90, replace=False)
+    table[wrong, -1] = (table[wrong, -1] + torch.from_numpy(draws.integers(1, 10, 90))) % 10
+    rows = [",".join(f"{value:.0f}" for value in row) for row in table.tolist()]
+    names = [*(f"p{place}" for place in range(64)), "digit"]
+    (tmp_path / "digits.csv").write_text("\n".join([",".join(names), *rows]))
+    words = ["dataset=csv", f"data_dir={tmp_path}/digits.csv", "dataset.target=-1", "dataset.folds=5"]
+    for fold in range(5):
+        train(configure(*words, f"dataset.fold={fold}", folder=tmp_path / str(fold)))
+    report([tmp_path])
+    first = {int(issue["example"]) - 2 for issue in predictions(tmp_path / "label_issues.csv")[:144]}  # after a header
+    assert len(first & {*wrong.tolist()}) >= 0.8 * 90

@@ -7,6 +7,7 @@
   data_dir=<path>  where the data lies, if no longer where the training found it
   output=<folder>  instead of the checkpoint's own
   coverage=0.95    how often the sets of classes should hold the right one
+  labels=true      list the examples whose own label may be wrong
   trust=<module>   of classes of your own that the checkpoint names
   --config-dir=<folder>  of options of your own, such as dataset=wine
 
@@ -29,6 +30,7 @@ OPTIONS = {
     "trust": list,
     "config_dir": str,
     "coverage": float,
+    "labels": bool,
 }
 
 

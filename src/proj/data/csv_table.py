@@ -118,6 +118,7 @@ class CSVDataModule(InMemoryDataModule):
         x = encode_table(table, places, columns, self.decimal)[torch.tensor(labelled)]
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.tensor([codes[labels[row]] for row in labelled]))}
+        self.numbers = {"test": torch.tensor([table.lines[row] for row in labelled])}
 
     def _read(self) -> tuple[Table, int]:
         """(The file's table, the place of the target). Raises UserError for a file that is none."""

@@ -136,7 +136,6 @@ class ImageFolderDataModule(ImageDataModule):
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         self.draws = False
         super().load_all(columns, class_names)
-        self.numbers = {"test": torch.cat([*self.numbers.values()])}
 
     def file_of(self, split: str, index: int) -> str:
         return self.files[self.numbers[split][index]]

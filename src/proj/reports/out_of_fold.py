@@ -7,6 +7,7 @@ from pathlib import Path
 from proj.config.command_line import writing
 from proj.reports.compare import counted
 from proj.reports.conclusions import name_of
+from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
@@ -22,13 +23,13 @@ def complete_seeds(row: dict) -> list[list[Run]]:
 
 
 def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
-    """Write out_of_fold.csv, of the best row that has all folds; return the sentence about it, or none."""
+    """Write out_of_fold.csv and label_issues.csv, of the best row with all folds; return what is to be said."""
     for row in comparison["rows"]:
         if seeds := complete_seeds(row):
             break
     else:
         return []
-    text, right, count = io.StringIO(newline=""), 0, 0
+    text, right, count, answers = io.StringIO(newline=""), 0, 0, []
     writer = csv.writer(text, lineterminator="\n")
     for run in (run for own in seeds for run in own):
         with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -36,9 +37,17 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
         if not count:
             writer.writerow(["seed", "fold", *names])
         writer.writerows([run.seed, run.fold, *line] for line in lines)
+        classes = [name[2:-1] for name in names[4:]]  # p(<class>)
+        answers += [(line[0], line[1], dict(zip(classes, map(float, line[4:]), strict=True))) for line in lines]
         right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
-    with writing(folder / "out_of_fold.csv"):
-        write_atomically(folder / "out_of_fold.csv", text.getvalue())
+    issues, doubtful = label_issues(answers)
+    for name, content in (("out_of_fold.csv", text.getvalue()), ("label_issues.csv", issues)):
+        with writing(folder / name):
+            write_atomically(folder / name, content)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
-    return [f"out-of-fold accuracy of {name_of(comparison, row)}: {said}{by} (out_of_fold.csv)"]
+    return [
+        f"out-of-fold accuracy of {name_of(comparison, row)}: {said}{by} (out_of_fold.csv)",
+        f"{doubtful:,} examples are taken for another class than their label: look at the first ones of "
+        "label_issues.csv, whose labels may be wrong",
+    ]

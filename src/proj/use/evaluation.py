@@ -29,6 +29,7 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, figures, sets
 from proj.use.data import open_data
+from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes in the picture, classes in the table
@@ -62,10 +63,11 @@ def evaluate(
     trust: Sequence[str] = (),
     config_dir: str = "",
     coverage: float = 0.0,
+    labels: bool = False,
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
-    coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it.
+    coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it. labels: write `label_issues` too.
     Raises UserError for what the user can mend.
     """
     model, known = checkpoints.load_model(path, trust)
@@ -116,7 +118,11 @@ def evaluate(
         )
     pictures = draw(metrics, answers, names, facts.class_names, images)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
-    write(metrics, pictures, Path(output or path.parent), "_".join(filter(None, parts)))
+    folder, name = Path(output or path.parent), "_".join(filter(None, parts))
+    write(metrics, pictures, folder, name)
+    if labels:
+        examples = [data.example(part, place) for place in range(len(answers.targets))]
+        write_label_issues(answers, examples, names, facts.class_names, folder, name, seen=split == "train")
     return metrics
 
 

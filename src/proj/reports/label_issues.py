@@ -1,0 +1,30 @@
+"""Which labels may be wrong: examples whose own class is the least likely one to a model that has not seen them."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+
+def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, int]:
+    """(A table as CSV, the most doubtful label first; how many examples are taken for another class than their label).
+
+    answers: (example, its label, the probability of each class); of an example that comes again, the mean counts. The
+    order is by how much less likely the label is than the likeliest other class.
+    """
+    labels: dict[str, str] = {}
+    seen: dict[str, list[dict[str, float]]] = {}
+    for example, label, shares in answers:
+        labels[example] = label
+        seen.setdefault(example, []).append(shares)
+    rows = []
+    for example, label in labels.items():
+        means = {name: sum(shares[name] for shares in seen[example]) / len(seen[example]) for name in seen[example][0]}
+        own = means.pop(label, 0.0)
+        likely = max(means, key=means.get)
+        rows.append((own - means[likely], example, label, round(own, 6), likely, round(means[likely], 6)))
+    rows.sort(key=lambda row: row[0])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["example", "label", "p(label)", "likelier", "p(likelier)"])
+    writer.writerows(row[1:] for row in rows)
+    return text.getvalue(), sum(row[0] < 0 for row in rows)
