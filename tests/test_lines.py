@@ -44,7 +44,9 @@ def failing(tmp_path_factory) -> tuple[Path, str, str]:
 def test_a_job_that_ends_is_one_line_with_its_number_settings_metric_time_and_what_is_left(failing):
     _, out, err = failing
     first, broken, third, last = lines(out)
-    assert out.startswith("4 jobs in outputs/sweeps/s\n1/4  ") and out.splitlines()[1:5] == [first, broken, third, last]
+    remarks = [line for line in out.splitlines() if line.startswith("     ")]  # a model that calls all the same
+    shown = [line for line in out.splitlines() if line not in remarks]
+    assert out.startswith("4 jobs in outputs/sweeps/s\n1/4  ") and shown[1:5] == [first, broken, third, last]
     finished = rf" +val/acc 0\.\d{{4}} +{SOME_TIME}  about {SOME_TIME} left"
     assert re.fullmatch(rf"1/4  seed=1 lr=0.01{finished}", first) and re.fullmatch(
         rf"3/4  seed=2 lr=0.01{finished}", third
