@@ -142,7 +142,7 @@ def test_a_run_that_was_stopped_shows_what_one_that_was_not_shows(ask, address):
         return found
 
     left, right = shown(RUNS[0]), shown(RUNS[1])
-    assert len(left) == 10 + 3 + 10 and left.keys() == right.keys()
+    assert len(left) == 14 + 3 + 10 and left.keys() == right.keys()
     assert [tag for tag in left if left[tag] != right[tag]] == []
 
 

@@ -18,6 +18,7 @@ from support.tables import encode
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
 from proj.errors import UserError
+from proj.models.trusted import trusted
 from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export
 from proj.use.prediction import predict
@@ -110,6 +111,12 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
     assert torch.equal(one.argmax(1), other.argmax(1))
 
 
+def calibrated(path: Path, logits: torch.Tensor) -> torch.Tensor:
+    """The logits of predict and of exported files, of those that evaluate measures as the training did."""
+    model, _ = load_model(path, TRUST)
+    return trusted(logits, model.temperature, model.smoothing)
+
+
 TRUST = ("support",)  # whose class reads the tests' CIFAR-10
 SLOW_SETS = [pytest.param(name, marks=pytest.mark.slow) for name in ("mnist", "fashion_mnist")]  # as digits, larger
 MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
@@ -121,7 +128,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
         evaluate, path, trust=TRUST, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words
     )
     data = open_data(load_model(path, TRUST)[1], words.get("dataset", ""), str(folder), everything=True)
-    evaluated = {data.file_of("test", k): logits for k, logits in enumerate(evaluated)}
+    evaluated = {data.file_of("test", k): logits for k, logits in enumerate(calibrated(path, evaluated))}
     rows, predicted = seen(predict, path, str(folder), trust=TRUST)
     assert len(rows) == len(evaluated) == measured["examples"]
     agree(predicted, torch.stack([evaluated[row["input"]] for row in rows]))
@@ -197,7 +204,7 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     _, evaluated = seen(
         evaluate, path, trust=TRUST, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e")
     )
-    agree(predicted, evaluated)
+    agree(predicted, calibrated(path, evaluated))
     with torch.inference_mode():
         trained = torch.cat([model(split.inputs) for split in open_data(known).splits.values()])
     given, found = ({tuple(row.round(decimals=3).tolist()) for row in logits} for logits in (trained, predicted))

@@ -75,7 +75,7 @@ def test_images_are_told_by_their_content_whatever_their_name_is(photos, tmp_pat
     names = [(kind, name) for kind, names in kinds.items() for name in names.split()]
     for kind, name in names:
         picture("red", 50, (16, 16)).save(folder / "red" / name, kind)
-    data, said = photos(folder)
+    data, said = photos(folder, "identical=apart")
     assert examples(data) == 12 + len(names) and said == ""
     reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
     assert (reds.mean((1, 2))[:, 0] > 180).all() and (reds.mean((1, 2))[:, 1:] < 70).all()
@@ -180,7 +180,7 @@ def test_of_many_frames_the_first_is_taken_and_said(photos, tmp_path):
         more = {"save_all": True, "append_images": [picture("blue", 50)]}
         picture("red", 50).save(folder / "red" / name, **more)
     for again in (False, True):
-        data, said = photos(folder)
+        data, said = photos(folder, "identical=apart")
         assert said == "Images of several frames or pages, of which the first is taken: 3\n", again
     reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
     assert (reds.mean((1, 2))[:, 0] > 180).all()

@@ -14,6 +14,7 @@ from support.runs import events, ready
 import proj.config
 from proj.checkpoint.file import load_model
 from proj.config.new_folder import make_new_folder, new_folder
+from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
 from proj.training.run import train
 
@@ -37,7 +38,8 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
 
 
-def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys):
+def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys, monkeypatch):
+    monkeypatch.setattr(RunFolder, "curves", lambda run: ["events"])
     folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
     numbers = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
     paths = {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1}

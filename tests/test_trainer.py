@@ -60,7 +60,7 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
 @pytest.mark.parametrize(
     ("word", "sentence"),
     (
-        ("trainer.logger=false", "trainer.logger is set by this program: the curves are in the run's folder"),
+        ("trainer.logger=false", "trainer.logger is set by this program: logger=csv"),
         ("+trainer.plugins=null", "trainer.plugins is set by this program"),
         ("++trainer.default_root_dir=x", "hydra.run.dir=path/to/folder"),
         ("trainer.enable_progress_bar=false", "~callbacks.progress"),

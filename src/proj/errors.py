@@ -17,8 +17,13 @@ def nearest(word: str, options: Iterable[str]) -> str:
     """The end of a message: the nearest option, and all of them unless they are many."""
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
     lower = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.5)
-    guess = f" Did you mean {lower[close[0]]!r}?" if close else ""
+    word = word.lower()
+    close = difflib.get_close_matches(word, lower, n=3, cutoff=0.5)
+    matches = [difflib.SequenceMatcher(None, option, word) for option in close]
+    # Of two that are equally near, the one that begins as the word does: val/acc for val/accuracy, not val/auc.
+    order = [(match.ratio(), match.get_matching_blocks()[0].size) for match in matches]
+    close = [option for _, option in sorted(zip(order, close, strict=True))]
+    guess = f" Did you mean {lower[close[-1]]!r}?" if close else ""
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 

@@ -84,7 +84,7 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
         return
     if not file.is_file():
         write_atomically(file, checksum.encode())
-    elif (before := file.read_text()) != checksum:
+    elif (before := file.read_text(encoding="utf-8")) != checksum:
         raise UserError(
             f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed. "
             "Put it back, or begin a new sweep."

@@ -110,6 +110,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         for callback in skip_nan:
             print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
-        if said := single_answer(model.confusion, data.class_names):
+        if model.confusion is not None and (said := single_answer(model.confusion, data.class_names)):
             print(said)
     return metrics

@@ -11,7 +11,7 @@ def looked_at(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
 
     x: (N, C, H, W) inputs of the network, in evaluation mode. classes: (N,), one for each image.
     """
-    maps = x.clone().requires_grad_()
+    maps = x.to(next(network.parameters()).dtype, copy=True).requires_grad_()  # also of trainer.precision=bf16-true
     last = [maps]
 
     def keep(module: nn.Module, inputs: tuple, output: Tensor) -> None:
