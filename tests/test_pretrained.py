@@ -111,6 +111,17 @@ def test_every_picture_goes_through_a_frozen_backbone_once_and_through_a_new_one
     assert len(made) == 4
 
 
+def test_each_fold_has_features_of_its_own_also_of_mixed_and_cropped_views(configure, words, tmp_path):
+    words += ["dataset.folds=2", "trainer.max_epochs=1", "augment=strong"]
+    first = train(configure(*words, "dataset.fold=0", folder=tmp_path / "0"))
+    kept = {file.name for file in (tmp_path / "cache").glob("*.npz")}
+    second = train(configure(*words, "dataset.fold=1", folder=tmp_path / "1"))
+    anew = train(configure(*words, "dataset.fold=1", "model.cache_dir=null", folder=tmp_path / "anew"))
+    figures = ("val/acc", "val/loss", "test/acc", "test/loss")
+    assert [second[name] for name in figures] == [anew[name] for name in figures] != [first[name] for name in figures]
+    assert len(kept) == 4 and len({file.name for file in (tmp_path / "cache").glob("*.npz")}) == 8
+
+
 @pytest.mark.parametrize("how", ["head", "all"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_without_the_weights_file(
     configure, words, tmp_path, monkeypatch, how

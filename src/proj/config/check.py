@@ -2,7 +2,6 @@
 
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -14,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, composed
-from proj.config.monitors import check_monitors
 from proj.config.new_folder import make_new_folder
-from proj.config.settings import NAMES, SETTINGS, below, policy, refusal
-from proj.errors import UserError, choose, nearest
+from proj.config.settings import SETTINGS, refusal
+from proj.config.values import check_names, check_ranges, loggers
+from proj.errors import UserError
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder
 
@@ -84,64 +83,6 @@ def takes(model: DictConfig, kind: str | None) -> bool:
     return kind is None or not accepted(model) or kind in accepted(model)
 
 
-def loggers(cfg: DictConfig) -> DictConfig | dict:
-    return cfg.get("logger") or {}  # the copy of conf/ of an older search has none
-
-
-LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
-
-
-def check_ranges(cfg: DictConfig) -> None:
-    """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
-    for key, setting in SETTINGS.items():
-        if setting.range and not key.startswith(("trainer.", "callbacks.")):
-            value = OmegaConf.select(cfg, key)
-            if value is not None and not setting.range.holds(value):
-                raise UserError(f"{key}={value} is not {setting.range.words}.")
-    check_folds(cfg.dataset)
-    check_trainer(cfg.trainer)
-    check_callbacks(cfg)
-    check_monitors(cfg)
-    for name, node in loggers(cfg).items():
-        library = LIBRARIES.get(node.get("_target_")) if OmegaConf.is_dict(node) else None
-        if library and not find_spec(library):
-            raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
-    if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
-        raise UserError(
-            f"trainer.precision={cfg.trainer.precision} leaves such steps out itself: leave on_nan=skip out."
-        )
-    optimizer = cfg.optimizer
-    if str(cfg.trainer.precision) == "16-true" and "Adam" in str(optimizer._target_) and optimizer.get("eps", 0) < 1e-7:
-        raise UserError(
-            "trainer.precision=16-true has all in float16, in which Adam's eps of 1e-08 is zero: losses turn NaN, so "
-            "use trainer.precision=bf16-true, 16-mixed on a GPU, or +optimizer.eps=1e-4."
-        )
-
-
-def check_folds(dataset: DictConfig) -> None:
-    """Raises UserError for a fold that is none, and for one of the two settings without the other."""
-    folds, fold = dataset.get("folds"), dataset.get("fold")
-    if fold is not None and folds is None:
-        raise UserError(f"dataset.fold={fold} is one of how many? Add dataset.folds=5, say.")
-    if folds is not None and fold is None:
-        numbers = ",".join(map(str, range(folds))) if folds < 11 else f"range({folds})"
-        raise UserError(
-            f"dataset.folds={folds} trains one fold a run: name it, dataset.fold=0 to {folds - 1}, or train them all, "
-            f"python -m proj.train -m … dataset.fold={numbers}"
-        )
-    if folds is not None and fold >= folds:
-        raise UserError(f"dataset.fold={fold} is none of dataset.folds={folds}, which are numbered 0 to {folds - 1}.")
-
-
-def check_names(model: DictConfig) -> None:
-    """Raises UserError for a name that this project's models do not know, such as that of an activation."""
-    for key in NAMES.keys() & model.keys():
-        value = model[key]
-        for name in value if OmegaConf.is_list(value) else [value]:
-            if name is not None:
-                choose(f"model.{key}", str(name), dict.fromkeys(NAMES[key]))
-
-
 def check_augmentation(cfg: DictConfig) -> None:
     """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss."""
     strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))
@@ -151,51 +92,6 @@ def check_augmentation(cfg: DictConfig) -> None:
     if mixes and loss.startswith("torch.nn.") and not loss.endswith(".CrossEntropyLoss"):
         cure = "use torch.nn.CrossEntropyLoss, or dataset.augment.mixup=0 dataset.augment.cutmix=0"
         raise UserError(f"model.loss._target_={loss} takes no mixed labels: {cure}.")
-
-
-def check_trainer(trainer: DictConfig) -> None:
-    """Raises UserError for what Lightning's Trainer does not take, and for what the program sets itself."""
-    if trainer.get("_target_") != "lightning.pytorch.Trainer":
-        return  # a class of one's own, with arguments of its own
-    for key, value in trainer.items():
-        if key != "_target_":
-            check_argument("trainer", str(key), value)
-    epochs = trainer.max_epochs
-    if epochs in (-1, None) and trainer.get("max_steps", -1) == -1 and not trainer.get("max_time"):
-        shown = "null" if epochs is None else epochs
-        raise UserError(f"trainer.max_epochs={shown} has no end: give trainer.max_steps=… or trainer.max_time=… too.")
-    every = trainer.get("check_val_every_n_epoch")
-    if every and epochs and 0 < epochs < every:
-        raise UserError(
-            f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}: no validation would "
-            f"tell the best checkpoint. Use trainer.check_val_every_n_epoch={epochs} or less."
-        )
-
-
-def check_callbacks(cfg: DictConfig) -> None:
-    """Raises UserError where no callback would keep the best checkpoint, which is what a run is for."""
-    best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
-    if not OmegaConf.is_dict(best) or not best.get("_target_"):
-        raise UserError(
-            "callbacks.best keeps the best checkpoint, which the end of a run measures: leave ~callbacks.best out "
-            "(test=false leaves the test out)."
-        )
-    if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
-        return  # a class of one's own, with arguments of its own
-    for key, value in best.items():
-        if key in below("callbacks.best"):  # else Lightning knows it
-            check_argument("callbacks.best", str(key), value)
-
-
-def check_argument(place: str, name: str, value: object) -> None:
-    """Raises UserError for an argument of a class of Lightning's that the table does not have, or has otherwise."""
-    options = {key: one for key, one in below(place).items() if one.range}
-    if policy(f"{place}.{name}").own:
-        raise UserError(refusal(f"{place}.{name}"))
-    if name not in options:
-        raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options))
-    if not options[name].range.holds(value):
-        raise UserError(f"{place}.{name}={'null' if value is None else value} is not {options[name].range.words}.")
 
 
 class Check(Callback):

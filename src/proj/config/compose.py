@@ -15,10 +15,11 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from proj.config.check import check, check_ranges, kind_of
+from proj.config.check import check, kind_of
 from proj.config.overrides import apply_words
 from proj.config.settings import below
 from proj.config.stored import MOVED, check_places, check_stored
+from proj.config.values import check_ranges
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, chain
 from proj.system.run_folder import RunFolder, SweepFolder, flat

@@ -9,10 +9,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.words import typed
-from proj.data.cells import count, in_order, is_missing, is_no_number, is_number, plain_number, values
+from proj.data.cells import count, in_order, is_missing, is_no_number, is_number, values
 from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
 from proj.data.facts import Facts
+from proj.data.named_column import find_column
 from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
 from proj.errors import UserError, choose, nearest
 
@@ -139,11 +140,11 @@ class CSVDataModule(InMemoryDataModule):
                 row = shorten(", ".join(table.first), 60, placeholder=" …")
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
         table.take_header(header)
-        return table, self._place(table, "target", self.target)
+        return table, find_column(table, "target", self.target)
 
     def _groups(self, table: Table, rows: list[int]) -> np.ndarray:
         """The group of each of these rows. Raises UserError for one that has none."""
-        place = self._place(table, "group", self.group)
+        place = find_column(table, "group", self.group)
         cells = table.column(place)
         if missing := [table.lines[row] for row in rows if is_missing(cells[row])]:
             more = f" (so have {len(missing) - 1:,} more rows)" if missing[1:] else ""
@@ -153,34 +154,13 @@ class CSVDataModule(InMemoryDataModule):
             )
         return np.array([cells[row] for row in rows])
 
-    def _place(self, table: Table, setting: str, key: str | int | float | None) -> int:
-        """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
-        names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
-        if key in names:
-            return names.index(key)
-        if key is None and not listed:
-            raise UserError(f"{setting} names no column yet." + nearest("", names))
-        if not isinstance(key, str):  # a name that looks like a number, or like a place
-            value = None if isinstance(key, bool) or key is None else key
-            named = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
-            named = named or [place for place, name in enumerate(names) if value == plain_number(name) is not None]
-            at = [key % len(names)] if type(key) is int and -len(names) <= key < len(names) else []
-            if len({*named, *at}) == 1:
-                return (named + at)[0]
-            if named:
-                words = " or ".join(typed(setting, names[place], listed) for place in dict.fromkeys(named + at))
-                raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
-        parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
-        how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
-        raise UserError(f"{setting}={key} is no column of {self.file}." + (how or nearest(str(key), names)))
-
     def _inputs(self, table: Table, target: int) -> dict[int, str]:
         """The columns to learn from, by their places: "numbers" or "words" where a setting says it, else ""."""
         kinds = dict.fromkeys(range(len(table.names)), "")
         for setting, kind in (("numeric", "numbers"), ("categorical", "words")):
-            kinds |= {self._place(table, setting, key): kind for key in getattr(self, setting)}
-        groups = [] if self.group is None else [self._place(table, "group", self.group)]
-        for place in {target, *groups, *(self._place(table, "drop", key) for key in self.drop)}:
+            kinds |= {find_column(table, setting, key): kind for key in getattr(self, setting)}
+        groups = [] if self.group is None else [find_column(table, "group", self.group)]
+        for place in {target, *groups, *(find_column(table, "drop", key) for key in self.drop)}:
             del kinds[place]
         if self.known:
             return {

@@ -133,7 +133,7 @@ class Pretrained(Classifier):
 
         weights = torch.cat([value.flatten().float() for value in frozen.state_dict().values()])
         key = f"{zlib.crc32(weights.cpu().numpy())} {frozen[0].recipe} {plugin.precision}"
-        source = zlib.crc32(repr((type(data).__name__, getattr(data, "data_dir", ""))).encode())
+        source = zlib.crc32(repr((type(data).__name__, getattr(data, "data_dir", ""), data.fold)).encode())
         folder, name = self.hparams.cache_dir, f"{self.hparams.backbone}-{source:08x}"
         return features_of(data, split, self.hparams.views, network, folder and Path(folder).expanduser() / name, key)
 

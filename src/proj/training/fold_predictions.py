@@ -7,12 +7,13 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches
+from proj.models.trusted import trusted
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
 
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
-    """Write a line an example of the fold: which it is, its class, the predicted one, the probabilities of all.
+    """Write a line an example of the fold: which it is, its class, the predicted one, all calibrated probabilities.
 
     best: the contents of the best checkpoint. All goes through the network in this process alone.
     """
@@ -23,7 +24,8 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     batches = Batches(*split, max(data.batch_size, data.evaluation_batch_size), data.prepare)
     with torch.inference_mode(), precision.forward_context():
         logits = torch.cat([model(precision.convert_input(x)).float() for x, _ in batches])
-    probabilities = logits.softmax(1).cpu()
+    fitted = best["proj"].get("calibration", {"temperature": 1.0, "smoothing": 0.0})
+    probabilities = trusted(logits, fitted["temperature"], fitted["smoothing"]).softmax(1).cpu()
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["example", "class", "predicted", "probability", *(f"p({name})" for name in names)])

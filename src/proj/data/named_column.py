@@ -1,0 +1,28 @@
+"""Which column of a table a setting names."""
+
+from proj.config.words import typed
+from proj.data.cells import plain_number
+from proj.data.csv_file import Table
+from proj.errors import UserError, nearest
+
+
+def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
+    """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
+    names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
+    if key in names:
+        return names.index(key)
+    if key is None and not listed:
+        raise UserError(f"{setting} names no column yet." + nearest("", names))
+    if not isinstance(key, str):  # a name that looks like a number, or like a place
+        value = None if isinstance(key, bool) or key is None else key
+        named = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
+        named = named or [place for place, name in enumerate(names) if value == plain_number(name) is not None]
+        at = [key % len(names)] if type(key) is int and -len(names) <= key < len(names) else []
+        if len({*named, *at}) == 1:
+            return (named + at)[0]
+        if named:
+            words = " or ".join(typed(setting, names[place], listed) for place in dict.fromkeys(named + at))
+            raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
+    parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
+    how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
+    raise UserError(f"{setting}={key} is no column of {table.file}." + (how or nearest(str(key), names)))
