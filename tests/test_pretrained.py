@@ -226,6 +226,12 @@ def test_weights_that_lie_in_torchs_folder_are_taken_if_their_checksum_is_right(
         build_data_and_model(configure(*words, "model.weights=default"))
 
 
+def test_a_checkpoint_of_a_network_that_computes_its_own_widths_is_opened(configure, tmp_path):
+    words = [*WORDS, "model.backbone=regnet_y_400mf", "model.weights=null", "model.cache_dir=null"]
+    train(configure(*words, "trainer.max_steps=1", "test=false"))
+    assert load_model(tmp_path / "run" / "best.ckpt")[1]["config"]["model"]["backbone"] == "regnet_y_400mf"
+
+
 @pytest.mark.parametrize("name", [*torchvision.models.list_models(module=torchvision.models)])
 @pytest.mark.slow
 def test_every_classifier_of_torchvision_works_but_those_that_end_in_a_convolution(name):
