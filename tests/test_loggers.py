@@ -319,10 +319,11 @@ def test_one_process_of_several_sends(configure, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_jobs_at_once_make_and_share_one_database(tmp_path):
+def test_two_jobs_at_once_make_and_share_one_database(tmp_path, command):
     words = [*IRIS[:3], *IRIS[4:], "sweep_name=s", "seed=1,2", "logger=mlflow", "hydra/launcher=joblib", *QUICK]
     words += ["hydra.launcher.n_jobs=2"]
-    assert processes.run(tmp_path, "proj.train", "-m", *words).returncode == 0
+    process = command("-m", "proj.train", "-m", *words, fresh=True)  # joblib's workers end with a program, not a fork
+    assert process.returncode == 0, process.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(run.info.run_name for run in runs) == ["0_seed=1", "1_seed=2"]
