@@ -83,9 +83,9 @@ def test_no_group_is_in_two_parts_and_every_row_is_in_one_test_part():
 
 
 @pytest.mark.slow
-def test_ten_thousand_tables_have_no_group_in_two_parts_and_every_row_in_one_test_part():
-    found = look_at_tables(10_000, seed=1)
-    assert found.keys() <= {None, "refused"} and found[None] > 5_000, found
+def test_many_tables_have_no_group_in_two_parts_and_every_row_in_one_test_part():
+    found = look_at_tables(1_500, seed=1)  # 10,000 take two minutes
+    assert found.keys() <= {None, "refused"} and found[None] > 750, found
 
 
 @cache
