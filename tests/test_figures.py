@@ -15,8 +15,9 @@ from proj.config.compose import stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models import Classifier
+from proj.reports.curves import read_scalars
 from proj.reports.report import report
-from proj.reports.runs import read_run, read_scalars
+from proj.reports.runs import read_run
 from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
 from proj.training.run import train

@@ -19,7 +19,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from proj.config.compose import build
 from proj.config.settings import policy
 from proj.errors import UserError
-from proj.reports.runs import read_rows
+from proj.reports.curves import read_rows
 from proj.system.files import write_atomically
 from proj.system.processes import rank
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read, write_json

@@ -17,7 +17,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, unwritable
-from proj.reports.runs import read_scalars
+from proj.reports.curves import read_scalars
 from proj.system.platform import as_command, one_line
 from proj.system.run_folder import RunFolder
 
