@@ -35,11 +35,15 @@ class RefusedCheckpoint(UserError):
     """A whole file that is not what it should be."""
 
 
-def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
-    """What a checkpoint says about itself, so that `load_model` needs the file alone."""
+def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says about itself, so that `load_model` needs the file alone.
+
+    measured: see `Classifier.measure`.
+    """
     return {
         "config": config,
         **data.facts.to_dict(),
+        "measured": measured,
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 
@@ -206,7 +210,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     """The model that a checkpoint describes, with its weights, in evaluation mode."""
     known = checkpoint["proj"]
     node = check_stored(known["config"], path, trust)["model"]
-    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])}
+    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])} | known.get("measured", {})
     if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
         with torch.device("meta"):
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)

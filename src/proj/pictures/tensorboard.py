@@ -25,14 +25,14 @@ METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", 
 CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
 
 
-def hyperparameters(cfg: DictConfig) -> dict[str, str | float]:
+def hyperparameters(cfg: DictConfig, batch_size: int) -> dict[str, str | float]:
     """A run's settings for the HParams tab: the same keys in every run and never None, which would hide the run."""
     shape = {k: v for k, v in cfg.model.items() if k not in ("_target_", "accepts", "loss")}
     return {
         **{name: str(choice) for name, choice in cfg.choices.items()},
         "lr": float(cfg.optimizer.lr),
         "weight_decay": float(OmegaConf.select(cfg, "optimizer.weight_decay") or 0),
-        "batch_size": float(cfg.dataset.batch_size),
+        "batch_size": float(batch_size),
         "max_epochs": float(cfg.trainer.max_epochs),
         "seed": str(cfg.seed),
         "network": " ".join(f"{name}={value}" for name, value in shape.items()),

@@ -61,13 +61,17 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     data.setup()
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    network = build({**cfg.model, "_partial_": True}).func
+    measured = known.get("measured", {}) if known else getattr(network, "measure", lambda data: {})(data)
     model = build(
         cfg.model,
         input_shape=data.input_shape,
         num_classes=data.num_classes,
         optimizer=build(cfg.optimizer),
         scheduler=build({**cfg.scheduler, "_partial_": True}),
+        **measured,
     )
+    model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:
         raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
@@ -87,7 +91,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         if bar:
             callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
-        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
+        callbacks["dashboard"].hyperparameters = hyperparameters(cfg, data.batch_size)
     trainer = build(
         cfg.trainer,
         precision=precision,

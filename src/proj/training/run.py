@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
+from proj.data.datamodule import LARGEST_BATCH
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
@@ -42,7 +43,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size):
+    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH):
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             return try_out(folder, cfg)
@@ -77,7 +78,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if cfg.compile:
         compile_network(model.network)
     config = OmegaConf.to_container(cfg, resolve=True)
-    described = contents(config, data)
+    described = contents(config, data, model.measured)
     start.refuse_other_data(described)
     refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"])
     if rank() == 0:
