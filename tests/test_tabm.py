@@ -18,7 +18,7 @@ QUANTILES = [np.linspace(-2, 2, 17).tolist(), [0.0] * 12 + [1.0] * 5, [0.5] * 17
 
 def made(**settings) -> TabM:
     torch.manual_seed(0)
-    return TabM((3,), 4, QUANTILES, 100, **{"members": 5, "hidden": [8, 6], **settings})
+    return TabM((3,), 4, QUANTILES, 100, **{"members": 5, "width": 8, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_probabilities_are_the_mean_of_the_members_that_share_their_weights_
     assert members.shape == (7, 5, 4) and (members.std(1) > 1e-3).all()
     assert torch.allclose(model.eval()(x).softmax(1), members.mean(1), atol=1e-6)
     shared = [layer.weight.shape for layer in model.network if hasattr(layer, "scale_in")]
-    assert shared == [(8, 19), (6, 8)]
+    assert shared == [(8, 19), (8, 8)]
 
 
 def test_probabilities_of_nearly_zero_have_finite_logits():
@@ -84,7 +84,7 @@ def test_each_member_learns_from_every_example_by_itself(weighted):
 
 
 def test_networks_of_other_sizes_are_written_otherwise():
-    assert len({str(made(**other).network) for other in ({}, {"members": 3}, {"hidden": [8, 7]})}) == 3
+    assert len({str(made(**other).network) for other in ({}, {"members": 3}, {"width": 7}, {"depth": 1})}) == 4
 
 
 def test_a_table_is_learnt_by_it_unless_another_model_is_named_and_its_checkpoint_stands_alone(table, tmp_path):

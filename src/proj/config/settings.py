@@ -104,6 +104,7 @@ SETTINGS: dict[str, Setting] = {
     "model.padding": Setting(ranges.whole(0)),
     "model.dropout": Setting(ranges.SHARE),
     "model.members": Setting(ranges.whole(1)),
+    "model.width": Setting(ranges.or_null(ranges.whole(1))),
     "model.quantiles": own("the data says it"),
     "model.examples": own("the data says it"),
     "model.norm_momentum": Setting(ranges.PART),

@@ -1,6 +1,5 @@
 """A network for tables: an ensemble of perceptrons that share most of their weights."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -105,8 +104,8 @@ class TabM(Classifier):
     Babenko, 2025, arXiv 2410.24210).
 
     (B, F) -> (B, num_classes) logits.
-    quantiles, examples: of the training part, which `measure` finds. members: how many perceptrons. hidden, activation,
-    dropout: as those of an MLP; hidden=None is two layers, 256 wide from LARGE examples on and 128 below.
+    quantiles, examples: of the training part, which `measure` finds. members: how many perceptrons. width, depth: of
+    and how many hidden layers; width=None is 256 from LARGE examples on and 128 below.
     """
 
     accepts = ("table",)
@@ -118,21 +117,21 @@ class TabM(Classifier):
         quantiles: list[list[float]],
         examples: int,
         members: int = 16,
-        hidden: Sequence[int] | None = None,
+        width: int | None = None,
+        depth: int = 2,
         activation: str = "ReLU",
         dropout: float = 0.1,
         **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
-        hidden = [256 if examples >= LARGE else 128] * 2 if hidden is None else hidden
+        width = width or (256 if examples >= LARGE else 128)
         spread = Spread(quantiles)
         layers: list[nn.Module] = [nn.Flatten(), spread, nn.Unflatten(1, (1, spread.size))]
-        width = spread.size
-        for place, size in enumerate(hidden):
-            layers += [SharedLinear(width, size, members, signs=not place), make_activation(activation)]
+        for place in range(depth):
+            inputs = width if place else spread.size
+            layers += [SharedLinear(inputs, width, members, signs=not place), make_activation(activation)]
             layers += [nn.Dropout(dropout)] * bool(dropout)
-            width = size
         self.network = Members(*layers, OwnLinear(width, num_classes, members))
 
     @classmethod
