@@ -114,7 +114,7 @@ def test_help_names_every_group_and_option_in_80_columns(command):
 
 
 def test_help_and_config_import_nothing_heavy(command):
-    heavy = "torch", "lightning", "torchvision", "sklearn", "tensorboard"
+    heavy = "torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard", "numpy", "PIL", "optuna"
     code = (
         "import sys\nfrom proj.train import main\n"
         "for words in (['--help'], ['optimizer.lrr=1'], ['--cfg', 'job']):\n"

@@ -1,6 +1,7 @@
 """What TensorBoard shows: the curves, and beside them inputs, mistakes, confusions, graph and hyperparameters."""
 
 import copy
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,13 @@ GRAPHS: dict[tuple, tuple] = {}
 def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
 
-    torch.jit keeps each trace for good, 1.4 MiB.
+    torch.jit keeps each trace for good, 1.4 MiB. To check it would trace again, and import torch.distributed.tensor.
     """
     key = (str(network), x.shape)
     if key not in GRAPHS:
-        GRAPHS[key] = graph(network, x)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*already a ScriptModule")
+            GRAPHS[key] = graph(torch.jit.trace(network, x, check_trace=False), x)
     return GRAPHS[key]
 
 

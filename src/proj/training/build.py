@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import lightning
+import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -92,9 +93,12 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
             callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg, data.batch_size)
+    # Without need, torch imports its compiler to be told that no kernel has to be deterministic.
+    deterministic = cfg.trainer.deterministic or (False if torch.are_deterministic_algorithms_enabled() else None)
     trainer = build(
         cfg.trainer,
         precision=precision,
+        deterministic=deterministic,
         callbacks=[*first, *callbacks.values()],
         logger=list(loggers),
         plugins=[AtomicCheckpointIO(folder), *environment],
