@@ -1,13 +1,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from support import processes
 from support.processes import start, wait_for
 from support.runs import events, ready
 
@@ -23,8 +22,7 @@ from proj.training.run import train
 def run(tmp_path_factory):
     """The plain command, as a user types it, with three epochs: (process, folder of its run)."""
     home = tmp_path_factory.mktemp("home")
-    words = [sys.executable, "-m", "proj.train", "trainer.max_epochs=3"]
-    process = subprocess.run(words, cwd=home, capture_output=True, text=True, timeout=240)
+    process = processes.run(home, "proj.train", "trainer.max_epochs=3")
     assert process.returncode == 0, process.stderr
     (folder,) = home.glob("outputs/iris/iris/*")
     return process, folder

@@ -146,10 +146,12 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
         cfg = compose("train", words, return_hydra_config=True)
         check(cfg)
     HydraConfig.instance().set_config(cfg)
-    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
-        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
-    HydraConfig.instance().set_config(cfg)
-    return resolved(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
+    runtime = HydraConfig.get().runtime
+    with read_write(runtime), open_dict(runtime):
+        runtime.output_dir = cfg.hydra.run.dir
+    with open_dict(cfg):
+        cfg.pop("hydra")
+    return resolved(cfg)
 
 
 def follow(cfg: DictConfig, before: dict) -> None:
