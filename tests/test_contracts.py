@@ -613,6 +613,26 @@ def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_repl
     assert "self._wandb_init" in inspect.getsource(WandbLogger.__init__)
 
 
+@contract("hydra-core", "values applied to a merged configuration give what one command gives", "sweeps/composer.py")
+@pytest.mark.parametrize("own", [["seed=7", "optimizer=sgd"], ["model=mlp", "model.hidden=[3]"], ["+new=1", "seed=2"]])
+def test_a_sweeps_job_is_composed_as_by_hydras_own_loader(own):
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from proj.config.compose import CONF
+    from proj.sweeps.composer import Composer
+
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("train", [], RunMode.MULTIRUN)
+        composer, shared = Composer(loader, master), ["dataset=digits", "trainer.max_epochs=3", "seed=1"]
+        composer.compose(shared, ["seed=3"])  # whose configuration the next one begins with
+        whole = loader.load_sweep_config(master, [*shared, *own])
+        assert OmegaConf.to_yaml(composer.compose(shared, own)) == OmegaConf.to_yaml(whole)
+
+
 USES_OF_REAL_MODULES = """
 import pickle, sys, threading
 import proj
