@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.cells import in_order, is_missing, is_number
-from proj.data.columns import Columns, describe
+from proj.data.cells import in_order, is_missing, is_no_number, is_number
+from proj.data.column_list import list_columns, wrapped
+from proj.data.columns import Columns
 from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
 from proj.data.facts import Facts
 from proj.data.named_column import find_column
+from proj.data.rare_classes import describe_rare, rare_classes
 from proj.data.table import MARKS, encode_table
 from proj.errors import UserError, choose, nearest
+
+SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
 
 class CSVDataModule(InMemoryDataModule):
@@ -22,8 +27,9 @@ class CSVDataModule(InMemoryDataModule):
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
-    missing numbers; max_categories: see `measure_words`.
-    header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
+    missing numbers; dates: likewise of dates; max_categories: see `measure_words`.
+    header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
+    February; None finds each of them out. min_examples: see `rare_classes`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
     group: the column, no input, whose rows of one value are all in the same part.
@@ -45,11 +51,15 @@ class CSVDataModule(InMemoryDataModule):
         header: bool | None = None,
         decimal: str | None = None,
         group: str | int | None = None,
+        dates: list[str | int] | None = None,
+        day_first: bool | None = None,
+        min_examples: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
+        self.dates, self.day_first, self.min_examples = dates or [], day_first, min_examples
         self.max_categories, self.split_seed = max_categories, split_seed
         self.group = group
         self.fractions = {"test": test_fraction, "val": val_fraction}
@@ -72,10 +82,17 @@ class CSVDataModule(InMemoryDataModule):
         labelled = [row for row, label in enumerate(labels) if label]
         if labels and not labelled:
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
-        self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
+        unlabelled = len(labels) - len(labelled)
+        groups = None if self.group is None else self._groups(table, labelled)
+        classes = [labels[row] for row in labelled]
+        rare = rare_classes(classes, groups, 1 + len(self.fractions), self.fold, self.min_examples)
+        if rare:
+            common = np.array([label not in rare for label in classes])
+            groups = None if groups is None else groups[common]
+            labelled = [labelled[place] for place in common.nonzero()[0]]
+        self.class_names = sorted({*classes} - rare.keys(), key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
         targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
-        groups = None if self.group is None else self._groups(table, labelled)
         parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed, groups, self.fold)
         lines = torch.tensor(table.lines)[torch.tensor(labelled)]
         self.numbers = {name: lines[part] for name, part in parts.items()}
@@ -83,19 +100,23 @@ class CSVDataModule(InMemoryDataModule):
             cells = "".join(text for texts in table.texts for text in texts)
             self.whole = checksum_of(torch.frombuffer(bytearray(cells.encode()), dtype=torch.uint8))
         training = [labelled[i] for i in parts["train"].tolist()]
-        settings = (self.drop, self.categorical, self.numeric, self.group, self.max_categories, self.decimal)
-        whole = Columns(table, target, *settings, self.known, self.notes)
-        columns = whole.measure(whole.inputs(), training)
-        used = [place for place, column in columns.items() if column.get("categories") != []]
-        if not used:
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        whole = Columns(table, target, training, settings, self.known, self.notes)
+        columns = whole.measure()
+        if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
-        self.columns = [columns[place] for place in used]
-        x = encode_table(table, used, self.columns, self.decimal)[torch.tensor(labelled)]
+        self.columns = [*columns.values()]
+        x = encode_table(table, [*columns], self.columns, self.decimal)[torch.tensor(labelled)]
         self.input_shape = tuple(x.shape[1:])
         self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
-        lonely = [column["name"] for place, column in columns.items() if place not in used]
-        unlabelled = len(table.lines) - len(labelled)
-        describe(self.columns, lonely, self.class_names, table.names[target], unlabelled, self.notes)
+        say = rank_zero_only(print)
+        self.described = list_columns(whole, columns, say)
+        if words := [name for name in self.class_names if is_no_number(name)]:
+            say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
+        if unlabelled:
+            say(f"rows left out, without {table.names[target]}: {unlabelled:,}")
+        if rare:
+            say(wrapped(describe_rare(rare, len(classes) - len(labelled))))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
