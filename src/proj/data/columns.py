@@ -38,7 +38,7 @@ class Columns:
     categorical, numeric, dates, day_first, group, max_categories, decimal.
     known: the columns of another training, by their names; they are taken as they were then.
     notes: sentences on what can be doubted are added to them.
-    left_out: why, by the places of columns, and the setting that keeps each.
+    left_out: why, by the places of columns, and the setting that keeps each. shuffled: see `is_id`.
     missing, holds: by their places, the share of the training rows in which columns have no value, and their words or
     the range of their numbers.
     """
@@ -49,6 +49,7 @@ class Columns:
     settings: dict[str, Any]
     known: dict[str, dict]
     notes: list[str]
+    shuffled: list[int] = field(default_factory=list)
     left_out: dict[int, tuple[str, str]] = field(default_factory=dict)
     missing: dict[int, float] = field(default_factory=dict)
     holds: dict[int, str] = field(default_factory=dict)
@@ -91,8 +92,9 @@ class Columns:
         marks = decimals(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             found[place] = self._measure_numbers(place, kinds[place], found[place], marks[place])
-        for place in numbers if self.left_out.keys() >= found.keys() else ():
-            self.left_out.pop(place, None)  # nobody makes a table of nothing but an id
+        ranks = self.shuffled if len(self.shuffled) > 1 else []  # several columns of the numbers 1 to n in some order
+        for place in numbers if self.left_out.keys() >= found.keys() else ranks:
+            self.left_out.pop(place, None)  # also where nothing else is there: who makes a table of an id alone?
         return {place: column for place, column in found.items() if place not in self.left_out}
 
     def _take(self, place: int, kind: str) -> dict:
@@ -175,8 +177,9 @@ class Columns:
         column = how | measure_numbers(name, numbers)
         if mark == "," or any("," in text for text in self.table.texts[place]):
             column["decimal"] = mark
-        if not kind and len(self.table.lines) >= EVIDENCE and is_id(name, numbers):
+        if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, numbers)):
             self.left_out[place] = "it numbers the rows", "numeric"
+            self.shuffled += [place] * (why == "shuffled")
         self.missing[place] = np.isnan(numbers).mean()
         if self.missing[place] < 1:
             self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
@@ -190,15 +193,21 @@ def kind_of(column: dict) -> str:
     return next((kind for key, kind in kinds.items() if key in column), "numbers")
 
 
-def is_id(name: str, numbers: np.ndarray) -> bool:
-    """Whether numbers are given out to the rows, and not measured: they are whole, all different, and in order, or so
-    close together that measured ones would agree; or the column's name says it and nearly all are different."""
+def is_id(name: str, numbers: np.ndarray) -> str:
+    """How numbers show that they are given out to the rows, and not measured; "" for others.
+
+    They are whole, all different, and in "order", or "shuffled" and so close together that measured ones would agree;
+    or the column's "name" says it and nearly all are different. Years, by their name, are none.
+    """
     found = numbers[~np.isnan(numbers)]
     if len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
-        return False
+        return ""
     low, high, different = found.min(), found.max(), len(np.unique(found))
+    named = "name" if ID.search(name) and different >= 0.9 * len(found) else ""
     if different < len(found) or (YEAR.search(name) and low >= 1500 and high <= 2100):
-        return different >= 0.9 * len(found) and bool(ID.search(name))
+        return named
     steps = np.diff(found)
+    if (steps > 0).all() or (steps < 0).all():
+        return "order"
     close = high - low < max(1.6 * len(found), len(found) ** 2 / 20) and len(found) >= 10
-    return bool((steps > 0).all() or (steps < 0).all() or close or ID.search(name))
+    return named or ("shuffled" if close else "")

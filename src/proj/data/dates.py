@@ -47,7 +47,7 @@ def moment(cell: str, form: str) -> float | None:
         return None if value is None else value / SINCE_1970[form]
     if form == "year-month-day" and cell[4:5] == cell[7:8] == "-":
         try:
-            return (datetime.fromisoformat(cell).replace(tzinfo=None) - EPOCH).total_seconds()
+            return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
         except ValueError:
             pass  # Python before 3.11 does not read all of them
     if not (found := PATTERNS[form].fullmatch(cell)):
