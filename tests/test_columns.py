@@ -153,7 +153,7 @@ def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doub
     cells = [int((day - datetime(1970, 1, 1)).total_seconds()) * unit for day in DAYS]
     data = table(cells, names=["created_at"])
     assert [part["name"] for part in data.columns[0]["parts"]] == ["year", "month", "day", "weekday", "hour"]
-    assert "'dataset.numeric=[created_at]' takes them for numbers" in capsys.readouterr().out
+    assert "'dataset.numeric=[created_at]' takes it for numbers" in capsys.readouterr().out
     assert "mean" in table(cells, names=["created_at"], words=["numeric=[created_at]"]).columns[0]
     assert taken(table(cells))["a"] == ("numbers" if unit == 1 else "dates")  # the name does not say it
     assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
@@ -254,7 +254,7 @@ def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
     assert two.class_names == ["p", "q"]
     assert len(table(range(60), classes=["p", "q"] * 28 + ["r"] * 4).class_names) == 3
     assert table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["min_examples=5"]).class_names == ["p", "q"]
-    with pytest.raises(UserError, match="class r has 1 example, too few"):
+    with pytest.raises(UserError, match="class r has 1 example .*too few"):
         table(range(60), classes=classes, words=["min_examples=1"])
     groups = [f"g{i}" if classes[i] in "pq" else "one" for i in range(60)]
     assert table(groups, classes=["p", "q"] * 27 + ["r"] * 6, words=["group=a"]).num_classes == 3

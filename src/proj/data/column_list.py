@@ -4,7 +4,7 @@ from collections.abc import Callable
 from textwrap import fill
 
 from proj.config.words import typed
-from proj.data.columns import Columns, kind_of
+from proj.data.columns import KINDS, Columns, kind_of
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
@@ -18,9 +18,9 @@ def wrapped(text: str) -> str:
 
 def taken_for(column: dict) -> str:
     """A column with what it becomes, such as port (3) for three words or when (year, month)."""
-    parts = [part["name"] for part in column.get("parts", [])]
-    more = f" ({len(column['categories'])})" if "categories" in column else f" ({', '.join(parts)})" * bool(parts)
-    return column["name"] + more
+    parts = ", ".join(part["name"] for part in column.get("parts", []))
+    becomes = str(len(column["categories"])) if "categories" in column else parts
+    return column["name"] + f" ({becomes})" * bool(becomes)
 
 
 def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], None]) -> list[dict[str, str]]:
@@ -28,34 +28,34 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
 
     found: those that become inputs, by their places.
     """
-    lists: dict[str, list[str]] = {heading: [] for heading in HEADINGS.values()}
-    keep: dict[str, str] = {}
-    rows = []
-    for place, name in enumerate(whole.table.names):
-        why, setting = whole.left_out.get(place, ("", ""))
-        if why:
-            heading = f"left out, {'' if why.startswith('hardly') else 'since '}{why}"
-            keep.setdefault(heading, setting and typed(f"dataset.{setting}", name, listed=True))
-        else:
-            heading = HEADINGS[kind_of(found[place])] if place in found else ""
-        if heading:
-            lists.setdefault(heading, []).append(name if why else taken_for(found[place]))
-        kind = "classes" if place == whole.target else heading.partition(",")[0] or "left out"
+    lists: dict[str, list[int]] = {heading: [] for heading in HEADINGS.values()}
+    rows, names = [], whole.table.names
+    for place, name in enumerate(names):
+        why, kind = whole.left_out.get(place, ""), "left out"
+        if place in found:
+            kind, date = HEADINGS[kind_of(found[place])], found[place].get("date")
+            why = f"written as {date}" if date else ""
+            lists[kind].append(place)
+        elif place == whole.target:
+            kind = "classes"
+        elif why:
+            lists.setdefault(f"left out, {'' if why.startswith('hardly') else 'since '}{why}", []).append(place)
+        missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
+        why = why or "a setting says it" * (kind == "left out")
         rows.append(
-            {
-                "column": name,
-                "taken for": kind,
-                "why": why or ("" if place in found or place == whole.target else "a setting says it"),
-                "missing": f"{whole.missing[place]:.2%}" if place in whole.missing else "",
-                "holds": whole.holds.get(place, ""),
-            }
+            {"column": name, "taken for": kind, "why": why, "missing": missing, "holds": whole.holds.get(place, "")}
         )
-    for heading, names in lists.items():
-        if names:
-            many = len(rows) > SHOWN and len(names) > SHOWN // 2
-            say(wrapped(f"{heading}: {f'{len(names):,} columns' if many else ', '.join(names)}"))
-        if how := keep.get(heading):
-            say(f"    {how} keeps {'it' if len(names) == 1 else 'the first of them'}")
+    for heading, places in lists.items():
+        if not places:
+            continue
+        many = len(rows) > SHOWN and len(places) > SHOWN // 2
+        some = [taken_for(found[place]) if place in found else names[place] for place in places]
+        say(wrapped(f"{heading}: {f'{len(some):,} columns' if many else ', '.join(some)}"))
+        setting = whole.choices.get(places[0])
+        if setting and (heading == "dates" or heading not in HEADINGS.values()):
+            how, it = typed(f"dataset.{setting}", names[places[0]], listed=True), "the first of them"
+            keeps = f"takes {{}} for {KINDS[setting]}" if heading == "dates" else "keeps {}"
+            say(f"    {how} {keeps.format('it' if len(places) == 1 else it)}")
     for note in whole.notes[:NOTES]:
         say(note)
     if len(whole.notes) > NOTES:

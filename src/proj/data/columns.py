@@ -27,7 +27,7 @@ from proj.errors import UserError
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
 ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
-SETTINGS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
+KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
 
 
 @dataclass
@@ -38,7 +38,8 @@ class Columns:
     categorical, numeric, dates, day_first, group, max_categories, decimal.
     known: the columns of another training, by their names; they are taken as they were then.
     notes: sentences on what can be doubted are added to them.
-    left_out: why, by the places of columns, and the setting that keeps each. shuffled: see `is_id`.
+    left_out: why, by the places of columns. choices: the settings that take a column for something else.
+    shuffled: those of numbers that are, see `is_id`.
     missing, holds: by their places, the share of the training rows in which columns have no value, and their words or
     the range of their numbers.
     """
@@ -50,7 +51,8 @@ class Columns:
     known: dict[str, dict]
     notes: list[str]
     shuffled: list[int] = field(default_factory=list)
-    left_out: dict[int, tuple[str, str]] = field(default_factory=dict)
+    left_out: dict[int, str] = field(default_factory=dict)
+    choices: dict[int, str] = field(default_factory=dict)
     missing: dict[int, float] = field(default_factory=dict)
     holds: dict[int, str] = field(default_factory=dict)
 
@@ -65,7 +67,7 @@ class Columns:
     def inputs(self) -> dict[int, str]:
         """The columns to learn from, by their places, and what a setting or another training says of them, or ""."""
         table, kinds = self.table, dict.fromkeys(range(len(self.table.names)), "")
-        for setting, kind in SETTINGS.items():
+        for setting, kind in KINDS.items():
             kinds |= {find_column(table, setting, key): kind for key in self.settings[setting]}
         group = self.settings["group"]
         groups = [] if group is None else [find_column(table, "group", group)]
@@ -80,7 +82,8 @@ class Columns:
                 numbers_rows = all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells)
                 if numbers_rows or not any(cells):
                     del kinds[place]
-                    self.left_out[place] = ("it numbers the rows", "numeric") if any(cells) else ("it is empty", "")
+                    self.left_out[place] = "it numbers the rows" if any(cells) else "it is empty"
+                    self.choices |= {place: "numeric"} if any(cells) else {}
         return kinds
 
     def measure(self) -> dict[int, dict]:
@@ -129,8 +132,8 @@ class Columns:
         text = sum(map(len, tally)) > 40 * len(tally)
         many = tally.total() >= EVIDENCE and again < (0.5 if text else 0.1) * tally.total()
         if not column["categories"] or (many and not kind):
-            why = "it is free text" if text else "hardly a word comes twice"
-            self.left_out[place] = why, "categorical"
+            self.left_out[place] = "it is free text" if text else "hardly a word comes twice"
+            self.choices[place] = "categorical"
         self.missing[place], self.holds[place] = 1 - tally.total() / len(cells), ", ".join(column["categories"])
         return column
 
@@ -147,24 +150,21 @@ class Columns:
 
         form = known["date"] if known else find_form(name, cells, self.settings["day_first"], asked, refuse)
         lenient = known.get("lenient", False) if known else asked
-        if not form:
-            if asked:
-                raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
+        if not form and not asked:
             return None
         column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
-        seconds = moments(column, cells, self.lines)
+        seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
+        if np.isnan(seconds).all():
+            raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
         names = [part["name"] for part in known["parts"]] if known else None
         parts = [
             measure_numbers(part, numbers)
             for part, numbers in parts_of(seconds).items()
             if (part in names if names else np.nanmin(numbers) < np.nanmax(numbers))
         ]
+        self.choices[place] = "numeric" if seen.mostly_numbers else "categorical"
         if not parts:
-            self.left_out[place] = "it is always the same", "categorical"
-        elif not self.known:
-            setting, what = ("numeric", "numbers") if seen.mostly_numbers else ("categorical", "words")
-            how = typed(f"dataset.{setting}", name, listed=True)
-            self.notes.append(f"{name}: dates, written as {form}: {how} takes them for {what}")
+            self.left_out[place] = "it is always the same"
         first, last = (np.datetime64(int(at), "s") for at in (np.nanmin(seconds), np.nanmax(seconds)))
         self.missing[place], self.holds[place] = np.isnan(seconds).mean(), f"{first} to {last}"
         return column | {"parts": parts}
@@ -178,7 +178,7 @@ class Columns:
         if mark == "," or any("," in text for text in self.table.texts[place]):
             column["decimal"] = mark
         if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, numbers)):
-            self.left_out[place] = "it numbers the rows", "numeric"
+            self.left_out[place], self.choices[place] = "it numbers the rows", "numeric"
             self.shuffled += [place] * (why == "shuffled")
         self.missing[place] = np.isnan(numbers).mean()
         if self.missing[place] < 1:
@@ -200,7 +200,8 @@ def is_id(name: str, numbers: np.ndarray) -> str:
     or the column's "name" says it and nearly all are different. Years, by their name, are none.
     """
     found = numbers[~np.isnan(numbers)]
-    if len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
+    few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # which the most part of numbers shows at once
+    if few or len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
         return ""
     low, high, different = found.min(), found.max(), len(np.unique(found))
     named = "name" if ID.search(name) and different >= 0.9 * len(found) else ""
