@@ -254,7 +254,7 @@ def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
     assert two.class_names == ["p", "q"]
     assert len(table(range(60), classes=["p", "q"] * 28 + ["r"] * 4).class_names) == 3
     assert table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["min_examples=5"]).class_names == ["p", "q"]
-    with pytest.raises(UserError, match="class r has 1 example .*too few"):
+    with pytest.raises(UserError, match=r"class r has 1 example .*too few"):
         table(range(60), classes=classes, words=["min_examples=1"])
     groups = [f"g{i}" if classes[i] in "pq" else "one" for i in range(60)]
     assert table(groups, classes=["p", "q"] * 27 + ["r"] * 6, words=["group=a"]).num_classes == 3
