@@ -171,6 +171,8 @@ def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, 
     Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(tmp_path / "a, b.png")
     (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))
     best = sorted(row["probabilities"].items(), key=lambda one: -one[1])[:3]
+    assert capsys.readouterr().out == f"{tmp_path / 'x.csv'} (1 in all): {row['class']} 1\n"
+    predict(digits, str(tmp_path / "a, b.png"))
     line = capsys.readouterr().out.splitlines()[0]
     assert line.split("  ")[1:] == [f"{name} {share:.1%}" for name, share in best]
     with open(tmp_path / "x.csv", newline="") as file:

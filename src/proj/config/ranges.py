@@ -132,6 +132,7 @@ LEVELS = Range(
     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     lambda value: value[0] < value[1],
 )
+COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
     {"enum": [None]},

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.config.words import typed
-from proj.data.cells import count, in_order, is_missing, is_no_number, is_number, values
+from proj.data.cells import in_order, is_missing, is_no_number, is_number
+from proj.data.column_list import list_columns, wrapped
+from proj.data.columns import Columns
 from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
 from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
 from proj.data.facts import Facts
 from proj.data.named_column import find_column
-from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
+from proj.data.rare_classes import describe_rare, rare_classes
+from proj.data.table import MARKS, encode_table
 from proj.errors import UserError, choose, nearest
 
-NOTES = 10  # remarks on columns are printed at most
+SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
 
 class CSVDataModule(InMemoryDataModule):
@@ -25,8 +27,9 @@ class CSVDataModule(InMemoryDataModule):
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
-    missing numbers; max_categories: see `measure_words`.
-    header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
+    missing numbers; dates: likewise of dates; max_categories: see `measure_words`.
+    header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
+    February; None finds each of them out. min_examples: see `rare_classes`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
     `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
     group: the column, no input, whose rows of one value are all in the same part.
@@ -48,11 +51,15 @@ class CSVDataModule(InMemoryDataModule):
         header: bool | None = None,
         decimal: str | None = None,
         group: str | int | None = None,
+        dates: list[str | int] | None = None,
+        day_first: bool | None = None,
+        min_examples: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
+        self.dates, self.day_first, self.min_examples = dates or [], day_first, min_examples
         self.max_categories, self.split_seed = max_categories, split_seed
         self.group = group
         self.fractions = {"test": test_fraction, "val": val_fraction}
@@ -75,10 +82,17 @@ class CSVDataModule(InMemoryDataModule):
         labelled = [row for row, label in enumerate(labels) if label]
         if labels and not labelled:
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
-        self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
+        unlabelled = len(labels) - len(labelled)
+        groups = None if self.group is None else self._groups(table, labelled)
+        classes = [labels[row] for row in labelled]
+        rare = rare_classes(classes, groups, 1 + len(self.fractions), self.fold, self.min_examples)
+        if rare:
+            common = np.array([label not in rare for label in classes])
+            groups = None if groups is None else groups[common]
+            labelled = [labelled[place] for place in common.nonzero()[0]]
+        self.class_names = sorted({*classes} - rare.keys(), key=in_order)
         codes = {name: code for code, name in enumerate(self.class_names)}
         targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
-        groups = None if self.group is None else self._groups(table, labelled)
         parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed, groups, self.fold)
         lines = torch.tensor(table.lines)[torch.tensor(labelled)]
         self.numbers = {name: lines[part] for name, part in parts.items()}
@@ -86,16 +100,23 @@ class CSVDataModule(InMemoryDataModule):
             cells = "".join(text for texts in table.texts for text in texts)
             self.whole = checksum_of(torch.frombuffer(bytearray(cells.encode()), dtype=torch.uint8))
         training = [labelled[i] for i in parts["train"].tolist()]
-        columns = self._measure(table, self._inputs(table, target), training)
-        used = [place for place, column in columns.items() if column.get("categories") != []]
-        if not used:
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        whole = Columns(table, target, training, settings, self.known, self.notes)
+        columns = whole.measure()
+        if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
-        self.columns = [columns[place] for place in used]
-        x = encode_table(table, used, self.columns, self.decimal)[torch.tensor(labelled)]
+        self.columns = [*columns.values()]
+        x = encode_table(table, [*columns], self.columns, self.decimal)[torch.tensor(labelled)]
         self.input_shape = tuple(x.shape[1:])
         self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
-        lonely = [column["name"] for place, column in columns.items() if place not in used]
-        self._describe(lonely, table.names[target], len(table.lines) - len(labelled))
+        say = rank_zero_only(print)
+        self.described = list_columns(whole, columns, say)
+        if words := [name for name in self.class_names if is_no_number(name)]:
+            say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
+        if unlabelled:
+            say(f"rows left out, without {table.names[target]}: {unlabelled:,}")
+        if rare:
+            say(wrapped(describe_rare(rare, len(classes) - len(labelled))))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
@@ -153,80 +174,3 @@ class CSVDataModule(InMemoryDataModule):
                 "(dataset.group): fill it in, or take such rows out."
             )
         return np.array([cells[row] for row in rows])
-
-    def _inputs(self, table: Table, target: int) -> dict[int, str]:
-        """The columns to learn from, by their places: "numbers" or "words" where a setting says it, else ""."""
-        kinds = dict.fromkeys(range(len(table.names)), "")
-        for setting, kind in (("numeric", "numbers"), ("categorical", "words")):
-            kinds |= {find_column(table, setting, key): kind for key in getattr(self, setting)}
-        groups = [] if self.group is None else [find_column(table, "group", self.group)]
-        for place in {target, *groups, *(find_column(table, "drop", key) for key in self.drop)}:
-            del kinds[place]
-        if self.known:
-            return {
-                place: "words" if "categories" in self.known[name] else "numbers"
-                for place, name in enumerate(table.names)
-                if place in kinds and name in self.known
-            }
-        for place in [place for place, kind in kinds.items() if not kind]:
-            name, cells = table.names[place], table.column(place)
-            numbers_rows = len(cells) > 2 and counts(cells)
-            if is_unnamed(name) and table.headed:
-                numbers_rows = numbers_rows or (all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells))
-                if numbers_rows or not any(cells):
-                    del kinds[place]
-                    self.notes.append(f"left out, since it {'numbers the rows' if any(cells) else 'is empty'}: {name}")
-            elif numbers_rows:
-                self.notes.append(f"{name} numbers the rows: {typed('dataset.drop', name, listed=True)} leaves it out")
-        return kinds
-
-    def _measure(self, table: Table, kinds: dict[int, str], training: list[int]) -> dict[int, dict]:
-        """The columns as `encode_table` takes them, by their places, from the rows of the training part."""
-        numbers, columns, lines = {}, {}, [table.lines[row] for row in training]
-
-        def cells_of(place: int) -> list[str]:
-            cells = table.column(place)
-            return [cells[row] for row in training]
-
-        for place, kind in kinds.items():
-            name, cells = table.names[place], cells_of(place)
-            seen = count(cells)
-            if not (seen.numbers or seen.words or seen.missing):
-                drop = typed("dataset.drop", name, listed=True)
-                raise UserError(f"column {name} is empty in all training rows: leave it out with {drop}.")
-            if kind == "numbers" and not seen.numbers:
-                raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
-            lenient = self.known[name].get("lenient", False) if self.known else kind == "numbers"
-            if kind == "numbers" or (not kind and seen.mostly_numbers):
-                extras = {"unit": seen.unit} if seen.unit else {}
-                numbers[place] = {"name": name, **extras, **({"lenient": True} if lenient else {})}
-            else:
-                columns[place] = measure_words(name, cells, self.max_categories)
-            if not self.known:
-                self.notes += remarks(name, seen, place in numbers, kind)
-        marks = decimals(table, numbers, self.decimal, self.notes)
-        for place, extras in numbers.items():
-            how = (marks[place], MARKS.get(self.decimal, ".,"), extras.get("unit", ""), extras.get("lenient", False))
-            column = extras | measure_numbers(extras["name"], values(extras["name"], cells_of(place), lines, *how))
-            if marks[place] == "," or any("," in text for text in table.texts[place]):
-                column["decimal"] = marks[place]
-            known = self.known.get(column["name"], column)  # an older version stored less of a column
-            columns[place] = {key: value for key, value in column.items() if key in known}
-        return {place: columns[place] for place in kinds}
-
-    @rank_zero_only
-    def _describe(self, lonely: list[str], target: str, unlabelled: int) -> None:
-        """Say what the columns were taken for."""
-        numbers = [column["name"] for column in self.columns if "mean" in column]
-        words = [f"{c['name']} ({len(c['categories'])})" for c in self.columns if "categories" in c]
-        lists = {"numbers": numbers, "words": words, "left out, hardly a word comes twice": lonely}
-        for what, names in lists.items():
-            if names:
-                print(shorten(f"{what}: {', '.join(names)}", 200, placeholder=" …"))
-        print(*self.notes[:NOTES], sep="\n", end="\n" * bool(self.notes))
-        if len(self.notes) > NOTES:
-            print(f"… and {len(self.notes) - NOTES} more remarks of this kind")
-        if words := [name for name in self.class_names if is_no_number(name)]:
-            print(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        if unlabelled:
-            print(f"rows left out, without {target}: {unlabelled:,}")

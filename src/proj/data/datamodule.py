@@ -138,6 +138,7 @@ class InMemoryDataModule(LightningDataModule):
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
         self.columns: list[dict] | None = None  # of a table, as `table.encode_table` takes them
+        self.described: list[dict[str, str]] = []  # what each column of a table is taken for, see `list_columns`
 
     def load(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")

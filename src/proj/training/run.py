@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
+from proj.data.column_list import SHOWN
 from proj.data.datamodule import LARGEST_BATCH
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
@@ -91,6 +92,10 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
+        if data.described and not start.state:
+            run.write_columns(data.described)
+            if len(data.described) > SHOWN:
+                print(f"{run.columns} says of each of the {len(data.described):,} columns what it is taken for")
         introduce(cfg, trainer, data, reason)
         print(folder)
 

@@ -20,6 +20,7 @@ from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
+from proj.models.balance import single_answer
 from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import write_atomically
@@ -110,6 +111,8 @@ def evaluate(
         ],
     }
     print_evaluation(metrics, facts.class_names)
+    if said := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
+        print(said)
     images = None
     if worst and facts.kind == "image":
         x = data.prepare(inputs, torch.tensor(worst), None)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -28,8 +29,7 @@ from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
 from proj.training.calibration import belong, most_unlikely
 
-BATCH = 100  # inputs at a time
-SHOWN = 30  # images in the picture
+BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
 
 def find_files(pattern: str, ending: str = "") -> list[str]:
@@ -171,7 +171,7 @@ def predict(
     trust: Sequence[str] = (),
     coverage: float = 0.0,
 ) -> list[dict]:
-    """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
+    """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
 
     coverage: how often the sets of classes should hold the right one; with 0 there are none.
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
@@ -186,9 +186,7 @@ def predict(
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
-    rows: list[dict] = []
-    skipped: list[str] = []
-    shown: list[tuple] = []
+    rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
     examples = read_images(files, facts, invert, largest, skipped) if images else read_tables(files, facts.columns)
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
@@ -200,7 +198,9 @@ def predict(
         for (name, _, content, remark), shares in zip(batch, probabilities, strict=True):
             rows.append(answer(name, shares, classes, limit))
             words = in_words(rows[-1])
-            print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
+            if not output:
+                print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
+            inverted += bool(remark)
             if picture and len(shown) < SHOWN:
                 shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
     if coverage:
@@ -209,6 +209,8 @@ def predict(
     if output:
         with writing(Path(output)):
             write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
+        counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
+        print(f"{output} ({len(rows):,} in all{f', {inverted:,} inverted' * bool(inverted)}): {', '.join(counts)}")
     if shown:
         with writing(Path(picture)):
             write_atomically(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
