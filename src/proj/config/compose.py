@@ -111,7 +111,8 @@ def trainer_defaults() -> dict:
 @cache
 def listed_since() -> dict[str, Any]:
     """The settings that conf/ did not always list, by their keys, with the values of runs that were begun before."""
-    return flat({"trainer": trainer_defaults(), "balance": "none", "choices": {"augment": "light"}}, ".")
+    others = {"balance": "none", "threshold": None, "choices": {"augment": "light"}}
+    return flat({"trainer": trainer_defaults(), **others}, ".")
 
 
 def complete(cfg: DictConfig) -> None:

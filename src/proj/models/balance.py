@@ -33,6 +33,11 @@ class WeightedLoss:
         return (self.loss_of_each(logits, y) * weights).mean()
 
 
+def class_counts(data) -> Tensor:
+    """(num_classes,) how many training examples each class has."""
+    return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
+
+
 def inequality(counts: Tensor, names: list[str]) -> str | None:
     """A line for a training set whose largest class is UNEQUAL times its smallest; None for any other."""
     (fewest, rare), (most, frequent) = (f(zip(counts.tolist(), names, strict=True)) for f in (min, max))

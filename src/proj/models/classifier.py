@@ -38,6 +38,7 @@ class Classifier(LightningModule):
     weighted_loss: Callable[[Tensor, Tensor], Tensor] | None = None  # what the training takes in place of `loss`
     measured: dict[str, Any] = {}  # what `measure` found
     temperature, smoothing = 1.0, 0.0  # of a model from a checkpoint, see `load_model`
+    costs: Tensor | None = None  # of a model from a checkpoint with a threshold, see `decided`
     confusion: Tensor | None = None  # (C, C) counts of the last validation or test, a row for each right class
     _window_start = _validation_start = 0.0
     monitor, mode = "val/acc", "max"  # what ReduceLROnPlateau looks at, and which is better

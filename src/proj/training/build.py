@@ -7,14 +7,13 @@ from pathlib import Path
 import lightning
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.backbones import find
-from proj.models.balance import WeightedLoss, inequality
+from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
@@ -22,6 +21,7 @@ from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
+from proj.training.threshold import check_threshold
 
 
 def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
@@ -40,11 +40,6 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
             f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
             f"pip install 'lightning=={TESTED}.*' brings."
         )
-
-
-def class_counts(data) -> Tensor:
-    """(num_classes,) how many training examples each class has."""
-    return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
 
 
 def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
@@ -76,6 +71,7 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:
         raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
+    check_threshold(cfg.threshold, data.class_names)
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"

@@ -31,6 +31,7 @@ from proj.training.results import figures, figures_of_the_test, print_table, tel
 from proj.training.resume import Resume
 from proj.training.services import services_end
 from proj.training.start import Start
+from proj.training.threshold import summary
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     best, metrics = figures(cfg, folder, trainer, resume.seconds)
     for callback in skip_nan:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
-    metrics |= calibrate(trainer, best, metrics["checkpoint"])
+    metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
     if cfg.test:
         metrics |= figures_of_the_test(trainer)
     if data.fold:
@@ -118,4 +119,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         print_table(metrics, cfg.monitor)
         if model.confusion is not None and (said := single_answer(model.confusion, data.class_names)):
             print(said)
+        if "threshold" in metrics:
+            print(summary(metrics["threshold"]))
     return metrics

@@ -11,6 +11,7 @@ from proj.system.platform import replace
 from proj.system.run_folder import RunFolder
 from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
 from proj.training.run_length import is_done
+from proj.training.threshold import as_asked
 
 
 class Start:
@@ -51,7 +52,9 @@ class Start:
         done = self.state is not None and is_done(self.checkpoint, cfg.trainer)
         metrics = RunFolder(self.folder).read_metrics() if done else None
         wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
-        return metrics if metrics and all(name in metrics for name in wanted) else None
+        if not metrics or metrics.get("threshold", {"asked": "null"})["asked"] != as_asked(cfg.threshold):
+            return None
+        return metrics if all(name in metrics for name in wanted) else None
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:

@@ -28,7 +28,7 @@ from proj.system.platform import one_line
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, figures, sets
+from proj.use.answers import Answers, at_threshold, figures, sets
 from proj.use.data import open_data
 from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
@@ -51,7 +51,7 @@ def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Ans
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
-    return results, Answers(torch.cat(logits), targets, calibration)
+    return results, Answers(torch.cat(logits), targets, calibration, model.costs)
 
 
 def evaluate(
@@ -99,6 +99,7 @@ def evaluate(
         **figures(answers, names),
         "temperature": temperature,
         "coverage": sets(answers, known, coverage),
+        "threshold": at_threshold(answers, known, facts.class_names),
         "mistakes": [
             {
                 "index": place,
@@ -190,6 +191,14 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
             f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
             f"average   unsure {known['unsure']:.1%}"
         )
+    if at := metrics["threshold"]:
+        where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
+        console.print(f"that is of the most probable class; at the threshold, {where}:", markup=False)
+        console.print(
+            f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
+        )
+        if "class" in at:
+            print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
     table.add_column("examples", justify="right")

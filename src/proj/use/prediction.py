@@ -24,6 +24,7 @@ from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
 from proj.data.table import encode_table
 from proj.errors import UserError
+from proj.models.trusted import decided
 from proj.pictures import drawing
 from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
@@ -110,14 +111,12 @@ def places_of(names: list[str], table: Table) -> list[int]:
     return list(range(len(names)))
 
 
-def answer(name: str, probabilities: Tensor, classes: list[str], limit: float | None) -> dict:
-    """What is written of an input; the class is the most probable one, and those of its set are in that order.
-
-    limit: of the set, see `most_unlikely`; None leaves it out.
-    """
+def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
+    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
+    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
     order = probabilities.argsort(descending=True, stable=True).tolist()
     rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
-    best = classes[order[0]]
+    best = classes[chosen]
     row = {"input": name, "class": best, "probability": rounded[best]}
     if limit is not None:
         members = belong(probabilities, limit)
@@ -133,10 +132,11 @@ def doubt(row: dict) -> str:
 
 
 def in_words(row: dict) -> list[str]:
-    """The three most probable classes of an answer, each with its share."""
-    shares = row["probabilities"]
-    best = sorted(shares, key=shares.get, reverse=True)[:3]
-    return [f"{one_line(label)} {shares[label]:.1%}" for label in best]
+    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
+    shares, best = row["probabilities"], row["class"]
+    order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
+    threshold = ["(by the threshold)"] * (shares[best] < max(shares.values()))
+    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
 
 
 def csv_text(rows: list[dict], classes: list[str]) -> str:
@@ -195,8 +195,9 @@ def predict(
             probabilities = logits.cpu().double().softmax(1)
         batch = [(readable(name), *rest) for name, *rest in batch]
         width = max(len(name) for name, *_ in batch)
-        for (name, _, content, remark), shares in zip(batch, probabilities, strict=True):
-            rows.append(answer(name, shares, classes, limit))
+        places = decided(probabilities, model.costs).tolist()
+        for (name, _, content, remark), shares, chosen in zip(batch, probabilities, places, strict=True):
+            rows.append(answer(name, shares, chosen, classes, limit))
             words = in_words(rows[-1])
             if not output:
                 print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
