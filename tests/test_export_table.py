@@ -4,6 +4,8 @@ import csv
 import io
 import re
 from contextlib import redirect_stdout
+from datetime import datetime, timezone
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,13 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
     def decimal_commas(column: tuple[list[str], np.ndarray]) -> tuple[list[str], np.ndarray]:
         return [cell.translate(str.maketrans(",.", ".,")) for cell in column[0]], column[1]
 
+    def dates(form: str, step: int) -> tuple[list[str], np.ndarray]:
+        seconds = step * draws.integers(-(10**9) // step, 4 * 10**9 // step, rows)
+        cells = [datetime.fromtimestamp(int(second), timezone.utc).strftime(form) for second in seconds]
+        known = draws.random(rows) > 0.1
+        return [cell if one else "" for cell, one in zip(cells, known, strict=True)], np.where(known, seconds, nan)
+
+    stamps = numbers(draws.integers(10**12, 2 * 10**12, rows).astype(float), "{:.0f}", "")
     missing = np.array(["", "NA", "?"])
     places = np.where(draws.random(rows) < 0.1, missing[draws.integers(3, size=rows)], draws.choice(words, rows))
     yes, letters = (draws.choice(some, rows).astype(object) for some in (["yes", "no", ""], ["ä", "b"]))
@@ -47,6 +56,9 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
         "class": (yes.tolist(), yes),
         "probabilities": numbers(draws.normal(size=rows), "{}", ""),
         "/": (letters.tolist(), letters),
+        "born": dates("%d.%m.%Y", 86_400),
+        "seen at": dates("%Y-%m-%d %H:%M:%S", 1),
+        "stamp": stamps,
     }
 
 

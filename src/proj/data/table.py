@@ -138,9 +138,14 @@ TRUTHS = [("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("nein", "ja
 TRUTHS += [("falsch", "wahr"), ("faux", "vrai"), ("no", "si"), ("no", "sí"), ("off", "on")]
 
 
+def truth_codes(words: Sequence[str]) -> dict[str, float]:
+    """0 and 1 for two words, in lower or upper case or with a capital letter."""
+    return {text: float(code) for code, word in enumerate(words) for text in (word.upper(), word.capitalize(), word)}
+
+
 def truth_values(cells: Iterable[str], words: Sequence[str]) -> np.ndarray:
-    """0 and 1 for two words, in lower or upper case or with a capital letter; NaN for all else."""
-    codes = {spelled: code for code, word in enumerate(words) for spelled in (word, word.upper(), word.capitalize())}
+    """`truth_codes`, NaN for all else."""
+    codes = truth_codes(words)
     return np.array([codes.get(cell, np.nan) for cell in cells], np.float64)
 
 

@@ -78,8 +78,8 @@ def export(
     columns = RawColumns(facts.columns) if raw and facts.columns else None
     prepare = columns or (facts.normalizer() if raw or normalize else None)
     kept, source = some_inputs(data, facts)
-    if columns and not data:
-        kept = columns(columns.undo(kept))  # with one word a column
+    if columns and (columns.dates or not data):
+        kept = columns(columns.undo(kept))  # with one word a column, and a weekday that is that of the date
     given, seen = make_inputs(kept, facts, prepare)
     if prepare and facts.columns:
         given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
@@ -89,6 +89,7 @@ def export(
     kind = f"{given.dtype} ({', '.join(map(str, [*free, *given.shape[len(free) :]]))})".removeprefix("torch.")
     if columns:
         kind = "the table's columns by their names, numbers as float64 (batch) and words as strings (batch)"
+        kind += ", dates as float64 seconds since 1970" * bool(columns.dates)
     described = describe(facts, model) | {"input": kind, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
