@@ -191,6 +191,10 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
         (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
         (("run={run}", "data_dir=x"), "data_dir=… has no use here"),
         (("run={run}", "output={run}/best.ckpt"), "could not be written"),
+        (
+            ("run={run}", "importance=false"),
+            "importance=… is of a table's columns, and this model",
+        ),
         (("run={iris}", "tta=true"), "tta=true mirrors and moves images, and this model takes something else"),
     ),
 )

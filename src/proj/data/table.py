@@ -34,6 +34,11 @@ def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal:
     return ((read - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
 
 
+def width(column: dict) -> int:
+    """How many inputs a column has."""
+    return len(column.get("categories", "1"))
+
+
 def encode_table(
     table: Table, places: list[int], columns: list[dict], decimal: str | None = None, notes: list[str] | None = None
 ) -> Tensor:
@@ -43,7 +48,7 @@ def encode_table(
     """
     numbers = {place: column for place, column in zip(places, columns, strict=True) if "mean" in column}
     found = decimals(table, numbers, decimal, [] if notes is None else notes)
-    encoded = torch.zeros(len(table.lines), sum(len(column.get("categories", "1")) for column in columns))
+    encoded = torch.zeros(len(table.lines), sum(map(width, columns)))
     start = 0
     for place, column in zip(places, columns, strict=True):
         cells, marks = table.column(place), MARKS.get(decimal, ".,")
