@@ -15,8 +15,13 @@ from proj.errors import UserError
 
 @cache
 def composed(loader: ConfigLoader, *words: str) -> DictConfig:
-    """What conf/ says for these words, with all defaults."""
+    """What conf/ says for these words, with all defaults. They begin with those of `searchpath`."""
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
+
+
+def searchpath(cfg: DictConfig) -> list[str]:
+    """The words that name more folders of options: Hydra's loader has those of --config-dir alone."""
+    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
@@ -33,7 +38,7 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             raise UserError(f"{key}=null is not {STEPS.words}.")
         if own and (type(value) in (int, float) or own is SIZE):
             continue  # `check_ranges` looks at it, and needs no defaults
-        check_type(key, value, OmegaConf.select(composed(loader, *groups), key))
+        check_type(key, value, OmegaConf.select(composed(loader, *searchpath(cfg), *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:
