@@ -141,4 +141,5 @@ def test_a_commands_options_are_the_arguments_of_what_it_calls(command, function
     assert ["path", *options] == list(inspect.signature(called).parameters)
     for key, kind in options.items():
         annotation = inspect.signature(called).parameters[key].annotation
-        assert get_args(annotation) == kind if isinstance(kind, tuple) else annotation in (kind, Sequence[str])
+        taken = (kind,) if isinstance(kind, tuple) else (kind, kind | None, Sequence[str])
+        assert get_args(annotation) == kind or annotation in taken

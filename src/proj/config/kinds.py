@@ -15,13 +15,18 @@ from proj.errors import UserError
 
 @cache
 def composed(loader: ConfigLoader, *words: str) -> DictConfig:
-    """What conf/ says for these words, with all defaults."""
+    """What conf/ says for these words, with all defaults. They begin with those of `searchpath`."""
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
 @cache  # to look into the folder takes Hydra 15 ms, for each word of each job of a sweep
 def is_group(loader: ConfigLoader, key: str) -> bool:
     return bool(loader.get_group_options(key))
+
+
+def searchpath(cfg: DictConfig) -> list[str]:
+    """The words that name more folders of options: Hydra's loader has those of --config-dir alone."""
+    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
@@ -41,7 +46,7 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             raise UserError(f"{key}=null is not {STEPS.words}.")
         if key == "hydra.run.dir" or (own and (type(value) in (int, float) or own in (SIZE, PATH))):
             continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
-        check_type(key, value, OmegaConf.select(composed(loader, *groups), key))
+        check_type(key, value, OmegaConf.select(composed(loader, *searchpath(cfg), *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:

@@ -81,7 +81,7 @@ class GridSweeper(Sweeper):
             try:
                 if not known and not self.kept.known(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
-                    self.kept.begin(self.config, self.loader, words, data_dir, jobs, self.code)
+                    self.kept.begin(self.config, words, data_dir, jobs, self.code)
                 self.loader = frozen
                 if again := bool(self.kept.asked) and self.kept.about.get("more_seeds") == self.kept.asked:
                     print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")

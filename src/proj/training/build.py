@@ -107,7 +107,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
-    batches = batches_of_a_run(trainer, data)
+    batches = batches_of_a_run(trainer, data, cfg.test)
     if bar and "progress" in callbacks:
         callbacks["progress"].batches = batches
     # A hundred points a run at least, also where it has few steps.

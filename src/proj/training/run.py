@@ -69,6 +69,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         if rank() == 0:
             print(f"This run is finished; its figures are in {run.metrics}.")
         return metrics
+    start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)

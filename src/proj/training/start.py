@@ -35,6 +35,15 @@ class Start:
         """Those that are done where a callback ended the training early: it is not trained further."""
         return self.checkpoint["epoch"] if self.state and self.state["stopped_early"] else asked
 
+    def refuse_fewer_epochs(self, asked: int | None) -> None:
+        """Raises UserError where the run has trained more epochs than it is to have."""
+        done = self.checkpoint.get("epoch", 0)
+        if self.state and not self.state["stopped_early"] and asked is not None and 0 <= asked < done:
+            raise UserError(
+                f"{self.folder} has trained {done} epochs already, more than trainer.max_epochs={asked}: give "
+                f"trainer.max_epochs={done} or more."
+            )
+
     def refuse_changes(self, config: dict) -> None:
         """Raises UserError where `config` cannot be trained in this folder."""
         if self.described:

@@ -30,10 +30,11 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, at_threshold, figures, sets
 from proj.use.data import open_data
+from proj.use.importance import columns_that_matter, csv_text, print_importance
 from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
-SHOWN = 30  # mistakes in the picture, classes in the table
+SHOWN = 30  # mistakes and columns in the pictures, classes in the table
 
 
 def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Answers]:
@@ -45,12 +46,14 @@ def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Ans
     if tta:
         mirror = known["config"]["dataset"].get("flip", getattr(data, "flip", False))
         model.forward = lambda x: augmented_logits(model.network, x, mirror)
-    model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
+    hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(known["config"]["trainer"]["precision"], model.network, "auto")
     without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
+    hook.remove()
+    model.temperature, model.smoothing = calibration
     return results, Answers(torch.cat(logits), targets, calibration, model.costs)
 
 
@@ -65,10 +68,12 @@ def evaluate(
     config_dir: str = "",
     coverage: float = 0.0,
     labels: bool = False,
+    importance: bool | None = None,
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
     coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it. labels: write `label_issues` too.
+    importance: measure which columns matter, of a table; None does where it is one.
     Raises UserError for what the user can mend.
     """
     model, known = checkpoints.load_model(path, trust)
@@ -77,6 +82,8 @@ def evaluate(
         most_unlikely(known, coverage)  # a mistake is said before the data is read
     if tta and facts.kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
+    if importance is not None and facts.kind != "table":
+        raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
     data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir)
@@ -114,6 +121,9 @@ def evaluate(
     print_evaluation(metrics, facts.class_names)
     if said := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
         print(said)
+    if facts.kind == "table" and importance is not False:
+        metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
+        print_importance(metrics, "drop" in known["config"]["dataset"])
     images = None
     if worst and facts.kind == "image":
         x = data.prepare(inputs, torch.tensor(worst), None)
@@ -157,6 +167,10 @@ def draw(
     if images is not None:
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
         pictures["mistakes"] = drawing.png(drawing.grid(images, lines, drawing.WRONG, across=180))
+    if rows := metrics.get("importance"):
+        values = np.array([[row["log_loss"], row["log_loss_low"], row["log_loss_high"]] for row in rows[:SHOWN]])
+        title = "Rise of the log loss once the column is shuffled"
+        pictures["importance"] = drawing.png(drawing.bars([row["column"] for row in rows[:SHOWN]], values, title))
     return pictures
 
 
@@ -168,6 +182,9 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
         for kind, picture in pictures.items():
             write_atomically(files[kind], picture)
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
+        if "importance" in metrics:
+            files["table"] = folder / f"{name}_importance.csv"
+            write_atomically(files["table"], csv_text(metrics["importance"]))
         write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
     print(file, *files.values(), sep="\n")
 
