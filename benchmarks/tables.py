@@ -24,6 +24,7 @@ import tarfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,8 @@ LARGE = 5000  # rows: above it a table is counted apart
 def install(folder: Path) -> None:
     """The packages without what they depend on, all of which is here or is not needed."""
     if not (folder / "done").exists():
-        where = ["--target", str(folder), "--no-deps", "--quiet"]
-        subprocess.run([sys.executable, "-m", "pip", "install", *where, *PACKAGES], check=True)
+        pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]  # uv makes environments without pip
+        subprocess.run([*pip, "install", "--target", str(folder), "--no-deps", "--quiet", *PACKAGES], check=True)
         (folder / "done").touch()
     sys.path.append(str(folder))
 
@@ -168,7 +169,7 @@ def predict_ours(words: list[str], table: Path, split: int, folder: Path) -> np.
     with contextlib.redirect_stdout(io.StringIO()):
         cfg = configure(*settings_of(table, split), *words, *quiet)
         train(cfg)
-        model = load_model(run / "best.ckpt")
+        model, _ = load_model(run / "best.ckpt")
         data = build(cfg.dataset)
         data.setup()
     shutil.rmtree(run)

@@ -33,18 +33,30 @@ def table(tmp_path_factory):
 
 
 def test_how_full_the_bins_are_tells_where_among_the_quantiles_a_number_lies():
-    x = torch.linspace(-2, 2, 41)
-    filled = Spread(QUANTILES)(torch.stack([x, x * 0, x * 0], 1))[:, 3:]
-    assert filled.shape == (41, 16)
-    assert torch.allclose(filled.sum(1), torch.linspace(0, 16, 41), atol=1e-5)
+    spread, x = Spread(QUANTILES), torch.linspace(-2, 2, 41)
+    with torch.no_grad():
+        spread.embed.weight.fill_(1)
+        spread.embed.bias.fill_(0)
+    filled = spread(torch.stack([x, x * 0, x * 0], 1))[:, 3:]
+    assert filled.shape == (41, 8)
+    assert torch.allclose(filled[:, 0], torch.linspace(0, 16, 41), atol=1e-5)
+    assert torch.equal(filled, filled[:, :1].expand_as(filled))
 
 
 def test_inputs_stay_within_a_small_range_and_two_values_or_one_have_no_bins():
     spread = Spread(QUANTILES)
-    far = spread(torch.tensor([[1e9, 1.0, 0.5], [-1e9, 0.0, 7.0]]))
-    assert spread.size == far.shape[1] == 3 + 16
-    assert far.abs().max() <= 3 and (far[:, 2] == 0).all()
-    assert far[0, 0] == 3 and far[1, 0] == -3 and far[0, -1] == 2 and far[1, 3] == -1
+    far = spread(torch.tensor([[1e9, 1.0, 0.5], [-1e9, 0.0, 7.0], [3e30, 1.0, 0.5]]))
+    assert spread.size == far.shape[1] == 3 + 8
+    assert far[:, :3].abs().max() <= 3 and (far[:, 2] == 0).all()
+    assert far[0, 0] == 3 and far[1, 0] == -3 and torch.equal(far[0], far[2])
+
+
+def test_equal_quantiles_make_fewer_bins_and_none_at_all_is_a_network_too():
+    few = [[0.0] * 9 + [1.0, 2.0, 3.0] + [4.0] * 5, QUANTILES[0]]
+    spread = Spread(few)
+    assert spread.start.shape == (2, 16) and (spread.most[0] > 0).sum() == 4
+    model = TabM((2,), 3, [QUANTILES[1], QUANTILES[2]], 100)
+    assert model(torch.randn(5, 2)).shape == (5, 16, 3)
 
 
 def test_an_outlier_in_the_training_moves_the_other_inputs_by_little():
@@ -61,7 +73,7 @@ def test_the_probabilities_are_the_mean_of_the_members_that_share_their_weights_
     assert members.shape == (7, 5, 4) and (members.std(1) > 1e-3).all()
     assert torch.allclose(model.eval()(x).softmax(1), members.mean(1), atol=1e-6)
     shared = [layer.weight.shape for layer in model.network if hasattr(layer, "scale_in")]
-    assert shared == [(8, 19), (8, 8)]
+    assert shared == [(8, 11), (8, 8)]
 
 
 def test_probabilities_of_nearly_zero_have_finite_logits():

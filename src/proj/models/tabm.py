@@ -1,6 +1,5 @@
 """A network for tables: an ensemble of perceptrons that share most of their weights."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,19 @@ from torch import Tensor, nn
 from proj.data.datamodule import InMemoryDataModule
 from proj.models.classifier import Classifier, make_activation
 
-QUANTILES = np.linspace(0, 1, 17)  # of an input in the training part: they bound 16 bins
 MOST = 100_000  # training examples of which the quantiles are taken
-LARGE = 10_000  # training examples are worth wider layers
+LARGE = 10_000  # training examples are worth wider layers and more bins
+BINS, MANY_BINS = 16, 48  # of an input, between its quantiles
+EMBEDDING = 8  # numbers that an input's bins become
 
 
 class Spread(nn.Module):
-    """(B, F) inputs -> (B, F + bins) inputs that lie in a small range, and tell a tree's splits apart.
+    """(B, F) inputs -> (B, F + embeddings) inputs that lie in a small range, and tell a tree's splits apart.
 
     Each input is centred and scaled by its median and its quartiles, which outliers do not move, and bent smoothly into
-    -3 to 3 (Holzmüller et al., 2024, arXiv 2407.04491). Beside it stands how full each of its bins is: 0 below it, 1
-    above it, linear within (Gorishniy et al., 2022, arXiv 2203.05556). Beyond the outer bins that goes on to -1 and 2.
+    -3 to 3 (Holzmüller et al., 2024, arXiv 2407.04491). Beside it stand EMBEDDING weighted sums of how full its bins
+    are: 0 below a bin, 1 above it, linear within (Gorishniy et al., 2022, arXiv 2203.05556). Beyond the outer bins that
+    goes on to -1 and 2.
     quantiles: (F, Q) of each input, in rising order. An input of two values has no bins.
     """
 
@@ -29,29 +30,34 @@ class Spread(nn.Module):
         found = np.array(quantiles)
         lowest, low, middle, high, highest = found[:, :: (found.shape[1] - 1) // 4].T
         scale = np.where(high > low, high - low, (highest - lowest) / 2)
-        edges = [np.unique(values) for values in found]
-        bins = [
-            (place, start, end - start, -float(start == values[0]), 1 + float(end == values[-1]))
-            for place, values in enumerate(edges)
-            for start, end in pairwise(values)
-            if len(values) > 2
-        ]
-        place, *numbers = np.array(bins).reshape(-1, 5).T
-        self.register_buffer("place", torch.tensor(place, dtype=torch.int64))
-        numbers += [middle, np.divide(1, scale, where=scale > 0, out=np.zeros_like(scale))]
-        names = ("start", "width", "least", "most", "center", "factor")
-        for name, values in zip(names, numbers, strict=True):
+        edges = {place: steps for place, values in enumerate(found) if len(steps := np.unique(values)) > 2}
+        most = max(map(len, edges.values()), default=1) - 1
+        start, width, least, top = bins = np.zeros((4, len(edges), most))
+        width[:] = 1
+        for row, steps in enumerate(edges.values()):
+            last = len(steps) - 1
+            start[row, :last], width[row, :last] = steps[:-1], np.diff(steps)
+            top[row, :last] = 1  # what pads a row stays 0
+            least[row, 0], top[row, last - 1] = -1, 2
+        for name, values in zip(("start", "width", "least", "most"), bins, strict=True):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
-        self.size = len(found) + len(bins)
+        factor = np.divide(1, scale, where=scale > 0, out=np.zeros_like(scale))
+        self.register_buffer("center", torch.tensor(middle, dtype=torch.float32))
+        self.register_buffer("factor", torch.tensor(factor, dtype=torch.float32))
+        self.register_buffer("place", torch.tensor([*edges], dtype=torch.int64))
+        self.embed = OwnLinear(max(most, 1), EMBEDDING, len(edges))
+        self.size, self.has_bins = len(found) + EMBEDDING * len(edges), bool(edges)
 
     def extra_repr(self) -> str:
-        return f"{len(self.center)}, {len(self.place)} bins"
+        return f"{len(self.center)}, {tuple(self.start.shape)} bins"
 
     def forward(self, x: Tensor) -> Tensor:
-        near = (x - self.center) * self.factor
+        near = ((x - self.center) * self.factor).clamp(-1e6, 1e6)  # the square of more would be infinite
         near = near / (1 + (near / 3).square()).sqrt()
-        filled = (x[:, self.place] - self.start) / self.width
-        return torch.cat([near, filled.minimum(self.most).maximum(self.least)], 1)
+        if not self.has_bins:
+            return near
+        filled = (x[:, self.place, None] - self.start) / self.width  # (B, columns, bins)
+        return torch.cat([near, self.embed(filled.minimum(self.most).maximum(self.least)).flatten(1)], 1)
 
 
 class SharedLinear(nn.Module):
@@ -138,4 +144,5 @@ class TabM(Classifier):
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
         x = data.splits["train"].inputs.flatten(1)
         some = x[:: -(-len(x) // MOST)].double().cpu().numpy()
-        return {"quantiles": np.quantile(some, QUANTILES, axis=0).T.tolist(), "examples": len(x)}
+        shares = np.linspace(0, 1, 1 + (MANY_BINS if len(x) >= LARGE else BINS))
+        return {"quantiles": np.quantile(some, shares, axis=0).T.tolist(), "examples": len(x)}
