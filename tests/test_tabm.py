@@ -57,6 +57,7 @@ def test_equal_quantiles_make_fewer_bins_and_none_at_all_is_a_network_too():
     assert spread.start.shape == (2, 16) and (spread.most[0] > 0).sum() == 4
     model = TabM((2,), 3, [QUANTILES[1], QUANTILES[2]], 100)
     assert model(torch.randn(5, 2)).shape == (5, 16, 3)
+    assert all(parameter.numel() for parameter in model.parameters())  # of an empty one there is no norm
 
 
 def test_an_outlier_in_the_training_moves_the_other_inputs_by_little():

@@ -36,7 +36,7 @@ def play() -> None:
     from proj.system.run_folder import RunFolder
 
     def train(cfg) -> dict:
-        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size)}
+        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size or 32)}
         metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
         Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
         RunFolder(cfg.output_dir).write_metrics(metrics)

@@ -45,8 +45,8 @@ class Spread(nn.Module):
         self.register_buffer("center", torch.tensor(middle, dtype=torch.float32))
         self.register_buffer("factor", torch.tensor(factor, dtype=torch.float32))
         self.register_buffer("place", torch.tensor([*edges], dtype=torch.int64))
-        self.embed = OwnLinear(max(most, 1), EMBEDDING, len(edges))
-        self.size, self.has_bins = len(found) + EMBEDDING * len(edges), bool(edges)
+        self.embed = OwnLinear(most, EMBEDDING, len(edges)) if edges else None
+        self.size = len(found) + EMBEDDING * len(edges)
 
     def extra_repr(self) -> str:
         return f"{len(self.center)}, {tuple(self.start.shape)} bins"
@@ -54,7 +54,7 @@ class Spread(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         near = ((x - self.center) * self.factor).clamp(-1e6, 1e6)  # the square of more would be infinite
         near = near / (1 + (near / 3).square()).sqrt()
-        if not self.has_bins:
+        if self.embed is None:
             return near
         filled = (x[:, self.place, None] - self.start) / self.width  # (B, columns, bins)
         return torch.cat([near, self.embed(filled.minimum(self.most).maximum(self.least)).flatten(1)], 1)

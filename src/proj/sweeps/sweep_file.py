@@ -90,7 +90,7 @@ def config_dirs(config: DictConfig) -> list[str]:
 
 def copies_all(config: DictConfig) -> bool:
     """Whether `copy_conf` leaves nothing that hydra.searchpath names, which may also be packages."""
-    return not any("://" in place.removeprefix("file://") for place in config.hydra.searchpath)
+    return not any("://" in place.removeprefix("file://") for place in config.hydra.get("searchpath", []))
 
 
 def describe(config: DictConfig) -> dict:
