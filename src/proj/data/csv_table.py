@@ -1,5 +1,6 @@
 """A table of one's own."""
 
+import os
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -7,28 +8,35 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from proj.config.words import typed
 from proj.data.cells import count, in_order, is_missing, is_no_number, is_number, values
-from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
-from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
+from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, where
+from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
 from proj.data.facts import Facts
 from proj.data.named_column import find_column
 from proj.data.table import MARKS, decimals, encode_table, measure_numbers, measure_words, remarks
+from proj.data.table_file import open_table
+from proj.data.table_files import HOW, Found, find_tables, join
 from proj.errors import UserError, choose, nearest
 
+FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
 NOTES = 10  # remarks on columns are printed at most
 
 
 class CSVDataModule(InMemoryDataModule):
-    """A table of one's own in a CSV file: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
+    """A table of one's own: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
+
+    data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `read_table`.
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
     missing numbers; max_categories: see `measure_words`.
     header: whether the first row names the columns; decimal: "point" or "comma"; None finds either out.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
+    `split_seed`, where no files are these parts; rows without a class, whose cell is empty, are left out: NA may be a
+    class.
     group: the column, no input, whose rows of one value are all in the same part.
     """
 
@@ -48,13 +56,15 @@ class CSVDataModule(InMemoryDataModule):
         header: bool | None = None,
         decimal: str | None = None,
         group: str | int | None = None,
+        sheet: str | int | None = None,
+        encoding: str | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
         self.max_categories, self.split_seed = max_categories, split_seed
-        self.group = group
+        self.group, self.sheet, self.encoding = group, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
@@ -70,30 +80,30 @@ class CSVDataModule(InMemoryDataModule):
             self.header = not all(map(is_unnamed, self.known))
 
     def load(self) -> None:
-        table, target = self._read()
+        table, target, parts_of_files = self._read()
         labels = table.column(target)
-        labelled = [row for row, label in enumerate(labels) if label]
-        if labels and not labelled:
+        labelled = np.flatnonzero(labels.among([""]) < 0)
+        if len(labels) and not len(labelled):
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
-        self.class_names = sorted({labels[row] for row in labelled}, key=in_order)
-        codes = {name: code for code, name in enumerate(self.class_names)}
-        targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
+        labels = labels.take(labelled)
+        self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
+        targets = torch.from_numpy(labels.among(self.class_names))
         groups = None if self.group is None else self._groups(table, labelled)
-        parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed, groups, self.fold)
-        lines = torch.tensor(table.lines)[torch.tensor(labelled)]
-        self.numbers = {name: lines[part] for name, part in parts.items()}
+        parts = self._parts(table, labelled, targets, groups, parts_of_files)
+        self.numbers = {name: torch.from_numpy(np.array(table.lines)[labelled[part]]) for name, part in parts.items()}
         if self.fold:
-            cells = "".join(text for texts in table.texts for text in texts)
-            self.whole = checksum_of(torch.frombuffer(bytearray(cells.encode()), dtype=torch.uint8))
-        training = [labelled[i] for i in parts["train"].tolist()]
-        columns = self._measure(table, self._inputs(table, target), training)
+            self.whole = table.checksum()
+        columns = self._measure(table, self._inputs(table, target), labelled[parts["train"]])
         used = [place for place, column in columns.items() if column.get("categories") != []]
         if not used:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
         self.columns = [columns[place] for place in used]
-        x = encode_table(table, used, self.columns, self.decimal)[torch.tensor(labelled)]
+        order = torch.cat([parts[name] for name in ("train", "val", "test")])  # each part is a piece of one tensor
+        x, y = encode_table(table, used, self.columns, self.decimal, rows=labelled[order]), targets[order]
         self.input_shape = tuple(x.shape[1:])
-        self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
+        sizes = [len(parts[name]) for name in ("train", "val", "test")]
+        pieces = zip(("train", "val", "test"), x.split(sizes), y.split(sizes), strict=True)
+        self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         lonely = [column["name"] for place, column in columns.items() if place not in used]
         self._describe(lonely, table.names[target], len(table.lines) - len(labelled))
 
@@ -102,34 +112,68 @@ class CSVDataModule(InMemoryDataModule):
 
         Raises UserError for a missing column or an unknown class.
         """
-        table, target = self._read()
-        codes, names = {name: code for code, name in enumerate(class_names)}, [column["name"] for column in columns]
-        places, labels = find_columns(names, table.names), table.column(target)
-        labelled = [row for row, label in enumerate(labels) if label]
+        table, target, _ = self._read()
+        names, labels = [column["name"] for column in columns], table.column(target)
+        places, labelled = find_columns(names, table.names), np.flatnonzero(labels.among([""]) < 0)
         missing = [name for name, place in zip(names, places, strict=True) if place is None]
-        strange = [labels[row] for row in labelled if labels[row] not in codes]
+        strange = [label for label, *_ in labels.different() if label and label not in class_names]
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
         if strange:
             what = f"a class {strange[0]!r}, which the model does not know." + nearest(strange[0], class_names)
             raise UserError(f"{self.file} has {what}")
-        if not labelled:
+        if not len(labelled):
             raise UserError(f"{self.file} has no row with a class.")
-        x = encode_table(table, places, columns, self.decimal)[torch.tensor(labelled)]
+        x = encode_table(table, places, columns, self.decimal, rows=labelled)
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
-        self.splits = {"test": Split(x, torch.tensor([codes[labels[row]] for row in labelled]))}
-        self.numbers = {"test": torch.tensor([table.lines[row] for row in labelled])}
+        self.splits = {"test": Split(x, torch.from_numpy(labels.take(labelled).among(class_names)))}
+        self.numbers = {"test": torch.from_numpy(np.array(table.lines)[labelled])}
 
-    def _read(self) -> tuple[Table, int]:
-        """(The file's table, the place of the target). Raises UserError for a file that is none."""
+    def example(self, split: str, index: int) -> str:
+        return where(self.files, int(self.numbers[split][index]))
+
+    def _read(self) -> tuple[Table, int, list[str]]:
+        """(The table, the place of the target, the part that each of its files is, or "").
+
+        Raises UserError for a file that is no table, or has other columns than the first.
+        """
+        found = find_tables(str(self.file))
         try:
-            with open(self.file, "rb") as file:
-                table = read_table(file, str(self.file))
+            tables = [open_table(file, self.sheet, self.encoding, hint=bool(self.known)) for file in found.files]
         except OSError as error:
-            raise UserError(
-                f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
-            ) from error
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
+        header = self._has_header(tables[0])
+        for table in tables:
+            table.take_header(header)
+        target = find_column(tables[0], "target", self.target)
+        name = tables[0].names[target]
+        for part, table in zip(found.parts, tables, strict=True):
+            if part not in ("", "train") and name not in table.names:
+                raise UserError(
+                    f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
+                    f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
+                )
+        self._say(found, [note for table in tables for note in table.notes])
+        table = join(tables)
+        self.files = table.files
+        return table, target, found.parts
+
+    @rank_zero_only
+    def _say(self, found: Found, notes: list[str]) -> None:
+        """Print which files are read, where there are several, and what was found out about them."""
+        names = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files]
+        if any(found.parts):
+            drawn = [f"{part} is drawn from train" for part in self.fractions if part not in found.parts]
+            pairs = [f"{part} is {name}" for part, name in zip(found.parts, names, strict=True)]
+            print(shorten(f"parts: {', '.join(pairs + drawn)}", 200, placeholder=" …"))
+        elif len(names) > 1:
+            print(shorten(f"one table of {len(names)} files: {', '.join(names)}", 200, placeholder=" …"))
+        if found.left_out:
+            print(shorten(f"files left out, which are no parts: {', '.join(found.left_out)}", 200, placeholder=" …"))
+        print(*notes[:NOTES], sep="\n", end="\n" * bool(notes))
+
+    def _has_header(self, table: Table) -> bool:
         width, header = len(table.first), self.header
         if header is None:
             place = self.target if type(self.target) is int and -width <= self.target < width else None
@@ -139,20 +183,47 @@ class CSVDataModule(InMemoryDataModule):
                 kind, other = ("names of the columns", "false") if header else ("an example", "true")
                 row = shorten(", ".join(table.first), 60, placeholder=" …")
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
-        table.take_header(header)
-        return table, find_column(table, "target", self.target)
+        return header
 
-    def _groups(self, table: Table, rows: list[int]) -> np.ndarray:
+    def _parts(
+        self, table: Table, rows: np.ndarray, targets: Tensor, groups: np.ndarray | None, parts_of_files: list[str]
+    ) -> dict[str, Tensor]:
+        """Indices of the three parts among these rows: those that have files, and those that are drawn."""
+        starts = [before for _, before in table.files]
+        file_of = np.searchsorted(starts, np.array(table.lines)[rows]) - 1
+        part_of = np.array(parts_of_files)[file_of]
+        files = {part: table.files[parts_of_files.index(part)][0] for part in ("val", "test") if part in parts_of_files}
+        given = {part: torch.from_numpy(np.flatnonzero(part_of == part)) for part in files}
+        rest = torch.from_numpy(np.flatnonzero(~np.isin(part_of, [*files])))
+        for part, file in files.items():
+            if not len(given[part]):
+                raise UserError(f"{file} has no row with a class, so that it cannot be the {part} part: move it away.")
+            if strange := {*targets[given[part]].tolist()} - {*targets[rest].tolist()}:
+                raise UserError(f"{file} has a class {self.class_names[min(strange)]!r}, which the training has not.")
+            if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
+                raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
+            useless = [f"{part}_fraction"] * (self.fractions[part] != FRACTION) + ["folds"] * bool(self.fold)
+            if useless and not self.known:
+                raise UserError(f"dataset.{useless[0]} has no use, since {file} is the {part} part: leave it out.")
+        fractions = {part: fraction for part, fraction in self.fractions.items() if part not in files}
+        own = None if groups is None else groups[rest]
+        drawn = draw_parts(targets[rest], self.class_names, fractions, self.split_seed, own, self.fold)
+        return {part: rest[indices] for part, indices in drawn.items()} | given
+
+    def _groups(self, table: Table, rows: np.ndarray) -> np.ndarray:
         """The group of each of these rows. Raises UserError for one that has none."""
         place = find_column(table, "group", self.group)
-        cells = table.column(place)
-        if missing := [table.lines[row] for row in rows if is_missing(cells[row])]:
-            more = f" (so have {len(missing) - 1:,} more rows)" if missing[1:] else ""
+        cells = table.column(place).take(rows)
+        words = np.array(cells.words, dtype=object)
+        missing = rows[np.array([is_missing(word) for word in words], bool)[cells.codes]]
+        if len(missing):
+            more = f" (so have {len(missing) - 1:,} more rows)" if len(missing) > 1 else ""
+            line = table.lines_of(missing)[0]
             raise UserError(
-                f"{self.file}: line {missing[0]} has no {table.names[place]}{more}, which tells what belongs together "
+                f"{self.file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "
                 "(dataset.group): fill it in, or take such rows out."
             )
-        return np.array([cells[row] for row in rows])
+        return words[cells.codes]
 
     def _inputs(self, table: Table, target: int) -> dict[int, str]:
         """The columns to learn from, by their places: "numbers" or "words" where a setting says it, else ""."""
@@ -172,7 +243,7 @@ class CSVDataModule(InMemoryDataModule):
             name, cells = table.names[place], table.column(place)
             numbers_rows = len(cells) > 2 and counts(cells)
             if is_unnamed(name) and table.headed:
-                numbers_rows = numbers_rows or (all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells))
+                numbers_rows = numbers_rows or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
                 if numbers_rows or not any(cells):
                     del kinds[place]
                     self.notes.append(f"left out, since it {'numbers the rows' if any(cells) else 'is empty'}: {name}")
@@ -180,16 +251,11 @@ class CSVDataModule(InMemoryDataModule):
                 self.notes.append(f"{name} numbers the rows: {typed('dataset.drop', name, listed=True)} leaves it out")
         return kinds
 
-    def _measure(self, table: Table, kinds: dict[int, str], training: list[int]) -> dict[int, dict]:
+    def _measure(self, table: Table, kinds: dict[int, str], training: np.ndarray) -> dict[int, dict]:
         """The columns as `encode_table` takes them, by their places, from the rows of the training part."""
-        numbers, columns, lines = {}, {}, [table.lines[row] for row in training]
-
-        def cells_of(place: int) -> list[str]:
-            cells = table.column(place)
-            return [cells[row] for row in training]
-
+        numbers, columns, lines = {}, {}, table.lines_of(training)
         for place, kind in kinds.items():
-            name, cells = table.names[place], cells_of(place)
+            name, cells = table.names[place], table.column(place).take(training)
             seen = count(cells)
             if not (seen.numbers or seen.words or seen.missing):
                 drop = typed("dataset.drop", name, listed=True)
@@ -207,8 +273,9 @@ class CSVDataModule(InMemoryDataModule):
         marks = decimals(table, numbers, self.decimal, self.notes)
         for place, extras in numbers.items():
             how = (marks[place], MARKS.get(self.decimal, ".,"), extras.get("unit", ""), extras.get("lenient", False))
-            column = extras | measure_numbers(extras["name"], values(extras["name"], cells_of(place), lines, *how))
-            if marks[place] == "," or any("," in text for text in table.texts[place]):
+            cells = table.column(place).take(training)
+            column = extras | measure_numbers(extras["name"], values(extras["name"], cells, lines, *how))
+            if marks[place] == "," or any("," in text for text in table.column(place).texts):
                 column["decimal"] = marks[place]
             known = self.known.get(column["name"], column)  # an older version stored less of a column
             columns[place] = {key: value for key, value in column.items() if key in known}

@@ -12,12 +12,13 @@ from torch import Tensor
 from proj.config.words import typed
 from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
 from proj.data.csv_file import Table
+from proj.data.one_column import Column
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 
 
-def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
+def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
     """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
 
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, standardised; a missing one
@@ -26,28 +27,38 @@ def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal:
         `decimals`.
     """
     if "categories" in column:
-        codes = {word: code for code, word in enumerate(column["categories"])}
-        found = torch.tensor([codes.get(cell, -1) for cell in cells], dtype=torch.int64)
-        return (found[:, None] == torch.arange(len(codes))).float()
+        found = torch.from_numpy(cells.among(column["categories"]))
+        known = found >= 0
+        encoded = torch.zeros(len(cells), len(column["categories"]))
+        encoded[known.nonzero().flatten(), found[known]] = 1
+        return encoded
     how = (decimal, marks, column.get("unit", ""), column.get("lenient", False))
     read = torch.from_numpy(values(column["name"], cells, lines, *how))
     return ((read - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
 
 
 def encode_table(
-    table: Table, places: list[int], columns: list[dict], decimal: str | None = None, notes: list[str] | None = None
+    table: Table,
+    places: list[int],
+    columns: list[dict],
+    decimal: str | None = None,
+    notes: list[str] | None = None,
+    rows: np.ndarray | None = None,
 ) -> Tensor:
     """`encode_column` for all columns of a table, beside each other.
 
     places: of `columns` in the table. decimal: see `decimals`, which also says what else is refused, and gives `notes`.
+    rows: those to encode, in their order; None for all.
     """
+    rows = np.arange(len(table.lines)) if rows is None else rows
     numbers = {place: column for place, column in zip(places, columns, strict=True) if "mean" in column}
     found = decimals(table, numbers, decimal, [] if notes is None else notes)
-    encoded = torch.zeros(len(table.lines), sum(len(column.get("categories", "1")) for column in columns))
+    lines = table.lines_of(rows)
+    encoded = torch.zeros(len(rows), sum(len(column.get("categories", "1")) for column in columns))
     start = 0
     for place, column in zip(places, columns, strict=True):
-        cells, marks = table.column(place), MARKS.get(decimal, ".,")
-        part = encode_column(cells, column, table.lines, found.get(place, "."), marks)
+        cells, marks = table.column(place).take(rows), MARKS.get(decimal, ".,")
+        part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
     return encoded
@@ -66,16 +77,17 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
     if decimal or not open_ones:
         return marks
     seen: dict[int, Look] = {place: look(table.column(place)) for place in open_ones}
-    points = {"."} if any("." in text for place in columns.keys() - seen for text in table.texts[place]) else set()
+    points = {"."} if any(table.column(place).mark == "." for place in columns.keys() - seen) else set()
     everywhere = points.union(*(one.marks for one in seen.values()))
     for place, one in seen.items():
         name, known = columns[place]["name"], columns[place].get("decimal", "")
 
         def refuse(row: int, place: int = place, name: str = name) -> None:
-            cell = table.column(place)[row]
+            cell = table.column(place).at(row)
             point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
+            line = table.lines_of([row])[0]
             raise UserError(
-                f"row {table.lines[row]}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
+                f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
                 f"decimal point, and thousands without a mark ({point}0 or {whole}), or train with "
                 "dataset.decimal=point or dataset.decimal=comma."
             )
@@ -85,28 +97,24 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
         if not known and marks[place] == "." and "," not in one.doubtful:
             why = "which dataset.decimal=comma changes" if one.whole and not everywhere else ""
         if one.doubtful and not one.marks and why:
-            cell = table.column(place)[min(one.doubtful.values())]
+            cell = table.column(place).at(min(one.doubtful.values()))
             notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
     return marks
 
 
-# A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
-POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
-
-
 def has_marks(table: Table, place: int) -> bool:
     """Whether a column has commas, or points alone that can all be between thousands."""
-    texts = table.texts[place]
-    points = any("." in text for text in texts) and not any(map(POINT.search, texts))
-    return points or any("," in text for text in texts)
+    column = table.column(place)
+    return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
-def measure_words(name: str, cells: list[str], most: int) -> dict:
+def measure_words(name: str, cells: Column, most: int) -> dict:
     """A column of words as `encode_column` takes it, from its cells in the training part.
 
     most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none.
     """
-    frequent = Counter(cell for cell in cells if not is_missing(cell)).most_common(most)
+    times = Counter({cell: times for cell, times, _ in cells.different() if not is_missing(cell)})
+    frequent = times.most_common(most)
     return {"name": name, "categories": sorted((word for word, count in frequent if count > 1), key=in_order)}
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +18,12 @@ from torch import Tensor
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.cells import is_number
-from proj.data.csv_file import Table, find_columns, has_header, read_table
+from proj.data.csv_file import Table, find_columns, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
 from proj.data.table import encode_table
+from proj.data.table_file import open_table
+from proj.data.table_files import TABLE
 from proj.errors import UserError
 from proj.pictures import drawing
 from proj.system.files import write_atomically
@@ -32,20 +34,24 @@ BATCH = 100  # inputs at a time
 SHOWN = 30  # images in the picture
 
 
-def find_files(pattern: str, ending: str = "") -> list[str]:
+def find_files(pattern: str, kind: str = "file") -> list[str]:
     """The files that a path, a folder or a pattern stands for, without hidden ones and those that systems leave.
+
+    kind: "table" for files in a folder whose names end as those of tables.
 
     Raises UserError for none.
     """
     folder = os.path.isdir(pattern)
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
-    wanted = os.path.join(glob.escape(pattern), "**", f"*{ending}") if folder else pattern
+    wanted = os.path.join(glob.escape(pattern), "**", "*") if folder else pattern
     found = sorted(filter(os.path.isfile, glob.glob(wanted, recursive=True)))
     named = Path(pattern).parts
     found = [file for file in found if not any(is_companion(part) for part in Path(file).parts if part not in named)]
+    if folder and kind == "table":
+        found = list(filter(TABLE.fullmatch, found))
     if not found:
-        raise UserError(f"input={pattern} finds no {ending or 'file'}.")
+        raise UserError(f"input={pattern} finds no {kind}.")
     return found
 
 
@@ -66,17 +72,20 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
 
 
-def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
-    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
+def read_tables(files: list[str], columns: list[dict] | None, training: Mapping = {}) -> Iterator[tuple]:
+    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
+
+    training: the settings of its data, whose sheet and encoding other files may have, too.
+    """
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            stream = io.BytesIO(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+            table = open_table(file, training.get("sheet"), training.get("encoding"), hint=True)
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-        table = read_table(stream, file)
         places = places_of([column["name"] for column in columns], table)
+        print(*table.notes, sep="\n", end="\n" * bool(table.notes), file=sys.stderr)
         notes: list[str] = []
         try:
             inputs = encode_table(table, places, columns, notes=notes)
@@ -185,11 +194,14 @@ def predict(
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
-    files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
+    files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
     rows: list[dict] = []
     skipped: list[str] = []
     shown: list[tuple] = []
-    examples = read_images(files, facts, invert, largest, skipped) if images else read_tables(files, facts.columns)
+    if images:
+        examples = read_images(files, facts, invert, largest, skipped)
+    else:
+        examples = read_tables(files, facts.columns, known["config"]["dataset"])
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():
