@@ -6,6 +6,7 @@ import gzip
 import importlib
 import io
 import lzma
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -15,8 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.runs import make
 
+from proj.config.words import as_hydra_reads
+from proj.data import table_file
 from proj.data.facts import Facts
 from proj.data.table_file import open_table, read_table
 from proj.errors import UserError
@@ -353,3 +357,24 @@ def test_each_column_is_cut_into_cells_but_a_few_times(load, tmp_path, monkeypat
     monkeypatch.setattr(one_column, "plain_numbers", lambda text: read.append(text) or real(text))
     load("t.csv", "drop=[d]")
     assert sum(text.count("\0") + 1 for text in read) <= 400 * 4
+
+
+def test_a_list_of_files_is_typed_as_such():
+    word = as_hydra_reads("data_dir=[a.csv,more/b c.csv,'2024']")
+    files = OverridesParser.create().parse_override(word).value().split(os.pathsep)
+    assert files == [os.path.abspath(file) for file in ("a.csv", "more/b c.csv", "2024")]
+
+
+@pytest.mark.parametrize(
+    ("large", "terminal", "rank", "shown"), ((1, 1, "0", 1), (0, 1, "0", 0), (1, 0, "0", 0), (1, 1, "1", 0))
+)
+def test_a_bar_is_drawn_while_a_large_file_is_read(tmp_path, monkeypatch, capsys, large, terminal, rank, shown):
+    write(tmp_path, t__csv=flowers())
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(table_file, "LARGE", 10 if large else 10**6)
+    real, drawn = table_file.wrap_file, []
+    monkeypatch.setattr(table_file, "wrap_file", lambda *a, **how: drawn.append(not how["disable"]) or real(*a, **how))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: bool(terminal))
+        table = open_table(str(tmp_path / "t.csv"))
+    assert drawn == [bool(shown)] and len(table.lines) == 40
