@@ -1,11 +1,13 @@
 """What a sweep costs beyond its training: `python benchmarks/sweep.py`.
 
-A grid of 100 Iris jobs of five epochs, as one command; the same jobs through Hydra's own sweeper; a few of them as
-commands of their own; and the finished sweep once more. Seconds of the clock and of the processor, for whole
-processes; a job's own training is what its metrics.json says.
+A grid of 100 Iris jobs of five epochs, as one command; the same jobs in processes of their own (isolate=true), and
+through Hydra's own sweeper; a few of them as commands of their own; and the finished sweep once more. Seconds of the
+clock and of the processor, for whole processes and all that they start; a job's own training is what its metrics.json
+says. What a job costs beyond the imports is the difference between a sweep and one of a job, by the jobs.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import resource
@@ -22,8 +24,13 @@ def measure(folder: str, *words: str) -> tuple[float, float]:
     """(clock, processor) seconds of `python -m proj.train <words>`."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-m", "proj.train", *words, *SETTINGS], cwd=folder, capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    clock = time.perf_counter() - start
+    try:
+        while True:
+            os.wait()  # for the server that isolated jobs are forked from, of which this process is the parent by now
+    except ChildProcessError:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -32,6 +39,7 @@ def main() -> None:
     parser.add_argument("--commands", type=int, default=5, help="so many of the jobs as commands of their own")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: take over what its children leave
     grid = ["-m", f"seed=range({arguments.jobs})"]
     with tempfile.TemporaryDirectory() as folder:
         single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]
@@ -42,7 +50,12 @@ def main() -> None:
                 measure(folder, *grid, "hydra/sweeper=basic"),
                 arguments.jobs,
             ),
+            "a sweep of one job": (measure(folder, "-m", "seed=0", "sweep_name=one"), 1),
             f"{arguments.jobs} jobs, a sweep": (measure(folder, *grid, "sweep_name=x"), arguments.jobs),
+            f"{arguments.jobs} jobs, isolate=true": (
+                measure(folder, *grid, "sweep_name=apart", "isolate=true"),
+                arguments.jobs,
+            ),
             "the finished sweep again": (measure(folder, *grid, "sweep_name=x"), arguments.jobs),
         }
         files = Path(folder).glob("outputs/sweeps/x/*/metrics.json")

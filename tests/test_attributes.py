@@ -112,13 +112,16 @@ class Ranked(MLP):
 
 
 CASES = {
-    "accumulation": (
+    "accumulation and NumPy": (
         f"+callbacks.x._target_={LIGHTNINGS}.GradientAccumulationScheduler",
         "+callbacks.x.scheduling={1: 2}",
+        "+callbacks.y._target_=test_attributes.Written",
     ),
-    "averages": (f"+callbacks.x._target_={LIGHTNINGS}.EMAWeightAveraging",),
-    "attributes": ("+callbacks.x._target_=test_attributes.Schedule", "+callbacks.y._target_=test_attributes.Schedule"),
-    "NumPy": ("+callbacks.x._target_=test_attributes.Written",),
+    "averages and attributes": (
+        f"+callbacks.w._target_={LIGHTNINGS}.EMAWeightAveraging",
+        "+callbacks.x._target_=test_attributes.Schedule",
+        "+callbacks.y._target_=test_attributes.Schedule",
+    ),
 }
 
 

@@ -93,7 +93,10 @@ def test_the_score_is_that_of_the_file_where_a_killed_run_had_gone_further(confi
 
 
 def test_a_run_whose_checkpoint_has_another_name_is_found_by_its_folder(configure, tmp_path):
-    metrics = train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Named}"))
+    more = "+callbacks.low={_target_: test_checkpoints.Lowest}"
+    metrics = train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Named}", more))
+    losses = [value for _, value in read_run(tmp_path / "run").curves["val/loss"]]
+    assert metrics["other_checkpoints"] == {"lowest.ckpt": {"val/loss": pytest.approx(min(losses))}}
     assert metrics["checkpoint"].endswith("run/mine.ckpt") and read_run(tmp_path / "run").checkpoint
     assert read_options({}, [f"run={tmp_path / 'run'}"])["path"] == tmp_path / "run" / "mine.ckpt"
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val/acc"] == metrics["val/acc"]

@@ -13,7 +13,7 @@ from proj.training.run import train
     (
         ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
         ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
-        ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained."),
+        ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm."),
         ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
         ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
         ("dataset.standardize=maybe", "is not true or false"),
@@ -114,7 +114,7 @@ def test_help_names_every_group_and_option_in_80_columns(command):
 
 
 def test_help_and_config_import_nothing_heavy(command):
-    heavy = "torch", "lightning", "torchvision", "sklearn", "tensorboard"
+    heavy = "torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard", "numpy", "PIL", "optuna"
     code = (
         "import sys\nfrom proj.train import main\n"
         "for words in (['--help'], ['optimizer.lrr=1'], ['--cfg', 'job']):\n"

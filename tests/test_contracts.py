@@ -14,6 +14,8 @@ import os
 import pkgutil
 import re
 import socket
+import subprocess
+import sys
 import warnings
 from importlib.metadata import version
 from operator import attrgetter
@@ -609,3 +611,74 @@ def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_repl
     assert not (tmp_path / "metrics.csv").exists()
     assert "_check_log_dir_exists" in vars(ExperimentWriter.__bases__[0]) and logger.experiment.metrics == []
     assert "self._wandb_init" in inspect.getsource(WandbLogger.__init__)
+
+
+@contract("hydra-core", "values applied to a merged configuration give what one command gives", "sweeps/composer.py")
+@pytest.mark.parametrize("own", [["seed=7", "optimizer=sgd"], ["model=mlp", "model.hidden=[3]"], ["+new=1", "seed=2"]])
+def test_a_sweeps_job_is_composed_as_by_hydras_own_loader(own):
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from proj.config.compose import CONF
+    from proj.sweeps.composer import Composer
+
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("train", [], RunMode.MULTIRUN)
+        composer, shared = Composer(loader, master), ["dataset=digits", "trainer.max_epochs=3", "seed=1"]
+        composer.compose(shared, ["seed=3"])  # whose configuration the next one begins with
+        whole = loader.load_sweep_config(master, [*shared, *own])
+        assert OmegaConf.to_yaml(composer.compose(shared, own)) == OmegaConf.to_yaml(whole)
+
+
+USES_OF_REAL_MODULES = """
+import pickle, sys, threading
+import proj
+import torch, torchmetrics
+from lightning.fabric.wrappers import OptimizedModule
+from proj.models.tallies import Tally
+
+def of_settings():
+    import torch._dynamo.config
+    assert torch._dynamo.config is sys.modules["torch._dynamo.config"] and torch._dynamo.config.recompile_limit
+
+def of_metrics():
+    assert issubclass(Tally, torchmetrics.metric.Metric) and torchmetrics.metric.Metric is torchmetrics.Metric
+    pickle.loads(pickle.dumps(torchmetrics.Accuracy(task="multiclass", num_classes=3)))
+
+failed = []
+threading.excepthook = failed.append
+threads = [threading.Thread(target=use) for use in (of_settings, torch._dynamo.reset, of_metrics) * 2]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failed, failed
+
+network = torch.nn.Linear(2, 2)
+optimizer = torch.optim.Adam(network.parameters())
+
+@torch.compile(backend="eager")
+def step(x):
+    optimizer.zero_grad()
+    network(x).sum().backward()
+    optimizer.step()
+
+before = network.weight.clone()
+step(torch.ones(1, 2))
+assert not torch.equal(before, network.weight)
+compiled = torch.compile(network, backend="eager")
+assert isinstance(compiled, OptimizedModule) and not isinstance(network, OptimizedModule)
+figure, _ = torchmetrics.MeanMetric().plot(torch.ones(()))
+assert type(figure).__module__ == "matplotlib.figure"
+"""
+
+
+@pytest.mark.slow  # it imports all that a short run does not
+@contract("torch", "the real modules work with what torch and Lightning had of their stand-ins", "system/postponed.py")
+def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_threads():
+    command = [sys.executable, "-c", USES_OF_REAL_MODULES]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr

@@ -65,7 +65,7 @@ def test_a_model_that_does_not_fit_is_refused_before_torch_is_imported(command, 
     )
     process = command("-c", code)
     assert process.returncode == 0, process.stderr
-    assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp." in process.stdout
+    assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp or model=" in process.stdout
 
 
 def test_a_run_of_an_older_version_which_kept_kind_and_accepts_is_of_the_same_configuration_as_one_of_now(tmp_path):

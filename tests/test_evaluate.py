@@ -15,6 +15,8 @@ import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import pair
 from proj.errors import UserError
+from proj.models.backbones import Recipe
+from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.evaluation import evaluate, open_data
@@ -191,6 +193,10 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
         (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
         (("run={run}", "data_dir=x"), "data_dir=… has no use here"),
         (("run={run}", "output={run}/best.ckpt"), "could not be written"),
+        (
+            ("run={run}", "importance=false"),
+            "importance=… is of a table's columns, and this model",
+        ),
         (("run={iris}", "tta=true"), "tta=true mirrors and moves images, and this model takes something else"),
     ),
 )
@@ -290,3 +296,15 @@ def test_labels_lists_the_examples_whose_own_label_is_doubted_most_first(digits,
     assert f"{len(doubtful):,} of {len(issues):,} examples are taken for another" in out and "folds find more" in out
     worst = found["mistakes"][0]
     assert any((issue["label"], issue["likelier"]) == (worst["right"], worst["predicted"]) for issue in doubtful)
+
+
+def test_the_heat_of_a_network_that_sees_the_middle_of_a_picture_lies_in_its_middle():
+    fit = Fit((3, 16, 24), Recipe(8, 4, (0.0,) * 3, (1.0,) * 3, "bilinear"))  # the middle 8×8 of 16×24
+    network = nn.Sequential(fit, nn.Conv2d(3, 1, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+    with torch.no_grad():
+        network[1].weight.fill_(1)
+        network[4].weight.copy_(torch.tensor([[-1.0], [1.0]]))
+    (heat,) = looked_at(network, torch.ones(1, 3, 16, 24), torch.tensor([1]))
+    assert heat[5:11, 9:15].min() == 1 and heat[4:12, 8:16].min() > 0.5
+    heat[3:13, 7:17] = 0
+    assert not heat.any()

@@ -264,7 +264,7 @@ def test_a_file_in_8_bit_integers_is_smaller_and_its_accuracy_stands_beside_the_
 def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, capsys):
     accuracies = iter((0.99, 0.98))
     monkeypatch.setattr("proj.use.quantization.measured", lambda *words: (1e-4, next(accuracies)))
-    file = export(checkpoints["iris"], quantize="int8", output=str(tmp_path / "table.onnx"))
+    file = export(checkpoints["iris"], raw=False, quantize="int8", output=str(tmp_path / "table.onnx"))
     assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
     assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)
 
@@ -272,7 +272,7 @@ def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, ca
 @pytest.mark.parametrize(
     ("words", "sentence"),
     (
-        (("ckpt={iris}", "raw=true"), "raw=true is for pictures, grey or in colour, which this model does not take"),
+        (("ckpt={iris}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
         (("ckpt={digits}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
         (("ckpt={mnist}", "quantize=int8", "data_dir={iris}"), "quantize=int8 looks at training examples: name"),
         (("ckpt={iris}", "quantize=int4"), "quantize=int4 does not exist."),
@@ -280,3 +280,10 @@ def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, ca
 )
 def test_what_raw_and_quantize_cannot_do_is_one_sentence(checkpoints, mistake, words, sentence):
     assert sentence in mistake("proj.export", *(word.format(**checkpoints) for word in words))
+
+
+def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_path):
+    with rewritten(checkpoints["iris"], tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["columns"] = None
+    with pytest.raises(UserError, match="raw=true is for pictures, grey or in colour, and for tables whose datamodule"):
+        export(tmp_path / "x.ckpt", raw=True)

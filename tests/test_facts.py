@@ -202,7 +202,7 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     made, predicted = seen(predict, path, str(tmp_path / "new.csv"))
     assert len(made) == count
     _, evaluated = seen(
-        evaluate, path, trust=TRUST, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e")
+        evaluate, path, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e"), importance=False
     )
     agree(predicted, calibrated(path, evaluated))
     with torch.inference_mode():

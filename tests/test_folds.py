@@ -170,6 +170,18 @@ def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
         configure(*(f"dataset.{word}" for word in words.split()))
 
 
+@pytest.mark.parametrize(
+    ("dataset", "part", "other"),
+    (("digits", "test", "val"), ("csv", "test", "val"), ("mnist", "val", None), ("image_folder", "test", "val")),
+)
+def test_the_size_of_the_part_that_is_a_fold_is_refused(configure, dataset, part, other):
+    words = (f"dataset={dataset}", "dataset.folds=4", "dataset.fold=1")
+    with pytest.raises(UserError, match=rf"_fraction=0.2 has no effect .*=4, since a fold is the {part} part"):
+        configure(*words, f"dataset.{part}_fraction=0.2")
+    if other:
+        configure(*words, f"dataset.{other}_fraction=0.2")
+
+
 def test_data_of_ones_own_that_deals_no_folds_says_so():
     class Own(InMemoryDataModule):
         def load(self) -> None:
@@ -350,6 +362,8 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     out = " ".join(capsys.readouterr().out.split())
     assert "out-of-fold accuracy of mlp on digits: 75.00 % of 12 examples (out_of_fold.csv)" in out
     assert "for 12 test examples" in out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mean ± standard deviation (folds)" in page and '"val/acc % of every fold"' in page
     issues = predictions(tmp_path / "label_issues.csv")
     assert "3 examples are taken for another class than their label" in out and len(issues) == 12
     assert [issue["example"] for issue in issues[:3]] == ["0", "4", "8"]  # "two", of which the runs are sure of "one"
@@ -380,6 +394,8 @@ def test_rows_are_compared_by_seed_and_fold_and_say_so(tmp_path, capsys):
     assert first["settings"] == [0.02] and second["verdict"].seeds == 6 and second["verdict"].told
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(r"lr=0.02 beats lr=0.01 by 2.00 points .*, 6 runs, seeds × folds, p", out)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mean ± standard deviation (runs, seeds × folds)" in page and '"val/acc % of every run"' in page
     saved = json.loads((tmp_path / "report.json").read_text())["rows"][0]["val/acc"]["by_seed"]
     assert {*saved} == {f"{s}, fold {f}" for s in (0, 1) for f in range(3)}
 

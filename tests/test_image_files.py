@@ -19,7 +19,7 @@ import proj.data.image_file
 from proj.checkpoint.file import load_model
 from proj.data.deep_pixels import black_and_white, shallow
 from proj.data.facts import Facts
-from proj.data.image_file import open_image
+from proj.data.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -426,3 +426,13 @@ def test_a_setting_that_is_no_pair_of_levels_is_refused(configure):
 def test_deep_pixels_that_are_scaled_by_their_own_file_have_black_at_0():
     image, low, high = shallow(np.array([[3000.0, 3900.0]]), None)  # of the 4096 values of 12 bits
     assert np.asarray(image).tolist() == [[187, 243]] and (low, high) == (3000, 3900)
+
+
+def test_a_tiff_file_that_pillow_cannot_read_is_refused_with_what_to_do(tmp_path):
+    entries = [(256, 3, 2), (257, 3, 2), (258, 3, 64), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 2)]
+    entries += [(279, 4, 32), (339, 3, 3)]  # four numbers with fractions, of 64 bits each
+    content = struct.pack("<2sHI", b"II", 42, 40) + np.ones(4).tobytes() + struct.pack("<H", len(entries))
+    content += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries) + bytes(4)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(Refused, match=r"TIFF file that Pillow cannot read, .*: save it in grey or in three colours"):
+        open_image(tmp_path / "a.tif", (4, 4), 3)

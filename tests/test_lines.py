@@ -5,14 +5,13 @@ import os
 import re
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import threading
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from support import processes
 from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
 from proj.sweeps.folder import Sweep
@@ -156,7 +155,7 @@ def test_jobs_beside_each_other_print_whole_lines(command, tmp_path):
     assert all("test accuracy" in log(tmp_path, f"{number}_seed={number}") for number in range(8))
 
 
-@pytest.mark.parametrize("isolate", ["isolate=true", "isolate=false"])
+@pytest.mark.parametrize("isolate", [pytest.param("isolate=true", marks=pytest.mark.slow), "isolate=false"])
 def test_a_jobs_log_holds_all_that_it_said_before_it_was_killed(tmp_path, monkeypatch, isolate):
     (tmp_path / "crash.py").write_text(
         "import os, signal\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
@@ -186,17 +185,15 @@ def on_a_terminal(folder: Path, *words: str) -> str:
         except OSError:  # nobody has it open any more
             return
 
-    command = [sys.executable, "-m", "proj.train", "-m", *words]  # no fork: its stdout would not be a terminal's
-    process = subprocess.Popen(
-        command, cwd=folder, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"}
-    )
-    os.close(its)
+    streams = [os.ttyname(its)] * 2
+    process = processes.start(folder, "proj.train", "-m", *words, streams=streams, env={**os.environ, "TERM": "xterm"})
     reader = threading.Thread(target=read)
     reader.start()
-    code = process.wait(240)
+    process.join(240)
+    os.close(its)  # open until now, since the reading ends where nobody has it open
     reader.join(10)
     os.close(ours)
-    assert code == 0, shown
+    assert process.exitcode == 0, b"".join(shown).decode()
     return b"".join(shown).decode()
 
 

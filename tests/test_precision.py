@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -49,7 +51,12 @@ def test_the_chosen_precision_is_stored_said_and_kept_when_the_run_goes_on(confi
         train(configure(*settings, "trainer.max_epochs=3", "trainer.precision=32-true"))
 
 
-def test_a_compiled_network_learns_the_same_and_its_checkpoint_has_the_same_keys(configure, tmp_path):
+@pytest.mark.parametrize("backend", ("eager", pytest.param("inductor", marks=pytest.mark.slow)))
+def test_a_compiled_network_learns_the_same_and_its_checkpoint_has_the_same_keys(
+    configure, tmp_path, monkeypatch, backend
+):
+    """eager: traced, and not handed to the compiler of C++, which takes ten seconds."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     settings = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "optimizer=sgd")
     plain = train(configure(*settings, folder=tmp_path / "plain"))
     compiled = train(configure(*settings, "compile=true", folder=tmp_path / "compiled"))

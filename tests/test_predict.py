@@ -171,6 +171,8 @@ def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, 
     Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(tmp_path / "a, b.png")
     (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))
     best = sorted(row["probabilities"].items(), key=lambda one: -one[1])[:3]
+    assert capsys.readouterr().out == f"{tmp_path / 'x.csv'} (1 in all): {row['class']} 1\n"
+    predict(digits, str(tmp_path / "a, b.png"))
     line = capsys.readouterr().out.splitlines()[0]
     assert line.split("  ")[1:] == [f"{name} {share:.1%}" for name, share in best]
     with open(tmp_path / "x.csv", newline="") as file:
@@ -309,7 +311,7 @@ def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, 
         (("ckpt={digits}",), "name what to look at: input="),
         (("ckpt={digits}", "input=nowhere.png"), "input=nowhere.png finds no file"),
         (("ckpt={digits}", "input={empty}"), "finds no file"),
-        (("ckpt={iris}", "input={empty}"), "finds no .csv"),
+        (("ckpt={iris}", "input={empty}"), "finds no table"),
         (("ckpt=nowhere.ckpt", "input=x"), "there is no checkpoint nowhere.ckpt"),
         (("ckpt={digits}", "input={digits}"), "1 of 1 files are no images"),
         (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from support.runs import TWO, WORDS, differences, outcome, run, run_two
+from support.runs import TWO, WORDS, break_off, differences, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure, stored_config
@@ -30,15 +30,15 @@ def unbroken(tmp_path_factory):
 
 
 def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_path):
-    """Four kills, in runs of several lives each; `python benchmarks/kill.py` does hundreds."""
+    """Two kills, in runs of several lives each; `python benchmarks/kill.py` does hundreds."""
     draw, kills = random.Random(1), 0
     for number in range(10):
         folder = tmp_path / f"run{number}"
-        for _ in range(4):
+        for _ in range(2):
             kills += run(folder, after=draw.uniform(0.1, 1.0) * unbroken[2]) != 0
         assert run(folder) == 0
         assert differences(unbroken[1], outcome(folder)) == []
-        if kills >= 4:
+        if kills >= 2:
             return
     raise AssertionError("the kills come too late")
 
@@ -203,3 +203,11 @@ def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypa
 def test_two_processes_calibrate_on_the_whole_validation_part(two_unbroken):
     assert two_unbroken["/metrics.json/calibration/examples"] == 228
     assert len(two_unbroken["/best.ckpt/proj/calibration/scores"]) == 4 * 228  # bytes
+
+
+def test_fewer_epochs_than_are_done_are_refused_and_no_test_batches_where_there_is_no_test(configure, monkeypatch):
+    words = ("scheduler=none", "save_every=0", "test=false", "trainer.limit_test_batches=0.1")
+    break_off(monkeypatch, configure(*words, "trainer.max_epochs=4"), 3, 2)
+    with pytest.raises(UserError, match=r"has trained 3 epochs already, .*=2: give trainer.max_epochs=3 or more"):
+        train(configure(*words, "trainer.max_epochs=2"))
+    assert train(configure(*words, "trainer.max_epochs=4"))["epochs"] == 4

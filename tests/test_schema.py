@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 
+import jsonschema
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
@@ -13,8 +14,6 @@ from proj.config.compose import CONF
 from proj.config.ranges import fits
 from proj.config.schema import schema
 from proj.config.settings import SETTINGS
-
-jsonschema = pytest.importorskip("jsonschema")  # comes with nbmake
 
 
 @pytest.fixture(scope="module")

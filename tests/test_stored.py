@@ -57,7 +57,7 @@ def hostile(config: dict) -> Iterator[tuple[dict, bool]]:
     """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there;
     and whether it is text alone, which may be read as it stands."""
     for number, way in enumerate(places(config)):
-        for harm in (HARM * 2)[number % len(HARM) :][:6]:
+        for harm in (HARM * 2)[4 * number % len(HARM) :][:4]:
             made = copy.deepcopy(config)
             node = made
             for key in way[:-1]:
@@ -100,7 +100,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, tra
     checkpoint = load_checkpoint(path)
     pairs = list(hostile(checkpoint["proj"]["config"]))[::share]
     made, texts = [config for config, _ in pairs], [config for config, text in pairs if text]
-    assert len(made) >= 500 / share
+    assert len(made) >= 350 / share
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET", "a secret")
     (tmp_path / "evil.py").write_text("open('harmed', 'w')")
@@ -134,7 +134,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, tra
 
     seen = in_child(attack)
     assert not seen["outside"] and not seen["secrets"]
-    assert seen["read"] > 30 / share and seen["refused"] > 300 / share and seen["opened"], seen
+    assert seen["read"] > 20 / share and seen["refused"] > 200 / share and seen["opened"], seen
     assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
 
 

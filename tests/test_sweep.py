@@ -1,19 +1,25 @@
 """Sweeps: checked before they start, frozen, continued, and one table at the end."""
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
 import pytest
 import yaml
 from support import processes
+from support.classes import ENV, slow
+from support.processes import wait_for
 from support.runs import differences, outcome
 from support.sweeps import QUICK, no_training, run, sweep
 
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
-from proj.system.locks import locked, one_of
+from proj.system.locks import is_locked, locked, one_of
 from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
 
@@ -253,3 +259,21 @@ def test_processes_beside_each_other_hold_different_devices(tmp_path):
         assert {first, second} == {0, 1}
     with one_of(tmp_path / ".gpu", 2) as again, one_of(tmp_path / ".gpu", 1) as alone:
         assert again == 0 and alone is None
+
+
+@pytest.mark.slow
+def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_that_is_killed(tmp_path):
+    job = tmp_path / "outputs/sweeps/s/0_seed=1"
+    words = ["-m", "seed=1,2", "isolate=true", "sweep_name=s", "trainer.max_epochs=60", "save_every=0", *slow(0.1)]
+    again = ["proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
+    for command, number in ((["proj.train", *words], signal.SIGKILL), (again, signal.SIGTERM), (again, signal.SIGINT)):
+        process = subprocess.Popen([sys.executable, "-m", *command], cwd=tmp_path, env=ENV, start_new_session=True)
+        wait_for(lambda: (job / "last.ckpt").is_file() and is_locked(job), process)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        assert process.wait(30) == (-number if number == signal.SIGKILL else 128 + number)
+        wait_for(lambda: not is_locked(job), seconds=5)
+        stops = (job / "train.log").read_text().count("Stopped. To continue")
+        assert (RunFolder(job).status()[0], stops) == ("interrupted", [9, 15, 2].index(number))

@@ -1,5 +1,6 @@
 """What becomes of a sweep when its folder, command or surroundings have changed. No test here trains."""
 
+import functools
 import itertools
 import json
 import os
@@ -23,6 +24,30 @@ from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
 from proj.sweeps.sweep_file import chosen_by, read_about
 from proj.training.pruning import Prune, Pruned, open_study
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """made(*words) -> where this sweep has ended, once for all tests."""
+
+    @functools.cache
+    def made(*words: str) -> Path:
+        folder = tmp_path_factory.mktemp("made")
+        run(folder, *words)
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def ended(made, tmp_path):
+    """ended(*words) -> the folder of this sweep, a copy in tmp_path."""
+
+    def ended(*words: str) -> Path:
+        shutil.copytree(made(*words), tmp_path, dirs_exist_ok=True)
+        return tmp_path / "outputs/sweeps/s"
+
+    return ended
 
 
 def play_and_stop_while_freezing() -> None:
@@ -57,9 +82,8 @@ def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, 
     assert "2 runs (finished)" in resume(tmp_path)
 
 
-def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(tmp_path):
-    run(tmp_path, *SEARCH, RATES)
-    folder = tmp_path / "outputs/sweeps/s"
+def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(ended, tmp_path):
+    folder = ended(*SEARCH, RATES)
     before, there = [(t.params, t.value) for t in open_study(folder).trials], names(folder)
     shutil.rmtree(folder / there[1])
     (folder / there[2] / "metrics.json").unlink()
@@ -81,9 +105,8 @@ def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_
 
 
 @pytest.mark.parametrize(("words", "copied"), [(GRID, "0_seed=1 (copy)"), ((*SEARCH, RATES), "mine")])
-def test_a_stray_copy_of_a_jobs_folder_is_no_job(tmp_path, words, copied):
-    run(tmp_path, *words)
-    folder = tmp_path / "outputs/sweeps/s"
+def test_a_stray_copy_of_a_jobs_folder_is_no_job(ended, tmp_path, words, copied):
+    folder = ended(*words)
     there = names(folder)
     shutil.copytree(folder / there[0], folder / copied)
     if words is GRID:
@@ -118,16 +141,16 @@ def test_a_name_is_not_used_again_by_a_command_that_would_have_other_jobs(first,
     assert one != other
 
 
-def test_the_number_of_trials_and_the_launcher_may_change(tmp_path):
-    run(tmp_path, *SEARCH, RATES)
+def test_the_number_of_trials_and_the_launcher_may_change(ended, tmp_path):
+    ended(*SEARCH, RATES)
     more = ("hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
     run(tmp_path, *SEARCH[:2], *more, RATES)
     resume(tmp_path, "hydra.sweeper.n_trials=5", "isolate=false")
     assert len(names(tmp_path / "outputs/sweeps/s")) == 5
 
 
-def test_a_search_goes_on_in_a_folder_that_was_moved(tmp_path):
-    run(tmp_path, *SEARCH, RATES)
+def test_a_search_goes_on_in_a_folder_that_was_moved(ended, tmp_path):
+    ended(*SEARCH, RATES)
     (tmp_path / "it's kept").mkdir()
     folder = (tmp_path / "outputs/sweeps/s").rename(tmp_path / "it's kept/here,there")
     resume(tmp_path, "hydra.sweeper.n_trials=4", name="it's kept/here,there")
@@ -248,9 +271,8 @@ def test_a_sweep_of_an_older_version_goes_on(tmp_path, words):
     assert {config(folder / name)["data_dir"] for name in there} == {str(tmp_path / "data")} and names(folder) == there
 
 
-def test_a_sweep_of_a_newer_version_says_so(tmp_path):
-    run(tmp_path, *SEARCH, RATES)
-    folder = tmp_path / "outputs/sweeps/s"
+def test_a_sweep_of_a_newer_version_says_so(ended, tmp_path):
+    folder = ended(*SEARCH, RATES)
     open_study(folder).set_user_attr("format", 99)
     assert "study.log has format 99" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
     (folder / "sweep.yaml").write_text(yaml.safe_dump(config(folder, "sweep.yaml") | {"format": 99}))
@@ -258,9 +280,8 @@ def test_a_sweep_of_a_newer_version_says_so(tmp_path):
         read_about(folder)
 
 
-def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(tmp_path):
-    run(tmp_path, *GRID)
-    file = tmp_path / "outputs/sweeps/s/sweep.yaml"
+def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(ended, tmp_path):
+    file = ended(*GRID) / "sweep.yaml"
     for content in ("", "overrides: [", "- 1\n", "command: x\noverrides: [sw"):
         file.write_text(content)
         with pytest.raises(UserError, match=r"sweep\.yaml is damaged"):
@@ -304,9 +325,8 @@ def test_folders_of_more_than_ten_jobs_sort_as_their_numbers_do(tmp_path):
     assert len(names(folder)) == 11 and (folder / "07_seed=7/metrics.json").is_file()
 
 
-def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(tmp_path):
-    run(tmp_path, *GRID)
-    sweep = Sweep(tmp_path / "outputs/sweeps/s")
+def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(ended):
+    sweep = Sweep(ended(*GRID))
     command = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere"}, "launcher": "of this command"}})
     job = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True, log="line"))).load_sweep_config(
         command, ["1_seed=2"]
@@ -327,9 +347,8 @@ def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_d
     assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)
 
 
-def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(tmp_path):
-    run(tmp_path, *GRID)
-    sweep = Sweep(tmp_path / "outputs/sweeps/s")
+def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(ended):
+    sweep = Sweep(ended(*GRID))
     job = sweep.run("1_seed=2").job
     job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
     command = OmegaConf.create({"hydra": {"sweep": {}}})

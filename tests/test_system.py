@@ -27,6 +27,7 @@ from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
+from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
 from proj.system.run_folder import RunFolder
@@ -306,3 +307,31 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path
     monkeypatch.setattr("os.replace", replaced)
     write_atomically(tmp_path / "a", b"new")
     assert happened[:2] == [3, "in its place"] and len(happened) == 3  # then its name, in the folder
+
+
+def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_other(tmp_path, monkeypatch):
+    (tmp_path / "told.py").write_text(
+        "import atexit, os, signal, sys, time\n"
+        "def main():\n"
+        "    atexit.register(print, 'at the end')\n"
+        "    print(sys.argv[1:], os.environ['WORD'], os.environ['PROJ_BAR'].split(' ', 1)[1], 'HOME' in os.environ)\n"
+        "    print('wrong', file=sys.stderr)\n"
+        "    os.write(int(os.environ['PROJ_BAR'].split()[0]), b'the bar')\n"
+        "    if sys.argv[1] == 'wait':\n        time.sleep(60)\n"
+        "    sys.exit(int(sys.argv[1]))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("out", "err", "terminal")
+    for word, code in (("3", 3), ("wait", -signal.SIGTERM)):
+        files = [os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in names]
+        env = {"WORD": "yes", "PROJ_BAR": f"{files[2]} job 1", "PATH": os.environ["PATH"]}
+        process = Forked("proj.sweeps.preload", "told", [word], env, files)
+        if word == "wait":
+            wait_for((tmp_path / "terminal").read_text)
+            process.send_signal(signal.SIGTERM)
+        assert process.wait() == code
+        out, err, bar = ((tmp_path / name).read_text() for name in names)
+        assert out.startswith(f"['{word}'] yes job 1 False\n") and (err, bar) == ("wrong\n", "the bar")
+        assert ("at the end" in out) == (word == "3")
+        for file in files:
+            os.close(file)

@@ -218,9 +218,10 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
     assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
 
 
-def test_a_named_column_that_numbers_the_rows_is_kept_and_said(table, capsys):
-    assert len(table(flowers(["id", "a", "b", "y"], index=True)).columns) == 3
-    assert "id numbers the rows: 'dataset.drop=[id]' leaves it out" in capsys.readouterr().out
+def test_a_named_column_that_numbers_the_rows_is_left_out_and_said(table, capsys):
+    assert len(table(flowers(["id", "a", "b", "y"], index=True)).columns) == 2
+    assert "numbers the rows: id\n    'dataset.numeric=[id]' keeps it\n" in capsys.readouterr().out
+    assert len(table(flowers(["id", "a", "b", "y"], index=True), "numeric=[id]").columns) == 3
 
 
 def test_a_training_of_another_version_is_read_as_it_was(table):

@@ -1,13 +1,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from support import processes
 from support.processes import start, wait_for
 from support.runs import events, ready
 
@@ -23,8 +22,7 @@ from proj.training.run import train
 def run(tmp_path_factory):
     """The plain command, as a user types it, with three epochs: (process, folder of its run)."""
     home = tmp_path_factory.mktemp("home")
-    words = [sys.executable, "-m", "proj.train", "trainer.max_epochs=3"]
-    process = subprocess.run(words, cwd=home, capture_output=True, text=True, timeout=240)
+    process = processes.run(home, "proj.train", "trainer.max_epochs=3")
     assert process.returncode == 0, process.stderr
     (folder,) = home.glob("outputs/iris/iris/*")
     return process, folder
@@ -36,6 +34,12 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
         assert words in process.stdout
     assert max(map(len, process.stdout.splitlines())) <= 80
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
+
+
+@pytest.mark.slow
+def test_the_plain_command_of_a_fresh_interpreter_warns_of_nothing(command):
+    process = command("-m", "proj.train", "trainer.max_epochs=1", fresh=True)
+    assert process.returncode == 0 and "arning" not in process.stderr, process.stderr
 
 
 def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys, monkeypatch):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 from support.sweeps import play, refused, run, sweep
 
 from proj.config.compose import configure
+from proj.config.explain import explain
 from proj.config.settings import NAMES
 from proj.config.words import as_hydra_reads, flags_and_settings
 from proj.data.torchvision import MNISTDataModule
@@ -268,3 +270,10 @@ def test_an_argument_that_conf_does_not_list_is_answered_with_a_word_that_is_tak
     said = mistake("proj.train", f"{key}=1")
     assert f"There is no setting '{key}'." in said and f"takes a plus: +{key}=…" in said
     assert command("-m", "proj.train", f"+{key}=1", "--cfg", "job").returncode == 0
+
+
+def test_a_typo_in_a_list_of_loggers_is_answered_with_the_nearest_name():
+    with pytest.raises(MissingConfigException) as raised:
+        configure("logger=[csv,tensorbord]", "hydra.run.dir=unused")
+    nearest = "logger=tensorbord does not exist. Did you mean 'tensorboard'? Options: csv, mlflow"
+    assert explain(raised.value).startswith(nearest)

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from proj.system.postponed import postpone
+
 if TYPE_CHECKING:
     from proj.checkpoint.file import load_model
     from proj.config import configure
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 # Imported when they are first asked for, so that `import proj` takes no time.
 HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
 __all__ = ["configure", "load_model", "train"]
+postpone()  # before anything imports torch or Lightning
 
 
 def __getattr__(name: str) -> Any:

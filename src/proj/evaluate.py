@@ -8,6 +8,7 @@
   output=<folder>  instead of the checkpoint's own
   coverage=0.95    how often the sets of classes should hold the right one
   labels=true      list the examples whose own label may be wrong
+  importance=false  of a table, do not measure which columns matter
   trust=<module>   of classes of your own that the checkpoint names
   --config-dir=<folder>  of options of your own, such as dataset=wine
 
@@ -16,7 +17,8 @@ the sets of classes hold the right one, and for what each class is taken. Writes
 evaluation.json, the confusion matrix, a reliability diagram and the most
 confident mistakes with what the network looked at, the pictures into
 TensorBoard's files too; evaluation_val.json and so on for anything but the
-plain test.
+plain test. Of a table also how much each column matters, as a picture and as
+evaluation_importance.csv.
 """
 
 from proj.config.command_line import options
@@ -31,6 +33,7 @@ OPTIONS = {
     "config_dir": str,
     "coverage": float,
     "labels": bool,
+    "importance": bool,
 }
 
 

@@ -6,7 +6,9 @@
                    height, width, channels), or a table's numbers as they are;
                    else what the network sees, normalised float32
   raw=true         takes uint8 pictures of any size (batch, height, width,
-                   channels), gives probabilities and the name of the class
+                   channels), or a table's own columns, each by its name, numbers
+                   as float64, words as text; gives probabilities and the name
+                   of the class. So does a table's ONNX file without raw=false
   quantize=int8    in 8-bit integers; prints size, time and accuracy of both
   data_dir=<path>  where the data lies, if no longer where the training found it
   output=<file>    instead of beside the checkpoint

@@ -22,7 +22,7 @@ from proj.config.compose import build, configure
 from proj.data.facts import Facts
 from proj.models import Classifier
 from proj.training.run import train
-from support.processes import PROCESSES, wait_for
+from support.processes import PROCESSES, begin, wait_for
 
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
 WORDS += ["dataset.batch_size=100", "trainer.max_epochs=3", "save_every=0", "seed=3", "~callbacks.progress"]
@@ -89,6 +89,7 @@ def rewritten(file: Path, to: Path | None = None) -> Iterator[dict]:
 
 def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
     """A run in a process of its own; `dies` names a place in the code at which it is killed."""
+    begin()
     if port:  # one of two processes that train together
         rank_zero_only.rank = rank
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}

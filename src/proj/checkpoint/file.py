@@ -35,11 +35,15 @@ class RefusedCheckpoint(UserError):
     """A whole file that is not what it should be."""
 
 
-def contents(config: dict, data: InMemoryDataModule) -> dict[str, Any]:
-    """What a checkpoint says about itself, so that `load_model` needs the file alone."""
+def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says about itself, so that `load_model` needs the file alone.
+
+    measured: see `Classifier.measure`.
+    """
     return {
         "config": config,
         **data.facts.to_dict(),
+        "measured": measured,
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 
@@ -188,7 +192,8 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
 
     The model gives `trusted` logits, whose softmax are probabilities one can trust; those of its `network` alone are as
-    in the training. They are the same where no temperature was fitted, as in older versions.
+    in the training. They are the same where no temperature was fitted, as in older versions. `decided` names a
+    class by the model's `costs`, which are there where the training had a threshold.
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
     Raises UserError for a file that is damaged, or that names anything else than this project does.
     """
@@ -206,7 +211,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     """The model that a checkpoint describes, with its weights, in evaluation mode."""
     known = checkpoint["proj"]
     node = check_stored(known["config"], path, trust)["model"]
-    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])}
+    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])} | known.get("measured", {})
     if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
         with torch.device("meta"):
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
@@ -216,5 +221,9 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     model.temperature, model.smoothing = float(found["temperature"]), float(found["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")
+    if threshold := found.get("threshold"):
+        model.costs = torch.tensor(threshold["costs"], dtype=torch.float64)
+        if model.costs.shape != (facts["num_classes"],) or not (model.costs.isfinite() & (model.costs >= 0)).all():
+            raise ValueError(f"costs of {model.costs}")
     model.register_forward_hook(lambda model, x, logits: trusted(logits, model.temperature, model.smoothing))
     return model.eval()

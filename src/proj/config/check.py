@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.declared import declared
 from proj.config.explain import sentences
-from proj.config.kinds import check_types, composed
+from proj.config.kinds import check_types, composed, searchpath
 from proj.config.new_folder import make_new_folder
 from proj.config.settings import SETTINGS, refusal
 from proj.config.values import check_names, check_ranges, loggers
@@ -30,7 +30,7 @@ def check(cfg: DictConfig) -> None:
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
-        meant = composed(GlobalHydra.instance().config_loader(), f"preset={chosen.preset}")
+        meant = composed(GlobalHydra.instance().config_loader(), *searchpath(cfg), f"preset={chosen.preset}")
         if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
@@ -38,14 +38,15 @@ def check(cfg: DictConfig) -> None:
                 f"dataset={chosen.dataset} model={chosen.model}."
             )
     if not takes(cfg.model, kind_of(cfg)):
-        loader = GlobalHydra.instance().config_loader()
+        loader, places = GlobalHydra.instance().config_loader(), searchpath(cfg)
         words = [f"model={name}" for name in loader.get_group_options("model")]
-        fitting = " or ".join(word for word in words if takes(composed(loader, word).model, kind_of(cfg)))
+        fitting = " or ".join(word for word in words if takes(composed(loader, *places, word).model, kind_of(cfg)))
         raise UserError(
             f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
             f"{kind_of(cfg)} data: use {fitting}."
         )
     check_ranges(cfg)
+    check_fold_part(cfg)
     check_augmentation(cfg)
     if cfg.model._target_.startswith("proj.models."):
         check_names(cfg.model)
@@ -81,6 +82,15 @@ def accepted(model: DictConfig) -> tuple[str, ...]:
 def takes(model: DictConfig, kind: str | None) -> bool:
     """Whether a model can be trained on data of a kind; where one of them does not say it, that is found out later."""
     return kind is None or not accepted(model) or kind in accepted(model)
+
+
+def check_fold_part(cfg: DictConfig) -> None:
+    """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
+    part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
+    for word in cfg.hydra.overrides.task if folds else ():
+        if word.lstrip("+").startswith(f"dataset.{part}_fraction="):
+            why = f"since a fold is the {part} part: leave it out"
+            raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
 
 
 def check_augmentation(cfg: DictConfig) -> None:

@@ -111,7 +111,8 @@ def trainer_defaults() -> dict:
 @cache
 def listed_since() -> dict[str, Any]:
     """The settings that conf/ did not always list, by their keys, with the values of runs that were begun before."""
-    return flat({"trainer": trainer_defaults(), "balance": "none", "choices": {"augment": "light"}}, ".")
+    others = {"balance": "none", "threshold": None, "choices": {"augment": "light"}}
+    return flat({"trainer": trainer_defaults(), **others}, ".")
 
 
 def complete(cfg: DictConfig) -> None:
@@ -146,10 +147,12 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
         cfg = compose("train", words, return_hydra_config=True)
         check(cfg)
     HydraConfig.instance().set_config(cfg)
-    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
-        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
-    HydraConfig.instance().set_config(cfg)
-    return resolved(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
+    runtime = HydraConfig.get().runtime
+    with read_write(runtime), open_dict(runtime):
+        runtime.output_dir = cfg.hydra.run.dir
+    with open_dict(cfg):
+        cfg.pop("hydra")
+    return resolved(cfg)
 
 
 def follow(cfg: DictConfig, before: dict) -> None:

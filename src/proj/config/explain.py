@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
@@ -29,10 +30,13 @@ def explain(error: BaseException) -> str | None:
         of_a_class = isinstance(cause.parent_node, DictConfig) and "_target_" in cause.parent_node
         plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
         return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node) + plus
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, option = error.missing_cfg_file.rpartition("/")
-        return f"{group}={option} does not exist." + nearest(option, error.options)
     text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
+        files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
+        if options := error.options or files:
+            return f"{group}={option} does not exist." + nearest(option, options)
     if several := re.match(r"Ambiguous value for argument '(.+)'\n", text):
         key, _, value = several[1].partition("=")
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])

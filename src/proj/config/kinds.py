@@ -8,32 +8,45 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.config.ranges import SIZE, STEPS, SWITCH, Range
+from proj.config.ranges import PATH, SIZE, STEPS, SWITCH, Range
 from proj.config.settings import policy
 from proj.errors import UserError
 
 
 @cache
 def composed(loader: ConfigLoader, *words: str) -> DictConfig:
-    """What conf/ says for these words, with all defaults."""
+    """What conf/ says for these words, with all defaults. They begin with those of `searchpath`."""
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
+
+
+@cache  # to look into the folder takes Hydra 15 ms, for each word of each job of a sweep
+def is_group(loader: ConfigLoader, key: str) -> bool:
+    return bool(loader.get_group_options(key))
+
+
+def searchpath(cfg: DictConfig) -> list[str]:
+    """The words that name more folders of options: Hydra's loader has those of --config-dir alone."""
+    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     """Raises UserError where the command line gives text for a number, say; the default value tells the type."""
-    parsed = [override for override in OverridesParser.create().parse_overrides(overrides) if not override.is_delete()]
-    loader = GlobalHydra.instance().config_loader()
-    groups = [override.input_line for override in parsed if loader.get_group_options(override.key_or_group)]
-    keys = [override.key_or_group for override in parsed if override.input_line not in groups]
+    loader, groups, keys = GlobalHydra.instance().config_loader(), [], []
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key, text = override.key_or_group, override.input_line
+        if override.is_delete() or key.startswith("trainer."):
+            continue  # `check_trainer` knows all of the Trainer's settings
+        if "." not in key and not policy(key).range and is_group(loader, key):
+            groups.append(text)
+        else:
+            keys.append(key)
     for key in keys:
-        if key.startswith("trainer."):
-            continue  # `check_trainer` knows all of them
         value, own = OmegaConf.select(cfg, key), policy(key).range
         if value is None and own is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
             raise UserError(f"{key}=null is not {STEPS.words}.")
-        if own and (type(value) in (int, float) or own is SIZE):
-            continue  # `check_ranges` looks at it, and needs no defaults
-        check_type(key, value, OmegaConf.select(composed(loader, *groups), key))
+        if key == "hydra.run.dir" or (own and (type(value) in (int, float) or own in (SIZE, PATH))):
+            continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
+        check_type(key, value, OmegaConf.select(composed(loader, *searchpath(cfg), *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:

@@ -38,7 +38,7 @@ def fits(value: Any, schema: dict) -> bool:
         in_number = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
         return in_number and all(fits(one, schema["items"]) for one in value if "items" in schema)
     if kind == "object":
-        names = schema["propertyNames"]["enum"]
+        names = schema.get("propertyNames", {}).get("enum", value)
         return all(name in names and fits(one, schema["additionalProperties"]) for name, one in value.items())
     limits = (
         "minimum" not in schema or value >= schema["minimum"],
@@ -132,6 +132,7 @@ LEVELS = Range(
     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     lambda value: value[0] < value[1],
 )
+COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
     {"enum": [None]},
@@ -186,5 +187,11 @@ INTERVAL = either(
     *BATCHES_SCHEMA,
     *DURATION_SCHEMA,
     also=is_above_zero,
+)
+THRESHOLD = either(
+    "f1, f1:<class>, balanced, what it costs to miss a class, such as {yes:5}, or null",
+    {"enum": ["f1", "balanced", None]},
+    text("f1:.+"),
+    {"type": "object", "additionalProperties": ABOVE_ZERO_SCHEMA},
 )
 DETERMINISTIC = either("true, false or warn", SWITCH.schema, {"enum": ["warn"]})

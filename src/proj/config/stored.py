@@ -25,7 +25,7 @@ TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep 
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
 ROLES = {
-    "model": r"proj\.models\.(CNN|MLP|IrisClassifier|Pretrained)",
+    "model": r"proj\.models\.(CNN|MLP|IrisClassifier|Pretrained|TabM)",
     "model.loss": r"torch\.nn\.[A-Z]\w*Loss",
     "optimizer": r"torch\.optim\.[A-Z]\w*|proj\.models\.Muon",
     "scheduler": r"torch\.optim\.lr_scheduler\.[A-Z]\w*(LR|Plateau|Restarts)",

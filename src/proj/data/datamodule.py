@@ -1,5 +1,6 @@
 """What the datamodules share: three splits in memory, one loader factory."""
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -94,6 +95,14 @@ def checksum_of(*tensors: Tensor) -> str:
     return f"{crc:08x}"
 
 
+LARGEST_BATCH = 512  # that is chosen; a setting may ask for more
+
+
+def fitting_batch_size(examples: int) -> int:
+    """A power of two, of which an epoch has about a hundred, from 32 to LARGEST_BATCH."""
+    return min(max(2 ** round(math.log2(examples / 100)), 32), LARGEST_BATCH, examples)
+
+
 class InMemoryDataModule(LightningDataModule):
     """Three splits that stay in memory, on the device that trains; images that are too many stay on the disk.
 
@@ -104,6 +113,7 @@ class InMemoryDataModule(LightningDataModule):
         value, since it is read from the source. None leaves it open.
     encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
+    batch_size: of the training; None for `fitting_batch_size`.
     fold: its number, and of how many. A subclass that deals its data into folds makes one of them its `fold_part`, and
     says in `whole` the checksum of the data itself, and in `numbers` which examples each part holds.
     """
@@ -120,7 +130,7 @@ class InMemoryDataModule(LightningDataModule):
     whole: str | None = None
     numbers: dict[str, Tensor] = {}
 
-    def __init__(self, batch_size: int, seed: int, folds: int | None = None, fold: int | None = None) -> None:
+    def __init__(self, batch_size: int | None, seed: int, folds: int | None = None, fold: int | None = None) -> None:
         super().__init__()
         self.batch_size, self.seed = batch_size, seed
         self.fold = (fold, folds) if folds is not None and fold is not None else None
@@ -128,6 +138,7 @@ class InMemoryDataModule(LightningDataModule):
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
         self.columns: list[dict] | None = None  # of a table, as `table.encode_table` takes them
+        self.described: list[dict[str, str]] = []  # what each column of a table is taken for, see `list_columns`
 
     def load(self) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it loads its splits")
@@ -179,7 +190,10 @@ class InMemoryDataModule(LightningDataModule):
             raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
-        if self.batch_size > (size := len(self.splits["train"].targets)):
+        size = len(self.splits["train"].targets)
+        if self.batch_size is None:
+            self.batch_size = fitting_batch_size(size)
+        if self.batch_size > size:
             raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
 
     def checksum(self) -> str:
@@ -199,7 +213,7 @@ class InMemoryDataModule(LightningDataModule):
     def _loader(self, split: str, shuffle: bool = False) -> Batches:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         self.splits[split] = Split(*(tensor.to(device) for tensor in self.splits[split]))
-        batch_size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
+        batch_size = self.batch_size if shuffle else max(self.batch_size or 0, self.evaluation_batch_size)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
         inputs, targets = self.splits[split]

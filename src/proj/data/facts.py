@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from proj.data.dates import FORMS, PARTS, SINCE_1970
 from proj.data.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.table import is_of_numbers
 from proj.errors import UserError
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
@@ -95,7 +97,7 @@ class Facts:
         """What makes the network's inputs from pixels, or from a table's numbers; None where there is no such thing."""
         if self.mean:
             return Normalize(self.mean, self.std)
-        if self.columns and not any("categories" in column for column in self.columns):
+        if self.columns and all(map(is_of_numbers, self.columns)):
             return Standardize(self.columns)
         return None
 
@@ -115,6 +117,11 @@ def is_column(column: dict) -> bool:
     """Whether `encode_table` can take it."""
     if "categories" in column:
         return are([column["name"], *column["categories"]], str)
+    if "parts" in column:
+        known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*PARTS}
+        return known and are([column["name"]], str) and all(map(is_column, column["parts"]))
+    if "truth" in column and not (are(column["truth"], str) and len(column["truth"]) == 2):
+        return False
     marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")
     return marks and are([column["name"]], str) and are([column["mean"], column["std"]], int, float)
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from proj.errors import UserError
@@ -74,6 +72,9 @@ def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], 
 
 def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
     """(N,) labels, the same for examples that have a label or a mark in common, also by way of others."""
+    from scipy.sparse import coo_array  # half a second, which other splits need not wait for
+    from scipy.sparse.csgraph import connected_components
+
     a, b = (np.unique(one, return_inverse=True)[1] for one in (labels, marks))
     nodes = a.max() + b.max() + 2
     links = coo_array((np.ones(len(a)), (a, a.max() + 1 + b)), shape=(nodes, nodes))

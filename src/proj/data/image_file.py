@@ -21,6 +21,7 @@ Image.init()
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "HEIF", "JPEG2000", "ICO", "ICNS", "DDS")
 FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
 FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin, those of more than 4 GB too
 HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
 # Raw photos begin as TIFF files, which hold a small preview. TGA files have no mark to tell them by, but their name.
 RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
@@ -59,8 +60,14 @@ def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError as error:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
-            if is_heic(opened.read(12)):
-                raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
+            start = opened.read(12)
+        if is_heic(start):
+            raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
+        if start[:4] in TIFF:
+            raise Refused(
+                "is a TIFF file that Pillow cannot read, as of 64 bits or of many bands: save it in grey or in three "
+                "colours, of 8, 16 or 32 bits"
+            ) from error
         raise
     if image.width * image.height > max_pixels:
         image.close()

@@ -19,6 +19,7 @@ from proj.data.folds import describe_twins, groups_in, has_twins, joined
 from proj.data.image_file import HEIC, MAX_PIXELS
 from proj.data.images import ImageDataModule
 from proj.data.on_disk import OnDisk
+from proj.data.rare_classes import describe_rare, rare_classes
 from proj.data.resized import Levels, Recipe, Resized
 from proj.errors import UserError
 from proj.system.platform import file_name, readable
@@ -36,7 +37,7 @@ class ImageFolderDataModule(ImageDataModule):
     A fold takes the place of the first part that is drawn. group: a regular expression; images in whose paths below
     `data_dir` it finds the same are all in the same part.
     identical: whether images of the same pixels are "together" in one part, as always with folds,
-    or "apart", as in runs from before there was a choice.
+    or "apart", as in runs from before there was a choice. min_examples: see `rare_classes`.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ImageFolderDataModule(ImageDataModule):
         max_pixels: int | None = None,
         group: str | None = None,
         identical: str = "apart",
+        min_examples: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -65,7 +67,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
         self.draws = True  # the parts that have no folder
-        self.group, self.identical = group, identical
+        self.group, self.identical, self.min_examples = group, identical, min_examples
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
     def take(self, facts: Facts) -> None:
@@ -77,6 +79,7 @@ class ImageFolderDataModule(ImageDataModule):
     def load(self) -> None:
         found = find_images(self.data_dir)
         rank_zero_only(print)(*found.said, sep="\n", end="\n" * bool(found.said))
+        found = self._without_rare(found) if self.draws else found
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
         groups = None
@@ -142,6 +145,19 @@ class ImageFolderDataModule(ImageDataModule):
 
     def example(self, split: str, index: int) -> str:
         return self._paths([self.file_of(split, index)])[0]
+
+    def _without_rare(self, found: Found) -> Found:
+        """Less the classes of too few training images to be in every part that is drawn."""
+        drawn = [part for part in range(1, len(PARTS)) if part not in found.parts]
+        labels = [found.class_names[label] for label, part in zip(found.targets, found.parts, strict=True) if not part]
+        rare = rare_classes(labels, None, 1 + len(drawn), self.fold if drawn else None, self.min_examples)
+        if not rare:
+            return found
+        names = [name for name in found.class_names if name not in rare]
+        kept = [place for place, label in enumerate(found.targets) if found.class_names[label] not in rare]
+        rank_zero_only(print)(describe_rare(rare, len(found.files) - len(kept)))
+        files, stamps, targets, parts = ([one[place] for place in kept] for one in found[:4])
+        return Found(files, stamps, [names.index(found.class_names[k]) for k in targets], parts, names, found.said)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
         """Where files lie below `data_dir`; all of them, if none are named."""

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 
 import numpy as np
 
@@ -62,7 +62,16 @@ class Column:
                 yield from text.split("\0")
 
     def at(self, row: int) -> str:
-        return self.whole.at(self.rows[row]) if self.whole else next(islice(self, int(row), None))
+        if self.whole:
+            return self.whole.at(self.rows[row])
+        if "codes" in vars(self):
+            return self.words[self.codes[row]]
+        for text in self.texts:
+            size = text.count("\0") + 1
+            if row < size:
+                return text.split("\0")[row]
+            row -= size
+        raise IndexError(row)
 
     @cached_property
     def mark(self) -> str:

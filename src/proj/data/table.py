@@ -1,8 +1,8 @@
-"""Tables of text: columns of numbers are standardised, columns of words become one input a word."""
+"""Tables of text: numbers are standardised, dates become several of them, words one input each."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import shorten
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
+from proj.data.cells import Count, Look, decimal_mark, in_order, look, number, values
 from proj.data.csv_file import Table
+from proj.data.dates import moments, parts_of
 from proj.data.one_column import Column
 from proj.errors import UserError
 
@@ -21,10 +22,12 @@ MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
     """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
 
-    column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, standardised; a missing one
-        becomes the mean, 0. {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or
-        other one. A column of numbers may also have "unit", such as %, "lenient", see `values`, and "decimal", see
-        `decimals`.
+    column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
+        also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimals`.
+        {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
+        {"name", "date", "parts"}: dates of a form of `dates.FORMS`; each part, by its name in `parts_of`, is a column
+        of numbers. They may be "lenient" too.
+        {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
     """
     if "categories" in column:
         found = torch.from_numpy(cells.among(column["categories"]))
@@ -32,9 +35,28 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
         encoded = torch.zeros(len(cells), len(column["categories"]))
         encoded[known.nonzero().flatten(), found[known]] = 1
         return encoded
+    if "parts" in column:
+        parts = parts_of(moments(column, cells, lines))
+        return torch.cat([standardised(parts[part["name"]], part) for part in column["parts"]], 1)
+    if "truth" in column:
+        return standardised(truth_values(cells, column["truth"]), column)
     how = (decimal, marks, column.get("unit", ""), column.get("lenient", False))
-    read = torch.from_numpy(values(column["name"], cells, lines, *how))
-    return ((read - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
+    return standardised(values(column["name"], cells, lines, *how), column)
+
+
+def standardised(numbers: np.ndarray, column: dict) -> Tensor:
+    """(B, 1) float32 inputs from the float64 numbers of a column; a missing one, NaN, becomes the mean, 0."""
+    return ((torch.from_numpy(numbers) - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
+
+
+def width(column: dict) -> int:
+    """How many inputs a column becomes."""
+    return len(column.get("categories", column.get("parts", "1")))
+
+
+def is_of_numbers(column: dict) -> bool:
+    """Whether the cells of a column are numbers, and not words or dates."""
+    return not column.keys() & {"categories", "parts", "truth"}
 
 
 def encode_table(
@@ -51,10 +73,10 @@ def encode_table(
     rows: those to encode, in their order; None for all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
-    numbers = {place: column for place, column in zip(places, columns, strict=True) if "mean" in column}
+    numbers = {place: column for place, column in zip(places, columns, strict=True) if is_of_numbers(column)}
     found = decimals(table, numbers, decimal, [] if notes is None else notes)
     lines = table.lines_of(rows)
-    encoded = torch.zeros(len(rows), sum(len(column.get("categories", "1")) for column in columns))
+    encoded = torch.zeros(len(rows), sum(map(width, columns)))
     start = 0
     for place, column in zip(places, columns, strict=True):
         cells, marks = table.column(place).take(rows), MARKS.get(decimal, ".,")
@@ -108,14 +130,36 @@ def has_marks(table: Table, place: int) -> bool:
     return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
-def measure_words(name: str, cells: Column, most: int) -> dict:
-    """A column of words as `encode_column` takes it, from its cells in the training part.
+def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
+    """A column of words as `encode_column` takes it, from those in the training part, without missing ones.
 
-    most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none.
+    most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none, but where
+    none comes twice and the user asks for the column.
     """
-    times = Counter({cell: times for cell, times, _ in cells.different() if not is_missing(cell)})
-    frequent = times.most_common(most)
-    return {"name": name, "categories": sorted((word for word, count in frequent if count > 1), key=in_order)}
+    least = 1 if asked and max(tally.values(), default=0) < 2 else 2
+    frequent = [word for word, times in tally.most_common(most) if times >= least]
+    return {"name": name, "categories": sorted(frequent, key=in_order)}
+
+
+TRUTHS = [("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("nein", "ja"), ("n", "j"), ("non", "oui")]
+TRUTHS += [("falsch", "wahr"), ("faux", "vrai"), ("no", "si"), ("no", "sí"), ("off", "on")]
+
+
+def truth_codes(words: Sequence[str]) -> dict[str, float]:
+    """0 and 1 for two words, in lower or upper case or with a capital letter."""
+    return {text: float(code) for code, word in enumerate(words) for text in (word.upper(), word.capitalize(), word)}
+
+
+def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
+    """`truth_codes`, NaN for all else."""
+    codes = truth_codes(words)
+    return np.array([codes.get(cell, np.nan) for cell in cells.words], np.float64)[cells.codes]
+
+
+def find_truth(words: Collection[str]) -> list[str] | None:
+    """Those of TRUTHS that a column has, by its words, each but once; None for a column of something else."""
+    both = ([*pair] for pair in TRUTHS if {*map(truth_codes(pair).get, words)} == {0.0, 1.0})
+    return next(both, None) if 2 <= len(words) <= 6 else None
 
 
 def measure_numbers(name: str, numbers: np.ndarray) -> dict:
@@ -125,9 +169,8 @@ def measure_numbers(name: str, numbers: np.ndarray) -> dict:
     milliseconds since 1970 for the same within two minutes.
     """
     found = torch.from_numpy(numbers[~np.isnan(numbers)])
-    std = (
-        float(found.std()) if len(found) and bool((found != found[0]).any()) else 0.0
-    )  # of equal numbers rounding would leave a little
+    varied = len(found) > 0 and bool((found != found[0]).any())  # of equal numbers rounding would leave a little
+    std = float(found.std()) if varied else 0.0
     return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
 
 

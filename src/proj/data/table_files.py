@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from itertools import chain
+from textwrap import shorten
 from typing import NamedTuple
 
 from proj.data.class_folders import PARTS, entries_in, folders_in, part_of
@@ -65,6 +66,20 @@ def find_tables(data_dir: str) -> Found:
             left_out = [files[place] for place in order if not parts[place]]
             return Found([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
     return Found(files, [""] * len(files), [])
+
+
+def describe_files(found: Found, drawn: list[str]) -> list[str]:
+    """Which files are read, where there are several. drawn: the parts that are, where they have no file."""
+    names, said = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files], []
+    if any(found.parts):
+        others = [f"{part} is drawn from train" for part in drawn if part not in found.parts]
+        pairs = [f"{part} is {name}" for part, name in zip(found.parts, names, strict=True)]
+        said.append(f"parts: {', '.join(pairs + others)}")
+    elif len(names) > 1:
+        said.append(f"one table of {len(names)} files: {', '.join(names)}")
+    if found.left_out:
+        said.append(f"files left out, which are no parts: {', '.join(found.left_out)}")
+    return [shorten(line, 200, placeholder=" …") for line in said]
 
 
 def join(tables: Sequence[Table]) -> Table:

@@ -4,5 +4,6 @@ from proj.models.iris import IrisClassifier
 from proj.models.mlp import MLP
 from proj.models.optimizers import Muon
 from proj.models.pretrained import Pretrained
+from proj.models.tabm import TabM
 
-__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier", "Muon", "Pretrained"]
+__all__ = ["CNN", "MLP", "Classifier", "IrisClassifier", "Muon", "Pretrained", "TabM"]

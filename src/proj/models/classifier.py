@@ -36,7 +36,9 @@ class Classifier(LightningModule):
     network: nn.Module
     tta = False  # test with test-time augmentation too
     weighted_loss: Callable[[Tensor, Tensor], Tensor] | None = None  # what the training takes in place of `loss`
+    measured: dict[str, Any] = {}  # what `measure` found
     temperature, smoothing = 1.0, 0.0  # of a model from a checkpoint, see `load_model`
+    costs: Tensor | None = None  # of a model from a checkpoint with a threshold, see `decided`
     confusion: Tensor | None = None  # (C, C) counts of the last validation or test, a row for each right class
     _window_start = _validation_start = 0.0
     monitor, mode = "val/acc", "max"  # what ReduceLROnPlateau looks at, and which is better
@@ -67,7 +69,12 @@ class Classifier(LightningModule):
             logits, y = logits.float(), y.float() if y.is_floating_point() else y
             if isinstance(self.loss, nn.Module):
                 self.loss.float()  # the weights of its classes
-        loss = (self.weighted_loss if self.weighted_loss and split == "train" else self.loss)(logits, y)
+        measure = self.weighted_loss if self.weighted_loss and split == "train" else self.loss
+        if logits.ndim == 3:  # (B, K, num_classes) of an ensemble in training, each of whose members learns alone
+            loss = measure(logits.flatten(0, 1), y.repeat_interleave(logits.shape[1], 0))
+            logits = logits.mean(1)
+        else:
+            loss = measure(logits, y)
         labels = y.argmax(1) if y.is_floating_point() else y  # of mixed examples that of the largest share
         self.tallies[f"{split}_"].update(loss.detach(), logits.detach(), labels)
         return loss, logits
@@ -171,6 +178,11 @@ class Classifier(LightningModule):
         if self.tta:
             self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
+
+    @classmethod
+    def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
+        """More arguments of the class, plain values that it finds in the data: they are kept in every checkpoint."""
+        return {}
 
     def begin(self, data: InMemoryDataModule) -> None:
         """Before a training that begins afresh, with its data in memory."""

@@ -44,6 +44,13 @@ class Fit(nn.Module):
         (top, left), crop = self.corner, self.recipe.crop
         return x[:, :, top : top + crop, left : left + crop] * self.factor + self.offset  # grey three times
 
+    def in_place(self, seen: Tensor) -> Tensor:
+        """(N, 1, height, width), of the whole pictures once they are resized: `seen` (N, 1, h, w), which is of what the
+        backbone sees, in its place, and 0 around it."""
+        (top, left), (height, width), crop = self.corner, self.size, self.recipe.crop
+        seen = F.interpolate(seen, (crop, crop), mode="bilinear")
+        return F.pad(seen, (left, width - left - crop, top, height - top - crop))
+
 
 class Pretrained(Classifier):
     """A classifier of torchvision's or timm's whose last layer is a new one.

@@ -1,4 +1,4 @@
-"""Logits whose softmax are probabilities one can trust."""
+"""Logits whose softmax are probabilities one can trust, and the class that follows from these."""
 
 import math
 
@@ -16,3 +16,9 @@ def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
         rest = (known.exp() - smoothing / logits.shape[1]).clamp(min=1e-30).log()
         logits = rest.maximum(known - math.log(100))
     return logits if temperature == 1 else logits / temperature
+
+
+def decided(probabilities: Tensor, costs: Tensor | None) -> Tensor:
+    """(N,) the class that each of N examples is given: the most probable one; with costs, what it costs to miss an
+    example of each class, the one that is likely to cost the least."""
+    return (probabilities if costs is None else probabilities * costs.to(probabilities)).argmax(1)

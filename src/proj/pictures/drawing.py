@@ -165,6 +165,24 @@ def confusion_matrix(
     return canvas
 
 
+def bars(names: Sequence[str], values: np.ndarray, title: str, zoom: int = 2) -> Image.Image:
+    """A bar for each name, with its interval as a thin line. values: (N, 3) of a mean and the interval's two ends."""
+    line, size, wide, left = zoom * LINE, zoom * 11, 220 * zoom, 140 * zoom
+    low, high = min(values.min(), 0), max(values.max(), 1e-9)
+    canvas = Image.new("RGB", (left + wide + 5 * line, line * (len(names) + 3)), "white")
+    draw = ImageDraw.Draw(canvas)
+    write(canvas, line // 2, line, title, size)
+    zero, *places = (left + (np.array([[0, 0, 0], *values]) - low) * (wide / (high - low))).tolist()
+    for row, (name, value, (mean, first, last)) in enumerate(zip(names, values, places, strict=True)):
+        y = round(line * (row + 2.5))
+        draw.rectangle((min(zero[0], mean), y - line // 3, max(zero[0], mean), y + line // 3), BLUES[1])
+        draw.line((first, y, last, y), INK, zoom)
+        write(canvas, left - line // 2, y, fitted(name, left - line, size), size, back=1)
+        write(canvas, left + wide + line // 2, y, f"{value[0]:.3f}", size)
+    draw.line((zero[0], 2 * line, zero[0], line * (len(names) + 2)), QUIET, zoom)
+    return canvas
+
+
 def png(picture: Image.Image) -> bytes:
     content = io.BytesIO()
     picture.save(content, "PNG", compress_level=3)

@@ -1,6 +1,7 @@
 """What TensorBoard shows: the curves, and beside them inputs, mistakes, confusions, graph and hyperparameters."""
 
 import copy
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,14 @@ METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", 
 CHARTS = {name: ["Multiline", [f"train/{tag}", f"val/{tag}"]] for name, tag in (("loss", "loss"), ("accuracy", "acc"))}
 
 
-def hyperparameters(cfg: DictConfig) -> dict[str, str | float]:
+def hyperparameters(cfg: DictConfig, batch_size: int) -> dict[str, str | float]:
     """A run's settings for the HParams tab: the same keys in every run and never None, which would hide the run."""
     shape = {k: v for k, v in cfg.model.items() if k not in ("_target_", "accepts", "loss")}
     return {
         **{name: str(choice) for name, choice in cfg.choices.items()},
         "lr": float(cfg.optimizer.lr),
         "weight_decay": float(OmegaConf.select(cfg, "optimizer.weight_decay") or 0),
-        "batch_size": float(cfg.dataset.batch_size),
+        "batch_size": float(batch_size),
         "max_epochs": float(cfg.trainer.max_epochs),
         "seed": str(cfg.seed),
         "network": " ".join(f"{name}={value}" for name, value in shape.items()),
@@ -45,11 +46,13 @@ GRAPHS: dict[tuple, tuple] = {}
 def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
 
-    torch.jit keeps each trace for good, 1.4 MiB.
+    torch.jit keeps each trace for good, 1.4 MiB. To check it would trace again, and import torch.distributed.tensor.
     """
     key = (str(network), x.shape)
     if key not in GRAPHS:
-        GRAPHS[key] = graph(network, x)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*already a ScriptModule")
+            GRAPHS[key] = graph(torch.jit.trace(network, x, check_trace=False), x)
     return GRAPHS[key]
 
 

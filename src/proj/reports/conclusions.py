@@ -33,11 +33,11 @@ def overlap_of(row: dict) -> float:
     return 1 / (folds_of(row) - 1) if folds_of(row) else 0.0
 
 
-def repetitions(row: dict) -> str:
-    """What the runs of a row differ in."""
-    if not folds_of(row):
+def repetitions(*rows: dict) -> str:
+    """What the runs of a row differ in, or those of several rows."""
+    if not max(map(folds_of, rows), default=0):
         return "seeds"
-    return "folds" if len({str(run.seed) for run in row["runs"]}) == 1 else "runs, seeds × folds"
+    return "folds" if len({str(run.seed) for row in rows for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
 def conclude(comparison: dict) -> dict:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from proj.reports.charts import charts
-from proj.reports.conclusions import sentences
+from proj.reports.conclusions import repetitions, sentences
 from proj.reports.scales import text
 from proj.reports.strip import strip
 from proj.reports.table import as_words, figure, heading, label, statuses, summary
@@ -96,17 +96,17 @@ def plotly() -> str:
 
 def html_text(comparison: dict, shares: dict[str, Any], title: str, folder: Path) -> str:
     """shares: of a search, the importance of each setting. folder: where the page will lie, for its links."""
-    common, drawn = comparison["common"], charts(comparison, shares)
+    common, rows, drawn = comparison["common"], comparison["rows"], charts(comparison, shares)
     if seeds := strip(comparison):
         drawn.insert(1, seeds)
     data = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"))
     parts = {
         "title": text(title),
-        "about": text(f"{summary(comparison)}; mean ± standard deviation (seeds)"),
+        "about": text(f"{summary(comparison)}; mean ± standard deviation ({repetitions(*comparison['rows'])})"),
         "verdicts": "".join(f"<p>{text(line)}</p>" for line in sentences(comparison)),
         "summary": text(f"{len(common)} settings in common: {as_words(common)}"),
         "common": text("   ".join(f"{key}={value}" for key, value in common.items())),
-        "colours": "· coloured from the best, green, to the last, orange" if len(comparison["rows"]) > 12 else "",
+        "colours": "· coloured from the best, green, to the last, orange" if len(rows) > 12 else "",
         "table": table(comparison, folder),
         "charts": "".join(map(section, drawn)),
         "plotly": plotly(),

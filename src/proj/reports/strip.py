@@ -1,9 +1,10 @@
-"""The chart of all seeds' values: a dot a run, a line a configuration, so that one sees what a verdict rests on."""
+"""The chart of all runs' values: a dot a run, a line a configuration, so that one sees what a verdict rests on."""
 
 from typing import Any
 
 from proj.reports.charts import chart, named
 from proj.reports.compare import counted
+from proj.reports.conclusions import repetitions
 from proj.reports.scales import number, scale_of
 from proj.reports.table import heading
 
@@ -34,5 +35,6 @@ def strip(comparison: dict) -> dict[str, Any] | None:
             traces.append({"x": [place(mean)], "y": [i + 1], "meta": i, "uid": f"{i}"} | look | {"marker": bar})
     numbers = list(range(1, len(rows) + 1))
     y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
-    title, note = f"{heading(monitor)} of every seed", "· a line of dots a configuration, the bar is the mean"
+    each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
+    title, note = f"{heading(monitor)} of every {each}", "· a line of dots a configuration, the bar is the mean"
     return chart(title, note, traces, axis, named("place") | y_axis, height=max(320, 70 + 22 * len(rows)))

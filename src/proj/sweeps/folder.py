@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.own_code import code_now
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
-from proj.sweeps.sweep_file import chosen_by, config_dirs, copy_conf, describe, git, group_of, make_folder, read_about
+from proj.sweeps.sweep_file import (
+    chosen_by,
+    config_dirs,
+    copies_all,
+    copy_conf,
+    describe,
+    git,
+    group_of,
+    make_folder,
+    read_about,
+)
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, file_name
@@ -81,7 +90,6 @@ class Sweep:
     def begin(
         self,
         config: DictConfig,
-        loader: ConfigLoaderImpl,
         words: list[str],
         data_dir: str | None,
         jobs: list[tuple[list[str], DictConfig]],
@@ -95,7 +103,7 @@ class Sweep:
         self.clear()
         digits = len(str(len(jobs) - 1))
         listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
-        copy_conf(loader, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
+        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
         self.about = {"name": self.folder.name} | describe(config)
@@ -145,6 +153,8 @@ class Sweep:
             check_job(without_hydra(config), self.files.conf, self.trust)
         config.hydra.sweep.subdir = name
         config.hydra.job.num = number
+        if copies_all(config):
+            config.hydra.searchpath = []
         config.data_dir = self.data_dir(config.data_dir)
         if "data_dir" in config.dataset and not OmegaConf.is_interpolation(config.dataset, "data_dir"):
             config.dataset.data_dir = os.path.abspath(os.path.expanduser(str(config.dataset.data_dir)))

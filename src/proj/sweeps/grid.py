@@ -21,6 +21,7 @@ from proj.config.check import check
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, unwritable
+from proj.sweeps.composer import Composer
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
@@ -34,6 +35,8 @@ from proj.system.slurm import wait_for_every_job
 
 class GridSweeper(Sweeper):
     """Every combination of the values. params: more overrides, from a sweep's file; the command line wins."""
+
+    composer: Composer | None = None
 
     def __init__(self, params: DictConfig | None = None) -> None:
         self.params = params or {}
@@ -78,7 +81,7 @@ class GridSweeper(Sweeper):
             try:
                 if not known and not self.kept.known(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
-                    self.kept.begin(self.config, self.loader, words, data_dir, jobs, self.code)
+                    self.kept.begin(self.config, words, data_dir, jobs, self.code)
                 self.loader = frozen
                 if again := bool(self.kept.asked) and self.kept.about.get("more_seeds") == self.kept.asked:
                     print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
@@ -111,14 +114,17 @@ class GridSweeper(Sweeper):
 
     def compose(self, own: list[str]) -> DictConfig:
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
-        config = self.loader.load_sweep_config(self.config, self.words(own))
+        config = self.composed(own)
         check(config)
         self.code |= own_code(without_hydra(config))
         return config
 
-    def words(self, own: list[str]) -> list[str]:
-        """All settings of a job. Its own seed takes the place of the one that the sweep began with."""
-        return [*(word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))), *own]
+    def composed(self, own: list[str]) -> DictConfig:
+        """A job's configuration. Its own seed takes the place of the one that the sweep began with."""
+        if self.composer is None or self.composer.loader is not self.loader:
+            self.composer = Composer(self.loader, self.config)
+        shared = [word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))]
+        return self.composer.compose(shared, own)
 
     @cached_property
     def typical(self) -> DictConfig:
@@ -153,7 +159,7 @@ class GridSweeper(Sweeper):
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)
             if name is None or (name in waiting and not self.kept.job(name)):
-                self.kept.freeze(number, own, self.loader.load_sweep_config(self.config, self.words(own)))
+                self.kept.freeze(number, own, self.composed(own))
 
     def launch(self, names: list[str]) -> None:
         """Run jobs by the names of their folders. What became of them stands there."""

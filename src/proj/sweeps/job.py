@@ -20,6 +20,7 @@ from proj.config.stored import trust_words
 from proj.config.words import as_text
 from proj.errors import UserError
 from proj.system.files import write_atomically
+from proj.system.forked import Forked, can_fork
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
 from proj.system.processes import BAR, die_with_parent, rank, started, starts_more
@@ -104,9 +105,12 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
-        own = None if cfg.log == "line" else stderr
-        command = [sys.executable, "-m", "proj.train", *words]
-        process = subprocess.Popen(command, env=env, stderr=own, pass_fds=terminal)
+        own = 2 if cfg.log == "line" else stderr.fileno()
+        if starts_more(cfg.trainer) or not can_fork():  # Lightning starts more processes by the command of the first
+            command = [sys.executable, "-m", "proj.train", *words]
+            process = subprocess.Popen(command, env=env, stderr=own, pass_fds=terminal)
+        else:
+            process = Forked("proj.sweeps.preload", "proj.train", words, env, [1, own, *terminal])
         before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
         try:
             code = process.wait()

@@ -121,7 +121,9 @@ class OptunaSweeper(GridSweeper):
 
     def __getstate__(self) -> dict:
         """What a worker needs of it on another machine, where it is unpickled."""
-        return {name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials", "composer")
+        }
 
     def end(self) -> None:
         from proj.sweeps.search import write_importance

@@ -1,6 +1,7 @@
 """What a sweep keeps beside its jobs: sweep.yaml, which says what was asked for and with what, and a copy of conf/."""
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -81,19 +82,27 @@ def git(*words: str) -> bytes:
 
 
 def config_dirs(config: DictConfig) -> list[str]:
-    """The folder that --config-dir names, if any."""
-    return [one.path for one in config.hydra.runtime.config_sources if one.provider == "command-line"]
+    """The folders that --config-dir and hydra.searchpath name, if any."""
+    named = ("command-line", "hydra.searchpath in command-line")
+    sources = [one for one in config.hydra.runtime.config_sources if one.provider in named]
+    return [os.path.abspath(one.path) for one in sources if one.schema == "file"]
+
+
+def copies_all(config: DictConfig) -> bool:
+    """Whether `copy_conf` leaves nothing that hydra.searchpath names, which may also be packages."""
+    return not any("://" in place.removeprefix("file://") for place in config.hydra.searchpath)
 
 
 def describe(config: DictConfig) -> dict:
     """What sweep.yaml says of the command and of what it runs with."""
+    not_kept = ("hydra.mode=", *(["hydra.searchpath="] if copies_all(config) else []))
     return {
         "format": FORMAT,
         "command": as_command(
             ["python", "-m", "proj.train", *("-m" if word == "--multirun" else word for word in sys.argv[1:])]
         ),
         "overrides": list(config.hydra.overrides.task),
-        "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith("hydra.mode=")],
+        "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith(not_kept)],
         "config_name": config.hydra.job.config_name,
         "config_dirs": config_dirs(config),
         "versions": {name: version(name) for name in PACKAGES},
@@ -101,16 +110,13 @@ def describe(config: DictConfig) -> dict:
     }
 
 
-def copy_conf(loader: ConfigLoaderImpl, target: Path, groups: Iterable[str]) -> None:
-    """A copy of conf/, and of the options in a folder that --config-dir names: the sweep goes on without it.
+def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
+    """A copy of conf/, and of the options in the folders of `config_dirs`: the sweep goes on without these.
 
     groups: of options, beside those of conf/; what else lies in such a folder is no option.
     """
     names = {path.name for path in CONF.iterdir() if path.is_dir()} | {group.split("/")[0] for group in groups}
-    for element in loader.get_search_path().get_path():
-        folder = Path(element.path.removeprefix("file://"))
-        if folder == CONF or not folder.is_dir():
-            continue
+    for folder in filter(Path.is_dir, map(Path, config_dirs(config))):
         nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # from which options take others
         within = [file for name in names | nested for file in (folder / name).rglob("*.yaml")]
         for file in [*folder.glob("*.yaml"), *within]:

@@ -3,6 +3,8 @@
 No other module spells the name of such a file. All is read without torch.
 """
 
+import csv
+import io
 import json
 import os
 import zlib
@@ -86,6 +88,7 @@ class RunFolder:
         self.facts = self.path / "run.json"  # see `write_facts`
         self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
         self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv and of services
+        self.columns = self.path / "columns.csv"  # of a table, what each of its columns was taken for
         self.entry = self.path / "loggers.json"  # what MLflow and Weights & Biases know the run by
         self.failure = self.path / "status.json"  # why a run has failed or was pruned
         self.fold = self.path / "fold.csv"  # of a run on a fold: what it says of those examples, for the report
@@ -147,6 +150,13 @@ class RunFolder:
 
     def write_failure(self, status: str, reason: str) -> None:
         write_json(self.failure, {"status": status, "reason": reason})
+
+    def write_columns(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.columns, text.getvalue())
 
     def write_facts(self, **facts) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.

@@ -5,15 +5,15 @@ import shutil
 from pathlib import Path
 
 import lightning
+import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from proj.checkpoint.file import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.backbones import find
-from proj.models.balance import WeightedLoss, inequality
+from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
@@ -21,6 +21,7 @@ from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
+from proj.training.threshold import check_threshold
 
 
 def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
@@ -41,11 +42,6 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
         )
 
 
-def class_counts(data) -> Tensor:
-    """(num_classes,) how many training examples each class has."""
-    return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
-
-
 def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     """The datamodule with its data in memory, and the model for it.
 
@@ -61,16 +57,21 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     data.setup()
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    network = build({**cfg.model, "_partial_": True}).func
+    measured = known.get("measured", {}) if known else getattr(network, "measure", lambda data: {})(data)
     model = build(
         cfg.model,
         input_shape=data.input_shape,
         num_classes=data.num_classes,
         optimizer=build(cfg.optimizer),
         scheduler=build({**cfg.scheduler, "_partial_": True}),
+        **measured,
     )
+    model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:
         raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
+    check_threshold(cfg.threshold, data.class_names)
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"
@@ -87,10 +88,13 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         if bar:
             callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
-        callbacks["dashboard"].hyperparameters = hyperparameters(cfg)
+        callbacks["dashboard"].hyperparameters = hyperparameters(cfg, data.batch_size)
+    # Without need, torch imports its compiler to be told that no kernel has to be deterministic.
+    deterministic = cfg.trainer.deterministic or (False if torch.are_deterministic_algorithms_enabled() else None)
     trainer = build(
         cfg.trainer,
         precision=precision,
+        deterministic=deterministic,
         callbacks=[*first, *callbacks.values()],
         logger=list(loggers),
         plugins=[AtomicCheckpointIO(folder), *environment],
@@ -103,7 +107,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
-    batches = batches_of_a_run(trainer, data)
+    batches = batches_of_a_run(trainer, data, cfg.test)
     if bar and "progress" in callbacks:
         callbacks["progress"].batches = batches
     # A hundred points a run at least, also where it has few steps.

@@ -13,21 +13,27 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from omegaconf import DictConfig
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from proj.data.batches import Batches
 from proj.errors import UserError
+from proj.models.balance import class_counts
 from proj.models.trusted import trusted
-from proj.pictures.plots import BINS
+from proj.training.threshold import fit_decision
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest
 COVERAGE = 0.95  # where none is asked for
+BINS = 15  # of the probability, in which accuracy and confidence are compared
 
 
-def calibrate(trainer: Trainer, best: dict[str, Any], path: str | Path) -> dict[str, Any]:
+def calibrate(
+    trainer: Trainer, best: dict[str, Any], path: str | Path, threshold: str | DictConfig | None = None
+) -> dict[str, Any]:
     """Keep a temperature and scores in the best checkpoint, of which `best` holds the contents; return the figures for
     metrics.json, none where logits are infinite. The model then has that checkpoint's weights.
+
+    threshold: the setting, for which the decision between the classes is fitted and kept too.
 
     All processes of a run measure the whole validation part, and the first one writes.
     """
@@ -37,9 +43,15 @@ def calibrate(trainer: Trainer, best: dict[str, Any], path: str | Path) -> dict[
         return {}
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))
     temperature = fit_temperature(trusted(logits, 1.0, smoothing), targets)
-    probabilities = trusted(logits, temperature, smoothing).softmax(1)
+    corrected = trusted(logits, temperature, smoothing)
+    probabilities = corrected.softmax(1)
     scores = (1 - probabilities.gather(1, targets[:, None])).flatten().sort().values.float()
     best["proj"]["calibration"] = {"temperature": temperature, "smoothing": smoothing, "scores": scores}
+    decision = {}
+    if threshold is not None:
+        data = trainer.datamodule
+        decision["threshold"] = fit_decision(threshold, data.class_names, class_counts(data), corrected, targets)
+        best["proj"]["calibration"] |= decision
     if trainer.is_global_zero:
         trainer.strategy.checkpoint_io.save_checkpoint(best, str(path))
     return {
@@ -48,7 +60,8 @@ def calibrate(trainer: Trainer, best: dict[str, Any], path: str | Path) -> dict[
             "examples": len(targets),
             "error_before": calibration_error(logits.softmax(1), targets),
             "error": calibration_error(probabilities, targets),
-        }
+        },
+        **decision,
     }
 
 
@@ -90,7 +103,14 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
 def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     """The mean distance between confidence and accuracy, over BINS bins of the confidence."""
-    return multiclass_calibration_error(probabilities.float(), targets, probabilities.shape[1], n_bins=BINS).item()
+    confidence, guess = probabilities.float().max(1)
+    place = torch.bucketize(confidence, torch.linspace(0, 1, BINS + 1), right=True) - 1
+    counts, right, sure = (
+        torch.zeros(BINS + 1).scatter_add(0, place, value)
+        for value in (torch.ones_like(confidence), (guess == targets).float(), confidence)
+    )
+    gaps = ((right / counts).nan_to_num() - (sure / counts).nan_to_num()).abs()
+    return (gaps * (counts / counts.sum())).sum().item()
 
 
 def most_unlikely(known: dict[str, Any], coverage: float) -> float:

@@ -65,7 +65,19 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "examples_per_second": examples / seconds,
         "folder": str(folder),
         "checkpoint": str(folder / os.path.relpath(best.best_model_path, folder)),
+        **other_checkpoints(trainer, cfg.monitor),
     }
+
+
+def other_checkpoints(trainer, monitor: str) -> dict:
+    """The best files of checkpoint callbacks that go by another metric than `monitor`, each with its score."""
+    others = [one for one in trainer.checkpoint_callbacks if getattr(one, "monitor", None) not in (None, monitor)]
+    found = {
+        os.path.basename(one.best_model_path): {one.monitor: float(one.best_model_score)}
+        for one in others
+        if one.best_model_path
+    }
+    return {"other_checkpoints": found} if found else {}
 
 
 def figures_of_the_test(trainer) -> dict:

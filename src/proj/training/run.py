@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import contents
 from proj.config.compose import complete, resolved
 from proj.config.new_folder import make_new_folder
+from proj.data.column_list import SHOWN
+from proj.data.datamodule import LARGEST_BATCH
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
@@ -29,6 +31,7 @@ from proj.training.results import figures, figures_of_the_test, print_table, tel
 from proj.training.resume import Resume
 from proj.training.services import services_end
 from proj.training.start import Start
+from proj.training.threshold import summary
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size):
+    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH):
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             return try_out(folder, cfg)
@@ -66,6 +69,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         if rank() == 0:
             print(f"This run is finished; its figures are in {run.metrics}.")
         return metrics
+    start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)
@@ -77,7 +81,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if cfg.compile:
         compile_network(model.network)
     config = OmegaConf.to_container(cfg, resolve=True)
-    described = contents(config, data)
+    described = contents(config, data, model.measured)
     start.refuse_other_data(described)
     refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"])
     if rank() == 0:
@@ -90,6 +94,10 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
+        if data.described and not start.state:
+            run.write_columns(data.described)
+            if len(data.described) > SHOWN:
+                print(f"{run.columns} says of each of the {len(data.described):,} columns what it is taken for")
         introduce(cfg, trainer, data, reason)
         print(folder)
 
@@ -98,7 +106,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     best, metrics = figures(cfg, folder, trainer, resume.seconds)
     for callback in skip_nan:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
-    metrics |= calibrate(trainer, best, metrics["checkpoint"])
+    metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
     if cfg.test:
         metrics |= figures_of_the_test(trainer)
     if data.fold:
@@ -112,4 +120,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         print_table(metrics, cfg.monitor)
         if model.confusion is not None and (said := single_answer(model.confusion, data.class_names)):
             print(said)
+        if "threshold" in metrics:
+            print(summary(metrics["threshold"]))
     return metrics

@@ -45,14 +45,15 @@ def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
     return left
 
 
-def batches_of_a_run(trainer: Trainer, data: LightningDataModule) -> float:
+def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
     """The number of training batches, infinity where only the time ends the run.
 
-    Raises UserError for a limit that leaves no batch, or no validation.
+    test: whether there is a test at its end. Raises UserError for a limit that leaves no batch, or no validation.
     """
     epoch = batches_of_a_round(trainer, "train", len(data.train_dataloader()))
     batches_of_a_round(trainer, "val", len(data.val_dataloader()))
-    batches_of_a_round(trainer, "test", len(data.test_dataloader()))
+    if test:
+        batches_of_a_round(trainer, "test", len(data.test_dataloader()))
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)

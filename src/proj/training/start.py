@@ -11,6 +11,7 @@ from proj.system.platform import replace
 from proj.system.run_folder import RunFolder
 from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
 from proj.training.run_length import is_done
+from proj.training.threshold import as_asked
 
 
 class Start:
@@ -34,6 +35,15 @@ class Start:
         """Those that are done where a callback ended the training early: it is not trained further."""
         return self.checkpoint["epoch"] if self.state and self.state["stopped_early"] else asked
 
+    def refuse_fewer_epochs(self, asked: int | None) -> None:
+        """Raises UserError where the run has trained more epochs than it is to have."""
+        done = self.checkpoint.get("epoch", 0)
+        if self.state and not self.state["stopped_early"] and asked is not None and 0 <= asked < done:
+            raise UserError(
+                f"{self.folder} has trained {done} epochs already, more than trainer.max_epochs={asked}: give "
+                f"trainer.max_epochs={done} or more."
+            )
+
     def refuse_changes(self, config: dict) -> None:
         """Raises UserError where `config` cannot be trained in this folder."""
         if self.described:
@@ -51,7 +61,9 @@ class Start:
         done = self.state is not None and is_done(self.checkpoint, cfg.trainer)
         metrics = RunFolder(self.folder).read_metrics() if done else None
         wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
-        return metrics if metrics and all(name in metrics for name in wanted) else None
+        if not metrics or metrics.get("threshold", {"asked": "null"})["asked"] != as_asked(cfg.threshold):
+            return None
+        return metrics if all(name in metrics for name in wanted) else None
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:

@@ -1,24 +1,29 @@
 """What a model says of examples whose classes are known, and the figures that follow from it."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from proj.errors import UserError
-from proj.models.trusted import trusted
+from proj.models.tallies import Tally
+from proj.models.trusted import decided, trusted
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
 
 
 class Answers:
     """What a model says of N examples.
 
-    logits: (N, C), as the training has them; calibration: what `trusted` makes of them. targets: (N,) the right
-    classes. confidence: (N,) the probability of the class `predicted`.
+    logits: (N, C), as the training has them; calibration: what `trusted` makes of them; costs: see `decided`. targets:
+    (N,) the right classes. confidence: (N,) the probability of the class `predicted`.
     """
 
-    def __init__(self, logits: Tensor, targets: Tensor, calibration: tuple[float, float]) -> None:
+    def __init__(
+        self, logits: Tensor, targets: Tensor, calibration: tuple[float, float], costs: Tensor | None = None
+    ) -> None:
         self.logits, self.targets = logits, targets
         self.probabilities = trusted(logits.double(), *calibration).softmax(1)
-        self.confidence, self.predicted = self.probabilities.max(1).values, logits.argmax(1)
+        self.predicted = logits.argmax(1) if costs is None else decided(self.probabilities, costs)
+        self.confidence = self.probabilities.gather(1, self.predicted[:, None]).flatten()
         self.right = self.predicted == targets
 
     def worst(self, count: int) -> list[int]:
@@ -43,6 +48,28 @@ def figures(answers: Answers, names: list[str]) -> dict:
         },
         "confusion": confusion.tolist(),
     }
+
+
+def at_threshold(answers: Answers, known: dict, names: list[str]) -> dict | None:
+    """The threshold that a checkpoint holds, and the figures of the test part at it; None where it holds none.
+
+    names: of the model's classes.
+    """
+    threshold = known.get("calibration", {}).get("threshold")
+    if not threshold:
+        return None
+    size = answers.logits.shape[1]
+    tally = Tally(size)
+    tally.update(torch.tensor(0.0), F.one_hot(answers.predicted, size), answers.targets)
+    found = tally.compute()
+    told = {name: threshold[name] for name in ("asked", "class", "probability") if name in threshold}
+    told |= {name: found[name].item() for name in ("acc", "balanced_acc", "macro_f1")}
+    if "class" in threshold:
+        place, confusion = names.index(threshold["class"]), found["confusion"]
+        called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]
+        told |= {"precision": (right / called.clamp(min=1)).item(), "recall": (right / there.clamp(min=1)).item()}
+        told["f1"] = (2 * right / (called + there).clamp(min=1)).item()
+    return told
 
 
 def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | None:

@@ -20,6 +20,7 @@ from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
+from proj.models.balance import single_answer
 from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import write_atomically
@@ -27,12 +28,13 @@ from proj.system.platform import one_line
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, figures, sets
+from proj.use.answers import Answers, at_threshold, figures, sets
 from proj.use.data import open_data
+from proj.use.importance import columns_that_matter, csv_text, print_importance
 from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
-SHOWN = 30  # mistakes in the picture, classes in the table
+SHOWN = 30  # mistakes and columns in the pictures, classes in the table
 
 
 def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Answers]:
@@ -44,13 +46,15 @@ def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Ans
     if tta:
         mirror = known["config"]["dataset"].get("flip", getattr(data, "flip", False))
         model.forward = lambda x: augmented_logits(model.network, x, mirror)
-    model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
+    hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(known["config"]["trainer"]["precision"], model.network, "auto")
     without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
-    return results, Answers(torch.cat(logits), targets, calibration)
+    hook.remove()
+    model.temperature, model.smoothing = calibration
+    return results, Answers(torch.cat(logits), targets, calibration, model.costs)
 
 
 def evaluate(
@@ -64,10 +68,12 @@ def evaluate(
     config_dir: str = "",
     coverage: float = 0.0,
     labels: bool = False,
+    importance: bool | None = None,
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
     coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it. labels: write `label_issues` too.
+    importance: measure which columns matter, of a table; None does where it is one.
     Raises UserError for what the user can mend.
     """
     model, known = checkpoints.load_model(path, trust)
@@ -76,6 +82,8 @@ def evaluate(
         most_unlikely(known, coverage)  # a mistake is said before the data is read
     if tta and facts.kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
+    if importance is not None and facts.kind != "table":
+        raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
     data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir)
@@ -98,6 +106,7 @@ def evaluate(
         **figures(answers, names),
         "temperature": temperature,
         "coverage": sets(answers, known, coverage),
+        "threshold": at_threshold(answers, known, facts.class_names),
         "mistakes": [
             {
                 "index": place,
@@ -110,6 +119,11 @@ def evaluate(
         ],
     }
     print_evaluation(metrics, facts.class_names)
+    if said := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
+        print(said)
+    if facts.kind == "table" and importance is not False:
+        metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
+        print_importance(metrics, "drop" in known["config"]["dataset"])
     images = None
     if worst and facts.kind == "image":
         x = data.prepare(inputs, torch.tensor(worst), None)
@@ -153,6 +167,10 @@ def draw(
     if images is not None:
         lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
         pictures["mistakes"] = drawing.png(drawing.grid(images, lines, drawing.WRONG, across=180))
+    if rows := metrics.get("importance"):
+        values = np.array([[row["log_loss"], row["log_loss_low"], row["log_loss_high"]] for row in rows[:SHOWN]])
+        title = "Rise of the log loss once the column is shuffled"
+        pictures["importance"] = drawing.png(drawing.bars([row["column"] for row in rows[:SHOWN]], values, title))
     return pictures
 
 
@@ -164,6 +182,9 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
         for kind, picture in pictures.items():
             write_atomically(files[kind], picture)
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
+        if "importance" in metrics:
+            files["table"] = folder / f"{name}_importance.csv"
+            write_atomically(files["table"], csv_text(metrics["importance"]))
         write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
     print(file, *files.values(), sep="\n")
 
@@ -187,6 +208,14 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
             f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
             f"average   unsure {known['unsure']:.1%}"
         )
+    if at := metrics["threshold"]:
+        where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
+        console.print(f"that is of the most probable class; at the threshold, {where}:", markup=False)
+        console.print(
+            f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
+        )
+        if "class" in at:
+            print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
     table.add_column("examples", justify="right")

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,9 +16,11 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.facts import Facts
 from proj.errors import UserError
+from proj.models.classifier import Classifier
 from proj.system.files import write_atomically
 from proj.use.data import open_data
 from proj.use.quantization import to_int8
+from proj.use.raw_columns import RawColumns
 from proj.use.raw_pixels import RawPixels
 
 BATCHES = 1, 2, 7  # the sizes at which the exported network is compared with the model
@@ -37,15 +40,15 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
     return torch.randn(max(BATCHES), channels, *size, generator=generator), "random inputs"
 
 
-def make_inputs(kept: torch.Tensor, facts: Facts, normalize: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """(What the exported file takes, what the model sees of it), from inputs as a datamodule keeps them."""
-    prepare = facts.normalizer()
-    if facts.mean:  # uint8 pixels, which only `normalize` has the file take as they are
-        seen = prepare(kept).contiguous()
-        return (kept, seen) if normalize else (seen, seen)
-    if not normalize:
-        return kept, kept
-    return prepare.undo(kept), kept
+def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """(What the exported file takes, what the model sees of it), from inputs as a datamodule keeps them.
+
+    prepare: what the file does itself: Normalize, Standardize, RawColumns, or None.
+    """
+    if facts.mean:  # uint8 pixels, which only a file with the normalisation takes as they are
+        seen = facts.normalizer()(kept).contiguous()
+        return (kept, seen) if prepare else (seen, seen)
+    return (prepare.undo(kept), kept) if prepare else (kept, kept)
 
 
 def export(
@@ -54,57 +57,88 @@ def export(
     normalize: bool = False,
     output: str = "",
     trust: Sequence[str] = (),
-    raw: bool = False,
+    raw: bool | None = None,
     quantize: Literal["none", "int8"] = "none",
     data_dir: str = "",
 ) -> Path:
     """Write the network to a file, and return its path, once it gives the same answers at each size of BATCHES.
 
+    raw: None is true of a table whose columns are known, but for format=torch_export and normalize=true.
     Raises UserError where it does not, and leaves no file.
     """
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
     model, known = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(known)
-    if normalize and not facts.normalizer():
-        raise UserError("normalize=true is for images and tables of numbers alone, which this is not: leave it out.")
-    if raw and not (facts.kind == "image" and facts.mean and facts.input_shape[0] in (1, 3)):
-        raise UserError("raw=true is for pictures, grey or in colour, which this model does not take: leave it out.")
-    if format != "onnx" and (raw or quantize != "none"):
-        raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
+    raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
+    refuse(facts, format, normalize, raw, quantize)
     data = open_or_say_why(known, data_dir)
     if quantize != "none" and not data:
         raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
-    normalize = normalize or raw
+    columns = RawColumns(facts.columns) if raw and facts.columns else None
+    prepare = columns or (facts.normalizer() if raw or normalize else None)
     kept, source = some_inputs(data, facts)
-    given, seen = make_inputs(kept, facts, normalize)
-    if normalize and facts.columns:
+    if columns and (columns.dates or not data):
+        kept = columns(columns.undo(kept))  # with one word a column, and a weekday that is that of the date
+    given, seen = make_inputs(kept, facts, prepare)
+    if prepare and facts.columns:
         given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
-    layers = [facts.normalizer(), model] if normalize else [model]
-    network = nn.Sequential(RawPixels(facts), *layers, nn.Softmax(1)) if raw else nn.Sequential(*layers)
-    what, free = ("probabilities", ("batch", "height", "width")) if raw else ("logits", ("batch",))
+    pixels = raw and not columns
+    layers = [RawPixels(facts)] * pixels + [prepare] * bool(prepare) + [model] + [nn.Softmax(1)] * raw
+    what, free = "probabilities" if raw else "logits", ("batch", "height", "width") if pixels else ("batch",)
     kind = f"{given.dtype} ({', '.join(map(str, [*free, *given.shape[len(free) :]]))})".removeprefix("torch.")
-    described = {name: json.dumps(value) for name, value in facts.to_dict().items()}
-    described |= {"input": kind, "output": what, "temperature": json.dumps(model.temperature)}
+    if columns:
+        kind = "the table's columns by their names, numbers as float64 (batch) and words as strings (batch)"
+        kind += ", dates as float64 seconds since 1970" * bool(columns.dates)
+    described = describe(facts, model) | {"input": kind, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own code
-        program = torch.export.export(network.eval(), (given[:2],), dynamic_shapes=(shapes,))
-        content, exported = (to_onnx if format == "onnx" else to_pt2)(program, described)
-        answers = model(seen).softmax(1) if raw else model(seen)
-        difference = max((exported(given[:size]) - answers[:size]).abs().max().item() for size in BATCHES)
-        largest = answers.abs().max().item()
-    print(f"on {source}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
-    if not difference <= TOLERANCE * max(largest, 1):  # also where it is NaN
-        raise UserError(f"the exported network gives other {what} than the network: no file was written.")
+        program = torch.export.export(nn.Sequential(*layers).eval(), (given[:2],), dynamic_shapes=(shapes,))
+        content, exported = to_onnx(program, described, columns) if format == "onnx" else to_pt2(program, described)
+        compare(exported, given, model(seen).softmax(1) if raw else model(seen), f"on {source}", what)
     file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
     if quantize != "none":
         file = file if output else file.with_stem(f"{file.stem}_int8")
-        content = to_int8(content, data, lambda inputs: make_inputs(inputs, facts, normalize)[0])
+        content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))
     with writing(file):
         write_atomically(file, content)
     print(f"{file} takes {kind}")
+    if model.costs is not None and not raw:
+        print("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
     return file
+
+
+def describe(facts: Facts, model: Classifier) -> dict[str, str]:
+    """What the file says of itself, each as JSON."""
+    costs = None if model.costs is None else model.costs.tolist()
+    told = {**facts.to_dict(), "temperature": model.temperature, "costs": costs}
+    return {name: json.dumps(value) for name, value in told.items()}
+
+
+def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: str, what: str) -> None:
+    """Print how far the exported network's answers are off. Raises UserError where that is too far."""
+    difference = max((exported(given[:size]) - answers[:size]).abs().max().item() for size in BATCHES)
+    largest = answers.abs().max().item()
+    print(f"{where}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
+    if not difference <= TOLERANCE * max(largest, 1):  # also where it is NaN
+        raise UserError(f"the exported network gives other {what} than the network: no file was written.")
+
+
+def refuse(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
+    """Raises UserError for what cannot be exported in this way."""
+    if normalize and not raw and not facts.normalizer():
+        raise UserError(
+            "normalize=true is for images and tables of numbers alone, which this is not: leave it out."
+            + " raw=true takes words too." * bool(facts.columns)
+        )
+    if raw and not facts.columns and not (facts.mean and facts.input_shape[0] in (1, 3)):
+        raise UserError(
+            "raw=true is for pictures, grey or in colour, and for tables whose datamodule says its columns, which this "
+            "model does not take: leave it out."
+        )
+    if format != "onnx" and (raw or quantize != "none"):
+        raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
 
 
 def open_or_say_why(known: dict, data_dir: str):
@@ -116,8 +150,13 @@ def open_or_say_why(known: dict, data_dir: str):
         return None
 
 
-def to_onnx(program, facts: dict[str, str]):
-    """(The file's content, inputs -> its answers)."""
+def feed(x: torch.Tensor, columns: RawColumns | None) -> dict[str, np.ndarray]:
+    """What an exported file takes, by the names of its inputs."""
+    return columns.feed(x) if columns else {"input": x.numpy()}
+
+
+def to_onnx(program, facts: dict[str, str], columns: RawColumns | None):
+    """(The file's content, inputs -> its answers). columns: of a file that takes those of a table."""
     import onnxruntime  # which `pip install proj` does not bring
     from onnx import TensorProto, helper
 
@@ -125,15 +164,18 @@ def to_onnx(program, facts: dict[str, str]):
     exported = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, **names)
     exported.model.metadata_props.update(facts)
     model = exported.model_proto
-    if facts["output"] == "probabilities":  # the name of the most probable class is another output
+    if facts["output"] == "probabilities":  # the name of the class, see `decided`, is another output
         names, graph = json.loads(facts["class_names"]), model.graph
         graph.initializer.append(helper.make_tensor("class_names", TensorProto.STRING, [len(names)], names))
-        graph.node.append(helper.make_node("ArgMax", ["probabilities"], ["place"], axis=1, keepdims=0))
+        costs = json.loads(facts["costs"]) or [1.0] * len(names)
+        graph.initializer.append(helper.make_tensor("costs", TensorProto.FLOAT, [len(names)], costs))
+        graph.node.append(helper.make_node("Mul", ["probabilities", "costs"], ["weighed"]))
+        graph.node.append(helper.make_node("ArgMax", ["weighed"], ["place"], axis=1, keepdims=0))
         graph.node.append(helper.make_node("Gather", ["class_names", "place"], ["class"]))
         graph.output.append(helper.make_tensor_value_info("class", TensorProto.STRING, ["batch"]))
-    content = model.SerializeToString()
+    content = (columns.as_inputs(model) if columns else model).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return content, lambda x: torch.from_numpy(session.run(None, {"input": x.numpy()})[0])
+    return content, lambda x: torch.from_numpy(session.run(None, feed(x, columns))[0])
 
 
 def to_pt2(program, facts: dict[str, str]):

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from proj.models.pretrained import Fit
+
 
 def looked_at(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     """(N, H, W) in 0..1: what each place of the last feature maps adds to the logit of a class (HiResCAM: Draelos and
@@ -27,5 +29,7 @@ def looked_at(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
         for hook in hooks:
             hook.remove()
     added = (gradient * last[0]).sum(1, keepdim=True).detach().float().relu()  # (N, 1, h, w)
+    for fit in [module for module in network.modules() if isinstance(module, Fit)]:
+        added = fit.in_place(added)
     added = F.interpolate(added, x.shape[2:], mode="bilinear")[:, 0]
     return added / added.amax((1, 2), keepdim=True).clamp_min(torch.finfo(added.dtype).tiny)

@@ -1,19 +1,17 @@
 """What a checkpoint's model says of new pictures and tables."""
 
-import csv
 import glob
 import io
 import itertools
-import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
@@ -25,13 +23,14 @@ from proj.data.table import encode_table
 from proj.data.table_file import open_table
 from proj.data.table_files import TABLE
 from proj.errors import UserError
+from proj.models.trusted import decided
 from proj.pictures import drawing
 from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
-from proj.training.calibration import belong, most_unlikely
+from proj.training.calibration import most_unlikely
+from proj.use.answer_rows import answer, csv_text, doubt, in_words, json_lines
 
-BATCH = 100  # inputs at a time
-SHOWN = 30  # images in the picture
+BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
 
 def find_files(pattern: str, kind: str = "file") -> list[str]:
@@ -119,51 +118,6 @@ def places_of(names: list[str], table: Table) -> list[int]:
     return list(range(len(names)))
 
 
-def answer(name: str, probabilities: Tensor, classes: list[str], limit: float | None) -> dict:
-    """What is written of an input; the class is the most probable one, and those of its set are in that order.
-
-    limit: of the set, see `most_unlikely`; None leaves it out.
-    """
-    order = probabilities.argsort(descending=True, stable=True).tolist()
-    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
-    best = classes[order[0]]
-    row = {"input": name, "class": best, "probability": rounded[best]}
-    if limit is not None:
-        members = belong(probabilities, limit)
-        row["set"] = [classes[place] for place in order if members[place]]
-    return {**row, "probabilities": rounded}
-
-
-def doubt(row: dict) -> str:
-    """What the terminal says of a set that is not of one class."""
-    if len(row.get("set", [""])) == 1:
-        return ""
-    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
-
-
-def in_words(row: dict) -> list[str]:
-    """The three most probable classes of an answer, each with its share."""
-    shares = row["probabilities"]
-    best = sorted(shares, key=shares.get, reverse=True)[:3]
-    return [f"{one_line(label)} {shares[label]:.1%}" for label in best]
-
-
-def csv_text(rows: list[dict], classes: list[str]) -> str:
-    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    sets = ["set"] if rows and "set" in rows[0] else []
-    writer.writerow(["input", "class", "probability", *sets, *classes])
-    for row in rows:
-        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
-        writer.writerow([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
-    return text.getvalue()
-
-
-def json_lines(rows: list[dict]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
     image = open_image(content, (200, 200), 3, facts.levels, max_pixels)
     image.thumbnail((400, 400))
@@ -180,7 +134,7 @@ def predict(
     trust: Sequence[str] = (),
     coverage: float = 0.0,
 ) -> list[dict]:
-    """Print the three most probable classes of each input; write `output` and `show`; return output's rows.
+    """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
 
     coverage: how often the sets of classes should hold the right one; with 0 there are none.
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
@@ -195,9 +149,7 @@ def predict(
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
-    rows: list[dict] = []
-    skipped: list[str] = []
-    shown: list[tuple] = []
+    rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
     else:
@@ -209,10 +161,13 @@ def predict(
             probabilities = logits.cpu().double().softmax(1)
         batch = [(readable(name), *rest) for name, *rest in batch]
         width = max(len(name) for name, *_ in batch)
-        for (name, _, content, remark), shares in zip(batch, probabilities, strict=True):
-            rows.append(answer(name, shares, classes, limit))
+        places = decided(probabilities, model.costs).tolist()
+        for (name, _, content, remark), shares, chosen in zip(batch, probabilities, places, strict=True):
+            rows.append(answer(name, shares, chosen, classes, limit))
             words = in_words(rows[-1])
-            print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
+            if not output:
+                print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
+            inverted += bool(remark)
             if picture and len(shown) < SHOWN:
                 shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
     if coverage:
@@ -221,6 +176,8 @@ def predict(
     if output:
         with writing(Path(output)):
             write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
+        counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
+        print(f"{output} ({len(rows):,} in all{f', {inverted:,} inverted' * bool(inverted)}): {', '.join(counts)}")
     if shown:
         with writing(Path(picture)):
             write_atomically(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,11 +15,12 @@ QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool")
 LOST = 0.005  # of the accuracy, from which on it is said
 
 
-def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], Tensor]) -> bytes:
+def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
     """An ONNX file's content with its convolutions and products with weights in 8-bit integers, by ONNX Runtime's
     static quantisation. What it costs and saves on the test part of `data` is printed.
 
-    data: the datamodule of the training. make_inputs: what the file takes, from inputs as a datamodule keeps them.
+    data: the datamodule of the training. make_inputs: what the file takes, by name, from inputs as a datamodule keeps
+        them.
     """
     from onnx import load  # which `pip install proj` does not bring
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -30,7 +32,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], Tensor]) -> by
     class Reader(CalibrationDataReader):
         def get_next(self) -> dict | None:
             part = next(parts, None)
-            return None if part is None else {"input": make_inputs(train[part]).numpy()}
+            return None if part is None else make_inputs(train[part])
 
     with tempfile.TemporaryDirectory() as folder:
         file, prepared = Path(folder, "file.onnx"), Path(folder, "prepared.onnx")
@@ -45,7 +47,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], Tensor]) -> by
     accuracies = []
     print("           size   an example   test accuracy")
     for name, kind in {"float32": content, "int8": smaller}.items():
-        seconds, accuracy = measured(kind, test, make_inputs)
+        seconds, accuracy = measured(kind, test, data.class_names, make_inputs)
         accuracies.append(accuracy)
         print(f"{name:<7} {len(kind) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
@@ -53,16 +55,19 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], Tensor]) -> by
     return smaller
 
 
-def measured(content: bytes, test, make_inputs: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-    """(Seconds an example in one thread, accuracy) of an ONNX file."""
+def measured(
+    content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]
+) -> tuple[float, float]:
+    """(Seconds an example in one thread, accuracy) of an ONNX file, by the names that it gives, or its logits."""
     import onnxruntime
 
-    options, seconds, right = onnxruntime.SessionOptions(), 0.0, 0
+    names, options, seconds, right = np.array(class_names, object), onnxruntime.SessionOptions(), 0.0, 0
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for part in torch.arange(len(test.targets)).split(BATCH):
-        x, start = make_inputs(test.inputs[part]).numpy(), time.perf_counter()
-        answers = session.run(None, {"input": x})[0]
+        x, start = make_inputs(test.inputs[part]), time.perf_counter()
+        answers, *said = session.run(None, x)
         seconds += time.perf_counter() - start
-        right += int((answers.argmax(1) == test.targets[part].numpy()).sum())
+        said = said[0] if said else names[answers.argmax(1)]
+        right += int((said == names[test.targets[part].numpy()]).sum())
     return seconds / len(test.targets), right / len(test.targets)

@@ -1,0 +1,63 @@
+"""The list of what each column of a table is taken for: in the terminal, and as the rows of a file."""
+
+from collections.abc import Callable
+from textwrap import fill
+
+from proj.config.words import typed
+from proj.data.columns import KINDS, Columns, kind_of
+
+SHOWN = 24  # columns, of more the long lists are in the file alone
+NOTES = 10  # remarks on columns are printed at most
+HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words"}
+
+
+def wrapped(text: str) -> str:
+    """At most 80 columns wide, but for a long word."""
+    return fill(text, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def taken_for(column: dict) -> str:
+    """A column with what it becomes, such as port (3) for three words or when (year, month)."""
+    parts = ", ".join(part["name"] for part in column.get("parts", []))
+    becomes = str(len(column["categories"])) if "categories" in column else parts
+    return column["name"] + f" ({becomes})" * bool(becomes)
+
+
+def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], None]) -> list[dict[str, str]]:
+    """Say what the columns are taken for; return a row for each column of the table.
+
+    found: those that become inputs, by their places.
+    """
+    lists: dict[str, list[int]] = {heading: [] for heading in HEADINGS.values()}
+    rows, names = [], whole.table.names
+    for place, name in enumerate(names):
+        why, kind = whole.left_out.get(place, ""), "left out"
+        if place in found:
+            kind, date = HEADINGS[kind_of(found[place])], found[place].get("date")
+            why = f"written as {date}" if date else ""
+            lists[kind].append(place)
+        elif place == whole.target:
+            kind = "classes"
+        elif why:
+            lists.setdefault(f"left out, {'' if why.startswith('hardly') else 'since '}{why}", []).append(place)
+        missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
+        why = why or "a setting says it" * (kind == "left out")
+        rows.append(
+            {"column": name, "taken for": kind, "why": why, "missing": missing, "holds": whole.holds.get(place, "")}
+        )
+    for heading, places in lists.items():
+        if not places:
+            continue
+        many = len(rows) > SHOWN and len(places) > SHOWN // 2
+        some = [taken_for(found[place]) if place in found else names[place] for place in places]
+        say(wrapped(f"{heading}: {f'{len(some):,} columns' if many else ', '.join(some)}"))
+        setting = whole.choices.get(places[0])
+        if setting and (heading == "dates" or heading not in HEADINGS.values()):
+            how, it = typed(f"dataset.{setting}", names[places[0]], listed=True), "the first of them"
+            keeps = f"takes {{}} for {KINDS[setting]}" if heading == "dates" else "keeps {}"
+            say(f"    {how} {keeps.format('it' if len(places) == 1 else it)}")
+    for note in whole.notes[:NOTES]:
+        say(note)
+    if len(whole.notes) > NOTES:
+        say(f"… and {len(whole.notes) - NOTES} more remarks of this kind")
+    return rows

@@ -1,0 +1,211 @@
+"""What each column of a table is taken for, found out from the rows of the training part."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from proj.config.words import typed
+from proj.data.cells import Count, count, is_missing, values
+from proj.data.csv_file import Table, counts, is_unnamed
+from proj.data.dates import find_form, moments, parts_of
+from proj.data.named_column import find_column
+from proj.data.one_column import Column
+from proj.data.table import (
+    MARKS,
+    decimals,
+    find_truth,
+    is_of_numbers,
+    measure_numbers,
+    measure_words,
+    remarks,
+    truth_values,
+)
+from proj.errors import UserError
+
+EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
+ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
+YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
+KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
+
+
+@dataclass
+class Columns:
+    """The columns of a table beside `target`, the place of that with the classes.
+
+    training: the rows from which all is found out. settings: those of `CSVDataModule`, by their names: drop,
+    categorical, numeric, dates, day_first, group, max_categories, decimal.
+    known: the columns of another training, by their names; they are taken as they were then.
+    notes: sentences on what can be doubted are added to them.
+    left_out: why, by the places of columns. choices: the settings that take a column for something else.
+    shuffled: those of numbers that are, see `is_id`.
+    missing, holds: by their places, the share of the training rows in which columns have no value, and their words or
+    the range of their numbers.
+    """
+
+    table: Table
+    target: int
+    training: np.ndarray
+    settings: dict[str, Any]
+    known: dict[str, dict]
+    notes: list[str]
+    shuffled: list[int] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
+    choices: dict[int, str] = field(default_factory=dict)
+    missing: dict[int, float] = field(default_factory=dict)
+    holds: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines = self.table.lines_of(self.training)
+
+    def cells(self, place: int) -> Column:
+        """Those of the training part."""
+        return self.table.column(place).take(self.training)
+
+    def inputs(self) -> dict[int, str]:
+        """The columns to learn from, by their places, and what a setting or another training says of them, or ""."""
+        table, kinds = self.table, dict.fromkeys(range(len(self.table.names)), "")
+        for setting, kind in KINDS.items():
+            kinds |= {find_column(table, setting, key): kind for key in self.settings[setting]}
+        group = self.settings["group"]
+        groups = [] if group is None else [find_column(table, "group", group)]
+        for place in {self.target, *groups, *(find_column(table, "drop", key) for key in self.settings["drop"])}:
+            del kinds[place]
+        if self.known:
+            known = {place: self.known[name] for place, name in enumerate(table.names) if name in self.known}
+            return {place: kind_of(column) for place, column in known.items() if place in kinds}
+        for place in [place for place, kind in kinds.items() if not kind and table.headed]:
+            if is_unnamed(table.names[place]):
+                cells = table.column(place)
+                numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
+                if numbers_rows or not any(cells):
+                    del kinds[place]
+                    self.left_out[place] = "it numbers the rows" if any(cells) else "it is empty"
+                    self.choices |= {place: "numeric"} if any(cells) else {}
+        return kinds
+
+    def measure(self) -> dict[int, dict]:
+        """The columns as `encode_table` takes them, by their places."""
+        kinds, found = self.inputs(), {}
+        for place, kind in kinds.items():
+            found[place] = self._take(place, kind)
+        numbers = {place: column for place, column in found.items() if is_of_numbers(column)}
+        marks = decimals(self.table, numbers, self.settings["decimal"], self.notes)
+        for place in numbers:
+            found[place] = self._measure_numbers(place, kinds[place], found[place], marks[place])
+        ranks = self.shuffled if len(self.shuffled) > 1 else []  # several columns of the numbers 1 to n in some order
+        for place in numbers if self.left_out.keys() >= found.keys() else ranks:
+            self.left_out.pop(place, None)  # also where nothing else is there: who makes a table of an id alone?
+        return {place: column for place, column in found.items() if place not in self.left_out}
+
+    def _take(self, place: int, kind: str) -> dict:
+        """A column as `encode_table` takes it; but of numbers only what says how they are read."""
+        name, cells = self.table.names[place], self.cells(place)
+        seen, known = count(cells), self.known.get(self.table.names[place])
+        empty = not (seen.numbers or seen.words or seen.missing)
+        if empty or (kind == "numbers" and not seen.numbers):
+            what = "is empty in all" if empty else "has no number in the"
+            how = f"out with {typed('dataset.drop', name, listed=True)}" if empty else "out of dataset.numeric"
+            raise UserError(f"column {name} {what} training rows: leave it {how}.")
+        if kind in ("", "dates") and (dates := self._dates(place, cells, seen, known, kind)):
+            return dates
+        words = not seen.numbers and not seen.missing and kind in ("", "truth")
+        if truth := known["truth"] if kind == "truth" else find_truth(seen.words) if words else None:
+            self.missing[place], self.holds[place] = 1 - seen.words.total() / len(cells), ", ".join(truth)
+            return {"name": name, "truth": truth, **measure_numbers(name, truth_values(cells, truth))}
+        numeric = kind == "numbers" or (not kind and seen.mostly_numbers)
+        if not self.known:
+            self.notes += remarks(name, seen, numeric, kind)
+        if numeric:
+            lenient = known.get("lenient", False) if known else kind == "numbers"
+            return {"name": name} | ({"unit": seen.unit} if seen.unit else {}) | ({"lenient": True} if lenient else {})
+        return self._words(place, cells, kind)
+
+    def _words(self, place: int, cells: Column, kind: str) -> dict:
+        tally = Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
+        column = measure_words(self.table.names[place], tally, self.settings["max_categories"], asked=bool(kind))
+        again = sum(times for times in tally.values() if times > 1)
+        text = sum(map(len, tally)) > 40 * len(tally)
+        many = tally.total() >= EVIDENCE and again < (0.5 if text else 0.1) * tally.total()
+        if not column["categories"] or (many and not kind):
+            self.left_out[place] = "it is free text" if text else "hardly a word comes twice"
+            self.choices[place] = "categorical"
+        self.missing[place], self.holds[place] = 1 - tally.total() / len(cells), ", ".join(column["categories"])
+        return column
+
+    def _dates(self, place: int, cells: Column, seen: Count, known: dict | None, kind: str) -> dict | None:
+        """A column of dates as `encode_table` takes it, of the parts that vary; None for one of something else."""
+        name, asked = self.table.names[place], kind == "dates"
+
+        def refuse(first: int) -> None:
+            raise UserError(
+                f"row {self.lines[first]}, column {name}: {cells.at(first)!r} can be day/month or month/day: train "
+                "with dataset.day_first=true or dataset.day_first=false."
+            )
+
+        form = known["date"] if known else find_form(name, cells, self.settings["day_first"], asked, refuse)
+        lenient = known.get("lenient", False) if known else asked
+        if not form and not asked:
+            return None
+        column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
+        seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
+        if np.isnan(seconds).all():
+            raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
+        names = [part["name"] for part in known["parts"]] if known else None
+        parts = [
+            measure_numbers(part, numbers)
+            for part, numbers in parts_of(seconds).items()
+            if (part in names if names else np.nanmin(numbers) < np.nanmax(numbers))
+        ]
+        self.choices[place] = "numeric" if seen.mostly_numbers else "categorical"
+        if not parts:
+            self.left_out[place] = "it is always the same"
+        first, last = (np.datetime64(int(at), "s") for at in (np.nanmin(seconds), np.nanmax(seconds)))
+        self.missing[place], self.holds[place] = np.isnan(seconds).mean(), f"{first} to {last}"
+        return column | {"parts": parts}
+
+    def _measure_numbers(self, place: int, kind: str, how: dict, mark: str) -> dict:
+        """A column of numbers as `encode_table` takes it. mark: its decimal one."""
+        name, marks = how["name"], MARKS.get(self.settings["decimal"], ".,")
+        read = (mark, marks, how.get("unit", ""), how.get("lenient", False))
+        numbers = values(name, self.cells(place), self.lines, *read)
+        column = how | measure_numbers(name, numbers)
+        if mark == "," or any("," in text for text in self.table.column(place).texts):
+            column["decimal"] = mark
+        if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, numbers)):
+            self.left_out[place], self.choices[place] = "it numbers the rows", "numeric"
+            self.shuffled += [place] * (why == "shuffled")
+        self.missing[place] = np.isnan(numbers).mean()
+        if self.missing[place] < 1:
+            self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
+        known = self.known.get(name, column)  # an older version stored less of a column
+        return {key: value for key, value in column.items() if key in known}
+
+
+def kind_of(column: dict) -> str:
+    """What `Columns` calls the kind of a column of another training."""
+    kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
+    return next((kind for key, kind in kinds.items() if key in column), "numbers")
+
+
+def is_id(name: str, numbers: np.ndarray) -> str:
+    """How numbers show that they are given out to the rows, and not measured; "" for others.
+
+    They are whole, all different, and in "order", or "shuffled" and so close together that measured ones would agree;
+    or the column's "name" says it and nearly all are different. Years, by their name, are none.
+    """
+    found = numbers[~np.isnan(numbers)]
+    few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # which the most part of numbers shows at once
+    if few or len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
+        return ""
+    low, high, different = found.min(), found.max(), len(np.unique(found))
+    named = "name" if ID.search(name) and different >= 0.9 * len(found) else ""
+    if different < len(found) or (YEAR.search(name) and low >= 1500 and high <= 2100):
+        return named
+    steps = np.diff(found)
+    if (steps > 0).all() or (steps < 0).all():
+        return "order"
+    close = high - low < max(1.6 * len(found), len(found) ** 2 / 20) and len(found) >= 10
+    return named or ("shuffled" if close else "")

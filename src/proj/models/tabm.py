@@ -1,0 +1,141 @@
+"""A network for tables: an ensemble of perceptrons that share most of their weights."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from proj.data.datamodule import InMemoryDataModule
+from proj.models.classifier import Classifier, make_activation
+
+QUANTILES = np.linspace(0, 1, 17)  # of an input in the training part: they bound 16 bins
+MOST = 100_000  # training examples of which the quantiles are taken
+LARGE = 10_000  # training examples are worth wider layers
+
+
+class Spread(nn.Module):
+    """(B, F) inputs -> (B, F + bins) inputs that lie in a small range, and tell a tree's splits apart.
+
+    Each input is centred and scaled by its median and its quartiles, which outliers do not move, and bent smoothly into
+    -3 to 3 (Holzmüller et al., 2024, arXiv 2407.04491). Beside it stands how full each of its bins is: 0 below it, 1
+    above it, linear within (Gorishniy et al., 2022, arXiv 2203.05556). Beyond the outer bins that goes on to -1 and 2.
+    quantiles: (F, Q) of each input, in rising order. An input of two values has no bins.
+    """
+
+    def __init__(self, quantiles: list[list[float]]) -> None:
+        super().__init__()
+        found = np.array(quantiles)
+        lowest, low, middle, high, highest = found[:, :: (found.shape[1] - 1) // 4].T
+        scale = np.where(high > low, high - low, (highest - lowest) / 2)
+        edges = [np.unique(values) for values in found]
+        bins = [
+            (place, start, end - start, -float(start == values[0]), 1 + float(end == values[-1]))
+            for place, values in enumerate(edges)
+            for start, end in pairwise(values)
+            if len(values) > 2
+        ]
+        place, *numbers = np.array(bins).reshape(-1, 5).T
+        self.register_buffer("place", torch.tensor(place, dtype=torch.int64))
+        numbers += [middle, np.divide(1, scale, where=scale > 0, out=np.zeros_like(scale))]
+        names = ("start", "width", "least", "most", "center", "factor")
+        for name, values in zip(names, numbers, strict=True):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+        self.size = len(found) + len(bins)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.center)}, {len(self.place)} bins"
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = (x - self.center) * self.factor
+        near = near / (1 + (near / 3).square()).sqrt()
+        filled = (x[:, self.place] - self.start) / self.width
+        return torch.cat([near, filled.minimum(self.most).maximum(self.least)], 1)
+
+
+class SharedLinear(nn.Module):
+    """A linear layer of K members: (B, K or 1, inputs) -> (B, K, outputs).
+
+    The weights are everyone's; each member scales what goes in and what comes out, and has a bias of its own.
+    signs: whether the members start with random signs of their inputs, which makes them differ, or alike.
+    """
+
+    def __init__(self, inputs: int, outputs: int, members: int, signs: bool) -> None:
+        super().__init__()
+        self.weight = nn.Linear(inputs, outputs, bias=False).weight
+        start = torch.randint(0, 2, (members, inputs)) * 2.0 - 1 if signs else torch.ones(members, inputs)
+        self.scale_in, self.scale_out = nn.Parameter(start), nn.Parameter(torch.ones(members, outputs))
+        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-1, 1) * inputs**-0.5)
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, (*self.weight.T.shape, len(self.bias))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x * self.scale_in, self.weight) * self.scale_out + self.bias
+
+
+class OwnLinear(nn.Module):
+    """A linear layer of K members who share nothing: (B, K, inputs) -> (B, K, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, members: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-1, 1) * inputs**-0.5)
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-1, 1) * inputs**-0.5)
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, self.weight.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x.transpose(0, 1), self.weight).transpose(0, 1)
+
+
+class Members(nn.Sequential):
+    """The members' layers: (B, F) -> (B, K, num_classes) logits in training, where each member learns by itself, and
+    otherwise (B, num_classes), the logarithms of the sum of their probabilities."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        return logits if self.training else logits.log_softmax(2).logsumexp(1)
+
+
+class TabM(Classifier):
+    """Perceptrons that share most of their weights, whose probabilities are averaged (Gorishniy, Kotelnikov and
+    Babenko, 2025, arXiv 2410.24210).
+
+    (B, F) -> (B, num_classes) logits.
+    quantiles, examples: of the training part, which `measure` finds. members: how many perceptrons. width, depth: of
+    and how many hidden layers; width=None is 256 from LARGE examples on and 128 below.
+    """
+
+    accepts = ("table",)
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        quantiles: list[list[float]],
+        examples: int,
+        members: int = 16,
+        width: int | None = None,
+        depth: int = 2,
+        activation: str = "ReLU",
+        dropout: float = 0.1,
+        **training: Any,
+    ) -> None:
+        super().__init__(num_classes, **training)
+        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
+        width = width or (256 if examples >= LARGE else 128)
+        spread = Spread(quantiles)
+        layers: list[nn.Module] = [nn.Flatten(), spread, nn.Unflatten(1, (1, spread.size))]
+        for place in range(depth):
+            inputs = width if place else spread.size
+            layers += [SharedLinear(inputs, width, members, signs=not place), make_activation(activation)]
+            layers += [nn.Dropout(dropout)] * bool(dropout)
+        self.network = Members(*layers, OwnLinear(width, num_classes, members))
+
+    @classmethod
+    def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
+        x = data.splits["train"].inputs.flatten(1)
+        some = x[:: -(-len(x) // MOST)].double().cpu().numpy()
+        return {"quantiles": np.quantile(some, QUANTILES, axis=0).T.tolist(), "examples": len(x)}

@@ -1,0 +1,109 @@
+"""Which class a model names, where not all mistakes cost the same: the decision is fitted on the validation part."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from proj.errors import UserError, choose
+
+# What a threshold may be chosen for, from the counts of right and wrong answers: of the positive class, of the other.
+VALUES: dict[str, Callable[..., Tensor]] = {
+    "f1": lambda tp, fp, fn, tn: 2 * tp / (2 * tp + fp + fn).clamp(min=1),
+    "balanced": lambda tp, fp, fn, tn: (tp / (tp + fn) + tn / (tn + fp)) / 2,
+}
+
+
+def as_asked(threshold: str | DictConfig | None) -> str:
+    """The setting as it is typed, which tells one from another."""
+    if OmegaConf.is_dict(threshold):
+        return f"{{{','.join(f'{name}:{cost}' for name, cost in threshold.items())}}}"
+    return "null" if threshold is None else str(threshold)
+
+
+def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> None:
+    """Raises UserError for a class that the data does not have, and for what takes two classes where there are more."""
+    if threshold is None:
+        return
+    costs = OmegaConf.is_dict(threshold)
+    for name in map(str, threshold) if costs else filter(None, [threshold.partition(":")[2]]):
+        choose("threshold", name, dict.fromkeys(names))
+    if not costs and len(names) != 2:
+        raise UserError(
+            f"threshold={threshold} is of two classes, not of {len(names)}: say what it costs to miss one, such as "
+            f"'threshold={{{names[0]}:5}}', or leave it out."
+        )
+
+
+def fit_decision(
+    threshold: str | DictConfig, names: list[str], counts: Tensor, logits: Tensor, targets: Tensor
+) -> dict[str, Any]:
+    """What the checkpoint and metrics.json keep: `costs`, one a class, see `decided`, and what they were fitted for.
+
+    Of two classes also the positive one, `class`, the rarer if none is named, the `probability` from which on it is
+    chosen, and the value on the validation part there and at 0.5: the F1, the balanced accuracy, or the cost of an
+    example. Of more classes the costs are those that are asked for.
+    counts: of the classes' training examples. logits (N, C), whose softmax are probabilities one can trust, and targets
+    (N,): of the validation part.
+    """
+    costs = None
+    if OmegaConf.is_dict(threshold):
+        asked = {str(name): float(cost) for name, cost in threshold.items()}
+        costs = [asked.get(name, 1.0) for name in names]
+        if len(names) > 2:
+            return {"asked": as_asked(threshold), "costs": costs}
+    word, _, named = threshold.partition(":") if costs is None else ("cost", "", "")
+    positive = names.index(named) if named else int(counts[1] <= counts[0])
+    found = targets == positive
+    told = {"asked": as_asked(threshold), "class": names[positive]}
+    if found.all() or not found.any():
+        return {**told, "costs": [1.0, 1.0], "probability": 0.5}
+
+    def value(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
+        if costs is None:
+            return VALUES[word](tp, fp, fn, tn)
+        return -(costs[positive] * fn + costs[1 - positive] * fp) / len(targets)
+
+    bound, best, before = best_bound(logits[:, positive] - logits[:, 1 - positive], found, value)
+    sides = torch.tensor([bound, -bound], dtype=torch.float64).sigmoid().tolist()  # of the other one, of the positive
+    return {
+        **told,
+        "costs": [sides[place == positive] for place in range(2)],
+        "probability": sides[0],
+        word: abs(best),
+        f"{word}_at_0.5": abs(before),
+    }
+
+
+def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -> tuple[float, float, float]:
+    """(The score above which an example is called positive, its value, the value at 0).
+
+    It is half-way between two scores, or 0, which is taken where nothing is better; the nearest to 0 of equal ones.
+    scores: (N,) float64. positive: (N,) bool. value: of the counts (N + 1,) of tp, fp, fn and tn.
+    """
+    order = scores.argsort(descending=True)
+    scores, tp = scores[order], torch.cat([torch.zeros(1), positive[order].cumsum(0)]).double()
+    fp = torch.arange(len(tp)) - tp  # of so many that are called positive
+    values = value(tp, fp, tp[-1] - tp, fp[-1] - fp)
+    ends = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])
+    bounds = (ends[1:] + ends[:-1]) / 2
+    usual = int((scores > 0).sum())
+    bounds[usual] = 0.0
+    usable = torch.cat([torch.tensor([True]), scores[1:] < scores[:-1], torch.tensor([True])])
+    best = values[usable].max()
+    equal = (usable & (values == best)).nonzero().flatten()
+    return bounds[equal[bounds[equal].abs().argmin()]].item(), best.item(), values[usual].item()
+
+
+def summary(told: dict[str, Any]) -> str:
+    """A line for the end of a training."""
+    if "probability" not in told:
+        return "threshold: the class with the smallest expected cost, in predict, evaluate and exported files"
+    word = next((word for word in (*VALUES, "cost") if word in told), "")
+    line = f"threshold: {told['class']} from a probability of {told['probability']:.4g} on"
+    if not word:
+        return f"{line}, since the validation part has no example of one class to fit another one"
+    what = {"f1": "F1", "balanced": "balanced accuracy", "cost": "an example costs"}[word]
+    return f"{line} (validation: {what} {told[word]:.4f}, at 0.5 {told[f'{word}_at_0.5']:.4f})"

@@ -1,0 +1,156 @@
+"""Which columns of a table matter to a model: how much worse it does once a column's values are shuffled.
+
+This is permutation importance (Breiman, 2001). All inputs of a column are shuffled together.
+"""
+
+import csv
+import io
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from proj.config.words import typed
+from proj.data.batches import counter_seed
+from proj.data.datamodule import Split
+from proj.data.facts import Facts
+from proj.data.table import width
+from proj.models import Classifier
+from proj.system.platform import one_line
+
+SHUFFLES = 10  # of each column
+MOST_ROWS, FEWEST_ROWS = 10_000, 200  # that are taken of a large part
+WORK = 5e11  # floating-point operations in all: some ten seconds
+BATCH = 1000
+SHOWN = 10  # columns in the terminal and the picture
+FEWEST_TO_ASK = 30  # examples by which a column's own accuracy is told from the model's
+
+
+def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: float, train: Split | None) -> dict:
+    """What evaluation.json says of the columns: see `importance`, and `leaks`, which takes a training part.
+
+    model: from a checkpoint. test: the examples of which it has this accuracy.
+    """
+    columns = facts.columns or [{"name": f"input {place}"} for place in range(facts.input_shape[0])]
+    test = Split(*(tensor.cpu() for tensor in test))
+    found = importance(model, test.inputs.to(model.dtype), test.targets, columns)
+    return {"importance": found, "leaks": leaks(found, train, test, columns, accuracy) if train else {}}
+
+
+def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]) -> list[dict[str, Any]]:
+    """A row for each column, the one that matters most first: by how much the log loss rises and the accuracy falls,
+    and of how many examples that is the mean. Of too many columns those that the gradient finds strongest are taken.
+
+    model: (B, F) inputs -> (B, C) logits of probabilities one can trust. x, targets: (N, F) and (N,) of all examples.
+    The 95 % intervals are over shuffles and examples: of the means over the shuffles, which differ between examples.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(x[:1])
+    most = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # examples of all columns together
+    size = int(min(len(x), MOST_ROWS, max(most / len(columns), FEWEST_ROWS)))
+    draws = torch.Generator().manual_seed(counter_seed(0))
+    rows = torch.randperm(len(x), generator=draws)[:size]
+    x, targets = x[rows], targets[rows]
+    parts, order = parts_of(columns), list(range(len(columns)))
+    if size * len(columns) > most:
+        strength = influence(model, x, targets)
+        order.sort(key=lambda place: -strength[parts[place]].sum().item())
+    found, before = [], losses(model, x, targets)
+    for place in order[: max(int(most / size), SHOWN)]:
+        kept, worse = x[:, parts[place]].clone(), -before
+        for repetition in range(SHUFFLES):
+            draws.manual_seed(counter_seed(0, repetition))
+            x[:, parts[place]] = kept[torch.randperm(size, generator=draws)]
+            worse = worse + losses(model, x, targets) / SHUFFLES
+        x[:, parts[place]] = kept
+        mean, half = worse.mean(1), 1.96 * worse.std(1, correction=0) / size**0.5
+        values = torch.stack([mean, mean - half, mean + half], 1).flatten().tolist()
+        names = [f"{kind}{end}" for kind in ("log_loss", "accuracy") for end in ("", "_low", "_high")]
+        rounded = {name: round(value, 6) for name, value in zip(names, values, strict=True)}
+        found.append({"column": columns[place]["name"], "rows": size, **rounded})
+    return sorted(found, key=lambda row: row["log_loss"], reverse=True)
+
+
+def parts_of(columns: list[dict]) -> list[Tensor]:
+    """The places of each column's inputs."""
+    widths = [width(column) for column in columns]
+    return list(torch.arange(sum(widths)).split(widths))
+
+
+@torch.no_grad()
+def losses(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
+    """(2, N): of each example the log loss, and 1 where its class is mistaken."""
+    logits = torch.cat([model(part) for part in x.split(BATCH)]).double()
+    mistaken = (logits.argmax(1) != targets).double()
+    return torch.stack([F.cross_entropy(logits, targets, reduction="none"), mistaken])
+
+
+def influence(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
+    """(F,) by how much the losses change, to the first order, where each input becomes its mean."""
+    given = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(given), targets), given)
+    return (gradient * (x - x.mean(0))).abs().sum(0)
+
+
+def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], accuracy: float) -> dict[str, float]:
+    """Those of the ten columns that matter most which alone give almost the whole `accuracy` of the model, each with
+    what it gives: a decision tree of this column reaches 95 % of what the model gains over the most frequent class.
+
+    None where there are few examples or a single column, or where that gain is less than half of what it could be.
+    """
+    most = test.targets.bincount().max().item() / len(test.targets)
+    if len(test.targets) < FEWEST_TO_ASK or len(columns) == 1 or accuracy - most < (1 - most) / 2:
+        return {}
+    from sklearn.tree import DecisionTreeClassifier  # takes 1.6 s, which other evaluations do without
+
+    parts, alone = {column["name"]: part for column, part in zip(columns, parts_of(columns), strict=True)}, {}
+    rows = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
+    for name in [row["column"] for row in found[:SHOWN]]:
+        tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
+        tree.fit(train.inputs[rows][:, parts[name]], train.targets[rows])
+        alone[name] = float(tree.score(test.inputs[:, parts[name]], test.targets))
+    return {name: reached for name, reached in alone.items() if reached - most >= 0.95 * (accuracy - most)}
+
+
+def csv_text(found: list[dict]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return text.getvalue()
+
+
+def print_importance(metrics: dict, droppable: bool) -> None:
+    """The ten columns that matter most, at most 80 columns wide, and what is to be asked of those that leak.
+
+    metrics: of evaluation.json. droppable: whether dataset.drop leaves a column out.
+    """
+    console, found, leaking = Console(highlight=False), metrics["importance"], metrics["leaks"]
+    on = f", in {found[0]['rows']:,} of the examples" if found[0]["rows"] < metrics["examples"] else ""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("column", max_width=24, overflow="ellipsis", no_wrap=True)
+    for header in ("log loss rises by", "accuracy falls by, points"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in found[:SHOWN]:
+        loss = "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row)
+        points = {key: 100 * value for key, value in row.items() if key.startswith("accuracy")}
+        fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
+        table.add_row(Text(one_line(row["column"])), loss, fall)
+    console.print(f"once a column's values are shuffled, the mean of {SHUFFLES} times{on}:", table, sep="\n")
+    if len(found) > SHOWN:
+        console.print(f"… and {len(found) - SHOWN} columns that matter less", style="dim")
+    alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
+    if len(leaking) > 1:
+        print(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
+    for name, reached in leaking.items() if len(leaking) == 1 else ():
+        print(
+            f"Does {one_line(name)} leak the class, or is it known before the class is? It alone gives an accuracy of "
+            f"{reached:.1%}, and the model has {metrics['acc']:.1%}."
+            + droppable
+            * f" {typed('dataset.drop', name, listed=True)} trains without it."
+        )

@@ -1,0 +1,317 @@
+"""What each column of a table is taken for: ids, dates, yes and no, texts; and classes of too few rows."""
+
+import csv
+import random
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.runs import make, ready, settings
+
+from proj.data.dates import moment, parts_of
+from proj.data.facts import Facts
+from proj.data.table import find_truth
+from proj.errors import UserError
+from proj.models.balance import single_answer
+from proj.system.run_folder import RunFolder
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.prediction import predict, read_tables
+
+START = datetime(2021, 3, 5, 14, 30)
+DAYS = [START + timedelta(days=i * 37 % 600, hours=i * 7 % 24) for i in range(60)]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """table(column, …, words=[…]) -> the datamodule of rows of these cells, named a, b …, a number and a class."""
+
+    def table(*columns, words=(), names="abcdefgh", rows=60, classes="pq", facts=None):
+        header = [*names[: len(columns)], "x", "y"]
+        lines = [[*(cells[i] for cells in columns), i * i % 37 / 10, classes[i % len(classes)]] for i in range(rows)]
+        with open(tmp_path / "t.csv", "w", newline="") as file:
+            csv.writer(file).writerows([header, *lines])
+        return make("csv", f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *words, facts=facts)
+
+    return table
+
+
+def taken(data) -> dict[str, str]:
+    return {row["column"]: row["taken for"] for row in data.described}
+
+
+def shuffled(cells) -> list:
+    cells = [*cells]
+    random.Random(0).shuffle(cells)
+    return cells
+
+
+IDS = {
+    "from 1": range(1, 61),
+    "backwards": range(1060, 1000, -1),
+    "with gaps": [i * i + 3 * i for i in range(60)],
+    "not in order": shuffled(range(500, 560)),
+    "not in order, with gaps": shuffled(range(0, 90))[:60],
+}
+
+
+@pytest.mark.parametrize("cells", IDS.values(), ids=IDS)
+def test_a_running_id_is_left_out_until_a_setting_asks_for_it(table, capsys, cells):
+    assert taken(table(cells))["a"] == "left out"
+    assert "left out, since it numbers the rows: a\n    'dataset.numeric=[a]' keeps it\n" in capsys.readouterr().out
+    assert [one["name"] for one in table(cells, words=["numeric=[a]"]).columns] == ["a", "x"]
+
+
+def test_numbers_that_are_different_are_an_id_where_the_name_says_so(table):
+    cells = [int(number) for number in np.random.default_rng(0).permutation(10**6)[:60]]
+    for name, kind in (("PassengerId", "left out"), ("user_id", "left out"), ("humid", "numbers"), ("a", "numbers")):
+        assert taken(table(cells, names=[name]))[name] == kind
+
+
+MEASURED = {
+    "sorted, with repeated values": [20 + i // 2 for i in range(60)],
+    "sorted fractions": [i / 7 for i in range(60)],
+    "whole and different, far apart": [int(n) for n in np.random.default_rng(0).permutation(10**5)[:60]],
+    "repeated": [i * i % 37 for i in range(60)],
+}
+
+
+@pytest.mark.parametrize("cells", MEASURED.values(), ids=MEASURED)
+def test_a_measurement_is_no_id(table, cells):
+    assert taken(table(cells))["a"] == "numbers"
+
+
+def test_years_ranks_small_tables_and_an_only_column_are_no_ids(table, tmp_path):
+    assert taken(table(range(1950, 2010), names=["year"]))["year"] == "numbers"
+    assert taken(table(range(16), rows=16, words=["batch_size=2"]))["a"] == "numbers"
+    ranks = taken(table(shuffled(range(60)), shuffled(range(1, 61)), range(60)))
+    assert [ranks[name] for name in "abc"] == ["numbers", "numbers", "left out"]
+    (tmp_path / "one.csv").write_text("\n".join(["a,y", *(f"{i},{'pq'[i % 2]}" for i in range(40))]))
+    assert len(make("csv", f"data_dir={tmp_path}/one.csv", "target=y", "batch_size=4").columns) == 1
+
+
+TEXTS = {
+    "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
+    "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),
+    "sentences": (
+        [f"It was a long day, and number {i} of those that I remember" for i in range(60)],
+        "it is free text",
+    ),
+    "some the same": (
+        [f"It was a long day, and number {min(i, 40)} of those that I remember" for i in range(60)],
+        "it is free text",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cells", "why"), TEXTS.values(), ids=TEXTS)
+def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_asks(table, capsys, cells, why):
+    data = table(cells)
+    assert [one["name"] for one in data.columns] == ["x"]
+    assert f"{why}: a\n    'dataset.categorical=[a]' keeps it" in capsys.readouterr().out
+    assert [one["name"] for one in table(cells, words=["categorical=[a]"]).columns] == ["a", "x"]
+
+
+def test_a_word_that_comes_often_among_others_is_kept(table):
+    cells = ["nothing" if i % 4 else f"Note {i}" for i in range(60)]
+    assert table(cells).columns[0]["categories"] == ["nothing"]
+
+
+FORMS = {
+    "year-month-day": ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S.250Z", "%Y/%m/%d"),
+    "day.month.year": ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y %H:%M"),
+    "month/day/year": ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m/%d/%Y %I:%M %p"),
+    "1 Jan 2000": ("%d %b %Y", "%d-%b-%y", "%a, %d %B %Y %H:%M:%S +0100"),
+    "Jan 1, 2000": ("%B %d, %Y", "%a %b %d %Y"),
+    "hour:minute": ("%H:%M", "%H:%M:%S"),
+    "yearmonthday": ("%Y%m%d",),
+}
+CASES = [(form, how) for form, hows in FORMS.items() for how in hows]
+
+
+@pytest.mark.parametrize(("form", "how"), CASES, ids=[how for _, how in CASES])
+def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, tmp_path, form, how):
+    cells = [f"{day:{how}}" for day in DAYS]
+    data = table(["" if i % 10 == 3 else cell for i, cell in enumerate(cells)])
+    column = data.columns[0]
+    assert column["date"] == form
+    at = ["hour"] if "%H" in how or "%I" in how else []
+    wanted = at if form == "hour:minute" else ["year", "month", "day", "weekday", *at]
+    assert [part["name"] for part in column["parts"]] == wanted
+    (tmp_path / "new.csv").write_text(f'x,a\n1,"{cells[0]}"\n1,\n1,NULL\n')
+    first, *missing = (x[: len(wanted)] for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    right = {"year": 2021, "month": 3, "day": 5, "weekday": 4, "hour": 14.5}
+    for value, part in zip(first.tolist(), column["parts"], strict=True):
+        assert value == pytest.approx((right[part["name"]] - part["mean"]) / part["std"], abs=1e-5)
+    assert not torch.cat(missing).any()
+
+
+@pytest.mark.parametrize("unit", (1, 1000))
+def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doubt(table, capsys, unit):
+    cells = [int((day - datetime(1970, 1, 1)).total_seconds()) * unit for day in DAYS]
+    data = table(cells, names=["created_at"])
+    assert [part["name"] for part in data.columns[0]["parts"]] == ["year", "month", "day", "weekday", "hour"]
+    assert "'dataset.numeric=[created_at]' takes it for numbers" in capsys.readouterr().out
+    assert "mean" in table(cells, names=["created_at"], words=["numeric=[created_at]"]).columns[0]
+    assert taken(table(cells))["a"] == ("numbers" if unit == 1 else "dates")  # the name does not say it
+    assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
+    assert taken(table([cells[0] + i % 50 for i in range(60)], names=["time"]))["time"] == "numbers"  # of one day
+
+
+def test_a_day_that_can_be_a_month_is_refused_until_a_setting_says_it(table):
+    cells = [f"{1 + i % 12:02d}/{1 + i % 7:02d}/2021" for i in range(60)]
+    with pytest.raises(UserError, match=r"row 2, column a: '01/01/2021' can be .*dataset.day_first=true or"):
+        table(cells)
+    for first, month in (("true", range(1, 8)), ("false", range(1, 13))):
+        column = table(cells, words=[f"day_first={first}"]).columns[0]
+        assert column["parts"][0]["mean"] == pytest.approx(np.mean(month), abs=0.5)
+
+
+def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, tmp_path):
+    cells = [f"{day:%Y-%m-%d}" if i else "0000-00-00" for i, day in enumerate(DAYS)]
+    data = table(cells)  # with which databases write that there is none
+    assert taken(data)["a"] == "dates"
+    (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
+    with pytest.raises(UserError, match=r"row 2, column a: '2021-02-30' is no date.*'dataset.dates=\[a\]'"):
+        [*read_tables([str(tmp_path / "new.csv")], data.columns)]
+    data = table([*cells[:30], *(["soon", "late", "12"] * 10)], words=["dates=[a]"])
+    assert taken(data)["a"] == "dates" and len([*read_tables([str(tmp_path / "new.csv")], data.columns)]) == 1
+    assert "categories" in table([f"2021-0{1 + i % 3}-01" for i in range(60)], words=["categorical=[a]"]).columns[0]
+    with pytest.raises(UserError, match=r"column x has no date in the training rows: leave it out of dataset.dates"):
+        table(cells, words=["dates=[x]"])
+
+
+NO_DATES = {
+    "versions": [f"1.{i % 7}.{i % 40}" for i in range(60)],
+    "codes": [f"{i % 30:02d}-{i % 10:02d}-{i % 50:02d}" for i in range(60)],
+    "scores": [f"{i % 4}:{i % 3}" for i in range(60)],
+    "addresses": [f"192.168.0.{i % 20}" for i in range(60)],
+    "amounts": [1_300_000_000 + i * i % 37 * 10**7 for i in range(60)],
+}
+
+
+@pytest.mark.parametrize("cells", NO_DATES.values(), ids=NO_DATES)
+def test_what_resembles_a_date_is_none(table, cells):
+    assert taken(table(cells))["a"] != "dates"
+
+
+def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
+    days = [datetime(1600, 2, 29, 23, 45), datetime(1969, 12, 31), datetime(2024, 2, 29, 6, 30)]
+    parts = parts_of(np.array([moment(f"{day:%Y-%m-%d %H:%M}", "year-month-day") for day in days] + [np.nan]))
+    for name, of in (("year", "year"), ("month", "month"), ("day", "day")):
+        assert parts[name][:3].tolist() == [getattr(day, of) for day in days]
+    assert parts["weekday"][:3].tolist() == [day.weekday() for day in days]
+    assert parts["hour"][:3].tolist() == [23.75, 0, 6.5] and all(np.isnan(part[3]) for part in parts.values())
+    assert moment("2024-01-05 12:30:00+02:00", "year-month-day") == moment("2024-01-05T12:30Z", "year-month-day")
+
+
+@pytest.mark.parametrize("words", (("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("j", "n"), ("Ja", "Nein")))
+def test_yes_and_no_become_one_number_also_in_predict(table, tmp_path, words):
+    data = table([(*words, "")[i * i % 3 if i % 5 else 2] for i in range(60)])
+    column = data.columns[0]
+    assert len(data.columns) == data.input_shape[0] == 2 and 0 < column["mean"] < 1
+    (tmp_path / "new.csv").write_text("x,a\n" + "".join(f"1,{cell}\n" for cell in (words[0].lower(), "", "maybe")))
+    yes, *missing = (x[0].item() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    assert yes == pytest.approx((1 - column["mean"]) / column["std"]) and missing == [0, 0]
+
+
+def test_other_words_and_a_single_answer_stay_words(table):
+    assert find_truth(["yes", "no"]) == ["no", "yes"] and find_truth(["yes", "true"]) is None
+    for cells, more in (((["yes", ""]), []), (["yes", "no", "unknown"], []), (["yes", "no"], ["categorical=[a]"])):
+        assert "categories" in table([cells[i % len(cells)] for i in range(60)], words=more).columns[0]
+
+
+def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
+    cells = [["no", "yes"][i * i % 3 % 2] for i in range(60)], [f"2021-0{1 + i % 3}-01" for i in range(60)], range(60)
+    words = [{"name": "a", "categories": ["no", "yes"]}, {"name": "b", "categories": ["2021-01-01", "2021-02-01"]}]
+    number = [{"name": name, "mean": 0.0, "std": 1.0} for name in "cx"]
+    data = table(*cells, facts=Facts([6], ["p", "q"], False, None, None, [*words, *number], ""))
+    assert [("categories" in one, one["name"]) for one in data.columns] == [
+        (True, "a"),
+        (True, "b"),
+        (False, "c"),
+        (False, "x"),
+    ]
+    new = table(*cells, words=["numeric=[c]"])
+    again = table(*cells, facts=new.facts)
+    assert again.columns == new.columns and again.checksum() == new.checksum()
+    assert [sorted(one) for one in new.columns[:2]] == [["mean", "name", "std", "truth"], ["date", "name", "parts"]]
+    assert Facts.from_dict(new.facts.to_dict()) == new.facts and new.facts.normalizer() is None
+
+
+def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
+    classes = ["p", "q"] * 28 + ["r", "s", "s", "p"]
+    data = table(range(60), classes=classes)
+    assert data.class_names == ["p", "q"] and sum(len(split.targets) for split in data.splits.values()) == 57
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out, 2 classes of too few examples, 3 in all (dataset.min_examples): r (1), s (2)" in said
+    for fold in range(5):
+        dealt = table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["folds=5", f"fold={fold}"])
+        assert dealt.class_names == ["p", "q"]
+    two = table(range(60), classes=["p", "q"] * 28 + ["r"] * 3 + ["p"], words=["folds=2", "fold=0"])
+    assert two.class_names == ["p", "q"]
+    assert len(table(range(60), classes=["p", "q"] * 28 + ["r"] * 4).class_names) == 3
+    assert table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["min_examples=5"]).class_names == ["p", "q"]
+    with pytest.raises(UserError, match=r"class r has 1 example .*too few"):
+        table(range(60), classes=classes, words=["min_examples=1"])
+    groups = [f"g{i}" if classes[i] in "pq" else "one" for i in range(60)]
+    assert table(groups, classes=["p", "q"] * 27 + ["r"] * 6, words=["group=a"]).num_classes == 3
+    one = [f"g{min(i, 54)}" for i in range(60)]
+    assert table(one, classes=["p", "q"] * 27 + ["r"] * 6, words=["group=a"]).class_names == ["p", "q"]
+
+
+def test_classes_of_too_few_photos_are_left_out_too(tmp_path, capsys):
+    for name, count in (("cat", 6), ("dog", 6), ("lynx", 2)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(count):
+            Image.new("RGB", (8, 8), (40 * k, len(name) * 30, count)).save(tmp_path / "photos" / name / f"{k}.png")
+    cfg = settings("image_folder").copy()
+    cfg.merge_with_dotlist([f"data_dir={tmp_path}/photos", f"cache_dir={tmp_path}/cache", "size=8", "batch_size=4"])
+    data = ready(cfg)
+    assert data.class_names == ["cat", "dog"] and "lynx (2)" in capsys.readouterr().out
+    assert all("lynx" not in data.file_of(part, k) for part, s in data.splits.items() for k in range(len(s.targets)))
+
+
+def test_a_run_leaves_the_whole_list_of_columns_and_names_its_file_where_there_are_many(configure, tmp_path, capsys):
+    names = [f"a_column_of_a_long_name_{i}" for i in range(20)]
+    for more, said in ((0, False), (10, True)):
+        header = [*names, *(f"more_{i}" for i in range(more)), "id", "y"]
+        rows = [[*(i * i % (7 + k) for k in range(20 + more)), i, "pq"[i % 2]] for i in range(60)]
+        with open(tmp_path / "t.csv", "w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        folder = tmp_path / f"run{more}"
+        words = ["dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=y", "trainer.max_epochs=1"]
+        train(configure(*words, "dataset.batch_size=8", folder=folder))
+        out = capsys.readouterr().out
+        with open(RunFolder(folder).columns, newline="") as file:
+            listed = list(csv.DictReader(file))
+        assert [row["column"] for row in listed] == header
+        assert [row["taken for"] for row in listed[-2:]] == ["left out", "classes"] and listed[0]["holds"] == "0 to 4"
+        assert (f"{folder}/columns.csv says of each of the {len(header)} columns" in out) == said
+        assert all(name in out for name in names) != said and "numbers the rows: id\n" in out
+        assert all(len(line) <= 80 for line in out.splitlines() if str(tmp_path) not in line)
+
+
+@pytest.mark.parametrize("name", ("out.csv", "out.jsonl"))
+def test_an_output_takes_the_place_of_a_line_a_row(trained, tmp_path, capsys, name):
+    (tmp_path / "new.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.7,5.1,1.6\n")
+    checkpoint = trained() / "best.ckpt"
+    capsys.readouterr()
+    rows = predict(checkpoint, str(tmp_path / "new.csv"), output=str(tmp_path / name))
+    counts = {row["class"] for row in rows}
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path / name} (2 in all): ") and all(label in line for label in counts)
+    assert len((tmp_path / name).read_text().splitlines()) == len(rows) + name.endswith("csv")
+
+
+def test_a_model_that_calls_nearly_all_the_same_gets_a_sentence_also_in_evaluate(
+    trained, tmp_path, monkeypatch, capsys
+):
+    said = single_answer(torch.tensor([[950, 1], [49, 0]]), ["good", "bad"])
+    assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
+    assert single_answer(torch.tensor([[950, 0], [49, 1]]), ["good", "bad"]) is None  # right more often
+    monkeypatch.setattr("torch.nn.Linear.forward", lambda self, x: torch.eye(self.out_features)[:1].expand(len(x), -1))
+    evaluate(trained() / "best.ckpt", output=str(tmp_path))
+    assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out

@@ -1,0 +1,156 @@
+"""A table's model exported whole: the file takes the table's own columns and says what predict says."""
+
+import csv
+import io
+import re
+from contextlib import redirect_stdout
+from datetime import datetime, timezone
+from math import nan
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from support.pages import README
+from support.runs import rewritten
+
+import proj.use.export
+from proj.checkpoint.file import load_model
+from proj.config.compose import configure
+from proj.training.run import train
+from proj.use.export import export
+from proj.use.prediction import predict
+
+KNOWN, STRANGE = ["Köln", "New York", "1", "class"], ["Ulm", "köln", "2"]
+
+
+def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], np.ndarray]]:
+    """A table of all kinds of columns, by their names: (the cells as people write them, what they hold)."""
+    draws = np.random.default_rng(seed)
+
+    def numbers(values: np.ndarray, text: str, *missing: str) -> tuple[list[str], np.ndarray]:
+        known = draws.random(rows) > 0.1
+        cells = [text.format(value) if known[i] else missing[i % len(missing)] for i, value in enumerate(values)]
+        return cells, np.where(known, values, np.nan)
+
+    def decimal_commas(column: tuple[list[str], np.ndarray]) -> tuple[list[str], np.ndarray]:
+        return [cell.translate(str.maketrans(",.", ".,")) for cell in column[0]], column[1]
+
+    def dates(form: str, step: int) -> tuple[list[str], np.ndarray]:
+        seconds = step * draws.integers(-(10**9) // step, 4 * 10**9 // step, rows)
+        cells = [datetime.fromtimestamp(int(second), timezone.utc).strftime(form) for second in seconds]
+        known = draws.random(rows) > 0.1
+        return [cell if one else "" for cell, one in zip(cells, known, strict=True)], np.where(known, seconds, nan)
+
+    stamps = numbers(draws.integers(10**12, 2 * 10**12, rows).astype(float), "{:.0f}", "")
+    missing = np.array(["", "NA", "?"])
+    places = np.where(draws.random(rows) < 0.1, missing[draws.integers(3, size=rows)], draws.choice(words, rows))
+    yes, letters = (draws.choice(some, rows).astype(object) for some in (["yes", "no", ""], ["ä", "b"]))
+    return {
+        "age": numbers(draws.integers(0, 90, rows).astype(float), "{:.0f}", "", "NA", "?"),
+        "place": (places.tolist(), np.array(["" if place in missing else place for place in places], object)),
+        "price ($)": numbers(draws.integers(-(10**9), 10**9, rows) / 100, "${:,.2f}", ""),
+        "rate, %": numbers(draws.integers(0, 1000, rows) / 10, "{:.1f} %", "", "n/a"),
+        "weight": decimal_commas(numbers(draws.integers(-(10**7), 10**7, rows) / 1000, "{:,.3f}0", "")),
+        "when": numbers(1.7e12 + draws.integers(0, 10**6, rows), "{:.0f}", "null"),
+        "class": (yes.tolist(), yes),
+        "probabilities": numbers(draws.normal(size=rows), "{}", ""),
+        "/": (letters.tolist(), letters),
+        "born": dates("%d.%m.%Y", 86_400),
+        "seen at": dates("%Y-%m-%d %H:%M:%S", 1),
+        "stamp": stamps,
+    }
+
+
+def write(file: Path, columns: dict[str, list[str]]) -> Path:
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        rows = csv.writer(opened, delimiter=";")
+        rows.writerow(columns)
+        rows.writerows(zip(*columns.values(), strict=True))
+    return file
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Path:
+    """The best checkpoint of a run on a table of all kinds of columns, three classes."""
+    folder = tmp_path_factory.mktemp("mixed")
+    table = draw(300, 0, KNOWN)
+    cells = {name: column[0] for name, column in table.items()}
+    cells["lived"] = ["no" if age > 40 else "may be" for age in table["age"][1]]
+    cells["lived"] = [
+        "yes" if place == "Köln" else lived for place, lived in zip(cells["place"], cells["lived"], strict=True)
+    ]
+    file = write(folder / "table.csv", cells)
+    words = ("dataset=csv", f"data_dir={file}", "dataset.target=lived", f"hydra.run.dir={folder / 'run'}")
+    train(configure(*words, "~callbacks.progress", "trainer.max_epochs=2", "model.loss.label_smoothing=0.1"))
+    return folder / "run" / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def whole(mixed, tmp_path_factory):
+    """(The file of that checkpoint, that in 8-bit integers, what was printed of both)."""
+    folder = tmp_path_factory.mktemp("whole")
+    real, printed = proj.use.export.to_int8, io.StringIO()
+
+    def to_int8(content, *rest):
+        (folder / "whole.onnx").write_bytes(content)
+        return real(content, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr("proj.use.export.to_int8", to_int8)
+        small = export(mixed, quantize="int8", output=str(folder / "int8.onnx"))
+    return folder / "whole.onnx", small, printed.getvalue()
+
+
+def test_ten_thousand_rows_get_the_classes_of_predict(mixed, whole, tmp_path, capsys):
+    table = draw(10_000, 1, KNOWN + STRANGE)
+    rows = predict(mixed, str(write(tmp_path / "new.csv", {name: column[0] for name, column in table.items()})))
+    session = onnxruntime.InferenceSession(whole[0])
+    kinds = {one.name: one.type for one in session.get_inputs()}
+    assert list(kinds) == list(table) and set(kinds.values()) == {"tensor(double)", "tensor(string)"}
+    probabilities, classes = session.run(None, {name: column[1] for name, column in table.items()})
+    differences = sum(row["class"] != name for row, name in zip(rows, classes, strict=True))
+    off = np.abs(probabilities - [list(row["probabilities"].values()) for row in rows]).max()
+    print(f"{differences} of {len(rows):,} classes differ, {off:.1e} off at most")
+    assert differences == 0 and off < 2e-6 and len(set(classes)) == 3
+    assert [one.name for one in session.get_outputs()] == ["probabilities_", "class_"]  # columns have their names
+
+
+def test_a_table_in_8_bit_integers_takes_its_columns_too(mixed, whole):
+    table = draw(50, 1, KNOWN)
+    given = {name: column[1] for name, column in table.items()}
+    shares, small = (onnxruntime.InferenceSession(file).run(None, given)[0] for file in whole[:2])
+    assert 0 < np.abs(shares - small).max() < 0.1
+    assert re.search(r"float32 .*\nint8 .*\n", whole[2]) and "takes the table's columns by their names" in whole[2]
+
+
+def test_the_pages_lines_classify_a_table_with_onnxruntime_alone(trained, tmp_path, monkeypatch):
+    lines = re.search(r"```python\n((?:(?!```).)*DictReader.*?)```", README, re.S)[1]
+    assert len([line for line in lines.splitlines() if line]) == 6
+    monkeypatch.chdir(tmp_path)
+    export(trained() / "best.ckpt", output="best.onnx")
+    names = [column["name"] for column in load_model(trained() / "best.ckpt")[1]["columns"]]
+    Path("new.csv").write_text(f"{','.join(names)}\n5.1,3.5,1.4,0.2\n6.3,,4.9,1.5\n")
+    exec(lines, found := {})
+    rows = predict(trained() / "best.ckpt", "new.csv")
+    assert found["classes"].tolist() == [row["class"] for row in rows]
+    assert found["probabilities"][1].tolist() == pytest.approx([*rows[1]["probabilities"].values()], abs=1e-5)
+
+
+def test_without_its_data_a_table_is_compared_on_random_cells(mixed, tmp_path, monkeypatch, capsys):
+    with rewritten(mixed, tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["dataset"]["data_dir"] = str(tmp_path / "nowhere")
+    seen = []
+    monkeypatch.setattr("proj.use.export.to_onnx", lambda *words: (b"", None))
+    monkeypatch.setattr("proj.use.export.compare", lambda exported, given, *rest: seen.append(given))
+    export(tmp_path / "x.ckpt")
+    words = seen[0][1:, 1].nan_to_num(-1)  # of the column place
+    assert len(words.unique()) > 1 and words.max() < len(KNOWN) and bool(seen[0][0].isnan().all())
+
+
+def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):
+    sentence = mistake("proj.export", f"ckpt={mixed}", "normalize=true")
+    assert sentence.endswith(
+        "normalize=true is for images and tables of numbers alone, which this is not: leave it out. "
+        "raw=true takes words too."
+    )

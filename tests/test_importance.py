@@ -1,0 +1,155 @@
+"""Which columns of a table matter to a model, and which of them may leak the class."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.runs import events
+from torch import nn
+
+import proj.use.importance
+from proj.data.datamodule import Split
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.importance import importance, leaks
+
+COLUMNS = [{"name": "noise", "mean": 0.0, "std": 1.0}, {"name": "word", "categories": ["a", "b", "c"]}]
+
+
+class ByWord(nn.Module):
+    """The class is the word, with a probability that the three logits 0, 0 and 3 give. Refuses what is no word."""
+
+    seen = 0
+
+    def __init__(self, inputs: int = 4) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, 3, bias=False)
+        with torch.no_grad():
+            self.linear.weight.zero_()[:, 1:4] = 3 * torch.eye(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert (x[:, 1:4].sum(1) == 1).all()
+        self.seen += len(x)
+        return self.linear(x)
+
+
+def words(size: int, seed: int = 0, more: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = torch.Generator().manual_seed(seed)
+    y = torch.randint(3, (size,), generator=draws)
+    noise = torch.randn(size, 1 + more, generator=draws)
+    return torch.cat([noise[:, :1], torch.eye(3)[y], noise[:, 1:]], 1), y
+
+
+def test_all_inputs_of_a_column_are_shuffled_together_and_one_that_is_not_used_changes_nothing():
+    x, y = words(90)
+    given = x.clone()
+    word, noise = importance(ByWord(), x, y, COLUMNS)
+    assert (word["column"], noise["column"]) == ("word", "noise") and word["rows"] == noise["rows"] == 90
+    assert all(noise[f"{name}{end}"] == 0 for name in ("log_loss", "accuracy") for end in ("", "_low", "_high"))
+    others = 1 - float((y.bincount() / 90).square().sum())  # how often a shuffle brings another word
+    assert word["accuracy"] == pytest.approx(others, abs=0.05)
+    assert word["log_loss"] == pytest.approx(3 * word["accuracy"], abs=1e-5)  # of the logits 0, 0 and 3
+    assert torch.equal(x, given) and importance(ByWord(), x, y, COLUMNS) == [word, noise]
+
+
+def test_the_interval_holds_what_many_other_rows_give():
+    class Partly(ByWord):
+        def forward(self, x):
+            return super().forward(x) * (x[:, :1] > 0)
+
+    (truth,) = importance(Partly(), *words(10_000), COLUMNS)[:1]
+    held = 0
+    for seed in range(1, 41):
+        word = {row["column"]: row for row in importance(Partly(), *words(60, seed), COLUMNS)}["word"]
+        held += word["log_loss_low"] <= truth["log_loss"] <= word["log_loss_high"]
+    assert held >= 34
+
+
+def test_a_large_table_takes_fewer_rows_and_a_wide_one_the_columns_that_the_gradient_finds(monkeypatch):
+    columns = [*COLUMNS, *({"name": f"more {place}", "mean": 0.0, "std": 1.0} for place in range(98))]
+    model, (x, y) = ByWord(102), words(2000, more=98)
+    monkeypatch.setattr(proj.use.importance, "WORK", 2 * 102 * 3 * 10 * 50_000)  # ten shuffles of 500 rows a column
+    found = importance(model, x, y, columns)
+    assert found[0]["column"] == "word" and len(found) == 100 and {row["rows"] for row in found} == {500}
+    monkeypatch.setattr(proj.use.importance, "WORK", 2 * 102 * 3 * 10 * 4000)
+    model.seen = 0
+    found = importance(model, x, y, columns)
+    assert found[0]["column"] == "word" and len(found) == 20 and {row["rows"] for row in found} == {200}
+    assert model.seen < 11 * 4000
+
+
+def asked(columns: dict[str, np.ndarray], y: np.ndarray, accuracy: float) -> list[str]:
+    known = [{"name": name, "mean": 0.0, "std": 1.0} for name in columns]
+    split = Split(torch.tensor(np.stack([*columns.values()], 1)).float(), torch.tensor(y))
+    train, test = (Split(split.inputs[part], split.targets[part]) for part in (slice(None, -60), slice(-60, None)))
+    return list(leaks([{"column": name} for name in columns], train, test, known, accuracy))
+
+
+def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():
+    draws = np.random.default_rng(0)
+    y = draws.integers(0, 3, 300)
+    leak, weak, noise = y + draws.normal(size=300) * 0.05, y + draws.normal(size=300), draws.normal(size=300)
+    assert asked({"weak": weak, "leak": leak, "noise": noise}, y, 1.0) == ["leak"]
+    assert asked({"weak": weak, "noise": noise}, y, 0.95) == []  # it takes more than this column
+    assert asked({"weak": weak, "noise": noise}, y, 0.5) == []  # the model itself gains too little
+    assert asked({"leak": leak, "id": -leak, "noise": noise}, y, 1.0) == ["leak", "id"]
+    assert asked({"leak": leak}, y, 1.0) == []  # there is nothing else to learn from
+    rare = (draws.random(300) < 0.05).astype(int)
+    assert asked({"weak": weak, "noise": noise}, rare, float((rare[-60:] == 0).mean())) == []  # always the same class
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """The run of a table with 11 columns of noise, a strong column of words and one that leaks the class."""
+    import proj.config
+
+    folder, draws = tmp_path_factory.mktemp("table"), np.random.default_rng(0)
+    with open(folder / "t.csv", "w", encoding="utf-8") as file:
+        file.write(",".join([*(f"noise {place}" for place in range(11)), "très\tlong " * 4, "the result", "y"]) + "\n")
+        for number in range(260):
+            y = number % 2
+            cells = [*draws.normal(size=11).round(3), "ab"[y ^ (draws.random() < 0.2)], y + draws.normal() * 0.1]
+            file.write(",".join(map(str, [*cells, ["no", "yes"][y]])) + "\n")
+    words = ("dataset=csv", f"data_dir={folder}/t.csv", "dataset.target=y", "trainer.max_epochs=6")
+    train(proj.config.configure(*words, f"hydra.run.dir={folder}/run", "~callbacks.progress"))
+    return folder / "run"
+
+
+def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_column_leaks(table, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = evaluate(table / "best.ckpt")
+    lines = capsys.readouterr().out.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("once a column's values are shuffled"))
+    shown = lines[start : start + 13]
+    assert max(map(len, shown)) <= 80 and shown[12] == "… and 3 columns that matter less"
+    assert shown[2].startswith("the result ") and shown[3].startswith("très long très long trè…")
+    best = found["importance"][0]
+    assert f"{best['log_loss']:.3f} [{best['log_loss_low']:.3f}, {best['log_loss_high']:.3f}]" in shown[2]
+    (question,) = [line for line in lines if line.startswith("Does ")]
+    assert "Does the result leak the class" in question and """'dataset.drop=["the result"]'""" in question
+    assert list(found["leaks"]) == ["the result"] and json.loads((table / "evaluation.json").read_text()) == found
+    with open(table / "evaluation_importance.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [{key: str(value) for key, value in row.items()} for row in found["importance"]] == rows
+    assert len(rows) == 13 and {row["rows"] for row in rows} == {str(found["examples"])}
+    picture = Image.open(table / "evaluation_importance.png")
+    (logged,) = events(table).Images("evaluation/importance")
+    assert (logged.width, logged.height) == picture.size and len(picture.getcolors(10_000)) > 10
+
+
+def test_importance_false_measures_no_column(table, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("proj.use.evaluation.columns_that_matter", None)
+    found = evaluate(table / "best.ckpt", importance=False, output=str(tmp_path))
+    assert "importance" not in found and "shuffled" not in capsys.readouterr().out
+    assert not list(tmp_path.glob("*importance*"))
+
+
+def test_another_table_of_these_columns_is_measured_without_the_training_part(table, tmp_path):
+    found = evaluate(
+        table / "best.ckpt", split="all", data_dir=str(table.parent / "t.csv"), output=str(tmp_path), importance=True
+    )
+    assert found["importance"][0]["column"] == "the result" and found["leaks"] == {}
+    assert (tmp_path / "evaluation_all_importance.csv").is_file()

@@ -1,0 +1,190 @@
+"""A decision threshold, fitted on the validation part: kept in the checkpoint, used by all that names a class."""
+
+import io
+import json
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from omegaconf import DictConfig
+from sklearn.metrics import balanced_accuracy_score, f1_score
+from support.runs import rewritten
+
+from proj.checkpoint.file import load_checkpoint, load_model
+from proj.config.compose import configure
+from proj.errors import UserError
+from proj.models.trusted import decided
+from proj.training.run import train
+from proj.training.threshold import best_bound, fit_decision, summary
+from proj.use.data import open_data
+from proj.use.evaluation import evaluate
+from proj.use.export import export
+from proj.use.prediction import predict
+
+NUMBERS = torch.tensor([90, 10])  # of training examples of no and yes
+
+
+def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(Logits of two classes, of which the second has a tenth of the examples; the right classes)."""
+    draws = torch.Generator().manual_seed(seed)
+    targets = (torch.rand(count, generator=draws) < 0.1).long()
+    scores = torch.randn(count, generator=draws, dtype=torch.float64).round(decimals=1) + 1.5 * targets - 3.05
+    return torch.stack([torch.zeros(count), scores], 1), targets
+
+
+def value_of(threshold: str, targets: torch.Tensor, called: torch.Tensor, positive: int = 1) -> float:
+    if threshold == "balanced":
+        return balanced_accuracy_score(targets, called)
+    if threshold.startswith("f1"):
+        return f1_score(targets, called, pos_label=positive, zero_division=0)
+    wrong = called != targets
+    return -((wrong & (targets == 1)).sum() * 5 + (wrong & (targets == 0)).sum()).item() / len(targets)
+
+
+@pytest.mark.parametrize(("threshold", "positive"), (("f1", 1), ("f1:no", 0), ("balanced", 1), ("cost", 1)))
+def test_no_other_threshold_is_better_on_the_validation_part(threshold, positive):
+    logits, targets = drawn(120, 0)
+    asked = {"yes": 5} if threshold == "cost" else threshold
+    found = fit_decision(
+        DictConfig(asked) if isinstance(asked, dict) else asked, ["no", "yes"], NUMBERS, logits, targets
+    )
+    probabilities = logits.softmax(1)
+    called = decided(probabilities, torch.tensor(found["costs"], dtype=torch.float64))
+    assert found["class"] == ["no", "yes"][positive]
+    assert torch.equal(called == positive, probabilities[:, positive] > found["probability"])
+    best = max(
+        value_of(threshold, targets, torch.where(probabilities[:, positive] > bound, positive, 1 - positive), positive)
+        for bound in [*probabilities[:, positive].unique().tolist(), 0, 0.5]
+    )
+    word = threshold.partition(":")[0]
+    assert abs(value_of(threshold, targets, called, positive)) == pytest.approx(found[word]) == pytest.approx(abs(best))
+    assert abs(value_of(threshold, targets, logits.argmax(1), positive)) == pytest.approx(found[f"{word}_at_0.5"])
+
+
+def test_where_nothing_is_better_the_threshold_stays_at_one_half():
+    logits = torch.tensor([[0.0, 3.0], [0.0, 2.0], [0.0, -1.0], [0.0, -4.0]], dtype=torch.float64)
+    for threshold in ("f1", "balanced"):
+        told = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.tensor([1, 1, 0, 0]))
+        assert told["probability"] == 0.5 and told[threshold] == 1
+        without = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.zeros(4, dtype=torch.int64))
+        assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
+    never = best_bound(torch.tensor([1.0, 1.0]).double(), torch.tensor([True, False]), lambda tp, fp, fn, tn: -fp)
+    assert never[0] > 1 and never[1:] == (0, -1)  # no split between equal scores; none is called positive
+
+
+def test_of_more_classes_the_one_is_named_that_is_likely_to_cost_the_least():
+    told = fit_decision(DictConfig({"b": 10}), ["a", "b", "c"], NUMBERS, torch.zeros(1, 3), torch.zeros(1).long())
+    shares = torch.tensor([[0.6, 0.1, 0.3], [0.9, 0.05, 0.05]])
+    assert told["costs"] == [1, 10, 1] and decided(shares, torch.tensor(told["costs"])).tolist() == [1, 0]
+    assert decided(shares, None).tolist() == [0, 0] and "smallest expected cost" in summary(told)
+
+
+def words(file: Path, folder: Path, *others: str) -> list[str]:
+    named = [f"data_dir={file}", "dataset.target=lived", f"hydra.run.dir={folder}", "~callbacks.progress"]
+    return ["dataset=csv", "monitor=val/auc", "trainer.max_epochs=4", *named, *others]
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory) -> tuple[Path, dict, str]:
+    """(The folder of a run on a table of a rare class with threshold=f1, its metrics, what it printed)."""
+    folder, printed = tmp_path_factory.mktemp("rare"), io.StringIO()
+    numbers = np.random.default_rng(0).normal(size=1200)
+    rows = [f"{x + (i % 6 == 0):.6f},{'yes' if i % 6 == 0 else 'no'}" for i, x in enumerate(numbers)]
+    folder.joinpath("table.csv").write_text("\n".join(["x,lived", *rows]) + "\n")
+    with redirect_stdout(printed):
+        metrics = train(configure(*words(folder / "table.csv", folder / "run", "threshold=f1")))
+    return folder / "run", metrics, printed.getvalue()
+
+
+def test_the_checkpoint_the_metrics_and_the_end_of_the_training_say_it(rare):
+    folder, metrics, printed = rare
+    told, kept = metrics["threshold"], load_checkpoint(folder / "best.ckpt")["proj"]["calibration"]["threshold"]
+    assert told == kept == json.loads((folder / "metrics.json").read_text())["threshold"]
+    assert told["class"] == "yes" and told["f1"] > told["f1_at_0.5"] and told["probability"] < 0.5
+    assert f"threshold: yes from a probability of {told['probability']:.4g} on (validation: F1 " in printed
+    assert load_model(folder / "best.ckpt")[0].costs.tolist() == pytest.approx(
+        [told["probability"], 1 - told["probability"]]
+    )
+
+
+def test_evaluate_measures_both_apart(rare, tmp_path, capsys):
+    folder, metrics, _ = rare
+    found = evaluate(folder / "best.ckpt", output=str(tmp_path))
+    said = capsys.readouterr().out
+    model, known = load_model(folder / "best.ckpt")
+    test = open_data(known).splits["test"]
+    shares = model(test.inputs).softmax(1)
+    usual, called = shares.argmax(1), (shares[:, 1] > metrics["threshold"]["probability"]).long()
+    at = found["threshold"]
+    assert [found["acc"], found["macro_f1"]] == [metrics["test/acc"], metrics["test/macro_f1"]]
+    assert found["macro_f1"] == pytest.approx(f1_score(test.targets, usual, average="macro"))
+    assert at["macro_f1"] == pytest.approx(f1_score(test.targets, called, average="macro"))
+    assert at["f1"] == pytest.approx(f1_score(test.targets, called)) and at["asked"] == "f1"
+    assert at["balanced_acc"] == pytest.approx(balanced_accuracy_score(test.targets, called))
+    assert at["recall"] == found["acc_per_class"]["yes"] > 0 and sum(map(sum, found["confusion"])) == len(test.targets)
+    assert f"accuracy {found['acc']:.2%}" in said and f"accuracy {at['acc']:.2%}" in said
+    assert f"at the threshold, yes from {at['probability']:.4g} on:" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)
+
+
+def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp_path, capsys):
+    folder, metrics, _ = rare
+    numbers = np.linspace(-2, 4, 200)
+    (tmp_path / "new.csv").write_text("x\n" + "\n".join(map(repr, numbers.tolist())))
+    rows = predict(folder / "best.ckpt", str(tmp_path / "new.csv"), coverage=0.9)
+    said = capsys.readouterr().out.splitlines()
+    for row, line in zip(rows, said, strict=False):
+        called = row["probabilities"]["yes"] > metrics["threshold"]["probability"]
+        assert row["class"] == ("yes" if called else "no") and row["probability"] == row["probabilities"][row["class"]]
+        assert line.split()[1] == row["class"] and ("(by the threshold)" in line) == (row["probability"] < 0.5)
+    assert any(row["class"] == "yes" and row["probability"] < 0.5 for row in rows)
+    file = export(folder / "best.ckpt", output=str(tmp_path / "x.onnx"), quantize="int8")
+    session = onnxruntime.InferenceSession(file)
+    shares, classes = session.run(None, {"x": numbers})
+    assert np.array_equal(classes == "yes", shares[:, 1] > np.float32(metrics["threshold"]["probability"]))
+    off = np.abs(shares[:, 1] - [row["probabilities"]["yes"] for row in rows])
+    assert sum(row["class"] != name for row, name in zip(rows, classes, strict=True)) <= (off > 1e-6).sum()
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["costs"]) == metrics["threshold"]["costs"]
+    assert "gives logits alone" not in capsys.readouterr().out
+
+
+def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_path):
+    folder, metrics, _ = rare
+    copy = shutil.copytree(folder, tmp_path / "run")
+    table = folder.parent / "table.csv"
+    again = train(configure(*words(table, copy, "threshold={no:1,yes:5}")))
+    assert again["steps"] == metrics["steps"] and again["test/acc"] == metrics["test/acc"]
+    assert (
+        again["threshold"]["asked"] == "{no:1,yes:5}" and again["threshold"]["cost"] < again["threshold"]["cost_at_0.5"]
+    )
+    assert load_model(copy / "best.ckpt")[0].costs.tolist() == again["threshold"]["costs"]
+    assert "threshold" not in train(configure(*words(table, copy)))
+    assert load_model(copy / "best.ckpt")[0].costs is None
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    (
+        ("threshold=f2", "threshold=f2 is not f1, f1:<class>, balanced, what it costs to miss a class"),
+        ("threshold=0.3", "threshold=0.3 is not f1"),
+        ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
+        ("threshold=f1", "threshold=f1 is of two classes, not of 3: say what it costs to miss one, such as"),
+        ("threshold={setsa:5}", "threshold=setsa does not exist. Did you mean 'setosa'"),
+    ),
+)
+def test_a_threshold_that_cannot_be_is_one_sentence(tmp_path, word, sentence):
+    with pytest.raises(UserError, match=sentence):
+        train(configure(word, f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress"))
+
+
+def test_costs_that_are_none_are_a_damaged_checkpoint(rare, tmp_path):
+    for costs in ([1.0], [1.0, float("nan")], "1; import os", [1, -1]):
+        with rewritten(rare[0] / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+            checkpoint["proj"]["calibration"]["threshold"]["costs"] = costs
+        with pytest.raises(UserError, match="does not hold a model of this project"):
+            load_model(tmp_path / "x.ckpt")
