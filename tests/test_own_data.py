@@ -206,7 +206,7 @@ def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewh
 TABLES = {
     "no table": (None, r"t.csv cannot be read \(No such file or directory\): name a CSV file with data_dir="),
     "empty": ("\n\n", "is empty"),
-    "no text": ("\xff\xfe\0", "is no CSV file in UTF-8"),
+    "no text": ("\xff\xfe\0", "is no CSV file in utf-16"),
     "a header alone": ("a,y\n", "a classifier takes two classes or more, and there is none alone"),
     "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first"),
     "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),

@@ -139,6 +139,12 @@ GROUP = either(
     {"type": "integer"},
     {"type": "string", "pattern": "^(.+)$"},
 )
+SHEET = either(
+    "a sheet's name or its place, 0 the first, or null",
+    {"enum": [None]},
+    {"type": "integer"},
+    {"type": "string", "pattern": "^(.+)$"},
+)
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
     {"type": "null"},

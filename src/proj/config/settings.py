@@ -91,6 +91,8 @@ SETTINGS: dict[str, Setting] = {
     "dataset.max_pixels": Setting(ranges.or_null(ranges.whole(1))),
     "dataset.max_categories": Setting(ranges.whole(1)),
     "dataset.header": Setting(ranges.or_null(ranges.SWITCH)),
+    "dataset.sheet": Setting(ranges.SHEET),
+    "dataset.encoding": Setting(ranges.or_null(ranges.NAME)),
     "dataset.decimal": Setting(ranges.or_null(ranges.one_of("point", "comma"))),
     "dataset.numeric": Setting(ranges.or_null(ranges.COLUMNS)),
     "dataset.dates": Setting(ranges.or_null(ranges.COLUMNS)),

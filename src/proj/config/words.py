@@ -76,6 +76,10 @@ def one_value(key: str, value: str) -> str:
         override = parsed(f"{key}={value}")
         if override and isinstance(override.value(), int | float):
             return as_text(value)
+        listed = re.fullmatch(r"\[(.*)\]", value)
+        if listed and key.endswith("data_dir"):  # files that are one table, written as the folders of PATH are
+            files = [parsed(f"{key}={one_value(key, each)}").value() for each in between_commas(listed[1])]
+            return as_text(os.pathsep.join(map(os.path.abspath, files)))
     if parsed(f"{key}={value}"):
         return value
     if listed := re.fullmatch(r"\[([^\[\]]*)\]", value):

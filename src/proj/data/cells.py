@@ -7,9 +7,9 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from proj.data.one_column import MISSING, Column
 from proj.errors import UserError
 
-MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # in any case, also in a column of words
 # What else stands in a column of numbers where there is none; nd and nv are said in Italian and German spreadsheets.
 NO_NUMBER = {"-", "--", "---", "–", "—", "−", ".", "..", "…", "<na>", "<null>", "(null)", "\\n", "nat", "-nan", "nil"}
 NO_NUMBER |= {"#n/a", "#na", "#n/d", "#nd", "#nv", "n/d", "nd", "n.a.", "n.d.", "k.a.", "unknown", "missing"}
@@ -69,15 +69,6 @@ def plain_number(cell: str) -> float | None:
     return value if abs(value) < 3e38 else None  # within float32
 
 
-def plain_numbers(cells: Sequence[str]) -> np.ndarray | None:
-    """The same for many cells, in a tenth of the time; None where one of them is another cell."""
-    try:
-        read = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        return None
-    return read if (abs(read) < 3e38).all() and "_" not in "".join(cells) else None
-
-
 def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
@@ -111,11 +102,11 @@ class Count(NamedTuple):
         return self.numbers > 0 and self.numbers >= 0.95 * (self.numbers + self.words.total())
 
 
-def count(cells: Sequence[str]) -> Count:
-    if plain_numbers(cells) is not None:
-        return Count(len(cells), Counter(), Counter(), "")
+def count(cells: Column) -> Count:
+    if cells.numbers is not None:
+        return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
     numbers, units, words, missing = 0, Counter(), Counter(), Counter()
-    for cell, times in Counter(cells).items():
+    for cell, times, _ in cells.different():
         if plain_number(cell) is not None:
             numbers, units[""] = numbers + times, units[""] + times
         elif is_no_number(cell):
@@ -135,9 +126,15 @@ class Look(NamedTuple):
     whole: bool  # whether some have no mark, as small numbers have none between thousands
 
 
-def look(cells: Sequence[str]) -> Look:
+def look(cells: Column) -> Look:
+    plain = cells.numbers is not None and bool(cells.mark)
+    if plain and cells.is_sure:
+        return Look({cells.mark}, {}, False)  # which decides all others of the column
+    if plain and not any("e" in text or "E" in text for text in cells.texts):
+        marked = next(place for place, cell in enumerate(cells) if cells.mark in cell)
+        return Look(set(), {cells.mark: marked}, any(cell.lstrip("+-").isdecimal() for cell in cells))
     marks, doubtful, whole = set(), {}, False
-    for cell, place in {cell: place for place, cell in reversed([*enumerate(cells)])}.items():
+    for cell, _, place in cells.different():
         read = number(cell)
         if read and read.mark == "?":
             mark = "," if "," in cell else "."
@@ -168,7 +165,7 @@ def decimal_mark(seen: Look, everywhere: set[str], known: str, refuse: Callable[
 
 def values(
     name: str,
-    cells: Sequence[str],
+    cells: Column,
     lines: Sequence[int],
     decimal: str = ".",
     marks: Sequence[str] = ".,",
@@ -183,10 +180,12 @@ def values(
     Raises UserError for the first cell that holds no number, or one in another unit.
     """
     simple = decimal == "." and "." in marks and not unit
-    if simple and (read := plain_numbers(cells)) is not None:
-        return read
+    plain = decimal in marks and cells.mark in ("", decimal) and not unit
+    if plain and cells.numbers is not None:
+        return cells.numbers
     known: dict[str, float] = {}
-    for cell in set(cells):
+    strange: list[tuple[int, str]] = []
+    for cell, _, place in cells.different():
         value = plain_number(cell) if simple else None
         if value is None:
             value = np.nan if is_no_number(cell) else None
@@ -194,12 +193,14 @@ def values(
             value = read.value(decimal)
         if value is not None and not abs(value) >= 3e38:
             known[cell] = value
-    if len(known) < len(set(cells)) and not lenient:
-        place, cell = next((place, cell) for place, cell in enumerate(cells) if cell not in known)
+        else:
+            strange.append((place, cell))
+    if strange and not lenient:
+        place, cell = strange[0]
         where, read = f"row {lines[place]}, column {name}: {cell!r}", number(cell)
         if read and read.unit != unit:
             kind = f"in {unit}" if unit else f"without {read.unit}"
             raise UserError(f"{where} stands beside numbers {kind}: write all numbers of a column in one unit.")
         kind = " with a decimal comma" if marks == "," else ""
         raise UserError(f"{where} is no number{kind}; leave the cell empty if it is not known.")
-    return np.array([known.get(cell, np.nan) for cell in cells], np.float64)
+    return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]

@@ -9,9 +9,10 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.cells import Count, count, is_missing, values
-from proj.data.csv_file import Table, is_unnamed
+from proj.data.csv_file import Table, counts, is_unnamed
 from proj.data.dates import find_form, moments, parts_of
 from proj.data.named_column import find_column
+from proj.data.one_column import Column
 from proj.data.table import (
     MARKS,
     decimals,
@@ -46,7 +47,7 @@ class Columns:
 
     table: Table
     target: int
-    training: list[int]
+    training: np.ndarray
     settings: dict[str, Any]
     known: dict[str, dict]
     notes: list[str]
@@ -57,12 +58,11 @@ class Columns:
     holds: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lines = [self.table.lines[row] for row in self.training]
+        self.lines = self.table.lines_of(self.training)
 
-    def cells(self, place: int) -> list[str]:
+    def cells(self, place: int) -> Column:
         """Those of the training part."""
-        cells = self.table.column(place)
-        return [cells[row] for row in self.training]
+        return self.table.column(place).take(self.training)
 
     def inputs(self) -> dict[int, str]:
         """The columns to learn from, by their places, and what a setting or another training says of them, or ""."""
@@ -79,7 +79,7 @@ class Columns:
         for place in [place for place, kind in kinds.items() if not kind and table.headed]:
             if is_unnamed(table.names[place]):
                 cells = table.column(place)
-                numbers_rows = all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells)
+                numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
                 if numbers_rows or not any(cells):
                     del kinds[place]
                     self.left_out[place] = "it numbers the rows" if any(cells) else "it is empty"
@@ -123,10 +123,8 @@ class Columns:
             return {"name": name} | ({"unit": seen.unit} if seen.unit else {}) | ({"lenient": True} if lenient else {})
         return self._words(place, cells, kind)
 
-    def _words(self, place: int, cells: list[str], kind: str) -> dict:
-        tally = Counter(cells)
-        for word in [word for word in tally if is_missing(word)]:
-            del tally[word]
+    def _words(self, place: int, cells: Column, kind: str) -> dict:
+        tally = Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
         column = measure_words(self.table.names[place], tally, self.settings["max_categories"], asked=bool(kind))
         again = sum(times for times in tally.values() if times > 1)
         text = sum(map(len, tally)) > 40 * len(tally)
@@ -137,15 +135,14 @@ class Columns:
         self.missing[place], self.holds[place] = 1 - tally.total() / len(cells), ", ".join(column["categories"])
         return column
 
-    def _dates(self, place: int, cells: list[str], seen: Count, known: dict | None, kind: str) -> dict | None:
+    def _dates(self, place: int, cells: Column, seen: Count, known: dict | None, kind: str) -> dict | None:
         """A column of dates as `encode_table` takes it, of the parts that vary; None for one of something else."""
         name, asked = self.table.names[place], kind == "dates"
 
-        def refuse(cell: str) -> None:
-            first = self.lines[cells.index(cell)]
+        def refuse(first: int) -> None:
             raise UserError(
-                f"row {first}, column {name}: {cell!r} can be day/month or month/day: train with "
-                "dataset.day_first=true or dataset.day_first=false."
+                f"row {self.lines[first]}, column {name}: {cells.at(first)!r} can be day/month or month/day: train "
+                "with dataset.day_first=true or dataset.day_first=false."
             )
 
         form = known["date"] if known else find_form(name, cells, self.settings["day_first"], asked, refuse)
@@ -175,7 +172,7 @@ class Columns:
         read = (mark, marks, how.get("unit", ""), how.get("lenient", False))
         numbers = values(name, self.cells(place), self.lines, *read)
         column = how | measure_numbers(name, numbers)
-        if mark == "," or any("," in text for text in self.table.texts[place]):
+        if mark == "," or any("," in text for text in self.table.column(place).texts):
             column["decimal"] = mark
         if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, numbers)):
             self.left_out[place], self.choices[place] = "it numbers the rows", "numeric"

@@ -1,46 +1,64 @@
 """Files of comma-separated values: the text of their cells, a column at a time, and the names of their columns."""
 
-import codecs
 import csv
 import re
+import zlib
 from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import TextIOWrapper
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from proj.data.cells import is_number
+from proj.data.one_column import Column
 from proj.errors import UserError
 
-CELLS = 100_000  # so many are lists of texts at a time; an even larger file takes little more memory than its size
+CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache
+csv.field_size_limit(10_000_000)  # characters of a cell; 131,072 is less than some texts have
 
 
 class Table:
     """The rows of a file below its first one, as text without the spaces around it.
 
     first: the cells of the first row, which may be names: see `take_header`.
-    names: of the columns. lines: the line of the file on which each row begins, the first being 1.
+    names: of the columns. lines: the line of the file on which each row begins, the first being 1; those of several
+    files are counted on from file to file, see `where`. files: their names, each with the lines before it.
+    is_named: whether the first row holds names for certain. notes: what was found out, and can be doubted.
     """
+
+    is_named = False
+    notes: list[str] = []
 
     def __init__(self, file: str, first: list[str], line: int, empty: list[int]) -> None:
         self.file, self.first, self.names, self.headed = file, first, list[str](), False
-        self.lines = array("q")
-        self.texts: list[list[str]] = [[] for _ in first]  # of each column, pieces of its cells joined by zero bytes
+        self.lines, self.files = array("q"), [(file, 0)]
+        self.columns = [Column() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
+        self.piece = -(-100_000 // len(first))  # so many rows are looked at as its beginning
 
-    def add(self, rows: list[list[str]]) -> None:
-        """Move the rows to the end of the table."""
-        for texts, cells in zip(self.texts, zip(*rows, strict=True), strict=False):
-            texts.append("\0".join(cells))
-        rows.clear()
+    def add(self, columns: Iterable[Sequence[str]]) -> None:
+        """Move the cells of each column to its end. Raises UserError for a zero byte."""
+        try:
+            for column, cells in zip(self.columns, columns, strict=True):
+                column.add(cells)
+        except ValueError as error:
+            raise UserError(f"{self.file} is no CSV file ({error}).") from None
 
-    def column(self, place: int) -> list[str]:
-        return "\0".join(self.texts[place]).split("\0") if self.lines else []
+    def column(self, place: int) -> Column:
+        return self.columns[place]
 
     def beginning(self, place: int) -> list[str]:
         """The first cells of a column, some hundreds or thousands."""
-        return self.texts[place][0].split("\0") if self.texts[place] else []
+        return list(islice(self.column(place), self.piece))
+
+    def lines_of(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The lines of these rows; of several files, as messages name them."""
+        lines = np.array(self.lines)[rows]
+        return lines if len(self.files) == 1 else np.array([where(self.files, line) for line in lines], dtype=object)
 
     def take_header(self, is_header: bool) -> None:
         """Name the columns by the first row, `column 3` where it says nothing; or make it a row like the others.
@@ -48,8 +66,8 @@ class Table:
         Raises UserError where two names are the same.
         """
         if not is_header:
-            for texts, cell in zip(self.texts, self.first, strict=True):
-                texts.insert(0, "\0".join([""] * (len(self.above) - 1) + [cell]))
+            for column, cell in zip(self.columns, self.first, strict=True):
+                column.add([""] * (len(self.above) - 1) + [cell], first=True)
             self.lines = array("q", self.above) + self.lines
         self.headed = is_header
         given = self.first if is_header else [""] * len(self.first)
@@ -57,68 +75,81 @@ class Table:
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
 
+    def checksum(self) -> str:
+        """CRC-32 of all cells, a column after the other, cut as older versions kept them: no zero byte at a cut."""
+        above, crc = 0 if self.headed else len(self.above), 0
+        cuts = sorted({0, *range(above, len(self.lines), self.piece), len(self.lines)})
+        for column in self.columns:
+            cells = list(column)
+            for start, end in pairwise(cuts):
+                crc = zlib.crc32("\0".join(cells[start:end]).encode(), crc)
+        return f"{crc:08x}"
 
-def read_table(file: BinaryIO, name: str) -> Table:
-    """The table in a CSV file, in UTF-8, or in UTF-16 where its first bytes say so, as Excel's "Unicode text" does.
+
+def where(files: list[tuple[str, int]], line: int) -> str:
+    """A row's line, and of several files its file: see `Table`."""
+    if len(files) == 1:
+        return str(line)
+    name, before = files[bisect_left([before for _, before in files], line) - 1]
+    return f"{name}:{line - before}"
+
+
+def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | None:
+    """The table in a CSV file; None for no row. inner: its name where `name` is that of a compressed file.
 
     The separator (comma, semicolon, tab or |) is the one that cuts the first lines into the most pieces, all alike,
-    but no comma that is within numbers beside another separator; or what Excel's first line, `sep=;`, says.
-    Raises UserError for what is no such file, for no row, and for a row of another length than the first.
+    but no comma that is within numbers beside another separator; or what Excel's first line, `sep=;`, says; or the
+    ending of the file's name, .tsv.
+    Raises UserError for a row of another length than the first, csv.Error and UnicodeError for what is no such file.
     """
-    utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    file.seek(0)
-    lines = text_lines(TextIOWrapper(file, "utf-16" if utf16 else "utf-8-sig", newline=""))
-    try:
-        head = list(islice(lines, 20))
-        said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
-        head = head[1:] if said else head
-        separator = said[1] if said else max(";,\t|", key=lambda separator: pieces(head, separator))
-        rows = csv.reader(chain(head, lines), delimiter=separator, skipinitialspace=True)
-        table = fill(rows, name, skipped=bool(said))
-    except (csv.Error, UnicodeError) as error:
-        how = "save the table as one, in Excel as CSV UTF-8; iconv -f WINDOWS-1252 -t UTF-8 changes an older one"
-        raise UserError(f"{name} is no CSV file in UTF-8 ({error}): {how}.") from error
-    if table is None:
-        raise UserError(f"{name} is empty.")
-    return table
+    lines = TextIOWrapper(file, encoding, newline="")
+    head = list(islice(lines, 20))
+    said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
+    head = head[1:] if said else head
+    tabs = inner.lower().endswith((".tsv", ".tab")) and any("\t" in line for line in head)
+    separator = said[1] if said else max("\t" if tabs else ";,\t|", key=lambda separator: pieces(head, separator))
+    reader = csv.reader(chain(head, lines), delimiter=separator, skipinitialspace=True)
+    return fill(numbered(reader, skipped=bool(said)), name)
 
 
-def text_lines(lines: TextIOWrapper) -> Iterator[str]:
-    for line in lines:
-        if "\0" in line:
-            raise csv.Error("it holds zero bytes")
-        yield line
+def numbered(reader: Any, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """(The line on which it begins, the row) for each row of a csv.reader. skipped: lines above those of the reader."""
+    end = skipped
+    for row in reader:
+        yield end + 1, row
+        end = reader.line_num + skipped
 
 
-def fill(reader: Any, name: str, skipped: int) -> Table | None:
-    """The table that a csv.reader's rows make; None for no row. skipped: lines above those of the reader.
+def fill(rows: Iterable[tuple[int, list[str]]], name: str) -> Table | None:
+    """The table that these rows make, each with its line; None for no row.
 
     A row may have more cells than the first, or fewer, where those are empty.
     """
-    table, rows, empty, end = None, [], [], skipped
-    for row in reader:
-        line, end = end + 1, reader.line_num + skipped
-        row = [cell.strip() for cell in row]
+    table, waiting, empty, width, enough = None, [], [], 0, 0
+    for line, row in rows:
         if table is None:
+            row = [cell.strip() for cell in row]
             if any(row):
-                table = Table(name, row, line, empty)
+                table, width = Table(name, row, line, empty), len(row)
+                enough = max(CELLS // width, ROWS)
             elif len(row) > 1:
                 empty.append(line)
             continue
-        width = len(table.first)
-        if not row or (row == [""] and width > 1):  # a line with nothing on it
-            continue
         if len(row) != width:
+            row = [cell.strip() for cell in row]
+            if not row or row == [""]:  # a line with nothing on it
+                continue
             if any(row[width:]) or any(table.first[len(row) :]):
                 lengths = f"{len(row)} in line {line}, {width} in the first"
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}.")
             row = (row + [""] * width)[:width]
-        rows.append(row)
+        waiting.append(row)
         table.lines.append(line)
-        if len(rows) * width >= CELLS:
-            table.add(rows)
-    if rows:
-        table.add(rows)
+        if len(waiting) == enough:
+            table.add(zip(*waiting, strict=True))
+            waiting.clear()
+    if waiting:
+        table.add(zip(*waiting, strict=True))
     return table
 
 
@@ -141,6 +172,8 @@ def has_header(table: Table, target: int | None = None) -> bool:
     are three of them or one is of fractions; or if its cell in the column of the classes, `target`, comes but once,
     since a class has several examples.
     """
+    if table.is_named:
+        return True
     filled = [cell for cell in table.first if cell]
     again = {cell for place, cell in enumerate(table.first) if cell and cell in table.beginning(place)}
     places = [place for place, cell in enumerate(table.first) if is_number(cell)]
@@ -160,10 +193,11 @@ def has_fractions(table: Table, place: int) -> bool:
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
 
 
-def counts(cells: list[str]) -> bool:
+def counts(cells: Iterable[str]) -> bool:
     """Whether the cells are 0, 1, 2 … or 1, 2, 3 …"""
-    start = int(cells[:1] == ["1"])
-    return cells == list(map(str, range(start, start + len(cells))))
+    cells = iter(cells)
+    first = next(cells, "0")
+    return first in ("0", "1") and all(cell == str(number) for number, cell in enumerate(cells, int(first) + 1))
 
 
 def is_unnamed(name: str) -> bool:

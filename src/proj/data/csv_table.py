@@ -8,22 +8,29 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.cells import in_order, is_missing, is_no_number, is_number
-from proj.data.column_list import list_columns, wrapped
+from proj.data.cells import in_order, is_no_number, is_number
+from proj.data.column_list import NOTES, list_columns, wrapped
 from proj.data.columns import Columns
-from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, read_table
-from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
+from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, where
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.named_column import find_column
+from proj.data.one_column import Column
 from proj.data.rare_classes import describe_rare, rare_classes
 from proj.data.table import MARKS, encode_table
+from proj.data.table_file import open_table
+from proj.data.table_files import HOW, describe_files, find_tables, join
+from proj.data.table_parts import groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.errors import UserError, choose, nearest
 
+PARTS = ("train", "val", "test")
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
 
 class CSVDataModule(InMemoryDataModule):
-    """A table of one's own in a CSV file: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
+    """A table of one's own: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
+
+    data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `read_table`.
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
@@ -31,7 +38,8 @@ class CSVDataModule(InMemoryDataModule):
     header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
     February; None finds each of them out. min_examples: see `rare_classes`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`; rows without a class, whose cell is empty, are left out: NA may be a class.
+    `split_seed`, where no files are these parts; rows without a class, whose cell is empty, are left out: NA may be a
+    class.
     group: the column, no input, whose rows of one value are all in the same part.
     """
 
@@ -51,6 +59,8 @@ class CSVDataModule(InMemoryDataModule):
         header: bool | None = None,
         decimal: str | None = None,
         group: str | int | None = None,
+        sheet: str | int | None = None,
+        encoding: str | None = None,
         dates: list[str | int] | None = None,
         day_first: bool | None = None,
         min_examples: int | None = None,
@@ -61,7 +71,7 @@ class CSVDataModule(InMemoryDataModule):
         self.numeric, self.header, self.decimal = numeric or [], header, decimal
         self.dates, self.day_first, self.min_examples = dates or [], day_first, min_examples
         self.max_categories, self.split_seed = max_categories, split_seed
-        self.group = group
+        self.group, self.sheet, self.encoding = group, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
@@ -77,38 +87,39 @@ class CSVDataModule(InMemoryDataModule):
             self.header = not all(map(is_unnamed, self.known))
 
     def load(self) -> None:
-        table, target = self._read()
+        table, target, parts_of_files = self._read()
         labels = table.column(target)
-        labelled = [row for row, label in enumerate(labels) if label]
-        if labels and not labelled:
+        labelled = np.flatnonzero(labels.among([""]) < 0)
+        if len(labels) and not len(labelled):
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
-        unlabelled = len(labels) - len(labelled)
-        groups = None if self.group is None else self._groups(table, labelled)
-        classes = [labels[row] for row in labelled]
-        rare = rare_classes(classes, groups, 1 + len(self.fractions), self.fold, self.min_examples)
-        if rare:
-            common = np.array([label not in rare for label in classes])
-            groups = None if groups is None else groups[common]
-            labelled = [labelled[place] for place in common.nonzero()[0]]
-        self.class_names = sorted({*classes} - rare.keys(), key=in_order)
-        codes = {name: code for code, name in enumerate(self.class_names)}
-        targets = torch.tensor([codes[labels[row]] for row in labelled], dtype=torch.int64)
-        parts = draw_parts(targets, self.class_names, self.fractions, self.split_seed, groups, self.fold)
-        lines = torch.tensor(table.lines)[torch.tensor(labelled)]
-        self.numbers = {name: lines[part] for name, part in parts.items()}
+        unlabelled, given = len(labels) - len(labelled), [part for part in self.fractions if part in parts_of_files]
+        files = {part: self.files[parts_of_files.index(part)][0] for part in given}
+        if not self.known:
+            refuse_useless(files, self.fractions, self.fold)
+        groups = None if self.group is None else groups_of_rows(table, labelled, self.group, self.file)
+        part_of = part_of_rows(table, labelled, parts_of_files)
+        rare, common = self._rare(labels.take(labelled), part_of == "train", groups, 3 - len(files))
+        groups = None if groups is None else groups[common]
+        left_out, labelled, part_of = int((~common).sum()), labelled[common], part_of[common]
+        labels = labels.take(labelled)
+        self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
+        targets = torch.from_numpy(labels.among(self.class_names))
+        drawn = self.fractions, self.split_seed, groups, self.fold
+        parts = table_parts(files, part_of, targets, self.class_names, *drawn)
+        self.numbers = {name: torch.from_numpy(np.array(table.lines)[labelled[part]]) for name, part in parts.items()}
         if self.fold:
-            cells = "".join(text for texts in table.texts for text in texts)
-            self.whole = checksum_of(torch.frombuffer(bytearray(cells.encode()), dtype=torch.uint8))
-        training = [labelled[i] for i in parts["train"].tolist()]
+            self.whole = table.checksum()
         settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, training, settings, self.known, self.notes)
+        whole = Columns(table, target, labelled[parts["train"]], settings, self.known, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
         self.columns = [*columns.values()]
-        x = encode_table(table, [*columns], self.columns, self.decimal)[torch.tensor(labelled)]
-        self.input_shape = tuple(x.shape[1:])
-        self.splits = {name: Split(x[parts[name]], targets[parts[name]]) for name in ("train", "val", "test")}
+        order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
+        x, y = encode_table(table, [*columns], self.columns, self.decimal, rows=labelled[order]), targets[order]
+        self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
+        pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
+        self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         say = rank_zero_only(print)
         self.described = list_columns(whole, columns, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
@@ -116,41 +127,63 @@ class CSVDataModule(InMemoryDataModule):
         if unlabelled:
             say(f"rows left out, without {table.names[target]}: {unlabelled:,}")
         if rare:
-            say(wrapped(describe_rare(rare, len(classes) - len(labelled))))
+            say(wrapped(describe_rare(rare, left_out)))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
 
         Raises UserError for a missing column or an unknown class.
         """
-        table, target = self._read()
-        codes, names = {name: code for code, name in enumerate(class_names)}, [column["name"] for column in columns]
-        places, labels = find_columns(names, table.names), table.column(target)
-        labelled = [row for row, label in enumerate(labels) if label]
+        table, target, _ = self._read()
+        names, labels = [column["name"] for column in columns], table.column(target)
+        places, labelled = find_columns(names, table.names), np.flatnonzero(labels.among([""]) < 0)
         missing = [name for name, place in zip(names, places, strict=True) if place is None]
-        strange = [labels[row] for row in labelled if labels[row] not in codes]
+        strange = [label for label, *_ in labels.different() if label and label not in class_names]
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
         if strange:
             what = f"a class {strange[0]!r}, which the model does not know." + nearest(strange[0], class_names)
             raise UserError(f"{self.file} has {what}")
-        if not labelled:
+        if not len(labelled):
             raise UserError(f"{self.file} has no row with a class.")
-        x = encode_table(table, places, columns, self.decimal)[torch.tensor(labelled)]
+        x = encode_table(table, places, columns, self.decimal, rows=labelled)
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
-        self.splits = {"test": Split(x, torch.tensor([codes[labels[row]] for row in labelled]))}
-        self.numbers = {"test": torch.tensor([table.lines[row] for row in labelled])}
+        self.splits = {"test": Split(x, torch.from_numpy(labels.take(labelled).among(class_names)))}
+        self.numbers = {"test": torch.from_numpy(np.array(table.lines)[labelled])}
 
-    def _read(self) -> tuple[Table, int]:
-        """(The file's table, the place of the target). Raises UserError for a file that is none."""
+    def example(self, split: str, index: int) -> str:
+        return where(self.files, int(self.numbers[split][index]))
+
+    def _read(self) -> tuple[Table, int, list[str]]:
+        """(The table, the place of the target, the part that each of its files is, or "").
+
+        Raises UserError for a file that is no table, or has other columns than the first.
+        """
+        found = find_tables(str(self.file))
         try:
-            with open(self.file, "rb") as file:
-                table = read_table(file, str(self.file))
+            tables = [open_table(file, self.sheet, self.encoding, hint=bool(self.known)) for file in found.files]
         except OSError as error:
-            raise UserError(
-                f"{self.file} cannot be read ({error.strerror}): name a CSV file with data_dir=path/to/table.csv"
-            ) from error
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
+        header = self._has_header(tables[0])
+        for table in tables:
+            table.take_header(header)
+        target = find_column(tables[0], "target", self.target)
+        name = tables[0].names[target]
+        for part, table in zip(found.parts, tables, strict=True):
+            if part not in ("", "train") and name not in table.names:
+                raise UserError(
+                    f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
+                    f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
+                )
+        notes = [note for table in tables for note in table.notes]
+        said = describe_files(found, [*self.fractions]) + notes[:NOTES]
+        rank_zero_only(print)(*said, sep="\n", end="\n" * bool(said))
+        table = join(tables)
+        self.files = table.files
+        return table, target, found.parts
+
+    def _has_header(self, table: Table) -> bool:
         width, header = len(table.first), self.header
         if header is None:
             place = self.target if type(self.target) is int and -width <= self.target < width else None
@@ -160,17 +193,12 @@ class CSVDataModule(InMemoryDataModule):
                 kind, other = ("names of the columns", "false") if header else ("an example", "true")
                 row = shorten(", ".join(table.first), 60, placeholder=" …")
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
-        table.take_header(header)
-        return table, find_column(table, "target", self.target)
+        return header
 
-    def _groups(self, table: Table, rows: list[int]) -> np.ndarray:
-        """The group of each of these rows. Raises UserError for one that has none."""
-        place = find_column(table, "group", self.group)
-        cells = table.column(place)
-        if missing := [table.lines[row] for row in rows if is_missing(cells[row])]:
-            more = f" (so have {len(missing) - 1:,} more rows)" if missing[1:] else ""
-            raise UserError(
-                f"{self.file}: line {missing[0]} has no {table.names[place]}{more}, which tells what belongs together "
-                "(dataset.group): fill it in, or take such rows out."
-            )
-        return np.array([cells[row] for row in rows])
+    def _rare(
+        self, labels: Column, train: np.ndarray, groups: np.ndarray | None, parts: int
+    ) -> tuple[dict[str, int], np.ndarray]:
+        """(The classes of too few training rows, see `rare_classes`; whether each row is of another class)."""
+        own = None if groups is None else groups[train]
+        rare = rare_classes(labels.take(np.flatnonzero(train)), own, parts, self.fold, self.min_examples)
+        return rare, labels.among([*rare]) < 0

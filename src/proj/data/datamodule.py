@@ -31,8 +31,8 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
     """
     generator = torch.Generator().manual_seed(seed)
     part = torch.zeros(len(targets), dtype=torch.bool)
-    for label in targets.unique():
-        members = (targets == label).nonzero().flatten()
+    sizes = targets.bincount()
+    for members in targets.argsort(stable=True).split(sizes[sizes > 0].tolist()):  # of each class
         count = round(len(members) * fraction)
         if keep:
             count = min(max(count, 1), len(members) - keep)

@@ -9,6 +9,7 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.cells import is_no_number, plain_number
+from proj.data.one_column import Column
 from proj.errors import UserError
 
 EPOCH = datetime(1970, 1, 1)
@@ -71,23 +72,28 @@ def is_no_date(cell: str) -> bool:
     return is_no_number(cell) or cell.startswith(NEVER)
 
 
-def moments(column: dict, cells: Sequence[str], lines: Sequence[int]) -> np.ndarray:
+def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     """The float64 seconds since 1970 of a column of dates, NaN for what is missing. lines: of the cells, for messages.
 
     Raises UserError for the first cell that holds no date of the column's form.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
-    for cell in set(cells):
+    if form in SINCE_1970 and are_plain(cells):
+        return cells.numbers / SINCE_1970[form]
+    for cell, _, place in cells.different():
         found = np.nan if is_no_date(cell) else moment(cell, form)
-        if found is not None or column.get("lenient"):
-            known[cell] = np.nan if found is None else found
-    for line, cell in zip(lines, cells, strict=True) if len(known) < len(set(cells)) else ():
-        if cell not in known:
+        if found is None and not column.get("lenient"):
             raise UserError(
-                f"row {line}, column {name}: {cell!r} is no date, which the others are ({form}): leave the cell empty "
-                f"if it is not known, or train with {typed('dataset.dates', name, listed=True)}."
+                f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "
+                f"cell empty if it is not known, or train with {typed('dataset.dates', name, listed=True)}."
             )
-    return np.array([known[cell] for cell in cells], np.float64)
+        known[cell] = np.nan if found is None else found
+    return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]
+
+
+def are_plain(cells: Column) -> bool:
+    """Whether `cells.numbers` are those that `plain_number` reads in the cells."""
+    return cells.numbers is not None and cells.mark != ","
 
 
 def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
@@ -108,42 +114,68 @@ def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def find_form(
-    name: str, cells: Sequence[str], day_first: bool | None, asked: bool, refuse: Callable[[str], NoReturn]
+    name: str, cells: Column, day_first: bool | None, asked: bool, refuse: Callable[[int], NoReturn]
 ) -> str | None:
     """The form of a column's dates; None for a column of something else.
 
-    asked: whether the user says that it holds dates. day_first: what 1/2/2000 is; None calls `refuse` with such a cell,
-    where no other one tells.
+    asked: whether the user says that it holds dates. day_first: what 1/2/2000 is; None calls `refuse` with the place of
+    such a cell, where no other one tells.
     """
-    ends = [next((cell for cell in order if not is_no_date(cell)), "") for order in (cells, reversed(cells))]
+    places = ends_of(cells)
+    ends = [cells.at(place) for place in places]
     forms = [form for form in FORMS if any(moment(cell, form) is not None for cell in ends)]
-    units = [unit for unit in SINCE_1970 if is_likely(ends[0], unit)]
-    if not forms and not units:
-        return None
-    words = [cell for cell in dict.fromkeys(cells) if not is_no_date(cell)]
-    forms += [unit for unit in units if are_since_1970(name, words, unit, asked)]
-    fits = {form: sum(moment(word, form) is not None for word in words) / len(words) for form in forms}
-    forms = [form for form in forms if fits[form] >= (0 if asked else 0.95)]
+    units = [unit for unit in SINCE_1970 if ends and is_likely(plain_number(ends[0]) or 0, unit)]
+    units = [unit for unit in units if asked or are_since_1970(name, cells, unit)]
+    words = [word for word, *_ in cells.different() if not is_no_date(word)] if forms or (asked and units) else []
+    fits = {form: share(words, form, 0 if asked else 0.95) for form in forms}
+    fits |= {unit: share(words, unit, 0) if asked else 1.0 for unit in units}
+    forms = [form for form, fit in fits.items() if fit >= (0 if asked else 0.95)]
     if forms == ["yearmonthday"] and not (asked or len(words) >= 10 or TIMES.search(name)):
         return None
     days = [fits[form] for form in forms if form in ("day.month.year", "month/day/year")]
     if len(days) == 2:
         if day_first is None and days[0] == days[1]:
-            refuse(ends[0])
+            refuse(places[0])
         forms.remove("month/day/year" if day_first or (day_first is None and days[0] > days[1]) else "day.month.year")
     return max(forms, key=fits.get, default=None)
 
 
-def is_likely(cell: str, unit: str) -> bool:
+def ends_of(cells: Column) -> list[int]:
+    """The places of the first and the last cell that is not missing; none where all are."""
+    if cells.numbers is not None:
+        missing = np.isnan(cells.numbers)
+    else:
+        missing = np.array([is_no_date(word) for word in cells.words], bool)[cells.codes]
+    there = np.flatnonzero(~missing)
+    return [int(there[0]), int(there[-1])] if len(there) else []
+
+
+def share(words: Sequence[str], form: str, least: float) -> float:
+    """How many of the words are dates of a form, as a share; 0 as soon as it is less than `least`."""
+    fitting = len(words)
+    for word in words:
+        if moment(word, form) is None:
+            fitting -= 1
+            if fitting / len(words) < least:
+                return 0.0
+    return fitting / len(words)
+
+
+def is_likely(number: float, unit: str) -> bool:
     """Whether a number may be a time in this unit."""
-    return LIKELY[0] <= (plain_number(cell) or 0) / SINCE_1970[unit] < LIKELY[1]
+    return LIKELY[0] <= number / SINCE_1970[unit] < LIKELY[1]
 
 
-def are_since_1970(name: str, words: Sequence[str], unit: str, asked: bool) -> bool:
+def are_since_1970(name: str, cells: Column, unit: str) -> bool:
     """Whether numbers are a time in this unit: all lie between 1990 and 2040, and the column's name says it, or they
     are whole and too large to be much else. Within a day the time is no more than the number."""
-    if not all(is_likely(word, unit) for word in words):
-        return asked
-    numbers = [plain_number(word) for word in words]
-    a_day = max(numbers) - min(numbers) > 86_400 * SINCE_1970[unit]
-    return asked or (a_day and bool(TIMES.search(name) or (unit != "seconds" and all(map(float.is_integer, numbers)))))
+    if are_plain(cells):
+        numbers = cells.numbers[~np.isnan(cells.numbers)]
+    else:
+        read = [plain_number(word) for word, *_ in cells.different() if not is_no_date(word)]
+        numbers = np.array([np.nan if number is None else number for number in read])
+    low, high = numbers.min(), numbers.max()
+    if not (is_likely(low, unit) and is_likely(high, unit)):  # nor is one likely that is no number
+        return False
+    a_day = high - low > 86_400 * SINCE_1970[unit]
+    return bool(a_day and (TIMES.search(name) or (unit != "seconds" and not (numbers % 1).any())))

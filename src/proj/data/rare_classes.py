@@ -1,7 +1,7 @@
 """Classes of too few examples to be in every part, which are left out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from proj.errors import UserError
 
 
 def rare_classes(
-    labels: Sequence[str], groups: np.ndarray | None, parts: int, fold: tuple[int, int] | None, least: int | None
+    labels: Iterable[str], groups: np.ndarray | None, parts: int, fold: tuple[int, int] | None, least: int | None
 ) -> dict[str, int]:
     """The classes of fewer than `least` examples, or groups, with how many they have, fewest first.
 
@@ -22,11 +22,12 @@ def rare_classes(
         least = max(parts, fold[1] if fold[1] > 2 else 4) if fold else parts
     elif least < 1:
         raise UserError(f"dataset.min_examples={least} is not a whole number, 1 or more.")
-    members = labels if groups is None else [label for label, _ in set(zip(labels, groups, strict=True))]
-    counts = Counter(members)
+    counts = sizes = Counter(labels)
+    if groups is not None:
+        counts = Counter(label for label, _ in dict.fromkeys(zip(labels, groups, strict=True)))
     rare = {label: count for label, count in reversed(counts.most_common()) if count < least}
-    left = sum(label not in rare for label in labels)
-    return rare if len(counts) - len(rare) > 1 and 2 * left >= len(labels) else {}
+    left = sum(size for label, size in sizes.items() if label not in rare)
+    return rare if len(counts) - len(rare) > 1 and 2 * left >= sizes.total() else {}
 
 
 def describe_rare(rare: dict[str, int], examples: int) -> str:

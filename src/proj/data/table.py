@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from textwrap import shorten
 
 import numpy as np
@@ -13,12 +13,13 @@ from proj.config.words import typed
 from proj.data.cells import Count, Look, decimal_mark, in_order, look, number, values
 from proj.data.csv_file import Table
 from proj.data.dates import moments, parts_of
+from proj.data.one_column import Column
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 
 
-def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
+def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
     """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
 
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
@@ -29,9 +30,11 @@ def encode_column(cells: list[str], column: dict, lines: Sequence[int], decimal:
         {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
     """
     if "categories" in column:
-        codes = {word: code for code, word in enumerate(column["categories"])}
-        found = torch.tensor([codes.get(cell, -1) for cell in cells], dtype=torch.int64)
-        return (found[:, None] == torch.arange(len(codes))).float()
+        found = torch.from_numpy(cells.among(column["categories"]))
+        known = found >= 0
+        encoded = torch.zeros(len(cells), len(column["categories"]))
+        encoded[known.nonzero().flatten(), found[known]] = 1
+        return encoded
     if "parts" in column:
         parts = parts_of(moments(column, cells, lines))
         return torch.cat([standardised(parts[part["name"]], part) for part in column["parts"]], 1)
@@ -57,19 +60,27 @@ def is_of_numbers(column: dict) -> bool:
 
 
 def encode_table(
-    table: Table, places: list[int], columns: list[dict], decimal: str | None = None, notes: list[str] | None = None
+    table: Table,
+    places: list[int],
+    columns: list[dict],
+    decimal: str | None = None,
+    notes: list[str] | None = None,
+    rows: np.ndarray | None = None,
 ) -> Tensor:
     """`encode_column` for all columns of a table, beside each other.
 
     places: of `columns` in the table. decimal: see `decimals`, which also says what else is refused, and gives `notes`.
+    rows: those to encode, in their order; None for all.
     """
+    rows = np.arange(len(table.lines)) if rows is None else rows
     numbers = {place: column for place, column in zip(places, columns, strict=True) if is_of_numbers(column)}
     found = decimals(table, numbers, decimal, [] if notes is None else notes)
-    encoded = torch.zeros(len(table.lines), sum(map(width, columns)))
+    lines = table.lines_of(rows)
+    encoded = torch.zeros(len(rows), sum(map(width, columns)))
     start = 0
     for place, column in zip(places, columns, strict=True):
-        cells, marks = table.column(place), MARKS.get(decimal, ".,")
-        part = encode_column(cells, column, table.lines, found.get(place, "."), marks)
+        cells, marks = table.column(place).take(rows), MARKS.get(decimal, ".,")
+        part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
     return encoded
@@ -88,16 +99,17 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
     if decimal or not open_ones:
         return marks
     seen: dict[int, Look] = {place: look(table.column(place)) for place in open_ones}
-    points = {"."} if any("." in text for place in columns.keys() - seen for text in table.texts[place]) else set()
+    points = {"."} if any(table.column(place).mark == "." for place in columns.keys() - seen) else set()
     everywhere = points.union(*(one.marks for one in seen.values()))
     for place, one in seen.items():
         name, known = columns[place]["name"], columns[place].get("decimal", "")
 
         def refuse(row: int, place: int = place, name: str = name) -> None:
-            cell = table.column(place)[row]
+            cell = table.column(place).at(row)
             point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
+            line = table.lines_of([row])[0]
             raise UserError(
-                f"row {table.lines[row]}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
+                f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
                 f"decimal point, and thousands without a mark ({point}0 or {whole}), or train with "
                 "dataset.decimal=point or dataset.decimal=comma."
             )
@@ -107,20 +119,15 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
         if not known and marks[place] == "." and "," not in one.doubtful:
             why = "which dataset.decimal=comma changes" if one.whole and not everywhere else ""
         if one.doubtful and not one.marks and why:
-            cell = table.column(place)[min(one.doubtful.values())]
+            cell = table.column(place).at(min(one.doubtful.values()))
             notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
     return marks
 
 
-# A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
-POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
-
-
 def has_marks(table: Table, place: int) -> bool:
     """Whether a column has commas, or points alone that can all be between thousands."""
-    texts = table.texts[place]
-    points = any("." in text for text in texts) and not any(map(POINT.search, texts))
-    return points or any("," in text for text in texts)
+    column = table.column(place)
+    return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
 def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
@@ -143,15 +150,15 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
     return {text: float(code) for code, word in enumerate(words) for text in (word.upper(), word.capitalize(), word)}
 
 
-def truth_values(cells: Iterable[str], words: Sequence[str]) -> np.ndarray:
+def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     """`truth_codes`, NaN for all else."""
     codes = truth_codes(words)
-    return np.array([codes.get(cell, np.nan) for cell in cells], np.float64)
+    return np.array([codes.get(cell, np.nan) for cell in cells.words], np.float64)[cells.codes]
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
     """Those of TRUTHS that a column has, by its words, each but once; None for a column of something else."""
-    both = ([*pair] for pair in TRUTHS if {*truth_values(words, pair)} == {0.0, 1.0})
+    both = ([*pair] for pair in TRUTHS if {*map(truth_codes(pair).get, words)} == {0.0, 1.0})
     return next(both, None) if 2 <= len(words) <= 6 else None
 
 
@@ -162,9 +169,8 @@ def measure_numbers(name: str, numbers: np.ndarray) -> dict:
     milliseconds since 1970 for the same within two minutes.
     """
     found = torch.from_numpy(numbers[~np.isnan(numbers)])
-    std = (
-        float(found.std()) if len(found) and bool((found != found[0]).any()) else 0.0
-    )  # of equal numbers rounding would leave a little
+    varied = len(found) > 0 and bool((found != found[0]).any())  # of equal numbers rounding would leave a little
+    std = float(found.std()) if varied else 0.0
     return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
 
 

@@ -1,52 +1,56 @@
 """What a checkpoint's model says of new pictures and tables."""
 
-import csv
 import glob
 import io
 import itertools
-import json
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.cells import is_number
-from proj.data.csv_file import Table, find_columns, has_header, read_table
+from proj.data.csv_file import Table, find_columns, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
 from proj.data.table import encode_table
+from proj.data.table_file import open_table
+from proj.data.table_files import TABLE
 from proj.errors import UserError
 from proj.models.trusted import decided
 from proj.pictures import drawing
 from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
-from proj.training.calibration import belong, most_unlikely
+from proj.training.calibration import most_unlikely
+from proj.use.answer_rows import answer, csv_text, doubt, in_words, json_lines
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
 
-def find_files(pattern: str, ending: str = "") -> list[str]:
+def find_files(pattern: str, kind: str = "file") -> list[str]:
     """The files that a path, a folder or a pattern stands for, without hidden ones and those that systems leave.
+
+    kind: "table" for files in a folder whose names end as those of tables.
 
     Raises UserError for none.
     """
     folder = os.path.isdir(pattern)
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
-    wanted = os.path.join(glob.escape(pattern), "**", f"*{ending}") if folder else pattern
+    wanted = os.path.join(glob.escape(pattern), "**", "*") if folder else pattern
     found = sorted(filter(os.path.isfile, glob.glob(wanted, recursive=True)))
     named = Path(pattern).parts
     found = [file for file in found if not any(is_companion(part) for part in Path(file).parts if part not in named)]
+    if folder and kind == "table":
+        found = list(filter(TABLE.fullmatch, found))
     if not found:
-        raise UserError(f"input={pattern} finds no {ending or 'file'}.")
+        raise UserError(f"input={pattern} finds no {kind}.")
     return found
 
 
@@ -67,17 +71,20 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
 
 
-def read_tables(files: list[str], columns: list[dict] | None) -> Iterator[tuple]:
-    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's."""
+def read_tables(files: list[str], columns: list[dict] | None, training: Mapping = {}) -> Iterator[tuple]:
+    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
+
+    training: the settings of its data, whose sheet and encoding other files may have, too.
+    """
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            stream = io.BytesIO(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+            table = open_table(file, training.get("sheet"), training.get("encoding"), hint=True)
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-        table = read_table(stream, file)
         places = places_of([column["name"] for column in columns], table)
+        print(*table.notes, sep="\n", end="\n" * bool(table.notes), file=sys.stderr)
         notes: list[str] = []
         try:
             inputs = encode_table(table, places, columns, notes=notes)
@@ -111,50 +118,6 @@ def places_of(names: list[str], table: Table) -> list[int]:
     return list(range(len(names)))
 
 
-def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
-    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
-    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
-    order = probabilities.argsort(descending=True, stable=True).tolist()
-    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
-    best = classes[chosen]
-    row = {"input": name, "class": best, "probability": rounded[best]}
-    if limit is not None:
-        members = belong(probabilities, limit)
-        row["set"] = [classes[place] for place in order if members[place]]
-    return {**row, "probabilities": rounded}
-
-
-def doubt(row: dict) -> str:
-    """What the terminal says of a set that is not of one class."""
-    if len(row.get("set", [""])) == 1:
-        return ""
-    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
-
-
-def in_words(row: dict) -> list[str]:
-    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
-    shares, best = row["probabilities"], row["class"]
-    order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
-    threshold = ["(by the threshold)"] * (shares[best] < max(shares.values()))
-    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
-
-
-def csv_text(rows: list[dict], classes: list[str]) -> str:
-    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    sets = ["set"] if rows and "set" in rows[0] else []
-    writer.writerow(["input", "class", "probability", *sets, *classes])
-    for row in rows:
-        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
-        writer.writerow([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
-    return text.getvalue()
-
-
-def json_lines(rows: list[dict]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
     image = open_image(content, (200, 200), 3, facts.levels, max_pixels)
     image.thumbnail((400, 400))
@@ -185,9 +148,12 @@ def predict(
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
-    files = ["-"] if input == "-" else find_files(input, "" if images else ".csv")
+    files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
     rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
-    examples = read_images(files, facts, invert, largest, skipped) if images else read_tables(files, facts.columns)
+    if images:
+        examples = read_images(files, facts, invert, largest, skipped)
+    else:
+        examples = read_tables(files, facts.columns, known["config"]["dataset"])
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():

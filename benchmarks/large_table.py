@@ -1,0 +1,104 @@
+"""How long tables of many shapes take to load, and how much memory: python benchmarks/large_table.py [0.1] [name …]
+
+0.1 is the share of the rows that is made, and the names are those of TABLES.
+
+The seconds are the processor's, of one thread. The memory is what the process takes beyond its imports at most; a
+table's own is the size of its file and of the float32 inputs made from it. The files are written to a folder for
+temporary ones and deleted.
+"""
+
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from proj.config.compose import build, configure
+from proj.system.files import write_atomically
+
+RANDOM = np.random.default_rng(0)
+
+
+def numbers(rows: int, form: str = "%.4f", mark: str = ".") -> list[str]:
+    return [(form % x).replace(".", mark) for x in RANDOM.normal(size=rows) * 100]
+
+
+def words(rows: int, different: int = 4) -> list[str]:
+    return [f"word{code}" for code in RANDOM.integers(0, different, rows)]
+
+
+def gaps(rows: int) -> list[str]:
+    return ["" if code % 10 == 0 else f"{code / 7:.3f}" for code in RANDOM.integers(0, 10**6, rows)]
+
+
+def texts(rows: int) -> list[str]:
+    return [f"a text of its own {code} " + "and more of it " * 50 for code in RANDOM.integers(0, 10**9, rows)]
+
+
+def doubtful(rows: int) -> list[str]:
+    return [f"{whole}.{part}" for whole, part in RANDOM.integers(100, 1000, (rows, 2)).tolist()]
+
+
+# By what they are called: rows, classes, and how many columns of which kind.
+Columns = list[tuple[int, Callable[[int], list[str]]]]
+TABLES: dict[str, tuple[int, int, Columns]] = {
+    "numbers and words": (1_000_000, 2, [(24, numbers), (5, words)]),
+    "decimal commas": (1_000_000, 2, [(24, lambda rows: numbers(rows, "%.2f", ",")), (5, words)]),
+    "a gap in every tenth cell": (1_000_000, 2, [(24, gaps), (5, words)]),
+    "numbers such as 123.456 alone": (1_000_000, 2, [(24, doubtful), (5, words)]),
+    "two columns": (5_000_000, 2, [(1, numbers)]),
+    "2,000 columns": (5_000, 2, [(2_000, numbers)]),
+    "long texts": (100_000, 2, [(3, texts), (1, numbers)]),
+    "50,000 words": (1_000_000, 2, [(5, lambda rows: words(rows, 50_000))]),
+    "10,000 classes": (1_000_000, 10_000, [(5, numbers)]),
+}
+
+
+def write(file: Path, name: str, rows: int) -> None:
+    _, classes, columns = TABLES[name]
+    made = [make(rows) for count, make in columns for _ in range(count)]
+    made.append([f"class{code}" for code in RANDOM.permutation(rows) % classes])
+    header = ";".join([*(f"c{i}" for i in range(len(made) - 1)), "y"])
+    write_atomically(file, "\n".join([header, *map(";".join, zip(*made, strict=True))]).encode())
+
+
+def memory(kind: str) -> float:
+    """Megabytes: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(kind))
+
+
+def load(file: Path, *others) -> tuple[float, float, float]:
+    """(Seconds, megabytes beyond the imports, megabytes of inputs)."""
+    data = build(configure("dataset=csv", f"data_dir={file}", "dataset.target=y", "hydra.run.dir=.").dataset)
+    before, start = memory("VmRSS"), time.process_time()
+    data.setup()
+    seconds, most = time.process_time() - start, memory("VmHWM")
+    return seconds, most - before, sum(split.inputs.nbytes for split in data.splits.values()) / 1e6
+
+
+def main() -> None:
+    share, chosen = float(sys.argv[1]) if sys.argv[1:] else 1.0, sys.argv[2:] or [*TABLES]
+    torch.set_num_threads(1)
+    sys.stdout.reconfigure(line_buffering=True)
+    print(f"{'':34}{'rows':>10}{'file, MB':>10}{'inputs, MB':>12}{'seconds':>9}{'memory, MB':>12}{'÷ own':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in chosen:
+            file, rows = Path(folder) / "table.csv", int(TABLES[name][0] * share)
+            apart = multiprocessing.get_context("fork")
+            for task in (write, load):  # each in a process of its own, whose memory nothing before it has taken
+                with apart.Pool(1, os.dup2, (os.open(os.devnull, os.O_WRONLY), 1)) as pool:
+                    result = pool.apply(task, (file, name, rows))
+            seconds, most, inputs = result
+            size = file.stat().st_size / 1e6
+            own = most / (size + inputs)
+            print(f"{name:34}{rows:10,}{size:10,.0f}{inputs:12,.0f}{seconds:9.1f}{most:12,.0f}{own:7.1f}")
+
+
+if __name__ == "__main__":
+    main()

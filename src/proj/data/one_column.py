@@ -1,0 +1,156 @@
+"""The cells of one column of a table: their texts in little memory, and what is looked at once for all of them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import count
+
+import numpy as np
+
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # in any case, also in a column of words
+SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}  # most of them
+SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f"  # all that `strip` removes from a text in ASCII
+# A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
+POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
+PIECES = 64  # so many become one, or in a table of many columns their ends would take more memory than their texts
+
+
+class Column:
+    """The cells of a column. A million texts of their own would take ten times the memory of the file.
+
+    texts: pieces of the cells, joined by zero bytes; once somebody has asked for `codes`, the different cells alone.
+    """
+
+    def __init__(
+        self, cells: Sequence[str] = (), whole: "Column | None" = None, rows: np.ndarray | None = None
+    ) -> None:
+        self.texts, self.size, self.loose = list[str](), 0, 0
+        self.whole, self.rows = whole, rows  # of a column that is a part of another one
+        if rows is not None:
+            self.size = len(rows)
+        elif cells:
+            self.add(cells)
+
+    def add(self, cells: Sequence[str], first: bool = False) -> None:
+        """Move cells to the end, without the spaces around them; first: to the beginning.
+
+        Raises ValueError for a zero byte, which no text holds.
+        """
+        text = "\0".join(cells)
+        if text.count("\0") != len(cells) - 1:
+            raise ValueError("it holds zero bytes")
+        if not text.isascii() or any(map(text.__contains__, SPACES)):
+            text = "\0".join(map(str.strip, cells))
+        self.texts.insert(0 if first else len(self.texts), text)
+        self.size, self.loose = self.size + len(cells), self.loose + 1
+        if self.loose == PIECES:
+            self.texts[-PIECES:], self.loose = ["\0".join(self.texts[-PIECES:])], 0
+
+    def take(self, rows: np.ndarray) -> "Column":
+        """The cells of these rows, in their order."""
+        return Column(whole=self, rows=rows)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[str]:
+        if "codes" in vars(self) or self.whole:
+            yield from map(self.words.__getitem__, self.codes.tolist())
+        else:
+            for text in self.texts:
+                yield from text.split("\0")
+
+    def at(self, row: int) -> str:
+        if self.whole:
+            return self.whole.at(self.rows[row])
+        if "codes" in vars(self):
+            return self.words[self.codes[row]]
+        for text in self.texts:
+            size = text.count("\0") + 1
+            if row < size:
+                return text.split("\0")[row]
+            row -= size
+        raise IndexError(row)
+
+    @cached_property
+    def mark(self) -> str:
+        """The decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither."""
+        if self.whole:
+            return self.whole.mark
+        return next((mark for mark in ".," if any(mark in text for text in self.texts)), "")
+
+    @cached_property
+    def is_sure(self) -> bool:
+        """Whether this mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands."""
+        if self.whole:
+            return self.whole.is_sure
+        texts = (text.replace(",", ".") if self.mark == "," else text for text in self.texts)
+        return any(map(POINT.search, texts))
+
+    @cached_property
+    def numbers(self) -> np.ndarray | None:
+        """The float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number that
+        Python would not read once its comma is a point."""
+        if self.whole:
+            return None if self.whole.numbers is None else self.whole.numbers[self.rows]
+        pieces = []
+        for text in self.texts:
+            read = plain_numbers(text.replace(",", ".") if self.mark == "," else text)
+            if read is None:
+                return None
+            pieces.append(read)
+        read = np.concatenate(pieces) if pieces else np.empty(0)
+        return read[self.codes] if "codes" in vars(self) else read
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """(N,) the place of each cell among `words`."""
+        if self.whole:
+            return self.whole.codes[self.rows]
+        known: dict[str, int] = defaultdict(count().__next__)
+        codes, start = np.empty(self.size, np.int32), 0
+        for text in self.texts:
+            cells = text.split("\0")
+            codes[start : start + len(cells)] = np.fromiter(map(known.__getitem__, cells), np.int32, len(cells))
+            start += len(cells)
+        self.texts.clear()
+        self.texts += ["\0".join(known)] if known else []
+        return codes
+
+    @property
+    def words(self) -> list[str]:
+        """The different cells, those of the whole column."""
+        if self.whole:
+            return self.whole.words
+        return self.texts[0].split("\0") if len(self.codes) else []
+
+    def different(self) -> list[tuple[str, int, int]]:
+        """Each of the different cells, how often it comes, and where first; in the order of those."""
+        words, codes = self.words, self.codes
+        times, first = np.bincount(codes, minlength=len(words)), np.empty(len(words), np.int64)
+        first[codes[::-1]] = np.arange(self.size)[::-1]  # the last one that is written stays
+        there = times.nonzero()[0]
+        order = there[first[there].argsort()]
+        return list(zip([words[code] for code in order], times[order].tolist(), first[order].tolist(), strict=True))
+
+    def among(self, words: Sequence[str]) -> np.ndarray:
+        """(N,) int64 places of the cells among these words; -1 for another cell."""
+        places = {word: place for place, word in enumerate(words)}
+        return np.array([places.get(word, -1) for word in self.words], np.int64)[self.codes]
+
+
+def plain_numbers(text: str) -> np.ndarray | None:
+    """The numbers that Python reads in cells that zero bytes separate, NaN for a missing one; None where one of them is
+    another cell, or is not finite as float32."""
+    cells = text.split("\0")
+    try:
+        read = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        try:
+            read = np.fromiter(map(float, map(SPELLED.get, cells, cells)), np.float64, len(cells))
+        except ValueError:
+            return None
+    missing = np.isnan(read)
+    fine = ((abs(read) < 3e38) | missing).all() and "_" not in text  # Python takes 1_000
+    return read if fine and not (missing.any() and re.search("[-+]nan", text, re.I)) else None

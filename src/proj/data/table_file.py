@@ -1,0 +1,228 @@
+"""A table in a file of any format that people have: its cells as the text that a CSV file of it would hold."""
+
+import bz2
+import codecs
+import csv
+import gzip
+import lzma
+import re
+import sys
+import zipfile
+from array import array
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from io import BufferedReader, BytesIO
+from os.path import basename, getsize
+from typing import Any, BinaryIO
+
+from rich.progress import wrap_file
+
+from proj.data.csv_file import CELLS, Table, fill, read_csv
+from proj.errors import UserError, nearest
+from proj.system.platform import is_companion
+from proj.system.processes import rank
+
+LARGE = 30_000_000  # bytes that take a second or so
+BLOCK = 1 << 20
+WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
+# What another encoding leaves in words: a sign between letters (but – ’ · ª º), a capital letter with an accent after a
+# small one.
+STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
+
+
+def open_table(path: str, sheet: str | int | None = None, encoding: str | None = None, hint: bool = False) -> Table:
+    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened."""
+    if path == "-":
+        return read_table(BytesIO(sys.stdin.buffer.read()), path, sheet, encoding, hint)
+    size = getsize(path)
+    shown = size > LARGE and sys.stdout.isatty() and not rank()
+    with open(path, "rb") as file:
+        head = BytesIO(file.read()) if not file.seekable() else file  # a pipe
+        with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
+            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, sheet, encoding, hint)
+
+
+def read_table(
+    file: BinaryIO, name: str, sheet: str | int | None = None, encoding: str | None = None, hint: bool = False
+) -> Table:
+    """The table in a file, whatever its name is: CSV, Parquet, or a spreadsheet, compressed or not.
+
+    sheet: of a spreadsheet, its name or place; None for the first. encoding: of a CSV file; None finds it out.
+    hint: the two are those of another file: they are taken where this one has such a sheet, and is not UTF-8.
+    What was found out and can be doubted is in the table's `notes`.
+    Raises UserError for what is no table, or needs an extra that is not installed.
+    """
+    notes: list[str] = []
+    try:
+        stream, inner = unpacked(file, name)
+        start = stream.read(8)
+        stream.seek(0)
+        if start.startswith(b"PAR1"):
+            table = read_parquet(stream, name)
+        elif start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+            table = fill(spreadsheet(stream, name, sheet, hint, notes), name)
+        else:
+            encoding = find_encoding(stream, name, encoding, hint, notes)
+            stream.seek(0)
+            table = read_csv(stream, name, inner, encoding)
+    except (UserError, MemoryError):
+        raise
+    except LookupError:
+        raise UserError(f"dataset.encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
+    except (csv.Error, UnicodeError) as error:
+        spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
+        how = "dataset.encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
+        raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
+    except Exception as error:  # the readers of formats raise many kinds
+        raise UserError(f"{name} is damaged, or no table ({' '.join(str(error).split())[:200]}).") from error
+    if table is None:
+        raise UserError(f"{name} is empty.")
+    table.notes = notes
+    return table
+
+
+def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
+    """(What a compressed file holds, its name without the ending for that); a file that is not compressed as it is."""
+    start = file.read(6)
+    file.seek(0)
+    inner = re.sub(r"\.(gz|bz2|xz|zst)$", "", name, flags=re.I)
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.open(file), inner
+    if start.startswith(b"BZh"):
+        return bz2.open(file), inner
+    if start == b"\xfd7zXZ\0":
+        return lzma.open(file), inner
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstandard(name).open(file), inner
+    if start.startswith(b"PK\3\4"):
+        archive = zipfile.ZipFile(file)
+        members = [one for one in archive.namelist() if not one.endswith("/") and not is_companion(basename(one))]
+        members = [one for one in members if not one.startswith("__MACOSX/")]
+        if not {"[Content_Types].xml", "mimetype"} & {*members}:  # else a spreadsheet, which is such an archive, too
+            if len(members) != 1:
+                raise UserError(f"{name} holds {len(members)} files: unpack it, and name one, or their folder.")
+            return archive.open(members[0]), members[0]
+        file.seek(0)
+    return file, name
+
+
+def zstandard(name: str) -> Any:
+    with suppress(ImportError):
+        from compression import zstd  # of Python 3.14
+
+        return zstd
+    with suppress(ImportError):
+        from backports import zstd
+
+        return zstd
+    raise UserError(f"{name} is compressed with Zstandard, which needs pip install 'proj[zst]'.")
+
+
+def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str]) -> str:
+    """The encoding of a CSV file: what `said` says; else UTF-16 by its first bytes, UTF-8 if all of it is; or, which
+    `notes` say, Windows-1252 where this makes sensible words. hint: `said` comes after UTF-8.
+
+    Raises UnicodeError where none fits.
+    """
+    if said and not hint:
+        return said
+    start = stream.read(2)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if b"\0" in start:
+        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    stream.seek(0)
+    try:
+        while block := stream.read(BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+        return "utf-8-sig"
+    except UnicodeDecodeError as error:
+        if said:
+            return said
+        stream.seek(0)
+        words: dict[bytes, None] = {}
+        while block := stream.read(BLOCK):
+            if b"\0" in block:  # no text
+                raise UnicodeError(str(error)) from None
+            words.update(dict.fromkeys(WORD.findall(block)))
+        with suppress(UnicodeDecodeError):
+            found = [word.decode("cp1252") for word in words]
+            text = " ".join(found)
+            if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
+                some = ", ".join(found[:3])
+                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): dataset.encoding=… says another")
+                return "cp1252"
+        raise UnicodeError(str(error)) from None
+
+
+def as_text(value: Any) -> str:
+    """A value of a spreadsheet or of Parquet as a CSV file has it."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)
+
+
+def spreadsheet(
+    stream: BinaryIO, name: str, sheet: str | int | None, hint: bool, notes: list[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """(Its number, a row) of a sheet in a workbook of Excel or LibreOffice."""
+    try:
+        from python_calamine import SheetVisibleEnum, load_workbook
+    except ImportError:
+        raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
+    book = load_workbook(stream)
+    names = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible] or book.sheet_names
+    if sheet in book.sheet_names:
+        chosen = str(sheet)
+    elif type(sheet) is int and -len(names) <= sheet < len(names):
+        chosen = names[sheet]
+    elif sheet is not None and not hint:
+        raise UserError(f"dataset.sheet={sheet} is no sheet of {name}." + nearest(str(sheet), names))
+    else:
+        chosen, *others = names
+        if others:
+            others = ", ".join(others)
+            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: dataset.sheet=… chooses another")
+    for number, row in enumerate(book.get_sheet_by_name(chosen).iter_rows(), 1):
+        yield number, [as_text(value) for value in row]
+
+
+def read_parquet(stream: BinaryIO, name: str) -> Table | None:
+    """The table in a Parquet file, read a column at a time; its first row has number 2, as in a CSV file."""
+    try:
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UserError(f"{name} is a Parquet file, which needs pip install 'proj[parquet]'.") from None
+    file = ParquetFile(stream)
+    index = re.compile(r"__index_level_\d+__")  # of pandas, which writes it as the first column of a CSV file, unnamed
+    names = sorted(file.schema_arrow.names, key=lambda one: not index.fullmatch(one))
+    if not names:
+        return None
+    table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
+    table.is_named = True
+    for column, one in zip(table.columns, names, strict=True):
+        values = file.read(columns=[one]).column(one)
+        kind = values.type
+        if pyarrow.types.is_timestamp(kind):
+            moments = values.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+            days = moments.cast(pyarrow.date32(), safe=False)
+            values = days if days.cast(moments.type).equals(moments) else moments
+        for start in range(0, len(values), CELLS):
+            cells = values.slice(start, CELLS)
+            if pyarrow.types.is_floating(
+                kind
+            ):  # whole ones stay such as 1.0, since whole columns have a kind of their own
+                column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
+            else:
+                column.add([as_text(cell) for cell in cells.to_pylist()])
+    table.lines = array("q", range(2, len(table.columns[0]) + 2))
+    return table

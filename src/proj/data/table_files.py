@@ -1,0 +1,99 @@
+"""Which files make a table: one, several that are put together, or those of a training and a test part."""
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from itertools import chain
+from textwrap import shorten
+from typing import NamedTuple
+
+from proj.data.class_folders import PARTS, entries_in, folders_in, part_of
+from proj.data.csv_file import Table
+from proj.errors import UserError
+
+TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
+HOW = "name a CSV file with data_dir=path/to/table.csv"
+
+
+class Found(NamedTuple):
+    """The files of a table, the part that each is of, or "" for a table whose parts are drawn, and files left out."""
+
+    files: list[str]
+    parts: list[str]
+    left_out: list[str]
+
+
+def tables_in(folder: str) -> list[str]:
+    return [entry.path for entry in entries_in(folder) if TABLE.fullmatch(entry.name) and not entry.is_dir()]
+
+
+def named(data_dir: str) -> list[tuple[str, str]]:
+    """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
+    stands what separates the folders of PATH. Folders that are named as parts may lie in a folder that holds no table.
+
+    Raises UserError for a folder or a pattern without a table, and for the same table in two formats.
+    """
+    if os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(rf"[*?[{os.pathsep}]", data_dir)):
+        return [(data_dir, os.path.basename(data_dir))]  # a missing file is refused when it is opened
+    if not os.path.exists(data_dir) and os.pathsep in data_dir:
+        return list(chain.from_iterable(map(named, data_dir.split(os.pathsep))))
+    found = tables_in(data_dir) if os.path.isdir(data_dir) else sorted(filter(os.path.isfile, glob.glob(data_dir)))
+    names = [os.path.basename(file) for file in found]
+    if not found and os.path.isdir(data_dir):
+        inner = [(file, folder) for folder in folders_in(data_dir) if part_of(folder) for file in tables_in(folder)]
+        found, names = [file for file, _ in inner], [os.path.basename(folder) for _, folder in inner]
+    if not found:
+        raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {HOW}")
+    stems: dict[str, str] = {}
+    for file in found:
+        match = TABLE.fullmatch(file)
+        if (other := stems.setdefault(match[1] if match else file, file)) != file:
+            raise UserError(f"{other} and {file} would be the same rows twice: move one of them away.")
+    return list(zip(found, names, strict=True))
+
+
+def find_tables(data_dir: str) -> Found:
+    """The files that data_dir names, and which of them are parts: by their names, such as train.csv and test.csv, or by
+    a word within the names of all, such as adult_train.csv and train-00000-of-00002.parquet."""
+    pairs = named(data_dir)
+    files = [file for file, _ in pairs]
+    for by_words in (False, True):
+        parts = [part_of(match[1] if (match := TABLE.fullmatch(name)) else name, by_words) for _, name in pairs]
+        if "train" in parts and {"val", "test"} & {*parts} and not (by_words and None in parts):
+            order = sorted(range(len(files)), key=lambda place: [*PARTS, "", None].index(parts[place]))
+            of_parts = [place for place in order if parts[place]]
+            left_out = [files[place] for place in order if not parts[place]]
+            return Found([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
+    return Found(files, [""] * len(files), [])
+
+
+def describe_files(found: Found, drawn: list[str]) -> list[str]:
+    """Which files are read, where there are several. drawn: the parts that are, where they have no file."""
+    names, said = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files], []
+    if any(found.parts):
+        others = [f"{part} is drawn from train" for part in drawn if part not in found.parts]
+        pairs = [f"{part} is {name}" for part, name in zip(found.parts, names, strict=True)]
+        said.append(f"parts: {', '.join(pairs + others)}")
+    elif len(names) > 1:
+        said.append(f"one table of {len(names)} files: {', '.join(names)}")
+    if found.left_out:
+        said.append(f"files left out, which are no parts: {', '.join(found.left_out)}")
+    return [shorten(line, 200, placeholder=" …") for line in said]
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """The rows of all tables, below the columns of the first. Raises UserError where another has other columns."""
+    first, *others = tables
+    for other in others:
+        places = {name: place for place, name in enumerate(other.names)}
+        for one, two in ((first, other), (other, first)):
+            if strange := [name for name in one.names if name not in two.names]:
+                raise UserError(f"{two.file} has no column {strange[0]!r}, which {one.file} has: they are one table.")
+        start = first.lines[-1] if first.lines else first.files[-1][1]
+        first.files.append((other.file, start))
+        first.lines.extend(line + start for line in other.lines)
+        for column, name in zip(first.columns, first.names, strict=True):
+            column.texts += other.columns[places[name]].texts
+            column.size, column.loose = column.size + len(other.lines), 0
+    return first

@@ -1,0 +1,79 @@
+"""Which rows of a table are in which part: those of files that are parts, and those that are drawn from the rest."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proj.data.cells import is_missing
+from proj.data.csv_file import Table
+from proj.data.datamodule import draw_parts
+from proj.data.named_column import find_column
+from proj.errors import UserError
+
+FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
+
+
+def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:
+    """(N,) "val" or "test" for a row whose file is that part; else "train", from which the other parts are drawn."""
+    starts = [before for _, before in table.files]
+    names = np.array([part if part in ("val", "test") else "train" for part in parts_of_files])
+    return names[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
+
+
+def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -> np.ndarray:
+    """(N,) the group of each of these rows, from the column that `key` names. file: as the user names the table.
+
+    Raises UserError for a row without a group.
+    """
+    place = find_column(table, "group", key)
+    cells = table.column(place).take(rows)
+    words = np.array(cells.words, dtype=object)
+    missing = rows[np.array([is_missing(word) for word in words], bool)[cells.codes]]
+    if len(missing):
+        more = f" (so have {len(missing) - 1:,} more rows)" if len(missing) > 1 else ""
+        line = table.lines_of(missing)[0]
+        raise UserError(
+            f"{file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "
+            "(dataset.group): fill it in, or take such rows out."
+        )
+    return words[cells.codes]
+
+
+def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
+    """Raises UserError where a setting says how a part is drawn that has a file. files: by their parts."""
+    for part, file in files.items():
+        useless = [f"{part}_fraction"] * (fractions[part] != FRACTION) + ["folds"] * bool(fold)
+        if useless:
+            raise UserError(f"dataset.{useless[0]} has no use, since {file} is the {part} part: leave it out.")
+
+
+def table_parts(
+    files: dict[str, str],
+    part_of: np.ndarray,
+    targets: Tensor,
+    class_names: list[str],
+    fractions: dict[str, float],
+    seed: int,
+    groups: np.ndarray | None,
+    fold: tuple[int, int] | None,
+) -> dict[str, Tensor]:
+    """Indices of the three parts: those of `files`, and those that `draw_parts` draws from the rest.
+
+    files: of the parts that have one. part_of: (N,) see `part_of_rows`. Else as `draw_parts` has it.
+    Raises UserError for a file whose rows cannot be such a part.
+    """
+    given = {part: torch.from_numpy(np.flatnonzero(part_of == part)) for part in files}
+    rest = torch.from_numpy(np.flatnonzero(part_of == "train"))
+    for part, file in files.items():
+        if not len(given[part]):
+            raise UserError(f"{file} has no row with a class, so that it cannot be the {part} part: move it away.")
+        if strange := {*targets[given[part]].tolist()} - {*targets[rest].tolist()}:
+            raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training has not.")
+        if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
+            raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
+    left = {part: fraction for part, fraction in fractions.items() if part not in files}
+    own = None if groups is None else groups[rest]
+    drawn = draw_parts(targets[rest], class_names, left, seed, own, fold)
+    return {part: rest[indices] for part, indices in drawn.items()} | given

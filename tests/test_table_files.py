@@ -1,0 +1,380 @@
+"""Tables in the formats that people have: what a file holds is the same however it is written, packed and split."""
+
+import bz2
+import datetime
+import gzip
+import importlib
+import io
+import lzma
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from support.runs import make
+
+from proj.config.words import as_hydra_reads
+from proj.data import table_file
+from proj.data.facts import Facts
+from proj.data.table_file import open_table, read_table
+from proj.errors import UserError
+from proj.use.prediction import find_files, read_tables
+
+PACKED = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda content: importlib.import_module("backports.zstd").compress(content),
+    "zip": lambda content: zipped({"inner.csv": content, "__MACOSX/._inner.csv": b"a Mac's own"}),
+}
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def workbook(**sheets: list[list[str]]) -> bytes:
+    """An Excel file; a cell is what its XML element holds: <v>1</v>, or <is><t>a</t></is>."""
+    main, rels = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "package/2006/relationships"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    listed = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
+    links = "".join(
+        f'<Relationship Id="r{i}" Type="{office}/worksheet" Target="worksheets/{i}.xml"/>'
+        for i, _ in enumerate(sheets, 1)
+    )
+    styles = '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs>'
+    members = {
+        "[Content_Types].xml": "<Types/>",
+        "_rels/.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/{rels}"><Relationship Id="r" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{listed}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/{rels}">{links}'
+        f'<Relationship Id="s" Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}">{styles}</styleSheet>',
+    }
+    for i, rows in enumerate(sheets.values(), 1):
+        cells = [
+            "".join(f'<c r="{"ABCDEFG"[place]}{line}" {cell}</c>' for place, cell in enumerate(row) if cell)
+            for line, row in enumerate(rows, 1)
+        ]
+        data = "".join(f'<row r="{line}">{row}</row>' for line, row in enumerate(cells, 1))
+        members[f"xl/worksheets/{i}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>'
+    return zipped({name: content.encode() for name, content in members.items()})
+
+
+def excel(*values) -> list[str]:
+    def cell(value) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, datetime.datetime):
+            return f's="1"><v>{(value - datetime.datetime(1899, 12, 30)) / datetime.timedelta(days=1)}</v>'
+        if isinstance(value, bool):
+            return f't="b"><v>{int(value)}</v>'
+        return f"><v>{value!r}</v>" if isinstance(value, int | float) else f't="inlineStr"><is><t>{value}</t></is>'
+
+    return [cell(value) for value in values]
+
+
+def flowers(start: int = 0, count: int = 40, header: str = "len,kind,y") -> str:
+    rows = [f"{i * i % 17 + i / 10:.1f},{'ab'[i // 2 % 2]},{'pq'[i % 2]}" for i in range(start, start + count)]
+    return "\n".join([header, *rows, ""])
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load("name", …) -> the datamodule of a file or folder in tmp_path."""
+
+    def load(name: str, *overrides: str, facts: Facts | None = None):
+        return make("csv", f"data_dir={tmp_path}/{name}", "target=y", "batch_size=4", *overrides, facts=facts)
+
+    return load
+
+
+def write(folder: Path, **files: str | bytes) -> None:
+    """Files by their names, in which __ is a point."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def cells(content: bytes, **settings) -> list[list[str]]:
+    table = read_table(io.BytesIO(content), "t", **settings)
+    return [table.first, *map(list, zip(*table.columns, strict=True))]
+
+
+def test_a_table_is_the_same_in_every_format(load, tmp_path):
+    text = flowers()
+    rows = [line.split(",") for line in text.splitlines()]
+    write(tmp_path, t__csv=text, t__tsv=text.replace(",", "\t"))
+    write(tmp_path, **{f"t__csv__{ending}": pack(text.encode()) for ending, pack in PACKED.items()})
+    columns = {"len": [float(row[0]) for row in rows[1:]], "kind": [row[1] for row in rows[1:]]}
+    pa.parquet.write_table(pa.table(columns | {"y": [row[2] for row in rows[1:]]}), tmp_path / "t.parquet")
+    write(tmp_path, t__xlsx=workbook(Data=[excel(*rows[0]), *(excel(float(a), b, y) for a, b, y in rows[1:])]))
+    (tmp_path / "t.xlsx.gz").write_bytes(gzip.compress((tmp_path / "t.xlsx").read_bytes()))
+    whole = load("t.csv")
+    for file in sorted(tmp_path.iterdir()):
+        data = load(file.name)
+        assert data.checksum() == whole.checksum() and data.columns == whole.columns, file
+        assert [data.example("test", i) for i in range(3)] == [whole.example("test", i) for i in range(3)], file
+    renamed = (tmp_path / "t.parquet").rename(tmp_path / "t.bin")
+    assert load(renamed.name).checksum() == whole.checksum()  # by its first bytes
+    names = [name for name, *_ in read_tables([str(tmp_path / "t.xlsx")], whole.columns)]
+    assert names[0].endswith("t.xlsx:2") and len(names) == 40
+    assert len(find_files(str(tmp_path), "table")) == 9  # all but t.bin
+
+
+def test_values_become_the_cells_of_a_csv_file():
+    moment, day = datetime.datetime(2024, 1, 5, 12, 30), datetime.datetime(2024, 1, 6)
+    values = [["f", "w", "b", "t"], [0.1, 3.0, True, moment], [1e-07, -2.0, False, day], [None, None, None, None]]
+    values.append(["x", 12345678901234.0, None, None])
+    (header, *rest) = cells(workbook(A=[excel(), *(excel(*row) for row in values)]))
+    assert header == values[0] and rest[0] == ["0.1", "3", "True", "2024-01-05 12:30:00"]
+    assert rest[1] == ["1e-07", "-2", "False", "2024-01-06"] and rest[2] == [""] * 4
+    assert rest[3] == ["x", "12345678901234", "", ""]
+    file = io.BytesIO()
+    table = {
+        "f": [0.1, 1.0, None, float("nan")],
+        "h": pa.array([0.1, None, 2, 3], pa.float32()),
+        "i": [10**12, None, -1, 0],
+        "w": pa.array(["a", " b", None, ""]).dictionary_encode(),
+        "b": [True, None, False, True],
+        "t": pa.array([moment, None, day, day], pa.timestamp("ns")),
+        "d": [day.date(), None, None, None],
+        "m": pa.array([day, None, None, None], pa.timestamp("ms", "UTC")),
+        "__index_level_0__": [5, 6, 7, 8],
+    }
+    pa.parquet.write_table(pa.table(table), file)
+    assert cells(file.getvalue()) == [
+        ["", "f", "h", "i", "w", "b", "t", "d", "m"],
+        ["5", "0.1", "0.1", "1000000000000", "a", "True", "2024-01-05 12:30:00", "2024-01-06", "2024-01-06"],
+        ["6", "1.0", "", "", "b", "", "", "", ""],
+        ["7", "", "2.0", "-1", "", "False", "2024-01-06 00:00:00", "", ""],
+        ["8", "", "3.0", "0", "", "True", "2024-01-06 00:00:00", "", ""],
+    ]
+
+
+def test_the_first_sheet_is_read_and_the_others_are_named(load, tmp_path, capsys):
+    rows = [excel("len", "y"), *(excel(i * i % 7, "pq"[i % 2]) for i in range(40))]
+    write(tmp_path, t__xlsx=workbook(Info=[excel("read me")], Data=rows), one__xlsx=workbook(Other=rows))
+    for sheet in ("Data", "1"):
+        assert load("t.xlsx", f"sheet={sheet}").columns[0]["name"] == "len"
+        assert "dataset.sheet" not in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"dataset.target=y is no column"):
+        load("t.xlsx")
+    assert "the sheet Info is read, and not Data: dataset.sheet=…" in str(open_table(str(tmp_path / "t.xlsx")).notes)
+    with pytest.raises(UserError, match=r"dataset.sheet=Dat is no sheet of .*Did you mean 'Data'"):
+        load("t.xlsx", "sheet=Dat")
+    columns = load("t.xlsx", "sheet=Data").columns
+    assert len(list(read_tables([str(tmp_path / "one.xlsx")], columns, {"sheet": "Data"}))) == 40  # it has but one
+
+
+@pytest.mark.parametrize("module", ("pyarrow", "python_calamine", "backports"))
+def test_what_needs_an_extra_says_what_to_install(tmp_path, monkeypatch, module):
+    content, extra = {
+        "pyarrow": (b"PAR1....", "parquet"),
+        "python_calamine": (zipped({"[Content_Types].xml": b""}), "excel"),
+        "backports": (PACKED["zst"](b"a"), "zst"),
+    }[module]
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "compression", None)
+    with pytest.raises(UserError, match=rf"needs pip install 'proj\[{extra}\]'"):
+        cells(content)
+
+
+DAMAGED = {
+    "cut gzip": gzip.compress(b"a,y\n" * 500)[:25],
+    "cut zip": b"PK\3\4\0",
+    "cut Parquet": b"PAR1 and no more",
+    "no workbook": b"\xd0\xcf\x11\xe0 and no more",
+    "two files": zipped({"a.csv": b"a", "b.csv": b"b"}),
+    "a picture": b"\x89PNG\r\n\x1a\n\x00\xff",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_one_sentence(content):
+    with pytest.raises(UserError, match=r"t (is damaged|is no CSV file|holds 2 files)") as raised:
+        cells(content)
+    assert "\n" not in str(raised.value)
+
+
+WESTERN = "Straße;Größe;y\nKöln;5 €;Café\nMünchen;7;L’été\n"
+
+
+@pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"))
+def test_an_encoding_is_found_out_and_a_guess_is_said(encoding):
+    table = read_table(io.BytesIO(WESTERN.encode(encoding)), "t.csv")
+    assert table.first == ["Straße", "Größe", "y"] and list(table.column(2)) == ["Café", "L’été"]
+    note = ["t.csv is not in UTF-8, and read as cp1252 (Straße, Größe, Köln): dataset.encoding=… says another"]
+    assert table.notes == (note if encoding == "cp1252" else [])
+
+
+FOREIGN = {
+    "cp1251": "имя;y\nМосква;да\nКиев;нет\n",
+    "gbk": "名字;y\n北京;是\n上海;否\n",
+    "shift_jis": "名前;y\nテスト;はい\n",
+    "cp1250": "město;y\nWrocław;tak\nPlzeň;ne\n",
+    "cp850": "Größe;y\nKöln;ja\n",
+    "mac_roman": "café;y\nété;oui\n",
+}
+
+
+@pytest.mark.parametrize(("encoding", "text"), FOREIGN.items(), ids=FOREIGN)
+def test_an_encoding_that_makes_no_sense_is_refused_and_read_where_it_is_named(encoding, text):
+    with pytest.raises(UserError, match=r"is no CSV file in UTF-8 .*dataset.encoding="):
+        cells(text.encode(encoding))
+    assert cells(text.encode(encoding), encoding=encoding)[0][0] == text.split(";")[0]
+    # Of a model that was trained so, other files may be in UTF-8.
+    assert cells(text.encode(), encoding=encoding, hint=True)[0][0] == text.split(";")[0]
+    assert cells(text.encode(encoding), encoding=encoding, hint=True)[0][0] == text.split(";")[0]
+
+
+def test_an_encoding_that_does_not_exist_is_refused():
+    with pytest.raises(UserError, match=r"dataset.encoding=cp99 is no encoding that Python knows"):
+        cells(b"a", encoding="cp99")
+
+
+def test_several_files_are_one_table_whose_rows_say_from_which_file(load, tmp_path, capsys):
+    write(tmp_path / "parts", **{"1__csv": flowers(0, 20), "2__csv__gz": gzip.compress(flowers(20, 20).encode())})
+    write(tmp_path / "parts", **{"3__csv": "y,len,kind\np,1.5,a\n", "notes__txt": "nothing"})
+    write(tmp_path, whole__csv=flowers() + "1.5,a,p\n")
+    whole, data = load("whole.csv"), load("parts")
+    assert data.checksum() == whole.checksum() and data.columns == whole.columns
+    assert "one table of 3 files: 1.csv, 2.csv.gz, 3.csv" in capsys.readouterr().out
+    named = {data.example(part, i) for part, split in data.splits.items() for i in range(len(split.targets))}
+    assert len(named) == 41 and {f"{tmp_path}/parts/1.csv:2", f"{tmp_path}/parts/2.csv.gz:21"} <= named
+    assert f"{tmp_path}/parts/3.csv:2" in named
+    for pattern in ("parts/*.csv*", f"parts/1.csv:{tmp_path}/parts/2.csv.gz:{tmp_path}/parts/3.csv"):
+        assert load(pattern).checksum() == whole.checksum()
+    write(tmp_path / "parts", **{"3__csv": "y,len,kind\np,1x5,a\n"})
+    with pytest.raises(UserError, match=r"row .*parts/3.csv:2, column len: '1x5' is no number"):
+        load("parts", "numeric=null", "max_categories=100", "test_fraction=0.1", "val_fraction=0.1")
+
+
+def test_files_without_a_header_are_one_table(load, tmp_path):
+    headless = flowers().split("\n", 1)[1].splitlines()
+    write(tmp_path / "parts", a__csv="\n".join(headless[:20]), b__csv="\n".join(headless[20:]))
+    write(tmp_path, whole__csv="\n".join(headless))
+    assert load("parts", "target=-1").checksum() == load("whole.csv", "target=-1").checksum()
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    (
+        ("len,kin,y", r"b.csv has no column 'kind', which .*a.csv has"),
+        ("len,kind,y,more", r"a.csv has no column 'more', which .*b.csv has"),
+    ),
+)
+def test_files_of_other_columns_are_refused(load, tmp_path, header, sentence):
+    write(tmp_path / "in", a__csv=flowers(), b__csv="\n".join([header, ",".join("1" * len(header.split(",")))]))
+    with pytest.raises(UserError, match=sentence):
+        load("in")
+
+
+def test_the_same_table_in_two_formats_is_refused(load, tmp_path):
+    write(tmp_path / "in", a__csv=flowers(), a__csv__gz=gzip.compress(flowers().encode()))
+    with pytest.raises(UserError, match=r"a.csv and .*a.csv.gz would be the same rows twice"):
+        load("in")
+
+
+@pytest.mark.parametrize(
+    "names",
+    (
+        ("train__csv", "val__csv", "test__csv"),
+        ("Training__csv", "validation__csv", "TEST__csv"),
+        ("adult_train__csv", "adult_valid__csv", "adult_test__csv"),
+        ("train-00000-of-00001__csv", "validation-00000-of-00001__csv", "test-00000-of-00001__csv"),
+    ),
+)
+def test_files_that_are_named_as_parts_are_these_parts(load, tmp_path, capsys, names):
+    write(tmp_path / "in", **dict(zip(names, (flowers(), flowers(40, 6), flowers(46, 8)), strict=True)))
+    data = load("in")
+    assert {name: len(split.targets) for name, split in data.splits.items()} == {"train": 40, "val": 6, "test": 8}
+    assert all(f"{tmp_path}/in/{names[2].replace('__', '.')}:{i + 2}" == data.example("test", i) for i in range(8))
+    assert "parts: train is " in capsys.readouterr().out
+    training = torch.tensor([i * i % 17 + i / 10 for i in range(40)], dtype=torch.float64)
+    assert data.columns[0]["mean"] == pytest.approx(float(training.mean()))  # of the training file alone
+
+
+def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, capsys):
+    write(tmp_path / "in", train__csv=flowers(), test__csv=flowers(40, 8), sample_submission__csv="id\n1\n")
+    data = load("in")
+    assert [len(data.splits[part].targets) for part in ("train", "val", "test")] == [34, 6, 8]
+    assert "test is test.csv, val is drawn from train" in (said := capsys.readouterr().out)
+    assert "files left out, which are no parts: " in said and "sample_submission.csv" in said
+    write(tmp_path / "deep" / "train" if (tmp_path / "deep").mkdir() else tmp_path / "deep/train", a__csv=flowers())
+    write(tmp_path / "deep/test", b__csv=flowers(40, 8))
+    assert load("deep").checksum() == data.checksum()
+
+
+@pytest.mark.parametrize(
+    ("test", "words", "sentence"),
+    (
+        ("len,kind\n1,a\n", [], r"test.csv has no column y, so that it cannot be the test part: train with data_dir="),
+        ("len,kind,y\n1,a,\n", [], r"test.csv has no row with a class, so that it cannot be the test part"),
+        ("len,kind,y\n1,a,r\n", [], r"test.csv has a class 'r', which the training has not"),
+        (flowers(), ["test_fraction=0.2"], r"dataset.test_fraction has no use, since .*test.csv is the test part"),
+        (flowers(), ["folds=5", "fold=0"], r"dataset.folds has no use, since .*test.csv is the test part"),
+        (flowers(), ["group=kind"], r"a \(dataset.group\) is in .*test.csv and in the training"),
+    ),
+)
+def test_a_split_that_cannot_be_taken_is_one_sentence(load, tmp_path, test, words, sentence):
+    write(tmp_path / "in", train__csv=flowers(), test__csv=test)
+    with pytest.raises(UserError, match=sentence):
+        load("in", *words)
+
+
+def test_a_long_text_is_a_cell(load, tmp_path):
+    write(tmp_path, t__csv=flowers() + f"1.5,{'x' * 200_000},p\n")
+    assert load("t.csv").columns[1]["categories"] == ["a", "b"]
+
+
+def test_a_table_is_split_without_a_copy_of_its_inputs(load, tmp_path):
+    write(tmp_path, t__csv=flowers())
+    inputs = [split.inputs for split in load("t.csv").splits.values()]
+    assert len({tensor.untyped_storage().data_ptr() for tensor in inputs}) == 1
+    assert sum(tensor.numel() for tensor in inputs) * 4 == inputs[0].untyped_storage().nbytes()
+
+
+def test_each_column_is_cut_into_cells_but_a_few_times(load, tmp_path, monkeypatch):
+    """What grows with the table is done once a column, whatever is asked of it."""
+    from proj.data import one_column
+
+    random = np.random.default_rng(0)
+    rows = [",".join([*(f"{x:.3f}" for x in random.normal(size=3)), "", "pq"[i % 2]]) for i in range(400)]
+    write(tmp_path, t__csv="\n".join(["a,b,c,d,y", *rows]).replace(",,", ",NA,", 390))
+    real, read = one_column.plain_numbers, []
+    monkeypatch.setattr(one_column, "plain_numbers", lambda text: read.append(text) or real(text))
+    load("t.csv", "drop=[d]")
+    assert sum(text.count("\0") + 1 for text in read) <= 400 * 4
+
+
+def test_a_list_of_files_is_typed_as_such():
+    word = as_hydra_reads("data_dir=[a.csv,more/b c.csv,'2024']")
+    files = OverridesParser.create().parse_override(word).value().split(os.pathsep)
+    assert files == [os.path.abspath(file) for file in ("a.csv", "more/b c.csv", "2024")]
+
+
+@pytest.mark.parametrize(
+    ("large", "terminal", "rank", "shown"), ((1, 1, "0", 1), (0, 1, "0", 0), (1, 0, "0", 0), (1, 1, "1", 0))
+)
+def test_a_bar_is_drawn_while_a_large_file_is_read(tmp_path, monkeypatch, capsys, large, terminal, rank, shown):
+    write(tmp_path, t__csv=flowers())
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(table_file, "LARGE", 10 if large else 10**6)
+    real, drawn = table_file.wrap_file, []
+    monkeypatch.setattr(table_file, "wrap_file", lambda *a, **how: drawn.append(not how["disable"]) or real(*a, **how))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: bool(terminal))
+        table = open_table(str(tmp_path / "t.csv"))
+    assert drawn == [bool(shown)] and len(table.lines) == 40
