@@ -28,6 +28,7 @@ import tensorboard.summary.writer.record_writer
 import torch
 import torch.utils.tensorboard
 from lightning.pytorch.utilities import rank_zero_only
+from sklearn.datasets import load_wine
 from support.runs import differences, outcome
 
 import proj.data
@@ -43,7 +44,7 @@ import proj.training.precision
 import proj.training.progress_bar
 import proj.training.results
 import proj.training.resume
-from proj.config.compose import configure, stored_config
+from proj.config.compose import build, configure, stored_config
 from proj.training.run import train
 
 SLICES = {"mnist": "torchvision.datasets.MNIST", "fashion_mnist": "torchvision.datasets.FashionMNIST"}
@@ -59,6 +60,7 @@ CASES = {  # name: (data set, settings)
     "iris_tutorial": (None, "preset=iris_tutorial"),
     "digits_cnn": (None, "dataset=digits model=cnn model.dropout=0.1 dataset.batch_size=200"),
     "cifar10_cnn": ("cifar10", "dataset=cifar10 model=cnn model.widths=[16,32]"),
+    "table": (None, "dataset=csv data_dir={home}/wine.csv dataset.target=-1 trainer.max_epochs=6"),
     "accumulation": (None, "dataset=digits model=mlp trainer.accumulate_grad_batches=3 scheduler=cosine"),
     "early_stopping": (
         None,
@@ -205,13 +207,14 @@ def main() -> None:
     torch.set_num_threads(1)
     draw, home = random.Random(chosen.seed), Path(tempfile.mkdtemp(dir=chosen.folder))
     classes, kinds, lost, seen = SLICES | {"cifar10": chosen.cifar10}, Counter(), [], []
+    load_wine(as_frame=True).frame.to_csv(home / "wine.csv", index=False)
     print("| case | kills | resumes | identical | different |\n| --- | ---: | ---: | ---: | ---: |")
     for case in chosen.cases or CASES:
         dataset, settings = CASES[case]
-        words = [*settings.split(), *COMMON, f"save_every={chosen.save_every}"]
+        words = [*COMMON, *settings.format(home=home).split(), f"save_every={chosen.save_every}"]
         if dataset:
             words += ["dataset.source._target_=slices.first", f"+dataset.source.of={classes[dataset]}"]
-            data = proj.config.build(configure(*words).dataset)  # read before the forks, which share it
+            data = build(configure(*words).dataset)  # read before the forks, which share it
             data.setup()
         whole = home / case.replace(" ", "_")
         began = time.monotonic()
