@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 
 UNEQUAL = 10  # times as many examples of the largest class as of the smallest are worth a line
@@ -33,7 +34,7 @@ class WeightedLoss:
         return (self.loss_of_each(logits, y) * weights).mean()
 
 
-def class_counts(data) -> Tensor:
+def class_counts(data: InMemoryDataModule) -> Tensor:
     """(num_classes,) how many training examples each class has."""
     return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
 
