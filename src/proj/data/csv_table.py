@@ -11,10 +11,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from proj.data.cells import in_order, is_no_number, is_number
 from proj.data.column_list import NOTES, list_columns, wrapped
 from proj.data.columns import Columns
-from proj.data.csv_file import Table, counts, find_columns, has_header, is_unnamed, where
+from proj.data.csv_file import Table, counts, has_header, is_unnamed, where
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
-from proj.data.named_column import find_column
+from proj.data.named_column import find_column, find_columns
 from proj.data.one_column import Column
 from proj.data.rare_classes import describe_rare, rare_classes
 from proj.data.table import MARKS, encode_table

@@ -1,4 +1,7 @@
-"""Which column of a table a setting names."""
+"""Which column of a table a setting names, and which ones a model takes, by their names."""
+
+import re
+from collections import Counter
 
 from proj.config.words import typed
 from proj.data.cells import plain_number
@@ -26,3 +29,23 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
     parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
     how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
     raise UserError(f"{setting}={key} is no column of {table.file}." + (how or nearest(str(key), names)))
+
+
+def plain(name: str) -> str:
+    """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
+    in which it is written."""
+    return re.sub(r"[\s_.()]|cm\)?$", "", name.lower())
+
+
+def find_columns(names: list[str], header: list[str]) -> list[int | None]:
+    """The place in a header of each column that a model takes, by its name, or by its plain name if that leaves no
+    choice; None for one that is not there."""
+    wanted, given = Counter(map(plain, names)), [None if name in names else plain(name) for name in header]
+
+    def place(name: str) -> int | None:
+        if name in header:
+            return header.index(name)
+        word = plain(name)
+        return given.index(word) if word and wanted[word] == given.count(word) == 1 else None
+
+    return [place(name) for name in names]

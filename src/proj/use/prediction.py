@@ -16,9 +16,10 @@ import torch
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.cells import is_number
-from proj.data.csv_file import Table, find_columns, has_header
+from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
+from proj.data.named_column import find_columns
 from proj.data.table import encode_table
 from proj.data.table_file import open_table
 from proj.data.table_files import TABLE
