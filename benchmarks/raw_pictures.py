@@ -1,8 +1,10 @@
-"""Whether a file of `export raw=true` says what `predict` says: `python benchmarks/raw_pictures.py CKPT [PICTURES]`.
+"""Whether a file of `export raw=true` says what `predict` says.
+
+`python benchmarks/raw_pictures.py CKPT [PICTURES] [--jpeg]`
 
 Writes pictures of many sizes and orientations (photos or drawings of the checkpoint's test part, cut, enlarged, turned
 and inverted at random), reads them with Pillow alone as a user does, and prints in how many the top class is another,
-and the largest difference of a probability.
+and the largest difference of a probability. Of JPEG files twice: read whole, and with `draft`, as `predict` reads them.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from proj.use.export import export
 from proj.use.prediction import predict
 
 
-def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Path) -> list[Path]:
+def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Path, ending: str) -> list[Path]:
     draw, files = np.random.default_rng(0), []
     for number in range(count):
         image = Image.fromarray(inputs[number % len(inputs)].numpy().squeeze())
@@ -33,15 +35,27 @@ def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Pat
             image = ImageOps.invert(image)
         exif = Image.Exif()
         exif[0x0112] = int(draw.integers(1, 9))  # orientation
-        files.append(folder / f"{number:05}.png")
+        files.append(folder / f"{number:05}{ending}")
         image.save(files[-1], exif=exif)
     return files
+
+
+def pixels(file: Path, facts: Facts, draft: bool) -> np.ndarray:
+    """uint8 (1, height, width, channels) of a file, upright."""
+    channels, *size = facts.input_shape
+    mode = "L" if channels == 1 else "RGB"
+    with Image.open(file) as image:
+        if draft:
+            image.draft(mode, [2 * max(size)] * 2)
+        image = ImageOps.exif_transpose(image).convert(mode)
+    return np.asarray(image).reshape(1, image.height, image.width, channels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("pictures", type=int, nargs="?", default=2000)
+    parser.add_argument("--jpeg", action="store_true", help="JPEG files instead of PNG files")
     parser.add_argument("--trust", default="")
     chosen = parser.parse_args()
     trust = list(filter(None, chosen.trust.split(",")))
@@ -52,16 +66,18 @@ def main() -> None:
         session = onnxruntime.InferenceSession(file)
         pictures = Path(folder, "pictures")
         pictures.mkdir()
-        files = write_pictures(data.splits["test"].inputs, facts.drawings, chosen.pictures, pictures)
+        ending = ".jpg" if chosen.jpeg else ".png"
+        files = write_pictures(data.splits["test"].inputs, facts.drawings, chosen.pictures, pictures, ending)
         rows = predict(chosen.checkpoint, str(pictures), output=f"{folder}/rows.csv", trust=trust)
-        same, largest = 0, 0.0
-        for one, row in zip(files, rows, strict=True):
-            image = ImageOps.exif_transpose(Image.open(one)).convert("L" if facts.input_shape[0] == 1 else "RGB")
-            levels = np.asarray(image).reshape(1, image.height, image.width, -1)
-            shares, name = session.run(["probabilities", "class"], {"input": levels})
-            same += name[0] == row["class"]
-            largest = max(largest, float(np.abs(shares[0] - list(row["probabilities"].values())).max()))
-    print(f"the same top class in {same:,} of {len(rows):,} ({same / len(rows):.2%}), {largest:.4f} off at most")
+        for draft in (False, True) if chosen.jpeg else (False,):
+            same, largest = 0, 0.0
+            for one, row in zip(files, rows, strict=True):
+                shares, name = session.run(["probabilities", "class"], {"input": pixels(one, facts, draft)})
+                same += name[0] == row["class"]
+                largest = max(largest, float(np.abs(shares[0] - list(row["probabilities"].values())).max()))
+            how = "read with draft: " if draft else ""
+            shown = f"{same:,} of {len(rows):,} ({same / len(rows):.2%})"
+            print(f"{how}the same top class in {shown}, {largest:.4f} off at most")
 
 
 if __name__ == "__main__":

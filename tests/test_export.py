@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from support.pages import README
 from support.runs import rewritten
 from support.tables import encode
@@ -287,3 +287,22 @@ def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_
         checkpoint["proj"]["columns"] = None
     with pytest.raises(UserError, match="raw=true is for pictures, grey or in colour, and for tables whose datamodule"):
         export(tmp_path / "x.ckpt", raw=True)
+
+
+def test_jpeg_files_of_every_orientation_are_what_predict_says_once_upright(checkpoints, raw, tmp_path):
+    sources, folder = tmp_path / "sources", tmp_path / "jpeg"
+    sources.mkdir()
+    folder.mkdir()
+    for number, source in enumerate(write_pictures(sources, 32)):
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number % 8  # orientation
+        Image.open(source).save(folder / f"{number:04}.jpg", exif=exif)
+    session = onnxruntime.InferenceSession(raw[0])
+    for file, row in zip(sorted(folder.iterdir()), predict(checkpoints["digits"], str(folder)), strict=True):
+        with Image.open(file) as image:
+            image.draft("L", (16, 16))
+            pixels = np.asarray(ImageOps.exif_transpose(image))
+        shares, name = session.run(["probabilities", "class"], {"input": pixels[None, ..., None]})
+        assert np.abs(shares[0] - list(row["probabilities"].values())).max() < 0.02
+        if row["probability"] > 0.6:
+            assert name[0] == row["class"]
