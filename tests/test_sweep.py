@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -267,8 +268,12 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
     words = ["-m", "seed=1,2", "isolate=true", "sweep_name=s", "trainer.max_epochs=60", "save_every=0", *slow(0.1)]
     again = ["proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
     for command, number in ((["proj.train", *words], signal.SIGKILL), (again, signal.SIGTERM), (again, signal.SIGINT)):
+        began = time.time()
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=tmp_path, env=ENV, start_new_session=True)
-        wait_for(lambda: (job / "last.ckpt").is_file() and is_locked(job), process)
+        # Before the first checkpoint of its life a job only ends: it has nothing to save.
+        wait_for(
+            lambda: is_locked(job) and any(file.stat().st_mtime > began for file in job.glob("last.ckpt")), process
+        )
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
         else:
