@@ -28,3 +28,12 @@ def test_a_search_whose_worker_dies_goes_on_with_its_trial(command, tmp_path):
     process = command("-m", "proj.train", "-m", *words, "save_every=0", env=ENV, fresh=True)
     assert process.returncode == 0 and "3 runs (finished)" in process.stdout, process.stderr
     assert (tmp_path / "died0").exists()
+
+
+def test_more_seeds_train_on_ray_too(command, tmp_path):
+    words = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "optimizer.lr=0.01,0.011", "seed=1"]
+    words += ["sweep_name=s", "trainer=cpu", "trainer.max_epochs=1", "~callbacks.progress"]
+    assert command("-m", "proj.train", "-m", *words, fresh=True).returncode == 0
+    process = command("-m", "proj.sweep", "resume=outputs/sweeps/s", "seeds=+1", fresh=True)
+    assert process.returncode == 0 and "4 runs (finished)" in process.stdout, process.stderr
+    assert "Ray Launcher is launching 2 jobs" in process.stdout + process.stderr

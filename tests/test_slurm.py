@@ -106,3 +106,14 @@ def test_a_search_goes_on_without_the_command_that_began_it_and_a_dead_workers_t
     assert [trial.state.name for trial in open_study(sweep).trials] == ["COMPLETE"] * 4
     for folder in sweep.glob("*_*"):
         assert_every_step_once(folder)
+
+
+def test_more_seeds_train_on_slurm_too(cluster, tmp_path):
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "trainer.max_epochs=1", "optimizer.lr=0.01,0.011", "seed=1"]
+    subprocess.run([*words, "sweep_name=s"], env=cluster, cwd=tmp_path, check=True, timeout=240)
+    words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "seeds=+1"]
+    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240)
+    assert process.returncode == 0 and b"4 runs (finished)" in process.stdout
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    tasks = {file.name.split("_")[0] for file in (sweep / ".submitit").glob("*_*") if file.is_dir()}
+    assert len(list(sweep.glob("*_*seed=2/metrics.json"))) == 2 and len(tasks) == 2  # an array of jobs for each command

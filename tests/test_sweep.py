@@ -272,7 +272,8 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=tmp_path, env=ENV, start_new_session=True)
         # Before the first checkpoint of its life a job only ends: it has nothing to save.
         wait_for(
-            lambda: is_locked(job) and any(file.stat().st_mtime > began for file in job.glob("last.ckpt")), process
+            lambda began=began: is_locked(job) and any(file.stat().st_mtime > began for file in job.glob("last.ckpt")),
+            process,
         )
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
