@@ -9,9 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
@@ -24,17 +21,17 @@ from proj.models.balance import single_answer
 from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import write_atomically
-from proj.system.platform import one_line
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, at_threshold, figures, sets
 from proj.use.data import open_data
+from proj.use.evaluation_table import print_evaluation
 from proj.use.importance import columns_that_matter, csv_text, print_importance
 from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
-SHOWN = 30  # mistakes and columns in the pictures, classes in the table
+SHOWN = 30  # mistakes and columns in the pictures
 
 
 def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Answers]:
@@ -187,46 +184,3 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
             write_atomically(files["table"], csv_text(metrics["importance"]))
         write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
     print(file, *files.values(), sep="\n")
-
-
-def print_evaluation(metrics: dict, columns: list[str]) -> None:
-    """The figures, and a row a class, at most 80 columns wide."""
-    console = Console(highlight=False)
-    how = ", augmented" if metrics["tta"] else ""
-    top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
-    auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
-    part = "" if metrics["split"] == "all" else f"{metrics['split']} "
-    before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
-    console.print(
-        f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{how}\n"
-        f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
-        f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
-        f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
-    )
-    if known := metrics["coverage"]:
-        console.print(
-            f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
-            f"average   unsure {known['unsure']:.1%}"
-        )
-    if at := metrics["threshold"]:
-        where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
-        console.print(f"that is of the most probable class; at the threshold, {where}:", markup=False)
-        console.print(
-            f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
-        )
-        if "class" in at:
-            print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
-    table.add_column("examples", justify="right")
-    table.add_column("accuracy", justify="right")
-    table.add_column("most often taken for", overflow="ellipsis", no_wrap=True)
-    rows = zip(metrics["acc_per_class"].items(), enumerate(metrics["confusion"]), strict=True)
-    rows = sorted((row for row in rows if row[0][1] is not None), key=lambda row: row[0][1])
-    for (name, accuracy), (k, counts) in rows[:SHOWN]:
-        others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != k), reverse=True)[:2]
-        confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
-        table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
-    console.print(table)
-    if len(rows) > SHOWN:
-        console.print(f"… and {len(rows) - SHOWN} classes with fewer mistakes", style="dim")

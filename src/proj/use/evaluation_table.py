@@ -1,0 +1,52 @@
+"""What an evaluation prints: its figures, and a row a class."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from proj.system.platform import one_line
+
+SHOWN = 30  # classes in the table
+
+
+def print_evaluation(metrics: dict, columns: list[str]) -> None:
+    """The figures, and a row a class, at most 80 columns wide."""
+    console = Console(highlight=False)
+    how = ", augmented" if metrics["tta"] else ""
+    top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
+    auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
+    part = "" if metrics["split"] == "all" else f"{metrics['split']} "
+    before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
+    console.print(
+        f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{how}\n"
+        f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
+        f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
+        f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
+    )
+    if known := metrics["coverage"]:
+        console.print(
+            f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
+            f"average   unsure {known['unsure']:.1%}"
+        )
+    if at := metrics["threshold"]:
+        where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
+        console.print(f"that is of the most probable class; at the threshold, {where}:", markup=False)
+        console.print(
+            f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
+        )
+        if "class" in at:
+            print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
+    table.add_column("examples", justify="right")
+    table.add_column("accuracy", justify="right")
+    table.add_column("most often taken for", overflow="ellipsis", no_wrap=True)
+    rows = zip(metrics["acc_per_class"].items(), enumerate(metrics["confusion"]), strict=True)
+    rows = sorted((row for row in rows if row[0][1] is not None), key=lambda row: row[0][1])
+    for (name, accuracy), (k, counts) in rows[:SHOWN]:
+        others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != k), reverse=True)[:2]
+        confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
+        table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
+    console.print(table)
+    if len(rows) > SHOWN:
+        console.print(f"… and {len(rows) - SHOWN} classes with fewer mistakes", style="dim")
