@@ -1,9 +1,7 @@
 import functools
-import io
 import json
 import re
 import shutil
-from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image, ImageOps
+from support.exports import export_both
 from support.pages import README
 from support.runs import rewritten
 from support.tables import encode
@@ -191,17 +190,7 @@ def test_a_table_with_words_cannot_be_normalized_inside(checkpoints, tmp_path):
 @pytest.fixture(scope="module")
 def raw(checkpoints, tmp_path_factory):
     """(The file with raw=true, that in 8-bit integers, what was printed of both)."""
-    folder = tmp_path_factory.mktemp("raw")
-    real, printed = proj.use.export.to_int8, io.StringIO()
-
-    def to_int8(content, *rest):
-        (folder / "raw.onnx").write_bytes(content)
-        return real(content, *rest)
-
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
-        patch.setattr("proj.use.export.to_int8", to_int8)
-        file = export(checkpoints["digits"], raw=True, quantize="int8", output=str(folder / "int8.onnx"))
-    return folder / "raw.onnx", file, printed.getvalue()
+    return export_both(checkpoints["digits"], tmp_path_factory.mktemp("raw"), raw=True)
 
 
 def write_pictures(folder: Path, count: int, channels: int = 1) -> list[Path]:

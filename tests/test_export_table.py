@@ -1,9 +1,7 @@
 """A table's model exported whole: the file takes the table's own columns and says what predict says."""
 
 import csv
-import io
 import re
-from contextlib import redirect_stdout
 from datetime import datetime, timezone
 from math import nan
 from pathlib import Path
@@ -11,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from support.exports import export_both
 from support.pages import README
 from support.runs import rewritten
 
-import proj.use.export
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
 from proj.training.run import train
@@ -89,17 +87,7 @@ def mixed(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def whole(mixed, tmp_path_factory):
     """(The file of that checkpoint, that in 8-bit integers, what was printed of both)."""
-    folder = tmp_path_factory.mktemp("whole")
-    real, printed = proj.use.export.to_int8, io.StringIO()
-
-    def to_int8(content, *rest):
-        (folder / "whole.onnx").write_bytes(content)
-        return real(content, *rest)
-
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
-        patch.setattr("proj.use.export.to_int8", to_int8)
-        small = export(mixed, quantize="int8", output=str(folder / "int8.onnx"))
-    return folder / "whole.onnx", small, printed.getvalue()
+    return export_both(mixed, tmp_path_factory.mktemp("whole"))
 
 
 def test_ten_thousand_rows_get_the_classes_of_predict(mixed, whole, tmp_path, capsys):
