@@ -44,7 +44,8 @@ import proj.training.precision
 import proj.training.progress_bar
 import proj.training.results
 import proj.training.resume
-from proj.config.compose import build, configure, stored_config
+from proj.config.compose import build, configure
+from proj.config.stored_run import stored_config
 from proj.training.run import train
 
 SLICES = {"mnist": "torchvision.datasets.MNIST", "fashion_mnist": "torchvision.datasets.FashionMNIST"}

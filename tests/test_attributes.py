@@ -13,7 +13,7 @@ from support.runs import break_off, changed_by_stops, rewritten
 from torchmetrics.classification import MulticlassAUROC
 
 from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
-from proj.config.compose import stored_config
+from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
 from proj.system.run_folder import RunFolder

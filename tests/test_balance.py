@@ -9,7 +9,8 @@ from omegaconf import open_dict
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from torch import nn
 
-from proj.config.compose import complete, configure, stored_config
+from proj.config.compose import configure
+from proj.config.stored_run import complete, stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.balance import WeightedLoss, inequality, single_answer

@@ -15,9 +15,10 @@ from support.images import write_idx
 
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
-from proj.data.datamodule import Split, stratified
+from proj.data.datamodule import Split
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule, crop_and_flip, partition
+from proj.data.parts import stratified
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")

@@ -11,7 +11,7 @@ from support.made_runs import write_run
 from support.runs import curves
 
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import stored_config
+from proj.config.stored_run import stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models import Classifier

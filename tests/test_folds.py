@@ -16,9 +16,10 @@ from support.made_runs import write_run
 from support.runs import break_off, differences, outcome, ready
 
 import proj.config
-from proj.config.compose import stored_config
-from proj.data.datamodule import InMemoryDataModule, Split, draw_parts
+from proj.config.stored_run import stored_config
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.folds import joined
+from proj.data.parts import draw_parts
 from proj.data.sklearn_table import sklearn_table
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError

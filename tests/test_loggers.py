@@ -18,8 +18,8 @@ from support.runs import break_off, events
 from support.sweeps import QUICK
 
 import proj
-from proj.config.compose import stored_config
 from proj.config.stored import trust_words
+from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.reports.runs import find_runs, read_run

@@ -6,8 +6,9 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from proj.config.compose import configure, stored_config
+from proj.config.compose import configure
 from proj.config.explain import explain
+from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.sweep import refuse
 

@@ -12,7 +12,8 @@ import torch
 from support.runs import TWO, WORDS, break_off, differences, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import configure, stored_config
+from proj.config.compose import configure
+from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.training.run import train

@@ -17,8 +17,9 @@ from omegaconf import OmegaConf
 from support.processes import in_child
 
 from proj.checkpoint.file import load_checkpoint, load_model
-from proj.config.compose import CONF, build, literal, resolved, stored_config
+from proj.config.compose import CONF, build, literal, resolved
 from proj.config.stored import check_stored, resume_command, strangers, trust_words
+from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.training.build import build_data_and_model, build_trainer
 from proj.training.run import train

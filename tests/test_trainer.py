@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from support.runs import at_batch, changed_by_stops, rewritten
 
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import stored_config, trainer_defaults
 from proj.config.settings import below
+from proj.config.stored_run import stored_config, trainer_defaults
 from proj.config.values import check_trainer
 from proj.errors import UserError
 from proj.models import Classifier

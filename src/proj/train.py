@@ -12,10 +12,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.command_line import take, words_or_help
-from proj.config.compose import CONF, stored_config
+from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.hydra_command import run_hydra
 from proj.config.stored import TRUSTED
+from proj.config.stored_run import stored_config
 from proj.system.processes import die_with_parent, leave, look_at_environment, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.

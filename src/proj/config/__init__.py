@@ -1,5 +1,6 @@
 """The configuration: composed from conf/, checked, and turned into objects."""
 
-from proj.config.compose import CONF, build, configure, stored_config
+from proj.config.compose import CONF, build, configure
+from proj.config.stored_run import stored_config
 
 __all__ = ["CONF", "build", "configure", "stored_config"]

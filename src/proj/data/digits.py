@@ -4,8 +4,9 @@ from typing import Any
 
 import torch
 
-from proj.data.datamodule import Split, checksum_of, draw_parts, stratified
+from proj.data.datamodule import Split, checksum_of
 from proj.data.images import ImageDataModule
+from proj.data.parts import draw_parts, stratified
 from proj.data.sklearn_table import sklearn_table
 
 

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from proj.data.augment import Strong
 from proj.data.batches import Batches, counter_seed
-from proj.data.datamodule import InMemoryDataModule, Split, stratified
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
+from proj.data.parts import stratified
 from proj.errors import UserError
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch.utils.data import random_split
 
-from proj.data.datamodule import InMemoryDataModule, Split, checksum_of, draw_parts
+from proj.data.datamodule import InMemoryDataModule, Split, checksum_of
+from proj.data.parts import draw_parts
 from proj.data.sklearn_table import sklearn_table
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from proj.data.cells import is_missing
 from proj.data.csv_file import Table
-from proj.data.datamodule import draw_parts
 from proj.data.named_column import find_column
+from proj.data.parts import draw_parts
 from proj.errors import UserError
 
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for

@@ -11,9 +11,10 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from proj.data.datamodule import Split, checksum_of, draw_parts
+from proj.data.datamodule import Split, checksum_of
 from proj.data.folds import describe_twins, has_twins, marks_of
 from proj.data.images import ImageDataModule
+from proj.data.parts import draw_parts
 from proj.errors import UserError
 from proj.system.locks import alone
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proj.config.compose import listed_since
 from proj.config.monitors import mode_of
 from proj.config.settings import SEEDS, policy
+from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.reports.curves import read_scalars, read_table
 from proj.system.run_folder import RunFolder, parse_yaml, read

@@ -7,10 +7,10 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.config.compose import listed_since
 from proj.config.own_code import own_code
 from proj.config.settings import policy
 from proj.config.stored import resume_command
+from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.platform import processor as processor_name

@@ -7,8 +7,9 @@ from lightning.pytorch import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import contents
-from proj.config.compose import complete, resolved
+from proj.config.compose import resolved
 from proj.config.new_folder import make_new_folder
+from proj.config.stored_run import complete
 from proj.data.column_list import SHOWN
 from proj.data.datamodule import LARGEST_BATCH
 from proj.models.balance import single_answer
