@@ -27,7 +27,7 @@ def project(batches: int) -> list[float]:
     """Seconds of a training step, one number a run."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         clock = "+callbacks.clock._target_=loop.Clock"
-        off = "~callbacks.progress"
+        off = ["~callbacks.progress"]
         limit = f"trainer.limit_train_batches={batches}"
         train(configure(*SETTINGS, clock, *off, limit, f"hydra.run.dir={folder}/run"))
     return loop.Clock.steps[0] / batches
