@@ -1,6 +1,7 @@
 """Augmentation: the group `augment`, and what its strong option does to the images and labels of a batch."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from support.runs import WORDS, differences, events, outcome, ready, run
 
 from proj.data.augment import Strong, rectangles, sides
 from proj.data.facts import Normalize
+from proj.data.images import shrunk
 from proj.errors import UserError
 from proj.models.classifier import Classifier
+from proj.training.run import train
 
 PIXELS = Normalize([0.0], [1 / 255])  # leaves 0..255 as it is
 
@@ -22,7 +25,7 @@ def draws(seed: int = 0) -> torch.Generator:
 def test_light_is_what_dataset_and_model_say_none_takes_it_away_and_neither_adds_a_setting(configure):
     light, none = (configure("dataset=cifar10", f"augment={name}").dataset for name in ("light", "none"))
     assert configure("dataset=cifar10").dataset == light and (light.flip, light.shift) == (True, 2)
-    assert none == {**light, "flip": False, "shift": 0}
+    assert none == {**light, "flip": False, "shift": 0, "sizes": None}
     tables = [configure("dataset=iris", f"augment={name}").dataset for name in ("light", "none")]
     assert tables[0] == tables[1] and not {"flip", "shift", "augment"} & tables[0].keys()
 
@@ -147,9 +150,42 @@ def test_the_dashboard_shows_what_the_training_sees(trained):
     assert shown["none"] != shown["strong"]
 
 
+def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configure):
+    data = ready(configure("dataset=cifar10", "dataset.sizes=[16,24,32]").dataset)
+    inputs, index = data.splits["train"].inputs, torch.arange(4)
+    whole = data.prepare(inputs, index, draws(), 0)
+    assert whole.shape == (4, 3, 32, 32)  # outside of a run, which alone has a length
+    data.trainer = SimpleNamespace(max_epochs=6)
+    heights = [data.prepare(inputs, index, draws(), epoch).shape[2] for epoch in range(8)]
+    assert heights == [16, 16, 24, 24, 32, 32, 32, 32]
+    assert torch.equal(data.prepare(inputs, index, draws(), 4), whole)
+    small = data.prepare(inputs, index, draws(), 0)
+    assert torch.allclose(small.mean((2, 3)), whole.mean((2, 3)), atol=0.1)
+    assert data.prepare(inputs, index, None, 0).shape == (4, 3, 32, 32)
+    assert shrunk(torch.zeros(1, 1, 20, 30), 10).shape == (1, 1, 10, 15)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        (["model=mlp"], "does not take images of another size, 6 of dataset.sizes: give dataset.sizes=null"),
+        (["trainer.max_epochs=-1", "trainer.max_time=00:00:00:09", "scheduler=none"], "give trainer.max_epochs="),
+        (["model=pretrained"], "dataset.sizes shrinks images, and model=pretrained enlarges them"),
+    ),
+)
+def test_where_images_cannot_grow_one_sentence_says_so(configure, words, sentence):
+    with pytest.raises(UserError, match=sentence):
+        train(configure("dataset=digits", "dataset.sizes=[6,8]", *words))
+
+
+def test_augment_none_leaves_the_training_images_at_their_size(configure):
+    assert configure("dataset=cifar10", "preset=cifar10_fast", "augment=none").dataset.sizes is None
+
+
 @pytest.mark.slow
-def test_a_run_with_strong_augmentation_and_drawn_classes_ends_in_the_same_bits_when_it_was_killed(tmp_path):
-    words = [*WORDS, "augment=strong", "balance=sampling"]
+@pytest.mark.parametrize("change", ("augment=strong", "dataset.sizes=[6,7,8]"))
+def test_a_run_that_changes_its_images_and_draws_classes_ends_in_the_same_bits_when_it_was_killed(tmp_path, change):
+    words = [*WORDS, change, "balance=sampling"] + ["model=cnn"] * (change != "augment=strong")
     go = partial(run, words=words)
     assert go(tmp_path / "whole") == 0 and go(tmp_path / "killed", dies="writing a checkpoint") != 0
     assert go(tmp_path / "killed") == 0

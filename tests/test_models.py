@@ -11,12 +11,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build
 from proj.errors import UserError
-from proj.models import CNN, MLP, IrisClassifier
+from proj.models import CNN, MLP, IrisClassifier, WhitenedCNN
 from proj.models.classifier import Classifier, augmented_logits
-from proj.models.cnn import whitening_filters
 from proj.models.optimizers import Muon, orthogonalize
 from proj.models.schedules import in_steps, make_schedule
 from proj.models.tallies import Tally
+from proj.models.whitened_cnn import whitening_filters
 from proj.training.run import train
 
 
@@ -73,8 +73,6 @@ def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
     (
         ({"activation": "Relu"}, "Did you mean 'ReLU'"),
         ({"norm": "bach"}, "Did you mean 'batch'"),
-        ({"whiten": True, "stem": 7}, "even model.stem up to 8, not 7"),
-        ({"init": "zero"}, "Options: default, dirac"),
         ({"head": "mean"}, "Options: average, flatten, max"),
         ({"widths": [4, 8], "pool": [2, 2, 2]}, "3 entries for 2 groups"),
     ),
@@ -82,6 +80,22 @@ def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
 def test_a_wrong_choice_names_the_right_ones(settings, message):
     with pytest.raises(UserError, match=message):
         CNN((1, 28, 28), 10, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    (({"stem": 7}, "even model.stem up to 8, not 7"), ({"stem": 8, "init": "zero"}, "Options: default, dirac")),
+)
+def test_a_wrong_choice_of_the_whitened_network_names_the_right_ones(settings, message):
+    with pytest.raises(UserError, match=message):
+        WhitenedCNN((1, 28, 28), 10, **settings)
+
+
+def test_a_network_that_was_stored_as_a_cnn_with_a_whitening_stem_is_built_as_what_it_is_called_now():
+    stored = {"_target_": "proj.models.CNN", "stem": 4, "widths": [4], "whiten": True, "norm_momentum": 0.4}
+    assert type(build(stored, input_shape=(1, 8, 8), num_classes=2)) is WhitenedCNN
+    del stored["whiten"], stored["norm_momentum"]
+    assert type(build(stored, input_shape=(1, 8, 8), num_classes=2)) is CNN
 
 
 def test_whitened_patches_are_uncorrelated_with_variance_one():
@@ -111,16 +125,14 @@ def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
 
 
 def test_dirac_convolutions_pass_their_input_on():
-    network = CNN((3, 8, 8), 10, widths=[6], norm="none", pool=[1], init="dirac").network
+    network = WhitenedCNN((3, 8, 8), 10, 0, False, widths=[6], norm="none", pool=[1]).network
     x = torch.randn(2, 3, 8, 8)
     assert torch.allclose(nn.functional.conv2d(x, network[0].weight[:3], padding=1), x)
     assert network[-1].weight.std() < 2 / 6
 
 
 def test_norms_without_scale_have_only_a_bias_to_train():
-    norm = next(
-        m for m in CNN((1, 28, 28), 10, norm_scale=False, norm_momentum=0.4).modules() if isinstance(m, nn.BatchNorm2d)
-    )
+    norm = next(m for m in WhitenedCNN((1, 28, 28), 10, stem=8).modules() if isinstance(m, nn.BatchNorm2d))
     assert not norm.weight.requires_grad and norm.bias.requires_grad and norm.momentum == 0.4
 
 

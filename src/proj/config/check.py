@@ -94,7 +94,10 @@ def check_fold_part(cfg: DictConfig) -> None:
 
 
 def check_augmentation(cfg: DictConfig) -> None:
-    """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss."""
+    """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss, or where
+    the network enlarges again what dataset.sizes has shrunk."""
+    if cfg.dataset.get("sizes") and cfg.model._target_ == "proj.models.Pretrained":
+        raise UserError("dataset.sizes shrinks images, and model=pretrained enlarges them: give dataset.sizes=null.")
     strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))
     if strong and kind_of(cfg) == "table":
         raise UserError("augment=strong changes images, and the dataset is a table: leave it out.")

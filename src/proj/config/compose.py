@@ -13,7 +13,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check, kind_of
-from proj.config.stored import MOVED
+from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, chain
 
@@ -38,7 +38,9 @@ def resolved(cfg: DictConfig) -> DictConfig:
         if isinstance(node, dict) and node.get("data_dir") is not None:
             node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
     if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of(cfg) != "image":
-        plain["dataset"] = {key: value for key, value in plain["dataset"].items() if key not in ("flip", "shift")}
+        plain["dataset"] = {
+            key: value for key, value in plain["dataset"].items() if key not in ("flip", "shift", "sizes")
+        }
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
@@ -62,7 +64,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
         node = OmegaConf.to_container(node, resolve=True)
     if not node or not node.get("_target_"):
         return None
-    target = MOVED.get(node["_target_"], node["_target_"])
+    target = now_called(node)
     arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
     if node.get("_recursive_", True):
         arguments = {key: build_within(value) for key, value in arguments.items()}

@@ -132,6 +132,9 @@ LEVELS = Range(
     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     lambda value: value[0] < value[1],
 )
+SIZES = Range(
+    "a list of heights in pixels, such as [20,24,28]", {"type": "array", "minItems": 1, "items": WHOLE_SCHEMA}
+)
 COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",

@@ -78,6 +78,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
     "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
     "dataset.shift": Setting(ranges.whole(0)),
+    "dataset.sizes": Setting(ranges.or_null(ranges.SIZES)),
     "dataset.augment.crop": Setting(ranges.PART_OR_ALL),
     "dataset.augment.brightness": Setting(ranges.SHARE),
     "dataset.augment.contrast": Setting(ranges.SHARE),

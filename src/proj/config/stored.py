@@ -25,7 +25,7 @@ TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep 
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
 ROLES = {
-    "model": r"proj\.models\.(CNN|MLP|IrisClassifier|Pretrained|TabM)",
+    "model": r"proj\.models\.(CNN|WhitenedCNN|MLP|IrisClassifier|Pretrained|TabM)",
     "model.loss": r"torch\.nn\.[A-Z]\w*Loss",
     "optimizer": r"torch\.optim\.[A-Z]\w*|proj\.models\.Muon",
     "scheduler": r"torch\.optim\.lr_scheduler\.[A-Z]\w*(LR|Plateau|Restarts)",
@@ -46,6 +46,16 @@ MOVED = {
     "proj.dashboard.Dashboard": "proj.pictures.tensorboard.Dashboard",
     "proj.check.Check": "proj.config.check.Check",
 }
+
+
+def now_called(node: dict) -> Any:
+    """The class that a part of a configuration names, by its name of today."""
+    target = node.get("_target_")
+    if target == "proj.models.CNN" and "whiten" in node:  # of versions in which one class was both networks
+        return "proj.models.WhitenedCNN"
+    return MOVED.get(target, target)
+
+
 # What a file may say of a logger: names and switches, and neither a place to write nor an address to send to.
 OF_A_LOGGER = (
     r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from proj.data.augment import Strong
@@ -17,6 +18,14 @@ def shifted(size: int, by: Tensor) -> Tensor:
     """(B, size) source positions of rows or columns moved by `by` (B,) pixels, reflected at the border."""
     position = torch.arange(size, device=by.device) + by[:, None]
     return size - 1 - (size - 1 - position.abs()).abs()
+
+
+def shrunk(images: Tensor, height: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, height, width) images, the width in proportion."""
+    width = max(1, round(images.shape[3] * height / images.shape[2]))
+    if height == images.shape[2]:
+        return images
+    return F.interpolate(images, (height, width), mode="bilinear", antialias=True)
 
 
 def partition(images: Tensor, rest: Tensor, part: Tensor) -> Tensor:
@@ -58,6 +67,8 @@ class ImageDataModule(InMemoryDataModule):
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
         arXiv 2404.00498).
     augment: the arguments of `Strong`, which changes the training images further; None leaves them at that.
+    sizes: heights to which the training images are shrunk, one for each of as many equal parts of the epochs; None
+        leaves them as they are. A network that convolves takes time with the square of the height.
     """
 
     kind = "image"
@@ -71,11 +82,13 @@ class ImageDataModule(InMemoryDataModule):
         flip: bool = False,
         shift: int = 0,
         augment: dict[str, float] | None = None,
+        sizes: list[int] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.val_fraction, self.split_seed = val_fraction, split_seed
         self.mean, self.std, self.flip, self.shift = mean, std, flip, shift
+        self.sizes = sizes
         self.strong = Strong(**augment) if augment else None
         self.mix = self.strong.mix if self.strong and self.strong.mixup + self.strong.cutmix else None
         self._normalize: Normalize | None = None
@@ -87,6 +100,8 @@ class ImageDataModule(InMemoryDataModule):
         self.mean, self.std = facts.mean, facts.std
 
     def train_dataloader(self) -> Batches:
+        if self.sizes and self.trainer:
+            self._check_sizes()
         if self.shift >= (smallest := min(self.input_shape[1:])):
             raise UserError(
                 f"dataset.shift={self.shift} moves images of {'×'.join(map(str, self.input_shape[1:]))} pixels out of "
@@ -136,7 +151,16 @@ class ImageDataModule(InMemoryDataModule):
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
     ) -> Tensor:
-        if generator is None or not (self.flip or self.shift or self.strong):
+        if generator is None:
+            return self.normalize(inputs[index])
+        images = self._augmented(inputs, index, generator, epoch)
+        if not (self.sizes and self.trainer):
+            return images
+        height = self.sizes[min(epoch * len(self.sizes) // self.trainer.max_epochs, len(self.sizes) - 1)]
+        return shrunk(images, height)
+
+    def _augmented(self, inputs: Tensor, index: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
+        if not (self.flip or self.shift or self.strong):
             return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
         if self.strong:
@@ -144,6 +168,22 @@ class ImageDataModule(InMemoryDataModule):
         if not isinstance(inputs, Tensor):  # on the disk
             inputs, index = inputs[index], torch.arange(len(index), device=index.device)
         return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
+
+    def _check_sizes(self) -> None:
+        """Raises UserError where the network does not take images of each size, or the run's epochs are not known."""
+        if (self.trainer.max_epochs or -1) < 0:
+            raise UserError("dataset.sizes divides the run's epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
+        network = self.trainer.lightning_module
+        training, _ = network.training, network.eval()
+        for size in self.sizes:
+            try:
+                with torch.no_grad():
+                    network(shrunk(torch.zeros(1, *self.input_shape, device=network.device, dtype=network.dtype), size))
+            except RuntimeError:
+                raise UserError(
+                    f"the network does not take images of another size, {size} of dataset.sizes: give dataset.sizes=null."
+                ) from None
+        network.train(training)
 
     def _is_mirrored(self, inputs: Tensor) -> Tensor:
         if self._mirrored is None or len(self._mirrored) != len(inputs):

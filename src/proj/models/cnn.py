@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from proj.errors import UserError, choose
 from proj.models.classifier import Classifier, make_activation
@@ -22,12 +21,9 @@ class CNN(Classifier):
     pool_after: "first" pools right after a group's first convolution, so that its others cost a quarter; "last" after
         its last activation.
     bias: of the convolutions; they always have one without a norm. norm: "batch" or "none".
-    norm_scale: whether the norms multiply as well as add; norm_momentum: weight of a new batch in their statistics.
     head: "max" or "average" over all positions, or "flatten".
-    whiten: the stem is not trained but decorrelates the training images' 2×2 patches, see `whitening_filters`.
-    init: "default", or "dirac": each convolution passes its input on at first, and the head gives little.
     channels_last: the layout of the weights, in which CPUs and tensor cores convolve fastest.
-    Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
+    Raises UserError if the image is too small for the groups.
     """
 
     accepts = ("image",)
@@ -43,22 +39,16 @@ class CNN(Classifier):
         padding: int = 1,
         bias: bool = False,
         norm: str = "batch",
-        norm_scale: bool = True,
-        norm_momentum: float = 0.1,
         activation: str = "GELU",
         pool: Sequence[int] = (2,),
         pool_after: str = "first",
         head: str = "max",
         dropout: float = 0.0,
-        whiten: bool = False,
-        init: str = "default",
         channels_last: bool = True,
         **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
-        if whiten and not (0 < stem <= 8 * input_shape[0] and stem % 2 == 0):
-            raise UserError(f"model.whiten=true takes an even model.stem up to {8 * input_shape[0]}, not {stem}.")
         pool_first = choose("model.pool_after", pool_after, {"first": True, "last": False})
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm2d, "none": None})
         heads = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d, "flatten": None}
@@ -67,11 +57,7 @@ class CNN(Classifier):
 
         def after(width: int) -> list[nn.Module]:
             """What follows each convolution, and its pooling if it has one."""
-            if not normalization:
-                return [make_activation(activation)]
-            layer = normalization(width, momentum=norm_momentum)
-            layer.weight.requires_grad_(norm_scale)
-            return [layer, make_activation(activation)]
+            return [*([normalization(width)] if normalization else []), make_activation(activation)]
 
         layers = [nn.Conv2d(input_shape[0], stem, 2), make_activation(activation)] if stem else []
         channels = stem or input_shape[0]
@@ -86,19 +72,8 @@ class CNN(Classifier):
         layers += [nn.Dropout(dropout)] if dropout else []
         features = features_of(nn.Sequential(*layers), input_shape, len(widths))
         self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
-        if choose("model.init", init, {"default": False, "dirac": True}):
-            pass_inputs_on(layers[2:] if stem else layers)
-            nn.init.normal_(self.network[-1].weight, std=1 / features)
-        self.network[0].weight.requires_grad_(not whiten)
         if channels_last:
             self.to(memory_format=torch.channels_last)
-
-    def setup(self, stage: str) -> None:
-        if stage == "fit" and self.hparams.whiten:  # before Lightning restores a checkpoint, which has them too
-            data = self.trainer.datamodule
-            images = data.prepare(data.splits["train"].inputs, slice(5000), None)
-            stem = self.network[0].weight
-            stem.data.copy_(whitening_filters(images, len(stem)))
 
 
 def one_a_group(pool: list[int], groups: int) -> list[int]:
@@ -121,22 +96,3 @@ def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int)
         ) from None
     body.train()
     return features
-
-
-def pass_inputs_on(layers: list[nn.Module]) -> None:
-    """Have each convolution give its inputs first; its other outputs keep their random filters."""
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(layer.weight[: layer.in_channels])
-
-
-def whitening_filters(images: Tensor, width: int) -> Tensor:
-    """(width, C, 2, 2) filters that decorrelate 2×2 patches and give them variance 1: the first principal components
-    and their negatives (Page, "How to Train Your ResNet 8", 2019; Jordan, arXiv 2404.00498).
-
-    images: (N, C, H, W), normalised.
-    """
-    patches = F.unfold(images, 2).transpose(1, 2).flatten(0, 1)  # (N * positions, C * 4)
-    variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))  # ascending
-    scaled = (components / (variances + 5e-4).sqrt()).T.flip(0)[: width // 2]
-    return torch.cat([scaled, -scaled]).unflatten(1, (images.shape[1], 2, 2))

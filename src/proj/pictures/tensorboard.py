@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -133,7 +134,7 @@ class Dashboard(Callback):
         if data.facts.kind == "image":
             images, captions = x, [(data.class_names[target],) for target in targets[index].tolist()]
             draws = torch.Generator(targets.device).manual_seed(0)
-            moved = data.prepare(inputs, index, draws)
+            moved = F.interpolate(data.prepare(inputs, index, draws), x.shape[2:])  # dataset.sizes may shrink them
             if data.mix:
                 moved, _ = data.mix(data.num_classes, moved, targets[index], draws)
             if not torch.equal(x, moved):
