@@ -165,7 +165,39 @@ def test_onecycle_keeps_the_ratios_of_muons_rates(configure):
     cfg = configure("dataset=digits", "model=mlp", "optimizer=muon", "trainer=debug")
     train(cfg)
     groups = load_checkpoint(f"{cfg.output_dir}/last.ckpt")["optimizer_states"][0]["param_groups"]
-    assert [group["max_lr"] for group in groups] == pytest.approx([0.24, 0.05, 0.02])
+    assert [group["max_lr"] for group in groups] == pytest.approx([0.1, 0.005])
+
+
+def test_what_muon_does_not_turn_takes_the_steps_of_adamw():
+    torch.manual_seed(0)
+    network, other = (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)) for _ in range(2))
+    other.load_state_dict(network.state_dict())
+    muon = Muon(network.parameters(), lr=0.1, momentum=0.6, weight_decay=0.1, adam_lr=0.01)
+    adamw = torch.optim.AdamW([*other.parameters()][1:], lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        for one, two in zip(network.parameters(), other.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            two.grad = one.grad.clone()
+        muon.step(), adamw.step()
+    pairs = zip([*network.parameters()][1:], [*other.parameters()][1:], strict=True)
+    assert all(torch.allclose(one, two, atol=1e-6) for one, two in pairs)
+
+
+def test_a_run_of_an_older_version_goes_on_with_the_steps_of_its_muon():
+    weights = [nn.Parameter(torch.eye(3)), nn.Parameter(torch.ones(3)), nn.Parameter(torch.eye(3))]
+    settings = {"lr": 0.1, "momentum": 0.6, "head_lr": 0.02, "bias_lr": 0.05, "sgd_momentum": 0, "weight_decay": 0.01}
+    today, stored = (Muon([nn.Parameter(weight.clone()) for weight in weights], **settings) for _ in range(2))
+    state = stored.state_dict()
+    for group in state["param_groups"]:
+        group["muon"] = group.pop("by") == "muon"
+    stored.load_state_dict(state)
+    for optimizer in (today, stored):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.ones_like(weight)
+        optimizer.step()
+    ends = ([weight for group in one.param_groups for weight in group["params"]] for one in (today, stored))
+    assert all(map(torch.equal, *ends))
 
 
 @pytest.mark.parametrize("steps", (1, 3, 4, 5))

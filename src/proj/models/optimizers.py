@@ -1,4 +1,4 @@
-"""Muon for matrices and convolution filters, SGD for the rest."""
+"""Muon for matrices and convolution filters, Adam or SGD for the rest."""
 
 from collections.abc import Callable, Iterable
 
@@ -24,11 +24,12 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Steps of orthogonal matrices (Jordan et al., "Muon", 2024), and Nesterov SGD where there is no such matrix.
+    """Steps of orthogonal matrices (Jordan et al., "Muon", 2024), and Adam or SGD where there is no such matrix.
 
     torch.optim.Muon takes matrices alone, no convolution filters. Here a filter (out, in, k, k) is a matrix of `out`
     rows, and each weight is kept at the norm √rows, so that `lr` is the turn of a step. The last matrix, which gives
-    the logits, and what comes after it train at `head_lr`, biases and norms at `bias_lr`, with `weight_decay` a step.
+    the logits, what comes after it, biases and norms train with AdamW at `adam_lr`; or, as in the first recipe that had
+    Muon (arXiv 2404.00498), with Nesterov SGD at `head_lr` and `bias_lr`, with `weight_decay` a step.
 
     params: in the network's order.
     """
@@ -38,20 +39,23 @@ class Muon(Optimizer):
         params: Iterable[Tensor],
         lr: float,
         momentum: float,
-        head_lr: float,
-        bias_lr: float,
-        sgd_momentum: float,
-        weight_decay: float,
+        head_lr: float = 0.0,
+        bias_lr: float = 0.0,
+        sgd_momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        adam_lr: float | None = None,
     ) -> None:
         params = list(params)
         head = max((i for i, parameter in enumerate(params) if parameter.ndim > 1), default=0)
-        body = params[:head]
-        sgd = {"muon": False, "momentum": sgd_momentum}
-        groups = [
-            {"params": [p for p in body if p.ndim > 1], "lr": lr, "muon": True, "momentum": momentum, "decay": 0.0},
-            {"params": [p for p in body if p.ndim <= 1], "lr": bias_lr, "decay": weight_decay / bias_lr, **sgd},
-            {"params": params[head:], "lr": head_lr, "decay": weight_decay / head_lr, **sgd},
-        ]
+        matrices = [p for p in params[:head] if p.ndim > 1]
+        biases = [p for p in params[:head] if p.ndim <= 1]
+        groups = [{"params": matrices, "lr": lr, "by": "muon", "momentum": momentum, "decay": 0.0}]
+        if adam_lr is not None:
+            groups.append({"params": biases + params[head:], "lr": adam_lr, "by": "adam", "decay": weight_decay})
+        else:
+            for part, rate in ((biases, bias_lr), (params[head:], head_lr)):
+                decay = weight_decay / rate if rate else 0.0
+                groups.append({"params": part, "lr": rate, "by": "sgd", "momentum": sgd_momentum, "decay": decay})
         super().__init__([group for group in groups if group["params"]], {"momentum": momentum})
 
     @torch.no_grad()
@@ -61,18 +65,33 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            by = group.get("by") or ("muon" if group["muon"] else "sgd")  # as older versions stored it
+            change = adam if by == "adam" else nesterov
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
-                gradient = weight.grad.add(weight, alpha=group["decay"])
-                state = self.state[weight]
-                if not state:
-                    state["velocity"] = torch.zeros_like(weight)
-                velocity = state["velocity"]
-                velocity.mul_(group["momentum"]).add_(gradient)
-                update = gradient.add_(velocity, alpha=group["momentum"])
-                if group["muon"]:
+                update = change(weight, self.state[weight], group)
+                if by == "muon":
                     weight.mul_(len(weight) ** 0.5 / weight.norm())
                     update = orthogonalize(update.flatten(1)).view_as(update)
                 weight.add_(update, alpha=-group["lr"])
         return loss
+
+
+def nesterov(weight: Tensor, state: dict, group: dict) -> Tensor:
+    """The step of SGD with Nesterov momentum, at a rate of 1."""
+    gradient = weight.grad.add(weight, alpha=group["decay"])
+    if not state:
+        state["velocity"] = torch.zeros_like(weight)
+    velocity = state["velocity"].mul_(group["momentum"]).add_(gradient)
+    return gradient.add_(velocity, alpha=group["momentum"])
+
+
+def adam(weight: Tensor, state: dict, group: dict) -> Tensor:
+    """The step of AdamW with its usual averages, at a rate of 1 (Loshchilov and Hutter, 2019)."""
+    if not state:
+        state.update(step=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
+    state["step"] += 1
+    mean, square = state["mean"].lerp_(weight.grad, 0.1), state["square"].lerp_(weight.grad.square(), 0.001)
+    size = (square / (1 - 0.999 ** state["step"])).sqrt_().add_(1e-8)
+    return (mean / (1 - 0.9 ** state["step"])).div_(size).add_(weight, alpha=group["decay"])

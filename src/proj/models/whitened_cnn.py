@@ -14,6 +14,7 @@ class WhitenedCNN(CNN):
     """A `CNN` that is ready to learn at its first step: its stem whitens the images, and each of its convolutions
     passes its input on (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498).
 
+    stem: None takes as many channels as there can be whitened, 24 for colours and 8 for grey.
     whiten: the stem is not trained but decorrelates the training images' 2×2 patches, see `whitening_filters`.
     init: "dirac": each convolution passes its input on at first, and the head gives little; or "default".
     norm_scale: whether the norms multiply as well as add; norm_momentum: weight of a new batch in their statistics.
@@ -25,13 +26,14 @@ class WhitenedCNN(CNN):
         self,
         input_shape: tuple[int, int, int],
         num_classes: int,
-        stem: int = 24,
+        stem: int | None = None,
         whiten: bool = True,
         init: str = "dirac",
         norm_scale: bool = False,
         norm_momentum: float = 0.4,
         **network: Any,
     ) -> None:
+        stem = 8 * input_shape[0] if stem is None else stem
         if whiten and not (0 < stem <= 8 * input_shape[0] and stem % 2 == 0):
             raise UserError(f"model.whiten=true takes an even model.stem up to {8 * input_shape[0]}, not {stem}.")
         super().__init__(input_shape, num_classes, stem=stem, **network)
