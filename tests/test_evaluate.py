@@ -39,7 +39,7 @@ def figures(folder) -> dict:
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("words", (PLAIN, (), ("dataset=fashion_mnist",)))
+@pytest.mark.parametrize("words", (PLAIN, (), ("dataset=fashion_mnist", "model=cnn")))
 def test_the_figures_are_those_of_the_training_bit_for_bit(trained, tmp_path, words):
     folder = trained(*words)
     found, metrics = evaluate(folder / "best.ckpt", output=str(tmp_path)), figures(folder)
@@ -115,7 +115,7 @@ def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch
 
 
 def test_another_dataset_is_prepared_as_the_model_was_trained(trained, data_dir, tmp_path, capsys):
-    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
     _, known = load_model(path)
     data = open_data(known, "mnist", str(data_dir))
     assert data.mean == known["mean"] and data.std == known["std"]
@@ -165,7 +165,7 @@ def test_classes_that_cannot_be_paired_are_refused_with_both_lists(given, known)
 
 
 def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tmp_path, capsys):
-    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
     evaluate(path, output=str(tmp_path))
     assert "Note" not in capsys.readouterr().out
     shutil.copytree(data_dir / "FashionMNIST", tmp_path / "data" / "FashionMNIST")
@@ -234,7 +234,7 @@ def test_another_dataset_is_mirrored_as_the_models_own_was(trained, data_dir, tm
         return network(x)
 
     monkeypatch.setattr("proj.use.evaluation.augmented_logits", augmented)
-    path = trained("dataset=fashion_mnist") / "best.ckpt"
+    path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
     evaluate(path, tta=True, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
     assert set(mirrored) == {load_model(path)[1]["config"]["dataset"]["flip"]} == {True}
 
