@@ -16,7 +16,7 @@ from proj.config.settings import NAMES
 from proj.config.words import as_hydra_reads, flags_and_settings
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
-from proj.models import CNN, MLP
+from proj.models import MLP, WhitenedCNN
 from proj.system.processes import look_at_environment
 from proj.use.data import open_data
 
@@ -191,7 +191,8 @@ def test_the_names_that_are_checked_are_those_that_the_models_take():
     for norm in NAMES["norm"]:
         for head in NAMES["head"]:
             for after, init in zip(NAMES["pool_after"], NAMES["init"], strict=True):
-                CNN((1, 8, 8), 3, widths=[8], norm=norm, head=head, pool_after=after, init=init, loss=None)
+                settings = {"norm": norm, "head": head, "pool_after": after}
+                WhitenedCNN((1, 8, 8), 3, widths=[8], init=init, loss=None, **settings)
 
 
 @pytest.fixture

@@ -130,8 +130,6 @@ class InMemoryDataModule(LightningDataModule):
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)
-        if self.batch_size > size:
-            raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
 
     def checksum(self) -> str:
         """CRC-32 of all examples and targets, in the order of the splits, or of the data that the folds are dealt from;
@@ -139,6 +137,8 @@ class InMemoryDataModule(LightningDataModule):
         return self.whole or checksum_of(*(tensor for split in self.splits.values() for tensor in split))
 
     def train_dataloader(self) -> Batches:
+        if self.batch_size > (size := len(self.splits["train"].targets)):
+            raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> Batches:
