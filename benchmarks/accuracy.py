@@ -37,16 +37,13 @@ ROWS = {  # row: (data set, settings, seeds, what the accuracy should reach, wha
     "cifar10_cnn": ("cifar10", "dataset=cifar10 model=cnn", 3, 0.87, NO_SOURCE),
     "cifar10_fast": ("cifar10", "preset=cifar10_fast", 3, 0.896, NO_SOURCE),
 }
-COLUMNS = {
-    "`python -m proj.train …`": "`{command}`",
-    "parameters": "{parameters:,}",
-    "the source reports": "{source}",
-    "test accuracy (seeds)": "{accuracy:.2f} ± {spread:.2f} % ({seeds:d})",
-    "aim": "{aim}",
-    "seconds": "{fastest:.3g}",
-    "training, one thread": "{training:}",
-}
-AUGMENTED = {"with augmentation": "{augmented:.2f} ± {augmented_spread:.2f} %"}
+HEADER = (
+    "| `python -m proj.train …` | parameters | the source reports | test accuracy (seeds) | aim | seconds | training |"
+)
+TEMPLATE = (
+    "| `{command}`{copy} | {parameters:,} | {source} | {accuracy:.2f} ± {spread:.2f} % ({seeds:d}) | {aim} | {time:} "
+    "| {training:} |"
+)
 
 
 def run(settings: str, seed: int, folder: Path, extra: list[str]) -> None:
@@ -86,16 +83,20 @@ def write(row: str, runs: list[dict], settings: str, aim: float | None, source: 
     cells = {"command": settings, "parameters": runs[0]["parameters"], "source": source, "fastest": fastest}
     cells |= {"accuracy": statistics.mean(percents), "spread": spread(percents), "seeds": len(runs)}
     cells |= {"aim": f"≥ {100 * aim:g} %" if aim else "–"}
+    cells |= {"time": f"{fastest:,.0f}" if fastest >= 10 else f"{fastest:.1f}"}
+    cells |= {"copy": ", a JPEG copy" if "jpeg" in command else ""}
     cells |= {"training": f"{fastest:.0f} s" if fastest < 60 else f"{fastest / 60:.0f} min"}
-    columns = COLUMNS
+    header, template = HEADER, TEMPLATE
     if "test/acc_tta" in runs[0]:
-        augmented, columns = [100 * one["test/acc_tta"] for one in runs], COLUMNS | AUGMENTED
+        augmented = [100 * one["test/acc_tta"] for one in runs]
+        header += " with augmentation |"
+        template += " {augmented:.2f} ± {augmented_spread:.2f} % |"
         cells |= {"augmented": statistics.mean(augmented), "augmented_spread": spread(augmented)}
     oldest = min(runs, key=lambda one: one["date"])
     about = {name: oldest[name] for name in ("commit", "dirty", "date")} | {"command": command}
     if oldest["commit"] is None:
         about["note"] = "trained before the commit was noted"
-    record(f"accuracy/{row}", columns, [cells | {"runs": runs}], **about)
+    record(f"accuracy/{row}", header, template, [cells | {"runs": runs}], **about)
 
 
 def main() -> None:

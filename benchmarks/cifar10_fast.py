@@ -13,6 +13,7 @@ import time
 
 import loop
 import torch
+from record import record
 from torch.nn import functional as F
 
 from proj.config.compose import build, configure
@@ -60,9 +61,10 @@ def main() -> None:
     keep_freed_memory()
     pairs = [(bare(chosen.batches), project(chosen.batches)) for _ in range(chosen.rounds)]
     floor, whole = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"{torch.get_num_threads()} threads; medians of {chosen.rounds} rounds of {chosen.batches} batches")
-    print(f"forward and backward {floor:.3f} s, a step of the run {whole:.3f} s: {whole / floor:.2f}×")
-    print(f"8 epochs of 49,000 images at this speed: {8 * 24.5 * whole:,.0f} s")
+    row = {"floor": floor, "whole": whole, "ratio": whole / floor, "minutes": 8 * 24.5 * whole / 60}
+    header = "| forward and backward of 2,000 images, s | a step of the run, s | ratio | 8 epochs, minutes |"
+    template = "| {floor:.2f} | {whole:.2f} | {ratio:.2f} | {minutes:.0f} |"
+    record("cifar10_fast", header, template, [row | {"rounds": chosen.rounds, "batches": chosen.batches}])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 
 import torch
 from lightning.pytorch import Callback
+from record import record
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
@@ -30,6 +31,13 @@ CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validatio
         *(1, 12),
     ),
     "iris": ("dataset=iris model=iris optimizer=adam scheduler=none trainer.max_epochs=100", 100, None),
+}
+
+
+TITLES = {
+    "mlp": "MNIST / MLP 784-128-10, batch 64",
+    "cnn": "CIFAR-10 / CNN, batch 128",
+    "iris": "Iris, 100 epochs with validation",
 }
 
 
@@ -146,8 +154,6 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     keep_freed_memory()  # for the loop written by hand too
-    print(f"{chosen.threads} threads; medians of {chosen.rounds} rounds\n")
-    print("| | loop | time | ratio |\n| --- | --- | ---: | ---: |")
     rows = {
         "by hand": lambda case: by_hand(case, fused=False),
         "by hand, fused Adam": lambda case: by_hand(case, fused=True),
@@ -161,9 +167,12 @@ def main() -> None:
                 times[row].append(measure(case))
         base = statistics.median(times["by hand"])
         unit, scale = ("µs a step", 1e6) if CASES[case][2] else ("ms in all", 1e3)
-        for row, values in times.items():
-            middle = statistics.median(values)
-            print(f"| {case} | {row} | {middle * scale:,.0f} {unit} | {middle / base:.2f} |", flush=True)
+        found = [
+            {"loop": row, "time": scale * statistics.median(values), "ratio": statistics.median(values) / base}
+            for row, values in times.items()
+        ]
+        template = "| {loop} | {time:,.0f} | {ratio:.2f} |"
+        record(f"loop/{case}", f"| {TITLES[case]} | {unit} | ratio |", template, found, rounds=chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import time
 import loop
 import torch
 from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
+from record import record
 
 from proj.config.compose import configure
 from proj.data.images import ImageDataModule
@@ -81,9 +82,8 @@ def main() -> None:
     run(chosen.case)
     for name, (owner, attribute) in PARTS.items():
         setattr(owner, attribute, originals[name])
-    print("| part of a step | µs |\n| --- | ---: |")
-    for name, times in parts.items():
-        print(f"| {name} | {1e6 * statistics.median(times):,.0f} |")
+    found = [{"part": name, "time": 1e6 * statistics.median(times)} for name, times in parts.items()]
+    record(f"step/{chosen.case}_parts", "| part of a step | µs |", "| {part} | {time:,.0f} |", found)
 
     class WithLog(Classifier):
         def training_step(self, batch, batch_idx):
@@ -126,9 +126,11 @@ def main() -> None:
     for _ in range(chosen.rounds):
         for row, measure in rows.items():
             times[row].append(measure())
-    print("\n| whole step | µs |\n| --- | ---: |")
-    for row, values in times.items():
-        print(f"| {row} | {1e6 * statistics.median(values):,.0f} |")
+    found = [{"step": row, "time": 1e6 * statistics.median(values)} for row, values in times.items()]
+    light, strong = (statistics.median(times[f"with augment={name}"]) for name in OPTIONS)
+    network = {"cnn": "CIFAR-10's CNN", "mlp": "MNIST's MLP"}[chosen.case]
+    sentence = f"{strong / light:.1f} times as long with {network}"
+    record(f"step/{chosen.case}_whole", "| whole step | µs |", "| {step} | {time:,.0f} |", found, sentence)
 
 
 if __name__ == "__main__":
