@@ -5,6 +5,7 @@ they come from; `<!-- table: FOLDER/NAME | TITLE; TITLE -->` shows the first col
 its numbers wherever it stands.
 """
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -31,8 +32,8 @@ def measured(result: dict) -> str:
 def machine(result: dict) -> str:
     """The machine of a result in words."""
     about = result["machine"]
-    best = next((FLAGS[flag] for flag in FLAGS if flag in about["flags"]), "no AVX2")
-    words = [about["gpu"] or f"{about['processor']} ({best})"]
+    best = next((f" ({FLAGS[flag]})" for flag in FLAGS if flag in about["flags"]), "")
+    words = [about["gpu"] or about["processor"] + best]
     words.append(f"{about['threads']} thread{'s' * (about['threads'] != 1)}" if about["threads"] else "")
     words.append(f"load {about['load']:g}" if about["load"] and about["load"] >= 1.5 else "")
     return ", ".join(filter(None, words))
@@ -87,6 +88,7 @@ def pages() -> tuple[dict[Path, str], list[str]]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     texts, lost = pages()
     for page, text in texts.items():
         if text != page.read_text("utf-8"):

@@ -2,16 +2,38 @@
 
 import importlib
 import json
+import os
 import re
+import runpy
 import sys
 
 import pytest
 from support.pages import PAGES, ROOT
+from support.processes import in_child
 
 sys.path.append(str(ROOT / "benchmarks"))
 import write_tables
 
 RESULTS = write_tables.results()
+SMALLEST = {  # of each benchmark the shortest of its measurements that needs no data and no packages of its own
+    "backbones": "--rounds 1",
+    "cifar10_fast": "--rounds 1 --batches 1",
+    "faults": "0 epochs",
+    "folds": "--sets 2 --kills 1",
+    "fuzz": "--files 10",
+    "image_folder": "--images 20 --threads 1",
+    "kill": "iris_tutorial --kills 1",
+    "large_table": "0.0001",
+    "loop": "--rounds 1",
+    "memory": "--epochs 10 --runs 10",
+    "report": "--runs 3",
+    "search": "--trials 4 --seconds 0.1 --kills 1",
+    "startup": "--rounds 1",
+    "step": "--rounds 1",
+    "sweep": "--jobs 2 --commands 1",
+    "tutorial": "windows_ml_cifar10 --rounds 1",
+    "verdicts": "--sweeps 6",
+}
 AGAIN = "; run python benchmarks/write_tables.py"
 
 
@@ -65,3 +87,18 @@ def test_a_result_becomes_a_table_and_sentences_get_its_numbers(tmp_path, monkey
     assert "| loop | µs |\n| --- | ---: |\n| by hand | 1,234 |\ntakes 1,234 µs" in capsys.readouterr().out
     assert write_tables.with_numbers("It takes 7\nµs a step.", "takes 1,234 µs a step") == "It takes 1,234\nµs a step."
     assert write_tables.with_numbers("It takes long.", "takes 1,234 µs a step") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_benchmark_measures_and_keeps_what_it_found(name, tmp_path):
+    file = ROOT / "benchmarks" / f"{name}.py"
+
+    def measure() -> list[str]:
+        os.chdir(tmp_path)
+        importlib.import_module("record").RESULTS = tmp_path
+        sys.argv = [str(file), *SMALLEST[name].split()]
+        runpy.run_path(str(file), run_name="__main__")
+        return ["ended", *map(str, tmp_path.rglob("*.json"))]
+
+    assert len(in_child(measure)) > 1 or name == "faults"
