@@ -165,14 +165,15 @@ def main() -> None:
         for _ in range(chosen.rounds):
             for row, measure in rows.items():
                 times[row].append(measure(case))
-        base = statistics.median(times["by hand"])
+        base, fused = (statistics.median(times[row]) for row in ("by hand", "by hand, fused Adam"))
         unit, scale = ("µs a step", 1e6) if CASES[case][2] else ("ms in all", 1e3)
-        found = [
-            {"loop": row, "time": scale * statistics.median(values), "ratio": statistics.median(values) / base}
-            for row, values in times.items()
-        ]
-        template = "| {loop} | {time:,.0f} | {ratio:.2f} |"
-        record(f"loop/{case}", f"| {TITLES[case]} | {unit} | ratio |", template, found, rounds=chosen.rounds)
+        found = []
+        for row, values in times.items():
+            middle = statistics.median(values)
+            found.append({"loop": row, "time": scale * middle, "ratio": middle / base, "to_fused": middle / fused})
+        template = "| {loop} | {time:,.0f} | {ratio:.2f} | {to_fused:.2f} |"
+        header = f"| {TITLES[case]} | {unit} | ratio | to fused |"
+        record(f"loop/{case}", header, template, found, rounds=chosen.rounds)
 
 
 if __name__ == "__main__":
