@@ -17,12 +17,15 @@ import write_tables
 
 RESULTS = write_tables.results()
 SMALLEST = {  # of each benchmark the shortest of its measurements that needs no data and no packages of its own
+    "accuracy": "iris_tutorial --seeds 3",
     "backbones": "--rounds 1",
+    "calibration": "digits --seeds 1",
     "cifar10_fast": "--rounds 1 --batches 1",
     "faults": "0 epochs",
     "folds": "--sets 2 --kills 1",
     "fuzz": "--files 10",
-    "image_folder": "--images 20 --threads 1",
+    "growth": "defaults",
+    "image_folder": "--images 200 --threads 1",
     "kill": "iris_tutorial --kills 1",
     "large_table": "0.0001 'two columns'",
     "loop": "--rounds 1",
