@@ -103,7 +103,7 @@ def main() -> None:
                 del network.training_step
 
     def with_nvml() -> float:
-        import proj.training.library_defaults as module
+        import proj.training.run as module
 
         quiet, module.quiet_lightning = module.quiet_lightning, lambda: None
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
