@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: `python benchmarks/calibration.py [ROW ...]`, as a table.
+"""How far probabilities can be trusted: `python benchmarks/calibration.py [ROW ...]`.
 
 Each row is trained with three seeds, in outputs/calibration/<row>/<seed>, and measured with `evaluate`; what is
 finished is not run again, what was stopped goes on. `--set` adds settings to every command of a data set, as in
@@ -11,8 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from record import record
+
 from proj.use.evaluation import evaluate
 
+HEADER = (
+    "| `python -m proj.train …` | calibration error before | after | right class in the set (0.95) | classes | seeds |"
+)
+TEMPLATE = "| `{command}` | {before:.2%} | {after:.2%} | {covered:.2%} | {classes:.2f} | {seeds:d} |"
 ROWS = {  # row: (data set, settings)
     "mnist": ("mnist", "dataset=mnist"),
     "fashion_mnist": ("fashion_mnist", "dataset=fashion_mnist"),
@@ -31,7 +37,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("outputs/calibration"))
     parser.add_argument("--trust", default="", help="modules of classes of one's own, as in every command")
     chosen = parser.parse_args()
-    lines = []
     for row in chosen.rows or list(ROWS)[:3]:
         dataset, settings = ROWS[row]
         found = []
@@ -43,16 +48,15 @@ def main() -> None:
                 subprocess.run([sys.executable, "-m", "proj.train", *words], check=True, stdout=subprocess.DEVNULL)
             found.append(evaluate(folder / "best.ckpt", trust=list(filter(None, chosen.trust.split(",")))))
         sets = [one["coverage"] for one in found]
-        means = {
+        row_of = {
+            "command": settings,
+            "seeds": len(found),
             "before": statistics.mean(one["calibration_error_before"] for one in found),
             "after": statistics.mean(one["calibration_error"] for one in found),
             "covered": statistics.mean(one["measured"] for one in sets),
+            "classes": statistics.mean(one["classes"] for one in sets),
         }
-        classes = statistics.mean(one["classes"] for one in sets)
-        shares = " | ".join(f"{share:.2%}" for share in means.values())
-        lines.append(f"| `{settings}` | {shares} | {classes:.2f} | {len(found)} |")
-    print("| command | calibration error before | after | right class in the set (0.95) | classes | seeds |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |", *lines, sep="\n")
+        record(f"calibration/{row}", HEADER, TEMPLATE, [row_of])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 
 import loop
 import torch
+from record import record
 from torch.nn import functional as F
 
 from proj.config.compose import build, configure
@@ -63,16 +64,19 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=3, help="of 2,000 images, a measurement")
     chosen = parser.parse_args()
     keep_freed_memory()
-    rounds = [
-        (bare(chosen.batches), project(chosen.batches), project(chosen.batches, *PUBLISHED))
-        for _ in range(chosen.rounds)
-    ]
-    floor, whole, published = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"{torch.get_num_threads()} threads, {chosen.rounds} rounds of {chosen.batches} batches an epoch: medians\n")
-    print("| | training, s | ratio |\n| --- | ---: | ---: |")
-    print(f"| forward and backward of the bare network, 8 epochs of full images | {floor:,.0f} | 1.00 |")
-    print(f"| `preset=cifar10_fast` | {whole:,.0f} | {whole / floor:.2f} |")
-    print(f"| `preset=cifar10_fast {' '.join(PUBLISHED)}` | {published:,.0f} | {published / floor:.2f} |")
+    measures = (bare, project, lambda batches: project(batches, *PUBLISHED))
+    rounds = [[measure(chosen.batches) for measure in measures] for _ in range(chosen.rounds)]
+    names = ["bare network, forward and backward, 8 epochs of full images", "`preset=cifar10_fast`"]
+    names.append(f"`preset=cifar10_fast {' '.join(PUBLISHED)}`")
+    times = [statistics.median(column) for column in zip(*rounds, strict=True)]
+    rows = [{"what": name, "seconds": time, "ratio": time / times[0]} for name, time in zip(names, times, strict=True)]
+    facts = {"rounds": chosen.rounds, "batches": chosen.batches}
+    record(
+        "cifar10_fast",
+        "| training | seconds | ratio |",
+        "| {what} | {seconds:,.0f} | {ratio:.2f} |",
+        [rows[0] | facts, *rows[1:]],
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Each row is a real run, in a fork of this process, that meets the fault. Only root may mount the small disks.
 """
 
+import argparse
 import contextlib
 import os
 import re
@@ -241,7 +242,9 @@ def meet(prepare: Callable[[Path], list[str]], home: Path) -> tuple[int, str]:
 
 
 def main() -> None:
-    chosen = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="of the faults' names; default: all")
+    chosen = parser.parse_args().words
     print("| what breaks | what the command says | exit code |\n| --- | --- | ---: |")
     for name, prepare in FAULTS.items():
         if chosen and not any(word in name for word in chosen):

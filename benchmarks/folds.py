@@ -21,6 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a process with threads cann
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
+from record import record
 from support.runs import differences, outcome
 
 import proj.sweeps.summary
@@ -58,15 +59,17 @@ def difference(draw: np.random.Generator, examples: int, folds: int, seeds: int)
 
 
 def coverage(sets: int) -> None:
-    print("| examples | folds | seeds | Student's | corrected |\n| ---: | ---: | ---: | ---: | ---: |")
+    rows = []
     for examples, folds, seeds in CASES:
         draw, hold = np.random.default_rng(0), np.zeros(2)
         for _ in range(sets):
             values = difference(draw, examples, folds, seeds)
             intervals = [interval_of_mean(values, overlap) or (0, 0) for overlap in (0, 1 / (folds - 1))]
             hold += [low <= 0 <= high for low, high in intervals]
-        shares = " | ".join(f"{100 * share:.1f} %" for share in hold / sets)
-        print(f"| {examples} | {folds} | {seeds} | {shares} |", flush=True)
+        rows.append({"examples": examples, "folds": folds, "seeds": seeds})
+        rows[-1] |= dict(zip(("student", "corrected"), hold / sets, strict=True))
+    template = "| {examples:d} | {folds:d} | {seeds:d} | {student:.1%} | {corrected:.1%} |"
+    record("folds/coverage", "| examples | folds | seeds | Student's | corrected |", template, rows)
 
 
 def start(folder: Path) -> int:
@@ -106,6 +109,10 @@ def kill(times: int) -> None:
     files = [f"{job}/fold.csv" for job in jobs] + ["out_of_fold.csv"]
     unlike += [file for file in files if (whole / file).read_bytes() != (killed / file).read_bytes()]
     print(f"{kills} kills of a sweep of {len(jobs)} folds; different: {', '.join(unlike) or 'nothing'}")
+    if not unlike:
+        record(
+            "folds/kills", "", "", [], f"which also kills a sweep of five folds {kills} times; it ends in the same bits"
+        )
     shutil.rmtree(home)
 
 

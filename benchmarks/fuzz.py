@@ -6,7 +6,10 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from record import record
 from support.fuzz import FUZZ, MAY_DIFFER
+
+HEADER = "| file | mutated | refused in a sentence | read as it was | read with other values | anything else |"
 
 
 def main() -> None:
@@ -14,8 +17,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=2500, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    print("| file | mutated | refused in a sentence | read as it was | read with other values | anything else |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    rows = []
     for kind, fuzz in FUZZ.items():
         number = chosen.files // 10 if kind == "digits" else chosen.files  # 0.1 s a file
         with tempfile.TemporaryDirectory() as folder:
@@ -23,9 +25,11 @@ def main() -> None:
         known = [seen.pop(name, 0) for name in ("refused", "the same", "other")]
         if kind not in MAY_DIFFER and known[2]:
             seen["other values"] = known[2]
-        print(
-            f"| {kind} | {sum(known) + seen.total()} | {' | '.join(map(str, known))} | {dict(seen) or 0} |", flush=True
-        )
+        rows.append(dict(zip(("refused", "same", "other"), known, strict=True)))
+        rows[-1] |= {"file": kind, "mutated": sum(known) + seen.total(), "more": dict(seen) or 0}
+    template = "| {file} | {mutated:,} | {refused:,} | {same:,} | {other:,} | {more} |"
+    sentence = f"{sum(row['mutated'] for row in rows):,} files ended in a named error or a correct load"
+    record("fuzz", HEADER, template, rows, *([] if any(row["more"] for row in rows) else [sentence]))
 
 
 if __name__ == "__main__":

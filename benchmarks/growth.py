@@ -17,6 +17,7 @@ from pathlib import Path
 import loop
 import torch
 from loop import Clock
+from record import record
 
 from proj.config.compose import configure
 from proj.training.run import train
@@ -83,12 +84,15 @@ def source(name: str) -> str:
 
 
 def defaults() -> None:
-    print("| run | peak memory, MB |\n| --- | ---: |")
+    rows = [{"run": "`model=mlp`"}, {"run": "`model=cnn` (Iris: `model=iris`)"}]
     for dataset, model in PAIRS:
         words = [f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1", "trainer.limit_train_batches=10"]
         if dataset not in ("digits", "iris"):
             words.append(source("CIFAR10" if dataset == "cifar10" else "MNIST"))
-        print(f"| `dataset={dataset} model={model}` | {measure(words)[1]:,.0f} |", flush=True)
+        rows[model != "mlp"][dataset] = measure(words)[1]
+    datasets = list(rows[0])[1:]
+    template = "| {run} | " + " | ".join(f"{{{name}:,.0f}}" for name in datasets) + " |"
+    record("growth/defaults", f"| run, MB | {' | '.join(datasets)} |", template, rows)
 
 
 def batches(model: str) -> list[tuple[int, float, float]]:
@@ -113,6 +117,16 @@ def widths() -> list[tuple[int, float, float]]:
         words = ["dataset=mnist", "model=cnn", source("MNIST"), f"model.widths=[{sizes}]", "test=false"]
         rows.append((factor, *measure([*words, "trainer.max_epochs=1", "trainer.limit_train_batches=8"])))
     return rows
+
+
+def sentences_of(curves: dict[str, list[tuple[int, float, float]]]) -> tuple[str, str]:
+    """What docs/speed.md says of the curves, in its words."""
+    times = [time for _, time, _ in curves["cnn, batch size"]]
+    beyond = [f"{memory - 784e-6 * count:.0f} MB with {count:,}" for count, _, memory in curves["images"]]
+    return (
+        f"level for the CNN (batch 4,096: {100 * (times[-1] / min(times) - 1):.0f} % above the best)",
+        f"Beyond the images themselves a run takes {beyond[0]} images and {beyond[-1]}",
+    )
 
 
 def draw(curves: dict[str, list[tuple[int, float, float]]]) -> None:
@@ -159,10 +173,9 @@ def main() -> None:
     if "growth" in parts:
         curves = {"mlp, batch size": batches("mlp"), "cnn, batch size": batches("cnn"), "images": images()}
         curves["width"] = widths()
-        print("\n| | | µs an image | peak memory, MB |\n| --- | ---: | ---: | ---: |")
-        for name, rows in curves.items():
-            for x, time, memory in rows:
-                print(f"| {name} | {x:,} | {time:,.1f} | {memory:,.0f} |")
+        rows = [dict(zip(("x", "time", "memory"), row, strict=True), of=of) for of in curves for row in curves[of]]
+        template = "| {of} | {x:,} | {time:,.1f} | {memory:,.0f} |"
+        record("growth/curves", "| | of | µs an image | peak memory, MB |", template, rows, *sentences_of(curves))
         draw(curves)
 
 

@@ -17,8 +17,11 @@ import numpy as np
 import torch
 from growth import in_own_process
 from PIL import Image
+from record import record
 
 from proj.config.compose import build, configure
+
+HEADER = "| start | ready after, s | CPU, s | CPU ms a batch of 128 | memory beyond the imports, MB |"
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -68,18 +71,16 @@ def main() -> None:
         folder = Path(name)
         (folder / "photos").mkdir()
         make_photos(folder / "photos", arguments.images)
-        print("| start | images a second | ready after, s | CPU, s | CPU ms a batch of 128 | peak memory, MB |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+        rows = []
         for words, limit in (("in memory", 10**6), ("on the disk", 0)):
             for threads in arguments.threads:
                 for cache in folder.glob("cache/*"):
                     cache.unlink()
-                report(f"first, {threads} threads, {words}", arguments.images, *start(folder, threads, limit))
-            report(f"second, {words}", arguments.images, *start(folder, threads, limit))
-
-
-def report(words: str, images: int, ready: float, used: float, batch: float, peak: float) -> None:
-    print(f"| {words} | {images / ready:,.0f} | {ready:.2f} | {used:.2f} | {batch:.1f} | {peak:,.0f} |", flush=True)
+                rows.append((f"first, {threads} threads, {words}", *start(folder, threads, limit)))
+            rows.append((f"second, {words}", *start(folder, threads, limit)))
+    found = [dict(zip(("start", "ready", "used", "batch", "peak"), row, strict=True)) for row in rows]
+    template = "| {start} | {ready:.1f} | {used:.1f} | {batch:.1f} | {peak:,.0f} |"
+    record(f"image_folder/{arguments.images}", HEADER, template, found)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import tensorboard.summary.writer.record_writer
 import torch
 import torch.utils.tensorboard
 from lightning.pytorch.utilities import rank_zero_only
+from record import record
 from sklearn.datasets import load_wine
 from support.runs import differences, outcome
 
@@ -196,6 +197,16 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
     return code, note.read_text() if at is not None and note.exists() else "a random moment"
 
 
+def sentences_of(cases: list[str], total: dict) -> list[str]:
+    """What docs/ say of kills after which all runs were identical, in their words."""
+    if cases:
+        return [f"{total['kills']} of {total['kills']} kills (`python benchmarks/kill.py {' '.join(cases)}`)"]
+    return [
+        f"After {total['kills']:,} kills all {total['identical']:,} runs were identical",
+        f"`save_every={total['save_every']:g}`, a kill cost {total['median']:.1f} s of work (median)",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"default: all of {', '.join(CASES)}")
@@ -209,7 +220,6 @@ def main() -> None:
     draw, home = random.Random(chosen.seed), Path(tempfile.mkdtemp(dir=chosen.folder))
     classes, kinds, lost, seen = SLICES | {"cifar10": chosen.cifar10}, Counter(), [], []
     load_wine(as_frame=True).frame.to_csv(home / "wine.csv", index=False)
-    print("| case | kills | resumes | identical | different |\n| --- | ---: | ---: | ---: | ---: |")
     for case in chosen.cases or CASES:
         dataset, settings = CASES[case]
         words = [*COMMON, *settings.format(home=home).split(), f"save_every={chosen.save_every}"]
@@ -249,13 +259,16 @@ def main() -> None:
                 print(f"{folder}: {found[:10]}", file=sys.stderr, flush=True)
             else:
                 shutil.rmtree(folder)
-        seen.append((kills, resumes, identical, different))
-        print(f"| {case} | {kills} | {resumes} | {identical} | {different} |", flush=True)
-    print("| all | " + " | ".join(str(sum(column)) for column in zip(*seen, strict=True)) + " |\n")
-    longest, median = max(lost), statistics.median(lost)
-    print(f"Work lost, with save_every={chosen.save_every}: {median:.2f} s (median), {longest:.2f} s (max)")
+        seen.append({"kills": kills, "resumes": resumes, "identical": identical, "different": different, "case": case})
+        print(*seen[-1].values(), flush=True)
+    total = {"case": "all"} | {name: sum(row[name] for row in seen) for name in list(seen[0])[:-1]}
+    total |= {"median": statistics.median(lost), "longest": max(lost), "save_every": chosen.save_every}
+    template = "| {case} | {kills:d} | {resumes:d} | {identical:d} | {different:d} |"
+    sentences = [] if total["different"] else sentences_of(chosen.cases, total)
+    header = "| case | kills | resumes | identical | different |"
+    record("kill/" + ("_".join(chosen.cases) or "all"), header, template, [*seen, total], *sentences)
     print("Killed at: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
-    if not any(different for *_, different in seen):
+    if not total["different"]:
         shutil.rmtree(home)
 
 

@@ -1,15 +1,13 @@
 """How long tables of many shapes take to load, and how much memory: python benchmarks/large_table.py [0.1] [name …]
 
-0.1 is the share of the rows that is made, and the names are those of TABLES.
-
 The seconds are the processor's, of one thread. The memory is what the process takes beyond its imports at most; a
 table's own is the size of its file and of the float32 inputs made from it. The files are written to a folder for
 temporary ones and deleted.
 """
 
+import argparse
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from record import record
 
 from proj.config.compose import build, configure
 from proj.system.files import write_atomically
@@ -83,10 +82,13 @@ def load(file: Path, *others) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    share, chosen = float(sys.argv[1]) if sys.argv[1:] else 1.0, sys.argv[2:] or [*TABLES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("share", nargs="?", type=float, default=1.0, help="of the rows that is made")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(TABLES)}")
+    asked = parser.parse_args()
+    share, chosen = asked.share, asked.names or TABLES
     torch.set_num_threads(1)
-    sys.stdout.reconfigure(line_buffering=True)
-    print(f"{'':34}{'rows':>10}{'file, MB':>10}{'inputs, MB':>12}{'seconds':>9}{'memory, MB':>12}{'÷ own':>7}")
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             file, rows = Path(folder) / "table.csv", int(TABLES[name][0] * share)
@@ -97,7 +99,12 @@ def main() -> None:
             seconds, most, inputs = result
             size = file.stat().st_size / 1e6
             own = most / (size + inputs)
-            print(f"{name:34}{rows:10,}{size:10,.0f}{inputs:12,.0f}{seconds:9.1f}{most:12,.0f}{own:7.1f}")
+            found.append({"table": name, "rows": rows, "file": size, "inputs": inputs, "seconds": seconds})
+            found[-1] |= {"memory": most, "own": own}
+            print(name, f"{seconds:.1f} s", flush=True)
+    header = "| table | rows | file, MB | inputs, MB | seconds | memory, MB | ÷ file and inputs |"
+    template = "| {table} | {rows:,} | {file:,.0f} | {inputs:,.0f} | {seconds:.1f} | {memory:,.0f} | {own:.1f} |"
+    record("large_table", header, template, found)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from lightning.pytorch import Callback
+from record import record
 
 from proj.config.compose import configure
 from proj.training.run import train
@@ -31,11 +32,15 @@ class Watch(Callback):
         points.append(resident())
 
 
-def report(what: str) -> None:
+def report(name: str, what: str) -> None:
     tenths = [points[(len(points) - 1) * i // 10] for i in range(11)]
     settled = points[len(points) // 10 :]
     growth = 100 * (max(settled) / settled[0] - 1)
-    print(f"{what}: {' '.join(f'{point:.0f}' for point in tenths)} MiB, {growth:+.1f} % at most", flush=True)
+    rows = [{"tenth": place, "memory": point} for place, point in enumerate(tenths)]
+    sentence = f"{what} from {tenths[0]:.0f} to {tenths[-1]:.0f} MiB"
+    record(
+        f"memory/{name}", "| tenths | MiB |", "| {tenth:d} | {memory:.0f} |", rows, sentence, growth_in_percent=growth
+    )
     points.clear()
 
 
@@ -49,14 +54,14 @@ def main() -> None:
         words += [f"+callbacks.watch._target_={__name__}.Watch", f"hydra.run.dir={home}/long"]
         with contextlib.redirect_stdout(io.StringIO()):
             train(configure(*words))
-        report(f"{chosen.epochs} epochs of Iris")
+        report("epochs", f"over {chosen.epochs:,} epochs of Iris memory goes")
         for run in range(chosen.runs):
             model = ("model=iris", "dataset=digits model=mlp", "dataset=digits model=cnn")[run % 3].split()
             with contextlib.redirect_stdout(io.StringIO()):
                 train(configure(*model, "trainer=debug", "~callbacks.progress", f"hydra.run.dir={home}/{run}"))
             gc.collect()
             points.append(resident())
-        report(f"{chosen.runs} runs")
+        report("runs", f"over {chosen.runs} runs in one process")
 
 
 if __name__ == "__main__":

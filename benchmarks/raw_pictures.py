@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 import torch
 from PIL import Image, ImageOps
+from record import record
 
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
@@ -55,11 +56,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("pictures", type=int, nargs="?", default=2000)
+    parser.add_argument("--name", help="of the row and its file; default: the checkpoint's")
     parser.add_argument("--jpeg", action="store_true", help="JPEG files instead of PNG files")
     parser.add_argument("--trust", default="")
     chosen = parser.parse_args()
     trust = list(filter(None, chosen.trust.split(",")))
     _, known = load_model(chosen.checkpoint, trust)
+    found: list[dict] = []
     facts, data = Facts.from_dict(known), open_data(known)
     with tempfile.TemporaryDirectory() as folder:
         file = export(chosen.checkpoint, raw=True, output=f"{folder}/raw.onnx", trust=trust)
@@ -75,9 +78,12 @@ def main() -> None:
                 shares, name = session.run(["probabilities", "class"], {"input": pixels(one, facts, draft)})
                 same += name[0] == row["class"]
                 largest = max(largest, float(np.abs(shares[0] - list(row["probabilities"].values())).max()))
-            how = "read with draft: " if draft else ""
-            shown = f"{same:,} of {len(rows):,} ({same / len(rows):.2%})"
-            print(f"{how}the same top class in {shown}, {largest:.4f} off at most")
+            how = "JPEG, with `draft`" if draft else "JPEG, read whole" if chosen.jpeg else "PNG"
+            found.append({"files": how, "pictures": len(rows), "other": len(rows) - same, "off": largest})
+    header = "| model of | files | pictures | another class | a probability off by at most |"
+    template = "| {of} | {files} | {pictures:,} | {other:,} | {off:.4f} |"
+    name = chosen.name or chosen.checkpoint.stem
+    record(f"raw_pictures/{name}", header, template, [row | {"of": name} for row in found])
 
 
 if __name__ == "__main__":

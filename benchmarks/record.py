@@ -31,7 +31,7 @@ def git(*words: str) -> str:
 def stamp() -> dict:
     """The commit that is measured, whether the code differs from it, and the time."""
     commit = git("rev-parse", "HEAD") or None
-    changed = git("status", "--porcelain", "--", "src", "conf", "benchmarks", ":!benchmarks/results", "pyproject.toml")
+    changed = git("status", "--porcelain", "--", "src", "conf", "pyproject.toml")
     now = datetime.now(timezone.utc).isoformat(timespec="minutes")
     return {"commit": commit, "dirty": bool(changed) if commit else None, "date": now}
 
@@ -72,6 +72,10 @@ def command() -> str:
     return re.sub(r"(?<![\w.])(?:/[^/\s=,]+)+(?=/)", "…", " ".join(words))
 
 
+def cells(line: str) -> list[str]:
+    return re.split(r" *\| *", line.strip())[1:-1]
+
+
 def table(columns: dict[str, str], rows: list[dict]) -> str:
     """A Markdown table: each cell is its column's template filled in from its row.
 
@@ -83,17 +87,20 @@ def table(columns: dict[str, str], rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def record(name: str, columns: dict[str, str], rows: list[dict], sentences: tuple[str, ...] = (), **facts) -> None:
+def record(name: str, header: str, template: str, rows: list[dict], *sentences: str, **facts) -> None:
     """Print a table and sentences, and write them into results/<name>.json.
 
-    columns: for each title a template of `str.format` over a row, as "{mean:.2f} ± {spread:.2f} %"
+    header: the titles as in Markdown, "| test accuracy | seconds |"
+    template: what `str.format` makes a line of, from a row, "| {mean:.2f} ± {spread:.2f} % | {seconds:.0f} |"
     rows: the numbers as they were measured; more may be in a row than is shown
     sentences: as they stand in a document, which gets their numbers
     facts: in place of what is found out here: commit, dirty, date, command; or a `note`
     """
+    columns = dict(zip(cells(header), cells(template), strict=True))
     about = {"command": command(), **STARTED, "machine": machine(), "versions": versions()} | facts
     file = RESULTS / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    content = {**about, "columns": columns, "sentences": list(sentences), "rows": rows}
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    head = json.dumps({**about, "columns": columns, "sentences": sentences}, indent=1, ensure_ascii=False)
+    lines = [f"  {json.dumps(row, ensure_ascii=False)}" for row in rows]  # a line a row: changes can be read
+    file.write_text(head[:-2] + ',\n "rows": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
     print(*([table(columns, rows)] if rows else []), *sentences, sep="\n", flush=True)

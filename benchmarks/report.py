@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from record import record
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 
@@ -63,7 +65,10 @@ def main() -> None:
             times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
         wall, cpu = min(times)
         size = os.path.getsize(folder / "report.html") / 1e6
-        print(f"{arguments.runs} runs: {wall:.2f} s, of the processor {cpu:.2f} s; report.html has {size:.1f} MB")
+    row = {"runs": arguments.runs, "clock": wall, "processor": cpu, "page": size}
+    sentences = f"{arguments.runs} runs take {cpu:.1f} s of one core", f"one file of {size:.0f} MB that loads nothing"
+    template = "| {runs:d} | {clock:.1f} | {processor:.1f} | {page:.1f} |"
+    record("report", "| runs | seconds | of the processor | report.html, MB |", template, [row], *sentences)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from record import record
 from support import processes
 from support.workers import SEARCH, assert_each_trial_once, fork_workers, lengths, train_by_sleeping
 
@@ -59,11 +60,18 @@ def idle(trials: int, shortest: float) -> None:
         found = lives(Path(folder))
     first, last = found[0][1], found[-1][1]  # from the last one's start on there is none left to begin
     busy = sum(min(end, last) - start for _, start, end in found)
-    print(f"{trials} trials of {shortest} to {10 * shortest} s, {WORKERS} workers")
-    print(f"idle until the last trial began: {1 - busy / (WORKERS * (last - first)):.1%}")
+    row = {
+        "trials": trials,
+        "shortest": shortest,
+        "longest": 10 * shortest,
+        "idle": 1 - busy / (WORKERS * (last - first)),
+    }
     spans = [end - start for _, start, end in found]
     batches = [spans[place : place + WORKERS] for place in range(0, trials, WORKERS)]
-    print(f"idle in batches of {WORKERS}: {1 - sum(spans) / sum(WORKERS * max(batch) for batch in batches):.1%}")
+    row["batches"] = 1 - sum(spans) / sum(WORKERS * max(batch) for batch in batches)
+    header = "| trials | seconds each | four workers waited | batches of four would have |"
+    template = "| {trials:d} | {shortest:g} to {longest:g} | {idle:.1%} | {batches:.1%} |"
+    record(f"search/{trials}_trials", header, template, [row])
 
 
 def kill(kills: int, trials: int, shortest: float, seed: int) -> None:
@@ -90,8 +98,8 @@ def kill(kills: int, trials: int, shortest: float, seed: int) -> None:
         process = processes.run(place, "proj.train", *words(trials), before=Sleep(0.01))
         assert process.returncode == 0, process.stderr
         assert_each_trial_once(place / "outputs/sweeps/s", trials)
-    print(f"{len(told)} kills ({', '.join(f'{told.count(whom)} {whom}' for whom in sorted(set(told)))}): each of the")
-    print(f"{trials} trials has one result, with the values that it trained with")
+    sentence = f"after {len(told)} kills of workers, of the parent or of all, each of {trials} trials had one result"
+    record("search/kills", "", "", [], sentence, kills={whom: told.count(whom) for whom in sorted(set(told))})
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import sklearn
+from record import record
 
 IMPORTS = """import torch, torchvision, lightning.pytorch, torchmetrics, hydra
 weights = torch.nn.Parameter(torch.zeros(1))
@@ -61,12 +62,13 @@ def main() -> None:
                 after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
                 cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
                 times[row].append((cpu, wall))
-    base = None
-    print("| command | CPU seconds | wall seconds | ratio |\n| --- | ---: | ---: | ---: |")
+    rows = []
     for row, values in times.items():
         cpu, wall = (statistics.median(column) for column in zip(*values[1:], strict=True))  # the first warms the disk
-        base = base or cpu
-        print(f"| {row} | {cpu:.2f} | {wall:.2f} | {cpu / base:.2f} |")
+        rows.append({"command": row, "processor": cpu, "clock": wall})
+        rows[-1]["ratio"] = cpu / rows[0]["processor"]
+    template = "| {command} | {processor:.2f} | {clock:.2f} | {ratio:.2f} |"
+    record("startup", "| command | CPU seconds | wall seconds | ratio |", template, rows, rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import time
 import loop
 import torch
 from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
+from record import record
 
 from proj.config.compose import configure
 from proj.data.images import ImageDataModule
@@ -81,9 +82,8 @@ def main() -> None:
     run(chosen.case)
     for name, (owner, attribute) in PARTS.items():
         setattr(owner, attribute, originals[name])
-    print("| part of a step | µs |\n| --- | ---: |")
-    for name, times in parts.items():
-        print(f"| {name} | {1e6 * statistics.median(times):,.0f} |")
+    found = [{"part": name, "time": 1e6 * statistics.median(times)} for name, times in parts.items()]
+    record(f"step/{chosen.case}_parts", "| part of a step | µs |", "| {part} | {time:,.0f} |", found)
 
     class WithLog(Classifier):
         def training_step(self, batch, batch_idx):
@@ -103,7 +103,7 @@ def main() -> None:
                 del network.training_step
 
     def with_nvml() -> float:
-        import proj.training.library_defaults as module
+        import proj.training.run as module
 
         quiet, module.quiet_lightning = module.quiet_lightning, lambda: None
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
@@ -126,9 +126,8 @@ def main() -> None:
     for _ in range(chosen.rounds):
         for row, measure in rows.items():
             times[row].append(measure())
-    print("\n| whole step | µs |\n| --- | ---: |")
-    for row, values in times.items():
-        print(f"| {row} | {1e6 * statistics.median(values):,.0f} |")
+    found = [{"step": row, "time": 1e6 * statistics.median(values)} for row, values in times.items()]
+    record(f"step/{chosen.case}_whole", "| whole step | µs |", "| {step} | {time:,.0f} |", found)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from record import record
+
 SETTINGS = ["trainer.max_epochs=5", "~callbacks.progress"]
 
 
@@ -60,10 +62,17 @@ def main() -> None:
         }
         files = Path(folder).glob("outputs/sweeps/x/*/metrics.json")
         training = sum(json.loads(file.read_text())["seconds"] for file in files) / jobs
-    print("| | seconds in all | of the processor | processor seconds a job |\n| --- | ---: | ---: | ---: |")
-    for name, ((clock, processor), jobs) in rows.items():
-        print(f"| {name} | {clock:.1f} | {processor:.1f} | {processor / jobs:.2f} |")
-    print(f"\nA job's training and validation: {training:.2f} s")
+    found = [
+        {"what": name, "clock": clock, "processor": processor, "job": processor / of}
+        for name, ((clock, processor), of) in rows.items()
+    ]
+    one, many, apart = (found[place]["processor"] for place in (2, 3, 4))
+    sentences = (
+        f"A job takes {(many - one) / (jobs - 1):.2f} s beyond the first: {training:.2f} s are its training",
+        f"A process of its own costs it {(apart - many) / jobs:.2f} s more",
+    )
+    template = "| {what} | {clock:.1f} | {processor:.1f} | {job:.2f} |"
+    record("sweep", "| | seconds in all | of the processor | processor seconds a job |", template, found, *sentences)
 
 
 if __name__ == "__main__":

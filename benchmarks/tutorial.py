@@ -15,6 +15,7 @@ import time
 
 import loop
 import torch
+from record import record
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
@@ -108,13 +109,16 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     keep_freed_memory()
-    print(f"{chosen.threads} threads; medians of {chosen.rounds} rounds\n")
-    print("| epoch with evaluation | tutorial, s | proj, s | faster |\n| --- | ---: | ---: | ---: |")
+    header, template = (
+        "| epoch with evaluation | tutorial, s | proj, s | faster |",
+        "| {what} | {slow:.2f} | {fast:.2f} |",
+    )
     for preset in chosen.presets or PRESETS:
         pairs = [(tutorial(preset), project(preset)) for _ in range(chosen.rounds)]
         slow, fast = (statistics.median(column) for column in zip(*pairs, strict=True))
         what = f"`{preset}`" + (f", {PRESETS[preset]} batches" if PRESETS[preset] else "")
-        print(f"| {what} | {slow:.2f} | {fast:.2f} | {slow / fast:.1f}× |", flush=True)
+        row = {"what": what, "slow": slow, "fast": fast, "faster": slow / fast, "rounds": chosen.rounds}
+        record(f"tutorial/{preset}", header, f"{template} {{faster:.1f}}× |", [row])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ that is better by one, two or three standard deviations of a seed is said to bea
 import argparse
 
 import numpy as np
+from record import record
 
 from proj.reports.verdicts import verdicts
 
@@ -33,14 +34,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", type=int, default=1000, help="sweeps a case")
     sweeps = parser.parse_args().sweeps
-    print("| rows | seeds | wrong claims | intervals hold | power at 1 sd | at 2 sd | at 3 sd |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    found = []
     for rows, seeds in SHAPES:
         random = np.random.default_rng([rows, seeds])
         wrong, hold, _ = np.mean([simulated(random, rows, seeds, 0.0) for _ in range(sweeps)], axis=0)
         power = [np.mean([simulated(random, rows, seeds, d)[2] for _ in range(sweeps // 3)]) for d in (1, 2, 3)]
-        shown = " | ".join(f"{100 * value:.0f} %" for value in power)
-        print(f"| {rows} | {seeds} | {100 * wrong:.1f} % | {100 * hold:.1f} % | {shown} |", flush=True)
+        found.append({"rows": rows, "seeds": seeds, "wrong": wrong, "hold": hold, "power": power})
+    header = "| rows | seeds | wrong claims | intervals hold | told at 1 sd | at 2 sd | at 3 sd |"
+    template = "| {rows:d} | {seeds:d} | {wrong:.1%} | {hold:.1%} | {power[0]:.0%} | {power[1]:.0%} | {power[2]:.0%} |"
+    record("verdicts", header, template, found)
 
 
 if __name__ == "__main__":

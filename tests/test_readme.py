@@ -124,10 +124,13 @@ def test_each_addition_takes_under_15_lines():
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
-def test_every_benchmark_has_a_command_in_the_readme_and_finds_what_it_measures(file, monkeypatch):
+def test_every_benchmark_has_a_command_in_the_readme_and_finds_what_it_measures(file, monkeypatch, capsys):
     assert f"python benchmarks/{file.name}" in README
     monkeypatch.syspath_prepend(file.parent)
-    assert callable(importlib.import_module(file.stem).main)
+    monkeypatch.setattr("sys.argv", [file.name, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        importlib.import_module(file.stem).main()
+    assert "usage:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
