@@ -1,0 +1,101 @@
+"""Validation accuracy against the time of training, for settings of an image set: `python benchmarks/frontier.py SET`.
+
+The defaults are chosen by it: no test image is read. A part of the training set validates, larger than a run's own, so
+that small differences show. Writes results/frontier/<set>.json and a plot beside it. A run that is finished is kept in
+outputs/frontier; `--set dataset.source._target_=…` trains on another copy of the data.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import matplotlib
+from accuracy import run, spread
+from record import RESULTS, record
+
+SIZES = "dataset.sizes="
+BEFORE = {  # the defaults of the plain network
+    "mnist": "cnn, 4 epochs",
+    "fashion_mnist": "cnn, 8 epochs",
+    "cifar10": "cnn, 12 epochs",
+}
+ROWS = {  # set: (share of the training set that validates, {what: settings})
+    "mnist": (
+        1 / 6,
+        {
+            BEFORE["mnist"]: "model=cnn",
+            "cnn, 6 epochs, small images first": f"model=cnn trainer.max_epochs=6 {SIZES}[16,20,20,24,24,28]",
+            "whitened_cnn, 4 epochs": f"trainer.max_epochs=4 {SIZES}null",
+            "whitened_cnn, 6 epochs, small images first": "",
+            "whitened_cnn, twice as wide, 12 epochs": "model.widths=[64,128] trainer.max_epochs=12",
+        },
+    ),
+    "fashion_mnist": (
+        1 / 6,
+        {
+            BEFORE["fashion_mnist"]: "model=cnn",
+            "whitened_cnn, 4 epochs": "trainer.max_epochs=4",
+            "whitened_cnn, 8 epochs": "",
+            "whitened_cnn, 11 epochs, small images first": f"trainer.max_epochs=11 {SIZES}[20,20,24,24,28,28]",
+            "whitened_cnn, twice as wide, 16 epochs": "model.widths=[64,128,184] trainer.max_epochs=16",
+        },
+    ),
+    "cifar10": (
+        0.1,
+        {
+            BEFORE["cifar10"]: "model=cnn",
+            "whitened_cnn, 4 epochs, small images first": f"trainer.max_epochs=4 {SIZES}[20,24,28,32]",
+            "whitened_cnn, 7 epochs, small images first": "",
+            "whitened_cnn, 7 epochs": f"{SIZES}null",
+            "cifar10_fast": "preset=cifar10_fast",
+        },
+    ),
+}
+
+
+def plot(rows: list[dict], file: Path) -> None:
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for row in rows:
+        axes.errorbar(row["seconds"], row["accuracy"], row["spread"], fmt="o", capsize=3, label=row["what"])
+    axes.set(xlabel="training, processor seconds", ylabel="validation accuracy, %")
+    axes.legend(fontsize="small", loc="lower right")
+    figure.savefig(file, dpi=120, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=ROWS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="SETTING", help="added to every command")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/frontier"))
+    chosen = parser.parse_args()
+    share, settings = ROWS[chosen.dataset]
+    rows = []
+    for number, (what, words) in enumerate(settings.items()):
+        runs = []
+        for seed in range(chosen.seeds):
+            folder = chosen.folder / chosen.dataset / f"{number}-{seed}"
+            if not (folder / "metrics.json").exists():
+                more = [f"dataset.val_fraction={share}", "test=false", *words.split(), *chosen.set]
+                run(f"dataset={chosen.dataset}", seed, folder, more)
+            about = json.loads((folder / "benchmark.json").read_text())
+            metrics = json.loads((folder / "metrics.json").read_text())
+            runs.append({"accuracy": 100 * metrics["val/acc"], "seconds": about["processor_seconds"]})
+        percents, seconds = ([one[name] for one in runs] for name in ("accuracy", "seconds"))
+        rows.append(
+            {"what": what, "settings": words or "the default", "parameters": metrics["parameters"], "seeds": len(runs)}
+            | {"accuracy": statistics.mean(percents), "spread": spread(percents), "seconds": statistics.mean(seconds)}
+        )
+        print(what, rows[-1]["accuracy"], rows[-1]["seconds"], flush=True)
+    header = "| settings | parameters | validation accuracy (seeds) | processor seconds |"
+    template = "| {what} | {parameters:,} | {accuracy:.2f} ± {spread:.2f} % ({seeds:d}) | {seconds:,.0f} |"
+    record(f"frontier/{chosen.dataset}", header, template, rows)
+    plot(rows, RESULTS / "frontier" / f"{chosen.dataset}.png")
+
+
+if __name__ == "__main__":
+    main()
