@@ -109,7 +109,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
     if cfg.test:
-        metrics |= figures_of_the_test(trainer)
+        metrics |= figures_of_the_test(trainer, best["proj"].get("calibration", {}))
     if data.fold:
         metrics["fold_part"] = data.fold_part
     if trainer.is_global_zero:
