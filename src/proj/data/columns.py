@@ -1,4 +1,4 @@
-"""What each column of a table is taken for, found out from its inputs, and measured in the rows of the training part."""
+"""What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
 import re
 from collections import Counter
@@ -36,8 +36,8 @@ KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
 class Columns:
     """The columns of a table beside `target`, the place of that with the classes.
 
-    training: the rows in which means, words and so on are measured. rows: those that show what a column is taken for: all
-    but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
+    training: the rows in which means, words and so on are measured. rows: those that show what a column is taken for:
+    all but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
     settings: those of `CSVDataModule`, by their names: drop, categorical, numeric, dates, day_first, group,
     max_categories, decimal.
     known: the columns of another training, by their names; they are taken as they were then.

@@ -35,8 +35,8 @@ def rare_classes(
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
     """The classes that no training row has, with how many rows they have in the files that are parts.
 
-    labels, part_of: (N,) the class and the part of each row, see `part_of_rows`. There are none where they are more than half of such a
-    file: then its classes are of another kind.
+    labels, part_of: (N,) the class and the part of each row, see `part_of_rows`. There are none where they are more
+    than half of such a file: then its classes are of another kind.
     """
     if not part_of.any():
         return {}
@@ -56,9 +56,9 @@ def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int
 
     places = {plain(name): place for place, name in enumerate(class_names)}
     spelled = places if len(places) == len(class_names) else {}
-    exact = {name: place for place, name in enumerate(class_names)}
-    found = {word: exact.get(word, spelled.get(plain(word))) for word in words}
-    return {word: place for word, place in found.items() if place is not None}
+    found = {word: spelled[plain(word)] for word in words if plain(word) in spelled}
+    given = {*words}
+    return found | {name: place for place, name in enumerate(class_names) if name in given}
 
 
 def describe_unknown(classes: dict[str, int], who: str) -> str:

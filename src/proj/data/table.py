@@ -99,8 +99,8 @@ def unknown_words(table: Table, places: list[int], columns: list[dict]) -> list[
         known = column.get("categories") or truth_codes(column.get("truth", ()))
         words = [word for word, *_ in table.column(place).different() if not is_missing(word)] if known else []
         if words and not {*words} & {*known}:
-            some = ", ".join(map(repr, words[:3]))
-            notes.append(f"column {column['name']}: none of its words ({some}) is one of the training, so all are missing")
+            some = f"none of its words ({', '.join(map(repr, words[:3]))})"
+            notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
     return notes
 
 

@@ -37,6 +37,7 @@ def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, A
         return
     weights = sum(parameter.numel() for parameter in model.network.parameters()) * model.hparams.get("members", 1)
     small = weights * data.batch_size < SMALL
-    wanted = state["environment"]["threads"] if state else 1 if small else torch.get_num_threads()
-    if wanted < torch.get_num_threads():
+    now = torch.get_num_threads()
+    wanted = state["environment"].get("threads", now) if state else 1 if small else now
+    if wanted < now:
         torch.set_num_threads(wanted)
