@@ -163,7 +163,7 @@ def test_a_coverage_that_cannot_be_is_one_sentence(trained, mistake, word, sente
 
 def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, monkeypatch):
     infinite = torch.full((4, 3), -torch.inf).double(), torch.arange(4) % 3
-    monkeypatch.setattr("proj.training.calibration.validation_logits", lambda trainer: infinite)
+    monkeypatch.setattr("proj.training.calibration.logits_of", lambda trainer, part: infinite)
     metrics = train(configure("trainer.max_epochs=1", "test=false"))
     assert "calibration" not in metrics and "calibration" not in load_checkpoint(tmp_path / "run/best.ckpt")["proj"]
     assert load_model(tmp_path / "run/best.ckpt")[0].temperature == 1

@@ -316,3 +316,45 @@ def test_a_model_that_calls_nearly_all_the_same_gets_a_sentence_also_in_evaluate
     monkeypatch.setattr("torch.nn.Linear.forward", lambda self, x: torch.eye(self.out_features)[:1].expand(len(x), -1))
     evaluate(trained() / "best.ckpt", output=str(tmp_path))
     assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out
+
+
+def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluation_and_counted(table, capsys):
+    classes = ["p", "q"] * 28 + ["r", "s", "s", "p"]
+    data = table(range(60), classes=classes)
+    capsys.readouterr()
+    data.load_all(data.columns, ["p", "q"])
+    split, lines = data.splits["test"], data.numbers["test"]
+    assert split.targets.tolist() == [int(label == "q") for label in classes if label in "pq"] and len(lines) == 57
+    assert lines.tolist() == [*range(2, 58), 61] and data.left_out == {"r": 1, "s": 2}
+    assert "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"a class 'p', which the model does not know. Options: v, w"):
+        data.load_all(data.columns, ["v", "w"])
+
+
+@pytest.mark.parametrize(("known", "written"), ((["no", "yes"], ["No", "YES "]), (["0", "1"], ["0.0", "1.0"])))
+def test_a_class_that_is_written_otherwise_is_known(table, known, written):
+    data = table(range(60), classes=written)
+    data.load_all(data.columns, known)
+    assert data.splits["test"].targets.tolist() == [0, 1] * 30 and not data.left_out
+    with pytest.raises(UserError, match="does not know"):  # where it could be either
+        data.load_all(data.columns, [*known, f"{known[0].upper()} ", "-0"])
+
+
+def test_a_column_is_taken_for_the_same_in_all_folds(table):
+    groups, doubtful = [f"g{i // 10}" for i in range(60)], ["low" if i < 4 else i * i % 37 for i in range(60)]
+    later = [f"2024-01-{1 + i % 28:02}" if i < 10 else "" for i in range(60)]  # of which a training part has none
+    words = ["folds=3", "group=a"]
+    folds = [table(groups, doubtful, later, words=[*words, f"fold={fold}"]) for fold in range(3)]
+    assert [taken(data)["b"] for data in folds] == ["words"] * 3  # also beside the fold of the four words
+    assert {taken(data)["c"] for data in folds} <= {"dates", "left out"}
+    x = [data.columns[-1]["mean"] for data in folds]
+    assert len({*x}) == 3  # each measured in its own training part
+
+
+def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_path, capsys):
+    data = table(["red", "blue"] * 30, ["yes", "no"] * 30)
+    for cells, said in (("RED,oui", "'RED'"), ("red,yes", ""), (",", "")):
+        (tmp_path / "new.csv").write_text(f"a,b,x\n{cells},1\n")
+        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        err = capsys.readouterr().err
+        assert (f"column a: none of its words ({said}) is one of the training" in err) == bool(said) == ("'oui'" in err)

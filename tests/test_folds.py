@@ -314,7 +314,7 @@ def share_right(lines: list[dict[str, str]]) -> float:
 def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_the_same(
     configure, tmp_path, monkeypatch
 ):
-    words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0"]
+    words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0", "threshold={setosa:9}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     metrics = train(configure(*words, folder=whole))
     lines = predictions(whole / "fold.csv")
@@ -322,6 +322,9 @@ def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_th
     for line in lines:
         shares = {name: float(line[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5) and shares[line["predicted"]] == max(shares.values())
+        assert line["at threshold"] == max(shares, key=lambda name: shares[name] * (9 if name == "setosa" else 1))
+    at_threshold = sum(line["class"] == line["at threshold"] for line in lines) / 50
+    assert metrics["test/acc_threshold"] == pytest.approx(at_threshold) != metrics["test/acc"]
     with pytest.raises(UserError, match=r"dataset.fold: 1 in the run, 2 now"):
         train(configure(*words, "dataset.fold=2", folder=whole))
     break_off(monkeypatch, configure(*words, folder=stopped), 1, 3)
@@ -340,16 +343,20 @@ def test_of_an_official_set_the_predictions_are_those_of_the_validation_part_als
     )
 
 
-def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3) -> None:
-    """A finished run on a fold of four rows, of which the first is always right and the last never."""
+def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3, more=("", "")) -> None:
+    """A finished run on a fold of four rows, of which the first is always right and the last never. more: the end of
+    the heading and of each row."""
     write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr)
     run = RunFolder(folder / f"{lr}_{seed}_{fold}")
     config = yaml.safe_load(run.config.read_text())
     config["dataset"] |= {"folds": folds, "fold": fold}
     run.config.write_text(yaml.safe_dump(config, sort_keys=False))
     run.write_metrics(json.loads(run.metrics.read_text()) | {"fold_part": "test", "test_examples": 4})
-    rows = [f"{4 * fold + k},{'one' if k else 'two'},{'two' if k in (0, 3) else 'one'},0.7,0.7,0.3" for k in range(4)]
-    run.fold.write_text("\n".join(["example,class,predicted,probability,p(one),p(two)", *rows]) + "\n")
+    rows = [
+        f"{4 * fold + k},{'one' if k else 'two'},{'two' if k in (0, 3) else 'one'},0.7,0.7,0.3{more[1]}"
+        for k in range(4)
+    ]
+    run.fold.write_text("\n".join([f"example,class,predicted,probability,p(one),p(two){more[0]}", *rows]) + "\n")
 
 
 def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp_path, capsys):
@@ -374,6 +381,15 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     report([tmp_path])
     assert "75.00 % of 12 examples, 2 seeds (out_of_fold.csv)" in " ".join(capsys.readouterr().out.split())
     assert [line["seed"] for line in predictions(tmp_path / "out_of_fold.csv")] == ["0"] * 12 + ["7"] * 12
+
+
+def test_the_classes_of_a_threshold_have_an_accuracy_of_their_own(tmp_path, capsys):
+    for fold in range(3):
+        fold_run(tmp_path, fold, more=(",at threshold", ",one"))
+    report([tmp_path])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "75.00 % of 12 examples, 75.00 % at the threshold (out_of_fold.csv)" in out
+    assert "3 examples are taken for another class" in out
 
 
 def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):

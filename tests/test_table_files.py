@@ -17,13 +17,14 @@ import pyarrow.parquet
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from support.runs import make
+from support.runs import make, settings
 
 from proj.config.words import as_hydra_reads
 from proj.data import table_file
 from proj.data.facts import Facts
 from proj.data.table_file import open_table, read_table
 from proj.errors import UserError
+from proj.use.data import open_data
 from proj.use.prediction import find_files, read_tables
 
 PACKED = {
@@ -176,6 +177,11 @@ def test_the_first_sheet_is_read_and_the_others_are_named(load, tmp_path, capsys
         load("t.xlsx", "sheet=Dat")
     columns = load("t.xlsx", "sheet=Data").columns
     assert len(list(read_tables([str(tmp_path / "one.xlsx")], columns, {"sheet": "Data"}))) == 40  # it has but one
+    new, training = [str(tmp_path / "t.xlsx")], {"sheet": "Other"}
+    for sheet in ("Data", "1"):
+        assert len(list(read_tables(new, columns, training, sheet=sheet))) == 40
+    with pytest.raises(UserError, match=r"^sheet=Dat is no sheet of .*Did you mean 'Data'"):
+        list(read_tables(new, columns, training, sheet="Dat"))
 
 
 @pytest.mark.parametrize("module", ("pyarrow", "python_calamine", "backports"))
@@ -236,7 +242,29 @@ def test_an_encoding_that_makes_no_sense_is_refused_and_read_where_it_is_named(e
     assert cells(text.encode(encoding), encoding=encoding)[0][0] == text.split(";")[0]
     # Of a model that was trained so, other files may be in UTF-8.
     assert cells(text.encode(), encoding=encoding, hint=True)[0][0] == text.split(";")[0]
-    assert cells(text.encode(encoding), encoding=encoding, hint=True)[0][0] == text.split(";")[0]
+    table = read_table(io.BytesIO(text.encode(encoding)), "t", None, encoding, True, prefix="")
+    assert table.first[0] == text.split(";")[0]
+    assert table.notes == [f"t is read as {encoding}, as the training's table was: encoding=… says another"]
+
+
+def test_a_new_table_may_have_another_encoding_or_sheet_than_the_training_if_a_word_says_it(load, tmp_path, capsys):
+    text = "имя,y\n" + "".join(f"{'да' if i % 3 else 'нет'},{'pq'[i % 2]}\n" for i in range(40))
+    write(tmp_path, t__csv=text.encode("cp1251"), new__csv=text.encode("koi8-r"))
+    data = load("t.csv", "encoding=cp1251")
+    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y"}}}
+    known["config"]["dataset"] |= {"encoding": "cp1251", "data_dir": f"{tmp_path}/t.csv", "seed": 0, "batch_size": 4}
+    new = str(tmp_path / "new.csv")
+    with pytest.raises(UserError, match="has no column 'имя'"):
+        open_data(known, data_dir=new, everything=True)
+    assert "new.csv is read as cp1251, as the training's table was: encoding=…" in capsys.readouterr().out
+    other = open_data(known, data_dir=new, everything=True, told={"encoding": "koi8-r"}).splits["test"]
+    assert len(other.targets) == 40 and torch.equal(other.inputs[:, 0] > 0, other.inputs[:, 0] == other.inputs.max())
+    with pytest.raises(UserError, match="has no column имя"):
+        list(read_tables([new], data.columns, {"encoding": "cp1251"}))
+    assert len(list(read_tables([new], data.columns, {"encoding": "cp1251"}, encoding="koi8-r"))) == 40
+    with pytest.raises(UserError, match=r"^encoding=koi9 is no encoding that Python knows"):
+        list(read_tables([new], data.columns, encoding="koi9"))
+    assert open_data(known).checksum() == data.checksum()
 
 
 def test_an_encoding_that_does_not_exist_is_refused():
@@ -378,3 +406,12 @@ def test_a_bar_is_drawn_while_a_large_file_is_read(tmp_path, monkeypatch, capsys
         patch.setattr(sys.stdout, "isatty", lambda: bool(terminal))
         table = open_table(str(tmp_path / "t.csv"))
     assert drawn == [bool(shown)] and len(table.lines) == 40
+
+
+def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_named(load, tmp_path, capsys):
+    test = flowers(40, 8) + "1.5,a,r\n2.5,a,r\n"
+    write(tmp_path / "in", train__csv=flowers(), test__csv=test, val__csv="len,kind,y\n1.5,a,p\n")
+    data, places = load("in"), ("val.csv:2", "test.csv:9")
+    assert [len(data.splits[part].targets) for part in ("train", "val", "test")] == [40, 1, 8]
+    assert "left out, 2 rows of a class that the training does not have: r (2)" in capsys.readouterr().out
+    assert (data.example("val", 0), data.example("test", 7)) == tuple(f"{tmp_path}/in/{place}" for place in places)

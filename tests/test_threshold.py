@@ -111,8 +111,8 @@ def test_the_checkpoint_the_metrics_and_the_end_of_the_training_say_it(rare):
     )
 
 
-def test_evaluate_measures_both_apart(rare, tmp_path, capsys):
-    folder, metrics, _ = rare
+def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):
+    folder, metrics, printed = rare
     found = evaluate(folder / "best.ckpt", output=str(tmp_path))
     said = capsys.readouterr().out
     model, known = load_model(folder / "best.ckpt")
@@ -126,6 +126,9 @@ def test_evaluate_measures_both_apart(rare, tmp_path, capsys):
     assert at["f1"] == pytest.approx(f1_score(test.targets, called)) and at["asked"] == "f1"
     assert at["balanced_acc"] == pytest.approx(balanced_accuracy_score(test.targets, called))
     assert at["recall"] == found["acc_per_class"]["yes"] > 0 and sum(map(sum, found["confusion"])) == len(test.targets)
+    measured = {name: at[name] for name in ("acc", "balanced_acc", "macro_f1", "precision", "recall", "f1")}
+    assert measured == {name: metrics[f"test/{name}_threshold"] for name in measured}
+    assert f"{at['acc']:.2%}   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}" in printed
     assert f"accuracy {found['acc']:.2%}" in said and f"accuracy {at['acc']:.2%}" in said
     assert f"at the threshold, yes from {at['probability']:.4g} on:" in said
     assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)

@@ -5,6 +5,7 @@
   tta=true         average over mirror images and one-pixel moves
   dataset=<name>   another dataset of the same shape, prepared as the model's
   data_dir=<path>  where the data lies, if no longer where the training found it
+  sheet=<name>, encoding=cp1251  of that table, if not as in the training
   output=<folder>  instead of the checkpoint's own
   coverage=0.95    how often the sets of classes should hold the right one
   labels=true      list the examples whose own label may be wrong
@@ -34,6 +35,8 @@ OPTIONS = {
     "coverage": float,
     "labels": bool,
     "importance": bool,
+    "sheet": str,
+    "encoding": str,
 }
 
 

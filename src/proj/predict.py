@@ -10,6 +10,8 @@
                    95 % of cases; where it is not of one class, it is unsure
   invert=auto      a model of light drawings on black gets images with a light
                    border inverted; true, false: all images, none
+  sheet=<name>     of a spreadsheet; else as in the training, or the first
+  encoding=cp1251  of a CSV file; else as in the training, or found out
   max_pixels=<n>   larger images are skipped; else as in the training
   trust=<module>   of classes of your own that the checkpoint names
 
@@ -29,6 +31,8 @@ OPTIONS = {
     "max_pixels": str,
     "trust": list,
     "coverage": float,
+    "sheet": str,
+    "encoding": str,
 }
 
 

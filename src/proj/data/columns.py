@@ -1,4 +1,4 @@
-"""What each column of a table is taken for, found out from the rows of the training part."""
+"""What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
 import re
 from collections import Counter
@@ -18,6 +18,7 @@ from proj.data.table import (
     decimals,
     find_truth,
     is_of_numbers,
+    kind_of,
     measure_numbers,
     measure_words,
     remarks,
@@ -35,8 +36,10 @@ KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
 class Columns:
     """The columns of a table beside `target`, the place of that with the classes.
 
-    training: the rows from which all is found out. settings: those of `CSVDataModule`, by their names: drop,
-    categorical, numeric, dates, day_first, group, max_categories, decimal.
+    training: the rows in which means, words and so on are measured. rows: those that show what a column is taken for:
+    all but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
+    settings: those of `CSVDataModule`, by their names: drop, categorical, numeric, dates, day_first, group,
+    max_categories, decimal.
     known: the columns of another training, by their names; they are taken as they were then.
     notes: sentences on what can be doubted are added to them.
     left_out: why, by the places of columns. choices: the settings that take a column for something else.
@@ -48,6 +51,7 @@ class Columns:
     table: Table
     target: int
     training: np.ndarray
+    rows: np.ndarray
     settings: dict[str, Any]
     known: dict[str, dict]
     notes: list[str]
@@ -58,11 +62,11 @@ class Columns:
     holds: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lines = self.table.lines_of(self.training)
+        self.lines = self.table.lines_of(self.rows)
+        self.inside = np.searchsorted(self.rows, self.training).astype(np.int32)  # the places of the training rows
 
     def cells(self, place: int) -> Column:
-        """Those of the training part."""
-        return self.table.column(place).take(self.training)
+        return self.table.column(place).take(self.rows)
 
     def inputs(self) -> dict[int, str]:
         """The columns to learn from, by their places, and what a setting or another training says of them, or ""."""
@@ -113,8 +117,9 @@ class Columns:
             return dates
         words = not seen.numbers and not seen.missing and kind in ("", "truth")
         if truth := known["truth"] if kind == "truth" else find_truth(seen.words) if words else None:
-            self.missing[place], self.holds[place] = 1 - seen.words.total() / len(cells), ", ".join(truth)
-            return {"name": name, "truth": truth, **measure_numbers(name, truth_values(cells, truth))}
+            numbers = self._in_training(place, truth_values(cells, truth))
+            self.holds[place] = ", ".join(truth)
+            return {"name": name, "truth": truth, **measure_numbers(name, numbers)}
         numeric = kind == "numbers" or (not kind and seen.mostly_numbers)
         if not self.known:
             self.notes += remarks(name, seen, numeric, kind)
@@ -123,16 +128,28 @@ class Columns:
             return {"name": name} | ({"unit": seen.unit} if seen.unit else {}) | ({"lenient": True} if lenient else {})
         return self._words(place, cells, kind)
 
+    def _in_training(self, place: int, numbers: np.ndarray) -> np.ndarray:
+        """The numbers of the training rows; a column that has none there is left out."""
+        found = numbers[self.inside]
+        self.missing[place] = np.isnan(found).mean()
+        if self.missing[place] == 1:
+            self.left_out[place] = "it is empty in the training rows"
+        return found
+
     def _words(self, place: int, cells: Column, kind: str) -> dict:
-        tally = Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
+        training = self.table.column(place).take(self.training)
+        everywhere, tally = (
+            Counter({word: times for word, times, _ in some.different() if not is_missing(word)})
+            for some in (cells, training)
+        )
         column = measure_words(self.table.names[place], tally, self.settings["max_categories"], asked=bool(kind))
-        again = sum(times for times in tally.values() if times > 1)
-        text = sum(map(len, tally)) > 40 * len(tally)
-        many = tally.total() >= EVIDENCE and again < (0.5 if text else 0.1) * tally.total()
+        text, total = sum(map(len, everywhere)) > 40 * len(everywhere), everywhere.total()
+        again = sum(times for times in everywhere.values() if times > 1)
+        many = total >= EVIDENCE and again < (0.5 if text else 0.1) * total
         if not column["categories"] or (many and not kind):
             self.left_out[place] = "it is free text" if text else "hardly a word comes twice"
             self.choices[place] = "categorical"
-        self.missing[place], self.holds[place] = 1 - tally.total() / len(cells), ", ".join(column["categories"])
+        self.missing[place], self.holds[place] = 1 - tally.total() / len(training), ", ".join(column["categories"])
         return column
 
     def _dates(self, place: int, cells: Column, seen: Count, known: dict | None, kind: str) -> dict | None:
@@ -153,41 +170,35 @@ class Columns:
         seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
-        names = [part["name"] for part in known["parts"]] if known else None
-        parts = [
-            measure_numbers(part, numbers)
-            for part, numbers in parts_of(seconds).items()
-            if (part in names if names else np.nanmin(numbers) < np.nanmax(numbers))
-        ]
+        found = parts_of(seconds)
+        names = [part["name"] for part in known["parts"]] if known else found
+        names = [part for part in names if known or np.nanmin(found[part]) < np.nanmax(found[part])]
         self.choices[place] = "numeric" if seen.mostly_numbers else "categorical"
-        if not parts:
+        if not names:
             self.left_out[place] = "it is always the same"
+        if np.isnan(self._in_training(place, seconds)).all():
+            return column | {"parts": []}
+        parts = [measure_numbers(part, numbers[self.inside]) for part, numbers in found.items() if part in names]
         first, last = (np.datetime64(int(at), "s") for at in (np.nanmin(seconds), np.nanmax(seconds)))
-        self.missing[place], self.holds[place] = np.isnan(seconds).mean(), f"{first} to {last}"
+        self.holds[place] = f"{first} to {last}"
         return column | {"parts": parts}
 
     def _measure_numbers(self, place: int, kind: str, how: dict, mark: str) -> dict:
-        """A column of numbers as `encode_table` takes it. mark: its decimal one."""
+        """`_take` of numbers, once their decimal mark is known."""
         name, marks = how["name"], MARKS.get(self.settings["decimal"], ".,")
         read = (mark, marks, how.get("unit", ""), how.get("lenient", False))
-        numbers = values(name, self.cells(place), self.lines, *read)
-        column = how | measure_numbers(name, numbers)
+        everywhere = values(name, self.cells(place), self.lines, *read)
+        numbers = self._in_training(place, everywhere)
+        column = how | (measure_numbers(name, numbers) if place not in self.left_out else {"mean": 0.0, "std": 1.0})
         if mark == "," or any("," in text for text in self.table.column(place).texts):
             column["decimal"] = mark
-        if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, numbers)):
+        if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, everywhere)):
             self.left_out[place], self.choices[place] = "it numbers the rows", "numeric"
             self.shuffled += [place] * (why == "shuffled")
-        self.missing[place] = np.isnan(numbers).mean()
         if self.missing[place] < 1:
             self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
         known = self.known.get(name, column)  # an older version stored less of a column
         return {key: value for key, value in column.items() if key in known}
-
-
-def kind_of(column: dict) -> str:
-    """What `Columns` calls the kind of a column of another training."""
-    kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
-    return next((kind for key, kind in kinds.items() if key in column), "numbers")
 
 
 def is_id(name: str, numbers: np.ndarray) -> str:

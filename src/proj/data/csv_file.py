@@ -35,7 +35,7 @@ class Table:
 
     def __init__(self, file: str, first: list[str], line: int, empty: list[int]) -> None:
         self.file, self.first, self.names, self.headed = file, first, list[str](), False
-        self.lines, self.files = array("q"), [(file, 0)]
+        self.lines, self.files = array("i"), [(file, 0)]
         self.columns = [Column() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
         self.piece = -(-100_000 // len(first))  # so many rows are looked at as its beginning
@@ -55,10 +55,8 @@ class Table:
         """The first cells of a column, some hundreds or thousands."""
         return list(islice(self.column(place), self.piece))
 
-    def lines_of(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The lines of these rows; of several files, as messages name them."""
-        lines = np.array(self.lines)[rows]
-        return lines if len(self.files) == 1 else np.array([where(self.files, line) for line in lines], dtype=object)
+    def lines_of(self, rows: Sequence[int] | np.ndarray) -> "Lines":
+        return Lines(self, rows)
 
     def take_header(self, is_header: bool) -> None:
         """Name the columns by the first row, `column 3` where it says nothing; or make it a row like the others.
@@ -68,7 +66,7 @@ class Table:
         if not is_header:
             for column, cell in zip(self.columns, self.first, strict=True):
                 column.add([""] * (len(self.above) - 1) + [cell], first=True)
-            self.lines = array("q", self.above) + self.lines
+            self.lines = array("i", self.above) + self.lines
         self.headed = is_header
         given = self.first if is_header else [""] * len(self.first)
         self.names = [re.sub(r"\s+", " ", name) or f"column {place}" for place, name in enumerate(given)]
@@ -84,6 +82,16 @@ class Table:
             for start, end in pairwise(cuts):
                 crc = zlib.crc32("\0".join(cells[start:end]).encode(), crc)
         return f"{crc:08x}"
+
+
+class Lines:
+    """The lines of some rows, as messages name them: looked up once one is asked for, not kept for a million rows."""
+
+    def __init__(self, table: Table, rows: Sequence[int] | np.ndarray) -> None:
+        self.table, self.rows = table, rows
+
+    def __getitem__(self, place: int) -> str:
+        return where(self.table.files, self.table.lines[int(self.rows[place])])
 
 
 def where(files: list[tuple[str, int]], line: int) -> str:

@@ -16,14 +16,13 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.named_column import find_column, find_columns
 from proj.data.one_column import Column
-from proj.data.rare_classes import describe_rare, rare_classes
-from proj.data.table import MARKS, encode_table
+from proj.data.rare_classes import absent_classes, classes_among, describe_rare, describe_unknown, rare_classes
+from proj.data.table import MARKS, encode_table, unknown_words
 from proj.data.table_file import open_table
 from proj.data.table_files import HOW, describe_files, find_tables, join
-from proj.data.table_parts import groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.errors import UserError, choose, nearest
 
-PARTS = ("train", "val", "test")
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
 
@@ -44,6 +43,7 @@ class CSVDataModule(InMemoryDataModule):
     """
 
     kind = "table"
+    is_other: bool | None = None  # whether sheet and encoding are those of another file, a hint; None while it trains
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class CSVDataModule(InMemoryDataModule):
     def load(self) -> None:
         table, target, parts_of_files = self._read()
         labels = table.column(target)
-        labelled = np.flatnonzero(labels.among([""]) < 0)
+        labelled = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if len(labels) and not len(labelled):
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
         unlabelled, given = len(labels) - len(labelled), [part for part in self.fractions if part in parts_of_files]
@@ -98,19 +98,25 @@ class CSVDataModule(InMemoryDataModule):
             refuse_useless(files, self.fractions, self.fold)
         groups = None if self.group is None else groups_of_rows(table, labelled, self.group, self.file)
         part_of = part_of_rows(table, labelled, parts_of_files)
-        rare, common = self._rare(labels.take(labelled), part_of == "train", groups, 3 - len(files))
-        groups = None if groups is None else groups[common]
-        left_out, labelled, part_of = int((~common).sum()), labelled[common], part_of[common]
         labels = labels.take(labelled)
+        rare = self._rare(labels, part_of == 0, groups, 3 - len(files))
+        absent = absent_classes(labels, part_of)
+        too_few = labels.holds(rare)
+        common = ~(too_few | labels.holds(absent))
+        groups = None if groups is None else groups[common]
+        labelled, part_of = labelled[common], part_of[common]
+        labels = table.column(target).take(labelled)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
         targets = torch.from_numpy(labels.among(self.class_names))
         drawn = self.fractions, self.split_seed, groups, self.fold
         parts = table_parts(files, part_of, targets, self.class_names, *drawn)
-        self.numbers = {name: torch.from_numpy(np.array(table.lines)[labelled[part]]) for name, part in parts.items()}
+        lines = torch.from_numpy(np.array(table.lines)[labelled])
+        self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
             self.whole = table.checksum()
+        rows = labelled[part_of == 0]  # those of the table, where no files are parts
         settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, labelled[parts["train"]], settings, self.known, self.notes)
+        whole = Columns(table, target, labelled[parts["train"]], rows, settings, self.known, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
@@ -127,30 +133,40 @@ class CSVDataModule(InMemoryDataModule):
         if unlabelled:
             say(f"rows left out, without {table.names[target]}: {unlabelled:,}")
         if rare:
-            say(wrapped(describe_rare(rare, left_out)))
+            say(wrapped(describe_rare(rare, int(too_few.sum()))))
+        if absent:
+            say(wrapped(describe_unknown(absent, "the training")))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
-        """Every row that has a class becomes the test part, as a model takes it that was trained on another table.
+        """Every row of a class that the model knows becomes the test part, as a model takes it that was trained on
+        another table.
 
-        Raises UserError for a missing column or an unknown class.
+        Raises UserError for a missing column, and where there is no such row.
         """
         table, target, _ = self._read()
         names, labels = [column["name"] for column in columns], table.column(target)
-        places, labelled = find_columns(names, table.names), np.flatnonzero(labels.among([""]) < 0)
+        places = find_columns(names, table.names)
         missing = [name for name, place in zip(names, places, strict=True) if place is None]
-        strange = [label for label, *_ in labels.different() if label and label not in class_names]
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
-        if strange:
-            what = f"a class {strange[0]!r}, which the model does not know." + nearest(strange[0], class_names)
-            raise UserError(f"{self.file} has {what}")
-        if not len(labelled):
-            raise UserError(f"{self.file} has no row with a class.")
-        x = encode_table(table, places, columns, self.decimal, rows=labelled)
+        known = classes_among([word for word, *_ in labels.different()], class_names)
+        found = labels.among([*known])
+        targets = np.array([*known.values(), -1])[found]
+        rows = np.flatnonzero(targets >= 0)
+        self.left_out = {word: times for word, times, _ in labels.different() if word and word not in known}
+        if not len(rows):
+            strange = next(iter(self.left_out), "")
+            what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
+            raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
+        if self.left_out:
+            rank_zero_only(print)(wrapped(describe_unknown(self.left_out, "the model")))
+        for note in unknown_words(table, places, columns):
+            rank_zero_only(print)(note)
+        x = encode_table(table, places, columns, self.decimal, rows=rows)
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
-        self.splits = {"test": Split(x, torch.from_numpy(labels.take(labelled).among(class_names)))}
-        self.numbers = {"test": torch.from_numpy(np.array(table.lines)[labelled])}
+        self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}
+        self.numbers = {"test": torch.from_numpy(np.array(table.lines)[rows])}
 
     def example(self, split: str, index: int) -> str:
         return where(self.files, int(self.numbers[split][index]))
@@ -162,7 +178,9 @@ class CSVDataModule(InMemoryDataModule):
         """
         found = find_tables(str(self.file))
         try:
-            tables = [open_table(file, self.sheet, self.encoding, hint=bool(self.known)) for file in found.files]
+            how = (self.sheet, self.encoding, bool(self.is_other))
+            prefix = "dataset." if self.is_other is None else ""
+            tables = [open_table(file, *how, prefix=prefix) for file in found.files]
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
         header = self._has_header(tables[0])
@@ -195,10 +213,7 @@ class CSVDataModule(InMemoryDataModule):
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
         return header
 
-    def _rare(
-        self, labels: Column, train: np.ndarray, groups: np.ndarray | None, parts: int
-    ) -> tuple[dict[str, int], np.ndarray]:
-        """(The classes of too few training rows, see `rare_classes`; whether each row is of another class)."""
+    def _rare(self, labels: Column, train: np.ndarray, groups: np.ndarray | None, parts: int) -> dict[str, int]:
+        """The classes of too few training rows, see `rare_classes`."""
         own = None if groups is None else groups[train]
-        rare = rare_classes(labels.take(np.flatnonzero(train)), own, parts, self.fold, self.min_examples)
-        return rare, labels.among([*rare]) < 0
+        return rare_classes(labels.take(np.flatnonzero(train)), own, parts, self.fold, self.min_examples)

@@ -66,6 +66,7 @@ class InMemoryDataModule(LightningDataModule):
     fold_part = "test"
     whole: str | None = None
     numbers: dict[str, Tensor] = {}
+    left_out: dict[str, int] = {}  # by `load_all`: examples of classes that the model does not know
 
     def __init__(self, batch_size: int | None, seed: int, folds: int | None = None, fold: int | None = None) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 
@@ -133,6 +133,10 @@ class Column:
         there = times.nonzero()[0]
         order = there[first[there].argsort()]
         return list(zip([words[code] for code in order], times[order].tolist(), first[order].tolist(), strict=True))
+
+    def holds(self, words: Collection[str]) -> np.ndarray:
+        """(N,) bool: whether each cell is one of these words."""
+        return np.array([word in words for word in self.words], bool)[self.codes]
 
     def among(self, words: Sequence[str]) -> np.ndarray:
         """(N,) int64 places of the cells among these words; -1 for another cell."""

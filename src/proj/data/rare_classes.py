@@ -1,10 +1,12 @@
-"""Classes of too few examples to be in every part, which are left out."""
+"""Classes that are left out: of too few examples to be in every part, or such as no training row has."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from proj.data.cells import plain_number
+from proj.data.one_column import Column
 from proj.errors import UserError
 
 
@@ -30,8 +32,46 @@ def rare_classes(
     return rare if len(counts) - len(rare) > 1 and 2 * left >= sizes.total() else {}
 
 
+def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
+    """The classes that no training row has, with how many rows they have in the files that are parts.
+
+    labels, part_of: (N,) the class and the part of each row, see `part_of_rows`. There are none where they are more
+    than half of such a file: then its classes are of another kind.
+    """
+    if not part_of.any():
+        return {}
+    known = np.isin(labels.codes, np.unique(labels.codes[part_of == 0]))
+    if any(known[part_of == part].mean() < 0.5 for part in np.unique(part_of)):
+        return {}
+    return dict(Counter(labels.take(np.flatnonzero(~known))))
+
+
+def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:
+    """The words that are one of these classes, with its place: also where they are written in another case, or as 1.0
+    for 1."""
+
+    def plain(word: str) -> str | float:
+        value = plain_number(word)
+        return word.strip().casefold() if value is None else value
+
+    places = {plain(name): place for place, name in enumerate(class_names)}
+    spelled = places if len(places) == len(class_names) else {}
+    found = {word: spelled[plain(word)] for word in words if plain(word) in spelled}
+    given = {*words}
+    return found | {name: place for place, name in enumerate(class_names) if name in given}
+
+
+def describe_unknown(classes: dict[str, int], who: str) -> str:
+    """A line on rows that are left out, since `who`, the model or the training, does not have their classes."""
+    what = "of a class" if len(classes) == 1 else f"of {len(classes):,} classes"
+    return f"left out, {sum(classes.values()):,} rows {what} that {who} does not have: {listed(classes)}"
+
+
 def describe_rare(rare: dict[str, int], examples: int) -> str:
     """A line on classes that are left out. examples: how many there are of them."""
-    some = ", ".join(f"{label} ({count:,})" for label, count in [*rare.items()][:30]) + ", …" * (len(rare) > 30)
     what = "a class" if len(rare) == 1 else f"{len(rare):,} classes"
-    return f"left out, {what} of too few examples, {examples:,} in all (dataset.min_examples): {some}"
+    return f"left out, {what} of too few examples, {examples:,} in all (dataset.min_examples): {listed(rare)}"
+
+
+def listed(classes: dict[str, int]) -> str:
+    return ", ".join(f"{label} ({count:,})" for label, count in [*classes.items()][:30]) + ", …" * (len(classes) > 30)

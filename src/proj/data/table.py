@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.cells import Count, Look, decimal_mark, in_order, look, number, values
+from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
 from proj.data.csv_file import Table
 from proj.data.dates import moments, parts_of
 from proj.data.one_column import Column
@@ -59,6 +59,12 @@ def is_of_numbers(column: dict) -> bool:
     return not column.keys() & {"categories", "parts", "truth"}
 
 
+def kind_of(column: dict) -> str:
+    """What `Columns` calls the kind of a column."""
+    kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
+    return next((kind for key, kind in kinds.items() if key in column), "numbers")
+
+
 def encode_table(
     table: Table,
     places: list[int],
@@ -84,6 +90,18 @@ def encode_table(
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
     return encoded
+
+
+def unknown_words(table: Table, places: list[int], columns: list[dict]) -> list[str]:
+    """A remark on each column of words of which none is known, such as one that is written in another case."""
+    notes = []
+    for place, column in zip(places, columns, strict=True):
+        known = column.get("categories") or truth_codes(column.get("truth", ()))
+        words = [word for word, *_ in table.column(place).different() if not is_missing(word)] if known else []
+        if words and not {*words} & {*known}:
+            some = f"none of its words ({', '.join(map(repr, words[:3]))})"
+            notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
+    return notes
 
 
 def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes: list[str]) -> dict[int, str]:

@@ -28,20 +28,28 @@ FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
 STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
 
 
-def open_table(path: str, sheet: str | int | None = None, encoding: str | None = None, hint: bool = False) -> Table:
-    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened."""
+def open_table(path: str, *how: Any, prefix: str = "dataset.") -> Table:
+    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened.
+
+    how: the sheet, the encoding, and whether they are a hint. prefix: of these settings, as the user types them.
+    """
     if path == "-":
-        return read_table(BytesIO(sys.stdin.buffer.read()), path, sheet, encoding, hint)
+        return read_table(BytesIO(sys.stdin.buffer.read()), path, *how, prefix=prefix)
     size = getsize(path)
     shown = size > LARGE and sys.stdout.isatty() and not rank()
     with open(path, "rb") as file:
         head = BytesIO(file.read()) if not file.seekable() else file  # a pipe
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
-            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, sheet, encoding, hint)
+            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, *how, prefix=prefix)
 
 
 def read_table(
-    file: BinaryIO, name: str, sheet: str | int | None = None, encoding: str | None = None, hint: bool = False
+    file: BinaryIO,
+    name: str,
+    sheet: str | int | None = None,
+    encoding: str | None = None,
+    hint: bool = False,
+    prefix: str = "dataset.",
 ) -> Table:
     """The table in a file, whatever its name is: CSV, Parquet, or a spreadsheet, compressed or not.
 
@@ -58,18 +66,18 @@ def read_table(
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
         elif start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
-            table = fill(spreadsheet(stream, name, sheet, hint, notes), name)
+            table = fill(spreadsheet(stream, name, sheet, hint, notes, prefix), name)
         else:
-            encoding = find_encoding(stream, name, encoding, hint, notes)
+            encoding = find_encoding(stream, name, encoding, hint, notes, prefix)
             stream.seek(0)
             table = read_csv(stream, name, inner, encoding)
     except (UserError, MemoryError):
         raise
     except LookupError:
-        raise UserError(f"dataset.encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
+        raise UserError(f"{prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
     except (csv.Error, UnicodeError) as error:
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
-        how = "dataset.encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
+        how = f"{prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
     except Exception as error:  # the readers of formats raise many kinds
         raise UserError(f"{name} is damaged, or no table ({' '.join(str(error).split())[:200]}).") from error
@@ -79,7 +87,7 @@ def read_table(
     return table
 
 
-def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str]) -> str:
+def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str], prefix: str) -> str:
     """The encoding of a CSV file: what `said` says; else UTF-16 by its first bytes, UTF-8 if all of it is; or, which
     `notes` say, Windows-1252 where this makes sensible words. hint: `said` comes after UTF-8.
 
@@ -101,6 +109,7 @@ def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, not
         return "utf-8-sig"
     except UnicodeDecodeError as error:
         if said:
+            notes.append(f"{name} is read as {said}, as the training's table was: {prefix}encoding=… says another")
             return said
         stream.seek(0)
         words: dict[bytes, None] = {}
@@ -113,7 +122,7 @@ def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, not
             text = " ".join(found)
             if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
                 some = ", ".join(found[:3])
-                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): dataset.encoding=… says another")
+                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {prefix}encoding=… says another")
                 return "cp1252"
         raise UnicodeError(str(error)) from None
 
@@ -130,7 +139,7 @@ def as_text(value: Any) -> str:
 
 
 def spreadsheet(
-    stream: BinaryIO, name: str, sheet: str | int | None, hint: bool, notes: list[str]
+    stream: BinaryIO, name: str, sheet: str | int | None, hint: bool, notes: list[str], prefix: str
 ) -> Iterator[tuple[int, list[str]]]:
     """(Its number, a row) of a sheet in a workbook of Excel or LibreOffice."""
     try:
@@ -139,17 +148,18 @@ def spreadsheet(
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
     book = load_workbook(stream)
     names = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible] or book.sheet_names
-    if sheet in book.sheet_names:
+    place = int(sheet) if re.fullmatch(r"-?\d+", str(sheet)) else len(names)
+    if str(sheet) in book.sheet_names:
         chosen = str(sheet)
-    elif type(sheet) is int and -len(names) <= sheet < len(names):
-        chosen = names[sheet]
+    elif -len(names) <= place < len(names):
+        chosen = names[place]
     elif sheet is not None and not hint:
-        raise UserError(f"dataset.sheet={sheet} is no sheet of {name}." + nearest(str(sheet), names))
+        raise UserError(f"{prefix}sheet={sheet} is no sheet of {name}." + nearest(str(sheet), names))
     else:
         chosen, *others = names
         if others:
             others = ", ".join(others)
-            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: dataset.sheet=… chooses another")
+            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {prefix}sheet=… chooses another")
     for number, row in enumerate(book.get_sheet_by_name(chosen).iter_rows(), 1):
         yield number, [as_text(value) for value in row]
 
@@ -183,5 +193,5 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
                 column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
             else:
                 column.add([as_text(cell) for cell in cells.to_pylist()])
-    table.lines = array("q", range(2, len(table.columns[0]) + 2))
+    table.lines = array("i", range(2, len(table.columns[0]) + 2))
     return table

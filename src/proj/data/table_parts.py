@@ -12,14 +12,17 @@ from proj.data.named_column import find_column
 from proj.data.parts import draw_parts
 from proj.errors import UserError
 
+PARTS = ("train", "val", "test")
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
 
 
 def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:
-    """(N,) "val" or "test" for a row whose file is that part; else "train", from which the other parts are drawn."""
+    """(N,) the place in PARTS of the part that each row's file is; else 0, from which the other parts are drawn."""
     starts = [before for _, before in table.files]
-    names = np.array([part if part in ("val", "test") else "train" for part in parts_of_files])
-    return names[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
+    places = np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)
+    if not any(places):
+        return np.zeros(len(rows), np.int8)
+    return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
 
 
 def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -> np.ndarray:
@@ -64,8 +67,8 @@ def table_parts(
     files: of the parts that have one. part_of: (N,) see `part_of_rows`. Else as `draw_parts` has it.
     Raises UserError for a file whose rows cannot be such a part.
     """
-    given = {part: torch.from_numpy(np.flatnonzero(part_of == part)) for part in files}
-    rest = torch.from_numpy(np.flatnonzero(part_of == "train"))
+    given = {part: torch.from_numpy(np.flatnonzero(part_of == PARTS.index(part))) for part in files}
+    rest = torch.from_numpy(np.flatnonzero(part_of == 0))
     for part, file in files.items():
         if not len(given[part]):
             raise UserError(f"{file} has no row with a class, so that it cannot be the {part} part: move it away.")

@@ -177,8 +177,9 @@ def compare(runs: list[Run]) -> dict[str, Any]:
     """
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
-    tests = [str(monitor).replace("val/", "test/")] if str(monitor).endswith(BY_CLASS) else []
-    metrics = [monitor, *(name for name in (*tests, "test/acc") if any(name in run.metrics for run in runs))]
+    own = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
+    tests = dict.fromkeys((own, "test/acc", "test/macro_f1_threshold"))
+    metrics = [monitor, *(name for name in tests if any(name in run.metrics for run in runs))]
     settings = [run.settings for run in runs]
     name_data(runs, settings)
     name_precision(settings)

@@ -29,7 +29,7 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
             break
     else:
         return []
-    text, right, count, answers = io.StringIO(newline=""), 0, 0, []
+    text, right, decided, count, answers = io.StringIO(newline=""), 0, [], 0, []
     writer = csv.writer(text, lineterminator="\n")
     for run in (run for own in seeds for run in own):
         with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -37,8 +37,10 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
         if not count:
             writer.writerow(["seed", "fold", *names])
         writer.writerows([run.seed, run.fold, *line] for line in lines)
-        classes = [name[2:-1] for name in names[4:]]  # p(<class>)
-        answers += [(line[0], line[1], dict(zip(classes, map(float, line[4:]), strict=True))) for line in lines]
+        classes = [name[2:-1] for name in names[4:] if name.startswith("p(")]  # p(<class>)
+        shares = slice(4, 4 + len(classes))
+        answers += [(line[0], line[1], dict(zip(classes, map(float, line[shares]), strict=True))) for line in lines]
+        decided += [line[1] == line[-1] for line in lines if names[-1] == "at threshold"]
         right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
     issues, doubtful = label_issues(answers)
     for name, content in (("out_of_fold.csv", text.getvalue()), ("label_issues.csv", issues)):
@@ -46,6 +48,8 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
             write_atomically(folder / name, content)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
+    if len(decided) == count:
+        said += f", {sum(decided) / count:.2%} at the threshold".replace("%", " %")
     return [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {said}{by} (out_of_fold.csv)",
         f"{doubtful:,} examples are taken for another class than their label: look at the first ones of "

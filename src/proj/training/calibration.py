@@ -38,7 +38,7 @@ def calibrate(
     All processes of a run measure the whole validation part, and the first one writes.
     """
     trainer.lightning_module.load_state_dict(best["state_dict"])
-    logits, targets = validation_logits(trainer)
+    logits, targets = logits_of(trainer, "val")
     if not logits.isfinite().all():
         return {}
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))
@@ -66,10 +66,11 @@ def calibrate(
 
 
 @torch.no_grad()
-def validation_logits(trainer: Trainer) -> tuple[Tensor, Tensor]:
-    """((N, C) float64 logits, (N,) targets) of what the run validates on, in the numbers that it computes in."""
-    model, loader = trainer.lightning_module, trainer.datamodule.val_dataloader()
-    limit = trainer.limit_val_batches  # of each process: a number, or a share of them
+def logits_of(trainer: Trainer, part: str) -> tuple[Tensor, Tensor]:
+    """((N, C) float64 logits, (N,) targets) of the examples that the run measures of a part, "val" or "test", in the
+    numbers that it computes in."""
+    model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
+    limit = getattr(trainer, f"limit_{part}_batches")  # of each process: a number, or a share of them
     batches = (limit if isinstance(limit, int) else int(limit * len(loader))) * trainer.world_size
     if isinstance(loader, Batches):
         loader.rank, loader.world = 0, 1

@@ -7,13 +7,14 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches
-from proj.models.trusted import trusted
+from proj.models.trusted import decided, trusted
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
 
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
-    """Write a line an example of the fold: which it is, its class, the predicted one, all calibrated probabilities.
+    """Write a line an example of the fold: which it is, its class, the most probable one, all calibrated probabilities,
+    and the class that the threshold chooses, where there is one.
 
     best: the contents of the best checkpoint. All goes through the network in this process alone.
     """
@@ -26,12 +27,15 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
         logits = torch.cat([model(precision.convert_input(x)).float() for x, _ in batches])
     fitted = best["proj"].get("calibration", {"temperature": 1.0, "smoothing": 0.0})
     probabilities = trusted(logits, fitted["temperature"], fitted["smoothing"]).softmax(1).cpu()
+    threshold = fitted.get("threshold")
+    chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["example", "class", "predicted", "probability", *(f"p({name})" for name in names)])
+    shares = [f"p({name})" for name in names]
+    writer.writerow(["example", "class", "predicted", "probability", *shares, *["at threshold"] * bool(chosen)])
     answers = zip(split.targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
-    for index, (right, predicted, shares) in enumerate(answers):
-        rounded = [round(share, 6) for share in shares]
-        example = data.example(data.fold_part, index)
-        writer.writerow([example, names[right], names[predicted], rounded[predicted], *rounded])
+    for index, (right, predicted, values) in enumerate(answers):
+        rounded = [round(value, 6) for value in values]
+        row = [data.example(data.fold_part, index), names[right], names[predicted], rounded[predicted], *rounded]
+        writer.writerow(row + [names[place] for place in chosen[index : index + 1]])
     write_atomically(run.fold, text.getvalue())

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import wrap
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
@@ -17,9 +18,12 @@ from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, unwritable
+from proj.models.trusted import decided, trusted
 from proj.reports.curves import read_scalars
 from proj.system.platform import as_command, one_line
 from proj.system.run_folder import RunFolder
+from proj.training.calibration import logits_of
+from proj.training.threshold import at_threshold
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
@@ -80,14 +84,21 @@ def other_checkpoints(trainer, monitor: str) -> dict:
     return {"other_checkpoints": found} if found else {}
 
 
-def figures_of_the_test(trainer) -> dict:
-    """The figures of the test of the model, which has the best checkpoint's weights."""
+def figures_of_the_test(trainer, calibration: dict) -> dict:
+    """The figures of the test of the model, which has the best checkpoint's weights: of the most probable class, and of
+    the threshold's, such as test/acc_threshold, where its `calibration` has one."""
     model, data = trainer.lightning_module, trainer.datamodule
     (metrics,) = trainer.test(model, data, verbose=False)
     shares = [None if math.isnan(share) else share for share in model.acc_per_class.tolist()]  # NaN: no examples
-    tested = int(model.count)
+    tested, decision = int(model.count), {}
+    if threshold := calibration.get("threshold"):
+        logits, targets = logits_of(trainer, "test")
+        probabilities = trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
+        predicted = decided(probabilities, torch.tensor(threshold["costs"]))
+        decision = at_threshold(threshold, data.class_names, predicted, targets)
     return {
         **metrics,
+        **{f"test/{name}_threshold": value for name, value in decision.items()},
         "test/acc_per_class": dict(zip(data.class_names, shares, strict=True)),
         "test_examples": tested,
         "test_examples_left_out": len(data.splits["test"].targets) - tested,
@@ -127,6 +138,11 @@ def print_table(metrics: dict, monitor: str) -> None:
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
         words = "  ".join(f"{one_line(name)} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
         lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
+        if "test/acc_threshold" in metrics:
+            f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
+            balanced, macro = (f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("balanced_acc", "macro_f1"))
+            at = f"{metrics['test/acc_threshold']:.2%}   balanced {balanced}   macro F1 {macro}{f1}"
+            table.add_row("at threshold", at)
         table.add_row("per class", Text(lines.replace("\u00a0", " ")))  # not markup: a class may be called [red]
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""

@@ -32,6 +32,7 @@ from proj.training.results import figures, figures_of_the_test, print_table, tel
 from proj.training.resume import Resume
 from proj.training.services import services_end
 from proj.training.start import Start
+from proj.training.threads import own_threads, take_threads
 from proj.training.threshold import summary
 
 
@@ -46,7 +47,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH):
+    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH), own_threads():
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             return try_out(folder, cfg)
@@ -74,6 +75,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)
+    take_threads(model, data, start.state)
     cfg.trainer.precision, reason = set_precision(
         cfg.trainer.precision, model.network, cfg.trainer.accelerator, run.measured_precision
     )
@@ -109,7 +111,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
     if cfg.test:
-        metrics |= figures_of_the_test(trainer)
+        metrics |= figures_of_the_test(trainer, best["proj"].get("calibration", {}))
     if data.fold:
         metrics["fold_part"] = data.fold_part
     if trainer.is_global_zero:

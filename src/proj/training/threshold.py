@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from proj.errors import UserError, choose
+from proj.models.tallies import Tally
 
 # What a threshold may be chosen for, from the counts of right and wrong answers: of the positive class, of the other.
 VALUES: dict[str, Callable[..., Tensor]] = {
@@ -95,6 +97,24 @@ def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -
     best = values[usable].max()
     equal = (usable & (values == best)).nonzero().flatten()
     return bounds[equal[bounds[equal].abs().argmin()]].item(), best.item(), values[usual].item()
+
+
+def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targets: Tensor) -> dict[str, float]:
+    """The figures of examples whose classes are `predicted` by the decision that `told` holds, see `fit_decision`.
+
+    names: of the classes. predicted, targets: (N,).
+    """
+    size = len(names)
+    tally = Tally(size)
+    tally.update(torch.tensor(0.0), F.one_hot(predicted, size), targets)
+    found = tally.compute()
+    figures = {name: found[name].item() for name in ("acc", "balanced_acc", "macro_f1")}
+    if "class" in told:
+        place, confusion = names.index(told["class"]), found["confusion"]
+        called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]
+        figures |= {"precision": (right / called.clamp(min=1)).item(), "recall": (right / there.clamp(min=1)).item()}
+        figures["f1"] = (2 * right / (called + there).clamp(min=1)).item()
+    return figures
 
 
 def summary(told: dict[str, Any]) -> str:

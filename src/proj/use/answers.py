@@ -1,13 +1,12 @@
 """What a model says of examples whose classes are known, and the figures that follow from it."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from proj.errors import UserError
-from proj.models.tallies import Tally
 from proj.models.trusted import decided, trusted
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
+from proj.training.threshold import at_threshold
 
 
 class Answers:
@@ -50,7 +49,7 @@ def figures(answers: Answers, names: list[str]) -> dict:
     }
 
 
-def at_threshold(answers: Answers, known: dict, names: list[str]) -> dict | None:
+def with_threshold(answers: Answers, known: dict, names: list[str]) -> dict | None:
     """The threshold that a checkpoint holds, and the figures of the test part at it; None where it holds none.
 
     names: of the model's classes.
@@ -58,18 +57,8 @@ def at_threshold(answers: Answers, known: dict, names: list[str]) -> dict | None
     threshold = known.get("calibration", {}).get("threshold")
     if not threshold:
         return None
-    size = answers.logits.shape[1]
-    tally = Tally(size)
-    tally.update(torch.tensor(0.0), F.one_hot(answers.predicted, size), answers.targets)
-    found = tally.compute()
     told = {name: threshold[name] for name in ("asked", "class", "probability") if name in threshold}
-    told |= {name: found[name].item() for name in ("acc", "balanced_acc", "macro_f1")}
-    if "class" in threshold:
-        place, confusion = names.index(threshold["class"]), found["confusion"]
-        called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]
-        told |= {"precision": (right / called.clamp(min=1)).item(), "recall": (right / there.clamp(min=1)).item()}
-        told["f1"] = (2 * right / (called + there).clamp(min=1)).item()
-    return told
+    return told | at_threshold(threshold, names, answers.predicted, answers.targets)
 
 
 def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | None:

@@ -24,7 +24,7 @@ from proj.system.files import write_atomically
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, at_threshold, figures, sets
+from proj.use.answers import Answers, figures, sets, with_threshold
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.importance import columns_that_matter, csv_text, print_importance
@@ -66,11 +66,13 @@ def evaluate(
     coverage: float = 0.0,
     labels: bool = False,
     importance: bool | None = None,
+    sheet: str = "",
+    encoding: str = "",
 ) -> dict:
     """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
 
     coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it. labels: write `label_issues` too.
-    importance: measure which columns matter, of a table; None does where it is one.
+    importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
     Raises UserError for what the user can mend.
     """
     model, known = checkpoints.load_model(path, trust)
@@ -83,7 +85,8 @@ def evaluate(
         raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
     if split == "all" and not (data_dir or dataset):
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
-    data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir)
+    told = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
+    data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir, told=told)
     if not dataset and split != "all" and data.checksum() != facts.data:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
@@ -97,13 +100,14 @@ def evaluate(
         "split": split,
         "tta": tta,
         "examples": len(answers.targets),
+        "left_out": data.left_out,
         "loss": results["test/loss"],
         "acc": results["test/acc"],
         **{name: results[f"test/{name}"] for name in BY_CLASS if f"test/{name}" in results},
         **figures(answers, names),
         "temperature": temperature,
         "coverage": sets(answers, known, coverage),
-        "threshold": at_threshold(answers, known, facts.class_names),
+        "threshold": with_threshold(answers, known, facts.class_names),
         "mistakes": [
             {
                 "index": place,

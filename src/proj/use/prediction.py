@@ -20,7 +20,7 @@ from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
 from proj.data.named_column import find_columns
-from proj.data.table import encode_table
+from proj.data.table import encode_table, unknown_words
 from proj.data.table_file import open_table
 from proj.data.table_files import TABLE
 from proj.errors import UserError
@@ -72,16 +72,20 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
 
 
-def read_tables(files: list[str], columns: list[dict] | None, training: Mapping = {}) -> Iterator[tuple]:
+def read_tables(
+    files: list[str], columns: list[dict] | None, training: Mapping = {}, sheet: str = "", encoding: str = ""
+) -> Iterator[tuple]:
     """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
 
-    training: the settings of its data, whose sheet and encoding other files may have, too.
+    training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
     """
+    hint = not (sheet or encoding)
+    how = (training.get("sheet"), training.get("encoding")) if hint else (sheet or None, encoding or None)
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            table = open_table(file, training.get("sheet"), training.get("encoding"), hint=True)
+            table = open_table(file, *how, hint, prefix="")
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
         places = places_of([column["name"] for column in columns], table)
@@ -91,6 +95,7 @@ def read_tables(files: list[str], columns: list[dict] | None, training: Mapping 
             inputs = encode_table(table, places, columns, notes=notes)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
+        notes += unknown_words(table, places, columns)
         print("".join(f"{file}: {note}\n" for note in notes), end="", file=sys.stderr)
         for line, x in zip(table.lines, inputs, strict=True):
             yield f"{file}:{line}", x, None, ""
@@ -134,10 +139,13 @@ def predict(
     max_pixels: str = "",
     trust: Sequence[str] = (),
     coverage: float = 0.0,
+    sheet: str = "",
+    encoding: str = "",
 ) -> list[dict]:
     """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
 
-    coverage: how often the sets of classes should hold the right one; with 0 there are none.
+    coverage: how often the sets of classes should hold the right one; with 0 there are none. sheet, encoding: of a
+    table, where they are not as in the training.
     Raises UserError for what the user can mend; for files that are no images, after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -148,13 +156,15 @@ def predict(
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
+    if images and (sheet or encoding):
+        raise UserError("sheet=… and encoding=… are of tables, and this model takes images: leave them out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
     rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
     else:
-        examples = read_tables(files, facts.columns, known["config"]["dataset"])
+        examples = read_tables(files, facts.columns, known["config"]["dataset"], sheet, encoding)
     while batch := list(itertools.islice(examples, BATCH)):
         x = torch.stack([inputs for _, inputs, _, _ in batch]).to(device)
         with torch.inference_mode():
