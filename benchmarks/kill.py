@@ -73,6 +73,11 @@ CASES = {  # name: (data set, settings)
         "dataset=digits model=mlp model.dropout=0.2 trainer=ddp trainer.devices=2 trainer.log_every_n_steps=2",
     ),
 }
+PRETRAINED = "dataset=mnist model=pretrained model.backbone=shufflenet_v2_x0_5 model.weights=null model.size=32 "
+CASES |= {
+    "pretrained_head": ("mnist", PRETRAINED + "model.views=2 dataset.shift=1 model.cache_dir={home}/features"),
+    "pretrained_all": ("mnist", PRETRAINED + "model.train=all"),
+}
 COMMON = ["trainer.max_epochs=3", "trainer.accelerator=cpu", "~callbacks.progress", "seed=3"]
 
 
@@ -228,6 +233,7 @@ def main() -> None:
             if kills >= chosen.kills:
                 break
             folder = whole.with_name(f"{whole.name}_{number}")
+            shutil.rmtree(home / "features", ignore_errors=True)  # so that a run is killed while it computes them too
             for _ in range(draw.randint(1, 4)):
                 at, after = (draw.randrange(points), None) if draw.random() < 0.5 else (None, draw.random() * seconds)
                 born = time.time()

@@ -131,7 +131,10 @@ class InMemoryDataModule(LightningDataModule):
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)
         if self.batch_size > size:
-            raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
+            raise UserError(
+                f"dataset.batch_size={self.batch_size} is more than the {size} training examples: choose "
+                f"dataset.batch_size={size} or less."
+            )
 
     def checksum(self) -> str:
         """CRC-32 of all examples and targets, in the order of the splits, or of the data that the folds are dealt from;
