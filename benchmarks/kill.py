@@ -186,7 +186,7 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
             port = free.getsockname()[1]
     note.unlink(missing_ok=True)
     processes = [start(words, folder, rank, port, at, note) for rank in range(ranks)]
-    deadline, codes = time.monotonic() + (120 if after is None else after), {}
+    deadline, codes = time.monotonic() + (600 if after is None else after), {}
     while len(codes) < ranks:
         for process in set(processes) - codes.keys():
             ended, status = os.waitpid(process, os.WNOHANG)
