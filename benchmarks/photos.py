@@ -95,7 +95,7 @@ def precision() -> str:
 
 
 def measure(folder: Path, name: str, count: int, seed: int, method: str, data_dir: str) -> dict[str, float]:
-    """The test's accuracy, and the processor's seconds of the whole run, the reading of the pictures included."""
+    """The test's accuracy, and the seconds of the whole run, the reading of the pictures included."""
     pictures = folder / f"{name}-{count}-{seed}"
     write_pictures(pictures, name, count, seed, data_dir)
     words = [f"data_dir={pictures}", f"dataset.cache_dir={folder}/cache", f"seed={seed}", *METHODS[method]]
@@ -103,10 +103,10 @@ def measure(folder: Path, name: str, count: int, seed: int, method: str, data_di
     run = folder / "runs" / f"{name}-{count}-{seed}-{method.replace(' ', '-')}-{os.getpid()}"
     words += [f"trainer.precision={precision()}", f"hydra.run.dir={run}", "~callbacks.progress", "~callbacks.dashboard"]
     cfg = configure("dataset=image_folder", *words)
-    start = time.process_time()  # what other programs on the machine do does not count
+    start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         metrics = train(cfg)
-    seconds = time.process_time() - start
+    seconds = time.perf_counter() - start
     shutil.rmtree(run)
     return {"acc": metrics["test/acc"], "seconds": seconds}
 
