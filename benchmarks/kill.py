@@ -74,6 +74,13 @@ CASES = {  # name: (data set, settings)
         "dataset=digits model=mlp model.dropout=0.2 trainer=ddp trainer.devices=2 trainer.log_every_n_steps=2",
     ),
 }
+# A busy machine measures once that bfloat16 is faster and once that it is not.
+PRETRAINED = "dataset=mnist model=pretrained model.backbone=shufflenet_v2_x0_5 model.weights=null model.size=32 "
+PRETRAINED += "trainer.precision=32-true "
+CASES |= {
+    "pretrained_head": ("mnist", PRETRAINED + "model.views=2 dataset.shift=1 model.cache_dir={home}/features"),
+    "pretrained_all": ("mnist", PRETRAINED + "model.train=all"),
+}
 COMMON = ["trainer.max_epochs=3", "trainer.accelerator=cpu", "~callbacks.progress", "seed=3"]
 
 
@@ -160,7 +167,7 @@ def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, 
         if at is not None and rank == 0:
             arm(at, note)
         stored = (folder / "config.yaml").is_file() and os.getpid() % 2
-        train(stored_config(folder, []) if stored else configure(*words, f"hydra.run.dir={folder}"))
+        train(stored_config(folder, [], ["slices"]) if stored else configure(*words, f"hydra.run.dir={folder}"))
         code = 0
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
@@ -182,7 +189,7 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
             port = free.getsockname()[1]
     note.unlink(missing_ok=True)
     processes = [start(words, folder, rank, port, at, note) for rank in range(ranks)]
-    deadline, codes = time.monotonic() + (120 if after is None else after), {}
+    deadline, codes = time.monotonic() + (600 if after is None else after), {}
     while len(codes) < ranks:
         for process in set(processes) - codes.keys():
             ended, status = os.waitpid(process, os.WNOHANG)
@@ -238,6 +245,7 @@ def main() -> None:
             if kills >= chosen.kills:
                 break
             folder = whole.with_name(f"{whole.name}_{number}")
+            shutil.rmtree(home / "features", ignore_errors=True)  # so that a run is killed while it computes them too
             for _ in range(draw.randint(1, 4)):
                 at, after = (draw.randrange(points), None) if draw.random() < 0.5 else (None, draw.random() * seconds)
                 born = time.time()

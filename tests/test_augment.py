@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from support.runs import WORDS, differences, events, outcome, ready, run
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from proj.data.augment import Strong, rectangles, sides
+from proj.data.augment import Strong, boxes, within
 from proj.data.facts import Normalize
 from proj.data.images import shrunk
 from proj.errors import UserError
@@ -57,7 +58,7 @@ def test_a_piece_has_the_share_that_crop_allows_and_nothing_from_outside_the_ima
     heights = (made[:, 1, -1] - made[:, 1, 0]).mean(1) / 63
     area, ratio = widths * heights, widths / heights
     assert 0.22 < area.min() < 0.3 and area.max() > 0.95 and ratio.min() > 0.72 and ratio.max() < 1.39
-    height, width = sides(torch.tensor([0.9, 1.0]), torch.tensor([1.0, 0.0]))
+    (height, width), _ = boxes(torch.tensor([0.9, 1.0]), torch.tensor([0.5, -0.5]), torch.zeros(2, 2))
     assert torch.allclose(height * width, torch.tensor([0.9, 1.0])) and max(height.max(), width.max()) <= 1
 
 
@@ -87,7 +88,8 @@ def test_a_rectangle_is_erased_in_so_many_images_as_the_setting_says():
     white = torch.full((1000, 20, 20, 1), 255, dtype=torch.uint8)
     erased = (Strong(erase=0.25).change(white, None, 0, Normalize([0.5], [0.5]), draws()) == 0).float().mean((1, 2, 3))
     assert 0.2 < (erased > 0).float().mean() < 0.3 and 0.25 < erased.max() < 0.37
-    mask = rectangles(torch.tensor([0.3, 0.0]), torch.rand(3, 2), torch.zeros(2, 1, 100, 100))
+    box = boxes(torch.tensor([0.3, 0.0]), torch.rand(2) - 0.5, 2 * torch.rand(2, 2) - 1)
+    mask = within(box, torch.zeros(2, 1, 100, 100))
     assert mask[0].mean().item() == pytest.approx(0.3, abs=0.01) and not mask[1].any()
 
 
@@ -180,6 +182,23 @@ def test_where_images_cannot_grow_one_sentence_says_so(configure, words, sentenc
 
 def test_augment_none_leaves_the_training_images_at_their_size(configure):
     assert configure("dataset=cifar10", "preset=cifar10_fast", "augment=none").dataset.sizes is None
+
+
+def test_a_batch_takes_a_hundred_calls_of_torch_at_most_whose_number_is_what_a_small_network_waits_for():
+    calls = []
+
+    class Counted(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), settings=None):
+            calls.extend([function] * (not function.is_view))
+            return function(*arguments, **(settings or {}))
+
+    strong, images = Strong(0.5, 0.3, 0.3, 0.3, 0.25, 0.25, 0.25), torch.zeros(8, 6, 6, 3, dtype=torch.uint8)
+    for _ in range(2):  # the first one makes what all batches share
+        calls.clear()
+        with Counted():
+            x = strong.change(images, torch.arange(8) < 4, 2, PIXELS, draws())
+            strong.mix(10, x, torch.arange(8), draws())
+    assert len(calls) < 100
 
 
 @pytest.mark.slow

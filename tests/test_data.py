@@ -227,7 +227,7 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
 
 
 def test_a_batch_larger_than_the_data_is_refused(load):
-    with pytest.raises(UserError, match="batch_size=106 is more than the 105 training examples"):
+    with pytest.raises(UserError, match=r"is more than the 105 training examples: choose dataset.batch_size=105 or"):
         load("iris", "dataset.batch_size=106")
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 from support import processes
-from support.runs import break_off, events
+from support.runs import TWO, break_off, differences, events, outcome, run_two
 from support.sweeps import QUICK
 
 import proj
@@ -328,3 +328,22 @@ def test_two_jobs_at_once_make_and_share_one_database(tmp_path, command):
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(run.info.run_name for run in runs) == ["0_seed=1", "1_seed=2"]
     assert all(len(client.get_metric_history(run.info.run_id, "val/acc")) == 2 for run in runs)
+
+
+@pytest.mark.slow
+def test_two_processes_that_train_together_are_one_run_for_all_loggers_also_after_a_kill(tmp_path):
+    words = [*TWO, "logger=[tensorboard,csv,mlflow]"]
+    assert run_two(tmp_path / "whole", words) == [0, 0]
+    assert run_two(tmp_path / "killed", words, signal.SIGKILL) == [-signal.SIGKILL] * 2
+    assert run_two(tmp_path / "killed", words) == [0, 0]
+    assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "killed")) == []
+    expected = table(tmp_path / "whole")
+    assert table(tmp_path / "killed") == expected
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["mlp killed", "mlp whole"]
+    expected = curves_of((row, row.pop("step")) for row in expected)
+    for run in runs:
+        points = {tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics}
+        rows = [({tag: point.value}, point.step) for tag, each in points.items() for point in each]
+        assert {tag: sorted(points) for tag, points in curves_of(rows).items()} == expected

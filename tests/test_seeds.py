@@ -1,4 +1,4 @@
-"""More seeds for a sweep that cannot tell its rows apart. No test here trains."""
+"""More seeds for a sweep that cannot tell its rows apart. No test here trains, but a slow one."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.sweeps import config, names, run, sweep
+from support.sweeps import QUICK, config, names, run, sweep
 
 from proj.errors import UserError
 from proj.reports.compare import compare
@@ -158,3 +158,14 @@ def test_a_search_is_told_to_begin_a_sweep_and_nothing_is_asked_without_the_word
         ask_for_seeds("+6", None, tmp_path)
     ask_for_seeds(None, None, tmp_path)
     assert seeds.ASKED == []
+
+
+@pytest.mark.slow
+def test_seeds_are_added_side_by_side_by_joblib_and_those_that_are_there_stay(tmp_path, command):
+    words = ["sweep_name=s", "optimizer.lr=0.03,0.031", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *QUICK]
+    first = command("-m", "proj.train", "-m", *words, fresh=True)  # joblib's workers end with a program, not a fork
+    assert first.returncode == 0, first.stderr
+    before = {file: file.read_bytes() for file in (tmp_path / NAME).glob("*/metrics.json")}
+    more = command("-m", "proj.sweep", f"resume={NAME}", "seeds=+1", "rows=all", fresh=True)
+    assert more.returncode == 0 and "4 runs (finished), 2 configurations" in more.stdout, more.stderr
+    assert len(before) == 2 and all(file.read_bytes() == content for file, content in before.items())

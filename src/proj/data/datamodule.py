@@ -139,7 +139,10 @@ class InMemoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         if self.batch_size > (size := len(self.splits["train"].targets)):
-            raise UserError(f"dataset.batch_size={self.batch_size} is more than the {size} training examples.")
+            raise UserError(
+                f"dataset.batch_size={self.batch_size} is more than the {size} training examples: choose "
+                f"dataset.batch_size={size} or less."
+            )
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> Batches:

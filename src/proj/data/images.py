@@ -163,10 +163,11 @@ class ImageDataModule(InMemoryDataModule):
         if not (self.flip or self.shift or self.strong):
             return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
-        if self.strong:
-            return self.strong.change(inputs[index], mirrored, self.shift, self._normalizer(inputs), generator)
         if not isinstance(inputs, Tensor):  # on the disk
             inputs, index = inputs[index], torch.arange(len(index), device=index.device)
+        if self.strong:
+            images = inputs.index_select(0, index)  # an eighth of the time of inputs[index]
+            return self.strong.change(images, mirrored, self.shift, self._normalizer(images), generator)
         return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
 
     def _check_sizes(self) -> None:
