@@ -128,18 +128,17 @@ class AtomicCheckpointIO(CheckpointIO):
                     "save_hyperparameters. What the run saved before is whole."
                 )
         content = buffer.getbuffer()
-        is_best = self.run is not None and Path(path).resolve() == self.run.best
-        self.waiting = None if is_best else self.waiting  # which is worse
-        if is_best and content.nbytes <= SMALL:
-            self.waiting = content
-            return
+        if self.run and Path(path).resolve() == self.run.best:
+            self.waiting = content if content.nbytes <= SMALL else None  # in place of a worse one
+            if self.waiting:
+                return
         self.teardown()
         Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
         write_atomically(Path(path), content)
 
     def teardown(self) -> None:
         """Write what waits. Lightning calls it at the end of a training, also of one that fails."""
-        if self.run and self.waiting is not None:
+        if self.run and self.waiting:
             write_atomically(self.run.best, self.waiting)
             self.waiting = None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.nn.utils import get_total_norm
 
 from proj.config.stored import resume_command
 from proj.errors import UserError
@@ -38,7 +39,7 @@ class Divergence:
         """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""
         self._look_at_losses(trainer)
         for what, tensors in (("a weight", pl_module.parameters()), ("batch norm's statistics", statistics(pl_module))):
-            if not are_finite(list(tensors)):  # after a step with a finite loss
+            if not math.isfinite(get_total_norm(list(tensors), math.inf)):  # after a step with a finite loss
                 self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
 
     def _look_at_losses(self, trainer: Trainer) -> None:
@@ -67,12 +68,6 @@ class Divergence:
         )
 
 
-@torch.no_grad()
-def are_finite(tensors: list[torch.Tensor]) -> bool:
-    """As `torch.nn.utils.get_total_norm` would tell, which sorts them by device: most of its time."""
-    return not tensors or math.isfinite(torch.stack(torch._foreach_norm(tensors, math.inf)).max())
-
-
 def statistics(model: LightningModule) -> list[torch.Tensor]:
     """What batch norm has measured: the running means and variances."""
     return [tensor for name, tensor in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
@@ -99,7 +94,7 @@ class SkipNaN(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.in_epoch[1] += 1
-        if not gradients or are_finite([*gradients, *statistics(pl_module)]):
+        if not gradients or math.isfinite(get_total_norm([*gradients, *statistics(pl_module)], math.inf)):
             return
         optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
         for buffer, before in zip(pl_module.buffers(), self.before, strict=True):

@@ -22,6 +22,8 @@ from proj.models.classifier import Classifier
 from proj.training.fast_adam import step_of
 from proj.training.plain_step import assigned, has_plain_settings, is_plain, written
 
+PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
+
 
 def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
     """The callbacks' hooks of a name that somebody has written."""
@@ -29,9 +31,8 @@ def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
 
 
 class FastEpochLoop(_TrainingEpochLoop):
-    """The loop over an epoch's batches; `install` puts it into a trainer.
+    """The loop over an epoch's batches. plain: see `is_plain`. assigned: the hooks when this was looked at.
 
-    plain: see `is_plain`. assigned: the hooks that there were when this was looked at.
     batch_starts, optimizer_steps, batch_ends: the callbacks' hooks that somebody has written.
     """
 
@@ -76,8 +77,12 @@ class FastEpochLoop(_TrainingEpochLoop):
     def fast_batch(self, data_fetcher) -> None:
         """What Lightning's `advance` does with a batch; its counts go on, since resume and the callbacks read them."""
         trainer, progress, results = self.trainer, self.batch_progress, self._results
-        model, connector = trainer.lightning_module, trainer._logger_connector
-        total, now = progress.total, progress.current
+        model, connector, total, now = (
+            trainer.lightning_module,
+            trainer._logger_connector,
+            progress.total,
+            progress.current,
+        )
         if self.val_loop.restarting:
             self.val_loop.restarting = False
         batch, batch_idx = next(self.batches), now.ready
@@ -112,8 +117,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             connector.update_train_step_metrics()
 
     def _step(self, model: LightningModule, current: dict, batch, batch_idx: int) -> torch.Tensor:
-        """The loss of a batch, after its forward and backward pass and the optimizer's step. current: the attributes of
-        the model."""
+        """The loss of a batch, after its pass and the optimizer's step. current: the attributes of the model."""
         optimizer, counts = self.optimizer, self.automatic_optimization.optim_progress.optimizer
         counts.step.increment_ready()
         current["_current_fx_name"] = "training_step"
@@ -136,27 +140,19 @@ class FastEpochLoop(_TrainingEpochLoop):
 
 
 class FastValidationLoop(_EvaluationLoop):
-    """The validation within a training, of one loader whose batches are on the device.
+    """The validation within a training. plain: whether its steps are, and nobody has written what is left out here."""
 
-    plain: whether the training's steps are, and nobody has written what is left out here.
-    hooks: the functions to call, by the end of their hook's name.
-    """
-
-    plain, hooks = False, {}
+    plain = False
 
     def take_hooks(self, plain: bool) -> None:
         """plain: whether the training's steps are."""
         trainer, model = self.trainer, self.trainer.lightning_module
-        self.plain = plain and Classifier.validation_step is getattr(type(model), "validation_step", None)
-        for name in ("on_validation_model_eval", "on_validation_model_train"):
-            self.plain = self.plain and name not in written(model, LightningModule)
-        self.hooks = {
-            part: [
-                *(partial(hook, trainer, model) for hook in hooks_of(trainer, f"on_validation_{part}")),
-                getattr(model, f"on_validation_{part}"),
-            ]
-            for part in ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")
-        }
+        left_out = {"on_validation_model_eval", "on_validation_model_train"} & written(model, LightningModule)
+        own = getattr(type(model), "validation_step", None) is not Classifier.validation_step
+        self.plain, self.hooks = plain and not left_out and not own, {}
+        for name in (f"on_validation_{part}" for part in PARTS):
+            of_callbacks = [partial(hook, trainer, model) for hook in hooks_of(trainer, name)]
+            self.hooks[name] = [*of_callbacks, getattr(model, name)]
 
     def run(self) -> list:
         trainer = self.trainer
@@ -169,9 +165,9 @@ class FastValidationLoop(_EvaluationLoop):
                 self._validate(trainer, trainer.lightning_module)
         return []
 
-    def _call(self, part: str, *arguments) -> None:
-        vars(self.trainer.lightning_module)["_current_fx_name"] = f"on_validation_{part}"
-        for hook in self.hooks[part]:
+    def _call(self, name: str, *arguments) -> None:
+        vars(self.trainer.lightning_module)["_current_fx_name"] = name
+        for hook in self.hooks[name]:
             hook(*arguments)
 
     def _validate(self, trainer: Trainer, model: LightningModule) -> None:
@@ -183,37 +179,36 @@ class FastValidationLoop(_EvaluationLoop):
         loader.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
         training = [module for module in model.modules() if module.training]
         model.eval()
-        self._call("start")
-        self._call("epoch_start")
+        self._call("on_validation_start")
+        self._call("on_validation_epoch_start")
         for batch_idx, batch in zip(range(count), loader, strict=False):
-            self._batch(model, batch, batch_idx, batch_idx + 1 == count)
+            self.batch_progress.is_last_batch = batch_idx + 1 == count
+            self._batch(model, batch, batch_idx)
         connector.epoch_end_reached()
         if results:  # somebody has used `self.log`
             logged |= connector.update_eval_epoch_metrics()
-        self._call("epoch_end")
+        self._call("on_validation_epoch_end")
         if results:
             connector.on_epoch_end()
-            logged |= connector.update_eval_epoch_metrics()
-            connector.log_eval_end_metrics(logged)
-        self._call("end")
+            connector.log_eval_end_metrics(logged | connector.update_eval_epoch_metrics())
+        self._call("on_validation_end")
         vars(model)["_current_fx_name"] = None
         connector.reset_results()
         for module in training:
             module.training = True
         trainer._last_val_time = time.monotonic()
 
-    def _batch(self, model: LightningModule, batch, batch_idx: int, last: bool) -> None:
+    def _batch(self, model: LightningModule, batch, batch_idx: int) -> None:
         connector, results, progress = self.trainer._logger_connector, self._results, self.batch_progress
-        progress.is_last_batch = last
         progress.increment_ready()
         connector.on_batch_start(batch)
-        self._call("batch_start", batch, batch_idx)
+        self._call("on_validation_batch_start", batch, batch_idx)
         progress.increment_started()
         vars(model)["_current_fx_name"] = "validation_step"
         with self.trainer.precision_plugin.val_step_context():
             output = model.validation_step(batch, batch_idx)
         progress.increment_processed()
-        self._call("batch_end", output, batch, batch_idx)
+        self._call("on_validation_batch_end", output, batch, batch_idx)
         if results:
             connector.on_batch_end()
         progress.increment_completed()

@@ -82,15 +82,6 @@ def assigned(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
     return [(id(owner), {name: vars(owner)[name] for name in hooks}) for owner, hooks in held]
 
 
-def has_known_hooks(trainer: Trainer) -> bool:
-    """Whether nobody has written a hook but those that the fast loop calls, or Lightning outside of a step alone."""
-    return all(
-        name in called or OUTSIDE.fullmatch(name)
-        for owner, base, called in owners(trainer)
-        for name in written(owner, base)
-    )
-
-
 def has_plain_settings(trainer: Trainer) -> bool:
     """Whether a step of this run is forward, backward and the optimizer's step on one device."""
     model, precision, strategy = trainer.lightning_module, trainer.precision_plugin, trainer.strategy
@@ -118,5 +109,9 @@ def has_plain_settings(trainer: Trainer) -> bool:
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether the fast loop gives what Lightning's own does."""
-    return has_plain_settings(trainer) and has_known_hooks(trainer)
+    """Whether moreover nobody has written a hook but those that the fast loop calls, or Lightning outside of a step."""
+    return has_plain_settings(trainer) and all(
+        name in called or OUTSIDE.fullmatch(name)
+        for owner, base, called in owners(trainer)
+        for name in written(owner, base)
+    )
