@@ -10,8 +10,10 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from support.runs import curves
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
+from torch.utils.data import DataLoader, TensorDataset
 
 from proj.checkpoint.file import load_checkpoint
+from proj.data import DigitsDataModule
 from proj.data.datamodule import InMemoryDataModule
 from proj.models import MLP, Classifier
 from proj.training import fast_loop, plain_step
@@ -327,6 +329,13 @@ class Validates(MLP):
         return super().validation_step(batch, 0)
 
 
+class Loads(DigitsDataModule):
+    def val_dataloader(self) -> DataLoader:
+        NOTED.append("loader")
+        inputs, targets = self.splits["val"]
+        return DataLoader(TensorDataset(self.prepare(inputs, slice(None), None), targets), 50)
+
+
 class Midway(Callback):
     def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx) -> None:
         if (trainer.current_epoch, batch_idx) == (1, 3):
@@ -335,7 +344,12 @@ class Midway(Callback):
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    (("model._target_={}.Evaluates", 0), ("model._target_={}.Validates", 0), ("+callbacks.mid._target_={}.Midway", 1)),
+    (
+        ("model._target_={}.Evaluates", 0),
+        ("model._target_={}.Validates", 0),
+        ("dataset._target_={}.Loads", 0),
+        ("+callbacks.mid._target_={}.Midway", 1),
+    ),
 )
 def test_what_a_fast_validation_leaves_out_is_called_where_somebody_has_written_it(steps, validations, word, count):
     assert steps(word.format(__name__)) == 10  # the training's steps are plain

@@ -8,26 +8,21 @@ a hook that is neither called here nor known to be called outside of a step.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins import MixedPrecision
 
+from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.fast_adam import step_of
-from proj.training.plain_step import assigned, has_plain_settings, is_plain, written
+from proj.training.plain_step import assigned, has_plain_settings, hooks_of, is_plain, written
 
 PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
-
-
-def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
-    """The callbacks' hooks of a name that somebody has written."""
-    return [getattr(callback, name) for callback in trainer.callbacks if name in written(callback, Callback)]
 
 
 class FastEpochLoop(_TrainingEpochLoop):
@@ -157,13 +152,14 @@ class FastValidationLoop(_EvaluationLoop):
     def run(self) -> list:
         trainer = self.trainer
         known = self.plain and assigned(trainer) == trainer.fit_loop.epoch_loop.assigned
-        if not known or self.restarting or trainer.sanity_checking:
-            return super().run()
-        self.setup_data()
-        if not self.skip:
-            with torch.inference_mode() if self.inference_mode else torch.no_grad():
-                self._validate(trainer, trainer.lightning_module)
-        return []
+        if known and not self.restarting and not trainer.sanity_checking:
+            self.setup_data()
+            loaders = self._combined_loader.flattened if self._combined_loader else []
+            if not self.skip and [isinstance(loader, Batches) for loader in loaders] == [True]:
+                with torch.inference_mode() if self.inference_mode else torch.no_grad():
+                    self._validate(trainer, trainer.lightning_module)
+                return []
+        return super().run()
 
     def _call(self, name: str, *arguments) -> None:
         vars(self.trainer.lightning_module)["_current_fx_name"] = name

@@ -3,6 +3,7 @@ but those that the fast loop calls."""
 
 import inspect
 import re
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -42,6 +43,11 @@ def written(owner: object, base: type) -> set[str]:
     classes = type(owner).__mro__
     places = (owner, *classes[: classes.index(base)])
     return {name for place in places for name in names(base).intersection(vars(place))}
+
+
+def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
+    """The callbacks' hooks of a name that somebody has written."""
+    return [getattr(callback, name) for callback in trainer.callbacks if name in written(callback, Callback)]
 
 
 @cache
