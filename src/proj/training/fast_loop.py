@@ -154,8 +154,7 @@ class FastValidationLoop(_EvaluationLoop):
         known = self.plain and assigned(trainer) == trainer.fit_loop.epoch_loop.assigned
         if known and not self.restarting and not trainer.sanity_checking:
             self.setup_data()
-            loaders = self._combined_loader.flattened if self._combined_loader else []
-            if not self.skip and [isinstance(loader, Batches) for loader in loaders] == [True]:
+            if not self.skip and [isinstance(one, Batches) for one in self._combined_loader.flattened] == [True]:
                 with torch.inference_mode() if self.inference_mode else torch.no_grad():
                     self._validate(trainer, trainer.lightning_module)
                 return []
