@@ -2,8 +2,9 @@
 
 Both do the same work on the same tensors in memory: draw an order, cut and normalise the batch, forward, backward,
 step, tally loss and accuracy, write them to TensorBoard at the default interval; the Iris runs validate too. The two
-take turns in one process, `--rounds` times; the table gives medians. The hand-written loop has torch's own optimizer at
-its defaults, as a tutorial would, and a second time with `fused=True`, as the project has it.
+take turns in one process, `--rounds` times; the table gives medians, of one thread in seconds of the processor. The
+hand-written loop has torch's own optimizer at its defaults, as a tutorial would, and a second time with `fused=True`,
+as the project has it.
 """
 
 import argparse
@@ -41,6 +42,11 @@ TITLES = {
 }
 
 
+def now() -> float:
+    """Seconds of the processor where one thread computes, since other programs disturb them less; else of the clock."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
 class RandomImages:
     """Images of a data set's shape without its files: what a step costs does not depend on what they show."""
 
@@ -65,16 +71,16 @@ class Clock(Callback):
     """The times of the epochs' training steps, and of the whole of training."""
 
     def on_train_start(self, trainer, model) -> None:
-        Clock.steps, Clock.start = [], time.perf_counter()
+        Clock.steps, Clock.start = [], now()
 
     def on_train_epoch_start(self, trainer, model) -> None:
-        self.epoch = time.perf_counter()
+        self.epoch = now()
 
     def on_validation_start(self, trainer, model) -> None:
-        Clock.steps.append(time.perf_counter() - self.epoch)
+        Clock.steps.append(now() - self.epoch)
 
     def on_train_end(self, trainer, model) -> None:
-        Clock.whole = time.perf_counter() - Clock.start
+        Clock.whole = now() - Clock.start
 
 
 def settings_of(case: str, folder: str, bar: bool) -> list[str]:
@@ -111,9 +117,9 @@ def by_hand(case: str, fused: bool) -> float:
     size, times = data.batch_size, []
     interval = max(1, min(50, (batches or -(-len(labels) // size)) * epochs // 100))  # the project's default
     with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
-        step, start = 0, time.perf_counter()
+        step, start = 0, now()
         for _ in range(epochs):
-            epoch = time.perf_counter()
+            epoch = now()
             loss_sum, hits, seen = torch.zeros(()), torch.zeros((), dtype=torch.long), 0
             order = torch.randperm(len(labels))
             network.train()
@@ -135,7 +141,7 @@ def by_hand(case: str, fused: bool) -> float:
                     writer.add_scalar("train/acc", hits.item() / seen, step)
                     loss_sum.zero_(), hits.zero_()
                     seen = 0
-            times.append(time.perf_counter() - epoch)
+            times.append(now() - epoch)
             if not batches:
                 network.eval()
                 with torch.no_grad():
@@ -143,7 +149,7 @@ def by_hand(case: str, fused: bool) -> float:
                     logits = network(x)
                     writer.add_scalar("val/loss", F.cross_entropy(logits, y).item(), step)
                     writer.add_scalar("val/acc", (logits.argmax(1) == y).float().mean().item(), step)
-        return statistics.median(times) / batches if batches else time.perf_counter() - start
+        return statistics.median(times) / batches if batches else now() - start
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""Where the time of a training step goes, part by part: `python benchmarks/step.py [--case mlp|cnn]`.
+"""Where the time of a training step goes, part by part, or on Iris that of an epoch:
+`python benchmarks/step.py [--case mlp|cnn|iris]`.
 
-One run with a clock around each part (the parts of a part are taken off it), then whole steps with one known cost put
-back at a time. Medians, in µs a step.
+One run with a clock around each part (the parts of a part are taken off it), then, of a step, whole steps with one
+known cost put back at a time. Medians, in µs a step; of an epoch the mean, in µs an epoch.
 """
 
 import argparse
@@ -11,34 +12,48 @@ import io
 import os
 import statistics
 import tempfile
-import time
 
 import loop
 import torch
 from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
 from record import record
 
+import proj.training.fast_adam
 from proj.config.compose import configure
+from proj.data.datamodule import InMemoryDataModule
 from proj.data.images import ImageDataModule
 from proj.models.classifier import Classifier
 from proj.models.tallies import Tally
-from proj.training.fast_loop import FastEpochLoop
+from proj.pictures.tensorboard import Curves, Dashboard
+from proj.training.checkpoints import Best
+from proj.training.divergence import Divergence
+from proj.training.fast_loop import FastEpochLoop, FastValidationLoop
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.resume import Resume
 from proj.training.run import train
 
 OPTIONS = ("light", "strong")
 MOVED = ("dataset.flip=true", "dataset.shift=2")  # what both have
-PARTS = {  # name: where it is
+PARTS = {  # of a step; name: where it is
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),
     "network forward": (Classifier, "forward"),
     "loss and accuracy tallied": (Tally, "update"),
     "the step's loss": (Classifier, "_step"),
     "backward": (torch.Tensor, "backward"),
-    "optimizer (Adam, fused)": (torch.optim.Adam, "step"),
+    "optimizer (Adam, fused)": (proj.training.fast_adam, "fused_step"),
     "resume: random numbers of the batch, time for a checkpoint?": (Resume, "on_train_batch_start"),
-    "curves, once a window": (Classifier, "on_train_batch_end"),
-    "Lightning's counts, loader and hooks": (FastEpochLoop, "advance"),
+    "figures, once a window": (Classifier, "on_train_batch_end"),
+    "Lightning's counts, loader and hooks": (FastEpochLoop, "fast_batch"),
+}
+OF_AN_EPOCH = {  # beside its steps
+    "order and cut the batches": (InMemoryDataModule, "prepare"),
+    "figures of the validation": (Classifier, "on_validation_epoch_end"),
+    "validation: its hooks, training and evaluation mode": (FastValidationLoop, "run"),
+    "are the weights finite?": (Divergence, "look"),
+    "curves": (Curves, "log_metrics"),
+    "the dashboard's pictures": (Dashboard, "_draw"),
+    "best checkpoint": (Best, "on_train_epoch_end"),
+    "last checkpoint, once, at the end": (Resume, "_save"),
 }
 
 
@@ -46,9 +61,9 @@ def clock(parts: dict[str, list[float]], stack: list[float], name: str, function
     @functools.wraps(function)
     def timed(*args, **settings):
         stack.append(0.0)
-        start = time.perf_counter()
+        start = loop.now()
         result = function(*args, **settings)
-        spent = time.perf_counter() - start
+        spent = loop.now() - start
         inner = stack.pop()
         if stack:
             stack[-1] += spent
@@ -62,28 +77,43 @@ def run(case: str, *settings: str, bar: bool = False) -> float:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         words = loop.settings_of(case, f"{folder}/run", bar)
         train(configure(*words, *settings))
-    return statistics.median(Clock.steps) / loop.CASES[case][2]
+    return statistics.median(Clock.steps) / loop.CASES[case][2] if loop.CASES[case][2] else Clock.whole
+
+
+def record_parts(case: str, epochs: int) -> None:
+    """One run with a clock around each part. epochs: of the run, where its epochs are measured and not its steps."""
+    owners = {**PARTS, **OF_AN_EPOCH} if epochs else PARTS
+    parts: dict[str, list[float]] = {name: [] for name in owners}
+    stack: list[float] = []
+    originals = {name: getattr(owner, attribute) for name, (owner, attribute) in owners.items()}
+    for name, (owner, attribute) in owners.items():
+        setattr(owner, attribute, clock(parts, stack, name, originals[name]))
+    whole = run(case)
+    for name, (owner, attribute) in owners.items():
+        setattr(owner, attribute, originals[name])
+    of_one = (lambda times: sum(times) / epochs) if epochs else statistics.median
+    rows = [{"part": name, "time": 1e6 * of_one(times)} for name, times in parts.items() if times]
+    if epochs:
+        rest = whole - sum(map(sum, parts.values()))
+        rows.append(
+            {"part": "Lightning's loop over the epochs, its hooks, and the clocks", "time": 1e6 * rest / epochs}
+        )
+    header = f"| part of {'an epoch' if epochs else 'a step'} | µs |"
+    record(f"step/{case}_parts", header, "| {part} | {time:,.0f} |", rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", default="mlp", choices=("mlp", "cnn"))
+    parser.add_argument("--case", default="mlp", choices=("mlp", "cnn", "iris"))
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
 
     run(chosen.case)  # warms up
-    parts: dict[str, list[float]] = {name: [] for name in PARTS}
-    stack: list[float] = []
-    originals = {name: getattr(owner, attribute) for name, (owner, attribute) in PARTS.items()}
-    for name, (owner, attribute) in PARTS.items():
-        setattr(owner, attribute, clock(parts, stack, name, originals[name]))
-    run(chosen.case)
-    for name, (owner, attribute) in PARTS.items():
-        setattr(owner, attribute, originals[name])
-    found = [{"part": name, "time": 1e6 * statistics.median(times)} for name, times in parts.items()]
-    record(f"step/{chosen.case}_parts", "| part of a step | µs |", "| {part} | {time:,.0f} |", found)
+    record_parts(chosen.case, loop.CASES[chosen.case][1] if chosen.case == "iris" else 0)
+    if chosen.case == "iris":
+        return
 
     class WithLog(Classifier):
         def training_step(self, batch, batch_idx):

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from support.runs import break_off
@@ -181,3 +183,22 @@ def test_a_callback_of_ones_own_may_measure_another_metric(configure):
     cfg = configure(*words)
     assert (cfg.mode, cfg.callbacks.early_stopping.mode) == ("max", "max")
     assert OmegaConf.select(configure(*words, "mode=min"), "callbacks.early_stopping.mode") == "min"
+
+
+class Breaks(Callback):
+    """Ends a run within its fourth epoch with an error, and notes whether there was a best.ckpt."""
+
+    seen: list[bool] = []
+
+    def on_train_epoch_start(self, trainer, model) -> None:
+        self.seen.append(Path(trainer.default_root_dir, "best.ckpt").is_file())
+        if trainer.current_epoch == 3:
+            raise ZeroDivisionError
+
+
+def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end(configure, tmp_path):
+    """Every epoch may be better than the one before, and to write a file takes longer than a short epoch."""
+    with pytest.raises(ZeroDivisionError):
+        train(configure("trainer.max_epochs=4", "save_every=100", "+callbacks.breaks._target_=test_checkpoints.Breaks"))
+    assert Breaks.seen == [False] * 4
+    assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] < 3

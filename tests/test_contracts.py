@@ -65,7 +65,19 @@ PARTS = {  # what they are while a batch is trained, by their way from the Train
     "fit_loop.epoch_loop.batch_progress.current.completed": int,
     "fit_loop.epoch_loop.batch_progress.total.processed": int,
     "fit_loop.epoch_loop.batch_progress.is_last_batch": bool,
-    "fit_loop.epoch_loop.batch_progress.increment_started": callable,
+    "fit_loop.epoch_loop.batch_progress.current.ready": int,
+    "fit_loop.epoch_loop.batch_progress.total.started": int,
+    "fit_loop.epoch_loop.max_steps": int,
+    "fit_loop.epoch_loop.global_step": int,
+    "fit_loop.epoch_loop.val_loop._has_run": bool,
+    "fit_loop.epoch_loop.val_loop._combined_loader": type(None),  # there is no validation
+    "fit_loop.epoch_loop.val_loop._seen_batches_per_dataloader": dict,
+    "fit_loop.epoch_loop.val_loop.inference_mode": bool,
+    "fit_loop.epoch_loop.val_loop.max_batches": list,
+    "fit_loop.epoch_loop.val_loop.skip": bool,
+    "fit_loop.epoch_loop.val_loop.setup_data": callable,
+    "fit_loop.epoch_loop.val_loop.batch_progress.increment_started": callable,
+    "fit_loop.epoch_loop.val_loop.batch_progress.reset_on_run": callable,
     "fit_loop.epoch_loop.scheduler_progress.increment_completed": callable,
     "fit_loop.epoch_loop.automatic_optimization._skip_backward": bool,
     "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_ready": callable,
@@ -77,7 +89,14 @@ PARTS = {  # what they are while a batch is trained, by their way from the Train
     "fit_loop._data_fetcher.length": int,
     "_logger_connector._first_loop_iter": (bool, type(None)),
     "_logger_connector.on_batch_end": callable,
+    "_logger_connector.on_batch_start": callable,
+    "_logger_connector.on_epoch_end": callable,
+    "_logger_connector.epoch_end_reached": callable,
+    "_logger_connector.reset_results": callable,
     "_logger_connector.update_train_step_metrics": callable,
+    "_logger_connector.update_eval_step_metrics": callable,
+    "_logger_connector.update_eval_epoch_metrics": callable,
+    "_logger_connector.log_eval_end_metrics": callable,
     "_val_check_time_interval": type(None),
     "lightning_module._current_fx_name": str,
 }
@@ -143,9 +162,11 @@ def test_lightnings_loops_can_be_told_that_they_do_not_restart():
 
 @contract("lightning", "the classes of its loops are those that the fast loop replaces", "training/fast_loop.py")
 def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
+    from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
     from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
     from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 
+    assert "_last_val_time" in inspect.getsource(_EvaluationLoop.on_run_end)
     assert all(callable(getattr(_TrainingEpochLoop, name)) for name in ("on_run_start", "advance", "on_advance_end"))
     assert callable(_AutomaticOptimization)
 
@@ -584,6 +605,20 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
     )
     listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
+
+
+@contract("torchmetrics", "a metric wraps its update and its compute by methods", "models/tallies.py")
+def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
+    import torch
+
+    from proj.models.tallies import Tally
+
+    tally = Tally(2, by_class=False)
+    for _ in range(2):
+        tally.update(torch.tensor(1.0), torch.eye(2), torch.tensor([0, 1]))
+    assert tally.update_count == 2 and float(tally.compute()["acc"]) == 1
+    tally.update(torch.tensor(1.0), torch.eye(2), torch.tensor([1, 1]))
+    assert float(tally.compute()["acc"]) == pytest.approx(5 / 6)  # and not what it has computed before
 
 
 @contract("torch", "a module hands what it converts to `_apply` of each module within", "models/tallies.py")

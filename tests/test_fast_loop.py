@@ -10,11 +10,14 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from support.runs import curves
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
+from torch.utils.data import DataLoader, TensorDataset
 
 from proj.checkpoint.file import load_checkpoint
+from proj.data import DigitsDataModule
 from proj.data.datamodule import InMemoryDataModule
 from proj.models import MLP, Classifier
-from proj.training import fast_loop
+from proj.training import fast_loop, plain_step
+from proj.training.fast_adam import step_of
 from proj.training.run import train
 
 SETTINGS = ("dataset=digits", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=2", "trainer.limit_train_batches=5")
@@ -131,13 +134,13 @@ class Noting(Callback):
 
 
 PLACES = {LightningModule: Classifier, LightningDataModule: InMemoryDataModule, Optimizer: SGD, Callback: Noting}
-CALLED = {LightningModule: fast_loop.IN_MODEL, Callback: fast_loop.IN_CALLBACK, Optimizer: fast_loop.IN_OPTIMIZER}
+CALLED = {LightningModule: plain_step.IN_MODEL, Callback: plain_step.IN_CALLBACK, Optimizer: plain_step.IN_OPTIMIZER}
 HOOKS_RUN = ("optimizer=sgd", "scheduler=none", f"+callbacks.noting._target_={__name__}.Noting")
 
 
 def plain(base: type, name: str) -> bool:
     """Whether the fast loop says that a hook may be written without a step's being less plain."""
-    return name in CALLED.get(base, ()) or bool(fast_loop.OUTSIDE.fullmatch(name))
+    return name in CALLED.get(base, ()) or bool(plain_step.OUTSIDE.fullmatch(name))
 
 
 def write(patch, base: type, names: list[str]) -> None:
@@ -255,3 +258,127 @@ def test_a_schedule_that_is_stepped_after_every_second_batch_is_so_in_the_fast_l
     (_, fast_calls, fast_steps), (_, own_calls, _) = both(f"model._target_={__name__}.Seldom", "scheduler=cosine")
     assert fast_steps == 10 and fast_calls == own_calls
     assert len({rate for _, _, rate, *_ in fast_calls}) == 5
+
+
+class Validated(Callback):
+    """Notes what a validation shows to a callback, and logs in it."""
+
+    def note(self, hook: str, trainer: Trainer, model, *values) -> None:
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        Recorder.calls.append(
+            (hook, model.training, trainer.validating, str(loop.batch_progress), loop._has_run, *values)
+        )
+
+    def on_validation_start(self, trainer, model) -> None:
+        self.note("start", trainer, model, torch.is_inference_mode_enabled())
+
+    def on_validation_epoch_start(self, trainer, model) -> None:
+        self.note("epoch start", trainer, model)
+
+    def on_validation_batch_start(self, trainer, model, batch, batch_idx) -> None:
+        self.note("batch start", trainer, model, batch_idx, len(batch[1]))
+
+    def on_validation_batch_end(self, trainer, model, outputs, batch, batch_idx) -> None:
+        model.log("seen", float(batch_idx), on_step=True, on_epoch=True)
+        self.note("batch end", trainer, model, batch_idx, float(outputs.sum()))
+
+    def on_validation_epoch_end(self, trainer, model) -> None:
+        model.log("at the end", 2.0)
+        self.note("epoch end", trainer, model)
+
+    def on_validation_end(self, trainer, model) -> None:
+        self.note("end", trainer, model, {name: float(value) for name, value in trainer.callback_metrics.items()})
+
+    def on_train_epoch_end(self, trainer, model) -> None:
+        self.note("trained", trainer, model, float(trainer.callback_metrics["seen_epoch"]))
+
+
+@pytest.fixture
+def validations(monkeypatch) -> list:
+    """One entry for each validation in the fast loop."""
+    used, real = [], fast_loop.FastValidationLoop._validate
+    monkeypatch.setattr(fast_loop.FastValidationLoop, "_validate", lambda *args: used.append(1) or real(*args))
+    return used
+
+
+@pytest.mark.parametrize("words", ((), ("trainer.val_check_interval=2",), ("trainer.limit_val_batches=2",)), ids=str)
+def test_a_fast_validation_shows_what_lightnings_does(both, validations, monkeypatch, words):
+    monkeypatch.setattr(InMemoryDataModule, "evaluation_batch_size", 100)  # three batches
+    words += (f"+callbacks.validated._target_={__name__}.Validated", "trainer.num_sanity_val_steps=1")
+    (fast, fast_calls, _), (own, own_calls, _) = both(*words)
+    assert len(validations) == (4 if "trainer.val_check_interval=2" in words else 2)  # none of Lightning's own loop
+
+    def told(calls: list) -> list:  # the speed is another in every run
+        return [str([part if not isinstance(part, dict) else sorted(part.keys()) for part in call]) for call in calls]
+
+    assert told(fast_calls) == told(own_calls) and "batch end" in {name for name, *_ in fast_calls}
+    assert curves(fast) == curves(own)
+    left, right = (load_checkpoint(folder / "last.ckpt") for folder in (fast, own))
+    assert left["loops"]["fit_loop"] == right["loops"]["fit_loop"]
+
+
+class Evaluates(MLP):
+    def on_validation_model_eval(self) -> None:
+        NOTED.append("eval")
+        self.eval()
+
+
+class Validates(MLP):
+    def validation_step(self, batch):  # Lightning leaves out what it does not take
+        NOTED.append("validation")
+        return super().validation_step(batch, 0)
+
+
+class Loads(DigitsDataModule):
+    def val_dataloader(self) -> DataLoader:
+        NOTED.append("loader")
+        inputs, targets = self.splits["val"]
+        return DataLoader(TensorDataset(self.prepare(inputs, slice(None), None), targets), 50)
+
+
+class Midway(Callback):
+    def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx) -> None:
+        if (trainer.current_epoch, batch_idx) == (1, 3):
+            model.on_validation_model_train = lambda: NOTED.append("train") or model.train()
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    (
+        ("model._target_={}.Evaluates", 0),
+        ("model._target_={}.Validates", 0),
+        ("dataset._target_={}.Loads", 0),
+        ("+callbacks.mid._target_={}.Midway", 1),
+    ),
+)
+def test_what_a_fast_validation_leaves_out_is_called_where_somebody_has_written_it(steps, validations, word, count):
+    assert steps(word.format(__name__)) == 10  # the training's steps are plain
+    assert len(validations) == count and NOTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    ((torch.optim.Adam, {"weight_decay": 0.1}), (torch.optim.AdamW, {"maximize": True, "betas": (0.8, 0.95)})),
+)
+def test_a_step_of_fused_adam_is_torchs_to_the_bit(kind, settings):
+    draws, both = torch.Generator().manual_seed(0), []
+    start = [torch.randn(3, 2, generator=draws), torch.randn(4, generator=draws)]
+    gradients = [[torch.randn(one.shape, generator=draws) for one in start] for _ in range(4)]
+    for own in (True, False):
+        weights = [torch.nn.Parameter(one.clone()) for one in start]
+        groups = [{"params": weights[:1]}, {"params": weights[1:], "lr": 0.5}]
+        optimizer = kind(groups, lr=0.1, fused=True, **settings)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.5, 4)
+        for number, ones in enumerate(gradients):
+            for weight, gradient in zip(weights, ones, strict=True):
+                weight.grad = None if number == 2 and weight is weights[0] else gradient.clone()  # as of a frozen layer
+            step_of(optimizer)() if own else optimizer.step()
+            schedule.step()
+        both.append((str([weight.tolist() for weight in weights]), str(optimizer.state_dict())))
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("settings", ({"amsgrad": True}, {"fused": None}, {"lr": torch.tensor(0.1)}))
+def test_another_adam_than_the_plain_fused_one_steps_by_itself(settings):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))], **{"fused": True} | settings)
+    assert step_of(optimizer) == optimizer.step

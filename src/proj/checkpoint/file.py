@@ -26,6 +26,8 @@ from proj.models.trusted import trusted
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
+SMALL = 2**20  # bytes of a checkpoint that is cheaper to hold than to write
+
 
 class DamagedCheckpoint(UserError):
     """A file that is truncated, altered, or no checkpoint at all."""
@@ -100,11 +102,14 @@ def without_numpy(value: Any) -> Any:
 class AtomicCheckpointIO(CheckpointIO):
     """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file.
 
-    folder: the run's, in which nobody but `Resume` writes the checkpoints that the run goes on from.
+    folder: the run's, in which nobody but `Resume` writes the checkpoints that the run goes on from. A small best.ckpt
+    waits in memory until the next of these is written, or the training ends: in short epochs each may be better, and
+    to write it takes longer than an epoch. A run that is killed before finds the same one again.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.run = folder and RunFolder(folder.resolve())
+        self.waiting: memoryview | None = None  # what best.ckpt is to hold
 
     def _is_ours(self, path: Path) -> bool:
         return bool(self.run) and self.run.is_resumed_from(path)
@@ -122,8 +127,20 @@ class AtomicCheckpointIO(CheckpointIO):
                     "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
                     "save_hyperparameters. What the run saved before is whole."
                 )
+        content = buffer.getbuffer()
+        if self.run and Path(path).resolve() == self.run.best:
+            self.waiting = content if content.nbytes <= SMALL else None  # in place of a worse one
+            if self.waiting:
+                return
+        self.teardown()
         Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
-        write_atomically(Path(path), buffer.getbuffer())
+        write_atomically(Path(path), content)
+
+    def teardown(self) -> None:
+        """Write what waits. Lightning calls it at the end of a training, also of one that fails."""
+        if self.run and self.waiting:
+            write_atomically(self.run.best, self.waiting)
+            self.waiting = None
 
     def load_checkpoint(self, path: str, map_location: Any = None, weights_only: bool | None = None) -> dict:
         return load_checkpoint(path)

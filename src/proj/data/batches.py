@@ -76,12 +76,13 @@ class Batches:
         start, self.start = self.start, 0
         device = self.targets.device
         indices = self._order().to(device)
+        targets = self.targets[indices]  # all at once: a batch's share of them is a view
         draws = torch.Generator(device)
         for batch in range(start, len(self)):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
             first = batch * step
-            part = indices[first : first + self.size(batch)][self.rank :: self.world]
-            x, y = self.prepare(self.inputs, part, draws, self.epoch), self.targets[part]
+            part = slice(first + self.rank, first + self.size(batch), self.world)
+            x, y = self.prepare(self.inputs, indices[part], draws, self.epoch), targets[part]
             yield self.mix(x, y, draws) if self.mix else (x, y)
 
     def _order(self) -> Tensor:

@@ -81,8 +81,9 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, _ = self._step(batch, "train")
-        processes, loader = self.trainer.world_size, self.trainer.train_dataloader
-        if processes > 1 and isinstance(loader, Batches):  # DDP averages over processes: weigh them by their examples
+        processes = self.trainer.world_size
+        if processes > 1 and isinstance(loader := self.trainer.train_dataloader, Batches):
+            # DDP averages over processes: weigh them by their examples.
             loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
         return loss
 

@@ -2,7 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,6 +19,35 @@ PLAIN = {  # the values of callbacks.best with which best.ckpt is all that it ke
     "every_n_epochs": (1, None),
     "save_on_train_epoch_end": (False, None),
 }
+
+
+class Best(ModelCheckpoint):
+    """Lightning's, asked only where it may save: it copies all metrics before it looks at its own.
+
+    by_steps: whether it also saves after so many steps, or so much time.
+    """
+
+    by_steps = False
+
+    @property
+    def state_key(self) -> str:
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
+        if self.by_steps:
+            super().on_train_batch_end(trainer, *rest)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._may_save(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._may_save(trainer):
+            super().on_validation_end(trainer, pl_module)
+
+    def _may_save(self, trainer: Trainer) -> bool:
+        score = trainer.callback_metrics.get(self.monitor)
+        return self.by_steps or score is None or self.check_monitor_top_k(trainer, score)
 
 
 class Kept(ModelCheckpoint):
@@ -61,7 +92,9 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
     if is_lightnings(node):
         ours = {key: value for key, value in node.items() if key not in (*PLAIN, "auto_insert_metric_name")}
         ours |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
-        return build({**ours, "dirpath": str(folder.absolute())})
+        best = build({**ours, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
+        best.by_steps = any(node.get(name) for name in ("every_n_train_steps", "train_time_interval", "verbose"))
+        return best
     best = build(node)
     if not isinstance(best, ModelCheckpoint):
         raise UserError(f"callbacks.best._target_={node._target_} is no ModelCheckpoint, which keeps the best.")

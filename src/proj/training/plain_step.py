@@ -1,0 +1,123 @@
+"""Whether a run's steps are plain: forward, backward and the optimizer's step on one device, with no hook in between
+but those that the fast loop calls."""
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
+from lightning.pytorch.plugins import MixedPrecision, Precision
+from lightning.pytorch.profilers import PassThroughProfiler
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch.optim import Optimizer, optimizer
+
+from proj.data.batches import Batches
+from proj.models.classifier import Classifier
+from proj.training.library_defaults import is_tested
+
+# What somebody may have written without a step's being less plain: what the fast loops call, …
+IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
+IN_MODEL = {"training_step", "on_before_optimizer_step", "on_train_batch_end"}
+IN_OPTIMIZER = {"step", "add_param_group"}
+# … and what Lightning calls outside of a step alone.
+OUTSIDE = re.compile(
+    r"on_(fit|sanity_check|train_start|train_end|train_epoch|validation|test|predict|save|load|exception)\w*"
+    r"|setup|teardown|prepare_data|(train|val|test|predict)_dataloader|(validation|test|predict)_step"
+    r"|configure_(callbacks|model|optimizers)|(load_)?state_dict|load_from_checkpoint|save_hyperparameters"
+)
+
+
+@cache
+def names(base: type) -> frozenset[str]:
+    """The methods of a class of Lightning's or torch's, less the private ones and those of every torch module."""
+    others = dir(torch.nn.Module) if issubclass(base, torch.nn.Module) else ()
+    methods = {name for name in dir(base) if not name.startswith("_") and callable(getattr(base, name))}
+    return frozenset(methods.difference(others))
+
+
+def written(owner: object, base: type) -> set[str]:
+    """The hooks that `owner` has in place of those of `base`: in its class, or assigned to it."""
+    classes = type(owner).__mro__
+    places = (owner, *classes[: classes.index(base)])
+    return {name for place in places for name in names(base).intersection(vars(place))}
+
+
+def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
+    """The callbacks' hooks of a name that somebody has written."""
+    return [getattr(callback, name) for callback in trainer.callbacks if name in written(callback, Callback)]
+
+
+@cache
+def takes_closure(kind: type) -> bool:
+    """Whether an optimizer needs the forward and backward pass as a function, to call it several times (LBFGS)."""
+    return inspect.signature(kind.step).parameters["closure"].default is not None
+
+
+def steps_plainly(used: Optimizer) -> bool:
+    """Whether an optimizer's step is forward and backward, done once and before it, and then the step itself."""
+    kind, own = type(used), vars(used).get("step")
+    hooks = (used._optimizer_step_pre_hooks, used._optimizer_step_post_hooks)
+    everywhere = (optimizer._global_optimizer_pre_hooks, optimizer._global_optimizer_post_hooks)
+    return (
+        kind.__module__.startswith(("torch.optim.", "proj."))  # which call a closure once, at the beginning
+        and not takes_closure(kind)
+        and not any((*hooks, *everywhere))
+        # A scheduler of torch's wraps the step, to tell that there was one.
+        and (own is None or (hasattr(own, "_wrapped_by_lr_sched") and own.__wrapped__ is kind.step))
+    )
+
+
+def owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
+    """(Each object of a run that may have hooks, the class in which they are empty, those that are called anyway)."""
+    automatic = trainer.fit_loop.epoch_loop.automatic_optimization
+    return [
+        (trainer.lightning_module, LightningModule, IN_MODEL),
+        (trainer.datamodule, LightningDataModule, set()),
+        *((one, Optimizer, IN_OPTIMIZER) for one in trainer.optimizers),
+        *((callback, Callback, IN_CALLBACK) for callback in trainer.callbacks),
+        *((one, type(one), set()) for one in (trainer.precision_plugin, trainer.strategy, automatic)),
+    ]
+
+
+def assigned(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
+    """The hooks that the objects of a run have beside those of their classes."""
+    held = ((owner, names(base).intersection(vars(owner))) for owner, base, _ in owners(trainer))
+    return [(id(owner), {name: vars(owner)[name] for name in hooks}) for owner, hooks in held]
+
+
+def has_plain_settings(trainer: Trainer) -> bool:
+    """Whether a step of this run is forward, backward and the optimizer's step on one device."""
+    model, precision, strategy = trainer.lightning_module, trainer.precision_plugin, trainer.strategy
+    automatic = trainer.fit_loop.epoch_loop.automatic_optimization
+    return (
+        is_tested()  # the version whose order of hooks and counts this follows
+        and getattr(type(model), "training_step", None) is Classifier.training_step
+        and "training_step" not in vars(model)
+        and model.automatic_optimization
+        and type(strategy) is SingleDeviceStrategy
+        and type(precision) in (Precision, MixedPrecision)
+        and getattr(precision, "scaler", None) is None
+        and type(automatic) is _AutomaticOptimization
+        and not automatic._skip_backward  # as stochastic weight averaging does in its last epoch
+        and type(trainer.profiler) is PassThroughProfiler
+        and isinstance(trainer.train_dataloader, Batches)  # whose batches are on the device
+        and trainer.accumulate_grad_batches == 1
+        and not trainer.gradient_clip_val
+        and trainer._val_check_time_interval is None
+        and trainer.check_val_every_n_epoch is not None
+        and all((config.interval == "step") != config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
+        and len(trainer.optimizers) == 1
+        and all(steps_plainly(one) for one in trainer.optimizers)
+    )
+
+
+def is_plain(trainer: Trainer) -> bool:
+    """Whether moreover nobody has written a hook but those that the fast loop calls, or Lightning outside of a step."""
+    return has_plain_settings(trainer) and all(
+        name in called or OUTSIDE.fullmatch(name)
+        for owner, base, called in owners(trainer)
+        for name in written(owner, base)
+    )
