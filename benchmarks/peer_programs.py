@@ -250,9 +250,8 @@ def fastai(job: Job) -> None:
     loaders = DataLoaders.from_dsets(sets["train"], sets["val"], bs=BATCH, num_workers=0)
     adam = partial(OptimWrapper, opt=torch.optim.Adam)
     learner = Learner(loaders, network(job.task), CrossEntropyLossFlat(), adam, metrics=accuracy, cbs=[Clock()])
-    with learner.no_bar():
-        learner.fit(job.epochs, RATE)
-        found = learner.validate(dl=loaders.valid.new(sets["test"]))[1]
+    learner.fit(job.epochs, RATE)  # no bar: fastai.callback.progress would bring one
+    found = learner.validate(dl=loaders.valid.new(sets["test"]))[1]
     mark(job.result, accuracy=float(found), parameters=count(learner.model.parameters()))
 
 
