@@ -11,7 +11,6 @@ run goes into `<folder>/runs.json` at once, and what is there is not run again.
 """
 
 import argparse
-import importlib
 import itertools
 import json
 import os
@@ -24,6 +23,7 @@ import time
 from pathlib import Path
 
 from peer_programs import PROGRAMS
+from record import record
 
 HERE = Path(__file__).parent
 PACKAGES = {"peers": ["skorch", "fastai", "keras", "lightning"], "ludwig": ["ludwig"]}
@@ -41,12 +41,13 @@ OURS = {"proj": "trainer.precision=32-true", "proj, `trainer.precision=auto`": "
 TITLES = {"mnist": "MNIST, MLP 784-128-10", "cifar10": "10,000 photos of CIFAR-10, two convolutions"}
 COLUMNS = {
     "": "{peer}",
-    "an epoch, s": "{epoch:.2f}",
-    "of the processor": "{epoch_cpu:.2f}",
-    "first result after, s": "{first:.1f}",
-    "of the processor ": "{first_cpu:.1f}",
+    "an epoch, CPU s": "{epoch_cpu:.2f}",
+    "wall, s": "{epoch:.1f}",
+    "first result, CPU s": "{first_cpu:.1f}",
+    "after, s": "{first:.0f}",
     "peak memory, MB": "{memory:,.0f}",
-    "test accuracy, %": "{accuracy:.2f}",
+    "test accuracy": "{accuracy:.2f} %",
+    "rounds": "{rounds:d}",
 }
 
 
@@ -184,12 +185,11 @@ def main() -> None:
                 continue
             file.write_text(json.dumps(runs, indent=1))
             print(f"{key}: {runs[key]}", flush=True)
-    record = importlib.import_module("record").record
     for task in asked.tasks:
-        print(f"\n{TITLES[task]}\n")
         rows = rows_of(task, {key: value for key, value in runs.items() if key.endswith(f"/{asked.epochs}")})
         header, form = (f"| {' | '.join(of)} |" for of in (COLUMNS, COLUMNS.values()))
-        record(f"peers_{task}", header, form, rows, versions=versions(folder))
+        epochs = f"{TITLES[task]}, {asked.epochs} epochs"
+        record(f"peers_{task}", header, form, rows, versions=versions(folder), note=epochs)
 
 
 if __name__ == "__main__":
