@@ -708,11 +708,21 @@ compiled = torch.compile(network, backend="eager")
 assert isinstance(compiled, OptimizedModule) and not isinstance(network, OptimizedModule)
 figure, _ = torchmetrics.MeanMetric().plot(torch.ones(()))
 assert type(figure).__module__ == "matplotlib.figure"
+
+import torchvision.models.resnet, torchvision.ops.misc
+boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1]])
+assert torchvision.models.resnet18 is torchvision.models.resnet.resnet18
+assert "resnet18" in torchvision.models.list_models()
+assert torchvision.ops.nms(boxes, torch.tensor([1.0, 0.5]), 0.5).tolist() == [0]
 """
 
 
 @pytest.mark.slow  # it imports all that a short run does not
-@contract("torch", "the real modules work with what torch and Lightning had of their stand-ins", "system/postponed.py")
+@contract(
+    "torch",
+    "the real modules work with what torch, Lightning and torchvision had of their stand-ins",
+    "system/postponed.py",
+)
 def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_threads():
     command = [sys.executable, "-c", USES_OF_REAL_MODULES]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -13,22 +13,25 @@ RUNS = f"""
 import inspect, sys, unittest
 from proj import configure, train
 
-for words in (["dataset=iris"], ["dataset=digits"], ["dataset=csv", "data_dir=table.csv", "dataset.target=kind"]):
+def run(*words):
     short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=" + words[0]]
     train(configure(*words, *short))
-    found = {NEVER} & {{*sys.modules}}
-    assert not found, (words, found)
+    return {NEVER} & {{*sys.modules}}
+
+for words in (["dataset=iris"], ["dataset=digits"], ["dataset=csv", "data_dir=table.csv", "dataset.target=kind"]):
+    assert not (found := run(*words)), (words, found)
 inspect.getmodule(eval("lambda: 0"))  # which looks at all modules
 with unittest.TestCase().assertWarns(UserWarning):  # and so does this
     import warnings
     warnings.warn("")
 assert not {NEVER} & {{*sys.modules}}
+assert (found := run("dataset=mnist", "data_dir=" + sys.argv[1])) == {{"torchvision"}}, found
 """
 
 
-def test_short_runs_import_neither_a_compiler_nor_what_only_other_metrics_need(tmp_path):
+def test_short_runs_import_neither_a_compiler_nor_what_only_other_metrics_or_networks_need(tmp_path, data_dir):
     (tmp_path / "table.csv").write_text("size,kind\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(80)))
-    process = subprocess.run([sys.executable, "-c", RUNS], cwd=tmp_path, capture_output=True, text=True)
+    process = subprocess.run([sys.executable, "-c", RUNS, str(data_dir)], cwd=tmp_path, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
 
 

@@ -1,9 +1,10 @@
-"""Modules that torch and Lightning import in every program and a short run never uses: imported once they are used.
+"""Modules that torch, Lightning and torchvision import in every program and a short run never uses: imported once used.
 
-torch's compiler and what all metrics need (scipy.signal, matplotlib, torchvision) take more than half of the start. In
-place of each such module stands one that answers with the few names which torch and Lightning ask for. Any other name,
-and an import of a module within it, imports the real module, which then takes its place: a program that compiles, or
-that uses more of torchmetrics, pays the time then, as does a version of torch or Lightning that asks for other names.
+torch's compiler and what all metrics need (scipy.signal, matplotlib, torchvision) take more than half of the start, and
+torchvision's networks import that compiler for everyone who takes one of its data sets. In place of each such module
+stands one that answers with the few names which the libraries ask for. Any other name, and an import of a module within
+it, imports the real module, which then takes its place: a program that compiles, or that uses more of torchmetrics,
+pays the time then, as does a version of a library that asks for other names.
 """
 
 import logging
@@ -97,10 +98,16 @@ def stand_for_torchmetrics(module: Postponed) -> None:
     module.MetricCollection = import_module("torchmetrics.collections").MetricCollection
 
 
+def stand_for_all(module: Postponed) -> None:
+    """A package that torchvision imports for whoever uses it: neither itself nor its data sets ask anything of it."""
+
+
 STAND_INS = {
     "torch._dynamo": stand_for_dynamo,
     "torchmetrics": stand_for_torchmetrics,
     "torchmetrics.utilities.plot": stand_for_plots,
+    "torchvision.models": stand_for_all,
+    "torchvision.ops": stand_for_all,
 }
 
 
