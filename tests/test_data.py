@@ -228,7 +228,7 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
 
 def test_a_batch_larger_than_the_data_is_refused(load):
     with pytest.raises(UserError, match=r"is more than the 105 training examples: choose dataset.batch_size=105 or"):
-        load("iris", "dataset.batch_size=106")
+        load("iris", "dataset.batch_size=106").train_dataloader()
 
 
 @pytest.mark.parametrize(("name", "file"), (("iris", "iris.csv"), ("digits", "digits.csv.gz")))
