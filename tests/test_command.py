@@ -13,7 +13,10 @@ from proj.training.run import train
     (
         ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
         ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
-        ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm."),
+        (
+            "model=cnnn",
+            "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, whitened_cnn.",
+        ),
         ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
         ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
         ("dataset.standardize=maybe", "is not true or false"),

@@ -25,7 +25,7 @@ with unittest.TestCase().assertWarns(UserWarning):  # and so does this
     import warnings
     warnings.warn("")
 assert not {NEVER} & {{*sys.modules}}
-assert (found := run("dataset=mnist", "data_dir=" + sys.argv[1])) == {{"torchvision"}}, found
+assert (found := run("dataset=mnist", "dataset.batch_size=60", "data_dir=" + sys.argv[1])) == {{"torchvision"}}, found
 """
 
 

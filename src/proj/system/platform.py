@@ -104,6 +104,11 @@ def processor() -> str:
         return (WINDOWS and platform.processor()) or platform.machine()
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, which a queue or a container can make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def ending(code: int) -> str:
     """How a process ended, from its exit code; a negative one is the number of the signal that ended it."""
     if code >= 0:

@@ -9,6 +9,7 @@ import torch
 
 from proj.data.datamodule import InMemoryDataModule
 from proj.models.classifier import Classifier
+from proj.system.platform import usable_cores
 
 SMALL = 1e8  # multiplications by weights in a step: 12 ms of one thread; below it a second one gains little
 
@@ -31,7 +32,7 @@ def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, A
     Nothing changes where the user has chosen the threads, by OMP_NUM_THREADS or in Python. A run that goes on takes as
     many as it had, on which the last bits depend. state: of that run, see `Resume`.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     chosen = os.environ.keys() & {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}
     if chosen or data.kind != "table" or torch.get_num_threads() not in (cores, cores // 2):
         return
