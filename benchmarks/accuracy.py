@@ -15,7 +15,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from record import record, stamp
+from record import machine, record, stamp
 
 NO_SOURCE = "–"
 CLAIM = "“112 %” (tested on the training set, against one-hot labels)"
@@ -97,6 +97,7 @@ def write(row: str, runs: list[dict], settings: str, aim: float | None, source: 
         cells |= {"augmented": statistics.mean(augmented), "augmented_spread": spread(augmented)}
     oldest = min(runs, key=lambda one: one["date"])
     about = {name: oldest[name] for name in ("commit", "dirty", "date")} | {"command": command}
+    about["machine"] = machine() | {"load": None}  # that of this moment says nothing of the runs
     if oldest["commit"] is None:
         about["note"] = "trained before the commit was noted"
     record(f"accuracy/{row}", header, template, [cells | {"runs": runs}], **about)
