@@ -93,7 +93,7 @@ def test_a_result_becomes_a_table_and_sentences_get_its_numbers(tmp_path, monkey
     assert write_tables.with_numbers("It takes long.", "takes 1,234 µs a step") is None
 
 
-@pytest.mark.slow
+@pytest.mark.benchmark
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_measures_and_keeps_what_it_found(name, tmp_path):
     file = ROOT / "benchmarks" / f"{name}.py"
