@@ -28,7 +28,7 @@ CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validatio
     "mlp": ("preset=mnist_dnn", 2, 800),
     "cnn": (
         "dataset=cifar10 model=cnn dataset.flip=false dataset.shift=0 optimizer=adam scheduler=none "
-        "trainer.limit_val_batches=1",
+        "trainer.limit_val_batches=1 trainer.precision=32-true",  # as the loop by hand
         *(1, 12),
     ),
     "iris": ("dataset=iris model=iris optimizer=adam scheduler=none trainer.max_epochs=100", 100, None),
