@@ -167,7 +167,8 @@ def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, 
         if at is not None and rank == 0:
             arm(at, note)
         stored = (folder / "config.yaml").is_file() and os.getpid() % 2
-        train(stored_config(folder, [], ["slices"]) if stored else configure(*words, f"hydra.run.dir={folder}"))
+        again = ["dataset.download=true"] * ("dataset.source._target_=slices.first" in words)  # a file alone loads none
+        train(stored_config(folder, again, ["slices"]) if stored else configure(*words, f"hydra.run.dir={folder}"))
         code = 0
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
