@@ -182,7 +182,8 @@ class ImageDataModule(InMemoryDataModule):
                     network(shrunk(torch.zeros(1, *self.input_shape, device=network.device, dtype=network.dtype), size))
             except RuntimeError:
                 raise UserError(
-                    f"the network does not take images of another size, {size} of dataset.sizes: give dataset.sizes=null."
+                    f"the network does not take images of another size, {size} of dataset.sizes: give "
+                    "dataset.sizes=null."
                 ) from None
         network.train(training)
 
