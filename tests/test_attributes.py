@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from support.runs import break_off, changed_by_stops, rewritten
 from torchmetrics.classification import MulticlassAUROC
 
-from proj.checkpoint.file import AtomicCheckpointIO, load_checkpoint
+from proj.checkpoint.file import load_checkpoint
+from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP

@@ -8,7 +8,7 @@ import lightning
 import torch
 from omegaconf import DictConfig
 
-from proj.checkpoint.file import AtomicCheckpointIO
+from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from proj.checkpoint.file import refuse_names
+from proj.checkpoint.writing import refuse_names
 from proj.data.batches import counter_seed
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
-from proj.checkpoint.file import contents
+from proj.checkpoint.writing import contents
 from proj.config.compose import resolved
 from proj.config.new_folder import make_new_folder
 from proj.config.stored_run import complete
