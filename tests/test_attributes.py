@@ -119,7 +119,7 @@ CASES = {
         "+callbacks.y._target_=test_attributes.Written",
     ),
     "averages and attributes": (
-        f"+callbacks.w._target_={LIGHTNINGS}.EMAWeightAveraging",
+        "callbacks=average",
         "+callbacks.x._target_=test_attributes.Schedule",
         "+callbacks.y._target_=test_attributes.Schedule",
     ),

@@ -1,10 +1,12 @@
 """best.ckpt is the best, whatever else a run keeps, and its figures are its own."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
@@ -202,3 +204,28 @@ def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end
         train(configure("trainer.max_epochs=4", "save_every=100", "+callbacks.breaks._target_=test_checkpoints.Breaks"))
     assert Breaks.seen == [False] * 4
     assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] < 3
+
+
+class Weights(Callback):
+    """The head's biases after each step, and those of which the validation is."""
+
+    steps: list = []
+    validated: list = []
+
+    def on_train_batch_end(self, trainer, model, *batch) -> None:
+        self.steps.append(model.network[-1].bias.detach().clone())
+
+    def on_validation_batch_start(self, trainer, model, *batch) -> None:
+        self.validated.append(model.network[-1].bias.detach().clone())
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(configure, tmp_path):
+    Weights.steps, Weights.validated = [], []
+    words = ("callbacks=average", "callbacks.average.decay=0.75", "callbacks.average.update_every_n_steps=2")
+    train(configure(*words, "+callbacks.weights._target_=test_checkpoints.Weights", "trainer.max_epochs=1"))
+    first, *later = Weights.steps[::2]
+    average = functools.reduce(lambda average, weights: 0.75 * average + 0.25 * weights, later, first)
+    kept = load_checkpoint(tmp_path / "run" / "best.ckpt")["state_dict"]["network.4.bias"]
+    torch.testing.assert_close(Weights.validated[-1], average)
+    torch.testing.assert_close(kept, average)
+    assert (average - Weights.steps[-1]).abs().max() > 1e-3

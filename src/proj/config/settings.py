@@ -139,6 +139,8 @@ SETTINGS: dict[str, Setting] = {
     "callbacks": Setting(resume="free"),
     "callbacks.progress": free(),
     "callbacks.dashboard": free(),
+    "callbacks.average.decay": Setting(ranges.SHARE),
+    "callbacks.average.update_every_n_steps": Setting(ranges.whole(1)),
     # callbacks.best is Lightning's ModelCheckpoint.
     "callbacks.best.dirpath": Setting(report="never", own=FOLDER),
     "callbacks.best.every_n_train_steps": own(
