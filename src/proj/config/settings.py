@@ -106,6 +106,8 @@ SETTINGS: dict[str, Setting] = {
     "model.optimizer": own("optimizer=adam and optimizer.lr=0.01, say, choose it"),
     "model.scheduler": own("scheduler=cosine, say, chooses it"),
     "model.stem": Setting(ranges.or_null(ranges.whole(0))),
+    "model.hidden": Setting(ranges.LAYERS),
+    "model.widths": Setting(ranges.LAYERS),
     "model.depth": Setting(ranges.whole(1)),
     "model.kernel_size": Setting(ranges.whole(1)),
     "model.padding": Setting(ranges.whole(0)),
