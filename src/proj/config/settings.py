@@ -47,7 +47,7 @@ SETTINGS: dict[str, Setting] = {
     "test": Setting(resume="free"),
     "tta": Setting(resume="free"),
     "balance": Setting(ranges.one_of("none", "loss", "sampling")),
-    "threshold": free(ranges.THRESHOLD),
+    "threshold": Setting(ranges.THRESHOLD, resume="free"),
     "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
     "choices": Setting(report="first", own="model=mlp, dataset=digits and so on choose an option"),
     "choices.augment": Setting(report="apart"),
