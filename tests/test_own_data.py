@@ -207,11 +207,19 @@ TABLES = {
     "no table": (None, r"t.csv cannot be read \(No such file or directory\): name a CSV file with data_dir="),
     "empty": ("\n\n", "is empty"),
     "no text": ("\xff\xfe\0", "is no CSV file in utf-16"),
-    "a header alone": ("a,y\n", "a classifier takes two classes or more, and there is none alone"),
+    "a header alone": ("a,y\n", "has no row below its header"),
     "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first"),
     "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
-    "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
+    "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),
+    "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
+    "a title": (
+        "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
+        "is no column of .* It stands in line 2: if that is the header",
+    ),
+    "spaces between": ("a b y\n" + "1 2 p\n" * 9, "Its one column is 'a b y': separate values by commas"),
+    "words of their own": ("a,y\n" + "".join(f"{i} USD,{'pq'[i % 2]}\n" for i in range(30)), "from .a: hardly a word"),
+    "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
     "an empty column": (
         "a,b,y\n" + ",1,p\n,2,q\n" * 9,
         r"column a is empty in all training rows: .*'dataset.drop=\[a\]'",
@@ -244,6 +252,18 @@ def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, content, sentence):
 def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, word, sentence):
     with pytest.raises(UserError, match=sentence):
         table(passengers, "target=lived", word)
+
+
+def test_a_column_in_two_lists_is_refused(passengers):
+    with pytest.raises(UserError, match=r"column id is in dataset\.categorical and in another list"):
+        table(passengers, "target=lived", "numeric=[id]", "categorical=[id]")
+
+
+@pytest.mark.parametrize(("classes", "said"), ((("Yes", "no", "yes"), "Yes and yes"), (("1", "1.0", "2"), "1 and 1.0")))
+def test_classes_that_are_written_alike_are_said(tmp_path, capsys, classes, said):
+    rows = [["a", "y"], *([i, classes[i % 3]] for i in range(60))]
+    table(write_table(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
+    assert f"count as several: {said}\n" in capsys.readouterr().out
 
 
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (230, 30, 20)}

@@ -320,3 +320,11 @@ def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_th
     curves = {"val/loss": [(1, 0.5), (2, 0.3), (3, 0.9)], "val/acc": [(1, 0.9), (2, 0.8), (3, 0.7)]}
     run = Run(tmp_path, {"monitor": "val/loss", "mode": "min"}, {}, curves, "interrupted")
     assert run.value("val/acc", "max") == 0.8 and run.value("val/loss", "max") == 0.3
+
+
+def test_runs_of_another_threshold_are_another_configuration(tmp_path):
+    for threshold in ("f1", "balanced"):
+        folder = write_run(tmp_path / threshold)
+        settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"threshold": threshold}
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    assert {*map(tuple, (row["settings"] for row in made(tmp_path)["rows"]))} == {("f1",), ("balanced",)}

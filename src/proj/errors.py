@@ -16,6 +16,8 @@ class UserError(Exception):
 def nearest(word: str, options: Iterable[str]) -> str:
     """The end of a message: the nearest option, and all of them unless they are many."""
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
+    if not options:
+        return ""
     lower = {option.lower(): option for option in options}
     word = word.lower()
     close = difflib.get_close_matches(word, lower, n=3, cutoff=0.5)

@@ -14,7 +14,7 @@ from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, composed, searchpath
 from proj.config.new_folder import make_new_folder
-from proj.config.settings import SETTINGS, refusal
+from proj.config.settings import SETTINGS, elsewhere, refusal
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
@@ -27,6 +27,7 @@ def check(cfg: DictConfig) -> None:
     cfg: the composed configuration with its `hydra` node.
     """
     check_classes(cfg)
+    check_additions(cfg)
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
@@ -62,11 +63,26 @@ def check_classes(cfg: DictConfig) -> None:
     parts |= {f"logger.{name}": one for name, one in loggers(cfg).items() if one}
     for name, node in parts.items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
-        left_out = target is None and name not in ("dataset", "model", "optimizer", "trainer")
+        group, _, option = name.partition(".")
+        left_out = target is None and (name == "scheduler" or (option and "_target_" in node))
         if not left_out and not (isinstance(target, str) and "." in target):
             shown = "null" if target is None else target
             key = f"{name}._target_" if OmegaConf.is_dict(node) else name
-            raise UserError(f"{key}={shown} is no class: give its full name, {name}._target_=package.module.Class.")
+            plus = "" if not OmegaConf.is_dict(node) or "_target_" in node else "+"
+            known = option in GlobalHydra.instance().config_loader().get_group_options(group)
+            how = f", or {group}={option}, which names it" if known else ""
+            raise UserError(
+                f"{key}={shown} is no class: give its full name, {plus}{name}._target_=package.module.Class{how}."
+            )
+
+
+def check_additions(cfg: DictConfig) -> None:
+    """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr."""
+    for word in cfg.hydra.overrides.task:
+        key = word.lstrip("+").partition("=")[0]
+        meant = elsewhere(key) if word.startswith("+") and "." not in key else ""
+        if meant and not re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg)):
+            raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
 
 def kind_of(cfg: DictConfig) -> str | None:

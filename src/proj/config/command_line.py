@@ -72,8 +72,9 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     chosen = take(kinds, left)
     for word in left:
         key, equals, _ = word.partition("=")
-        what = f"there is no option {key!r}" if equals else f"{word!r} is not of the form key=value"
-        raise UserError(f"{what}." + nearest(key, kinds))
+        if not equals:
+            raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.{meant(word, kinds)}")
+        raise UserError(f"there is no option {key!r}." + nearest(key, kinds))
     checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
@@ -81,9 +82,19 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     path = Path(checkpoint or run.checkpoint_of(read(run.metrics)))
     if path.is_dir():
         raise UserError(f"{path} is a folder: of a run, give run={path}")
+    if folder and os.path.isfile(folder):
+        raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}.")
+        runs = [file.parent for file in sorted(Path(folder).glob("*/best.ckpt"))] if folder else []  # of a sweep, say
+        raise UserError(f"there is no checkpoint {path}." + (f" Give a run in it, run={runs[0]}" if runs else ""))
     return {"path": path, **chosen}
+
+
+def meant(word: str, kinds: Mapping[str, Kind]) -> str:
+    """The end of a message on a word without an equals sign: what it may stand for, or all options."""
+    if os.path.exists(word):
+        return f" Did you mean {'run' if os.path.isdir(word) else 'ckpt'}={word}?"
+    return "" if word in kinds else nearest(word, kinds)
 
 
 def words_or_help(text: str, needed: bool = True) -> list[str]:

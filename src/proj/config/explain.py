@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from proj.config.settings import policy, refusal
+from proj.config.settings import elsewhere, policy, refusal
 from proj.errors import UserError, lost, nearest, unwritable
 from proj.system.platform import as_command
 
@@ -27,9 +27,13 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         if policy(str(cause.full_key)).own:
             return refusal(str(cause.full_key))
+        unknown = f"There is no setting {cause.full_key!r}."
+        if known := elsewhere(str(cause.full_key)):
+            return unknown + known
         of_a_class = isinstance(cause.parent_node, DictConfig) and "_target_" in cause.parent_node
+        of_a_class = of_a_class and not str(cause.full_key).startswith("trainer.")  # conf/ lists all that it takes
         plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
-        return f"There is no setting {cause.full_key!r}." + nearest(str(cause.key), cause.parent_node) + plus
+        return unknown + nearest(str(cause.key), cause.parent_node) + plus
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")

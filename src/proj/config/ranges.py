@@ -135,6 +135,7 @@ LEVELS = Range(
 SIZES = Range(
     "a list of heights in pixels, such as [20,24,28]", {"type": "array", "minItems": 1, "items": WHOLE_SCHEMA}
 )
+LAYERS = Range("a list of whole numbers, 1 or more, such as [32,16]", {"type": "array", "items": WHOLE_SCHEMA})
 COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",

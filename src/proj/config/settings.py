@@ -47,7 +47,7 @@ SETTINGS: dict[str, Setting] = {
     "test": Setting(resume="free"),
     "tta": Setting(resume="free"),
     "balance": Setting(ranges.one_of("none", "loss", "sampling")),
-    "threshold": free(ranges.THRESHOLD),
+    "threshold": Setting(ranges.THRESHOLD, resume="free"),
     "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
     "choices": Setting(report="first", own="model=mlp, dataset=digits and so on choose an option"),
     "choices.augment": Setting(report="apart"),
@@ -106,6 +106,8 @@ SETTINGS: dict[str, Setting] = {
     "model.optimizer": own("optimizer=adam and optimizer.lr=0.01, say, choose it"),
     "model.scheduler": own("scheduler=cosine, say, chooses it"),
     "model.stem": Setting(ranges.or_null(ranges.whole(0))),
+    "model.hidden": Setting(ranges.LAYERS),
+    "model.widths": Setting(ranges.LAYERS),
     "model.depth": Setting(ranges.whole(1)),
     "model.kernel_size": Setting(ranges.whole(1)),
     "model.padding": Setting(ranges.whole(0)),
@@ -245,6 +247,21 @@ def below(place: str) -> dict[str, Setting]:
 def refusal(key: str) -> str:
     """The sentence for a setting that the program sets itself."""
     return f"{key} is set by this program: {SETTINGS[key].own}."
+
+
+# What other programs call a setting, or where people look for it.
+OTHER_NAMES = {"learning_rate": "optimizer.lr", "epochs": "trainer.max_epochs", "gpus": "trainer.devices"}
+OTHER_NAMES |= {"early_stopping": "callbacks=early_stopping", "run": "resume", "ckpt": "resume"}
+OTHER_NAMES |= {"n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs"}
+OTHER_NAMES |= {"n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials"}
+
+
+def elsewhere(key: str) -> str:
+    """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
+    name = key.rpartition(".")[2]
+    found = [one for one, setting in SETTINGS.items() if one.endswith(f".{name}") and not setting.own]
+    found = found or [*filter(None, [OTHER_NAMES.get(name)])]
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found and key not in SETTINGS else ""
 
 
 def plain(word: str) -> str:

@@ -57,6 +57,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     """
     word = plain(word)
     key, equals, value = word.partition("=")
+    if not key or not (equals or key.startswith("~")):
+        raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.")
     override = parsed(word) if equals else None
     chosen = override.value() if override and key in GROUPS else None
     if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
@@ -65,6 +67,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         return word
     if several and not override:
         value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
+    if not override and not parsed(f"{key}=0"):
+        raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
@@ -96,11 +100,19 @@ def parsed(word: str) -> Override | None:
 
 
 def between_commas(text: str) -> Iterator[str]:
-    """The values that commas separate, but for the commas within quotes, brackets and calls."""
-    place, more = 0, True
+    """The values that commas separate, but for the commas within quotes, brackets and calls.
+
+    Raises UserError where there is none beside a comma.
+    """
+    place, more, alone = 0, True, True
     while more:
         match = VALUE.match(text, place)
         place, more = match.end(), bool(match[2])
+        alone = alone and not more
+        if not (match[1] or alone):
+            raise UserError(
+                f"{text!r} lacks a value beside a comma: leave the comma out, or give '' for an empty text."
+            )
         yield match[1]
 
 

@@ -69,6 +69,14 @@ def plain_number(cell: str) -> float | None:
     return value if abs(value) < 3e38 else None  # within float32
 
 
+def is_too_large(cell: str) -> bool:
+    """Whether Python reads a number that float32 does not hold."""
+    try:
+        return abs(float(cell)) >= 3e38
+    except ValueError:
+        return False
+
+
 def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
@@ -201,6 +209,6 @@ def values(
         if read and read.unit != unit:
             kind = f"in {unit}" if unit else f"without {read.unit}"
             raise UserError(f"{where} stands beside numbers {kind}: write all numbers of a column in one unit.")
-        kind = " with a decimal comma" if marks == "," else ""
+        kind = " with a decimal comma" if marks == "," else " below 3e38" * is_too_large(cell)
         raise UserError(f"{where} is no number{kind}; leave the cell empty if it is not known.")
     return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]

@@ -53,8 +53,23 @@ def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def entries_in(folder: str) -> list[os.DirEntry]:
-    """Files and folders by their names, without hidden ones and those that systems leave."""
-    return sorted((entry for entry in os.scandir(folder) if not is_companion(entry.name)), key=lambda entry: entry.name)
+    """Files and folders by their names, without hidden ones, those that systems leave, and links to folders above."""
+    found = (entry for entry in os.scandir(folder) if not (is_companion(entry.name) or leads_back(entry, folder)))
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def leads_back(entry: os.DirEntry, folder: str) -> bool:
+    """Whether an entry of a folder is a link to that folder or one above it, in which all would be found again."""
+    return entry.is_symlink() and f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(entry.path)}/")
+
+
+def files_in(folder: str) -> Iterator[str]:
+    """The files in a folder and below it."""
+    for entry in entries_in(folder):
+        if entry.is_dir():
+            yield from files_in(entry.path)
+        elif entry.is_file():
+            yield entry.path
 
 
 def folders_in(folder: str) -> list[str]:
@@ -65,7 +80,7 @@ def is_image(entry: os.DirEntry) -> bool:
     """Whether a file should be one, by its ending, or else by its first bytes."""
     name = entry.name.lower()
     if name.endswith((*SUFFIXES, *RAW)):
-        return name.endswith(SUFFIXES)
+        return name.endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink())
     with suppress(OSError):  # it may not be opened
         return entry.is_file() and begins_as_image(entry.path)
     return False

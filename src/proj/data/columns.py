@@ -72,7 +72,12 @@ class Columns:
         """The columns to learn from, by their places, and what a setting or another training says of them, or ""."""
         table, kinds = self.table, dict.fromkeys(range(len(self.table.names)), "")
         for setting, kind in KINDS.items():
-            kinds |= {find_column(table, setting, key): kind for key in self.settings[setting]}
+            places = [find_column(table, setting, key) for key in self.settings[setting]]
+            if twice := [table.names[place] for place in places if kinds[place] not in ("", kind)]:
+                raise UserError(
+                    f"column {twice[0]} is in dataset.{setting} and in another list: leave it in one of them."
+                )
+            kinds |= dict.fromkeys(places, kind)
         group = self.settings["group"]
         groups = [] if group is None else [find_column(table, "group", group)]
         for place in {self.target, *groups, *(find_column(table, "drop", key) for key in self.settings["drop"])}:
@@ -103,6 +108,16 @@ class Columns:
         for place in numbers if self.left_out.keys() >= found.keys() else ranks:
             self.left_out.pop(place, None)  # also where nothing else is there: who makes a table of an id alone?
         return {place: column for place, column in found.items() if place not in self.left_out}
+
+    def why_left_out(self) -> str:
+        """The end of a message where no column is left."""
+        said = [
+            f"{self.table.names[place]}: {why}"
+            + (f", unless {typed(f'dataset.{choice}', self.table.names[place], listed=True)}" if choice else "")
+            for place, why in [*self.left_out.items()][:3]
+            for choice in [self.choices.get(place)]
+        ]
+        return f" ({'; '.join(said)}{'; …' * (len(self.left_out) > 3)})" if said else ""
 
     def _take(self, place: int, kind: str) -> dict:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""

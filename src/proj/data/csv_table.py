@@ -16,7 +16,14 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.named_column import find_column, find_columns
 from proj.data.one_column import Column
-from proj.data.rare_classes import absent_classes, classes_among, describe_rare, describe_unknown, rare_classes
+from proj.data.rare_classes import (
+    absent_classes,
+    classes_among,
+    describe_rare,
+    describe_unknown,
+    rare_classes,
+    refuse_measurements,
+)
 from proj.data.table import MARKS, encode_table, unknown_words
 from proj.data.table_file import open_table
 from proj.data.table_files import HOW, describe_files, find_tables, join
@@ -88,6 +95,8 @@ class CSVDataModule(InMemoryDataModule):
 
     def load(self) -> None:
         table, target, parts_of_files = self._read()
+        if not len(table.lines):
+            raise UserError(f"{self.file} has no row below its header.")
         labels = table.column(target)
         labelled = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if len(labels) and not len(labelled):
@@ -99,6 +108,7 @@ class CSVDataModule(InMemoryDataModule):
         groups = None if self.group is None else groups_of_rows(table, labelled, self.group, self.file)
         part_of = part_of_rows(table, labelled, parts_of_files)
         labels = labels.take(labelled)
+        refuse_measurements(table.names[target], labels)
         rare = self._rare(labels, part_of == 0, groups, 3 - len(files))
         absent = absent_classes(labels, part_of)
         too_few = labels.holds(rare)
@@ -119,7 +129,7 @@ class CSVDataModule(InMemoryDataModule):
         whole = Columns(table, target, labelled[parts["train"]], rows, settings, self.known, self.notes)
         columns = whole.measure()
         if not columns:
-            raise UserError(f"{self.file} has no column to learn {table.names[target]} from.")
+            raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
         x, y = encode_table(table, [*columns], self.columns, self.decimal, rows=labelled[order]), targets[order]

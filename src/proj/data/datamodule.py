@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.facts import Facts
+from proj.data.cells import plain_number
+from proj.data.facts import Facts, same
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.errors import UserError
@@ -30,6 +32,14 @@ def checksum_of(*tensors: Tensor) -> str:
     for tensor in tensors:
         crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
     return f"{crc:08x}"
+
+
+def written_alike(names: list[str]) -> str:
+    """The first names of classes that are the same but for case, spaces or accents, or as numbers: 1 and 1.0."""
+    groups: dict[str | float, list[str]] = {}
+    for name in names:
+        groups.setdefault(same(name) if (value := plain_number(name)) is None else value, []).append(name)
+    return ", ".join(" and ".join(group) for group in [one for one in groups.values() if len(one) > 1][:5])
 
 
 LARGEST_BATCH = 512  # that is chosen; a setting may ask for more
@@ -128,6 +138,8 @@ class InMemoryDataModule(LightningDataModule):
             raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
+        if alike := written_alike(self.class_names):
+            rank_zero_only(print)(f"classes that differ in how they are written alone, and count as several: {alike}")
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)

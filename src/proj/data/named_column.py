@@ -28,7 +28,20 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
             raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
     parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
     how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
-    raise UserError(f"{setting}={key} is no column of {table.file}." + (how or nearest(str(key), names)))
+    raise UserError(
+        f"{setting}={key} is no column of {table.file}." + (how or below(table, key) or nearest(str(key), names))
+    )
+
+
+def below(table: Table, key: str | int | float | None) -> str:
+    """The end of a message: the line that holds the name and may be the header; or that nothing separates values."""
+    for row, line in enumerate(table.lines[:20]):
+        cells = (part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row)))
+        if key in cells:
+            return f" It stands in line {line}: if that is the header, delete the lines above it."
+    if len(table.names) == 1 and re.search(r"\S[\s:]+\S", table.names[0]):
+        return f" Its one column is {table.names[0]!r}: separate values by commas, semicolons, tabs or |."
+    return ""
 
 
 def plain(name: str) -> str:

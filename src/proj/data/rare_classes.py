@@ -32,6 +32,17 @@ def rare_classes(
     return rare if len(counts) - len(rare) > 1 and 2 * left >= sizes.total() else {}
 
 
+def refuse_measurements(name: str, labels: Column) -> None:
+    """Raises UserError where the classes are many numbers that mostly come once, as those of what is measured do."""
+    words = labels.different()
+    once = sum(times == 1 for _, times, _ in words)
+    if len(words) > 20 and 2 * once > len(words) and all(plain_number(word) is not None for word, *_ in words):
+        raise UserError(
+            f"{name} holds {len(words):,} different numbers in {len(labels):,} rows, and a classifier takes classes: "
+            "name another column with dataset.target=…, or have groups of numbers in it, such as low and high."
+        )
+
+
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
     """The classes that no training row has, with how many rows they have in the files that are parts.
 

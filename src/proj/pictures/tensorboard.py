@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams
 
@@ -32,10 +34,10 @@ def hyperparameters(cfg: DictConfig, batch_size: int) -> dict[str, str | float]:
     shape = {k: v for k, v in cfg.model.items() if k not in ("_target_", "accepts", "loss")}
     return {
         **{name: str(choice) for name, choice in cfg.choices.items()},
-        "lr": float(cfg.optimizer.lr),
+        "lr": float(cfg.optimizer.get("lr") or 0),
         "weight_decay": float(OmegaConf.select(cfg, "optimizer.weight_decay") or 0),
         "batch_size": float(batch_size),
-        "max_epochs": float(cfg.trainer.max_epochs),
+        "max_epochs": float(cfg.trainer.max_epochs or -1),
         "seed": str(cfg.seed),
         "network": " ".join(f"{name}={value}" for name, value in shape.items()),
     }
@@ -61,6 +63,9 @@ class Curves(TensorBoardLogger):
     """In the run's folder. Writes the values of a step as one record: a third of the time of a record each."""
 
     def __init__(self, save_dir: Path, **settings: Any) -> None:
+        taken = {*signature(TensorBoardLogger).parameters, *signature(SummaryWriter).parameters}
+        if unknown := [name for name in settings if name not in taken]:  # which the writer refuses once it is needed
+            raise TypeError(f"there is no argument {unknown[0]!r}")
         own = {"name": "", "version": "", "default_hp_metric": False, "filename_suffix": CURVES}
         super().__init__(save_dir, **own | settings)
 

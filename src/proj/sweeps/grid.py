@@ -139,6 +139,10 @@ class GridSweeper(Sweeper):
 
     def check(self) -> list[tuple[list[str], DictConfig]]:
         """The jobs, each as its own settings and its configuration. Raises UserError for a mistake in any."""
+        if intervals := [override.input_line for override in self.swept.values() if override.is_interval_sweep()]:
+            raise UserError(
+                f"{intervals[0]} is searched: add hydra/sweeper=optuna, or name its values, as in 0.01,0.1."
+            )
         return [(own, self.compose(own)) for own in self.settings()]
 
     def run(self) -> None:

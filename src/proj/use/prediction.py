@@ -16,6 +16,7 @@ import torch
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
 from proj.data.cells import is_number
+from proj.data.class_folders import files_in
 from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
@@ -44,10 +45,12 @@ def find_files(pattern: str, kind: str = "file") -> list[str]:
     folder = os.path.isdir(pattern)
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
-    wanted = os.path.join(glob.escape(pattern), "**", "*") if folder else pattern
-    found = sorted(filter(os.path.isfile, glob.glob(wanted, recursive=True)))
-    named = Path(pattern).parts
-    found = [file for file in found if not any(is_companion(part) for part in Path(file).parts if part not in named)]
+    if folder:
+        found = sorted(files_in(pattern))
+    else:
+        named = Path(pattern).parts
+        found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+        found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
     if folder and kind == "table":
         found = list(filter(TABLE.fullmatch, found))
     if not found:
