@@ -85,7 +85,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        runs = [file.parent for file in sorted(Path(folder).glob("*/best.ckpt"))] if folder else []  # of a sweep, say
+        runs = [file.parent for file in sorted(Path(folder).glob(f"*/{run.best.name}"))] if folder else []  # of a sweep, say
         raise UserError(f"there is no checkpoint {path}." + (f" Give a run in it, run={runs[0]}" if runs else ""))
     return {"path": path, **chosen}
 
