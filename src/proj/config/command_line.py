@@ -85,8 +85,9 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        runs = [file.parent for file in sorted(Path(folder).glob(f"*/{run.best.name}"))] if folder else []  # of a sweep, say
-        raise UserError(f"there is no checkpoint {path}." + (f" Give a run in it, run={runs[0]}" if runs else ""))
+        within = sorted(Path(folder).glob(f"*/{run.best.name}")) if folder else []  # a sweep's folder has many
+        hint = f" Give a run in it, run={within[0].parent}" if within else ""
+        raise UserError(f"there is no checkpoint {path}.{hint}")
     return {"path": path, **chosen}
 
 
