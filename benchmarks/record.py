@@ -96,7 +96,9 @@ def record(name: str, header: str, template: str, rows: list[dict], *sentences: 
     sentences: as they stand in a document, which gets their numbers
     facts: in place of what is found out here: commit, dirty, date, command; or a `note`
     """
-    columns = dict(zip(cells(header), cells(template), strict=True))
+    columns = dict(zip(titles := cells(header), cells(template), strict=True))
+    if len(columns) < len(titles):
+        raise ValueError(f"two columns have one title: {header}")
     about = {"command": command(), **STARTED, "machine": machine(), "versions": versions()} | facts
     file = RESULTS / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -89,6 +89,8 @@ def test_a_result_becomes_a_table_and_sentences_get_its_numbers(tmp_path, monkey
     result = json.loads((tmp_path / "a/b.json").read_text(encoding="utf-8"))
     assert result["command"] == "python benchmarks/loop.py --folder=…/runs mlp" and result["rows"] == rows
     assert "| loop | µs |\n| --- | ---: |\n| by hand | 1,234 |\ntakes 1,234 µs" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="two columns have one title"):  # of which one would be lost
+        record.record("a/c", "| head | head |", "| {what} | {time} |", rows)
     assert write_tables.with_numbers("It takes 7\nµs a step.", "takes 1,234 µs a step") == "It takes 1,234\nµs a step."
     assert write_tables.with_numbers("It takes long.", "takes 1,234 µs a step") is None
 
