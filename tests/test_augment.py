@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from support.runs import WORDS, differences, events, outcome, ready, run
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from proj.data.augment import Strong, boxes, within
+from proj.data.augment import Strong, boxes, turned, within
 from proj.data.facts import Normalize
 from proj.data.images import shrunk
 from proj.errors import UserError
@@ -26,7 +27,7 @@ def draws(seed: int = 0) -> torch.Generator:
 def test_light_is_what_dataset_and_model_say_none_takes_it_away_and_neither_adds_a_setting(configure):
     light, none = (configure("dataset=cifar10", f"augment={name}").dataset for name in ("light", "none"))
     assert configure("dataset=cifar10").dataset == light and (light.flip, light.shift) == (True, 2)
-    assert none == {**light, "flip": False, "shift": 0, "sizes": None}
+    assert none == {**light, "flip": False, "shift": 0, "sizes": None, "augment": None}
     tables = [configure("dataset=iris", f"augment={name}").dataset for name in ("light", "none")]
     assert tables[0] == tables[1] and not {"flip", "shift", "augment"} & tables[0].keys()
 
@@ -60,6 +61,21 @@ def test_a_piece_has_the_share_that_crop_allows_and_nothing_from_outside_the_ima
     assert 0.22 < area.min() < 0.3 and area.max() > 0.95 and ratio.min() > 0.72 and ratio.max() < 1.39
     (height, width), _ = boxes(torch.tensor([0.9, 1.0]), torch.tensor([0.5, -0.5]), torch.zeros(2, 2))
     assert torch.allclose(height * width, torch.tensor([0.9, 1.0])) and max(height.max(), width.max()) <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), ((8, 8), (8, 4)))
+def test_an_image_is_turned_about_its_centre_and_each_by_an_angle_of_its_own(height, width):
+    images = torch.rand(300, 1, height, width)
+    places = Strong()._places(images, None, (torch.ones(2, 300), torch.zeros(2, 300)), None)
+    quarter = F.grid_sample(images, turned(places, torch.full((300,), torch.pi / 2)), align_corners=False)
+    top = (height - width) // 2
+    middle, found = images[:, :, top : top + width], quarter[:, :, top : top + width]  # the square that stays within
+    assert torch.allclose(found, middle.rot90(1, (2, 3)), atol=1e-4)
+    bar = torch.zeros(300, height, width, 1, dtype=torch.uint8)
+    bar[:, height // 2 - 1 : height // 2 + 1] = 200  # level before it is turned
+    made = Strong(rotate=30).change(bar, None, 0, PIXELS, draws())
+    tilt = made[:, 0, : height // 2, 0].sum(1) - made[:, 0, : height // 2, -1].sum(1)  # left end up, or right
+    assert tilt.min() < -20 and tilt.max() > 20 and len(tilt.unique()) > 250
 
 
 def test_colours_change_each_image_by_a_factor_of_its_own_and_grey_stays_grey():

@@ -118,6 +118,7 @@ ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
 NOT_NEGATIVE = Range("a number, 0 or more", {"type": "number", "minimum": 0})
 PART = Range("a number above 0 and below 1", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 UP_TO_1 = Range("a number, 0 to 1", {"type": "number", "minimum": 0, "maximum": 1})
+DEGREES = Range("a number of degrees, 0 to 180", {"type": "number", "minimum": 0, "maximum": 180})
 PART_OR_ALL = Range("a number above 0, 1 at most", {**ABOVE_ZERO_SCHEMA, "maximum": 1})
 SHARE = Range("a number, 0 or more and below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})
 NUMBERS = Range(

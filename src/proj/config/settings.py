@@ -80,6 +80,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.shift": Setting(ranges.whole(0)),
     "dataset.sizes": Setting(ranges.or_null(ranges.SIZES)),
     "dataset.augment.crop": Setting(ranges.PART_OR_ALL),
+    "dataset.augment.rotate": Setting(ranges.DEGREES),
     "dataset.augment.brightness": Setting(ranges.SHARE),
     "dataset.augment.contrast": Setting(ranges.SHARE),
     "dataset.augment.saturation": Setting(ranges.SHARE),

@@ -24,6 +24,7 @@ class Strong:
     """What `augment=strong` does to the images of a training batch, beside mirroring and moving them.
 
     crop: an image becomes a piece of at least this share of its area, enlarged to the whole; 1 leaves it whole.
+    rotate: degrees by which each is turned at most, either way, about its centre.
     brightness, contrast, saturation: factors of 1 - x to 1 + x.
     erase: the share of the images of which a rectangle takes the mean colour.
     mixup: the share that is blended with another image (Zhang et al., arXiv 1710.09412). cutmix: the share of the
@@ -37,6 +38,7 @@ class Strong:
     erase: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    rotate: float = 0.0
 
     def change(
         self, images: Tensor, mirrored: Tensor | None, shift: int, normalize: Normalize, generator: torch.Generator
@@ -52,6 +54,9 @@ class Strong:
         piece, erased = zip(*boxes(areas, stretches, draws[2:4]), strict=True)
         x = images.permute(0, 3, 1, 2).float().contiguous()
         places = self._places(x, mirrored, piece, moves if shift else None)
+        if self.rotate:
+            turns = torch.rand(len(x), generator=generator, device=x.device).mul_(2).sub_(1)
+            places = turned(places, turns * math.radians(self.rotate))
         x = F.grid_sample(x, places, "bilinear", "border", align_corners=False)
         matrix, constant = self._colours(x.mean((2, 3)), brightness, contrast, saturation)
         x = torch.baddbmm(constant, matrix, x.flatten(2)).view_as(x).clamp_(0, 255)
@@ -146,6 +151,17 @@ def boxes(areas: Tensor, stretches: Tensor, places: Tensor) -> tuple[Tensor, Ten
     half = logs.mul_(0.5)
     lengths = torch.stack([half - longer, half + longer], -2).exp_()
     return lengths, torch.addcmul(places, lengths, places, value=-1)
+
+
+def turned(places: Tensor, angles: Tensor) -> Tensor:
+    """(B, H, W, 2) column and row, from -1 to 1, of pixels, turned about the images' centres by `angles` (B,) radians.
+
+    A side is -1 to 1 whatever its length, so that pixels which are not of a square are stretched to turn.
+    """
+    height, width = places.shape[1:3]
+    columns, rows = places.unbind(3)
+    cos, sin = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    return torch.stack([columns * cos - rows * sin * height / width, rows * cos + columns * sin * width / height], 3)
 
 
 def within(box: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
