@@ -346,3 +346,8 @@ def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):
         os.close(reader)
         for _ in range(3):
             print("a line")
+
+
+def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
+    process = command("-c", "import sys; sys.argv = ['-m']; import proj; raise KeyboardInterrupt")
+    assert process.returncode == -signal.SIGINT and not process.stderr
