@@ -143,6 +143,8 @@ def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exp
             "format=onxx does not exist. Did you mean 'onnx'? Options: onnx, torch_export.",
         ),
         (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt"),
+        (("ckpt={iris}", "output={iris}"), "is the checkpoint, which it would overwrite"),
+        (("{iris}",), "without spaces around the =. Did you mean ckpt="),
         (("ckpt={iris}", "format=torch_export", "output={digits}/x.pt2"), "x.pt2 could not be written"),
     ),
 )

@@ -249,6 +249,7 @@ def test_a_table_is_read_with_and_without_a_header_in_any_order(iris, flowers, t
         (b"sepal_length,sepal_width,petal_length\n1,2,3\n", "has no column petal_width; it has sepal_length"),
         (b"1,2,3,4\n1,2\n", "different numbers of values"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "is no CSV file"),
+        (",".join(HEADER).encode() + b"\n", "has no row below its header"),
     ),
 )
 def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, content, sentence):
@@ -323,6 +324,15 @@ def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, 
 def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sentence):
     words = [word.format(digits=digits, iris=iris, empty=tmp_path) for word in words]
     assert sentence in mistake("proj.predict", *words)
+
+
+def test_no_output_takes_the_place_of_an_input(digits, iris, tmp_path, mistake):
+    (tmp_path / "t.csv").write_text("1,2,3,4\n")
+    Image.new("L", (8, 8)).save(tmp_path / "p.png")
+    for checkpoint, file, word in ((iris, "t.csv", "output"), (digits, "p.png", "show")):
+        before = (tmp_path / file).read_bytes()
+        said = mistake("proj.predict", f"ckpt={checkpoint}", f"input={tmp_path}/{file}", f"{word}={tmp_path}/{file}")
+        assert "is one of the inputs, which it would overwrite" in said and (tmp_path / file).read_bytes() == before
 
 
 def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(iris, tmp_path):

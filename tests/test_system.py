@@ -29,7 +29,7 @@ from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
-from proj.system.platform import RESERVED, ending, file_name, read_at, replace, sync_folder
+from proj.system.platform import RESERVED, ending, file_name, printable_output, read_at, replace, sync_folder
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
 
@@ -335,3 +335,19 @@ def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_ot
         assert ("at the end" in out) == (word == "3")
         for file in files:
             os.close(file)
+
+
+def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):
+    reader, writer = os.pipe()
+    with open(writer, "w") as stream:
+        for name in ("stdout", "__stdout__"):
+            monkeypatch.setattr(sys, name, stream)
+        printable_output()
+        os.close(reader)
+        for _ in range(3):
+            print("a line")
+
+
+def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
+    process = command("-c", "import sys; sys.argv = ['-m']; import proj; raise KeyboardInterrupt")
+    assert process.returncode == -signal.SIGINT and not process.stderr

@@ -82,6 +82,7 @@ def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mist
         ("callbacks.best.monitor=null", "callbacks.best.monitor=null: use monitor=val/acc"),
         ("+callbacks.best.save_top_k=0", "save_top_k=0 is not a whole number, 1 or more"),
         ("+callbacks.best.every_n_train_steps=3", "trainer.val_check_interval="),
+        ("trainer.min_epochs=5 trainer.max_epochs=2", "trainer.min_epochs=5 is more than trainer.max_epochs=2"),
         ("callbacks.best.enable_version_counter=null", "is not true or false"),
         ("trainer.check_val_every_n_epoch=40", "trainer.check_val_every_n_epoch=30 or less"),
         ("trainer.max_epochs=-1", "trainer.max_epochs=-1 has no end: give trainer.max_steps"),
@@ -115,6 +116,10 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(mistake, 
         ("trainer.accelerator=abc", "accelerator"),
         ("model=mlp dataset.batch_size=1", "batch norm cannot train on a batch of one example"),
         ("dataset=digits dataset.mean=[1,2]", "channel"),
+        ("model=mlp +model.loss.reduction=sum", "CrossEntropyLoss is no mean over the examples"),
+        ("model=mlp +model.loss.reduction=none", "does not take a batch's logits and classes"),
+        ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 where all logits are 0"),
+        ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),
     ),
 )
 def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_first_step(
@@ -125,6 +130,11 @@ def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_f
     with pytest.raises(UserError, match=sentence) as error:
         train(configure(*words.split()))
     assert "\n" not in str(error.value)
+
+
+def test_a_run_may_end_by_its_steps_alone_and_half_precision_of_a_gpu_is_said_to_be_none_here(configure, capsys):
+    metrics = train(configure("trainer.max_epochs=null", "trainer.max_steps=5", "trainer.precision=16-mixed"))
+    assert metrics["steps"] == 5 and "on cpu in bf16-mixed: 16-mixed is for GPUs" in capsys.readouterr().out
 
 
 def test_fast_dev_run_tries_one_batch_and_leaves_the_run_in_the_folder_as_it_is(configure, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Train image and tabular classifiers: dataset × model × optimizer from one command."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
 __all__ = ["configure", "load_model", "train"]
 postpone()  # before anything imports torch or Lightning
+
+
+def quietly(kind: type[BaseException], *rest: Any) -> None:
+    """Ctrl-C ends a command that is still being imported without a traceback."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, *rest)
+
+
+if sys.argv[:1] == ["-m"]:  # `python -m proj.train` imports this package first
+    sys.excepthook = quietly
 
 
 def __getattr__(name: str) -> Any:

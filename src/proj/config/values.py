@@ -78,6 +78,10 @@ def check_trainer(trainer: DictConfig) -> None:
     if epochs in (-1, None) and trainer.get("max_steps", -1) == -1 and not trainer.get("max_time"):
         shown = "null" if epochs is None else epochs
         raise UserError(f"trainer.max_epochs={shown} has no end: give trainer.max_steps=… or trainer.max_time=… too.")
+    for end in ("epochs", "steps"):
+        least, most = trainer.get(f"min_{end}"), trainer.get(f"max_{end}")
+        if least and most and 0 < most < least:
+            raise UserError(f"trainer.min_{end}={least} is more than trainer.max_{end}={most}: leave one of them out.")
     every = trainer.get("check_val_every_n_epoch")
     if every and epochs and 0 < epochs < every:
         raise UserError(

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from proj.errors import UserError
 
@@ -49,11 +50,27 @@ def file_name(text: str, longest: int = 80) -> str:
 def printable_output() -> None:
     """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
 
-    Each line is written at once, also into a file or a pipe, so that a killed command loses none.
+    Each line is written at once, also into a file or a pipe, so that a killed command loses none. A command goes on
+    where nobody reads any more, as after `| head`: what it writes into files is whole.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
+            if stream in (sys.__stdout__, sys.__stderr__) and "flush" not in vars(stream):
+                stream.write, stream.flush = or_unread(stream, stream.write), or_unread(stream, stream.flush)
+
+
+def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a stream, after which all goes to the null device once the other end of its pipe is closed."""
+
+    def called(*text: str) -> Any:
+        try:
+            return call(*text)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return sum(map(len, text))
+
+    return called
 
 
 def readable(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import lightning
@@ -12,6 +13,7 @@ from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError
+from proj.models import Classifier
 from proj.models.backbones import find
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
@@ -34,7 +36,10 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
         print(line)
-    print(f"on {trainer.strategy.root_device} in {cfg.trainer.precision}: {reason}")
+    precision = cfg.trainer.precision
+    if precision == "16-mixed" != trainer.precision:
+        precision, reason = trainer.precision, "16-mixed is for GPUs"
+    print(f"on {trainer.strategy.root_device} in {precision}: {reason}")
     if not is_tested():
         print(
             f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
@@ -76,8 +81,29 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"
     if known is None:
+        if type(model)._step is Classifier._step:  # else it may use its loss in a way of its own
+            check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
+
+
+def check_loss(loss: torch.nn.Module, classes: int) -> None:
+    """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
+
+    One that finds nothing wrong where the network knows nothing takes log probabilities, as NLLLoss does.
+    """
+    name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of shapes that it broadcasts
+            found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
+    if found[0] <= 0:
+        raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")
+    if abs(found[0] - found[1]) > 1e-4 * found[0]:
+        raise UserError(f"the loss {name} is no mean over the examples: leave model.loss.reduction out.")
 
 
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):

@@ -45,7 +45,8 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
     best, data = trainer.checkpoint_callback, trainer.datamodule
     if not best.best_model_path:
         raise UserError(
-            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or choose a monitor."
+            f"no validation measured {cfg.monitor}: lower trainer.check_val_every_n_epoch or "
+            "trainer.val_check_interval, or choose another monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
     # The file's own score: of a run that was killed it may be newer than the checkpoint that the run went on from.

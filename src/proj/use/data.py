@@ -43,7 +43,7 @@ def open_data(
             data.prepare_data()
         data.load_all(facts.columns, facts.class_names) if everything else data.setup()
     except UserError as error:
-        if everything or "test_fraction" not in chosen or not Path(data_dir or "").exists():
+        if everything or "test_fraction" not in chosen or not (data_dir and Path(data_dir).exists()):
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of another kind

@@ -68,6 +68,9 @@ def export(
     """
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
+    file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
+    if file.exists() and file.samefile(path):
+        raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
     model, known = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(known)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
@@ -97,7 +100,6 @@ def export(
         program = torch.export.export(nn.Sequential(*layers).eval(), (given[:2],), dynamic_shapes=(shapes,))
         content, exported = to_onnx(program, described, columns) if format == "onnx" else to_pt2(program, described)
         compare(exported, given, model(seen).softmax(1) if raw else model(seen), f"on {source}", what)
-    file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
     if quantize != "none":
         file = file if output else file.with_stem(f"{file.stem}_int8")
         content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))

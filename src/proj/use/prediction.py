@@ -163,6 +163,9 @@ def predict(
         raise UserError("sheet=… and encoding=… are of tables, and this model takes images: leave them out.")
     largest = int(max_pixels or known["config"]["dataset"].get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
+    for name, file in (("output", output), ("show", picture)):
+        if os.path.exists(file) and any(one != "-" and os.path.samefile(file, one) for one in files):
+            raise UserError(f"{name}={file} is one of the inputs, which it would overwrite: name another file.")
     rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
@@ -184,6 +187,8 @@ def predict(
             inverted += bool(remark)
             if picture and len(shown) < SHOWN:
                 shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
+    if not rows and not skipped:
+        raise UserError(f"input={input} has no row below its header.")
     if coverage:
         unsure = sum(bool(doubt(row)) for row in rows)
         print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
