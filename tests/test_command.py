@@ -51,6 +51,7 @@ from proj.training.run import train
         ("+callbacks.early_stopping.patience=3", "or callbacks=early_stopping, which names it."),
         ("model=mlp model.hidden=[3,a]", "is not a list of whole numbers, 1 or more, such as [32,16]."),
         ("model=mlp model.hidden=[3,,4]", "'3,,4' lacks a value beside a comma"),
+        ("hydra.run.dir=", "take a folder: . is the current one."),
         ("-m seed=1,2,", "'1,2,' lacks a value beside a comma"),
         ("-m optimizer.lr=interval(0.1,1)", "is searched: add hydra/sweeper=optuna"),
     ),

@@ -80,6 +80,8 @@ def test_a_finished_run_has_the_tests_that_are_asked_for_later(tmp_path):
     found = train(configure(*words))
     assert 0 < found["test/acc"] <= 1 and "test/acc_tta" not in found
     assert 0 < train(configure(*words, "tta=true"))["test/acc_tta"] <= 1
+    (tmp_path / "run" / "metrics.json").write_text('{"seed":')  # which is measured anew
+    assert train(configure(*words))["test/acc"] == found["test/acc"]
 
 
 def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):

@@ -255,3 +255,9 @@ def test_no_file_outside_its_folder_is_deleted_by_a_run_that_goes_on(configure, 
     torch.save(checkpoint, run / "last.ckpt")
     train(configure("scheduler=none", "trainer.max_epochs=3", folder=run))
     assert victim.exists() and (run / "best.ckpt").exists()
+
+
+def test_a_file_that_holds_something_else_is_no_configuration(tmp_path):
+    (tmp_path / "config.yaml").write_text("hello\n")
+    with pytest.raises(UserError, match="holds no configuration of this project"):
+        stored_config(tmp_path, [])

@@ -134,6 +134,10 @@ class Check(Callback):
             check(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
+            try:
+                Path(config.hydra.run.dir).mkdir(parents=True, exist_ok=True)
+            except FileNotFoundError as error:
+                raise UserError(f"{error.filename} cannot be made: choose another folder, hydra.run.dir=…") from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
@@ -142,6 +146,8 @@ class Check(Callback):
             self.make_folder(config.hydra.sweep)
 
     def make_folder(self, where: DictConfig) -> None:
+        if not where.dir:
+            raise UserError("hydra.run.dir= and hydra.sweep.dir= take a folder: . is the current one.")
         with read_write(where):
             where.dir = make_new_folder(os.path.expanduser(where.dir))
         refuse_no_text(Path(where.dir))

@@ -86,6 +86,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{file} cannot be read, or is no YAML ({' '.join(str(error).split())[:200]}).") from error
     stored = check_stored(read, file, trust)
+    if not {"dataset", "model", "trainer"} <= stored.keys():
+        raise UserError(f"{file} holds no configuration of this project.")
     check_places(stored, file, [*trust, *(word.lstrip("+~").partition("=")[0] for word in overrides)])
     keep_inside(stored, folder, file, trust)
     named = [word.removeprefix("dataset.") for word in overrides]

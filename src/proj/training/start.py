@@ -59,7 +59,11 @@ class Start:
     def final_metrics(self, cfg: DictConfig) -> dict | None:
         """The metrics of a run that has nothing left to do; None of any other."""
         done = self.state is not None and is_done(self.checkpoint, cfg.trainer)
-        metrics = RunFolder(self.folder).read_metrics() if done else None
+        run, metrics = RunFolder(self.folder), None
+        try:
+            metrics = run.read_metrics() if done else None
+        except ValueError:
+            print(f"{run.metrics} is damaged: the run is measured anew.")
         wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
         if not metrics or metrics.get("threshold", {"asked": "null"})["asked"] != as_asked(cfg.threshold):
             return None

@@ -43,7 +43,8 @@ def csv_text(rows: list[dict], classes: list[str]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     sets = ["set"] if rows and "set" in rows[0] else []
-    writer.writerow(["input", "class", "probability", *sets, *classes])
+    first = ["input", "class", "probability", *sets]
+    writer.writerow([*first, *(f"p({name})" if name in first else name for name in classes)])
     for row in rows:
         members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
         writer.writerow([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])

@@ -69,7 +69,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             raise
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
-            why = error if isinstance(error, Refused) else f"no image ({error})"
+            why = error if isinstance(error, Refused) else f"no image ({re.sub(' <_io.*>', '', str(error))})"
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
