@@ -20,14 +20,14 @@ from proj.errors import UserError
 from proj.models.balance import single_answer
 from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
-from proj.system.files import write_atomically
+from proj.system.files import csv_text, write_atomically
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, figures, sets, with_threshold
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
-from proj.use.importance import columns_that_matter, csv_text, print_importance
+from proj.use.importance import columns_that_matter, print_importance
 from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
@@ -185,6 +185,7 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
         if "importance" in metrics:
             files["table"] = folder / f"{name}_importance.csv"
-            write_atomically(files["table"], csv_text(metrics["importance"]))
+            rows = metrics["importance"]
+            write_atomically(files["table"], csv_text([rows[0], *(row.values() for row in rows)]))
         write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
     print(file, *files.values(), sep="\n")

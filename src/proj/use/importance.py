@@ -3,8 +3,6 @@
 This is permutation importance (Breiman, 2001). All inputs of a column are shuffled together.
 """
 
-import csv
-import io
 from typing import Any
 
 import torch
@@ -115,14 +113,6 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
         tree.fit(train.inputs[rows][:, parts[name]], train.targets[rows])
         alone[name] = float(tree.score(test.inputs[:, parts[name]], test.targets))
     return {name: reached for name, reached in alone.items() if reached - most >= 0.95 * (accuracy - most)}
-
-
-def csv_text(found: list[dict]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return text.getvalue()
 
 
 def print_importance(metrics: dict, droppable: bool) -> None:

@@ -30,7 +30,7 @@ from proj.pictures import drawing
 from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
 from proj.training.calibration import most_unlikely
-from proj.use.answer_rows import answer, csv_text, doubt, in_words, json_lines
+from proj.use.answer_rows import answer, csv_rows, doubt, in_words, json_lines
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
@@ -194,7 +194,7 @@ def predict(
         print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
     if output:
         with writing(Path(output)):
-            write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
+            write_atomically(Path(output), csv_rows(rows, classes) if output.endswith(".csv") else json_lines(rows))
         counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
         print(f"{output} ({len(rows):,} in all{f', {inverted:,} inverted' * bool(inverted)}): {', '.join(counts)}")
     if shown:
