@@ -14,7 +14,7 @@ from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, composed, searchpath
 from proj.config.new_folder import make_new_folder
-from proj.config.settings import SETTINGS, elsewhere, refusal
+from proj.config.settings import SETTINGS, elsewhere, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
@@ -162,8 +162,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     """Raises UserError for a word of the command line that would change nothing."""
     for word in [*overrides.task, *overrides.hydra]:
         key, _, value = word.lstrip("+~").partition("=")
-        above = [key[:end] for end in (*(place for place, letter in enumerate(key) if letter == "."), None)]
-        for name in above:
+        for name in with_above(key):
             if name in SETTINGS and SETTINGS[name].own and value != "null":
                 raise UserError(refusal(name))
         for pattern, why in others.items():

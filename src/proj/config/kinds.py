@@ -52,8 +52,8 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
     kind, own = range_of(default), policy(key).range
-    if kind and not kind.holds(value) and not (value is None and own and own.holds(None)):
-        raise UserError(f"{key}={'null' if value is None else value} is not {kind.words}.")
+    if kind and not (value is None and own and own.holds(None)):
+        kind.check(key, value)
 
 
 def range_of(default: object) -> Range | None:

@@ -24,16 +24,8 @@ NAMED = ("callbacks", "logger")  # groups of things that each have a name
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", *NAMED)
 DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
 OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
-HANDED = (
-    "input_shape",
-    "num_classes",
-    "optimizer",
-    "scheduler",
-    "params",
-    "entry",
-    "begun",
-    "count",
-)  # arguments that the program gives
+# Arguments that the program gives.
+HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params", "entry", "begun", "count")
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
 
 
