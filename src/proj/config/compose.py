@@ -81,7 +81,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
-        named = f"{type(error).__name__}: " * (type(error).__name__ not in ("TypeError", "ValueError"))
+        named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
         raise UserError(f"{target}: {named}{error}") from error
 
 

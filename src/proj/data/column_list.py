@@ -21,7 +21,7 @@ def taken_for(column: dict) -> str:
     """A column with what it becomes, such as port (3) for three words or when (year, month)."""
     parts = ", ".join(part["name"] for part in column.get("parts", []))
     becomes = str(len(column["categories"])) if "categories" in column else parts
-    return column["name"] + f" ({becomes})" * bool(becomes)
+    return f"{column['name']} ({becomes})" if becomes else column["name"]
 
 
 def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], None]) -> list[dict[str, str]]:

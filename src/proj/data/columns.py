@@ -104,9 +104,12 @@ class Columns:
         marks = decimals(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             found[place] = self._measure_numbers(place, kinds[place], found[place], marks[place])
-        ranks = self.shuffled if len(self.shuffled) > 1 else []  # several columns of the numbers 1 to n in some order
-        for place in numbers if self.left_out.keys() >= found.keys() else ranks:
-            self.left_out.pop(place, None)  # also where nothing else is there: who makes a table of an id alone?
+        # Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be
+        # left, they are none: who makes a table of an id alone?
+        ranks = self.shuffled if len(self.shuffled) > 1 else []
+        nothing_left = self.left_out.keys() >= found.keys()
+        for place in numbers if nothing_left else ranks:
+            self.left_out.pop(place, None)
         return {place: column for place, column in found.items() if place not in self.left_out}
 
     def why_left_out(self) -> str:
@@ -130,8 +133,11 @@ class Columns:
             raise UserError(f"column {name} {what} training rows: leave it {how}.")
         if kind in ("", "dates") and (dates := self._dates(place, cells, seen, known, kind)):
             return dates
-        words = not seen.numbers and not seen.missing and kind in ("", "truth")
-        if truth := known["truth"] if kind == "truth" else find_truth(seen.words) if words else None:
+        if kind == "truth":
+            truth = known["truth"]
+        else:
+            truth = None if kind or seen.numbers or seen.missing else find_truth(seen.words)
+        if truth:
             numbers = self._in_training(place, truth_values(cells, truth))
             self.holds[place] = ", ".join(truth)
             return {"name": name, "truth": truth, **measure_numbers(name, numbers)}

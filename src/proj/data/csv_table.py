@@ -162,7 +162,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has {what}")
         known = classes_among([word for word, *_ in labels.different()], class_names)
         found = labels.among([*known])
-        targets = np.array([*known.values(), -1])[found]
+        targets = np.array([*known.values(), -1])[found]  # -1, which `found` has for all others, is the last place
         rows = np.flatnonzero(targets >= 0)
         self.left_out = {word: times for word, times, _ in labels.different() if word and word not in known}
         if not len(rows):
@@ -205,8 +205,8 @@ class CSVDataModule(InMemoryDataModule):
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
         notes = [note for table in tables for note in table.notes]
-        said = describe_files(found, [*self.fractions]) + notes[:NOTES]
-        rank_zero_only(print)(*said, sep="\n", end="\n" * bool(said))
+        for line in describe_files(found, [*self.fractions]) + notes[:NOTES]:
+            rank_zero_only(print)(line)
         table = join(tables)
         self.files = table.files
         return table, target, found.parts

@@ -47,9 +47,9 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
 def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
     """Raises UserError where a setting says how a part is drawn that has a file. files: by their parts."""
     for part, file in files.items():
-        useless = [f"{part}_fraction"] * (fractions[part] != FRACTION) + ["folds"] * bool(fold)
+        useless = f"{part}_fraction" if fractions[part] != FRACTION else "folds" if fold else None
         if useless:
-            raise UserError(f"dataset.{useless[0]} has no use, since {file} is the {part} part: leave it out.")
+            raise UserError(f"dataset.{useless} has no use, since {file} is the {part} part: leave it out.")
 
 
 def table_parts(

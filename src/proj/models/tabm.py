@@ -137,7 +137,8 @@ class TabM(Classifier):
         for place in range(depth):
             inputs = width if place else spread.size
             layers += [SharedLinear(inputs, width, members, signs=not place), make_activation(activation)]
-            layers += [nn.Dropout(dropout)] * bool(dropout)
+            if dropout:
+                layers.append(nn.Dropout(dropout))
         self.network = Members(*layers, OwnLinear(width, num_classes, members))
 
     @classmethod

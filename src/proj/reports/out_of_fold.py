@@ -3,12 +3,12 @@
 import csv
 from pathlib import Path
 
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.reports.compare import counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
-from proj.system.files import csv_text, write_atomically
+from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
 
 
@@ -40,9 +40,8 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
         decided += [line[1] == line[-1] for line in lines if names[-1] == "at threshold"]
         right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
     issues, doubtful = label_issues(answers)
-    for name, content in (("out_of_fold.csv", csv_text(table)), ("label_issues.csv", issues)):
-        with writing(folder / name):
-            write_atomically(folder / name, content)
+    write_output(folder / "out_of_fold.csv", csv_text(table))
+    write_output(folder / "label_issues.csv", issues)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if len(decided) == count:

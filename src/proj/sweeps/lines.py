@@ -156,10 +156,10 @@ class Lines:
         new = [note for note in read_notes(log, log_size) if note not in self.notes]
         shown = new[:NOTES_OF_A_JOB] if len(self.notes) < NOTES_OF_A_SWEEP else []
         self.notes.update(new)
-        more = len(new) - len(shown)
-        words = [*shown, *[f"{more} note{'s' * (more > 1)}{' more' * bool(shown)}: {log}"] * (more > 0)]
+        if more := len(new) - len(shown):
+            shown.append(f"{more} note{'s' if more > 1 else ''}{' more' if shown else ''}: {log}")
         margin = " " * len(f"{self.count()}  ")
-        return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in words]
+        return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in shown]
 
 
 def own_stdout() -> TextIO:

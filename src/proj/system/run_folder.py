@@ -150,7 +150,7 @@ class RunFolder:
         write_json(self.failure, {"status": status, "reason": reason})
 
     def write_columns(self, rows: list[dict[str, str]]) -> None:
-        write_atomically(self.columns, csv_text([rows[0], *(row.values() for row in rows)], "\r\n"))
+        write_atomically(self.columns, csv_text([[*rows[0]], *(row.values() for row in rows)], "\r\n"))
 
     def write_facts(self, **facts) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.

@@ -1,6 +1,5 @@
 """A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from proj.models.balance import single_answer
 from proj.models.classifier import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import csv_text, write_atomically
+from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
@@ -186,6 +186,6 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
         if "importance" in metrics:
             files["table"] = folder / f"{name}_importance.csv"
             rows = metrics["importance"]
-            write_atomically(files["table"], csv_text([rows[0], *(row.values() for row in rows)]))
-        write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
+            write_atomically(files["table"], csv_text([[*rows[0]], *(row.values() for row in rows)]))
+        write_json(file, metrics, indent=2)
     print(file, *files.values(), sep="\n")

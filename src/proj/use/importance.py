@@ -139,10 +139,10 @@ def print_importance(metrics: dict, droppable: bool) -> None:
     alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
     if len(leaking) > 1:
         print(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
-    for name, reached in leaking.items() if len(leaking) == 1 else ():
+    if len(leaking) == 1:
+        ((name, reached),) = leaking.items()
+        without = f" {typed('dataset.drop', name, listed=True)} trains without it." if droppable else ""
         print(
             f"Does {one_line(name)} leak the class, or is it known before the class is? It alone gives an accuracy of "
-            f"{reached:.1%}, and the model has {metrics['acc']:.1%}."
-            + droppable
-            * f" {typed('dataset.drop', name, listed=True)} trains without it."
+            f"{reached:.1%}, and the model has {metrics['acc']:.1%}.{without}"
         )

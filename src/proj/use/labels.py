@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.reports.label_issues import label_issues
-from proj.system.files import write_atomically
 from proj.use.answers import Answers
 
 
@@ -19,8 +18,7 @@ def write_label_issues(
     labels = [names[target] for target in answers.targets.tolist()]
     file = folder / f"{name.replace('evaluation', 'label_issues')}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
-    with writing(file):
-        write_atomically(file, content.encode())
+    write_output(file, content)
     print(f"{file}: {doubtful:,} of {len(labels):,} examples are taken for another class than their label")
     if seen:
         print(
