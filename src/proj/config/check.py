@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.declared import declared
 from proj.config.explain import sentences
-from proj.config.kinds import check_types, composed, searchpath
+from proj.config.kinds import check_types, composed
 from proj.config.new_folder import make_new_folder
 from proj.config.settings import SETTINGS, elsewhere, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
@@ -31,7 +31,7 @@ def check(cfg: DictConfig) -> None:
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
-        meant = composed(GlobalHydra.instance().config_loader(), *searchpath(cfg), f"preset={chosen.preset}")
+        meant = composed(cfg, f"preset={chosen.preset}")
         if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
@@ -39,9 +39,8 @@ def check(cfg: DictConfig) -> None:
                 f"dataset={chosen.dataset} model={chosen.model}."
             )
     if not takes(cfg.model, kind_of(cfg)):
-        loader, places = GlobalHydra.instance().config_loader(), searchpath(cfg)
-        words = [f"model={name}" for name in loader.get_group_options("model")]
-        fitting = " or ".join(word for word in words if takes(composed(loader, *places, word).model, kind_of(cfg)))
+        words = [f"model={name}" for name in GlobalHydra.instance().config_loader().get_group_options("model")]
+        fitting = " or ".join(word for word in words if takes(composed(cfg, word).model, kind_of(cfg)))
         raise UserError(
             f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
             f"{kind_of(cfg)} data: use {fitting}."
