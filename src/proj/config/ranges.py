@@ -102,10 +102,6 @@ def is_above_zero(time: Any) -> bool:
     return any(time.values()) if isinstance(time, dict) else not isinstance(time, str) or bool(time.strip("0:"))
 
 
-def is_no_device(name: str) -> bool:
-    return not RESERVED.fullmatch(name)
-
-
 ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}
 WHOLE_SCHEMA = {"type": "integer", "minimum": 1}
 NAME_OR_PLACE_SCHEMA = {"enum": [None]}, {"type": "integer"}, text(".+")
@@ -161,7 +157,7 @@ STEPS = either(
 SWEEP_NAME = Range(
     "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
     text(r"[\w.-]{0,79}\w"),
-    also=is_no_device,
+    also=lambda name: not RESERVED.fullmatch(name),
 )
 DEVICES = either(
     "auto, a number of devices, 1 or more, or a list of them such as [0,1]",

@@ -15,7 +15,6 @@ from proj.data.csv_file import Table, counts, has_header, is_unnamed, where
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.named_column import find_column, find_columns
-from proj.data.one_column import Column
 from proj.data.rare_classes import (
     absent_classes,
     classes_among,
@@ -109,7 +108,9 @@ class CSVDataModule(InMemoryDataModule):
         part_of = part_of_rows(table, labelled, parts_of_files)
         labels = labels.take(labelled)
         refuse_measurements(table.names[target], labels)
-        rare = self._rare(labels, part_of == 0, groups, 3 - len(files))
+        rows = np.flatnonzero(part_of == 0)  # from which the training is drawn
+        own = None if groups is None else groups[rows]
+        rare = rare_classes(labels.take(rows), own, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, part_of)
         too_few = labels.holds(rare)
         common = ~(too_few | labels.holds(absent))
@@ -222,8 +223,3 @@ class CSVDataModule(InMemoryDataModule):
                 row = shorten(", ".join(table.first), 60, placeholder=" …")
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
         return header
-
-    def _rare(self, labels: Column, train: np.ndarray, groups: np.ndarray | None, parts: int) -> dict[str, int]:
-        """The classes of too few training rows, see `rare_classes`."""
-        own = None if groups is None else groups[train]
-        return rare_classes(labels.take(np.flatnonzero(train)), own, parts, self.fold, self.min_examples)
