@@ -1,5 +1,6 @@
 """What a value may be: in words for the user, and as a JSON schema, which the checks here and an editor read."""
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ TYPES: dict[str, type | tuple] = {
     "string": str,
     "array": list,
     "object": dict,
+}
+LIMITS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+    "multipleOf": lambda value, size: value % size == 0,
 }
 
 
@@ -41,15 +49,8 @@ def fits(value: Any, schema: dict) -> bool:
     if kind == "object":
         names = schema.get("propertyNames", {}).get("enum", value)
         return all(name in names and fits(one, schema["additionalProperties"]) for name, one in value.items())
-    limits = (
-        "minimum" not in schema or value >= schema["minimum"],
-        "maximum" not in schema or value <= schema["maximum"],
-        "exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"],
-        "exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"],
-        "multipleOf" not in schema or value % schema["multipleOf"] == 0,
-        kind != "integer" or abs(value) < 2**63,  # torch counts in so many bits
-    )
-    return kind not in ("integer", "number") or all(limits)
+    in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
+    return in_limits and (kind != "integer" or abs(value) < 2**63)  # torch counts in so many bits
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from proj.data.rare_classes import (
     rare_classes,
     refuse_measurements,
 )
-from proj.data.table import MARKS, encode_table, unknown_words
+from proj.data.table import encode_table, unknown_words
 from proj.data.table_file import open_table
 from proj.data.table_files import HOW, describe_files, find_tables, join
 from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
-from proj.errors import UserError, choose, nearest
+from proj.errors import UserError, nearest
 
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
@@ -81,10 +81,6 @@ class CSVDataModule(InMemoryDataModule):
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
-        if header not in (None, True, False):
-            raise UserError(f"dataset.header={header} is not true or false.")
-        if decimal is not None:
-            choose("dataset.decimal", str(decimal), MARKS)
 
     def take(self, facts: Facts) -> None:
         """Read the file as that training did, whose version may have taken a column for something else."""

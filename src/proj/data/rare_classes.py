@@ -22,8 +22,6 @@ def rare_classes(
     if least is None:
         # Beside a fold the other parts are drawn: of two folds, each holds half of a class, which is in two parts.
         least = max(parts, fold[1] if fold[1] > 2 else 4) if fold else parts
-    elif least < 1:
-        raise UserError(f"dataset.min_examples={least} is not a whole number, 1 or more.")
     counts = sizes = Counter(labels)
     if groups is not None:
         counts = Counter(label for label, _ in dict.fromkeys(zip(labels, groups, strict=True)))
