@@ -50,9 +50,10 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
 
 def place(value: Any) -> list[str]:
     """The keys that lead to the part of `value` that could not be read back."""
-    for key, part in value.items() if isinstance(value, dict) else ():
-        if unreadable(part, io.BytesIO()):
-            return [str(key), *place(part)]
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if unreadable(part, io.BytesIO()):
+                return [str(key), *place(part)]
     return []
 
 

@@ -102,8 +102,8 @@ def takes(model: DictConfig, kind: str | None) -> bool:
 def check_fold_part(cfg: DictConfig) -> None:
     """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
     part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
-    for word in cfg.hydra.overrides.task if folds else ():
-        if word.lstrip("+").startswith(f"dataset.{part}_fraction="):
+    for word in cfg.hydra.overrides.task:
+        if folds and word.lstrip("+").startswith(f"dataset.{part}_fraction="):
             why = f"since a fold is the {part} part: leave it out"
             raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
 

@@ -42,7 +42,8 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
         elif why:
             lists.setdefault(f"left out, {'' if why.startswith('hardly') else 'since '}{why}", []).append(place)
         missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
-        why = why or "a setting says it" * (kind == "left out")
+        if kind == "left out":
+            why = why or "a setting says it"
         rows.append(
             {"column": name, "taken for": kind, "why": why, "missing": missing, "holds": whole.holds.get(place, "")}
         )

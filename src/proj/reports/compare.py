@@ -37,8 +37,9 @@ def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
     ]
     known: dict[tuple, set] = {}
     for one, *alike in zip(settings, set_up, datasets, strict=True):
-        for key in alike if one.get("data") else []:
-            known.setdefault(key, set()).add(one["data"])
+        if one.get("data"):
+            for key in alike:
+                known.setdefault(key, set()).add(one["data"])
     for one, whole, dataset in zip(settings, set_up, datasets, strict=True):
         if one and not one["data"]:
             checksums = known.get(whole) or known.get(dataset) or set()
