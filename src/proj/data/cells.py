@@ -211,4 +211,4 @@ def values(
             raise UserError(f"{where} stands beside numbers {kind}: write all numbers of a column in one unit.")
         kind = " with a decimal comma" if marks == "," else " below 3e38" * is_too_large(cell)
         raise UserError(f"{where} is no number{kind}; leave the cell empty if it is not known.")
-    return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]
+    return cells.each(lambda cell: known.get(cell, np.nan))

@@ -171,7 +171,7 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
 def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     """`truth_codes`, NaN for all else."""
     codes = truth_codes(words)
-    return np.array([codes.get(cell, np.nan) for cell in cells.words], np.float64)[cells.codes]
+    return cells.each(lambda cell: codes.get(cell, np.nan))
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
