@@ -38,8 +38,8 @@ def resolved(cfg: DictConfig) -> DictConfig:
         if isinstance(node, dict) and node.get("data_dir") is not None:
             node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
     if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of(cfg) != "image":
-        ours = ("flip", "shift", "sizes", "augment")
-        plain["dataset"] = {key: value for key, value in plain["dataset"].items() if key not in ours}
+        for key in ("flip", "shift", "sizes", "augment"):
+            plain["dataset"].pop(key, None)
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 

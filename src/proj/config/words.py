@@ -41,6 +41,12 @@ def typed(key: str, text: str, listed: bool = False) -> str:
     return as_command([f"{key}=[{text}]" if listed else f"{key}={text}"])
 
 
+def short_names(keys: list[str]) -> list[str]:
+    """lr for optimizer.lr, where it can be no other of these."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
+
+
 def as_hydra_reads(word: str, several: bool = False) -> str:
     """A setting of the command line as Hydra takes it.
 

@@ -107,13 +107,9 @@ class Pretrained(Classifier):
         fit, body, _ = self.network
         if data.mean:
             fit.take(data.mean, data.std)
-        weights = self.hparams.weights
-        if weights:
-            state = (
-                find(self.hparams.backbone).weights()
-                if weights == "default"
-                else read_weights(Path(weights).expanduser())
-            )
+        if weights := self.hparams.weights:
+            own_file = None if weights == "default" else Path(weights).expanduser()
+            state = read_weights(own_file) if own_file else find(self.hparams.backbone).weights()
             load_weights(body, state, f"model.weights={weights}")
 
     def setup(self, stage: str) -> None:

@@ -1,7 +1,8 @@
 """Which settings are columns of a report's table: those in which runs differ, and that say something new."""
 
-from collections import Counter
 from typing import Any
+
+from proj.config.words import short_names
 
 
 def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
@@ -52,9 +53,6 @@ def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
     return all(one.get(key) in (None, one.get(column)) for one in settings)
 
 
-def short_names(columns: list[str]) -> list[str]:
-    """lr for optimizer.lr, where it can be no other; a class keeps its whole name."""
-    ends = Counter(column.split(".")[-1] for column in columns)
-    return [
-        column if is_class(column) or ends[column.split(".")[-1]] > 1 else column.split(".")[-1] for column in columns
-    ]
+def names_of(columns: list[str]) -> list[str]:
+    """`short_names`; a class keeps its whole name."""
+    return [column if is_class(column) else short for column, short in zip(columns, short_names(columns), strict=True)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from proj.config.monitors import BY_CLASS
 from proj.config.settings import policy
-from proj.reports.columns import choose_columns, is_class, short_names, varies
+from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
 from proj.system.run_folder import RunFolder
 
@@ -163,6 +163,6 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         "mode": mode,
         "metrics": metrics,
         "common": {key: known[0].get(key) for key in keys if not varies(known, key)},
-        "columns": short_names(columns),
+        "columns": names_of(columns),
         "rows": rows,
     }

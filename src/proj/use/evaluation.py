@@ -128,9 +128,8 @@ def evaluate(
     images = None
     if worst and facts.kind == "image":
         x = data.prepare(inputs, torch.tensor(worst), None)
-        images = drawing.beside_heat(
-            facts.pixels(x).numpy(), looked_at(model.network, x, answers.predicted[worst]).numpy()
-        )
+        heat = looked_at(model.network, x, answers.predicted[worst])
+        images = drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
     pictures = draw(metrics, answers, names, facts.class_names, images)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))

@@ -33,9 +33,8 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
     generator = torch.Generator().manual_seed(0)
     channels, *size = facts.input_shape  # of a table the number of its columns, and nothing
     if facts.mean:
-        return torch.randint(
-            256, (max(BATCHES), *size, channels), dtype=torch.uint8, generator=generator
-        ), "random inputs"
+        shape = (max(BATCHES), *size, channels)
+        return torch.randint(256, shape, dtype=torch.uint8, generator=generator), "random inputs"
     return torch.randn(max(BATCHES), channels, *size, generator=generator), "random inputs"
 
 
