@@ -24,11 +24,10 @@ from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, figures, sets, with_threshold
+from proj.use.answers import Answers, figures, sets, with_threshold, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.importance import columns_that_matter, print_importance
-from proj.use.labels import write_label_issues
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes and columns in the pictures
