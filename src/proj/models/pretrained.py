@@ -95,9 +95,9 @@ class Pretrained(Classifier):
     def train(self, mode: bool = True) -> "Pretrained":
         super().train(mode)
         body = self.network[1]
-        for part in [body] if self.frozen else body.modules():
-            if self.frozen or (self.hparams.weights and isinstance(part, NORMS)):
-                part.eval()  # statistics of a million photos are better than those of small batches of a few
+        norms = [part for part in body.modules() if isinstance(part, NORMS)] if self.hparams.weights else []
+        for part in [body] if self.frozen else norms:
+            part.eval()  # statistics of a million photos are better than those of small batches of a few
         return self
 
     def forward(self, x: Tensor) -> Tensor:
