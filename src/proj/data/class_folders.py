@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from proj.data.image_file import RAW, begins_as_image
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 from proj.system.platform import WINDOWS, is_companion, readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
@@ -206,7 +206,7 @@ def _find(data_dir: str) -> Found:
     for sentence, what in (
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
-        ("Folders left out, which hold no images", ", ".join(empty[:10]) + ", …" * (len(empty) > 10)),
+        ("Folders left out, which hold no images", first_of(empty, 10)),
         ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled))),
     ):
         if what:
@@ -220,4 +220,4 @@ def _find(data_dir: str) -> Found:
 
 
 def listed(endings: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(10)) + ", …" * (len(endings) > 10)
+    return first_of([f"{count:,} {ending}" for ending, count in endings.most_common()], 10)

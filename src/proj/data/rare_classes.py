@@ -7,7 +7,7 @@ import numpy as np
 
 from proj.data.cells import plain_number
 from proj.data.one_column import Column
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 
 
 def rare_classes(
@@ -83,4 +83,4 @@ def describe_rare(rare: dict[str, int], examples: int) -> str:
 
 
 def listed(classes: dict[str, int]) -> str:
-    return ", ".join(f"{label} ({count:,})" for label, count in [*classes.items()][:30]) + ", …" * (len(classes) > 30)
+    return first_of([f"{label} ({count:,})" for label, count in classes.items()], 30)
