@@ -16,7 +16,7 @@ import torch
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.cells import is_number
-from proj.data.class_folders import files_in
+from proj.data.class_folders import everything_in
 from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
@@ -45,7 +45,7 @@ def find_files(pattern: str, kind: str = "file") -> list[str]:
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
     if folder:
-        found = sorted(files_in(pattern))
+        found = sorted(entry.path for entry in everything_in(pattern) if entry.is_file())
     else:
         named = Path(pattern).parts
         found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
