@@ -53,10 +53,12 @@ def ended(made, tmp_path):
 def play_and_stop_while_freezing() -> None:
     import proj.sweeps.folder
 
-    def write(path: Path, content: bytes) -> None:
+    whole = proj.sweeps.folder.write_atomically
+
+    def write(path: Path, content: bytes | str) -> None:
         if path.parent.name.startswith("3_"):
             os._exit(9)
-        path.write_bytes(content)
+        whole(path, content)
 
     proj.sweeps.folder.write_atomically = write
 

@@ -29,6 +29,11 @@ def nearest(word: str, options: Iterable[str]) -> str:
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 
+def first_of(words: list[str], most: int) -> str:
+    """The first words of a list, as many as a message has room for."""
+    return ", ".join(words[:most]) + (", …" if len(words) > most else "")
+
+
 def choose(key: str, value: str, options: dict) -> Any:
     """`options[value]`. Raises UserError with the setting's name and the nearest option."""
     if value not in options:

@@ -51,7 +51,8 @@ def main() -> None:
         chosen = take({"resume": Path, "trust": list}, words)
     TRUSTED[:] = chosen.get("trust", [])
     if folder := chosen.get("resume"):
-        sys.path[:0] = [""] * (bool(TRUSTED) and "" not in sys.path)  # a class of one's own lies in the working folder
+        if TRUSTED and "" not in sys.path:
+            sys.path.insert(0, "")  # a class of one's own lies in the working folder
         with sentences():
             trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes with it
     else:

@@ -13,7 +13,7 @@ import torch
 from proj.config.compose import build
 from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
-from proj.errors import OUT_OF_MEMORY, UserError
+from proj.errors import OUT_OF_MEMORY, UserError, first_of
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
 
@@ -26,14 +26,11 @@ class RefusedCheckpoint(UserError):
     """A whole file that is not what it should be."""
 
 
-def listed(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + ", …" * (len(names) > 3)
-
-
 def foreign(path: Path) -> str:
     """The names of what torch.load refuses in a file."""
     with suppress(Exception):  # of any kind, where the file is made to mislead
-        return listed(torch.serialization.get_unsafe_globals_in_checkpoint(path)) or "an unknown object"
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        return first_of(sorted(names), 3) or "an unknown object"
     return "an unknown object"
 
 

@@ -12,9 +12,9 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from proj.checkpoint.file import listed, load_checkpoint
+from proj.checkpoint.file import load_checkpoint
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
@@ -45,14 +45,15 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
     except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
         return str(error)
-    return listed(names) or None
+    return first_of(sorted(names), 3) or None
 
 
 def place(value: Any) -> list[str]:
     """The keys that lead to the part of `value` that could not be read back."""
-    for key, part in value.items() if isinstance(value, dict) else ():
-        if unreadable(part, io.BytesIO()):
-            return [str(key), *place(part)]
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if unreadable(part, io.BytesIO()):
+                return [str(key), *place(part)]
     return []
 
 

@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.declared import declared
 from proj.config.explain import sentences
-from proj.config.kinds import check_types, composed, searchpath
+from proj.config.kinds import check_types, composed
 from proj.config.new_folder import make_new_folder
-from proj.config.settings import SETTINGS, elsewhere, refusal
+from proj.config.settings import SETTINGS, elsewhere, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
@@ -31,7 +31,7 @@ def check(cfg: DictConfig) -> None:
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
-        meant = composed(GlobalHydra.instance().config_loader(), *searchpath(cfg), f"preset={chosen.preset}")
+        meant = composed(cfg, f"preset={chosen.preset}")
         if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
@@ -39,9 +39,8 @@ def check(cfg: DictConfig) -> None:
                 f"dataset={chosen.dataset} model={chosen.model}."
             )
     if not takes(cfg.model, kind_of(cfg)):
-        loader, places = GlobalHydra.instance().config_loader(), searchpath(cfg)
-        words = [f"model={name}" for name in loader.get_group_options("model")]
-        fitting = " or ".join(word for word in words if takes(composed(loader, *places, word).model, kind_of(cfg)))
+        words = [f"model={name}" for name in GlobalHydra.instance().config_loader().get_group_options("model")]
+        fitting = " or ".join(word for word in words if takes(composed(cfg, word).model, kind_of(cfg)))
         raise UserError(
             f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
             f"{kind_of(cfg)} data: use {fitting}."
@@ -103,8 +102,8 @@ def takes(model: DictConfig, kind: str | None) -> bool:
 def check_fold_part(cfg: DictConfig) -> None:
     """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
     part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
-    for word in cfg.hydra.overrides.task if folds else ():
-        if word.lstrip("+").startswith(f"dataset.{part}_fraction="):
+    for word in cfg.hydra.overrides.task:
+        if folds and word.lstrip("+").startswith(f"dataset.{part}_fraction="):
             why = f"since a fold is the {part} part: leave it out"
             raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
 
@@ -168,8 +167,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     """Raises UserError for a word of the command line that would change nothing."""
     for word in [*overrides.task, *overrides.hydra]:
         key, _, value = word.lstrip("+~").partition("=")
-        above = [key[:end] for end in (*(place for place, letter in enumerate(key) if letter == "."), None)]
-        for name in above:
+        for name in with_above(key):
             if name in SETTINGS and SETTINGS[name].own and value != "null":
                 raise UserError(refusal(name))
         for pattern, why in others.items():

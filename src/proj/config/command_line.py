@@ -10,6 +10,7 @@ from typing import Any
 from proj.config.explain import sentences
 from proj.config.words import flags_and_settings
 from proj.errors import UserError, choose, nearest
+from proj.system.files import write_atomically
 from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder, read
@@ -130,3 +131,9 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path} could not be written ({error.strerror}): name another place, output=…") from error
+
+
+def write_output(path: Path, content: bytes | str) -> None:
+    """Write a whole file that the user asked for; see `writing`."""
+    with writing(path):
+        write_atomically(path, content)

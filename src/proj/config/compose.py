@@ -38,8 +38,8 @@ def resolved(cfg: DictConfig) -> DictConfig:
         if isinstance(node, dict) and node.get("data_dir") is not None:
             node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
     if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of(cfg) != "image":
-        ours = ("flip", "shift", "sizes", "augment")
-        plain["dataset"] = {key: value for key, value in plain["dataset"].items() if key not in ours}
+        for key in ("flip", "shift", "sizes", "augment"):
+            plain["dataset"].pop(key, None)
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
@@ -81,7 +81,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
-        named = f"{type(error).__name__}: " * (type(error).__name__ not in ("TypeError", "ValueError"))
+        named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
         raise UserError(f"{target}: {named}{error}") from error
 
 

@@ -13,20 +13,21 @@ from proj.config.settings import policy
 from proj.errors import UserError
 
 
+def composed(cfg: DictConfig, *words: str) -> DictConfig:
+    """What conf/ says for these words, with all defaults, and with the folders of options that `cfg` was given."""
+    # Hydra's loader has those of --config-dir alone.
+    places = [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    return loaded(GlobalHydra.instance().config_loader(), *places, *words)
+
+
 @cache
-def composed(loader: ConfigLoader, *words: str) -> DictConfig:
-    """What conf/ says for these words, with all defaults. They begin with those of `searchpath`."""
+def loaded(loader: ConfigLoader, *words: str) -> DictConfig:
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
 @cache  # to look into the folder takes Hydra 15 ms, for each word of each job of a sweep
 def is_group(loader: ConfigLoader, key: str) -> bool:
     return bool(loader.get_group_options(key))
-
-
-def searchpath(cfg: DictConfig) -> list[str]:
-    """The words that name more folders of options: Hydra's loader has those of --config-dir alone."""
-    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
@@ -46,14 +47,14 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             raise UserError(f"{key}=null is not {STEPS.words}.")
         if key == "hydra.run.dir" or (own and (type(value) in (int, float) or own in (SIZE, PATH))):
             continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
-        check_type(key, value, OmegaConf.select(composed(loader, *searchpath(cfg), *groups), key))
+        check_type(key, value, OmegaConf.select(composed(cfg, *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
     kind, own = range_of(default), policy(key).range
-    if kind and not kind.holds(value) and not (value is None and own and own.holds(None)):
-        raise UserError(f"{key}={'null' if value is None else value} is not {kind.words}.")
+    if kind and not (value is None and own and own.holds(None)):
+        kind.check(key, value)
 
 
 def range_of(default: object) -> Range | None:

@@ -58,8 +58,8 @@ def check_monitors(cfg: DictConfig) -> None:
 def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None:
     """Raises UserError for a callback that looks at a metric before it is measured, or waits for less than nothing."""
     patience = callback.get("patience", 0)
-    if callback._target_.endswith(".EarlyStopping") and not PATIENCE.holds(patience):
-        raise UserError(f"{place}.patience={'null' if patience is None else patience} is not {PATIENCE.words}.")
+    if callback._target_.endswith(".EarlyStopping"):
+        PATIENCE.check(f"{place}.patience", patience)
     every = trainer.get("check_val_every_n_epoch", 1)
     for key in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
         if callback.get(key) is True and str(callback.get("monitor")).startswith("val") and every != 1:

@@ -1,5 +1,6 @@
 """What a value may be: in words for the user, and as a JSON schema, which the checks here and an editor read."""
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from proj.errors import UserError
 from proj.system.platform import RESERVED
 
 TYPES: dict[str, type | tuple] = {
@@ -17,6 +19,13 @@ TYPES: dict[str, type | tuple] = {
     "string": str,
     "array": list,
     "object": dict,
+}
+LIMITS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+    "multipleOf": lambda value, size: value % size == 0,
 }
 
 
@@ -40,15 +49,8 @@ def fits(value: Any, schema: dict) -> bool:
     if kind == "object":
         names = schema.get("propertyNames", {}).get("enum", value)
         return all(name in names and fits(one, schema["additionalProperties"]) for name, one in value.items())
-    limits = (
-        "minimum" not in schema or value >= schema["minimum"],
-        "maximum" not in schema or value <= schema["maximum"],
-        "exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"],
-        "exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"],
-        "multipleOf" not in schema or value % schema["multipleOf"] == 0,
-        kind != "integer" or abs(value) < 2**63,  # torch counts in so many bits
-    )
-    return kind not in ("integer", "number") or all(limits)
+    in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
+    return in_limits and (kind != "integer" or abs(value) < 2**63)  # torch counts in so many bits
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Range:
         """Whether a value of the configuration is in the range."""
         value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
         return fits(value, self.schema) and (self.also is None or self.also(value))
+
+    def check(self, key: str, value: Any) -> None:
+        """Raises UserError for a value of the setting `key` that is not in the range."""
+        if not self.holds(value):
+            raise UserError(f"{key}={'null' if value is None else value} is not {self.words}.")
 
 
 def whole(low: int) -> Range:
@@ -83,6 +90,10 @@ def or_null(one: Range) -> Range:
     return either(f"{one.words}, or null", *schemas, {"type": "null"}, also=also and (lambda v: v is None or also(v)))
 
 
+def list_of(words: str, item: dict) -> Range:
+    return Range(words, {"type": "array", "minItems": 1, "items": item})
+
+
 def text(pattern: str) -> dict:
     return {"type": "string", "pattern": f"^({pattern})$"}
 
@@ -92,12 +103,9 @@ def is_above_zero(time: Any) -> bool:
     return any(time.values()) if isinstance(time, dict) else not isinstance(time, str) or bool(time.strip("0:"))
 
 
-def is_no_device(name: str) -> bool:
-    return not RESERVED.fullmatch(name)
-
-
 ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}
 WHOLE_SCHEMA = {"type": "integer", "minimum": 1}
+NAME_OR_PLACE_SCHEMA = {"enum": [None]}, {"type": "integer"}, text(".+")
 BATCHES_SCHEMA = ({**ABOVE_ZERO_SCHEMA, "maximum": 1}, {"type": "number", "minimum": 1, "multipleOf": 1})
 DURATION_SCHEMA = (
     text(r"\d+(:\d\d){3}"),
@@ -111,9 +119,9 @@ BATCHES_WORDS = "a number above 0: 1 or another whole number is that many batche
 DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}"
 
 SEED = Range("a whole number, 0 to 4294967295", {"type": "integer", "minimum": 0, "maximum": 2**32 - 1})
-PATH = either("a path", {"type": "string", "pattern": "^(.+)$"}, {"type": "number"})
+PATH = either("a path", text(".+"), {"type": "number"})
 SWITCH = Range("true or false", {"type": "boolean"})
-NAME = Range("a name", {"type": "string", "pattern": "^(.+)$"})
+NAME = Range("a name", text(".+"))
 ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
 NOT_NEGATIVE = Range("a number, 0 or more", {"type": "number", "minimum": 0})
 PART = Range("a number above 0 and below 1", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
@@ -121,35 +129,21 @@ UP_TO_1 = Range("a number, 0 to 1", {"type": "number", "minimum": 0, "maximum": 
 DEGREES = Range("a number of degrees, 0 to 180", {"type": "number", "minimum": 0, "maximum": 180})
 PART_OR_ALL = Range("a number above 0, 1 at most", {**ABOVE_ZERO_SCHEMA, "maximum": 1})
 SHARE = Range("a number, 0 or more and below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})
-NUMBERS = Range(
-    "a list of numbers, one a channel, such as [0.5]", {"type": "array", "minItems": 1, "items": {"type": "number"}}
-)
-NUMBERS_ABOVE_ZERO = Range(
-    "a list of numbers above 0, one a channel, such as [0.5]",
-    {"type": "array", "minItems": 1, "items": ABOVE_ZERO_SCHEMA},
-)
+NUMBERS = list_of("a list of numbers, one a channel, such as [0.5]", {"type": "number"})
+NUMBERS_ABOVE_ZERO = list_of("a list of numbers above 0, one a channel, such as [0.5]", ABOVE_ZERO_SCHEMA)
 LEVELS = Range(
     "two numbers, of black and of a larger one of white, such as [0,4095]",
     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     lambda value: value[0] < value[1],
 )
-SIZES = Range(
-    "a list of heights in pixels, such as [20,24,28]", {"type": "array", "minItems": 1, "items": WHOLE_SCHEMA}
-)
+SIZES = list_of("a list of heights in pixels, such as [20,24,28]", WHOLE_SCHEMA)
 LAYERS = Range("a list of whole numbers, 1 or more, such as [32,16]", {"type": "array", "items": WHOLE_SCHEMA})
 COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
-    {"enum": [None]},
-    {"type": "integer"},
-    {"type": "string", "pattern": "^(.+)$"},
+    *NAME_OR_PLACE_SCHEMA,
 )
-SHEET = either(
-    "a sheet's name or its place, 0 the first, or null",
-    {"enum": [None]},
-    {"type": "integer"},
-    {"type": "string", "pattern": "^(.+)$"},
-)
+SHEET = either("a sheet's name or its place, 0 the first, or null", *NAME_OR_PLACE_SCHEMA)
 SIZE = either(
     "a number of pixels, such as 64, or [height,width]",
     {"type": "null"},
@@ -164,7 +158,7 @@ STEPS = either(
 SWEEP_NAME = Range(
     "a name of letters, digits and . _ -, of 80 at most and none that Windows keeps (con, nul …)",
     text(r"[\w.-]{0,79}\w"),
-    also=is_no_device,
+    also=lambda name: not RESERVED.fullmatch(name),
 )
 DEVICES = either(
     "auto, a number of devices, 1 or more, or a list of them such as [0,1]",

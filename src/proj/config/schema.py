@@ -24,16 +24,8 @@ NAMED = ("callbacks", "logger")  # groups of things that each have a name
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", *NAMED)
 DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
 OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
-HANDED = (
-    "input_shape",
-    "num_classes",
-    "optimizer",
-    "scheduler",
-    "params",
-    "entry",
-    "begun",
-    "count",
-)  # arguments that the program gives
+# Arguments that the program gives.
+HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params", "entry", "begun", "count")
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
 
 
@@ -41,10 +33,7 @@ def schema() -> dict[str, Any]:
     """A file is of one of the groups, or of all: a preset, conf/train.yaml, what --cfg job prints."""
     nodes = {group: list(read_nodes(group)) for group in GROUPS}
     described = {group: comments(*(CONF / group).rglob("*.yaml")) for group in GROUPS}
-    several: dict[str, dict[str, list]] = {group: {} for group in NAMED}
-    for group, known in several.items():
-        for name, node in [pair for each in nodes.pop(group) for pair in each.items()]:
-            known.setdefault(name, []).append(node)
+    several = {group: by_key(nodes.pop(group)) for group in NAMED}
     named = [node for known in (nodes, *several.values()) for each in known.values() for node in each]
     targets = sorted({node["_target_"] for node in named if node.get("_target_")})
     foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
@@ -90,10 +79,7 @@ def class_schema(place: str, nodes: list[dict], described: dict[str, str], forei
     A class of one's own, which is `foreign`, has other arguments too, and they are not known here.
     """
     targets = sorted({node["_target_"] for node in nodes if node.get("_target_")})
-    defaults: dict[str, list] = {}
-    for node in nodes:
-        for key, value in node.items():
-            defaults.setdefault(key, []).append(value)
+    defaults = by_key(nodes)
     names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in arguments(target))}
     properties = {
         name: setting_schema(f"{place}.{name}", defaults.get(name, []), described.get(name))
@@ -139,6 +125,12 @@ def read_nodes(group: str) -> Iterator[dict]:
         if "# @package _global_" in file.read_text(encoding="utf-8"):
             content = content.get(group, {})
         yield {key: value for key, value in content.items() if key != "defaults"}
+
+
+def by_key(nodes: list[dict]) -> dict[str, list]:
+    """What these mappings have under each key."""
+    keys = dict.fromkeys(key for node in nodes for key in node)
+    return {key: [node[key] for node in nodes if key in node] for key in keys}
 
 
 def comments(*files: Path) -> dict[str, str]:

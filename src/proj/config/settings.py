@@ -5,6 +5,7 @@ This is the only place that says it: the checks, a run that goes on, the reports
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 from proj.config import ranges
 
@@ -226,12 +227,15 @@ NAMES = {
 SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
 
 
+def with_above(key: str) -> list[str]:
+    """A setting and those above it, from the top: trainer, trainer.precision."""
+    return list(accumulate(key.split("."), "{}.{}".format))
+
+
 @cache
 def policy(key: str) -> Setting:
     """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
-    parts = key.split(".")
-    above = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    lines = [*(SETTINGS[name] for name in above if name in SETTINGS), OTHERS]
+    lines = [*(SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS), OTHERS]
     itself = SETTINGS.get(key, OTHERS)
     resume, report = (
         next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")

@@ -112,10 +112,19 @@ def word_for(target: str) -> str:
     return target if installed or package == "proj" else package
 
 
+def needs_trust(config: dict) -> set[str]:
+    """The words of `trust=` that it takes to go on with this configuration."""
+    return {word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*places(config)}
+
+
+def trust_option(words: set[str]) -> str:
+    """` trust=linear,wine` at the end of a command; nothing for no words."""
+    return f" trust={','.join(sorted(words))}" if words else ""
+
+
 def trust_words(config: dict) -> str:
-    """` trust=linear,wine` for a command that goes on with this configuration; nothing where it needs none."""
-    words = sorted({word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*places(config)})
-    return f" trust={','.join(words)}" if words else ""
+    """The option with which a command goes on with this configuration."""
+    return trust_option(needs_trust(config))
 
 
 def resume_command(folder: Path) -> str:

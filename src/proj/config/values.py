@@ -21,8 +21,8 @@ def check_ranges(cfg: DictConfig) -> None:
     for key, setting in SETTINGS.items():
         if setting.range and not key.startswith(("trainer.", "callbacks.")):
             value = OmegaConf.select(cfg, key)
-            if value is not None and not setting.range.holds(value):
-                raise UserError(f"{key}={value} is not {setting.range.words}.")
+            if value is not None:
+                setting.range.check(key, value)
     check_folds(cfg.dataset)
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
@@ -112,5 +112,4 @@ def check_argument(place: str, name: str, value: object) -> None:
         raise UserError(refusal(f"{place}.{name}"))
     if name not in options:
         raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options))
-    if not options[name].range.holds(value):
-        raise UserError(f"{place}.{name}={'null' if value is None else value} is not {options[name].range.words}.")
+    options[name].range.check(f"{place}.{name}", value)

@@ -23,15 +23,7 @@ VALUE = re.compile(
 # Hydra's flags by their short forms, and those that take a value.
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
 SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
-TAKE_A_VALUE = (
-    "--cfg",
-    "--package",
-    "--config-path",
-    "--config-name",
-    "--config-dir",
-    "--experimental-rerun",
-    "--info",
-)
+TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--info")
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve", "--experimental-rerun")
 
 
@@ -47,6 +39,12 @@ def typed(key: str, text: str, listed: bool = False) -> str:
     if not re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) or text.lower() in special:
         text = as_text(text.replace("${", "\\${"), '"')
     return as_command([f"{key}=[{text}]" if listed else f"{key}={text}"])
+
+
+def short_names(keys: list[str]) -> list[str]:
+    """lr for optimizer.lr, where it can be no other of these."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
 
 
 def as_hydra_reads(word: str, several: bool = False) -> str:
@@ -130,10 +128,10 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         name, equals, value = word.partition("=")
         fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
         fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
-        if len(fitting) != 1 or (equals and fitting[0] not in TAKE_A_VALUE):
+        if len(fitting) != 1 or (equals and fitting[0] not in TAKE_VALUES):
             raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
         flag = fitting[0]
-        if flag not in TAKE_A_VALUE:
+        if flag not in TAKE_VALUES:
             flags.append(flag)
             continue
         if not equals and flag == "--info":  # whose value may be left out

@@ -192,23 +192,24 @@ def values(
     if plain and cells.numbers is not None:
         return cells.numbers
     known: dict[str, float] = {}
-    strange: list[tuple[int, str]] = []
     for cell, _, place in cells.different():
         value = plain_number(cell) if simple else None
-        if value is None:
-            value = np.nan if is_no_number(cell) else None
-        if value is None and (read := number(cell)) and read.unit == unit and read.mark in ("", "?", *marks):
+        if value is None and is_no_number(cell):
+            value = np.nan
+        elif value is None and (read := number(cell)) and read.unit == unit and read.mark in ("", "?", *marks):
             value = read.value(decimal)
         if value is not None and not abs(value) >= 3e38:
             known[cell] = value
-        else:
-            strange.append((place, cell))
-    if strange and not lenient:
-        place, cell = strange[0]
-        where, read = f"row {lines[place]}, column {name}: {cell!r}", number(cell)
-        if read and read.unit != unit:
-            kind = f"in {unit}" if unit else f"without {read.unit}"
-            raise UserError(f"{where} stands beside numbers {kind}: write all numbers of a column in one unit.")
-        kind = " with a decimal comma" if marks == "," else " below 3e38" * is_too_large(cell)
-        raise UserError(f"{where} is no number{kind}; leave the cell empty if it is not known.")
-    return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]
+        elif not lenient:
+            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks)
+    return cells.each(lambda cell: known.get(cell, np.nan))
+
+
+def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str]) -> NoReturn:
+    """Raises UserError for a cell that is none of a column's numbers. where: its row and column."""
+    read = number(cell)
+    if read and read.unit != unit:
+        kind = f"in {unit}" if unit else f"without {read.unit}"
+        raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
+    kind = " with a decimal comma" if marks == "," else " below 3e38" if is_too_large(cell) else ""
+    raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known.")

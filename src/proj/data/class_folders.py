@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from proj.data.image_file import RAW, begins_as_image
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 from proj.system.platform import WINDOWS, is_companion, readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
@@ -63,13 +63,13 @@ def leads_back(entry: os.DirEntry, folder: str) -> bool:
     return entry.is_symlink() and f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(entry.path)}/")
 
 
-def files_in(folder: str) -> Iterator[str]:
-    """The files in a folder and below it."""
+def everything_in(folder: str) -> Iterator[os.DirEntry]:
+    """What lies in a folder and below it, but for the folders themselves."""
     for entry in entries_in(folder):
         if entry.is_dir():
-            yield from files_in(entry.path)
-        elif entry.is_file():
-            yield entry.path
+            yield from everything_in(entry.path)
+        else:
+            yield entry
 
 
 def folders_in(folder: str) -> list[str]:
@@ -93,10 +93,8 @@ def loose_images(folder: str) -> list[str]:
 
 def images_in(folder: str, others: Counter[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """(path, `stamp`) of each image in a folder and below it; the endings of other files are counted in `others`."""
-    for entry in entries_in(folder):
-        if entry.is_dir():
-            yield from images_in(entry.path, others)
-        elif is_image(entry):
+    for entry in everything_in(folder):
+        if is_image(entry):
             # The stamp of the link itself where it leads nowhere.
             yield entry.path, stamp(entry.path, entry.stat(follow_symlinks=entry.is_file()))
         else:
@@ -206,7 +204,7 @@ def _find(data_dir: str) -> Found:
     for sentence, what in (
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
-        ("Folders left out, which hold no images", ", ".join(empty[:10]) + ", …" * (len(empty) > 10)),
+        ("Folders left out, which hold no images", first_of(empty, 10)),
         ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled))),
     ):
         if what:
@@ -220,4 +218,4 @@ def _find(data_dir: str) -> Found:
 
 
 def listed(endings: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(10)) + ", …" * (len(endings) > 10)
+    return first_of([f"{count:,} {ending}" for ending, count in endings.most_common()], 10)

@@ -21,7 +21,20 @@ def taken_for(column: dict) -> str:
     """A column with what it becomes, such as port (3) for three words or when (year, month)."""
     parts = ", ".join(part["name"] for part in column.get("parts", []))
     becomes = str(len(column["categories"])) if "categories" in column else parts
-    return column["name"] + f" ({becomes})" * bool(becomes)
+    return f"{column['name']} ({becomes})" if becomes else column["name"]
+
+
+def row_of(whole: Columns, place: int, column: dict | None) -> dict[str, str]:
+    """What columns.csv says of a column of the table. column: what becomes inputs, None for any other."""
+    if column:
+        kind, why = HEADINGS[kind_of(column)], f"written as {column['date']}" if "date" in column else ""
+    elif place == whole.target:
+        kind, why = "classes", ""
+    else:
+        kind, why = "left out", whole.left_out.get(place, "a setting says it")
+    missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
+    holds = whole.holds.get(place, "")
+    return {"column": whole.table.names[place], "taken for": kind, "why": why, "missing": missing, "holds": holds}
 
 
 def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], None]) -> list[dict[str, str]]:
@@ -30,26 +43,16 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
     found: those that become inputs, by their places.
     """
     lists: dict[str, list[int]] = {heading: [] for heading in HEADINGS.values()}
-    rows, names = [], whole.table.names
-    for place, name in enumerate(names):
-        why, kind = whole.left_out.get(place, ""), "left out"
-        if place in found:
-            kind, date = HEADINGS[kind_of(found[place])], found[place].get("date")
-            why = f"written as {date}" if date else ""
-            lists[kind].append(place)
-        elif place == whole.target:
-            kind = "classes"
-        elif why:
-            lists.setdefault(f"left out, {'' if why.startswith('hardly') else 'since '}{why}", []).append(place)
-        missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
-        why = why or "a setting says it" * (kind == "left out")
-        rows.append(
-            {"column": name, "taken for": kind, "why": why, "missing": missing, "holds": whole.holds.get(place, "")}
-        )
+    for place, column in found.items():
+        lists[HEADINGS[kind_of(column)]].append(place)
+    for place, why in sorted(whole.left_out.items()):
+        since = "" if why.startswith("hardly") else "since "
+        lists.setdefault(f"left out, {since}{why}", []).append(place)
+    names = whole.table.names
     for heading, places in lists.items():
         if not places:
             continue
-        many = len(rows) > SHOWN and len(places) > SHOWN // 2
+        many = len(names) > SHOWN and len(places) > SHOWN // 2
         some = [taken_for(found[place]) if place in found else names[place] for place in places]
         say(wrapped(f"{heading}: {f'{len(some):,} columns' if many else ', '.join(some)}"))
         setting = whole.choices.get(places[0])
@@ -61,4 +64,4 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
         say(note)
     if len(whole.notes) > NOTES:
         say(f"… and {len(whole.notes) - NOTES} more remarks of this kind")
-    return rows
+    return [row_of(whole, place, found.get(place)) for place in range(len(names))]

@@ -1,6 +1,5 @@
 """What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from proj.data.csv_file import Table, counts, is_unnamed
 from proj.data.dates import find_form, moments, parts_of
 from proj.data.named_column import find_column
 from proj.data.one_column import Column
+from proj.data.row_numbers import is_id
 from proj.data.table import (
     MARKS,
     decimals,
@@ -27,8 +27,6 @@ from proj.data.table import (
 from proj.errors import UserError
 
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
-ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
-YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}
 
 
@@ -104,9 +102,12 @@ class Columns:
         marks = decimals(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             found[place] = self._measure_numbers(place, kinds[place], found[place], marks[place])
-        ranks = self.shuffled if len(self.shuffled) > 1 else []  # several columns of the numbers 1 to n in some order
-        for place in numbers if self.left_out.keys() >= found.keys() else ranks:
-            self.left_out.pop(place, None)  # also where nothing else is there: who makes a table of an id alone?
+        # Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be
+        # left, they are none: who makes a table of an id alone?
+        ranks = self.shuffled if len(self.shuffled) > 1 else []
+        nothing_left = self.left_out.keys() >= found.keys()
+        for place in numbers if nothing_left else ranks:
+            self.left_out.pop(place, None)
         return {place: column for place, column in found.items() if place not in self.left_out}
 
     def why_left_out(self) -> str:
@@ -130,8 +131,11 @@ class Columns:
             raise UserError(f"column {name} {what} training rows: leave it {how}.")
         if kind in ("", "dates") and (dates := self._dates(place, cells, seen, known, kind)):
             return dates
-        words = not seen.numbers and not seen.missing and kind in ("", "truth")
-        if truth := known["truth"] if kind == "truth" else find_truth(seen.words) if words else None:
+        if kind == "truth":
+            truth = known["truth"]
+        else:
+            truth = None if kind or seen.numbers or seen.missing else find_truth(seen.words)
+        if truth:
             numbers = self._in_training(place, truth_values(cells, truth))
             self.holds[place] = ", ".join(truth)
             return {"name": name, "truth": truth, **measure_numbers(name, numbers)}
@@ -214,24 +218,3 @@ class Columns:
             self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
         known = self.known.get(name, column)  # an older version stored less of a column
         return {key: value for key, value in column.items() if key in known}
-
-
-def is_id(name: str, numbers: np.ndarray) -> str:
-    """How numbers show that they are given out to the rows, and not measured; "" for others.
-
-    They are whole, all different, and in "order", or "shuffled" and so close together that measured ones would agree;
-    or the column's "name" says it and nearly all are different. Years, by their name, are none.
-    """
-    found = numbers[~np.isnan(numbers)]
-    few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # which the most part of numbers shows at once
-    if few or len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
-        return ""
-    low, high, different = found.min(), found.max(), len(np.unique(found))
-    named = "name" if ID.search(name) and different >= 0.9 * len(found) else ""
-    if different < len(found) or (YEAR.search(name) and low >= 1500 and high <= 2100):
-        return named
-    steps = np.diff(found)
-    if (steps > 0).all() or (steps < 0).all():
-        return "order"
-    close = high - low < max(1.6 * len(found), len(found) ** 2 / 20) and len(found) >= 10
-    return named or ("shuffled" if close else "")

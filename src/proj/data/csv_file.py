@@ -133,16 +133,18 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str) -> Table | None:
 
     A row may have more cells than the first, or fewer, where those are empty.
     """
-    table, waiting, empty, width, enough = None, [], [], 0, 0
+    rows, empty = iter(rows), list[int]()
     for line, row in rows:
-        if table is None:
-            row = [cell.strip() for cell in row]
-            if any(row):
-                table, width = Table(name, row, line, empty), len(row)
-                enough = max(CELLS // width, ROWS)
-            elif len(row) > 1:
-                empty.append(line)
-            continue
+        first = [cell.strip() for cell in row]
+        if any(first):
+            break
+        if len(first) > 1:
+            empty.append(line)
+    else:
+        return None
+    table, width, waiting = Table(name, first, line, empty), len(first), list[list[str]]()
+    enough = max(CELLS // width, ROWS)
+    for line, row in rows:
         if len(row) != width:
             row = [cell.strip() for cell in row]
             if not row or row == [""]:  # a line with nothing on it

@@ -15,7 +15,6 @@ from proj.data.csv_file import Table, counts, has_header, is_unnamed, where
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.named_column import find_column, find_columns
-from proj.data.one_column import Column
 from proj.data.rare_classes import (
     absent_classes,
     classes_among,
@@ -24,11 +23,11 @@ from proj.data.rare_classes import (
     rare_classes,
     refuse_measurements,
 )
-from proj.data.table import MARKS, encode_table, unknown_words
+from proj.data.table import encode_table, unknown_words
 from proj.data.table_file import open_table
 from proj.data.table_files import HOW, describe_files, find_tables, join
 from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
-from proj.errors import UserError, choose, nearest
+from proj.errors import UserError, nearest
 
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
@@ -82,10 +81,6 @@ class CSVDataModule(InMemoryDataModule):
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.known: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
-        if header not in (None, True, False):
-            raise UserError(f"dataset.header={header} is not true or false.")
-        if decimal is not None:
-            choose("dataset.decimal", str(decimal), MARKS)
 
     def take(self, facts: Facts) -> None:
         """Read the file as that training did, whose version may have taken a column for something else."""
@@ -109,7 +104,9 @@ class CSVDataModule(InMemoryDataModule):
         part_of = part_of_rows(table, labelled, parts_of_files)
         labels = labels.take(labelled)
         refuse_measurements(table.names[target], labels)
-        rare = self._rare(labels, part_of == 0, groups, 3 - len(files))
+        rows = np.flatnonzero(part_of == 0)  # from which the training is drawn
+        own = None if groups is None else groups[rows]
+        rare = rare_classes(labels.take(rows), own, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, part_of)
         too_few = labels.holds(rare)
         common = ~(too_few | labels.holds(absent))
@@ -162,7 +159,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has {what}")
         known = classes_among([word for word, *_ in labels.different()], class_names)
         found = labels.among([*known])
-        targets = np.array([*known.values(), -1])[found]
+        targets = np.array([*known.values(), -1])[found]  # -1, which `found` has for all others, is the last place
         rows = np.flatnonzero(targets >= 0)
         self.left_out = {word: times for word, times, _ in labels.different() if word and word not in known}
         if not len(rows):
@@ -205,8 +202,8 @@ class CSVDataModule(InMemoryDataModule):
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
         notes = [note for table in tables for note in table.notes]
-        said = describe_files(found, [*self.fractions]) + notes[:NOTES]
-        rank_zero_only(print)(*said, sep="\n", end="\n" * bool(said))
+        for line in describe_files(found, [*self.fractions]) + notes[:NOTES]:
+            rank_zero_only(print)(line)
         table = join(tables)
         self.files = table.files
         return table, target, found.parts
@@ -222,8 +219,3 @@ class CSVDataModule(InMemoryDataModule):
                 row = shorten(", ".join(table.first), 60, placeholder=" …")
                 self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
         return header
-
-    def _rare(self, labels: Column, train: np.ndarray, groups: np.ndarray | None, parts: int) -> dict[str, int]:
-        """The classes of too few training rows, see `rare_classes`."""
-        own = None if groups is None else groups[train]
-        return rare_classes(labels.take(np.flatnonzero(train)), own, parts, self.fold, self.min_examples)

@@ -88,7 +88,7 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
                 f"cell empty if it is not known, or train with {typed('dataset.dates', name, listed=True)}."
             )
         known[cell] = np.nan if found is None else found
-    return np.array([known.get(word, np.nan) for word in cells.words], np.float64)[cells.codes]
+    return cells.each(lambda cell: known.get(cell, np.nan))
 
 
 def are_plain(cells: Column) -> bool:
@@ -142,10 +142,7 @@ def find_form(
 
 def ends_of(cells: Column) -> list[int]:
     """The places of the first and the last cell that is not missing; none where all are."""
-    if cells.numbers is not None:
-        missing = np.isnan(cells.numbers)
-    else:
-        missing = np.array([is_no_date(word) for word in cells.words], bool)[cells.codes]
+    missing = cells.each(is_no_date, bool) if cells.numbers is None else np.isnan(cells.numbers)
     there = np.flatnonzero(~missing)
     return [int(there[0]), int(there[-1])] if len(there) else []
 

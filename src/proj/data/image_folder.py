@@ -79,7 +79,8 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         found = find_images(self.data_dir)
-        rank_zero_only(print)(*found.said, sep="\n", end="\n" * bool(found.said))
+        for line in found.said:
+            rank_zero_only(print)(line)
         found = self._without_rare(found) if self.draws else found
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -134,14 +135,18 @@ class Column:
         order = there[first[there].argsort()]
         return list(zip([words[code] for code in order], times[order].tolist(), first[order].tolist(), strict=True))
 
+    def each(self, function: Callable[[str], Any], kind: type = np.float64) -> np.ndarray:
+        """(N,) what a function makes of each cell; it is asked once for each of the different ones."""
+        return np.array([function(word) for word in self.words], kind)[self.codes]
+
     def holds(self, words: Collection[str]) -> np.ndarray:
         """(N,) bool: whether each cell is one of these words."""
-        return np.array([word in words for word in self.words], bool)[self.codes]
+        return self.each(words.__contains__, bool)
 
     def among(self, words: Sequence[str]) -> np.ndarray:
         """(N,) int64 places of the cells among these words; -1 for another cell."""
         places = {word: place for place, word in enumerate(words)}
-        return np.array([places.get(word, -1) for word in self.words], np.int64)[self.codes]
+        return self.each(lambda word: places.get(word, -1), np.int64)
 
 
 def plain_numbers(text: str) -> np.ndarray | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from proj.data.cells import plain_number
 from proj.data.one_column import Column
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 
 
 def rare_classes(
@@ -22,8 +22,6 @@ def rare_classes(
     if least is None:
         # Beside a fold the other parts are drawn: of two folds, each holds half of a class, which is in two parts.
         least = max(parts, fold[1] if fold[1] > 2 else 4) if fold else parts
-    elif least < 1:
-        raise UserError(f"dataset.min_examples={least} is not a whole number, 1 or more.")
     counts = sizes = Counter(labels)
     if groups is not None:
         counts = Counter(label for label, _ in dict.fromkeys(zip(labels, groups, strict=True)))
@@ -85,4 +83,4 @@ def describe_rare(rare: dict[str, int], examples: int) -> str:
 
 
 def listed(classes: dict[str, int]) -> str:
-    return ", ".join(f"{label} ({count:,})" for label, count in [*classes.items()][:30]) + ", …" * (len(classes) > 30)
+    return first_of([f"{label} ({count:,})" for label, count in classes.items()], 30)

@@ -3,7 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import partial
 from textwrap import shorten
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -56,7 +58,7 @@ def width(column: dict) -> int:
 
 def is_of_numbers(column: dict) -> bool:
     """Whether the cells of a column are numbers, and not words or dates."""
-    return not column.keys() & {"categories", "parts", "truth"}
+    return kind_of(column) == "numbers"
 
 
 def kind_of(column: dict) -> str:
@@ -121,18 +123,7 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
     everywhere = points.union(*(one.marks for one in seen.values()))
     for place, one in seen.items():
         name, known = columns[place]["name"], columns[place].get("decimal", "")
-
-        def refuse(row: int, place: int = place, name: str = name) -> None:
-            cell = table.column(place).at(row)
-            point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
-            line = table.lines_of([row])[0]
-            raise UserError(
-                f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a "
-                f"decimal point, and thousands without a mark ({point}0 or {whole}), or train with "
-                "dataset.decimal=point or dataset.decimal=comma."
-            )
-
-        marks[place] = decimal_mark(one, everywhere, known, refuse)
+        marks[place] = decimal_mark(one, everywhere, known, partial(refuse_doubtful, table, place, name))
         why = "as in the training" if known else "as the other columns have it"
         if not known and marks[place] == "." and "," not in one.doubtful:
             why = "which dataset.decimal=comma changes" if one.whole and not everywhere else ""
@@ -140,6 +131,16 @@ def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes:
             cell = table.column(place).at(min(one.doubtful.values()))
             notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
     return marks
+
+
+def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
+    """Raises UserError for a number that can be read in two ways."""
+    cell, line = table.column(place).at(row), table.lines_of([row])[0]
+    point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
+    raise UserError(
+        f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a decimal point, and "
+        f"thousands without a mark ({point}0 or {whole}), or train with dataset.decimal=point or dataset.decimal=comma."
+    )
 
 
 def has_marks(table: Table, place: int) -> bool:
@@ -171,7 +172,7 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
 def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     """`truth_codes`, NaN for all else."""
     codes = truth_codes(words)
-    return np.array([codes.get(cell, np.nan) for cell in cells.words], np.float64)[cells.codes]
+    return cells.each(lambda cell: codes.get(cell, np.nan))
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:

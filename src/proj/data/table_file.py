@@ -187,9 +187,8 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
             values = days if days.cast(moments.type).equals(moments) else moments
         for start in range(0, len(values), CELLS):
             cells = values.slice(start, CELLS)
-            if pyarrow.types.is_floating(
-                kind
-            ):  # whole ones stay such as 1.0, since whole columns have a kind of their own
+            # Whole numbers stay such as 1.0, since columns of whole numbers have a kind of their own.
+            if pyarrow.types.is_floating(kind):
                 column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
             else:
                 column.add([as_text(cell) for cell in cells.to_pylist()])

@@ -32,8 +32,7 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
     """
     place = find_column(table, "group", key)
     cells = table.column(place).take(rows)
-    words = np.array(cells.words, dtype=object)
-    missing = rows[np.array([is_missing(word) for word in words], bool)[cells.codes]]
+    missing = rows[cells.each(is_missing, bool)]
     if len(missing):
         more = f" (so have {len(missing) - 1:,} more rows)" if len(missing) > 1 else ""
         line = table.lines_of(missing)[0]
@@ -41,15 +40,15 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
             f"{file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "
             "(dataset.group): fill it in, or take such rows out."
         )
-    return words[cells.codes]
+    return cells.each(str, object)
 
 
 def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
     """Raises UserError where a setting says how a part is drawn that has a file. files: by their parts."""
     for part, file in files.items():
-        useless = [f"{part}_fraction"] * (fractions[part] != FRACTION) + ["folds"] * bool(fold)
+        useless = f"{part}_fraction" if fractions[part] != FRACTION else "folds" if fold else None
         if useless:
-            raise UserError(f"dataset.{useless[0]} has no use, since {file} is the {part} part: leave it out.")
+            raise UserError(f"dataset.{useless} has no use, since {file} is the {part} part: leave it out.")
 
 
 def table_parts(

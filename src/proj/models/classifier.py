@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -16,6 +15,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
 from proj.models.schedules import Trial, make_schedule
 from proj.models.tallies import EpochMeans, Tally
+from proj.models.tta import augmented_logits
 
 EVALUATED = ("val", "test")
 FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # of a split; what is not measured of it is left out
@@ -207,20 +207,6 @@ class Classifier(LightningModule):
             every = self.trainer.check_val_every_n_epoch or 1
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
-
-
-def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
-    """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up
-    and left or down and right, with a quarter each (Jordan, arXiv 2404.00498).
-
-    mirror: whether each of them is also averaged with its mirror image.
-    """
-
-    def logits(x: Tensor) -> Tensor:
-        return (network(x) + network(x.flip(3))) / 2 if mirror else network(x)
-
-    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")  # (B, C, H + 2, W + 2)
-    return logits(x) / 2 + (logits(padded[..., :-2, :-2]) + logits(padded[..., 2:, 2:])) / 4
 
 
 def make_activation(name: str) -> nn.Module:

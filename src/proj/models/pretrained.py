@@ -95,9 +95,9 @@ class Pretrained(Classifier):
     def train(self, mode: bool = True) -> "Pretrained":
         super().train(mode)
         body = self.network[1]
-        for part in [body] if self.frozen else body.modules():
-            if self.frozen or (self.hparams.weights and isinstance(part, NORMS)):
-                part.eval()  # statistics of a million photos are better than those of small batches of a few
+        norms = [part for part in body.modules() if isinstance(part, NORMS)] if self.hparams.weights else []
+        for part in [body] if self.frozen else norms:
+            part.eval()  # statistics of a million photos are better than those of small batches of a few
         return self
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,13 +107,9 @@ class Pretrained(Classifier):
         fit, body, _ = self.network
         if data.mean:
             fit.take(data.mean, data.std)
-        weights = self.hparams.weights
-        if weights:
-            state = (
-                find(self.hparams.backbone).weights()
-                if weights == "default"
-                else read_weights(Path(weights).expanduser())
-            )
+        if weights := self.hparams.weights:
+            own_file = None if weights == "default" else Path(weights).expanduser()
+            state = read_weights(own_file) if own_file else find(self.hparams.backbone).weights()
             load_weights(body, state, f"model.weights={weights}")
 
     def setup(self, stage: str) -> None:

@@ -31,21 +31,21 @@ class Spread(nn.Module):
         lowest, low, middle, high, highest = found[:, :: (found.shape[1] - 1) // 4].T
         scale = np.where(high > low, high - low, (highest - lowest) / 2)
         edges = {place: steps for place, values in enumerate(found) if len(steps := np.unique(values)) > 2}
-        most = max(map(len, edges.values()), default=1) - 1
-        start, width, least, top = bins = np.zeros((4, len(edges), most))
+        bins = max(map(len, edges.values()), default=1) - 1
+        start, width, least, most = np.zeros((4, len(edges), bins))
         width[:] = 1
         for row, steps in enumerate(edges.values()):
             last = len(steps) - 1
             start[row, :last], width[row, :last] = steps[:-1], np.diff(steps)
-            top[row, :last] = 1  # what pads a row stays 0
-            least[row, 0], top[row, last - 1] = -1, 2
-        for name, values in zip(("start", "width", "least", "most"), bins, strict=True):
+            most[row, :last] = 1  # what pads a row stays 0
+            least[row, 0], most[row, last - 1] = -1, 2
+        for name, values in {"start": start, "width": width, "least": least, "most": most}.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
         factor = np.divide(1, scale, where=scale > 0, out=np.zeros_like(scale))
         self.register_buffer("center", torch.tensor(middle, dtype=torch.float32))
         self.register_buffer("factor", torch.tensor(factor, dtype=torch.float32))
         self.register_buffer("place", torch.tensor([*edges], dtype=torch.int64))
-        self.embed = OwnLinear(most, EMBEDDING, len(edges)) if edges else None
+        self.embed = OwnLinear(bins, EMBEDDING, len(edges)) if edges else None
         self.size = len(found) + EMBEDDING * len(edges)
 
     def extra_repr(self) -> str:
@@ -137,7 +137,8 @@ class TabM(Classifier):
         for place in range(depth):
             inputs = width if place else spread.size
             layers += [SharedLinear(inputs, width, members, signs=not place), make_activation(activation)]
-            layers += [nn.Dropout(dropout)] * bool(dropout)
+            if dropout:
+                layers.append(nn.Dropout(dropout))
         self.network = Members(*layers, OwnLinear(width, num_classes, members))
 
     @classmethod

@@ -110,9 +110,8 @@ def beside_heat(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
     """uint8 (..., 3) between three colours, by shares of 0..1."""
-    return np.stack([np.interp(share, (0, 0.5, 1), colour) for colour in zip(*colours, strict=True)], -1).astype(
-        np.uint8
-    )
+    channels = [np.interp(share, (0, 0.5, 1), levels) for levels in zip(*colours, strict=True)]
+    return np.stack(channels, -1).astype(np.uint8)
 
 
 def confusion_matrix(

@@ -7,7 +7,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -85,19 +84,15 @@ def curves_of(trainer: Trainer) -> Curves | None:
     return next((logger for logger in trainer.loggers if isinstance(logger, Curves)), None)
 
 
-def pixels(x: Tensor, data: LightningDataModule) -> np.ndarray:
-    """A batch (B, C, H, W) as it was before the datamodule normalised it: uint8 (B, H, W, 1 or 3)."""
-    return data.facts.pixels(x.cpu()).numpy()
-
-
 def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every: int = 1) -> Image.Image:
     """Those of which the network is surest. probabilities: (N, K), y: (N,), of every `every`-th validation example."""
     names, (inputs, targets) = data.class_names, data.splits["val"]
     sure, guess = probabilities.max(1)
     wrong = guess != y
     worst = (sure * wrong).topk(min(12, int(wrong.sum()))).indices
-    images = pixels(data.prepare(inputs, (worst * every).to(targets.device), None), data)
+    x = data.prepare(inputs, (worst * every).to(targets.device), None)
     captions = [(f"{names[guess[i]]} ({sure[i]:.0%})", f"is {names[y[i]]}") for i in worst.tolist()]
+    images = data.facts.pixels(x.cpu()).numpy()
     return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first", WRONG)
 
 
@@ -146,7 +141,7 @@ class Dashboard(Callback):
                 images = torch.stack([x, moved], 1).flatten(0, 1)[:16]  # each beside its augmented self
                 captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
             # TensorBoard sorts by name: this one comes after the curves of train/ and val/.
-            board.show("views/inputs", tiles(pixels(images, data), captions, 4), 0)
+            board.show("views/inputs", tiles(data.facts.pixels(images.cpu()).numpy(), captions, 4), 0)
         with torch.no_grad():
             pl_module.eval()
             network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced

@@ -10,6 +10,7 @@ from typing import Any
 
 from proj.config.monitors import BY_CLASS
 from proj.config.settings import policy
+from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
 from proj.system.run_folder import RunFolder
 
@@ -36,8 +37,9 @@ def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
     ]
     known: dict[tuple, set] = {}
     for one, *alike in zip(settings, set_up, datasets, strict=True):
-        for key in alike if one.get("data") else []:
-            known.setdefault(key, set()).add(one["data"])
+        if one.get("data"):
+            for key in alike:
+                known.setdefault(key, set()).add(one["data"])
     for one, whole, dataset in zip(settings, set_up, datasets, strict=True):
         if one and not one["data"]:
             checksums = known.get(whole) or known.get(dataset) or set()
@@ -70,54 +72,6 @@ def mark_repeats(runs: list[Run]) -> None:
     for run in runs:
         counted = counts.get(run.repetition, run)
         run.repeats = counted.folder if counted is not run else None
-
-
-def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
-    """The settings in which runs differ, without those that say nothing new beside the others.
-
-    Every choice that differs (dataset, model, …) is a column. Of the rest, three kinds say nothing new: what follows
-    from the choices, as each model has widths of its own; a copy of a column, as OneCycleLR's max_lr is the
-    optimizer's lr; and a class or the data's checksum where the columns before it already tell the runs apart.
-    Two other settings that differ together both stay: in a random search, each rate would tell each dropout.
-    """
-    choices = [key for key in keys if key.startswith("choices.")]
-    columns = [key for key in choices if varies(settings, key)]
-    for key in keys:
-        if key in choices or not varies(settings, key):
-            continue
-        if is_class(key):
-            nothing_new = follows(settings, key, columns)
-        else:
-            copied = [column for column in columns if is_copy(settings, key, column)]
-            nothing_new = follows(settings, key, choices)
-            nothing_new = nothing_new or any(follows(settings, key, [*choices, column]) for column in copied)
-        if not nothing_new:
-            columns.append(key)
-    return columns
-
-
-def is_class(key: str) -> bool:
-    """Whether a setting names a class, or is the data's checksum: both may follow from other settings."""
-    return key.endswith(("_target_", "_partial_")) or key == "data"
-
-
-def combinations(settings: list[dict[str, Any]], keys: list[str]) -> int:
-    """How many different combinations of values the runs have in these settings."""
-    return len({tuple(map(one.get, keys)) for one in settings})
-
-
-def varies(settings: list[dict[str, Any]], key: str) -> bool:
-    return combinations(settings, [key]) > 1
-
-
-def follows(settings: list[dict[str, Any]], key: str, others: list[str]) -> bool:
-    """Whether runs that agree in the other settings agree in this one, too."""
-    return combinations(settings, others) == combinations(settings, [*others, key])
-
-
-def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
-    """Whether every run that has this setting has the column's value in it."""
-    return all(one.get(key) in (None, one.get(column)) for one in settings)
 
 
 def counted(runs: list[Run]) -> list[Run]:
@@ -209,14 +163,6 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         "mode": mode,
         "metrics": metrics,
         "common": {key: known[0].get(key) for key in keys if not varies(known, key)},
-        "columns": short_names(columns),
+        "columns": names_of(columns),
         "rows": rows,
     }
-
-
-def short_names(columns: list[str]) -> list[str]:
-    """lr for optimizer.lr, where it can be no other; a class keeps its whole name."""
-    ends = Counter(column.split(".")[-1] for column in columns)
-    return [
-        column if is_class(column) or ends[column.split(".")[-1]] > 1 else column.split(".")[-1] for column in columns
-    ]

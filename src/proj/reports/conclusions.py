@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from proj.reports.compare import counted
-from proj.reports.table import label
+from proj.reports.table import label, written
 from proj.reports.verdicts import LEVEL, MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 
 SHOWN = 3  # rows that are compared with the best in the terminal and on the page; report.json has them all
@@ -65,11 +65,6 @@ def in_doubt(comparison: dict) -> list[dict]:
 
 def name_of(comparison: dict, row: dict) -> str:
     return label(comparison, row) or row["name"]
-
-
-def written(value: float, metric: str) -> str:
-    """A difference in a metric as the table has the metric: accuracies in per cent, hence points."""
-    return f"{100 * value:.2f}" if "acc" in metric else f"{value:.4f}"
 
 
 def sentence(comparison: dict, row: dict, verdict: Verdict) -> str:

@@ -1,8 +1,8 @@
 """Which labels may be wrong: examples whose own class is the least likely one to a model that has not seen them."""
 
-import csv
-import io
 from collections.abc import Iterable
+
+from proj.system.files import csv_text
 
 
 def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, int]:
@@ -23,8 +23,5 @@ def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[
         likely = max(means, key=means.get)
         rows.append((own - means[likely], example, label, round(own, 6), likely, round(means[likely], 6)))
     rows.sort(key=lambda row: row[0])
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["example", "label", "p(label)", "likelier", "p(likelier)"])
-    writer.writerows(row[1:] for row in rows)
-    return text.getvalue(), sum(row[0] < 0 for row in rows)
+    header = ["example", "label", "p(label)", "likelier", "p(likelier)"]
+    return csv_text([header, *(row[1:] for row in rows)]), sum(row[0] < 0 for row in rows)

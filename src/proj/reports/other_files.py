@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any
 
-from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed, written
+from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed
 from proj.reports.scales import number
-from proj.reports.table import figure, heading, statuses
+from proj.reports.table import figure, heading, statuses, written
 
 
 def json_text(comparison: dict) -> str:

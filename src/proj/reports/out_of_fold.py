@@ -1,15 +1,14 @@
 """The out-of-fold predictions of a comparison: what is said of each example by the run that was not trained on it."""
 
 import csv
-import io
 from pathlib import Path
 
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.reports.compare import counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
-from proj.system.files import write_atomically
+from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
 
 
@@ -29,23 +28,20 @@ def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
             break
     else:
         return []
-    text, right, decided, count, answers = io.StringIO(newline=""), 0, [], 0, []
-    writer = csv.writer(text, lineterminator="\n")
+    table, right, decided, count, answers = [], 0, [], 0, []
     for run in (run for own in seeds for run in own):
         with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
             names, *lines = csv.reader(file)
-        if not count:
-            writer.writerow(["seed", "fold", *names])
-        writer.writerows([run.seed, run.fold, *line] for line in lines)
+        table = table or [["seed", "fold", *names]]
+        table += ([run.seed, run.fold, *line] for line in lines)
         classes = [name[2:-1] for name in names[4:] if name.startswith("p(")]  # p(<class>)
         shares = slice(4, 4 + len(classes))
         answers += [(line[0], line[1], dict(zip(classes, map(float, line[shares]), strict=True))) for line in lines]
         decided += [line[1] == line[-1] for line in lines if names[-1] == "at threshold"]
         right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
     issues, doubtful = label_issues(answers)
-    for name, content in (("out_of_fold.csv", text.getvalue()), ("label_issues.csv", issues)):
-        with writing(folder / name):
-            write_atomically(folder / name, content)
+    write_output(folder / "out_of_fold.csv", csv_text(table))
+    write_output(folder / "label_issues.csv", issues)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if len(decided) == count:

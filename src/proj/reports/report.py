@@ -1,8 +1,5 @@
 """The report of runs: the table and the verdicts in the terminal, and the files report.html, .csv, .json, .md, .tex."""
 
-import csv
-import io
-import json
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.reports.compare import compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
@@ -18,11 +15,12 @@ from proj.reports.out_of_fold import write_out_of_fold
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
-from proj.system.files import write_atomically
+from proj.system.files import csv_text
 from proj.system.run_folder import read
 
 
-def csv_text(comparison: dict) -> str:
+def runs_as_csv(comparison: dict) -> str:
+    """A row a run, with every setting and figure."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     lines = []
     for place, row in enumerate(comparison["rows"], 1):
@@ -34,17 +32,14 @@ def csv_text(comparison: dict) -> str:
             first[monitor] = run.value(monitor, mode)
             first |= {f"best_against_this_{name}": value for name, value in against.items()}
             lines.append(first | run.facts | run.metrics | run.config | first)  # the first's order, and its values
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    columns = dict.fromkeys(key for line in lines for key in line)
+    return csv_text([columns, *(map(line.get, columns) for line in lines)])
 
 
 def importances(runs: list[Run]) -> dict[str, Any]:
     """What a search noted in its folder of the importance of each setting; empty where the runs are not all its own."""
     parents = {run.folder.parent for run in runs}
-    return read(parents.pop() / "importance.json", json.loads, "/") if len(parents) == 1 else {}
+    return read(parents.pop() / "importance.json") if len(parents) == 1 else {}
 
 
 def report(
@@ -64,10 +59,10 @@ def report(
     for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
         said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
         print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))
-        print(f" {command}{words}\n" * bool(command), end="")
+        if command:
+            print(f" {command}{words}")
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
-    for name, text in {"report.html": html, "report.csv": csv_text(comparison), **other_files(comparison)}.items():
-        with writing(output / name):
-            write_atomically(output / name, text)
+    for name, text in {"report.html": html, "report.csv": runs_as_csv(comparison), **other_files(comparison)}.items():
+        write_output(output / name, text)
     print(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it")
     return comparison

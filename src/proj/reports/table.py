@@ -18,12 +18,16 @@ def heading(metric: str) -> str:
     return f"{metric} %" if "acc" in metric else metric
 
 
+def written(value: float, metric: str) -> str:
+    """A figure, or a difference of two: of accuracies in per cent, hence in points."""
+    return f"{100 * value:.2f}" if "acc" in metric else f"{value:.4f}"
+
+
 def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:
-    """mean ± deviation (n), an accuracy in per cent."""
-    scale, digits = (100, ".2f") if "acc" in metric else (1, ".4f")
+    """mean ± deviation (n)."""
     if mean is None:
         return "–"
-    return f"{mean * scale:{digits}}" + (f" ± {deviation * scale:{digits}} ({n})" if deviation is not None else "")
+    return written(mean, metric) + (f" ± {written(deviation, metric)} ({n})" if deviation is not None else "")
 
 
 def statuses(count: Counter) -> str:

@@ -135,7 +135,7 @@ class Sweep:
             )
 
     def write_about(self) -> None:
-        write_atomically(self.files.about, yaml.safe_dump(self.about, sort_keys=False).encode())
+        write_atomically(self.files.about, yaml.safe_dump(self.about, sort_keys=False))
 
     def name_of(self, number: int, own: list[str], digits: int) -> str:
         return file_name(f"{number:0{digits}}_{','.join(own)}")
@@ -158,7 +158,7 @@ class Sweep:
         config.data_dir = self.data_dir(config.data_dir)
         if "data_dir" in config.dataset and not OmegaConf.is_interpolation(config.dataset, "data_dir"):
             config.dataset.data_dir = os.path.abspath(os.path.expanduser(str(config.dataset.data_dir)))
-        write_atomically(self.run(name).job, OmegaConf.to_yaml(config).encode())
+        write_atomically(self.run(name).job, OmegaConf.to_yaml(config))
         self.names[number] = name
         return name
 

@@ -91,7 +91,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     Raises UserError where it fails, with all that it said on stderr, or the reason where that is in its log already.
     """
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
-    write_atomically(run.config, OmegaConf.to_yaml(config).encode())
+    write_atomically(run.config, OmegaConf.to_yaml(config))
     words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_words(config).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     if WINDOWS and BAR in env:  # which does not hand on open files
@@ -119,8 +119,8 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
                 signal.signal(number, handler)
         stderr.seek(0)
         said = stderr.read().strip()
-    if asked or not code:
-        print(said, end="\n" * bool(said), file=sys.stderr)
+    if said and (asked or not code):
+        print(said, file=sys.stderr)
     if asked:
         raise SystemExit(128 + asked[0])
     if code:

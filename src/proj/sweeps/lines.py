@@ -8,7 +8,6 @@ import shutil
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import fill
@@ -16,6 +15,7 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
+from proj.config.words import short_names
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked
@@ -146,9 +146,8 @@ class Lines:
         job = self.sweep.job(name)
         words = [word for word in job["hydra"]["overrides"]["task"] if word not in self.shared] if job else [name]
         keys = [word.partition("=")[0] for word in words]
-        lasts = Counter(key.split(".")[-1] for key in keys)
-        told = [key.split(".")[-1] if lasts[key.split(".")[-1]] == 1 else key for key in keys]
-        return " ".join(f"{short}{word[len(key) :]}" for short, key, word in zip(told, keys, words, strict=True))
+        pairs = zip(short_names(keys), keys, words, strict=True)
+        return " ".join(f"{short}{word.removeprefix(key)}" for short, key, word in pairs)
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
         """The notes in a job's log that no other job had before, indented below the job's line."""
@@ -156,10 +155,10 @@ class Lines:
         new = [note for note in read_notes(log, log_size) if note not in self.notes]
         shown = new[:NOTES_OF_A_JOB] if len(self.notes) < NOTES_OF_A_SWEEP else []
         self.notes.update(new)
-        more = len(new) - len(shown)
-        words = [*shown, *[f"{more} note{'s' * (more > 1)}{' more' * bool(shown)}: {log}"] * (more > 0)]
+        if more := len(new) - len(shown):
+            shown.append(f"{more} note{'s' if more > 1 else ''}{' more' if shown else ''}: {log}")
         margin = " " * len(f"{self.count()}  ")
-        return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in words]
+        return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in shown]
 
 
 def own_stdout() -> TextIO:

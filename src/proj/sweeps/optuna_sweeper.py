@@ -65,8 +65,7 @@ class OptunaSweeper(GridSweeper):
         from proj.sweeps.search import try_sampler
 
         for key, own in (("n_trials", whole(1)), ("n_jobs", or_null(WHOLE_OR_ALL)), ("seed", SEED)):
-            if not own.holds(value := getattr(self, key)):
-                raise UserError(f"hydra.sweeper.{key}={value} is not {own.words}.")
+            own.check(f"hydra.sweeper.{key}", getattr(self, key))
         try_sampler(self.sampler, self.pruner, self.space)
 
     def run(self) -> None:

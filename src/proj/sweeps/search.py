@@ -1,6 +1,5 @@
 """A search by Optuna: its space, and the importance of each setting."""
 
-import json
 import math
 import re
 import warnings
@@ -13,7 +12,7 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from proj.errors import UserError, chain
-from proj.system.files import write_atomically
+from proj.system.run_folder import write_json
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
 WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
@@ -74,4 +73,4 @@ def write_importance(study: optuna.Study, folder: Path) -> None:
     if len(results) > 1:
         warnings.filterwarnings("ignore", module="optuna")  # where few trials are finished
         shares = optuna.importance.get_param_importances(study)
-        write_atomically(folder / "importance.json", (json.dumps(shares, indent=2) + "\n").encode())
+        write_json(folder / "importance.json", shares, indent=2)

@@ -73,7 +73,8 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     found: dict[tuple[str, ...], set[int]] = {}
     for run in (run for row in rows for run in row["runs"] if "seed" in run.config):
         own = ["seed=" if is_seed(word) else word for word in listed[run.folder.name]]
-        found.setdefault((*own, *["seed="] * ("seed=" not in own)), set()).add(run.config["seed"])
+        own = own if "seed=" in own else [*own, "seed="]
+        found.setdefault(tuple(own), set()).add(run.config["seed"])
     return found
 
 

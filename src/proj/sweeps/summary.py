@@ -32,7 +32,8 @@ def flags(sweep: Sweep) -> list[str]:
     named = [Path(folder) for folder in sweep.about.get("config_dirs") or []]
     same = [folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own for folder in named]
     named = [folder if it_is else conf for folder, it_is in zip(named, same, strict=True)]
-    named += [conf] * any("hydra.searchpath=" in word for word in sweep.about["hydra"])
+    if any("hydra.searchpath=" in word for word in sweep.about["hydra"]):
+        named.append(conf)
     folders = dict.fromkeys(map(shorter, named))
     return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
 

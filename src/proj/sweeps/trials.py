@@ -78,7 +78,8 @@ class Trials:
                 stack.enter_context(locked(place))
             except UserError:  # a process on another machine, where the file system has no locks
                 return False
-            if self.status(number) == "finished" if self.is_told(number) else self.tell(number):
+            has_result = self.status(number) == "finished" if self.is_told(number) else self.tell(number)
+            if has_result:
                 return False
             self.held[number] = stack.pop_all()
         return True

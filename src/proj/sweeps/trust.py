@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import CONF
-from proj.config.stored import MOVED, check_places, check_plain, check_stored, trust_words
+from proj.config.stored import MOVED, check_places, check_plain, check_stored, needs_trust, trust_option
 from proj.errors import UserError
 from proj.system.run_folder import SweepFolder, flat
 
@@ -119,8 +119,7 @@ def without_hydra(config: dict | DictConfig) -> dict:
 
 def sweep_trust(jobs: Sequence[dict]) -> str:
     """` trust=…` for a command that goes on with these frozen jobs; nothing where it needs none."""
-    words = {
-        word for job in jobs for word in trust_words(without_hydra(job)).removeprefix(" trust=").split(",") if word
-    }
-    words |= {key for job in jobs[:1] for key in differences(OmegaConf.create(job["hydra"]))}
-    return f" trust={','.join(sorted(words))}" if words else ""
+    words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
+    if jobs:  # what starts them is the same for all
+        words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
+    return trust_option(words)

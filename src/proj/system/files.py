@@ -1,11 +1,13 @@
 """Files that are there whole or not at all, also after a power cut."""
 
+import csv
+import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from proj.system.platform import replace, sync_folder
 
@@ -43,6 +45,13 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+def csv_text(rows: Iterable[Iterable[Any]], line_end: str = "\n") -> str:
+    """Rows, the first of them the header, as comma-separated values; None is an empty cell."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows(rows)
+    return text.getvalue()
 
 
 def remove_unfinished(folder: Path, pattern: str) -> None:

@@ -54,28 +54,21 @@ def holder(file: IO) -> tuple[str, str]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process works in `folder` now, here or on another machine."""
+    """Whether a process works in `folder` now, here or on another machine: the one that has written its name there."""
     try:
         with open(folder / ".lock", encoding="utf-8") as file:
-            return is_held(file)
+            name, host = holder(file)
+            if not name:
+                return False
+            with suppress(OSError):  # a file system without locks
+                if not take(file, attempts=2):
+                    return True
+                unlock_descriptor(file.fileno())
+                if host == socket.gethostname():
+                    return False  # on this machine it would have the lock, so it has died
+            return time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
     except OSError:  # no process has ever worked there
         return False
-
-
-def is_held(file: IO) -> bool:
-    """Whether the process that has written its name into the lock's file is still at work."""
-    name, host = holder(file)
-    if not name:
-        return False
-    try:
-        if not take(file, attempts=2):
-            return True
-        unlock_descriptor(file.fileno())
-        if host == socket.gethostname():
-            return False  # on this machine it would have the lock, so it has died
-    except OSError:  # a file system without locks
-        pass
-    return time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
 
 
 @contextmanager

@@ -106,10 +106,9 @@ def as_command(words: list[str]) -> str:
 
 def c_library() -> ctypes.CDLL | None:
     """The C library of Linux, for what Python itself does not offer; None on other systems."""
-    try:
+    with suppress(OSError, AttributeError):
         return ctypes.CDLL("libc.so.6")
-    except (OSError, AttributeError):
-        return None
+    return None
 
 
 def processor() -> str:

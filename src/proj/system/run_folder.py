@@ -3,8 +3,6 @@
 No other module spells the name of such a file. All is read without torch.
 """
 
-import csv
-import io
 import json
 import os
 import zlib
@@ -13,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from proj.system.files import remove_unfinished, write_atomically
+from proj.system.files import csv_text, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
 CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
@@ -152,11 +150,7 @@ class RunFolder:
         write_json(self.failure, {"status": status, "reason": reason})
 
     def write_columns(self, rows: list[dict[str, str]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(self.columns, text.getvalue())
+        write_atomically(self.columns, csv_text([[*rows[0]], *(row.values() for row in rows)], "\r\n"))
 
     def write_facts(self, **facts) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.

@@ -13,7 +13,8 @@ def slurm_name() -> str | None:
     step = os.environ.get("SLURM_STEP_ID")
     if step is None or "SLURM_PTY_PORT" in os.environ:
         return None
-    return f"slurm-{os.environ['SLURM_JOB_ID']}" + f".{step}" * (step != "0")
+    name = f"slurm-{os.environ['SLURM_JOB_ID']}"
+    return name if step == "0" else f"{name}.{step}"
 
 
 def requeue(number: int) -> None:

@@ -62,15 +62,6 @@ def refuse_to_start_over(folder: Path) -> None:
         )
 
 
-def refuse_other_data(old: dict, new: dict, folder: Path) -> None:
-    """old, new: `contents` of the checkpoint and of now. Raises UserError where the examples are not the same."""
-    if old["data"] != new["data"]:
-        raise UserError(
-            f"{folder} holds a run on other data (checksum {old['data']} in the run, {new['data']} now): a file has "
-            "changed. Name the folder that has the run's data with data_dir=…, or start a new run."
-        )
-
-
 def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
     """Raises UserError where an earlier job of the same sweep had other examples with the same settings of the data.
 
@@ -83,7 +74,7 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
     if not (sweep.about.is_file() and RunFolder(folder).job.is_file()):
         return
     if not file.is_file():
-        write_atomically(file, checksum.encode())
+        write_atomically(file, checksum)
     elif (before := file.read_text(encoding="utf-8")) != checksum:
         raise UserError(
             f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed. "

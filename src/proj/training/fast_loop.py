@@ -72,12 +72,8 @@ class FastEpochLoop(_TrainingEpochLoop):
     def fast_batch(self, data_fetcher) -> None:
         """What Lightning's `advance` does with a batch; its counts go on, since resume and the callbacks read them."""
         trainer, progress, results = self.trainer, self.batch_progress, self._results
-        model, connector, total, now = (
-            trainer.lightning_module,
-            trainer._logger_connector,
-            progress.total,
-            progress.current,
-        )
+        model, connector = trainer.lightning_module, trainer._logger_connector
+        total, now = progress.total, progress.current
         if self.val_loop.restarting:
             self.val_loop.restarting = False
         batch, batch_idx = next(self.batches), now.ready

@@ -1,14 +1,11 @@
 """What a run says of the fold that it was not trained on; the report puts those of all folds together."""
 
-import csv
-import io
-
 import torch
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches
 from proj.models.trusted import decided, trusted
-from proj.system.files import write_atomically
+from proj.system.files import csv_text, write_atomically
 from proj.system.run_folder import RunFolder
 
 
@@ -29,13 +26,11 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     probabilities = trusted(logits, fitted["temperature"], fitted["smoothing"]).softmax(1).cpu()
     threshold = fitted.get("threshold")
     chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    shares = [f"p({name})" for name in names]
-    writer.writerow(["example", "class", "predicted", "probability", *shares, *["at threshold"] * bool(chosen)])
+    header = ["example", "class", "predicted", "probability", *(f"p({name})" for name in names)]
+    rows = [[*header, "at threshold"] if chosen else header]
     answers = zip(split.targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
     for index, (right, predicted, values) in enumerate(answers):
         rounded = [round(value, 6) for value in values]
         row = [data.example(data.fold_part, index), names[right], names[predicted], rounded[predicted], *rounded]
-        writer.writerow(row + [names[place] for place in chosen[index : index + 1]])
-    write_atomically(run.fold, text.getvalue())
+        rows.append([*row, names[chosen[index]]] if chosen else row)
+    write_atomically(run.fold, csv_text(rows))

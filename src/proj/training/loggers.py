@@ -5,8 +5,6 @@ get their rows from it. A checkpoint holds the number of rows. A run that goes o
 service what it lacks; what it has beyond that cannot be taken back, and is left out when the run computes it again.
 """
 
-import csv
-import io
 import re
 import secrets
 from pathlib import Path
@@ -20,7 +18,7 @@ from proj.config.compose import build
 from proj.config.settings import policy
 from proj.errors import UserError
 from proj.reports.curves import read_rows
-from proj.system.files import write_atomically
+from proj.system.files import csv_text, write_atomically
 from proj.system.processes import rank
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read, write_json
 from proj.training.services import said
@@ -36,11 +34,9 @@ class Rows(ExperimentWriter):
         """Lightning's deletes the file of a run that goes on."""
 
     def save(self) -> None:
-        text = io.StringIO(newline="")
-        table = csv.DictWriter(text, sorted(set().union(*self.metrics)))
-        table.writeheader()
-        table.writerows(self.metrics)
-        write_atomically(Path(self.metrics_file_path), text.getvalue())
+        names = sorted(set().union(*self.metrics))
+        rows = (map(row.get, names) for row in self.metrics)
+        write_atomically(Path(self.metrics_file_path), csv_text([names, *rows], "\r\n"))
 
 
 class Table(CSVLogger):

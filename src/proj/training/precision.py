@@ -32,19 +32,17 @@ def has_fast_bfloat16(device: str) -> bool:
     return 1.5 * min(seconds(short) for _ in range(5)) < fastest
 
 
-def measured_once(device: str, file: Path) -> bool:
-    """`has_fast_bfloat16`, as the first run found it of those that share `file`.
+def measured_once(file: Path) -> bool:
+    """`has_fast_bfloat16` of the CPU, as the first run found it of those that share `file`.
 
     They shall compute in the same numbers, and a second measurement may answer otherwise.
 
     The file holds an answer for each kind of processor, since bfloat16 can be 50 times as slow on another one.
     """
-    if device != "cpu":
-        return has_fast_bfloat16(device)  # a fact, not a measurement
     with alone(file.with_suffix(".lock")):  # side by side they would also measure each other
         known = read(file)
         if processor() not in known:
-            known[processor()] = has_fast_bfloat16(device)
+            known[processor()] = has_fast_bfloat16("cpu")
             write_json(file, known)
     return known[processor()]
 
@@ -57,7 +55,7 @@ def choose_precision(network: nn.Module, device: str, file: Path | None = None) 
     convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
     if not convolves and sum(parameter.numel() for parameter in network.parameters()) < 1_000_000:
         return "32-true", "a small network gains nothing from bfloat16"
-    if measured_once(device, file) if file else has_fast_bfloat16(device):
+    if measured_once(file) if file and device == "cpu" else has_fast_bfloat16(device):  # of a GPU it is a fact
         return "bf16-mixed", f"{device} is faster in bfloat16"
     return "32-true", f"{device} is not faster in bfloat16"
 

@@ -88,7 +88,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     start.refuse_other_data(described)
     refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"])
     if rank() == 0:
-        write_atomically(run.config, OmegaConf.to_yaml(config).encode())
+        write_atomically(run.config, OmegaConf.to_yaml(config))
         run.remove_unfinished_checkpoints()
         run.rewind_curves(start.lengths)
     resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)

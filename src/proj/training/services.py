@@ -82,8 +82,9 @@ class MLflow(Service, MLFlowLogger):
                     client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
         own = f"tags.`{TAG}` = '{entry['id']}'"
         runs = client.search_runs([experiment.experiment_id], own) if experiment else []
-        for run in [] if begun else runs:  # it was killed before its first checkpoint
-            client.delete_run(run.info.run_id)
+        if not begun:
+            for run in runs:  # it was killed before its first checkpoint
+                client.delete_run(run.info.run_id)
         settings = {"run_name": entry["name"], "run_id": runs[0].info.run_id if begun and runs else None} | settings
         tags = (settings.pop("tags", None) or {}) | {TAG: entry["id"]}
         super().__init__(name, tracking_uri=uri, tags=tags, **settings)

@@ -9,7 +9,7 @@ from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_chec
 from proj.errors import UserError
 from proj.system.platform import replace
 from proj.system.run_folder import RunFolder
-from proj.training.changes import refuse_changes, refuse_other_data, refuse_to_start_over
+from proj.training.changes import refuse_changes, refuse_to_start_over
 from proj.training.run_length import is_done
 from proj.training.threshold import as_asked
 
@@ -53,8 +53,12 @@ class Start:
 
     def refuse_other_data(self, described: dict) -> None:
         """described: the `contents` of the checkpoints to come. Raises UserError where the examples have changed."""
-        if self.described:
-            refuse_other_data(self.described, described, self.folder)
+        before = self.described["data"] if self.described else described["data"]
+        if before != described["data"]:
+            raise UserError(
+                f"{self.folder} holds a run on other data (checksum {before} in the run, {described['data']} now): a "
+                "file has changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+            )
 
     def final_metrics(self, cfg: DictConfig) -> dict | None:
         """The metrics of a run that has nothing left to do; None of any other."""

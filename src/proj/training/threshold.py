@@ -30,7 +30,8 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
     if threshold is None:
         return
     costs = OmegaConf.is_dict(threshold)
-    for name in map(str, threshold) if costs else filter(None, [threshold.partition(":")[2]]):
+    named = map(str, threshold) if costs else threshold.split(":", 1)[1:]
+    for name in named:
         choose("threshold", name, dict.fromkeys(names))
     if not costs and len(names) != 2:
         raise UserError(
@@ -69,11 +70,11 @@ def fit_decision(
         return -(costs[positive] * fn + costs[1 - positive] * fp) / len(targets)
 
     bound, best, before = best_bound(logits[:, positive] - logits[:, 1 - positive], found, value)
-    sides = torch.tensor([bound, -bound], dtype=torch.float64).sigmoid().tolist()  # of the other one, of the positive
+    of_other, of_positive = torch.tensor([bound, -bound], dtype=torch.float64).sigmoid().tolist()
     return {
         **told,
-        "costs": [sides[place == positive] for place in range(2)],
-        "probability": sides[0],
+        "costs": [of_other, of_positive] if positive else [of_positive, of_other],
+        "probability": of_other,
         word: abs(best),
         f"{word}_at_0.5": abs(before),
     }

@@ -1,11 +1,10 @@
 """What is written of an input that a model has seen: its row of a file, and the words in the terminal."""
 
-import csv
-import io
 import json
 
 from torch import Tensor
 
+from proj.system.files import csv_text
 from proj.system.platform import one_line
 from proj.training.calibration import belong
 
@@ -38,17 +37,15 @@ def in_words(row: dict) -> list[str]:
     return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
 
 
-def csv_text(rows: list[dict], classes: list[str]) -> str:
+def csv_rows(rows: list[dict], classes: list[str]) -> str:
     """A column for each class's probability, and one for the set, as JSON, where there are sets."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
     sets = ["set"] if rows and "set" in rows[0] else []
     first = ["input", "class", "probability", *sets]
-    writer.writerow([*first, *(f"p({name})" if name in first else name for name in classes)])
+    table = [[*first, *(f"p({name})" if name in first else name for name in classes)]]
     for row in rows:
         members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
-        writer.writerow([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
-    return text.getvalue()
+        table.append([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
+    return csv_text(table, "\r\n")
 
 
 def json_lines(rows: list[dict]) -> str:

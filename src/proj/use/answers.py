@@ -1,10 +1,14 @@
 """What a model says of examples whose classes are known, and the figures that follow from it."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from proj.config.command_line import write_output
 from proj.errors import UserError
 from proj.models.trusted import decided, trusted
+from proj.reports.label_issues import label_issues
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
 from proj.training.threshold import at_threshold
 
@@ -80,3 +84,22 @@ def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | N
         "classes": sizes.double().mean().item(),
         "unsure": (sizes != 1).double().mean().item(),
     }
+
+
+def write_label_issues(
+    answers: Answers, examples: list[str], names: list[str], known: list[str], folder: Path, name: str, seen: bool
+) -> None:
+    """Write the examples, the one with the most doubtful label first, and print where.
+
+    names, known: see `test_on`. seen: whether the model was trained on these labels.
+    """
+    shares = (dict(zip([*names, *known[len(names) :]], row, strict=True)) for row in answers.probabilities.tolist())
+    labels = [names[target] for target in answers.targets.tolist()]
+    file = folder / f"{name.replace('evaluation', 'label_issues')}.csv"
+    content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
+    write_output(file, content)
+    print(f"{file}: {doubtful:,} of {len(labels):,} examples are taken for another class than their label")
+    if seen:
+        print(
+            "The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5)."
+        )

@@ -1,6 +1,5 @@
 """A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +17,17 @@ from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
 from proj.models.balance import single_answer
-from proj.models.classifier import augmented_logits
+from proj.models.tta import augmented_logits
 from proj.pictures import drawing, plots
-from proj.system.files import write_atomically
+from proj.system.files import csv_text, write_atomically
+from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, figures, sets, with_threshold
+from proj.use.answers import Answers, figures, sets, with_threshold, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
-from proj.use.importance import columns_that_matter, csv_text, print_importance
-from proj.use.labels import write_label_issues
+from proj.use.importance import columns_that_matter, print_importance
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes and columns in the pictures
@@ -128,9 +127,8 @@ def evaluate(
     images = None
     if worst and facts.kind == "image":
         x = data.prepare(inputs, torch.tensor(worst), None)
-        images = drawing.beside_heat(
-            facts.pixels(x).numpy(), looked_at(model.network, x, answers.predicted[worst]).numpy()
-        )
+        heat = looked_at(model.network, x, answers.predicted[worst])
+        images = drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
     pictures = draw(metrics, answers, names, facts.class_names, images)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))
@@ -185,6 +183,7 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) ->
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
         if "importance" in metrics:
             files["table"] = folder / f"{name}_importance.csv"
-            write_atomically(files["table"], csv_text(metrics["importance"]))
-        write_atomically(file, (json.dumps(metrics, indent=2) + "\n").encode())
+            rows = metrics["importance"]
+            write_atomically(files["table"], csv_text([[*rows[0]], *(row.values() for row in rows)]))
+        write_json(file, metrics, indent=2)
     print(file, *files.values(), sep="\n")

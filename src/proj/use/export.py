@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.classifier import Classifier
-from proj.system.files import write_atomically
 from proj.use.data import open_data
 from proj.use.quantization import to_int8
 from proj.use.raw_columns import RawColumns
@@ -34,9 +33,8 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
     generator = torch.Generator().manual_seed(0)
     channels, *size = facts.input_shape  # of a table the number of its columns, and nothing
     if facts.mean:
-        return torch.randint(
-            256, (max(BATCHES), *size, channels), dtype=torch.uint8, generator=generator
-        ), "random inputs"
+        shape = (max(BATCHES), *size, channels)
+        return torch.randint(256, shape, dtype=torch.uint8, generator=generator), "random inputs"
     return torch.randn(max(BATCHES), channels, *size, generator=generator), "random inputs"
 
 
@@ -87,12 +85,13 @@ def export(
     if prepare and facts.columns:
         given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
     pixels = raw and not columns
-    layers = [RawPixels(facts)] * pixels + [prepare] * bool(prepare) + [model] + [nn.Softmax(1)] * raw
+    before, after = RawPixels(facts) if pixels else None, nn.Softmax(1) if raw else None
+    layers = [layer for layer in (before, prepare, model, after) if layer is not None]
     what, free = "probabilities" if raw else "logits", ("batch", "height", "width") if pixels else ("batch",)
     kind = f"{given.dtype} ({', '.join(map(str, [*free, *given.shape[len(free) :]]))})".removeprefix("torch.")
     if columns:
         kind = "the table's columns by their names, numbers as float64 (batch) and words as strings (batch)"
-        kind += ", dates as float64 seconds since 1970" * bool(columns.dates)
+        kind += ", dates as float64 seconds since 1970" if columns.dates else ""
     described = describe(facts, model) | {"input": kind, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
@@ -103,8 +102,7 @@ def export(
     if quantize != "none":
         file = file if output else file.with_stem(f"{file.stem}_int8")
         content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))
-    with writing(file):
-        write_atomically(file, content)
+    write_output(file, content)
     print(f"{file} takes {kind}")
     if model.costs is not None and not raw:
         print("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
@@ -130,9 +128,9 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
 def refuse(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
     """Raises UserError for what cannot be exported in this way."""
     if normalize and not raw and not facts.normalizer():
+        words = " raw=true takes words too." if facts.columns else ""
         raise UserError(
-            "normalize=true is for images and tables of numbers alone, which this is not: leave it out."
-            + " raw=true takes words too." * bool(facts.columns)
+            f"normalize=true is for images and tables of numbers alone, which this is not: leave it out.{words}"
         )
     if raw and not facts.columns and not (facts.mean and facts.input_shape[0] in (1, 3)):
         raise UserError(

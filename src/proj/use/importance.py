@@ -3,8 +3,6 @@
 This is permutation importance (Breiman, 2001). All inputs of a column are shuffled together.
 """
 
-import csv
-import io
 from typing import Any
 
 import torch
@@ -117,14 +115,6 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
     return {name: reached for name, reached in alone.items() if reached - most >= 0.95 * (accuracy - most)}
 
 
-def csv_text(found: list[dict]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return text.getvalue()
-
-
 def print_importance(metrics: dict, droppable: bool) -> None:
     """The ten columns that matter most, at most 80 columns wide, and what is to be asked of those that leak.
 
@@ -149,10 +139,10 @@ def print_importance(metrics: dict, droppable: bool) -> None:
     alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
     if len(leaking) > 1:
         print(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
-    for name, reached in leaking.items() if len(leaking) == 1 else ():
+    if len(leaking) == 1:
+        ((name, reached),) = leaking.items()
+        without = f" {typed('dataset.drop', name, listed=True)} trains without it." if droppable else ""
         print(
             f"Does {one_line(name)} leak the class, or is it known before the class is? It alone gives an accuracy of "
-            f"{reached:.1%}, and the model has {metrics['acc']:.1%}."
-            + droppable
-            * f" {typed('dataset.drop', name, listed=True)} trains without it."
+            f"{reached:.1%}, and the model has {metrics['acc']:.1%}.{without}"
         )

@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import writing
+from proj.config.command_line import write_output
 from proj.data.cells import is_number
-from proj.data.class_folders import files_in
+from proj.data.class_folders import everything_in
 from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
 from proj.data.image_file import MAX_PIXELS, Refused, open_image
@@ -27,10 +27,9 @@ from proj.data.table_files import TABLE
 from proj.errors import UserError
 from proj.models.trusted import decided
 from proj.pictures import drawing
-from proj.system.files import write_atomically
 from proj.system.platform import is_companion, one_line, readable
 from proj.training.calibration import most_unlikely
-from proj.use.answer_rows import answer, csv_text, doubt, in_words, json_lines
+from proj.use.answer_rows import answer, csv_rows, doubt, in_words, json_lines
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
@@ -46,7 +45,7 @@ def find_files(pattern: str, kind: str = "file") -> list[str]:
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
     if folder:
-        found = sorted(files_in(pattern))
+        found = sorted(entry.path for entry in everything_in(pattern) if entry.is_file())
     else:
         named = Path(pattern).parts
         found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
@@ -92,14 +91,15 @@ def read_tables(
         except OSError as error:
             raise UserError(f"{file} cannot be read ({error.strerror}).") from None
         places = places_of([column["name"] for column in columns], table)
-        print(*table.notes, sep="\n", end="\n" * bool(table.notes), file=sys.stderr)
+        for note in table.notes:
+            print(note, file=sys.stderr)
         notes: list[str] = []
         try:
             inputs = encode_table(table, places, columns, notes=notes)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-        notes += unknown_words(table, places, columns)
-        print("".join(f"{file}: {note}\n" for note in notes), end="", file=sys.stderr)
+        for note in notes + unknown_words(table, places, columns):
+            print(f"{file}: {note}", file=sys.stderr)
         for line, x in zip(table.lines, inputs, strict=True):
             yield f"{file}:{line}", x, None, ""
 
@@ -193,13 +193,11 @@ def predict(
         unsure = sum(bool(doubt(row)) for row in rows)
         print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
     if output:
-        with writing(Path(output)):
-            write_atomically(Path(output), csv_text(rows, classes) if output.endswith(".csv") else json_lines(rows))
+        write_output(Path(output), csv_rows(rows, classes) if output.endswith(".csv") else json_lines(rows))
         counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
         print(f"{output} ({len(rows):,} in all{f', {inverted:,} inverted' * bool(inverted)}): {', '.join(counts)}")
     if shown:
-        with writing(Path(picture)):
-            write_atomically(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
+        write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
     if skipped:
         raise UserError(f"{len(skipped)} of {len(files)} files are no images: {readable(', '.join(skipped[:5]))}.")
