@@ -71,6 +71,12 @@ def trained(tmp_path_factory, data_dir):
     return trained
 
 
+@pytest.fixture(scope="session")
+def digits(trained) -> Path:
+    """The folder of a run of the usual network on digits."""
+    return trained("dataset=digits", "tta=true")
+
+
 @pytest.fixture
 def mistake(monkeypatch):
     """mistake("proj.predict", "input=x", …) -> the sentence in which this command line ends, in this process."""
@@ -95,8 +101,7 @@ def command(tmp_path):
     def command(*words: str, env=None, fresh=False) -> subprocess.CompletedProcess:
         if words[0] == "-m" and not fresh:
             return processes.run(tmp_path, words[1], *words[2:], env=env)
-        return subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, env=env
-        )
+        program = [sys.executable, *words]
+        return subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=env)
 
     return command
