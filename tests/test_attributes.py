@@ -187,28 +187,31 @@ def test_numpys_numbers_are_saved_as_plain_values(tmp_path):
 
 
 @pytest.fixture
-def stopped(configure, tmp_path, monkeypatch):
-    """The folder of a run that has died in its second epoch."""
-    break_off(monkeypatch, configure("trainer.max_epochs=2", "save_every=0"), 1, 4)
-    return tmp_path / "run"
+def stopped(configure, monkeypatch):
+    """The configuration and the folder of a run that has died in its second epoch."""
+    cfg = configure("trainer.max_epochs=2", "save_every=0")
+    break_off(monkeypatch, cfg, 1, 4)
+    return cfg, Path(cfg.output_dir)
 
 
 @pytest.mark.parametrize("change", (lambda known: known.update(odd=Path("x")), lambda known: known.pop("resume")))
-def test_where_the_last_checkpoint_is_refused_the_one_before_is_used(configure, stopped, capsys, change):
-    with rewritten(stopped / "last.ckpt") as checkpoint:
+def test_where_the_last_checkpoint_is_refused_the_one_before_is_used(stopped, capsys, change):
+    cfg, folder = stopped
+    with rewritten(folder / "last.ckpt") as checkpoint:
         change(checkpoint)
-    content = (stopped / "last.ckpt").read_bytes()
-    assert train(configure("trainer.max_epochs=2", "save_every=0"))["epochs"] == 2
-    assert (stopped / "last.ckpt.refused").read_bytes() == content
+    content = (folder / "last.ckpt").read_bytes()
+    assert train(cfg)["epochs"] == 2
+    assert (folder / "last.ckpt.refused").read_bytes() == content
     assert "It is now last.ckpt.refused; going back" in capsys.readouterr().out
 
 
-def test_a_checkpoint_from_which_no_run_can_go_on_is_one_sentence(configure, stopped):
-    (stopped / "previous.ckpt").unlink()
-    (stopped / "last.ckpt").write_bytes((stopped / "best.ckpt").read_bytes())
+def test_a_checkpoint_from_which_no_run_can_go_on_is_one_sentence(stopped):
+    cfg, folder = stopped
+    (folder / "previous.ckpt").unlink()
+    (folder / "last.ckpt").write_bytes((folder / "best.ckpt").read_bytes())
     with pytest.raises(UserError, match=r"last\.ckpt does not say where the run was"):
-        train(configure("trainer.max_epochs=2", "save_every=0"))
-    assert (stopped / "last.ckpt").is_file()
+        train(cfg)
+    assert (folder / "last.ckpt").is_file()
 
 
 @pytest.mark.parametrize(
