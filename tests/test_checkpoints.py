@@ -15,6 +15,7 @@ from support.refusals import refusals
 from support.runs import break_off
 
 from proj.checkpoint.file import load_checkpoint
+from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.command_line import read_options
 from proj.errors import UserError
 from proj.reports.runs import read_run
@@ -197,11 +198,14 @@ class Breaks(Callback):
             raise ZeroDivisionError
 
 
-def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end(configure, tmp_path):
+@pytest.mark.parametrize(("every", "seen"), ((100, [False] * 4), (0, [False, False, True, True])))
+def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end(configure, tmp_path, every, seen):
     """Every epoch may be better than the one before, and to write a file takes longer than a short epoch."""
+    Breaks.seen = []
+    words = ("trainer.max_epochs=4", f"save_every={every}", "+callbacks.breaks._target_=test_checkpoints.Breaks")
     with pytest.raises(ZeroDivisionError):
-        train(configure("trainer.max_epochs=4", "save_every=100", "+callbacks.breaks._target_=test_checkpoints.Breaks"))
-    assert Breaks.seen == [False] * 4
+        train(configure(*words))
+    assert Breaks.seen == seen
     assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] < 3
 
 
@@ -228,3 +232,10 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(co
     torch.testing.assert_close(Weights.validated[-1], average)
     torch.testing.assert_close(kept, average)
     assert (average - Weights.steps[-1]).abs().max() > 1e-3
+
+
+def test_no_callback_deletes_a_checkpoint_from_which_the_run_goes_on(tmp_path):
+    for name in ("last.ckpt", "previous.ckpt", "lowest.ckpt"):
+        (tmp_path / name).touch()
+        AtomicCheckpointIO(tmp_path).remove_checkpoint(str(tmp_path / name))
+    assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", "previous.ckpt"}

@@ -200,6 +200,8 @@ def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
     assert parts["weekday"][:3].tolist() == [day.weekday() for day in days]
     assert parts["hour"][:3].tolist() == [23.75, 0, 6.5] and all(np.isnan(part[3]) for part in parts.values())
     assert moment("2024-01-05 12:30:00+02:00", "year-month-day") == moment("2024-01-05T12:30Z", "year-month-day")
+    for short, year in (("68", 2068), ("69", 1969)):
+        assert moment(f"5.1.{short}", "day.month.year") == moment(f"{year}-01-05", "year-month-day")
 
 
 @pytest.mark.parametrize("words", (("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("j", "n"), ("Ja", "Nein")))

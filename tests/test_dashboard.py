@@ -316,6 +316,16 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     assert min(found.values()) > 0.01
 
 
+def test_the_worst_mistake_is_the_reddest_however_rare_it_is():
+    reds = []
+    for mistaken in (1, 50):
+        picture = np.array(confusion_matrix(np.array([[100 - mistaken, mistaken], [0, 100]]), ["one", "two"]))
+        bottom, cell = len(picture) - LINE, 56
+        left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
+        reds.append(picture[bottom - 2 * cell + 3, left + cell + 3].tolist())
+    assert reds[0] == reds[1] and reds[0][0] > reds[0][2]
+
+
 def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_that_has():
     picture = np.array(confusion_matrix(np.array([[3, 1], [100, 300]]), ["few", "many"]))
     bottom, cell = len(picture) - LINE, 56

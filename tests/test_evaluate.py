@@ -231,10 +231,10 @@ def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_t
         return real(self, places, heights, *rest, **look)
 
     monkeypatch.setattr(Axes, "bar", bar)
-    reliability_picture(np.array([0.5, 0.95, 0.5, 0.95]), np.array([True, True, False, True]), error=0.025)
+    reliability_picture(np.array([0.5, 0.95, 0.5, 1.0]), np.array([True, True, False, True]), error=0.0125)
     (places, accuracy), (_, gap), (_, shares) = bars
     assert places == pytest.approx([7.5 / 15, 14.5 / 15]) and shares == [0.5, 0.5]
-    assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.05])
+    assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.025])
 
 
 def test_a_network_looks_where_its_class_is_drawn():

@@ -90,6 +90,13 @@ def test_a_loss_that_turns_nan_stops_the_run_before_a_checkpoint_is_overwritten(
         assert all(weight.isfinite().all() for weight in checkpoint["state_dict"].values())
 
 
+def test_the_step_that_is_named_counts_batches_that_are_accumulated_once(configure, monkeypatch):
+    at_batch(monkeypatch, 0, 5, lambda loss: loss * math.nan)  # the second batch of the third step
+    words = ("trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=8", "scheduler=none")
+    with pytest.raises(UserError, match=r"in step 3 \(epoch 1\)"):
+        train(configure(*words))
+
+
 def test_a_loss_that_turns_infinite_is_noticed_within_the_epoch_without_checkpoints(configure):
     words = ("optimizer=sgd", "optimizer.lr=1e30", "scheduler=none", "save_every=1000", "trainer.max_epochs=1")
     with pytest.raises(UserError, match=r"in step \d \(epoch 1\), at a learning rate of 1e\+30\. There was no checkp"):
