@@ -245,6 +245,11 @@ def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_runnin
     wait_for(lambda: RunFolder(tmp_path).status()[0] != "running")
 
 
+def test_a_folder_whose_holder_on_this_machine_died_is_not_in_use(tmp_path):
+    (tmp_path / ".lock").write_text(f" process 4711 on {socket.gethostname()}")
+    assert not is_locked(tmp_path)
+
+
 def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):
     elsewhere(tmp_path, beats=False)
     with locked(tmp_path):
