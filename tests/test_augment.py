@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from support.refusals import refusals
 from support.runs import WORDS, differences, events, outcome, ready, run
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -145,15 +146,12 @@ def test_mixed_examples_count_as_right_by_their_largest_share():
     assert loss == expected and model._results("train")["train/acc"].item() == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        (["dataset=iris"], "augment=strong changes images, and the dataset is a table"),
-        (["dataset=digits", "model.loss._target_=torch.nn.MultiMarginLoss"], "takes no mixed labels.*augment.mixup=0"),
-        (["dataset=digits", "dataset.augment.crop=0"], "dataset.augment.crop=0 is not a number above 0, 1 at most"),
-        (["dataset=digits", "dataset.augment.erase=1.2"], "dataset.augment.erase=1.2 is not a number, 0 to 1"),
-        (["dataset=digits", "dataset.augment.cutmix=many"], "dataset.augment.cutmix=many is not a number"),
-    ),
+@refusals(
+    (["dataset=iris"], "augment=strong changes images, and the dataset is a table"),
+    (["dataset=digits", "model.loss._target_=torch.nn.MultiMarginLoss"], "takes no mixed labels.*augment.mixup=0"),
+    (["dataset=digits", "dataset.augment.crop=0"], "dataset.augment.crop=0 is not a number above 0, 1 at most"),
+    (["dataset=digits", "dataset.augment.erase=1.2"], "dataset.augment.erase=1.2 is not a number, 0 to 1"),
+    (["dataset=digits", "dataset.augment.cutmix=many"], "dataset.augment.cutmix=many is not a number"),
 )
 def test_what_strong_cannot_do_is_one_sentence(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):
@@ -183,13 +181,10 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
     assert shrunk(torch.zeros(1, 1, 20, 30), 10).shape == (1, 1, 10, 15)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        (["model=mlp"], "does not take images of another size, 6 of dataset.sizes: give dataset.sizes=null"),
-        (["trainer.max_epochs=-1", "trainer.max_time=00:00:00:09", "scheduler=none"], "give trainer.max_epochs="),
-        (["model=pretrained"], "dataset.sizes shrinks images, and model=pretrained enlarges them"),
-    ),
+@refusals(
+    (["model=mlp"], "does not take images of another size, 6 of dataset.sizes: give dataset.sizes=null"),
+    (["trainer.max_epochs=-1", "trainer.max_time=00:00:00:09", "scheduler=none"], "give trainer.max_epochs="),
+    (["model=pretrained"], "dataset.sizes shrinks images, and model=pretrained enlarges them"),
 )
 def test_where_images_cannot_grow_one_sentence_says_so(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import open_dict
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 from torch import nn
 
 from proj.config.compose import configure
@@ -20,6 +20,8 @@ from proj.training.metric_states import metric_states, restore_metrics
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 
+FIGURES = ("balanced_acc", "macro_f1", "auc")
+
 
 def table(folder: Path, yes: int, no: int) -> Path:
     """A table of two classes, which its one number tells apart as well as not."""
@@ -30,14 +32,8 @@ def table(folder: Path, yes: int, no: int) -> Path:
 
 
 def words(file: Path, folder: Path, *others: str) -> list[str]:
-    found = [
-        "dataset=csv",
-        f"data_dir={file}",
-        "dataset.target=lived",
-        f"hydra.run.dir={folder}",
-        "~callbacks.progress",
-    ]
-    return [*found, "trainer.max_epochs=2", *others]
+    data = ("dataset=csv", f"data_dir={file}", "dataset.target=lived", "trainer.max_epochs=2")
+    return [*data, f"hydra.run.dir={folder}", "~callbacks.progress", *others]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +53,7 @@ def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(cla
     for part in torch.arange(300).split(70):
         tally.update(torch.tensor(1.0), logits[part], y[part])
     found, said = tally.compute(), logits.argmax(1)
+    assert found["acc"].item() == pytest.approx(accuracy_score(y, said))
     assert found["balanced_acc"].item() == pytest.approx(balanced_accuracy_score(y, said))
     assert found["macro_f1"].item() == pytest.approx(f1_score(y, said, average="macro"))
     assert ("auc" in found) == (classes == 2)
@@ -123,7 +120,7 @@ def test_sampling_draws_classes_alike_in_epochs_of_the_same_length():
 def test_a_run_measures_them_with_every_validation_and_test(unequal):
     folder, metrics = unequal
     stored = json.loads((folder / "metrics.json").read_text())
-    for name in ("balanced_acc", "macro_f1", "auc"):
+    for name in FIGURES:
         assert 0 <= stored[f"val/{name}"] <= 1 and 0 <= stored[f"test/{name}"] <= 1
     assert stored["val/auc"] == metrics["val/auc"] > 0.5
 
@@ -131,9 +128,7 @@ def test_a_run_measures_them_with_every_validation_and_test(unequal):
 def test_evaluate_and_the_report_show_them(unequal, capsys):
     folder, metrics = unequal
     found = evaluate(folder / "best.ckpt")
-    assert [found[name] for name in ("balanced_acc", "macro_f1", "auc")] == [
-        metrics[f"test/{name}"] for name in ("balanced_acc", "macro_f1", "auc")
-    ]
+    assert [found[name] for name in FIGURES] == [metrics[f"test/{name}"] for name in FIGURES]
     assert "balanced" in (said := capsys.readouterr().out) and "AUC" in said
     assert report([folder])["metrics"] == ["val/auc", "test/auc", "test/acc"]
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if "/" not in line)
@@ -162,7 +157,7 @@ def test_the_area_under_the_curve_is_of_two_classes(tmp_path):
 
 
 def test_a_better_monitor_is_higher():
-    for name in ("balanced_acc", "macro_f1", "auc"):
+    for name in FIGURES:
         assert configure(f"monitor=val/{name}", "hydra.run.dir=unused").mode == "max"
         with pytest.raises(UserError, match="would keep the worst checkpoint"):
             configure(f"monitor=val/{name}", "mode=min", "hydra.run.dir=unused")

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
+from support.refusals import refusals
 from support.runs import break_off
 
 from proj.checkpoint.file import load_checkpoint
+from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.command_line import read_options
 from proj.errors import UserError
 from proj.reports.runs import read_run
@@ -21,8 +24,11 @@ from proj.training.run import train
 LIGHTNINGS = "lightning.pytorch.callbacks"
 MORE = f"+callbacks.more._target_={LIGHTNINGS}.ModelCheckpoint"
 # So high a rate that the best epoch is not the last.
-WORDS = ("scheduler=none", "optimizer=sgd", "optimizer.lr=2", "trainer.max_epochs=5", "test=false", "save_every=0")
+WORDS = ("scheduler=none", "optimizer=sgd", "optimizer.lr=2", "trainer.max_epochs=5", "test=false")
 WORDS += ("~callbacks.dashboard",)
+
+
+SELDOM, LATE = "trainer.check_val_every_n_epoch=2", "callbacks.early_stopping.check_on_train_epoch_end"
 
 
 class Lowest(ModelCheckpoint):
@@ -72,7 +78,7 @@ def test_best_ckpt_is_the_best_whatever_else_is_kept(configure, tmp_path, words,
 
 
 def test_a_run_that_keeps_three_and_is_killed_ends_with_the_same_checkpoints(configure, tmp_path, monkeypatch):
-    words = (*WORDS, "+callbacks.best.save_top_k=3", "callbacks.best.filename=model")
+    words = (*WORDS, "save_every=0", "+callbacks.best.save_top_k=3", "callbacks.best.filename=model")
     whole = train(configure(*words, folder=tmp_path / "whole"))
     cfg = configure(*words, folder=tmp_path / "stopped")
     for epoch in (1, 3):
@@ -143,34 +149,28 @@ def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path
     assert modes == ["min", "min", "max"]
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        ("monitor=val/loss mode=max", "would keep the worst checkpoint: use mode=min"),
-        ("callbacks.best.monitor=val/loss", "callbacks.best.monitor=val/loss: use monitor=val/loss"),
-        ("callbacks.best.mode=min", "takes the worst for the best: use callbacks.best.mode=max"),
-        ("callbacks=early_stopping callbacks.early_stopping.mode=min", "use callbacks.early_stopping.mode=max"),
-        (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/acc", "+callbacks.s.mode=max"),
-        (f"{MORE} +callbacks.more.monitor=val/acc", "use +callbacks.more.mode=max"),
-        (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/f1", "s.monitor=val/f1 does not"),
-        ("scheduler=plateau scheduler.mode=min", "use scheduler.mode=max"),
-        ("callbacks=early_stopping callbacks.early_stopping.patience=-1", "patience=-1 is not a whole number, 0 or"),
-        ("callbacks=early_stopping callbacks.early_stopping.patience=2.5", "patience=2.5 is not a whole number"),
-        (
-            "callbacks=early_stopping callbacks.early_stopping.check_on_train_epoch_end=true "
-            "trainer.check_val_every_n_epoch=2",
-            "use callbacks.early_stopping.check_on_train_epoch_end=false",
-        ),
-        ("+callbacks.best.save_on_train_epoch_end=true trainer.check_val_every_n_epoch=2", "save_on_train_epoch_end=f"),
-        ("+callbacks.best.save_on_exception=true", "a run that is stopped saves last.ckpt"),
-        ("+callbacks.best.save_weights_only=true", "a checkpoint holds all that it takes"),
-        ("trainer.limit_val_batches=0", "limit_val_batches=0 is not a number above 0"),
-        ("trainer.limit_test_batches=0", "limit_test_batches=0 is not a number above 0"),
-        ("trainer.precision=16-true", "use trainer.precision=bf16-true"),
-    ),
+@refusals(
+    ("monitor=val/loss mode=max", "would keep the worst checkpoint: use mode=min"),
+    ("callbacks.best.monitor=val/loss", "callbacks.best.monitor=val/loss: use monitor=val/loss"),
+    ("callbacks.best.mode=min", "takes the worst for the best: use callbacks.best.mode=max"),
+    ("callbacks=early_stopping callbacks.early_stopping.mode=min", "use callbacks.early_stopping.mode=max"),
+    (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/acc", "+callbacks.s.mode=max"),
+    (f"{MORE} +callbacks.more.monitor=val/acc", "use +callbacks.more.mode=max"),
+    (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/f1", "s.monitor=val/f1 does not"),
+    ("scheduler=plateau scheduler.mode=min", "use scheduler.mode=max"),
+    ("callbacks=early_stopping callbacks.early_stopping.patience=-1", "patience=-1 is not a whole number, 0 or"),
+    ("callbacks=early_stopping callbacks.early_stopping.patience=2.5", "patience=2.5 is not a whole number"),
+    (f"{SELDOM} callbacks=early_stopping {LATE}=true", f"use {LATE}=false"),
+    (f"{SELDOM} +callbacks.best.save_on_train_epoch_end=true", "save_on_train_epoch_end=false"),
+    ("+callbacks.best.save_on_exception=true", "a run that is stopped saves last.ckpt"),
+    ("+callbacks.best.save_weights_only=true", "a checkpoint holds all that it takes"),
+    ("trainer.limit_val_batches=0", "limit_val_batches=0 is not a number above 0"),
+    ("trainer.limit_test_batches=0", "limit_test_batches=0 is not a number above 0"),
+    ("trainer.precision=16-true", "use trainer.precision=bf16-true"),
 )
-def test_what_would_keep_or_find_no_best_is_refused_at_once(mistake, words, sentence):
-    assert sentence in mistake("proj.train", *words.split())
+def test_what_would_keep_or_find_no_best_is_refused_at_once(configure, words, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        configure(*words.split())
 
 
 def test_steps_that_end_before_the_first_validation_are_refused_before_the_first_step(configure):
@@ -198,11 +198,14 @@ class Breaks(Callback):
             raise ZeroDivisionError
 
 
-def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end(configure, tmp_path):
+@pytest.mark.parametrize(("every", "seen"), ((100, [False] * 4), (0, [False, False, True, True])))
+def test_a_small_best_checkpoint_waits_for_the_next_save_and_is_there_at_any_end(configure, tmp_path, every, seen):
     """Every epoch may be better than the one before, and to write a file takes longer than a short epoch."""
+    Breaks.seen = []
+    words = ("trainer.max_epochs=4", f"save_every={every}", "+callbacks.breaks._target_=test_checkpoints.Breaks")
     with pytest.raises(ZeroDivisionError):
-        train(configure("trainer.max_epochs=4", "save_every=100", "+callbacks.breaks._target_=test_checkpoints.Breaks"))
-    assert Breaks.seen == [False] * 4
+        train(configure(*words))
+    assert Breaks.seen == seen
     assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] < 3
 
 
@@ -229,3 +232,10 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(co
     torch.testing.assert_close(Weights.validated[-1], average)
     torch.testing.assert_close(kept, average)
     assert (average - Weights.steps[-1]).abs().max() > 1e-3
+
+
+def test_no_callback_deletes_a_checkpoint_from_which_the_run_goes_on(tmp_path):
+    for name in ("last.ckpt", "previous.ckpt", "lowest.ckpt"):
+        (tmp_path / name).touch()
+        AtomicCheckpointIO(tmp_path).remove_checkpoint(str(tmp_path / name))
+    assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", "previous.ckpt"}

@@ -1,6 +1,5 @@
 """What each column of a table is taken for: ids, dates, yes and no, texts; and classes of too few rows."""
 
-import csv
 import random
 from datetime import datetime, timedelta
 
@@ -8,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.runs import make, ready, settings
+from support.images import load_photos
+from support.runs import make
+from support.tables import read_rows, write_rows
 
 from proj.data.dates import moment, parts_of
 from proj.data.facts import Facts
@@ -31,8 +32,7 @@ def table(tmp_path):
     def table(*columns, words=(), names="abcdefgh", rows=60, classes="pq", facts=None):
         header = [*names[: len(columns)], "x", "y"]
         lines = [[*(cells[i] for cells in columns), i * i % 37 / 10, classes[i % len(classes)]] for i in range(rows)]
-        with open(tmp_path / "t.csv", "w", newline="") as file:
-            csv.writer(file).writerows([header, *lines])
+        write_rows(tmp_path / "t.csv", [header, *lines])
         return make("csv", f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *words, facts=facts)
 
     return table
@@ -92,17 +92,12 @@ def test_years_ranks_small_tables_and_an_only_column_are_no_ids(table, tmp_path)
     assert len(make("csv", f"data_dir={tmp_path}/one.csv", "target=y", "batch_size=4").columns) == 1
 
 
+DAY = "It was a long day, and number {} of those that I remember"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
     "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),
-    "sentences": (
-        [f"It was a long day, and number {i} of those that I remember" for i in range(60)],
-        "it is free text",
-    ),
-    "some the same": (
-        [f"It was a long day, and number {min(i, 40)} of those that I remember" for i in range(60)],
-        "it is free text",
-    ),
+    "sentences": ([DAY.format(i) for i in range(60)], "it is free text"),
+    "some the same": ([DAY.format(min(i, 40)) for i in range(60)], "it is free text"),
 }
 
 
@@ -205,6 +200,8 @@ def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
     assert parts["weekday"][:3].tolist() == [day.weekday() for day in days]
     assert parts["hour"][:3].tolist() == [23.75, 0, 6.5] and all(np.isnan(part[3]) for part in parts.values())
     assert moment("2024-01-05 12:30:00+02:00", "year-month-day") == moment("2024-01-05T12:30Z", "year-month-day")
+    for short, year in (("68", 2068), ("69", 1969)):
+        assert moment(f"5.1.{short}", "day.month.year") == moment(f"{year}-01-05", "year-month-day")
 
 
 @pytest.mark.parametrize("words", (("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("j", "n"), ("Ja", "Nein")))
@@ -228,12 +225,8 @@ def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
     words = [{"name": "a", "categories": ["no", "yes"]}, {"name": "b", "categories": ["2021-01-01", "2021-02-01"]}]
     number = [{"name": name, "mean": 0.0, "std": 1.0} for name in "cx"]
     data = table(*cells, facts=Facts([6], ["p", "q"], False, None, None, [*words, *number], ""))
-    assert [("categories" in one, one["name"]) for one in data.columns] == [
-        (True, "a"),
-        (True, "b"),
-        (False, "c"),
-        (False, "x"),
-    ]
+    assert [one["name"] for one in data.columns] == [*"abcx"]
+    assert ["categories" in one for one in data.columns] == [True, True, False, False]
     new = table(*cells, words=["numeric=[c]"])
     again = table(*cells, facts=new.facts)
     assert again.columns == new.columns and again.checksum() == new.checksum()
@@ -267,9 +260,7 @@ def test_classes_of_too_few_photos_are_left_out_too(tmp_path, capsys):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for k in range(count):
             Image.new("RGB", (8, 8), (40 * k, len(name) * 30, count)).save(tmp_path / "photos" / name / f"{k}.png")
-    cfg = settings("image_folder").copy()
-    cfg.merge_with_dotlist([f"data_dir={tmp_path}/photos", f"cache_dir={tmp_path}/cache", "size=8", "batch_size=4"])
-    data = ready(cfg)
+    data = load_photos(tmp_path / "photos", tmp_path / "cache")
     assert data.class_names == ["cat", "dog"] and "lynx (2)" in capsys.readouterr().out
     assert all("lynx" not in data.file_of(part, k) for part, s in data.splits.items() for k in range(len(s.targets)))
 
@@ -279,14 +270,12 @@ def test_a_run_leaves_the_whole_list_of_columns_and_names_its_file_where_there_a
     for more, said in ((0, False), (10, True)):
         header = [*names, *(f"more_{i}" for i in range(more)), "id", "y"]
         rows = [[*(i * i % (7 + k) for k in range(20 + more)), i, "pq"[i % 2]] for i in range(60)]
-        with open(tmp_path / "t.csv", "w", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
+        write_rows(tmp_path / "t.csv", [header, *rows])
         folder = tmp_path / f"run{more}"
         words = ["dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=y", "trainer.max_epochs=1"]
         train(configure(*words, "dataset.batch_size=8", folder=folder))
         out = capsys.readouterr().out
-        with open(RunFolder(folder).columns, newline="") as file:
-            listed = list(csv.DictReader(file))
+        listed = read_rows(RunFolder(folder).columns)
         assert [row["column"] for row in listed] == header
         assert [row["taken for"] for row in listed[-2:]] == ["left out", "classes"] and listed[0]["holds"] == "0 to 4"
         assert (f"{folder}/columns.csv says of each of the {len(header)} columns" in out) == said

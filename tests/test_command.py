@@ -2,59 +2,57 @@ import os
 from pathlib import Path
 
 import pytest
+from support.refusals import refusals
 
 from proj.errors import UserError
 from proj.models import MLP
 from proj.training.run import train
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
+@refusals(
+    ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
+    ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
     (
-        ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
-        ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
-        (
-            "model=cnnn",
-            "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, whitened_cnn.",
-        ),
-        ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
-        ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
-        ("dataset.standardize=maybe", "is not true or false"),
-        ("dataset=digits model.widths=3", "model.widths=3 is not a list"),
-        ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),
-        ("dataset.batch_size=0", "dataset.batch_size=0 is not a whole number, 1 or more"),
-        ("dataset=digits dataset.val_fraction=1", "val_fraction=1 is not a number above 0 and below 1"),
-        ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
-        ("dataset=digits model=iris", "dataset=digits is image data: use model=cnn or model=mlp"),
-        ("optimizer.lr=null", "optimizer.lr=null is not a number, such as 0.03"),
-        ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
-        ("scheduler.total_steps=-1", "scheduler.total_steps=-1 is not a whole number, 1 or more, or steps or steps/3"),
-        ("scheduler=null", "scheduler=none is the empty one"),
-        ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
-        ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
-        ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
-        ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
-        ("sweep_name=x", "are of a sweep: add -m"),
-        ("output_dir=x", "a run's folder is chosen with hydra.run.dir="),
-        ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
-        ("optimizer.lr=[", "error: "),
-        ("iris", "error: "),
-        ("resume=nowhere", "nowhere is not the folder of a run"),
-        ("lr=0.1", "no setting 'lr'. Did you mean 'optimizer.lr'?"),
-        ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
-        ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
-        ("callbacks.early_stopping.patience=3", "Did you mean 'callbacks=early_stopping'?"),
-        ("-m n_trials=3", "Did you mean 'hydra/sweeper=optuna hydra.sweeper.n_trials'?"),
-        ("seed = 3", "'seed' is not of the form key=value, without spaces around the =."),
-        ("ä=3", "'ä' is no name of a setting"),
-        ("+lr=0.1", "+lr=0.1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
-        ("+callbacks.early_stopping.patience=3", "or callbacks=early_stopping, which names it."),
-        ("model=mlp model.hidden=[3,a]", "is not a list of whole numbers, 1 or more, such as [32,16]."),
-        ("model=mlp model.hidden=[3,,4]", "'3,,4' lacks a value beside a comma"),
-        ("hydra.run.dir=", "take a folder: . is the current one."),
-        ("-m seed=1,2,", "'1,2,' lacks a value beside a comma"),
-        ("-m optimizer.lr=interval(0.1,1)", "is searched: add hydra/sweeper=optuna"),
+        "model=cnnn",
+        "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, whitened_cnn.",
     ),
+    ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
+    ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
+    ("dataset.standardize=maybe", "is not true or false"),
+    ("dataset=digits model.widths=3", "model.widths=3 is not a list"),
+    ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),
+    ("dataset.batch_size=0", "dataset.batch_size=0 is not a whole number, 1 or more"),
+    ("dataset=digits dataset.val_fraction=1", "val_fraction=1 is not a number above 0 and below 1"),
+    ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
+    ("dataset=digits model=iris", "dataset=digits is image data: use model=cnn or model=mlp"),
+    ("optimizer.lr=null", "optimizer.lr=null is not a number, such as 0.03"),
+    ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
+    ("scheduler.total_steps=-1", "scheduler.total_steps=-1 is not a whole number, 1 or more, or steps or steps/3"),
+    ("scheduler=null", "scheduler=none is the empty one"),
+    ("monitor=val/accuracy", "monitor=val/accuracy does not exist. Did you mean 'val/acc'? Options: train/acc"),
+    ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
+    ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
+    ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
+    ("sweep_name=x", "are of a sweep: add -m"),
+    ("output_dir=x", "a run's folder is chosen with hydra.run.dir="),
+    ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
+    ("optimizer.lr=[", "error: "),
+    ("iris", "error: "),
+    ("resume=nowhere", "nowhere is not the folder of a run"),
+    ("lr=0.1", "no setting 'lr'. Did you mean 'optimizer.lr'?"),
+    ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
+    ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
+    ("callbacks.early_stopping.patience=3", "Did you mean 'callbacks=early_stopping'?"),
+    ("-m n_trials=3", "Did you mean 'hydra/sweeper=optuna hydra.sweeper.n_trials'?"),
+    ("seed = 3", "'seed' is not of the form key=value, without spaces around the =."),
+    ("ä=3", "'ä' is no name of a setting"),
+    ("+lr=0.1", "+lr=0.1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
+    ("+callbacks.early_stopping.patience=3", "or callbacks=early_stopping, which names it."),
+    ("model=mlp model.hidden=[3,a]", "is not a list of whole numbers, 1 or more, such as [32,16]."),
+    ("model=mlp model.hidden=[3,,4]", "'3,,4' lacks a value beside a comma"),
+    ("hydra.run.dir=", "take a folder: . is the current one."),
+    ("-m seed=1,2,", "'1,2,' lacks a value beside a comma"),
+    ("-m optimizer.lr=interval(0.1,1)", "is searched: add hydra/sweeper=optuna"),
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)
@@ -62,29 +60,18 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeyp
     assert not list(tmp_path.glob("outputs/*/*/*"))
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    (
-        ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
-        ("model.activation=relu", "model.activation=relu does not exist. Did you mean 'ReLU'?"),
-    ),
-)
-def test_what_the_command_or_the_model_refuses_ends_with_exit_code_1(command, word, sentence):
+@pytest.mark.parametrize("word", ("optimizer.lrr=1", "model.activation=relu"))
+def test_what_the_command_or_the_model_refuses_ends_with_exit_code_1(command, word):
     process = command("-m", "proj.train", word)
-    assert process.returncode == 1 and sentence in process.stderr
+    assert process.returncode == 1 and "Did you mean" in process.stderr
     assert len(process.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("typed", "name"),
-    (
-        *((name, name) for name in ("fötos", "it's", "photos (1)", "a=b", "with space", "back\\slash")),
-        ("'quoted é'", "quoted é"),
-    ),
-)
-def test_a_path_of_any_characters_can_be_typed(mistake, tmp_path, monkeypatch, typed, name):
+@pytest.mark.parametrize("typed", ("fötos", "it's", "photos (1)", "a=b", "with space", "back\\slash", "'quoted é'"))
+def test_a_path_of_any_characters_can_be_typed(mistake, tmp_path, monkeypatch, typed):
     monkeypatch.chdir(tmp_path)
     said = mistake("proj.train", "dataset=image_folder", f"data_dir={typed}")
+    name = "quoted é" if "quoted" in typed else typed
     assert f"{tmp_path}/{name} cannot be read (No such file or directory)" in said
 
 
@@ -145,7 +132,6 @@ def test_help_and_config_import_nothing_heavy(command):
 def test_console_script_completes_options(command):
     script = Path(os.sys.executable).parent / "proj-train"
     env = {**os.environ, "COMP_LINE": "proj-train dataset=fas", "COMP_POINT": "22"}
-    process = command(
-        "-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", "-sc", "query=bash", env=env
-    )
+    code = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
+    process = command("-c", code, "-sc", "query=bash", env=env)
     assert "dataset=fashion_mnist" in process.stdout

@@ -11,17 +11,16 @@ from omegaconf import OmegaConf
 
 from proj.config.compose import CONF
 
-MISSING = object()
-
 
 def options(group: str) -> list[str]:
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
 
 
 def commands() -> Iterator[list[str]]:
-    """Command lines that together compose every file of conf/, and every pair of a dataset and a model."""
+    """Command lines that together compose every file of conf/."""
     for dataset, model in itertools.product(options("dataset"), options("model")):
-        yield [f"dataset={dataset}", f"model={model}"]
+        if f"{dataset}_{model}" in options("dataset_model"):
+            yield [f"dataset={dataset}", f"model={model}"]
     groups = ("optimizer", "scheduler", "trainer", "callbacks")
     for chosen in itertools.zip_longest(*map(options, groups)):
         yield [f"{group}={option}" for group, option in zip(groups, chosen, strict=True) if option]

@@ -9,11 +9,9 @@ import contextlib
 import functools
 import importlib
 import inspect
-import multiprocessing
 import os
 import pkgutil
 import re
-import socket
 import subprocess
 import sys
 import warnings
@@ -21,7 +19,25 @@ from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
 
+import optuna
 import pytest
+import torch
+import torchvision
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from lightning.pytorch import Callback, Trainer, callbacks
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.demos.boring_classes import BoringModel
+from omegaconf import OmegaConf
+from optuna.distributions import FloatDistribution
+from support.processes import PROCESSES
+from support.refusals import refusals
+
+import proj
+from proj.config.compose import CONF
+from proj.errors import LOST
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 
@@ -56,58 +72,36 @@ def said(call, *args, **settings) -> BaseException:
 
 # Lightning
 
-PARTS = {  # what they are while a batch is trained, by their way from the Trainer
-    "fit_loop.epoch_loop._batches_that_stepped": int,
-    "fit_loop.epoch_loop._results": dict,
-    "fit_loop.epoch_loop.restarting": bool,
-    "fit_loop.epoch_loop.val_loop.restarting": bool,
-    "fit_loop.epoch_loop.batch_idx": int,
-    "fit_loop.epoch_loop.batch_progress.current.completed": int,
-    "fit_loop.epoch_loop.batch_progress.total.processed": int,
-    "fit_loop.epoch_loop.batch_progress.is_last_batch": bool,
-    "fit_loop.epoch_loop.batch_progress.current.ready": int,
-    "fit_loop.epoch_loop.batch_progress.total.started": int,
-    "fit_loop.epoch_loop.max_steps": int,
-    "fit_loop.epoch_loop.global_step": int,
-    "fit_loop.epoch_loop.val_loop._has_run": bool,
-    "fit_loop.epoch_loop.val_loop._combined_loader": type(None),  # there is no validation
-    "fit_loop.epoch_loop.val_loop._seen_batches_per_dataloader": dict,
-    "fit_loop.epoch_loop.val_loop.inference_mode": bool,
-    "fit_loop.epoch_loop.val_loop.max_batches": list,
-    "fit_loop.epoch_loop.val_loop.skip": bool,
-    "fit_loop.epoch_loop.val_loop.setup_data": callable,
-    "fit_loop.epoch_loop.val_loop.batch_progress.increment_started": callable,
-    "fit_loop.epoch_loop.val_loop.batch_progress.reset_on_run": callable,
-    "fit_loop.epoch_loop.scheduler_progress.increment_completed": callable,
-    "fit_loop.epoch_loop.automatic_optimization._skip_backward": bool,
-    "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_ready": callable,
-    "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.zero_grad.increment_started": callable,
-    "fit_loop.epoch_progress.current.processed": int,
-    "fit_loop._data_fetcher.iterator._iterator.iterators": list,
-    "fit_loop._data_fetcher.fetched": int,
-    "fit_loop._data_fetcher.done": bool,
-    "fit_loop._data_fetcher.length": int,
-    "_logger_connector._first_loop_iter": (bool, type(None)),
-    "_logger_connector.on_batch_end": callable,
-    "_logger_connector.on_batch_start": callable,
-    "_logger_connector.on_epoch_end": callable,
-    "_logger_connector.epoch_end_reached": callable,
-    "_logger_connector.reset_results": callable,
-    "_logger_connector.update_train_step_metrics": callable,
-    "_logger_connector.update_eval_step_metrics": callable,
-    "_logger_connector.update_eval_epoch_metrics": callable,
-    "_logger_connector.log_eval_end_metrics": callable,
-    "_val_check_time_interval": type(None),
-    "lightning_module._current_fx_name": str,
-}
+EPOCH, FETCHER, LOGS = "fit_loop.epoch_loop", "fit_loop._data_fetcher", "_logger_connector"
+KINDS = (  # what the parts are while a batch is trained: kind, the way from the Trainer to their owner, names
+    (int, EPOCH, "_batches_that_stepped batch_idx max_steps global_step"),
+    (int, f"{EPOCH}.batch_progress", "current.completed current.ready total.processed total.started"),
+    (int, "fit_loop.epoch_progress", "current.processed"),
+    (int, FETCHER, "fetched length"),
+    (bool, FETCHER, "done"),
+    (bool, EPOCH, "restarting batch_progress.is_last_batch automatic_optimization._skip_backward"),
+    (bool, f"{EPOCH}.val_loop", "restarting _has_run inference_mode skip"),
+    (dict, EPOCH, "_results val_loop._seen_batches_per_dataloader"),
+    (list, EPOCH, "val_loop.max_batches"),
+    (list, FETCHER, "iterator._iterator.iterators"),
+    (str, "lightning_module", "_current_fx_name"),
+    (type(None), EPOCH, "val_loop._combined_loader"),  # there is no validation
+    ((bool, type(None)), LOGS, "_first_loop_iter"),
+    (callable, EPOCH, "val_loop.setup_data scheduler_progress.increment_completed"),
+    (callable, f"{EPOCH}.val_loop.batch_progress", "increment_started reset_on_run"),
+    (callable, f"{EPOCH}.automatic_optimization.optim_progress.optimizer", "step.increment_ready"),
+    (callable, f"{EPOCH}.automatic_optimization.optim_progress.optimizer", "zero_grad.increment_started"),
+    (callable, LOGS, "on_batch_end on_batch_start on_epoch_end epoch_end_reached reset_results"),
+    (callable, LOGS, "update_train_step_metrics update_eval_step_metrics update_eval_epoch_metrics"),
+    (callable, LOGS, "log_eval_end_metrics"),
+)
+PARTS = {f"{owner}.{name}": kind for kind, owner, names in KINDS for name in names.split()}
+PARTS["_val_check_time_interval"] = type(None)
 
 
 @functools.cache
 def seen_in_training() -> dict:
     """The parts that there are while Lightning's own loop trains a batch, and the checkpoint of it."""
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.demos.boring_classes import BoringModel
-
     found = {}
 
     class Look(Callback):
@@ -173,8 +167,6 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
 
 @contract("lightning", "the best checkpoints' callback saves what resume moves", "training/moved_folder.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
     state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()
     paths = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"}
     assert paths | {"current_score", "dirpath"} <= state.keys()
@@ -182,8 +174,6 @@ def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_pa
 
 @contract("lightning", "the progress bar asks `_get_train_description` for its text", "training/progress_bar.py")
 def test_lightnings_progress_bar_asks_for_its_description():
-    from lightning.pytorch.callbacks import RichProgressBar
-
     assert "Epoch 0" in RichProgressBar._get_train_description(_Bar(), 0)
 
 
@@ -197,9 +187,6 @@ class _Bar:
 @pytest.mark.parametrize("kind", ["EarlyStopping", "ModelCheckpoint"])
 @contract("lightning", "a metric that is not there is named as `explain` reads it", "config/explain.py")
 def test_lightning_names_a_metric_that_is_not_there(tmp_path, kind):
-    from lightning.pytorch import Trainer, callbacks
-    from lightning.pytorch.demos.boring_classes import BoringModel
-
     from proj.config.explain import explain
 
     callback = getattr(callbacks, kind)(monitor="val/nope")
@@ -215,8 +202,6 @@ def test_lightning_names_a_metric_that_is_not_there(tmp_path, kind):
 
 @contract("lightning", "a wrong argument raises its MisconfigurationException", "config/explain.py")
 def test_lightning_refuses_an_argument_by_the_exception_that_explain_knows():
-    from lightning.pytorch import Trainer
-
     assert type(said(Trainer, accelerator="cpu", max_epochs=-2)).__name__ == "MisconfigurationException"
 
 
@@ -247,7 +232,6 @@ def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monk
 
 @contract("torchmetrics", "a metric's count and its last result can be set", "training/metric_states.py")
 def test_a_metric_goes_on_from_what_it_had_counted():
-    import torch
     from torchmetrics import MeanMetric
 
     metric = MeanMetric()
@@ -260,7 +244,6 @@ def test_a_metric_goes_on_from_what_it_had_counted():
 
 @contract("torch", "an optimizer's step hooks are where they were", "training/fast_loop.py")
 def test_an_optimizers_hooks_and_a_wrapped_step_can_be_seen():
-    import torch
     from torch.optim import optimizer
 
     used = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
@@ -277,8 +260,6 @@ def test_an_optimizers_hooks_and_a_wrapped_step_can_be_seen():
 
 @contract("torch", "norms of many tensors are had in one call", "models/classifier.py")
 def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
-    import torch
-
     norms = torch._foreach_norm([torch.tensor([3.0, 4.0]), torch.tensor([1.0])])
     assert [float(norm) for norm in norms] == [5, 1]
     fused = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], fused=True)
@@ -287,7 +268,6 @@ def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
 
 @contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py")
 def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
-    import torch
     from tensorboard.compat.proto.summary_pb2 import Summary
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard._pytorch_graph import graph
@@ -303,8 +283,6 @@ def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
 
 @contract("torch", "it names what `torch.load` refuses in a file", "checkpoint/file.py")
 def test_torch_names_what_it_refuses_in_a_file(tmp_path):
-    import torch
-
     from proj.checkpoint.file import foreign
 
     torch.save({"path": tmp_path}, tmp_path / "it.ckpt")
@@ -313,20 +291,14 @@ def test_torch_names_what_it_refuses_in_a_file(tmp_path):
 
 
 def without_memory() -> None:
-    import torch
-
     torch.empty(2**55)
 
 
 def batch_of_one() -> None:
-    import torch
-
     torch.nn.BatchNorm1d(2)(torch.ones(1, 2))
 
 
 def without_order() -> None:
-    import torch
-
     torch.use_deterministic_algorithms(True)
     try:
         torch.zeros(2).put_(torch.tensor([0]), torch.ones(1), accumulate=False)
@@ -354,7 +326,6 @@ def test_torch_says_what_a_run_translates(happens, pattern, file):
 
 def one_process(rank: int, port: int, out) -> None:
     """One of two that gloo joins: the second dies, and the first hands on what torch says then."""
-    import torch
     import torch.distributed as dist
 
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
@@ -365,17 +336,13 @@ def one_process(rank: int, port: int, out) -> None:
     out.put((isinstance(error, RuntimeError), str(error)))
 
 
-@pytest.mark.slow  # two processes that import torch
+@pytest.mark.slow  # two processes
 @contract("torch", "a process that has died is reported as LOST reads it", "errors.py")
 def test_torch_says_that_another_process_has_died():
-    from proj.errors import LOST
+    from support.runs import free_ports
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    out = context.Queue()
-    both = [context.Process(target=one_process, args=(rank, port, out)) for rank in (0, 1)]
+    (port,), out = free_ports(1), PROCESSES.Queue()
+    both = [PROCESSES.Process(target=one_process, args=(rank, port, out)) for rank in (0, 1)]
     for process in both:
         process.start()
     kind, text = out.get(timeout=120)
@@ -389,7 +356,6 @@ def test_torch_says_that_another_process_has_died():
 
 @contract("hydra-core", "its private loader composes a folder that it is given", "sweeps/trust.py", "sweeps/folder.py")
 def test_hydras_loader_composes_a_folder_without_starting_hydra():
-    from proj.config.compose import CONF
     from proj.sweeps.sweep_file import frozen_loader
     from proj.sweeps.trust import composed
 
@@ -399,16 +365,13 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
 
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(CONF.resolve())))
     elsewhere = frozen_loader(loader, CONF / "hydra")
-    assert {element.path for element in elsewhere.get_search_path().get_path() if element.provider == "main"} == {
-        f"file://{(CONF / 'hydra').resolve()}"
-    }
+    places = {element.path for element in elsewhere.get_search_path().get_path() if element.provider == "main"}
+    assert places == {f"file://{(CONF / 'hydra').resolve()}"}
 
 
 @contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
 def test_hydras_loader_changes_a_configuration_that_is_there():
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import OmegaConf
 
     cfg = OmegaConf.create({"seed": 0, "callbacks": {"best": {}, "dashboard": {}}})
     words = OverridesParser.create().parse_overrides(["seed=3", "~callbacks.dashboard", "+trainer.x=[1]"])
@@ -416,22 +379,19 @@ def test_hydras_loader_changes_a_configuration_that_is_there():
     assert cfg == {"seed": 3, "callbacks": {"best": {}}, "trainer": {"x": [1]}}
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    [
-        ("dataset=digit", "dataset=digit does not exist. Did you mean 'digits'?"),
-        ("scheduler=null", "a group such as scheduler cannot be null"),
-        ("optimizer.lr", "missing EQUAL"),
-        ("lerning_rate=1", "There is no setting 'lerning_rate'."),
-        ("+seed.x=1", "seed"),
-    ],
+@refusals(
+    ("dataset=digit", "dataset=digit does not exist. Did you mean 'digits'?"),
+    ("scheduler=null", "a group such as scheduler cannot be null"),
+    ("optimizer.lr", "missing EQUAL"),
+    ("lerning_rate=1", "There is no setting 'lerning_rate'."),
+    ("+seed.x=1", "seed"),
 )
 @contract("hydra-core", "a mistake is said as `explain` reads it", "config/explain.py")
-def test_hydra_says_what_explain_translates(word, sentence):
+def test_hydra_says_what_explain_translates(words, sentence):
     from proj.config import configure
     from proj.config.explain import explain
 
-    text = explain(said(configure, word))
+    text = explain(said(configure, words))
     assert text and sentence in text
     assert "\n" not in text and "full_key" not in text and "https" not in text, text
 
@@ -439,9 +399,6 @@ def test_hydra_says_what_explain_translates(word, sentence):
 @contract("hydra-core", "the warning of a launcher's schema is the one that is left out", "config/hydra_command.py")
 def test_hydra_warns_of_a_launchers_schema_in_the_words_that_are_left_out():
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    from hydra import compose, initialize_config_dir
-
-    from proj.config.compose import CONF
     from proj.config.hydra_command import SCHEMA
 
     with warnings.catch_warnings(record=True) as found, initialize_config_dir(str(CONF), version_base="1.3"):
@@ -465,8 +422,6 @@ def test_hydras_basic_launcher_is_started_without_a_configuration_of_its_own():
 
 @contract("optuna", "a trial that runs takes another value of a setting", "sweeps/trials.py")
 def test_the_value_of_a_trials_setting_is_replaced_in_the_study(tmp_path):
-    from optuna.distributions import FloatDistribution
-
     from proj.training.study import open_study
 
     study, space = open_study(tmp_path), FloatDistribution(0, 1)
@@ -478,9 +433,6 @@ def test_the_value_of_a_trials_setting_is_replaced_in_the_study(tmp_path):
 
 @contract("optuna", "a trial goes on in another process", "training/pruning.py", "sweeps/trials.py")
 def test_a_trial_of_optunas_is_continued(tmp_path):
-    import optuna
-    from optuna.distributions import FloatDistribution
-
     from proj.training.pruning import open_study
 
     study, space = open_study(tmp_path), FloatDistribution(0, 1)
@@ -503,8 +455,6 @@ def test_submitits_job_has_the_methods_that_are_replaced():
 @pytest.mark.parametrize("kind", ["MNIST", "FashionMNIST", "CIFAR10"])
 @contract("torchvision", "a data set that is not there is `not found`", "data/torchvision.py")
 def test_torchvision_says_that_a_data_set_is_missing(tmp_path, kind):
-    import torchvision
-
     error = said(getattr(torchvision.datasets, kind), tmp_path)
     assert isinstance(error, RuntimeError) and "not found" in str(error), error
 
@@ -583,16 +533,13 @@ def private_names(file: Path) -> set[str]:
 
 def replaced_names() -> set[str]:
     """The private methods of other libraries' classes that classes of this project replace."""
-    import proj
-
     found = set()
     for module in pkgutil.walk_packages(proj.__path__, "proj."):
         for kind in vars(importlib.import_module(module.name)).values():
             if isinstance(kind, type) and kind.__module__.startswith("proj."):
                 others = [base for base in kind.__mro__ if not base.__module__.startswith(("proj.", "builtins"))]
-                found |= {
-                    name for name in vars(kind) if is_private(name) and any(name in vars(base) for base in others)
-                }
+                names = set().union(*map(vars, others))
+                found |= {name for name in vars(kind) if is_private(name) and name in names}
     return found - {"_abc_impl", "_compiler_hooks"}  # which Python makes
 
 
@@ -600,17 +547,13 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
     listed = (SOURCE.parents[1] / "docs" / "design.md").read_text(encoding="utf-8").partition("## Private parts")[2]
     names = set().union(*map(private_names, sorted(SOURCE.rglob("*.py")))) | replaced_names()
     missing = {name for name in names if not re.search(rf"(?<![\w]){name}(?!\w)", listed)}
-    assert not missing, (
-        f"docs/design.md does not list {missing} among the private parts; test_contracts.py takes a test"
-    )
+    assert not missing, f"docs/design.md does not list {missing} among the private parts; each takes a test here"
     listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
 
 
 @contract("torchmetrics", "a metric wraps its update and its compute by methods", "models/tallies.py")
 def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
-    import torch
-
     from proj.models.tallies import Tally
 
     tally = Tally(2, by_class=False)
@@ -623,17 +566,13 @@ def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
 
 @contract("torch", "a module hands what it converts to `_apply` of each module within", "models/tallies.py")
 def test_a_metric_keeps_its_kinds_of_numbers_where_its_model_is_converted():
-    import torch
-
     from proj.models.tallies import Tally
 
     tally = torch.nn.ModuleList([Tally(2)]).to(torch.bfloat16)[0]
     assert (tally.loss.dtype, tally.confusion.dtype) == (torch.float64, torch.long)
 
 
-@contract(
-    "Lightning", "a table's writer deletes the file that is there in `_check_log_dir_exists`", "training/loggers.py"
-)
+@contract("Lightning", "a table's writer deletes the old file in `_check_log_dir_exists`", "training/loggers.py")
 def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_replaced(tmp_path):
     from lightning.pytorch.loggers import CSVLogger, WandbLogger
     from lightning.pytorch.loggers.csv_logs import ExperimentWriter
@@ -651,12 +590,6 @@ def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_repl
 @contract("hydra-core", "values applied to a merged configuration give what one command gives", "sweeps/composer.py")
 @pytest.mark.parametrize("own", [["seed=7", "optimizer=sgd"], ["model=mlp", "model.hidden=[3]"], ["+new=1", "seed=2"]])
 def test_a_sweeps_job_is_composed_as_by_hydras_own_loader(own):
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
-
-    from proj.config.compose import CONF
     from proj.sweeps.composer import Composer
 
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
@@ -718,11 +651,7 @@ assert torchvision.ops.nms(boxes, torch.tensor([1.0, 0.5]), 0.5).tolist() == [0]
 
 
 @pytest.mark.slow  # it imports all that a short run does not
-@contract(
-    "torch",
-    "the real modules work with what torch, Lightning and torchvision had of their stand-ins",
-    "system/postponed.py",
-)
+@contract("torch", "the real modules work with what others had of their stand-ins", "system/postponed.py")
 def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_threads():
     command = [sys.executable, "-c", USES_OF_REAL_MODULES]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

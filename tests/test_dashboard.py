@@ -29,12 +29,8 @@ from proj.pictures.tensorboard import mistakes, pixels
 from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
-RUNS = (
-    "digits/mlp/single",
-    "digits/mlp/stopped",
-    "sweeps/rates/0_optimizer.lr=0.01",
-    "sweeps/rates/1_optimizer.lr=0.1",
-)
+RUNS = ("digits/mlp/single", "digits/mlp/stopped")
+RUNS += ("sweeps/rates/0_optimizer.lr=0.01", "sweeps/rates/1_optimizer.lr=0.1")
 SCALARS = {f"train/{name}" for name in ("loss", "acc", "grad_norm", "examples_per_second")} | {"lr"}
 SCALARS |= {f"{split}/{name}" for split in ("val", "val_best", "test") for name in ("loss", "acc")}
 SCALARS |= {f"{split}/{name}" for split in ("val", "test") for name in ("balanced_acc", "macro_f1")}
@@ -226,10 +222,8 @@ def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(load, monkey
     monkeypatch.setattr("proj.pictures.tensorboard.tiles", lambda *arguments: drawn.update(enumerate(arguments)))
     mistakes(logits.softmax(1), y, data, every=2)
     assert np.array_equal(drawn[0], inputs[[80, 10]].numpy())
-    shares = [logits[place].softmax(0).max() for place in (40, 5)]
-    assert drawn[1] == [
-        (f"{(y[p] + 1) % 10} ({share:.0%})", f"is {y[p]}") for p, share in zip((40, 5), shares, strict=True)
-    ]
+    shares = {place: logits[place].softmax(0).max() for place in (40, 5)}
+    assert drawn[1] == [(f"{(y[p] + 1) % 10} ({share:.0%})", f"is {y[p]}") for p, share in shares.items()]
     assert drawn[3] == f"2 of {len(y)} wrong, the most confident first"
     monkeypatch.undo()
     assert mistakes((torch.nn.functional.one_hot(y, 10) * 1.0), y, data).height < 50  # none: the title alone
@@ -320,6 +314,16 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     steps = [ends[21] * epoch + step for epoch in range(2) for step in ends.values()]
     assert found == {step: pytest.approx(Norms.seen[step - 1]) for step in steps}
     assert min(found.values()) > 0.01
+
+
+def test_the_worst_mistake_is_the_reddest_however_rare_it_is():
+    reds = []
+    for mistaken in (1, 50):
+        picture = np.array(confusion_matrix(np.array([[100 - mistaken, mistaken], [0, 100]]), ["one", "two"]))
+        bottom, cell = len(picture) - LINE, 56
+        left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
+        reds.append(picture[bottom - 2 * cell + 3, left + cell + 3].tolist())
+    assert reds[0] == reds[1] and reds[0][0] > reds[0][2]
 
 
 def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_that_has():

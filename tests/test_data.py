@@ -127,9 +127,7 @@ def test_augmentation_equals_padding_cropping_and_flipping_each_image():
 
 @pytest.mark.parametrize("shift", (8, 17))
 def test_images_are_moved_by_less_than_their_size(load, shift):
-    with pytest.raises(
-        UserError, match=f"dataset.shift={shift} moves images of 8×8 .*: choose dataset.shift=7 or less"
-    ):
+    with pytest.raises(UserError, match=f"dataset.shift={shift} moves images of 8×8 .*: choose dataset.shift=7 or"):
         load("digits", f"dataset.shift={shift}").train_dataloader()
     next(iter(load("digits", "dataset.shift=7").train_dataloader()))
     assert len(load("digits", f"dataset.shift={shift}").test_dataloader())  # a checkpoint from before can be measured
@@ -155,19 +153,17 @@ def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first
     def mirrored(epoch: int) -> list[bool]:
         everything = torch.arange(len(plain))
         x = data.prepare(data.splits["train"].inputs, everything, torch.Generator(), epoch)
-        assert all(
-            torch.equal(made, image) or torch.equal(made, image.flip(2)) for made, image in zip(x, plain, strict=True)
-        )
-        return [not torch.equal(made, image) for made, image in zip(x, plain, strict=True)]
+        flipped = [not torch.equal(made, image) for made, image in zip(x, plain, strict=True)]
+        expected = [image.flip(2) if flip else image for flip, image in zip(flipped, plain, strict=True)]
+        assert torch.equal(x, torch.stack(expected))
+        return flipped
 
     assert mirrored(0) == mirrored(2) == [not flag for flag in mirrored(1)]
     assert 60 < sum(mirrored(0)) < 120  # of 180
 
 
 def test_a_validation_part_of_no_example_is_refused(load):
-    with pytest.raises(
-        UserError, match=r"val_fraction=0.01 of 200 examples leaves 200 for training and 0 for validation"
-    ):
+    with pytest.raises(UserError, match=r"val_fraction=0.01 of 200 examples leaves 200 for training and 0 for val"):
         load("mnist", "dataset.val_fraction=0.01")
 
 
@@ -200,14 +196,11 @@ def write_mnist(folder: Path, train=20, test=20, labels=20, size=28, test_size=2
     return raw
 
 
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    (({"labels": 19}, "20 images but 19 labels"), ({"test_size": 14}, "28×28×1 and 14×14×1")),
-)
-def test_files_that_do_not_belong_together_are_refused(load, tmp_path, settings, sentence):
-    write_mnist(tmp_path, **settings)
-    with pytest.raises(UserError, match=sentence):
-        load("mnist", f"data_dir={tmp_path}")
+def test_files_that_do_not_belong_together_are_refused(load, tmp_path):
+    for settings, sentence in (({"labels": 19}, "20 images but 19 labels"), ({"test_size": 14}, "28×28×1 and 14×14×1")):
+        write_mnist(tmp_path, **settings)
+        with pytest.raises(UserError, match=sentence):
+            load("mnist", f"data_dir={tmp_path}")
 
 
 @pytest.mark.parametrize("content", (b"<html>not found</html>", b"\0\0\x08\x03" + bytes(20)))
@@ -241,19 +234,14 @@ def test_a_damaged_file_of_scikit_learns_is_named(load, tmp_path, monkeypatch, n
     original = Path(find_spec("sklearn").origin).parent / "datasets" / "data" / file
     opened = gzip.open if file.endswith("gz") else open
     opened = partial(opened, mode="rb")
-    content = {
-        "cut off": original.read_bytes()[:1000],
-        "empty": b"",
-        "another file": b"<html>not found</html>",
-        "another class": make(lambda text: text.rstrip()[:-1] + "77\n"),
-    }
+    content = {"cut off": original.read_bytes()[:1000], "empty": b"", "another file": b"<html>not found</html>"}
+    content["another class"] = make(lambda text: text.rstrip()[:-1] + "77\n")
     folder = tmp_path / "datasets" / "data"
     folder.mkdir(parents=True)
     if damage in content:
         (folder / file).write_bytes(content[damage])
-    monkeypatch.setattr(
-        "proj.data.sklearn_table.find_spec", lambda name: SimpleNamespace(submodule_search_locations=[tmp_path])
-    )
+    found = SimpleNamespace(submodule_search_locations=[tmp_path])
+    monkeypatch.setattr("proj.data.sklearn_table.find_spec", lambda name: found)
     with pytest.raises(UserError, match=f"{file} is missing or damaged .*pip install --force-reinstall"):
         load(name)
 
@@ -286,9 +274,7 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path
     word = f"dataset.source._target_=torchvision.datasets.{source}"
     try:
         for _ in range(2):  # what the first leaves does not pass for data
-            with pytest.raises(
-                UserError, match=rf"{source} is missing or damaged .* could not be downloaded \(.+\)\. N"
-            ):
+            with pytest.raises(UserError, match=rf"{source} is missing or damaged .* not be downloaded \(.+\)\. N"):
                 load(name, f"data_dir={tmp_path}/data", word)
     finally:
         server.shutdown()

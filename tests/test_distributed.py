@@ -90,22 +90,16 @@ def test_the_processes_are_those_that_torchrun_or_srun_started(monkeypatch):
         take_part(OmegaConf.create({"devices": 1, "strategy": "ddp"}))
 
 
-@pytest.mark.parametrize(
-    ("gpus", "accelerator", "devices", "strategy", "more"),
-    (
-        (0, "auto", "auto", "auto", False),
-        (2, "auto", "auto", "auto", True),
-        (2, "cpu", "auto", "auto", False),
-        (2, "gpu", 1, "auto", False),
-        (2, "gpu", [1], "auto", False),
-        (0, "cpu", 2, "auto", True),
-        (1, "gpu", 1, "ddp", True),
-    ),
-)
-def test_a_job_for_which_lightning_starts_processes_is_known(monkeypatch, gpus, accelerator, devices, strategy, more):
+ALONE = ((0, "auto", "auto", "auto"), (2, "cpu", "auto", "auto"), (2, "gpu", 1, "auto"), (2, "gpu", [1], "auto"))
+SEVERAL = ((2, "auto", "auto", "auto"), (0, "cpu", 2, "auto"), (1, "gpu", 1, "ddp"))
+
+
+@pytest.mark.parametrize("job", (*ALONE, *SEVERAL))
+def test_a_job_for_which_lightning_starts_processes_is_known(monkeypatch, job):
+    gpus, *settings = job
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    trainer = OmegaConf.create({"accelerator": accelerator, "devices": devices, "strategy": strategy})
-    assert starts_more(trainer) == more
+    trainer = OmegaConf.create(dict(zip(("accelerator", "devices", "strategy"), settings, strict=True)))
+    assert starts_more(trainer) == (job in SEVERAL)
 
 
 def test_jobs_side_by_side_take_a_gpu_each(configure, monkeypatch, tmp_path):
@@ -181,13 +175,10 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3", "trainer.max_epochs=3", "save_every=0"]
     words += ["trainer=cpu", "~callbacks.progress", "sweep_name=s", *dies(tmp_path, times=2)]
     process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
-    assert (
-        process.returncode == 1
-        and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s trust=support" in process.stderr
-    )
-    process = command(
-        "-m", "proj.sweep", "resume=outputs/sweeps/s", "isolate=true", "trust=support", env=env, fresh=True
-    )
+    assert process.returncode == 1
+    again = "resume=outputs/sweeps/s trust=support"
+    assert f"To continue the sweep: python -m proj.sweep {again}" in process.stderr
+    process = command("-m", "proj.sweep", *again.split(), "isolate=true", env=env, fresh=True)
     assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")

@@ -1,6 +1,5 @@
 """A table's model exported whole: the file takes the table's own columns and says what predict says."""
 
-import csv
 import re
 from datetime import datetime, timezone
 from math import nan
@@ -12,6 +11,7 @@ import pytest
 from support.exports import export_both
 from support.pages import README
 from support.runs import rewritten
+from support.tables import write_rows
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
@@ -61,11 +61,7 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
 
 
 def write(file: Path, columns: dict[str, list[str]]) -> Path:
-    with file.open("w", newline="", encoding="utf-8") as opened:
-        rows = csv.writer(opened, delimiter=";")
-        rows.writerow(columns)
-        rows.writerows(zip(*columns.values(), strict=True))
-    return file
+    return write_rows(file, [columns, *zip(*columns.values(), strict=True)], ";")
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +70,8 @@ def mixed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mixed")
     table = draw(300, 0, KNOWN)
     cells = {name: column[0] for name, column in table.items()}
-    cells["lived"] = ["no" if age > 40 else "may be" for age in table["age"][1]]
-    cells["lived"] = [
-        "yes" if place == "Köln" else lived for place, lived in zip(cells["place"], cells["lived"], strict=True)
-    ]
+    pairs = zip(cells["place"], table["age"][1], strict=True)
+    cells["lived"] = ["yes" if place == "Köln" else "no" if age > 40 else "may be" for place, age in pairs]
     file = write(folder / "table.csv", cells)
     words = ("dataset=csv", f"data_dir={file}", "dataset.target=lived", f"hydra.run.dir={folder / 'run'}")
     train(configure(*words, "~callbacks.progress", "trainer.max_epochs=2", "model.loss.label_smoothing=0.1"))
@@ -138,7 +132,5 @@ def test_without_its_data_a_table_is_compared_on_random_cells(mixed, tmp_path, m
 
 def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):
     sentence = mistake("proj.export", f"ckpt={mixed}", "normalize=true")
-    assert sentence.endswith(
-        "normalize=true is for images and tables of numbers alone, which this is not: leave it out. "
-        "raw=true takes words too."
-    )
+    assert "normalize=true is for images and tables of numbers alone, which this is not: leave it out" in sentence
+    assert sentence.endswith("raw=true takes words too.")

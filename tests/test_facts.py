@@ -1,6 +1,5 @@
 """What goes into a network is the same in training, evaluate, predict and the exported file."""
 
-import csv
 import functools
 import json
 import re
@@ -13,12 +12,13 @@ import torch
 from PIL import Image
 from support.pages import README
 from support.runs import rewritten
-from support.tables import encode
+from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
 from proj.errors import UserError
 from proj.models.trusted import trusted
+from proj.training.run import train
 from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export
 from proj.use.prediction import predict
@@ -124,9 +124,8 @@ MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mar
 
 def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
     """(The logits of each file, the same by evaluate, predict and the exported file; the number of files)."""
-    measured, evaluated = seen(
-        evaluate, path, trust=TRUST, split="all", data_dir=str(folder), output=str(tmp_path / "e"), **words
-    )
+    whole = {"split": "all", "data_dir": str(folder), "output": str(tmp_path / "e")}
+    measured, evaluated = seen(evaluate, path, trust=TRUST, **whole, **words)
     data = open_data(load_model(path, TRUST)[1], words.get("dataset", ""), str(folder), everything=True)
     evaluated = {data.file_of("test", k): logits for k, logits in enumerate(calibrated(path, evaluated))}
     rows, predicted = seen(predict, path, str(folder), trust=TRUST)
@@ -143,7 +142,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
 @pytest.mark.parametrize("dataset", ("digits", "cifar10", *SLOW_SETS))
 def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch, seen, recipe, capsys, dataset, count):
     monkeypatch.setenv("HOME", str(tmp_path))
-    path = trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt"
+    path = trained(f"dataset={dataset}", "model=mlp") / "best.ckpt"
     names = load_model(path, TRUST)[1]["class_names"][-4:]
     write_raw_images(tmp_path / "raw", names, count, 60 if count < 100 else 300)
     capsys.readouterr()
@@ -153,15 +152,12 @@ def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch
 
 
 @MANY
-@pytest.mark.parametrize(
-    "words", (("dataset.channels=3", "dataset.size=[12,16]"), ("dataset.channels=1", "dataset.size=16"))
-)
+@pytest.mark.parametrize("words", ("dataset.channels=3 dataset.size=[12,16]", "dataset.channels=1 dataset.size=16"))
 def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_path, seen, recipe, words, count):
-    from proj.training.run import train
-
     write_raw_images(tmp_path / "raw", ["left", "right"], count, 60 if count < 100 else 300)
-    words += (f"data_dir={tmp_path}/raw", f"dataset.cache_dir={tmp_path}/cache", "dataset.batch_size=16", "model=mlp")
-    train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", "trainer.precision=32-true"))
+    data = ("dataset=image_folder", f"data_dir={tmp_path}/raw", f"dataset.cache_dir={tmp_path}/cache", *words.split())
+    short = ("dataset.batch_size=16", "model=mlp", "trainer.max_epochs=1", "trainer.precision=32-true")
+    train(configure(*data, *short))
     path = tmp_path / "run" / "best.ckpt"
     model, known = load_model(path)
     found, examples = compare_images(path, tmp_path / "raw", tmp_path, seen, recipe)
@@ -178,8 +174,6 @@ def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_pa
 @pytest.mark.parametrize("words", (True, False))
 def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words, count):
     """Numbers small and large, missing ones, words."""
-    from proj.training.run import train
-
     random = np.random.default_rng(0)
     names = ["age", "time", "port", "rate", "lived"] if words else ["age", "time", "rate", "lived"]
     rows = []
@@ -192,18 +186,16 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
             "lived": ("no", "yes")[k % 2],
         }
         rows.append([cells[name] for name in names])
-    for file, order in (("t.csv", [*range(len(names))]), ("new.csv", [*range(len(names))][::-1])):
-        with open(tmp_path / file, "w", newline="") as lines:
-            csv.writer(lines).writerows([row[place] for place in order] for row in [names, *rows])
+    write_rows(tmp_path / "t.csv", [names, *rows])
+    write_rows(tmp_path / "new.csv", [row[::-1] for row in [names, *rows]])
     settings = ("dataset.target=lived", f"data_dir={tmp_path}/t.csv", "dataset.batch_size=8", "trainer.max_epochs=2")
     train(configure("dataset=csv", *settings, "trainer.precision=32-true"))
     path = tmp_path / "run" / "best.ckpt"
     model, known = load_model(path)
     made, predicted = seen(predict, path, str(tmp_path / "new.csv"))
     assert len(made) == count
-    _, evaluated = seen(
-        evaluate, path, split="all", data_dir=str(tmp_path / "new.csv"), output=str(tmp_path / "e"), importance=False
-    )
+    whole = {"split": "all", "data_dir": str(tmp_path / "new.csv"), "output": str(tmp_path / "e")}
+    _, evaluated = seen(evaluate, path, **whole, importance=False)
     agree(predicted, calibrated(path, evaluated))
     with torch.inference_mode():
         trained = torch.cat([model(split.inputs) for split in open_data(known).splits.values()])
@@ -221,8 +213,8 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     agree(torch.from_numpy(session.run(None, {"input": x})[0]), predicted)
 
 
-def test_a_checkpoint_carries_the_facts_of_its_datamodule(trained):
-    _, known = load_model(trained("dataset=digits", "tta=true") / "best.ckpt")
+def test_a_checkpoint_carries_the_facts_of_its_datamodule(digits, trained):
+    _, known = load_model(digits / "best.ckpt")
     facts, data = Facts.from_dict(known), open_data(known)
     assert facts == data.facts and facts.kind == "image" and facts.drawings and known["format"] == FORMAT
     assert not Facts.from_dict(load_model(trained() / "best.ckpt")[1]).drawings
@@ -234,13 +226,13 @@ NEW = ("format", "kind", "drawings")
 
 @pytest.mark.parametrize("dataset", SOURCES)
 def test_a_checkpoint_from_before_the_facts_has_them_from_its_configuration(trained, dataset):
-    _, known = load_model(trained(f"dataset={dataset}", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
+    _, known = load_model(trained(f"dataset={dataset}", "model=mlp") / "best.ckpt", TRUST)
     old = {name: value for name, value in known.items() if name not in NEW}
     assert Facts.from_dict(old) == Facts.from_dict(known) and Facts.from_dict(old).drawings == (dataset != "cifar10")
 
 
 def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_them(trained):
-    _, known = load_model(trained("dataset=cifar10", "model=mlp", "trainer.precision=32-true") / "best.ckpt", TRUST)
+    _, known = load_model(trained("dataset=cifar10", "model=mlp") / "best.ckpt", TRUST)
     old = {name: value for name, value in known.items() if name not in NEW}
     assert not Facts.from_dict(old | {"mean": [0.1] * 3, "std": [0.3] * 3}).drawings
 
@@ -259,22 +251,11 @@ def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
             read(tmp_path / "new.ckpt")
 
 
-@pytest.mark.parametrize(
-    "change",
-    (
-        {"input_shape": []},
-        {"input_shape": [1, -8, 8]},
-        {"input_shape": "8"},
-        {"class_names": None},
-        {"class_names": ["a", 1]},
-        {"mean": [0.5, 0.5]},
-        {"mean": None},
-        {"std": ["x"]},
-        {"columns": [{"name": "x"}]},
-        {"columns": [{"name": "x", "categories": [1]}]},
-    ),
-)
-def test_facts_that_describe_no_input_are_refused(trained, change):
-    _, known = load_model(trained("dataset=digits", "tta=true") / "best.ckpt")
-    with pytest.raises(UserError, match="does not say what its network takes"):
-        Facts.from_dict(known | change)
+def test_facts_that_describe_no_input_are_refused(digits):
+    _, known = load_model(digits / "best.ckpt")
+    wrong = {"input_shape": ([], [1, -8, 8], "8"), "class_names": (None, ["a", 1]), "mean": ([0.5, 0.5], None)}
+    wrong |= {"std": (["x"],), "columns": ([{"name": "x"}], [{"name": "x", "categories": [1]}])}
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(UserError, match="does not say what its network takes"):
+                Facts.from_dict(known | {name: value})

@@ -81,16 +81,10 @@ def both(steps, tmp_path):
     return both
 
 
-@pytest.mark.parametrize(
-    "setting",
-    (
-        "scheduler=onecycle",
-        "scheduler=none",
-        "trainer.precision=bf16-mixed",
-        "on_nan=skip",
-        "trainer.val_check_interval=3",
-    ),
-)
+PLAIN = "scheduler=onecycle scheduler=none trainer.precision=bf16-mixed on_nan=skip trainer.val_check_interval=3"
+
+
+@pytest.mark.parametrize("setting", PLAIN.split())
 def test_the_fast_loop_gives_lightnings_bits_calls_and_curves(both, setting):
     (fast, fast_calls, fast_steps), (own, own_calls, own_steps) = both(setting)
     assert (fast_steps, own_steps) == (10, 0)
@@ -103,11 +97,9 @@ def test_the_fast_loop_gives_lightnings_bits_calls_and_curves(both, setting):
     assert str(left["optimizer_states"]) == str(right["optimizer_states"])
 
 
-@pytest.mark.parametrize(
-    "setting", ("trainer.gradient_clip_val=0.1", "trainer.accumulate_grad_batches=2", "trainer.profiler=simple")
-)
+@pytest.mark.parametrize("setting", ("gradient_clip_val=0.1", "accumulate_grad_batches=2", "profiler=simple"))
 def test_what_is_not_plain_goes_lightnings_own_way(steps, setting):
-    assert steps(setting, "trainer.max_epochs=1") == 0
+    assert steps(f"trainer.{setting}", "trainer.max_epochs=1") == 0
 
 
 NOTED: list[str] = []  # the calls of hooks
@@ -265,9 +257,8 @@ class Validated(Callback):
 
     def note(self, hook: str, trainer: Trainer, model, *values) -> None:
         loop = trainer.fit_loop.epoch_loop.val_loop
-        Recorder.calls.append(
-            (hook, model.training, trainer.validating, str(loop.batch_progress), loop._has_run, *values)
-        )
+        state = (model.training, trainer.validating, str(loop.batch_progress), loop._has_run)
+        Recorder.calls.append((hook, *state, *values))
 
     def on_validation_start(self, trainer, model) -> None:
         self.note("start", trainer, model, torch.is_inference_mode_enabled())
@@ -342,25 +333,16 @@ class Midway(Callback):
             model.on_validation_model_train = lambda: NOTED.append("train") or model.train()
 
 
-@pytest.mark.parametrize(
-    ("word", "count"),
-    (
-        ("model._target_={}.Evaluates", 0),
-        ("model._target_={}.Validates", 0),
-        ("dataset._target_={}.Loads", 0),
-        ("+callbacks.mid._target_={}.Midway", 1),
-    ),
-)
-def test_what_a_fast_validation_leaves_out_is_called_where_somebody_has_written_it(steps, validations, word, count):
-    assert steps(word.format(__name__)) == 10  # the training's steps are plain
-    assert len(validations) == count and NOTED
+@pytest.mark.parametrize("kind", (Evaluates, Validates, Loads, Midway))
+def test_what_a_fast_validation_leaves_out_is_called_where_somebody_has_written_it(steps, validations, kind):
+    place = {Loads: "dataset", Midway: "+callbacks.mid"}.get(kind, "model")
+    assert steps(f"{place}._target_={__name__}.{kind.__name__}") == 10  # the training's steps are plain
+    assert len(validations) == (kind is Midway) and NOTED
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    ((torch.optim.Adam, {"weight_decay": 0.1}), (torch.optim.AdamW, {"maximize": True, "betas": (0.8, 0.95)})),
-)
-def test_a_step_of_fused_adam_is_torchs_to_the_bit(kind, settings):
+@pytest.mark.parametrize("kind", (torch.optim.Adam, torch.optim.AdamW))
+def test_a_step_of_fused_adam_is_torchs_to_the_bit(kind):
+    settings = {"weight_decay": 0.1} if kind is torch.optim.Adam else {"maximize": True, "betas": (0.8, 0.95)}
     draws, both = torch.Generator().manual_seed(0), []
     start = [torch.randn(3, 2, generator=draws), torch.randn(4, generator=draws)]
     gradients = [[torch.randn(one.shape, generator=draws) for one in start] for _ in range(4)]

@@ -53,10 +53,8 @@ def fill(folder: Path) -> None:
 def test_a_folder_in_use_is_refused_with_the_process_that_holds_it(configure, tmp_path):
     cfg = configure(*TINY)
     (tmp_path / "run").mkdir()
-    with (
-        locked(tmp_path / "run"),
-        pytest.raises(UserError, match=rf"run is in use by process {os.getpid()} on \S+\. Wait"),
-    ):
+    sentence = rf"run is in use by process {os.getpid()} on \S+\. Wait"
+    with locked(tmp_path / "run"), pytest.raises(UserError, match=sentence):
         train(cfg)
     assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
 
@@ -90,6 +88,13 @@ def test_a_loss_that_turns_nan_stops_the_run_before_a_checkpoint_is_overwritten(
     assert last["epoch"] == 1 and last["global_step"] == 15
     for checkpoint in (last, load_checkpoint(tmp_path / "run" / "best.ckpt")):
         assert all(weight.isfinite().all() for weight in checkpoint["state_dict"].values())
+
+
+def test_the_step_that_is_named_counts_batches_that_are_accumulated_once(configure, monkeypatch):
+    at_batch(monkeypatch, 0, 5, lambda loss: loss * math.nan)  # the second batch of the third step
+    words = ("trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=8", "scheduler=none")
+    with pytest.raises(UserError, match=r"in step 3 \(epoch 1\)"):
+        train(configure(*words))
 
 
 def test_a_loss_that_turns_infinite_is_noticed_within_the_epoch_without_checkpoints(configure):
@@ -192,20 +197,14 @@ def test_data_of_the_right_size_with_other_content_is_refused_on_resume(configur
         train(configure(*words, f"data_dir={tmp_path}/other"))
 
 
-@pytest.mark.parametrize(
-    "happens",
-    (
-        lambda loss: torch.empty(2**55),
-        lambda loss: np.empty(2**55),
-        lambda loss: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")),
-    ),
-    ids=("torch", "numpy", "CUDA"),
-)
+def without_memory(loss):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
+
+
+@pytest.mark.parametrize("happens", (lambda _: torch.empty(2**55), lambda _: np.empty(2**55), without_memory))
 def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch, happens):
     at_batch(monkeypatch, 0, 2, happens)
-    with pytest.raises(
-        UserError, match=r"not suffice for dataset\.batch_size=10: .* dataset\.batch_size=5 or a smaller"
-    ):
+    with pytest.raises(UserError, match=r"not suffice for dataset\.batch_size=10: .*batch_size=5 or a smaller"):
         train(configure(*TINY))
 
 

@@ -195,16 +195,13 @@ def test_a_sanity_check_adds_no_point_and_changes_no_best(configure, tmp_path, k
 
 
 @pytest.mark.parametrize(
-    ("words", "epochs"),
-    (
-        (("++trainer.max_steps=15", "trainer.max_epochs=9"), 2),
-        (("++trainer.val_check_interval=0.5", "trainer.max_epochs=2"), 2),
-        (("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"), 4),
-    ),
+    ("word", "most", "epochs"),
+    (("max_steps=15", 9, 2), ("val_check_interval=0.5", 2, 2), ("check_val_every_n_epoch=2", 4, 4)),
 )
-def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, capsys, words, epochs):
-    metrics = train(configure(*words, "optimizer.lr=0.001", "scheduler=none"))
-    steps = 15 if "max_steps" in words[0] else epochs * 11  # the last of an epoch has 5 examples, the others 10
+def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, capsys, word, most, epochs):
+    words = (f"trainer.{word}", f"trainer.max_epochs={most}", "optimizer.lr=0.001", "scheduler=none")
+    metrics = train(configure(*words))
+    steps = 15 if "steps" in word else epochs * 11  # the last of an epoch has 5 examples, the others 10
     assert (metrics["epochs"], metrics["steps"]) == (epochs, steps)
     assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(145 if steps == 15 else 105 * epochs)
     assert metrics["best_epoch"] <= epochs

@@ -1,10 +1,8 @@
 """Folds and groups: what belongs together is on one side, and every example is in exactly one test part."""
 
-import csv
 import json
 import re
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,12 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from support.images import load_photos
 from support.made_runs import write_run
-from support.runs import break_off, differences, outcome, ready
+from support.refusals import refusals
+from support.runs import break_off, differences, make, outcome
+from support.tables import read_rows
 
-import proj.config
 from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.folds import joined
@@ -89,17 +89,6 @@ def test_many_tables_have_no_group_in_two_parts_and_every_row_in_one_test_part()
     assert found.keys() <= {None, "refused"} and found[None] > 750, found
 
 
-@cache
-def settings(dataset: str):
-    return proj.config.configure(f"dataset={dataset}", "hydra.run.dir=unused").dataset
-
-
-def make(dataset: str, *overrides: str):
-    cfg = settings(dataset).copy()
-    cfg.merge_with_dotlist(list(overrides))
-    return ready(cfg)
-
-
 def examples(data, part: str) -> list[str]:
     return [data.example(part, index) for index in range(len(data.splits[part].targets))]
 
@@ -137,11 +126,7 @@ TABLES = {  # the column "patient" of 40 rows, and what is said
     "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(so have 1 more rows\)"),
     "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),
     "one for all": (lambda i: "p", [], "class ill has 1 group .*too few to be in each of train, test, val"),
-    "fewer than folds": (
-        lambda i: f"p{i % 3}",
-        ["folds=6", "fold=0"],
-        "3 groups .*6 folds: use dataset.folds=3 or fewer",
-    ),
+    "fewer than folds": (lambda i: f"p{i % 3}", ["folds=6", "fold=0"], "3 groups .*6 folds: use dataset.folds=3 or f"),
     "more folds than rows": (lambda i: f"p{i}", ["folds=21", "fold=0"], "20 examples .*21 folds: use dataset.folds=20"),
     "no such column": (lambda i: "p", ["group=pateint"], "dataset.group=pateint is no column .*patient"),
 }
@@ -156,31 +141,25 @@ def test_groups_that_cannot_be_dealt_are_one_sentence(tmp_path, name, words, sen
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        ("folds=1 fold=0", "dataset.folds=1 is not a whole number, 2 or more"),
-        ("folds=3 fold=3", "dataset.fold=3 is none of dataset.folds=3, which are numbered 0 to 2"),
-        ("folds=3", "dataset.folds=3 trains one fold a run.*dataset.fold=0,1,2"),
-        ("fold=3", "dataset.fold=3 is one of how many"),
-        ("folds=true fold=0", "dataset.folds=True is not a whole number"),
-    ),
+@refusals(
+    ("folds=1 fold=0", "dataset.folds=1 is not a whole number, 2 or more"),
+    ("folds=3 fold=3", "dataset.fold=3 is none of dataset.folds=3, which are numbered 0 to 2"),
+    ("folds=3", "dataset.folds=3 trains one fold a run.*dataset.fold=0,1,2"),
+    ("fold=3", "dataset.fold=3 is one of how many"),
+    ("folds=true fold=0", "dataset.folds=True is not a whole number"),
 )
 def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):
         configure(*(f"dataset.{word}" for word in words.split()))
 
 
-@pytest.mark.parametrize(
-    ("dataset", "part", "other"),
-    (("digits", "test", "val"), ("csv", "test", "val"), ("mnist", "val", None), ("image_folder", "test", "val")),
-)
-def test_the_size_of_the_part_that_is_a_fold_is_refused(configure, dataset, part, other):
-    words = (f"dataset={dataset}", "dataset.folds=4", "dataset.fold=1")
+@pytest.mark.parametrize("dataset", ("digits", "csv", "mnist", "image_folder"))
+def test_the_size_of_the_part_that_is_a_fold_is_refused(configure, dataset):
+    words, part = (f"dataset={dataset}", "dataset.folds=4", "dataset.fold=1"), "val" if dataset == "mnist" else "test"
     with pytest.raises(UserError, match=rf"_fraction=0.2 has no effect .*=4, since a fold is the {part} part"):
         configure(*words, f"dataset.{part}_fraction=0.2")
-    if other:
-        configure(*words, f"dataset.{other}_fraction=0.2")
+    if part == "test":
+        configure(*words, "dataset.val_fraction=0.2")
 
 
 def test_data_of_ones_own_that_deals_no_folds_says_so():
@@ -198,8 +177,7 @@ def draw(number: int) -> Image.Image:
 
 
 def photos(folder: Path, *words: str):
-    words = (f"data_dir={folder}", f"cache_dir={folder}.cache", "size=8", "batch_size=4", *words)
-    return make("image_folder", *words)
+    return load_photos(folder, folder.with_suffix(".cache"), *words)
 
 
 @pytest.fixture
@@ -250,9 +228,8 @@ def test_the_folds_of_a_folder_are_of_the_part_without_a_folder(animals):
         (animals / "test" / kind).mkdir(parents=True)
         draw(len(kind) + ord(kind[0])).save(animals / "test" / kind / "anna99.png")
     folds = [photos(animals, "folds=3", f"fold={fold}") for fold in range(3)]
-    assert sorted(path for data in folds for path in examples(data, "val")) == sorted(
-        path.relative_to(animals).as_posix() for path in animals.glob("train/*/*")
-    )
+    files = sorted(path.relative_to(animals).as_posix() for path in animals.glob("train/*/*"))
+    assert sorted(path for data in folds for path in examples(data, "val")) == files
     assert {data.fold_part for data in folds} == {"val"} and len({data.checksum() for data in folds}) == 1
     assert {tuple(examples(data, "test")) for data in folds} == {("test/cat/anna99.png", "test/dog/anna99.png")}
     draw(0).save(animals / "test/cat/anna00_9.png")
@@ -303,10 +280,6 @@ def test_labels_that_are_linked_by_a_mark_are_joined():
     assert joined(labels, marks).tolist() == ["a", "a", "a", "c", "d"]
 
 
-def predictions(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(file.read_text().splitlines()))
-
-
 def share_right(lines: list[dict[str, str]]) -> float:
     return sum(line["class"] == line["predicted"] for line in lines) / len(lines)
 
@@ -317,7 +290,7 @@ def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_th
     words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0", "threshold={setosa:9}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     metrics = train(configure(*words, folder=whole))
-    lines = predictions(whole / "fold.csv")
+    lines = read_rows(whole / "fold.csv")
     assert len(lines) == metrics["test_examples"] == 50 and share_right(lines) == pytest.approx(metrics["test/acc"])
     for line in lines:
         shares = {name: float(line[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")}
@@ -337,10 +310,9 @@ def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_th
 def test_of_an_official_set_the_predictions_are_those_of_the_validation_part_also_without_a_test(configure, tmp_path):
     words = ["dataset=mnist", "model=mlp", "model.hidden=[8]", "dataset.batch_size=20", "trainer.max_epochs=1"]
     metrics = train(configure(*words, "test=false", "dataset.folds=4", "dataset.fold=3"))
-    lines = predictions(tmp_path / "run/fold.csv")
-    assert (
-        len(lines) == 50 and share_right(lines) == pytest.approx(metrics["val/acc"]) and metrics["fold_part"] == "val"
-    )
+    lines = read_rows(tmp_path / "run/fold.csv")
+    assert len(lines) == 50 and metrics["fold_part"] == "val"
+    assert share_right(lines) == pytest.approx(metrics["val/acc"])
 
 
 def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3, more=("", "")) -> None:
@@ -352,10 +324,8 @@ def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3, mo
     config["dataset"] |= {"folds": folds, "fold": fold}
     run.config.write_text(yaml.safe_dump(config, sort_keys=False))
     run.write_metrics(json.loads(run.metrics.read_text()) | {"fold_part": "test", "test_examples": 4})
-    rows = [
-        f"{4 * fold + k},{'one' if k else 'two'},{'two' if k in (0, 3) else 'one'},0.7,0.7,0.3{more[1]}"
-        for k in range(4)
-    ]
+    classes = ("two,two", "one,one", "one,one", "one,two")  # the right one and that which the run names
+    rows = [f"{4 * fold + k},{classes[k]},0.7,0.7,0.3{more[1]}" for k in range(4)]
     run.fold.write_text("\n".join([f"example,class,predicted,probability,p(one),p(two){more[0]}", *rows]) + "\n")
 
 
@@ -363,7 +333,7 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     for fold in range(3):
         fold_run(tmp_path, fold)
     (row,) = report([tmp_path])["rows"]
-    lines = predictions(tmp_path / "out_of_fold.csv")
+    lines = read_rows(tmp_path / "out_of_fold.csv")
     assert [line["example"] for line in lines] == [str(k) for k in range(12)] and row["val/acc"][2] == 3
     assert [*lines[5]] == ["seed", "fold", "example", "class", "predicted", "probability", "p(one)", "p(two)"]
     assert lines[5] | {"seed": "0", "fold": "1"} == lines[5]
@@ -372,7 +342,7 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     assert "for 12 test examples" in out
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mean ± standard deviation (folds)" in page and '"val/acc % of every fold"' in page
-    issues = predictions(tmp_path / "label_issues.csv")
+    issues = read_rows(tmp_path / "label_issues.csv")
     assert "3 examples are taken for another class than their label" in out and len(issues) == 12
     assert [issue["example"] for issue in issues[:3]] == ["0", "4", "8"]  # "two", of which the runs are sure of "one"
     assert issues[0] == {"example": "0", "label": "two", "p(label)": "0.3", "likelier": "one", "p(likelier)": "0.7"}
@@ -380,7 +350,7 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
         fold_run(tmp_path, fold, seed=7)
     report([tmp_path])
     assert "75.00 % of 12 examples, 2 seeds (out_of_fold.csv)" in " ".join(capsys.readouterr().out.split())
-    assert [line["seed"] for line in predictions(tmp_path / "out_of_fold.csv")] == ["0"] * 12 + ["7"] * 12
+    assert [line["seed"] for line in read_rows(tmp_path / "out_of_fold.csv")] == ["0"] * 12 + ["7"] * 12
 
 
 def test_the_classes_of_a_threshold_have_an_accuracy_of_their_own(tmp_path, capsys):
@@ -438,5 +408,5 @@ def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
     for fold in range(5):
         train(configure(*words, f"dataset.fold={fold}", folder=tmp_path / str(fold)))
     report([tmp_path])
-    first = {int(issue["example"]) - 2 for issue in predictions(tmp_path / "label_issues.csv")[:144]}  # after a header
+    first = {int(issue["example"]) - 2 for issue in read_rows(tmp_path / "label_issues.csv")[:144]}  # after a header
     assert len(first & {*wrong.tolist()}) >= 0.8 * 90

@@ -12,8 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 from PIL.features import check
-from support.images import read_image
-from support.runs import make
+from support.images import load_photos, read_image
 
 import proj.data.image_file
 from proj.checkpoint.file import load_model
@@ -47,9 +46,8 @@ def photos(tmp_path, capsys):
     """photos(folder, "size=6", …) -> (the datamodule, what it printed)."""
 
     def photos(folder: Path, *words: str):
-        known = (f"data_dir={folder}", f"cache_dir={tmp_path}/cache", "size=6", "batch_size=4", "flip=false", "shift=0")
         capsys.readouterr()
-        return make("image_folder", *known, *words), capsys.readouterr().out
+        return load_photos(folder, tmp_path / "cache", *words), capsys.readouterr().out
 
     return photos
 
@@ -61,15 +59,8 @@ def examples(data) -> int:
 def test_images_are_told_by_their_content_whatever_their_name_is(photos, tmp_path):
     folder = write_classes(tmp_path / "in")
     kinds = {"JPEG": "a.jfif a.jpe a.JPG a.jpg_large a.jpg~orig plain", "PNG": "wrong.jpg b.dat", "TGA": "c.tga"}
-    kinds |= {
-        "GIF": "d",
-        "TIFF": "e.tif",
-        "BMP": "f.dib",
-        "PPM": "g.pnm",
-        "ICO": "h.ico",
-        "WEBP": "i.bin",
-        "PCX": "j.pcx",
-    }
+    kinds |= {"GIF": "d", "TIFF": "e.tif", "BMP": "f.dib", "PPM": "g.pnm", "ICO": "h.ico", "WEBP": "i.bin"}
+    kinds |= {"PCX": "j.pcx"}
     if check("jpg_2000"):
         kinds |= {"JPEG2000": "k.jp2 k.j2k"}
     names = [(kind, name) for kind, names in kinds.items() for name in names.split()]
@@ -152,7 +143,7 @@ def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path):
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 
 
-def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake, trained, monkeypatch, capsys):
+def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake, digits, monkeypatch, capsys):
     kinds = tuple(kind for kind in proj.data.image_file.FORMATS if kind != "HEIF")
     monkeypatch.setattr("proj.data.image_file.FORMATS", kinds)
     folder = write_classes(tmp_path / "in")
@@ -161,8 +152,7 @@ def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake,
     data, said = photos(folder)
     assert examples(data) == 12 and said.startswith("4 of 16 images cannot be read")
     assert said.count("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") == 4
-    checkpoint = trained("dataset=digits", "tta=true") / "best.ckpt"
-    mistake("proj.predict", f"ckpt={checkpoint}", f"input={folder}/red/c.jpg")
+    mistake("proj.predict", f"run={digits}", f"input={folder}/red/c.jpg")
     assert "pip install 'proj[heic]'" in capsys.readouterr().err
 
 
@@ -202,16 +192,8 @@ def tiff16(values: np.ndarray, order: str) -> bytes:
     """A TIFF file of 16 bits a channel, of either order of bytes. values: (H, W, 3)."""
     height, width, channels = values.shape
     pixels = values.astype(f"{order}u2").tobytes()
-    entries = [
-        (256, 3, width),
-        (257, 3, height),
-        (258, 3, 8),
-        (259, 3, 1),
-        (262, 3, 2),
-        (273, 4, 14),
-        (277, 3, channels),
-    ]
-    entries += [(278, 3, height), (279, 4, len(pixels))]
+    entries = [(256, 3, width), (257, 3, height), (258, 3, 8), (259, 3, 1), (262, 3, 2), (273, 4, 14)]
+    entries += [(277, 3, channels), (278, 3, height), (279, 4, len(pixels))]
     start = 14 + len(pixels)
     content = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, start)
     content += struct.pack(f"{order}3H", 16, 16, 16) + pixels + struct.pack(f"{order}H", len(entries))
@@ -288,11 +270,8 @@ def write_deep(folder: Path, name: str, most: int, kind=np.uint16, count: int = 
 def test_deep_pixels_are_scaled_by_what_the_training_images_hold(photos, tmp_path, ending, most, kind, said):
     write_deep(tmp_path / "in", ending, most, kind)
     data, printed = photos(tmp_path / "in", "channels=1")
-    assert (
-        said in printed
-        and printed.startswith("Images of more than 8 bits, ")
-        and "dataset.levels=[black,white]" in printed
-    )
+    assert printed.startswith("Images of more than 8 bits, ") and said in printed
+    assert "dataset.levels=[black,white]" in printed
     inputs = torch.cat([split.inputs for split in data.splits.values()]).float()
     assert inputs.max() > 130 and len(inputs.unique()) > 8
     assert photos(tmp_path / "in", "channels=1")[1] == printed
@@ -355,9 +334,8 @@ def test_pictures_of_every_mode_have_their_colours(tmp_path, mode):
     image = Image.new("RGB", (20, 20), "white")
     image.paste("black", (0, 0, 10, 20))
     if mode == "LAB":
-        image = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
-        )
+        profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
     else:
         image = image.convert("P" if mode == "PA" else mode).convert(mode)
     image.save(tmp_path / "a.tif")
@@ -365,18 +343,16 @@ def test_pictures_of_every_mode_have_their_colours(tmp_path, mode):
     assert made[:, :9].max() < 8 and made[:, 11:].min() > 247
 
 
-def test_images_of_more_pixels_than_the_setting_are_named_with_it(photos, tmp_path, trained, mistake, capsys):
+def test_images_of_more_pixels_than_the_setting_are_named_with_it(photos, tmp_path, digits, mistake, capsys):
     folder = write_classes(tmp_path / "in")
     picture("red", 90, (40, 50)).save(folder / "red" / "large.png")
     data, said = photos(folder, "max_pixels=1999")
     assert examples(data) == 12 and "large.png: has 2,000 pixels, more than dataset.max_pixels=1999" in said
     assert examples(photos(folder, "max_pixels=2000")[0]) == 13
-    checkpoint = trained("dataset=digits", "tta=true") / "best.ckpt"
-    mistake("proj.predict", f"ckpt={checkpoint}", f"input={folder}/red/large.png", "max_pixels=1999")
+    words = ("proj.predict", f"run={digits}", f"input={folder}/red/large.png")
+    mistake(*words, "max_pixels=1999")
     assert "has 2,000 pixels, more than max_pixels=1999" in capsys.readouterr().err
-    assert "max_pixels=many should be a whole number" in mistake(
-        "proj.predict", f"ckpt={checkpoint}", f"input={folder}", "max_pixels=many"
-    )
+    assert "max_pixels=many should be a whole number" in mistake(*words, "max_pixels=many")
 
 
 def test_an_image_above_pillows_own_limit_is_read(tmp_path, recwarn):

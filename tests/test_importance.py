@@ -1,6 +1,5 @@
 """Which columns of a table matter to a model, and which of them may leak the class."""
 
-import csv
 import json
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 import torch
 from PIL import Image
 from support.runs import events
+from support.tables import read_rows, write_rows
 from torch import nn
 
 import proj.use.importance
+from proj.config.compose import configure
 from proj.data.datamodule import Split
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -104,17 +105,14 @@ def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """The run of a table with 11 columns of noise, a strong column of words and one that leaks the class."""
-    import proj.config
-
     folder, draws = tmp_path_factory.mktemp("table"), np.random.default_rng(0)
-    with open(folder / "t.csv", "w", encoding="utf-8") as file:
-        file.write(",".join([*(f"noise {place}" for place in range(11)), "très\tlong " * 4, "the result", "y"]) + "\n")
-        for number in range(260):
-            y = number % 2
-            cells = [*draws.normal(size=11).round(3), "ab"[y ^ (draws.random() < 0.2)], y + draws.normal() * 0.1]
-            file.write(",".join(map(str, [*cells, ["no", "yes"][y]])) + "\n")
+    rows = [[*(f"noise {place}" for place in range(11)), "très\tlong " * 4, "the result", "y"]]
+    for y in [0, 1] * 130:
+        cells = [*draws.normal(size=11).round(3), "ab"[y ^ (draws.random() < 0.2)], y + draws.normal() * 0.1]
+        rows.append([*cells, ["no", "yes"][y]])
+    write_rows(folder / "t.csv", rows)
     words = ("dataset=csv", f"data_dir={folder}/t.csv", "dataset.target=y", "trainer.max_epochs=6")
-    train(proj.config.configure(*words, f"hydra.run.dir={folder}/run", "~callbacks.progress"))
+    train(configure(*words, f"hydra.run.dir={folder}/run", "~callbacks.progress"))
     return folder / "run"
 
 
@@ -131,8 +129,7 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
     (question,) = [line for line in lines if line.startswith("Does ")]
     assert "Does the result leak the class" in question and """'dataset.drop=["the result"]'""" in question
     assert list(found["leaks"]) == ["the result"] and json.loads((table / "evaluation.json").read_text()) == found
-    with open(table / "evaluation_importance.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table / "evaluation_importance.csv")
     assert [{key: str(value) for key, value in row.items()} for row in found["importance"]] == rows
     assert len(rows) == 13 and {row["rows"] for row in rows} == {str(found["examples"])}
     picture = Image.open(table / "evaluation_importance.png")
@@ -148,8 +145,7 @@ def test_importance_false_measures_no_column(table, monkeypatch, tmp_path, capsy
 
 
 def test_another_table_of_these_columns_is_measured_without_the_training_part(table, tmp_path):
-    found = evaluate(
-        table / "best.ckpt", split="all", data_dir=str(table.parent / "t.csv"), output=str(tmp_path), importance=True
-    )
+    whole = {"split": "all", "data_dir": str(table.parent / "t.csv"), "importance": True}
+    found = evaluate(table / "best.ckpt", output=str(tmp_path), **whole)
     assert found["importance"][0]["column"] == "the result" and found["leaks"] == {}
     assert (tmp_path / "evaluation_all_importance.csv").is_file()

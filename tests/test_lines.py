@@ -47,9 +47,8 @@ def test_a_job_that_ends_is_one_line_with_its_number_settings_metric_time_and_wh
     shown = [line for line in out.splitlines() if line not in remarks]
     assert out.startswith("4 jobs in outputs/sweeps/s\n1/4  ") and shown[1:5] == [first, broken, third, last]
     finished = rf" +val/acc 0\.\d{{4}} +{SOME_TIME}  about {SOME_TIME} left"
-    assert re.fullmatch(rf"1/4  seed=1 lr=0.01{finished}", first) and re.fullmatch(
-        rf"3/4  seed=2 lr=0.01{finished}", third
-    )
+    assert re.fullmatch(rf"1/4  seed=1 lr=0.01{finished}", first)
+    assert re.fullmatch(rf"3/4  seed=2 lr=0.01{finished}", third)
     assert re.fullmatch(r"2/4  seed=1 lr=1e\+30  failed: the loss turned NaN .*…", broken) and last.startswith("4/4  ")
     assert max(map(len, (first, broken, third, last))) <= 80
     assert "1_seed=1,optimizer.lr=1e_30: failed: the loss turned NaN or infinite in step 2" in err.replace("+", "_")
@@ -118,13 +117,10 @@ def test_a_search_counts_its_trials_and_says_which_were_pruned(tmp_path):
 
 
 def test_what_is_said_of_the_data_is_shown_once_for_the_whole_sweep(tmp_path):
-    rows = (
-        f"{number},{'red' if number % 2 else 'blue'},{'xyz'[number % 3] if number % 20 else ''}" for number in range(90)
-    )
+    rows = (f"{n},{'red' if n % 2 else 'blue'},{'xyz'[n % 3] if n % 20 else ''}" for n in range(90))
     (tmp_path / "table.csv").write_text("\n".join(["length,color,species", *rows]))
-    code, out, err = sweep(
-        tmp_path, "dataset=csv", "data_dir=table.csv", "dataset.target=species", "seed=1,2", "sweep_name=s"
-    )
+    words = ("dataset=csv", "data_dir=table.csv", "dataset.target=species", "seed=1,2", "sweep_name=s")
+    code, out, err = sweep(tmp_path, *words)
     assert code == 0 and out.count("rows left out, without species: 5") == 1, err
     first = out.index("rows left out")
     assert out.index("\n1/2  ") < first < out.index("\n2/2  ") and out[:first].endswith("\n     ")
@@ -203,9 +199,7 @@ def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path
     shown = on_a_terminal(tmp_path, "seed=1,2", "sweep_name=s", isolate, *words)
     plain = [re.sub(r"\x1b\[[\d;?]*\w", "", line) for line in re.split(r"[\r\n]+", shown)]
     assert any(re.match(r"1/2  seed=1 ━+ epoch 1/2", line) for line in plain)
-    assert [line[:17] for line in plain if "val/acc 0" in line] == [
-        f"{number}/2  seed={number}  val/" for number in (1, 2)
-    ]
+    assert [line[:17] for line in plain if "val/acc 0" in line] == ["1/2  seed=1  val/", "2/2  seed=2  val/"]
     assert "per class" not in shown and max(map(len, plain[: plain.index(next(x for x in plain if "runs" in x))])) <= 80
     assert "━" not in log(tmp_path, "0_seed=1")
 

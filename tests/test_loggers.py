@@ -1,6 +1,6 @@
 """Runs that log into a table, to MLflow and to Weights & Biases, offline, with the real libraries."""
 
-import csv
+import importlib
 import itertools
 import json
 import os
@@ -8,6 +8,7 @@ import signal
 import struct
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from omegaconf import OmegaConf
 from support import processes
 from support.runs import TWO, break_off, differences, events, outcome, run_two
 from support.sweeps import QUICK
+from support.tables import read_rows
 
 import proj
 from proj.config.stored import trust_words
@@ -27,11 +29,8 @@ from proj.system.run_folder import RunFolder
 from proj.training.loggers import build_loggers
 from proj.training.run import train
 
-missing = "pip install 'proj[mlflow,wandb]' brings what is tested here"
-pytest.importorskip("mlflow", reason=missing)
-pytest.importorskip("wandb", reason=missing)
-from mlflow import MlflowClient  # noqa: E402
-
+there = all(map(find_spec, ("mlflow", "wandb")))  # to import them takes seconds
+pytestmark = pytest.mark.skipif(not there, reason="pip install 'proj[mlflow,wandb]' brings what is tested here")
 IRIS = ["dataset=iris", "trainer.max_epochs=2", "save_every=0", "seed=2", "trainer.precision=32-true"]
 
 
@@ -43,13 +42,15 @@ def offline():
             patch.setenv(name, "true")
         patch.setenv("WANDB_MODE", "offline")
         patch.setenv("WANDB_ERROR_REPORTING", "false")
+        for name in ("mlflow", "wandb"):
+            importlib.import_module(name)  # once: commands are forks of this process
         yield
 
 
 def table(folder: Path) -> list[dict[str, str]]:
     """metrics.csv, without the speed, which is another in every run."""
-    with open(folder / "metrics.csv", newline="") as file:
-        return [{k: v for k, v in row.items() if not k.endswith("per_second")} for row in csv.DictReader(file)]
+    rows = read_rows(folder / "metrics.csv")
+    return [{name: cell for name, cell in row.items() if not name.endswith("per_second")} for row in rows]
 
 
 def curves_of(rows) -> dict[str, list[tuple[int, float]]]:
@@ -60,6 +61,19 @@ def curves_of(rows) -> dict[str, list[tuple[int, float]]]:
             if value != "" and not tag.endswith("per_second"):
                 curves.setdefault(tag, []).append((int(step), float(value)))
     return curves
+
+
+def open_database(file: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{file}")
+
+
+def curves_in(client, run) -> dict[str, list[tuple[int, float]]]:
+    """The curves that MLflow has of a run."""
+    points = {tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics}
+    found = curves_of(({tag: point.value}, point.step) for tag, each in points.items() for point in each)
+    return {tag: sorted(points) for tag, points in found.items()}
 
 
 def records(file: Path):
@@ -127,16 +141,14 @@ NAMES = ["0_seed=1", "1_seed=2"]
 
 
 def test_in_mlflow_a_sweep_is_an_experiment_with_a_run_for_each_job(swept, whole):
-    client = MlflowClient(f"sqlite:///{swept}/outputs/mlflow.db")
+    client = open_database(swept / "outputs/mlflow.db")
     (experiment,) = [one for one in client.search_experiments() if one.name != "Default"]
     runs = client.search_runs([experiment.experiment_id], order_by=["tags.mlflow.runName"])
     assert experiment.name == "s" and [run.info.run_name for run in runs] == NAMES
     assert [run.data.params["seed"] for run in runs] == ["1", "2"]
     assert runs[0].data.params["optimizer.lr"] == "0.03" and {run.info.status for run in runs} == {"FINISHED"}
     for run in runs:
-        points = {tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics}
-        rows = [({tag: point.value}, point.step) for tag, each in points.items() for point in each]
-        found = {tag: sorted(points) for tag, points in curves_of(rows).items()}
+        found = curves_in(client, run)
         assert all(len({step for step, _ in points}) == len(points) for points in found.values())
         if run.info.run_name == NAMES[1]:
             assert found == curves_of((row, row.pop("step")) for row in table(whole))
@@ -149,20 +161,14 @@ def test_in_weights_and_biases_a_sweep_is_a_group_with_a_run_for_each_job(swept,
         found = list(records(file))
         (run,) = [record.run for record in found if record.HasField("run")][-1:]
         assert (run.project, run.run_group, run.display_name) == ("proj", "s", file.parts[-4])
-        config = [update for record in found for update in record.run.config.update] + [
-            update for record in found for update in record.config.update
-        ]
+        config = [update for record in found for one in (record.run.config, record.config) for update in one.update]
         seeds = [json.loads(one.value_json) for one in config if "seed" in (one.key, *one.nested_key)]
         assert seeds and set(seeds) == {int(file.parts[-4][-1])}
-        history = [
-            {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
-            for record in found
-            if record.HasField("history")
-        ]
-        rows = [
-            ({k: v for k, v in row.items() if k[0] != "_" and k != "trainer/global_step"}, row["trainer/global_step"])
-            for row in history
-        ]
+        rows = []
+        for record in (record for record in found if record.HasField("history")):
+            row = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+            step = row.pop("trainer/global_step")
+            rows.append(({name: value for name, value in row.items() if name[0] != "_"}, step))
         if file.parts[-4] == NAMES[1]:
             assert curves_of(rows) == curves_of((row, row.pop("step")) for row in table(whole))
 
@@ -203,9 +209,7 @@ def test_a_table_is_cut_back_to_the_checkpoint(configure, monkeypatch, tmp_path,
 def test_a_run_without_loggers_has_the_same_figures(configure, tmp_path, whole, capsys):
     metrics = train(configure(*IRIS, "logger=none", "callbacks.dashboard.histograms=true"))
     figures = json.loads((whole / "metrics.json").read_text())
-    assert {key: metrics[key] for key in ("val/acc", "val/loss", "test/acc")} == {
-        key: figures[key] for key in ("val/acc", "val/loss", "test/acc")
-    }
+    assert all(metrics[key] == figures[key] for key in ("val/acc", "val/loss", "test/acc"))
     left = {file.name for file in (tmp_path / "run").iterdir()}
     assert left == {".lock", "best.ckpt", "last.ckpt", "previous.ckpt", "config.yaml", "metrics.json", "run.json"}
     assert "tensorboard" not in capsys.readouterr().out and read_run(tmp_path / "run").curves == {}
@@ -225,9 +229,8 @@ def test_a_file_sends_nothing_to_an_address_that_the_command_does_not_name(store
     with pytest.raises(UserError, match=r"elsewhere:5000\): if that is meant, add trust=logger.mlflow.tracking_uri$"):
         stored_config(stored, ["save_every=3"])
     cfg = stored_config(stored, [], ["logger.mlflow.tracking_uri"])
-    assert (
-        trust_words(OmegaConf.to_container(cfg)) == " trust=logger.mlflow.tracking_uri"
-    )  # in the command that a stopped run prints
+    stopped = trust_words(OmegaConf.to_container(cfg))  # in the command that a stopped run prints
+    assert stopped == " trust=logger.mlflow.tracking_uri"
     here = stored_config(stored, ["logger.mlflow.tracking_uri=http://here"])
     assert here.logger.mlflow.tracking_uri == "http://here"
 
@@ -255,22 +258,21 @@ def test_a_missing_library_is_named_before_anything_is_made(configure, monkeypat
 @pytest.fixture
 def runs_in_mlflow(swept, monkeypatch):
     """The runs that MLflow has of single runs on Iris, each with its curves."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri := f"sqlite:///{swept}/outputs/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{swept}/outputs/mlflow.db")
 
     def found() -> list[dict]:
-        client = MlflowClient(uri)
+        client = open_database(swept / "outputs/mlflow.db")
         experiment = client.get_experiment_by_name("iris")
         runs = client.search_runs([experiment.experiment_id]) if experiment else []
-        histories = [{tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics} for run in runs]
-        return [
-            {tag: [(point.step, point.value) for point in points] for tag, points in each.items()} for each in histories
-        ]
+        return [curves_in(client, run) for run in runs]
 
     return found
 
 
 def test_a_service_that_is_away_for_a_while_gets_all_in_the_end(configure, monkeypatch, whole, runs_in_mlflow, capsys):
     """A row that it has taken, though it did not say so, is not sent twice."""
+    from mlflow import MlflowClient
+
     real, calls = MlflowClient.log_batch, []
 
     def log_batch(self, run_id, metrics=(), **rest):
@@ -288,8 +290,7 @@ def test_a_service_that_is_away_for_a_while_gets_all_in_the_end(configure, monke
     said = capsys.readouterr().out
     assert said.count("MLflow does not take what the run logs (ConnectionError: refused by the peer): the run") == 1
     (run,) = [run for run in runs_in_mlflow() if run not in before]
-    expected = curves_of((row, row.pop("step")) for row in table(whole))
-    assert {tag: sorted(points) for tag, points in run.items() if not tag.endswith("per_second")} == expected
+    assert run == curves_of((row, row.pop("step")) for row in table(whole))
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_is_one_run(configure, monkeypatch, runs_in_mlflow):
@@ -324,7 +325,7 @@ def test_two_jobs_at_once_make_and_share_one_database(tmp_path, command):
     words += ["hydra.launcher.n_jobs=2"]
     process = command("-m", "proj.train", "-m", *words, fresh=True)  # joblib's workers end with a program, not a fork
     assert process.returncode == 0, process.stderr
-    client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    client = open_database(tmp_path / "outputs/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(run.info.run_name for run in runs) == ["0_seed=1", "1_seed=2"]
     assert all(len(client.get_metric_history(run.info.run_id, "val/acc")) == 2 for run in runs)
@@ -339,11 +340,8 @@ def test_two_processes_that_train_together_are_one_run_for_all_loggers_also_afte
     assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "killed")) == []
     expected = table(tmp_path / "whole")
     assert table(tmp_path / "killed") == expected
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = open_database(tmp_path / "mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
     assert sorted(run.info.run_name for run in runs) == ["mlp killed", "mlp whole"]
     expected = curves_of((row, row.pop("step")) for row in expected)
-    for run in runs:
-        points = {tag: client.get_metric_history(run.info.run_id, tag) for tag in run.data.metrics}
-        rows = [({tag: point.value}, point.step) for tag, each in points.items() for point in each]
-        assert {tag: sorted(points) for tag, points in curves_of(rows).items()} == expected
+    assert all(curves_in(client, run) == expected for run in runs)

@@ -5,6 +5,7 @@ import re
 import pytest
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from support.refusals import refusals
 
 from proj.config.compose import configure
 from proj.config.explain import explain
@@ -30,10 +31,7 @@ def folder(tmp_path_factory):
         ("trainer.max_time={hours:1}", {"trainer.max_time": {"hours": 1}}),
         ("trainer.limit_val_batches=3 trainer=cpu", {"trainer.accelerator": "cpu", "trainer.limit_val_batches": 3}),
         ("trainer.max_epochs=9 trainer=debug", {"trainer.devices": 1, "trainer.max_epochs": 9}),
-        (
-            "callbacks=early_stopping",
-            {"callbacks.early_stopping.monitor": "val/acc"},
-        ),
+        ("callbacks=early_stopping", {"callbacks.early_stopping.monitor": "val/acc"}),
         ("+callbacks.lr._target_=mine.LR", {"callbacks.lr._target_": "mine.LR"}),
         ("model=mlp dataset=digits", {"choices.model": "mlp"}),
         ("data_dir='a, b'", {"data_dir": "a, b", "dataset.batch_size": 64}),
@@ -44,49 +42,43 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     assert {key: OmegaConf.select(found, key) for key in changes} == changes
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    (
-        ("hydra.run.dir=x", "goes on in its folder"),
-        ("output_dir=x", "goes on in its folder"),
-        ("hydra/launcher=joblib", "goes on in its folder"),
-        ("sweep_name=x", "is of a sweep"),
-        ("seed=1,2", "gives several values"),
-        ("--cfg", "is of a new run"),
-        ("model=cnn", "model=cnn chooses anew"),
-        ("~optimizer", "chooses anew"),
-        ("trainer=cpuu", "Did you mean 'cpu'"),
-        ("test=maybe", "test=maybe is not true or false"),
-        ("trainer.logger=false", "trainer.logger is set by this program"),
-        ("~callbacks.best", r"leave ~callbacks\.best out"),
-        ("trainer.max_epochs=-3", "not a whole number"),
-        ("optimizer.lrr=1", "Did you mean 'lr'"),
-    ),
+@refusals(
+    ("hydra.run.dir=x", "goes on in its folder"),
+    ("output_dir=x", "goes on in its folder"),
+    ("hydra/launcher=joblib", "goes on in its folder"),
+    ("sweep_name=x", "is of a sweep"),
+    ("seed=1,2", "gives several values"),
+    ("--cfg", "is of a new run"),
+    ("model=cnn", "model=cnn chooses anew"),
+    ("~optimizer", "chooses anew"),
+    ("trainer=cpuu", "Did you mean 'cpu'"),
+    ("test=maybe", "test=maybe is not true or false"),
+    ("trainer.logger=false", "trainer.logger is set by this program"),
+    ("~callbacks.best", r"leave ~callbacks\.best out"),
+    ("trainer.max_epochs=-3", "not a whole number"),
+    ("optimizer.lrr=1", "Did you mean 'lr'"),
 )
-def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, word, sentence):
+def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence):
     with pytest.raises((UserError, HydraException)) as error:
-        stored_config(folder, [word])
+        stored_config(folder, [words])
     assert re.search(sentence, explain(error.value))
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    (
-        ("isolat=true", "Did you mean 'isolate'"),
-        ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
-        ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
-        ("hydra.sweep.dir=x", "goes on as it began"),
-        ("optimizer.lr=0.1", "optimizer.lr=0.1 would change the jobs of"),
-        ("seed=3", "goes on as it began"),
-        ("hydra.sweeper.seed=3", "goes on as it began"),
-        ("hydra/sweeper=grid", "goes on as it began"),
-        ("--multirun", "is not of the form key=value"),
-        ("data", "is not of the form key=value. Did you mean 'data_dir'"),
-    ),
+@refusals(
+    ("isolat=true", "Did you mean 'isolate'"),
+    ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
+    ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
+    ("hydra.sweep.dir=x", "goes on as it began"),
+    ("optimizer.lr=0.1", "optimizer.lr=0.1 would change the jobs of"),
+    ("seed=3", "goes on as it began"),
+    ("hydra.sweeper.seed=3", "goes on as it began"),
+    ("hydra/sweeper=grid", "goes on as it began"),
+    ("--multirun", "is not of the form key=value"),
+    ("data", "is not of the form key=value. Did you mean 'data_dir'"),
 )
-def test_a_sweep_that_goes_on_refuses_what_it_cannot_take(tmp_path, word, sentence):
+def test_a_sweep_that_goes_on_refuses_what_it_cannot_take(tmp_path, words, sentence):
     with pytest.raises(UserError, match=sentence):
-        refuse(word, tmp_path)
+        refuse(words, tmp_path)
 
 
 @pytest.mark.parametrize(

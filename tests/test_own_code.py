@@ -122,10 +122,8 @@ def test_the_best_again_and_a_job_that_is_made_anew_take_all_options_that_the_sw
 
 
 def test_a_sweep_goes_on_without_the_folders_that_hydra_searchpath_named(tmp_path):
-    write(
-        tmp_path,
-        {"own/optimizer/mine.yaml": "_target_: torch.optim.Adam\n_partial_: true\nweight_decay: 0.5\neps: 1e-8\n"},
-    )
+    adam = "_target_: torch.optim.Adam\n_partial_: true\nweight_decay: 0.5\neps: 1e-8\n"
+    write(tmp_path, {"own/optimizer/mine.yaml": adam})
     words = ("hydra.searchpath=[file://own]", "sweep_name=s", "optimizer=mine", "optimizer.eps=1e-7", "seed=1,2")
     best = "python -m proj.train --config-dir={} optimizer=mine optimizer.eps=1e-7"
     assert best.format("own") in run(tmp_path, *words)

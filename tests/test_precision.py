@@ -80,9 +80,8 @@ def test_those_that_share_a_measurement_choose_alike_on_each_kind_of_processor(m
     assert [set_precision("auto", CONVOLUTION, "cpu", file)[0] for _ in range(2)] == ["bf16-mixed"] * 2
     monkeypatch.setattr(precision, "processor", lambda: "another")
     assert [set_precision("auto", CONVOLUTION, "cpu", file)[0] for _ in range(2)] == ["32-true"] * 2
-    assert (
-        set_precision("auto", SMALL, "cpu", file)[0] == "32-true" and next(answers) is False
-    )  # it asked no third time
+    assert set_precision("auto", SMALL, "cpu", file)[0] == "32-true"
+    assert next(answers) is False  # it asked no third time
 
 
 def test_the_jobs_of_a_sweep_share_one_measurement(configure, tmp_path, monkeypatch):
@@ -110,9 +109,8 @@ class Often(Classifier):
 
 @pytest.mark.parametrize("precision", ("32-true", "bf16-true", "16-true", "64-true", "bf16-mixed"))
 def test_more_than_256_examples_of_a_cell_are_counted_in_any_precision(precision):
-    trainer = Trainer(
-        accelerator="cpu", precision=precision, logger=False, enable_checkpointing=False, enable_progress_bar=False
-    )
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(accelerator="cpu", precision=precision, **quiet)
     y = (torch.arange(5000) % 10 == 0).long()
     model, examples = Often(), torch.utils.data.TensorDataset(torch.zeros(5000, 2), y)
     (results,) = trainer.test(model, torch.utils.data.DataLoader(examples, batch_size=50), verbose=False)

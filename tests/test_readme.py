@@ -99,11 +99,8 @@ def block(pattern: str) -> str:
 def test_the_datasets_and_the_model_that_it_adds_train(command, tmp_path, data_dir):
     (tmp_path / "wine.py").write_text(block("class WineDataModule"))
     (tmp_path / "linear.py").write_text(block("class Linear"))
-    for name, pattern in (
-        ("dataset/wine", "wine.Wine"),
-        ("dataset/kmnist", "datasets.KMNIST"),
-        ("model/linear", "linear.L"),
-    ):
+    options = {"dataset/wine": "wine.Wine", "dataset/kmnist": "datasets.KMNIST", "model/linear": "linear.L"}
+    for name, pattern in options.items():
         file = tmp_path / "conf" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(block(pattern))

@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import shutil
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.made_runs import config, write_events, write_run
+from support.tables import read_rows
 
 from proj.errors import UserError
 from proj.reports.compare import compare
@@ -126,8 +126,7 @@ def test_the_csv_has_a_row_a_run_and_every_setting_and_figure(tmp_path):
         write_run(tmp_path / f"a, {seed}", 0.5 + seed / 10, seed=seed, finished=seed == 0)
     report([tmp_path], tmp_path / "new/place")
     assert not (tmp_path / "report.csv").exists()
-    with open(tmp_path / "new/place/report.csv", newline="") as file:
-        rows = {int(row["seed"]): row for row in csv.DictReader(file)}
+    rows = {int(row["seed"]): row for row in read_rows(tmp_path / "new/place/report.csv")}
     assert rows[0]["folder"] == str(tmp_path / "a, 0") and rows[0]["checkpoint"] == str(tmp_path / "a, 0/best.ckpt")
     assert rows[0]["optimizer.betas"] == "[0.9, 0.999]" and rows[0]["choices.model"] == "mlp"
     assert float(rows[0]["test/acc_per_class/one"]) == 0.5
@@ -206,14 +205,8 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     written = {path.name for path in (tmp_path / "here").iterdir()}
     assert written == {f"report.{kind}" for kind in ("csv", "html", "json", "md", "tex")}
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
-    assert "rich" in imported and not imported & {
-        "torch",
-        "lightning",
-        "sklearn",
-        "tensorflow",
-        "plotly",
-        "optuna",
-    }
+    assert "rich" in imported
+    assert not imported & {"torch", "lightning", "sklearn", "tensorflow", "plotly", "optuna"}
     for words, code in (("--help",), 0), ((), 1):
         for module in ("report", "sweep"):
             process = command("-m", f"proj.{module}", *words)
@@ -236,12 +229,9 @@ def test_a_real_run_holds_what_the_report_reads(configure, tmp_path):
 
 
 def test_curves_of_before_run_json_count_epochs_whenever_they_were_validated(tmp_path):
-
-    for name, setting, steps in (
-        ("sanity", {}, (0, 10, 20)),
-        ("often", {"val_check_interval": 0.5}, (5, 10, 15, 20)),
-        ("seldom", {"check_val_every_n_epoch": 2}, (20,)),
-    ):
+    often, seldom = {"val_check_interval": 0.5}, {"check_val_every_n_epoch": 2}
+    cases = {"sanity": ({}, (0, 10, 20)), "often": (often, (5, 10, 15, 20)), "seldom": (seldom, (20,))}
+    for name, (setting, steps) in cases.items():
         made = config()
         made["trainer"] |= setting
         (tmp_path / name).mkdir()
@@ -285,8 +275,8 @@ def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_count
     assert row["status"] == {"finished": 2, "repeated": 1, "interrupted": 1}
     out = capsys.readouterr().out
     assert f"{tmp_path / 'a'} has the settings, data and seed of {tmp_path / 'copy'}, and does not count" in out
-    with open(tmp_path / "report.csv", newline="") as file:
-        repeats = {Path(line["folder"]).name: Path(line["repeats"]).name for line in csv.DictReader(file)}
+    lines = read_rows(tmp_path / "report.csv")
+    repeats = {Path(line["folder"]).name: Path(line["repeats"]).name for line in lines}
     assert repeats == {"a": "copy", "again": "copy", "copy": "", "b": ""}
 
 

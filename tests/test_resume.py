@@ -105,21 +105,12 @@ def test_a_run_that_goes_on_may_have_another_checkpoint_callback(tmp_path):
     assert (tmp_path / "more" / "more.ckpt").is_file()
 
 
-@pytest.mark.parametrize(
-    "change",
-    (
-        "optimizer.lr=0.01",
-        "dataset.batch_size=50",
-        "seed=4",
-        "+trainer.sync_batchnorm=true",
-        "trainer.precision=64-true",
-        "trainer.limit_train_batches=3",
-        "trainer.overfit_batches=2",
-        "trainer.accumulate_grad_batches=2",
-        "trainer.gradient_clip_val=1",
-        "trainer.gradient_clip_algorithm=value",
-    ),
-)
+CHANGES = ["optimizer.lr=0.01", "dataset.batch_size=50", "seed=4", "+trainer.sync_batchnorm=true"]
+CHANGES += ["trainer.precision=64-true", "trainer.limit_train_batches=3", "trainer.overfit_batches=2"]
+CHANGES += ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=1", "trainer.gradient_clip_algorithm=value"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken, change):
     key, value = change.removeprefix("+").split("=")
     with pytest.raises(UserError, match=f"{key}: .* in the run, {value.title() if value == 'true' else value} now"):
@@ -127,9 +118,7 @@ def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken,
 
 
 def test_a_run_whose_schedule_is_laid_out_says_so_where_more_epochs_are_asked_for(unbroken):
-    with pytest.raises(
-        UserError, match=r"scheduled for 3 epochs: begin a new run for more, or one with scheduler=none"
-    ):
+    with pytest.raises(UserError, match="scheduled for 3 epochs: begin a new run for more, or one with scheduler=n"):
         train(configure(*WORDS, "trainer.max_epochs=4", f"hydra.run.dir={unbroken[0]}"))
 
 

@@ -9,16 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import optuna
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from support import processes
+from support import processes, workers
 from support.sweeps import QUICK, config, names, run, sweep
-from support.workers import (
-    SEARCH,
-    assert_each_trial_once,
-    fork_workers,
-    lengths,
-    train_by_sleeping,
-    wait_for_the_third,
-)
+from support.workers import SEARCH, assert_each_trial_once
 
 from proj.sweeps.folder import Sweep
 from proj.sweeps.search import rounded
@@ -30,8 +23,8 @@ SAMPLER = {"_target_": "optuna.samplers.RandomSampler"}
 
 
 def the_first_waits_for_the_third() -> None:
-    fork_workers()
-    train_by_sleeping(wait_for_the_third)
+    workers.fork_workers()
+    workers.train_by_sleeping(workers.wait_for_the_third)
 
 
 def test_a_trial_starts_when_one_ends_and_waits_for_no_other(tmp_path):
@@ -42,8 +35,8 @@ def test_a_trial_starts_when_one_ends_and_waits_for_no_other(tmp_path):
 
 
 def short_ones() -> None:
-    fork_workers()
-    train_by_sleeping(lengths(0.1))
+    workers.fork_workers()
+    workers.train_by_sleeping(workers.lengths(0.1))
 
 
 def test_a_search_whose_processes_are_killed_anywhere_runs_each_trial_once(tmp_path):

@@ -1,12 +1,14 @@
 """More seeds for a sweep that cannot tell its rows apart. No test here trains, but a slow one."""
 
 import os
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from support.sweeps import QUICK, config, names, run, sweep
+from support.refusals import refusals
+from support.sweeps import QUICK, config, names, replace_training, run, sweep
 
 from proj.errors import UserError
 from proj.reports.compare import compare
@@ -14,31 +16,22 @@ from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.runs import find_runs
 from proj.sweeps import seeds
 from proj.sweeps.seeds import ask_for_seeds, new_jobs
+from proj.system.run_folder import RunFolder
 
 NAME = "outputs/sweeps/s"
 
 
 def play(failing: tuple[int, ...] = ()) -> None:
     """A training that is over at once: two learning rates are alike but for chance, one is far worse."""
-    import random
 
-    from omegaconf import OmegaConf
-
-    import proj.training.run
-    from proj.system.run_folder import RunFolder
-
-    def train(cfg) -> dict:
+    def accuracy(cfg) -> float:
         if cfg.seed in failing:
             RunFolder(cfg.output_dir).write_failure("failed", "as the test wants it")
             raise UserError("as the test wants it")
         mean = 0.5 if cfg.optimizer.lr < 0.1 else 0.9
-        accuracy = mean + random.Random(f"{cfg.seed} {cfg.optimizer.lr}").gauss(0, 0.01)
-        metrics = {"seed": cfg.seed, cfg.monitor: accuracy, "epochs": 1, "parameters": 1, "seconds": 1.0}
-        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
-        RunFolder(cfg.output_dir).write_metrics(metrics)
-        return metrics
+        return mean + random.Random(f"{cfg.seed} {cfg.optimizer.lr}").gauss(0, 0.01)
 
-    proj.training.run.train = train
+    replace_training(accuracy)
 
 
 def play_and_die_while_freezing() -> None:
@@ -134,18 +127,15 @@ def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begu
     assert any(line.endswith("python -m proj.sweep resume=s seeds=+5") for line in sentences(one_seed))
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        (["seeds=+0"], "seeds=+6 adds six"),
-        (["seeds=+x"], "seeds=+6 adds six"),
-        (["seeds="], "seeds=+6 adds six"),
-        (["seeds=+6", "seeds=+3"], "given twice"),
-        (["+seeds=6"], "a sign too many"),
-        (["rows=all"], "give seeds=+6"),
-        (["seeds=+6", "rows=most"], "Options: all, doubtful"),
-        (["sed=+6"], "Did you mean 'seeds'"),
-    ),
+@refusals(
+    (["seeds=+0"], "seeds=+6 adds six"),
+    (["seeds=+x"], "seeds=+6 adds six"),
+    (["seeds="], "seeds=+6 adds six"),
+    (["seeds=+6", "seeds=+3"], "given twice"),
+    (["+seeds=6"], "a sign too many"),
+    (["rows=all"], "give seeds=+6"),
+    (["seeds=+6", "rows=most"], "Options: all, doubtful"),
+    (["sed=+6"], "Did you mean 'seeds'"),
 )
 def test_what_is_no_number_of_seeds_is_one_sentence(words, sentence, begun, mistake, monkeypatch):
     monkeypatch.chdir(begun)

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from proj.system import postponed
+
 # Each took from 0.2 to 4 s of the processor when every run imported it.
 NEVER = {"torch._dynamo.eval_frame", "torch._inductor", "torch.onnx", "torch.distributed.tensor", "sympy"}
 NEVER |= {"torchvision", "scipy", "sklearn", "matplotlib", "pandas", "plotly", "optuna", "onnx", "onnxruntime"}
@@ -38,8 +40,6 @@ def test_short_runs_import_neither_a_compiler_nor_what_only_other_metrics_or_net
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package `slow_one` with a module in it, whose imports are counted."""
-    from proj.system import postponed
-
     (tmp_path / "slow_one").mkdir()
     (tmp_path / "slow_one" / "__init__.py").write_text("from slow_one import part\nbig = part.big\n")
     (tmp_path / "slow_one" / "part.py").write_text("import builtins\nbig = object()\n")
@@ -52,8 +52,6 @@ def package(tmp_path, monkeypatch):
 
 
 def test_a_version_that_a_stand_in_does_not_fit_is_imported_whole(package, monkeypatch):
-    from proj.system import postponed
-
     def does_not_fit(module):
         import slow_one.part as part
 
@@ -68,8 +66,6 @@ def test_a_version_that_a_stand_in_does_not_fit_is_imported_whole(package, monke
 
 
 def test_what_a_stand_in_cannot_answer_is_answered_by_the_module_with_what_was_imported_of_it(package, monkeypatch):
-    from proj.system import postponed
-
     def small(module):
         import slow_one.part as part
 

@@ -118,10 +118,8 @@ def test_what_a_job_says_of_its_start_is_not_heard(copied, tmp_path):
     (job / "metrics.json").unlink()
 
     def change(content: dict) -> None:
-        content["hydra"]["job_logging"] = {
-            "version": 1,
-            "handlers": {"x": {"()": "os.system", "command": "touch harmed"}},
-        }
+        handler = {"()": "os.system", "command": "touch harmed"}
+        content["hydra"]["job_logging"] = {"version": 1, "handlers": {"x": handler}}
         content["hydra"]["callbacks"] = {"x": {"_target_": "os.system", "command": "touch harmed"}}
         content["hydra"]["job"]["name"] = "../harmed"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 from support.made_runs import write_run
@@ -69,13 +70,9 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
         ["proj.report", "run", "outputs", "memory", "disk"],
     ]
     (tmp_path / "commands.json").write_text(json.dumps(commands))
-    ended = subprocess.run(
-        [sys.executable, Path(__file__).with_name("support") / "elsewhere.py", "commands.json"],
-        cwd=tmp_path,
-        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
-        capture_output=True,
-        timeout=240,
-    )
+    program = [sys.executable, Path(__file__).with_name("support") / "elsewhere.py", "commands.json"]
+    ascii_terminal = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+    ended = subprocess.run(program, cwd=tmp_path, env=ascii_terminal, capture_output=True, timeout=240)
     said = ended.stdout.decode("ascii")
     assert re.findall("^exit code (.*)", said, re.M) == ["0"] * len(commands), said + ended.stderr.decode()
     assert "no locks" not in said and "\\u732b" in said  # 猫
@@ -88,9 +85,8 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
 
 
 def test_only_one_module_asks_what_the_system_has():
-    lacking = re.compile(
-        r"fcntl|os\.pread|signal\.SIG(USR|KILL)|/proc/|libc\.so|\bos\.(name|fork|sched_|get[ug]id|killpg)|shlex"
-    )
+    calls = r"\bos\.(name|fork|pread|sched_|get[ug]id|killpg)"
+    lacking = re.compile(rf"fcntl|signal\.SIG(USR|KILL)|/proc/|libc\.so|{calls}|shlex")
     folder = Path(proj.__file__).parent
     files = [file for file in folder.rglob("*.py") if lacking.search(file.read_text(encoding="utf-8"))]
     assert [str(file.relative_to(folder)) for file in files] == ["system/platform.py"]
@@ -116,15 +112,12 @@ def test_the_folder_of_an_older_sweeps_job_keeps_its_name(tmp_path, configure):
 
 @pytest.mark.parametrize("name", ["con", "NUL", "aux.txt", "a" * 81, "a."])
 def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
-    assert f"sweep_name={name} is not a name of letters" in mistake(
-        "proj.train", "-m", f"sweep_name={name}", "seed=1,2"
-    )
+    said = mistake("proj.train", "-m", f"sweep_name={name}", "seed=1,2")
+    assert f"sweep_name={name} is not a name of letters" in said
 
 
 @pytest.mark.parametrize("value", [r"C:\my data\x (1)", r"C:\it's", r"\\server\share (x)", "C:\\x (1)\\", "a\\"])
 def test_paths_with_backslashes_are_taken_as_they_are(value):
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
 
 
@@ -238,9 +231,8 @@ def elsewhere(folder: Path, beats: bool) -> threading.Event:
     (folder / ".lock").write_text(" process 4711 on faraway")
     ended = threading.Event()
     if beats:
-        threading.Thread(
-            target=proj.system.locks.give_signs_of_life, args=(folder / ".lock", ended), daemon=True
-        ).start()
+        beat = proj.system.locks.give_signs_of_life
+        threading.Thread(target=beat, args=(folder / ".lock", ended), daemon=True).start()
     return ended
 
 
@@ -251,6 +243,11 @@ def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_runnin
         pass
     ended.set()
     wait_for(lambda: RunFolder(tmp_path).status()[0] != "running")
+
+
+def test_a_folder_whose_holder_on_this_machine_died_is_not_in_use(tmp_path):
+    (tmp_path / ".lock").write_text(f" process 4711 on {socket.gethostname()}")
+    assert not is_locked(tmp_path)
 
 
 def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from proj.config.words import as_hydra_reads, typed
 from proj.data.cells import number
 from proj.data.facts import Facts, Standardize
 from proj.data.table import encode_table
+from proj.data.table_file import read_table
 from proj.errors import UserError
 from proj.use.prediction import read_tables
 
@@ -198,11 +200,9 @@ def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, targe
 
 
 def test_a_header_is_what_the_setting_says(table):
-    sizes = [
-        sum(len(split.targets) for split in table(flowers([0, 1, 2]), "target=2", f"header={header}").splits.values())
-        for header in ("true", "false")
-    ]
-    assert sizes == [60, 61]
+    for header, rows in (("true", 60), ("false", 61)):
+        data = table(flowers([0, 1, 2]), "target=2", f"header={header}")
+        assert sum(len(split.targets) for split in data.splits.values()) == rows
 
 
 @pytest.mark.parametrize("name", ("", "Unnamed: 0"))
@@ -216,23 +216,7 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
     assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
 
 
-def test_a_named_column_that_numbers_the_rows_is_left_out_and_said(table, capsys):
-    assert len(table(flowers(["id", "a", "b", "y"], index=True)).columns) == 2
-    assert "numbers the rows: id\n    'dataset.numeric=[id]' keeps it\n" in capsys.readouterr().out
-    assert len(table(flowers(["id", "a", "b", "y"], index=True), "numeric=[id]").columns) == 3
-
-
-def test_a_training_of_another_version_is_read_as_it_was(table):
-    facts = Facts([4], ["p", "q"], False, None, None, [*numbers("b"), {"name": "a", "categories": ["-", "1"]}], "")
-    data = table(column("-", "1"), facts=facts)
-    assert [("categories" in one, sorted(one)) for one in data.columns] == [
-        (True, ["categories", "name"]),
-        (False, ["mean", "name", "std"]),
-    ]
-
-
-@pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16"))
-@pytest.mark.parametrize("end", ("\n", "\r\n", "\r"))
+@pytest.mark.parametrize(("encoding", "end"), (("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("utf-16", "\r")))
 def test_encodings_and_ends_of_lines(table, encoding, end):
     text = end.join(["Größe;y", *(f"{i * i % 11},5;{'pq'[i % 2]}" for i in range(40))])
     assert table(text.encode(encoding)).columns[0]["name"] == "Größe"
@@ -247,21 +231,8 @@ def test_separators_at_the_ends_of_lines_make_no_column(table, ends):
             table(text, "target=-1")
 
 
-NAMES = [
-    "len (cm)",
-    "größe",
-    "col'x",
-    "City, State",
-    "2019",
-    'a "b"',
-    "true",
-    "1.50",
-    "a=b",
-    "#1",
-    "x\\",
-    "${x}",
-    "null",
-]
+NAMES = ["len (cm)", "größe", "col'x", "City, State", "2019", 'a "b"', "true", "1.50", "a=b", "#1", "x\\", "${x}"]
+NAMES += ["null"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -315,10 +286,6 @@ def test_milliseconds_since_1970_are_told_apart(table, predict):
 
 
 def test_a_large_table_is_kept_in_about_the_size_of_its_file(tmp_path):
-    import tracemalloc
-
-    from proj.data.table_file import read_table
-
     file = tmp_path / "t.csv"
     file.write_text("\n".join([",".join("abcdefghij"), *(",".join([f"{i / 7:.6f}"] * 10) for i in range(20000))]))
     tracemalloc.start()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from sklearn.metrics import balanced_accuracy_score, f1_score
+from support.refusals import refusals
 from support.runs import rewritten
 
 from proj.checkpoint.file import load_checkpoint, load_model
@@ -48,10 +49,8 @@ def value_of(threshold: str, targets: torch.Tensor, called: torch.Tensor, positi
 @pytest.mark.parametrize(("threshold", "positive"), (("f1", 1), ("f1:no", 0), ("balanced", 1), ("cost", 1)))
 def test_no_other_threshold_is_better_on_the_validation_part(threshold, positive):
     logits, targets = drawn(120, 0)
-    asked = {"yes": 5} if threshold == "cost" else threshold
-    found = fit_decision(
-        DictConfig(asked) if isinstance(asked, dict) else asked, ["no", "yes"], NUMBERS, logits, targets
-    )
+    asked = DictConfig({"yes": 5}) if threshold == "cost" else threshold
+    found = fit_decision(asked, ["no", "yes"], NUMBERS, logits, targets)
     probabilities = logits.softmax(1)
     called = decided(probabilities, torch.tensor(found["costs"], dtype=torch.float64))
     assert found["class"] == ["no", "yes"][positive]
@@ -106,9 +105,8 @@ def test_the_checkpoint_the_metrics_and_the_end_of_the_training_say_it(rare):
     assert told == kept == json.loads((folder / "metrics.json").read_text())["threshold"]
     assert told["class"] == "yes" and told["f1"] > told["f1_at_0.5"] and told["probability"] < 0.5
     assert f"threshold: yes from a probability of {told['probability']:.4g} on (validation: F1 " in printed
-    assert load_model(folder / "best.ckpt")[0].costs.tolist() == pytest.approx(
-        [told["probability"], 1 - told["probability"]]
-    )
+    costs = load_model(folder / "best.ckpt")[0].costs.tolist()
+    assert costs == pytest.approx([told["probability"], 1 - told["probability"]])
 
 
 def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):
@@ -162,27 +160,23 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
     table = folder.parent / "table.csv"
     again = train(configure(*words(table, copy, "threshold={no:1,yes:5}")))
     assert again["steps"] == metrics["steps"] and again["test/acc"] == metrics["test/acc"]
-    assert (
-        again["threshold"]["asked"] == "{no:1,yes:5}" and again["threshold"]["cost"] < again["threshold"]["cost_at_0.5"]
-    )
+    told = again["threshold"]
+    assert told["asked"] == "{no:1,yes:5}" and told["cost"] < told["cost_at_0.5"]
     assert load_model(copy / "best.ckpt")[0].costs.tolist() == again["threshold"]["costs"]
     assert "threshold" not in train(configure(*words(table, copy)))
     assert load_model(copy / "best.ckpt")[0].costs is None
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    (
-        ("threshold=f2", "threshold=f2 is not f1, f1:<class>, balanced, what it costs to miss a class"),
-        ("threshold=0.3", "threshold=0.3 is not f1"),
-        ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
-        ("threshold=f1", "threshold=f1 is of two classes, not of 3: say what it costs to miss one, such as"),
-        ("threshold={setsa:5}", "threshold=setsa does not exist. Did you mean 'setosa'"),
-    ),
+@refusals(
+    ("threshold=f2", "threshold=f2 is not f1, f1:<class>, balanced, what it costs to miss a class"),
+    ("threshold=0.3", "threshold=0.3 is not f1"),
+    ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
+    ("threshold=f1", "threshold=f1 is of two classes, not of 3: say what it costs to miss one, such as"),
+    ("threshold={setsa:5}", "threshold=setsa does not exist. Did you mean 'setosa'"),
 )
-def test_a_threshold_that_cannot_be_is_one_sentence(tmp_path, word, sentence):
+def test_a_threshold_that_cannot_be_is_one_sentence(tmp_path, words, sentence):
     with pytest.raises(UserError, match=sentence):
-        train(configure(word, f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress"))
+        train(configure(words, f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress"))
 
 
 def test_costs_that_are_none_are_a_damaged_checkpoint(rare, tmp_path):

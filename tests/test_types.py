@@ -7,9 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 SURFACE = [*SOURCE.glob("*.py"), *SOURCE.glob("data/*.py"), *SOURCE.glob("models/*.py")]
-SURFACE += [
-    SOURCE / name for name in ("config/compose.py", "config/stored_run.py", "training/run.py", "checkpoint/file.py")
-]
+SURFACE += map(SOURCE.joinpath, ("config/compose.py", "config/stored_run.py", "training/run.py", "checkpoint/file.py"))
 
 
 def without_types(function: ast.FunctionDef) -> list[str]:

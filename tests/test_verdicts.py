@@ -1,6 +1,5 @@
 """Verdicts on simulated sweeps, of which it is known what is true."""
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from support.made_runs import write_run
+from support.tables import read_rows
 
 from proj.reports.report import report
 from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
@@ -143,8 +143,7 @@ def test_the_terminal_and_all_files_tell_the_same_verdicts(tmp_path, capsys):
     assert all(line in printed for line in told["sentences"])
     assert told["rows"][2]["verdict"]["difference"] == worse.difference and told["rows"][2]["verdict"]["told"] is True
     assert len(told["rows"][0]["val/acc"]["by_seed"]) == 6
-    with open(tmp_path / "report.csv", newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = read_rows(tmp_path / "report.csv")
     assert float(lines[-1]["best_against_this_difference"]) == worse.difference and not lines[0]["best_against_this_p"]
     difference = f"{100 * worse.difference:.2f}"
     assert rf"{difference} \[" in (tmp_path / "report.md").read_text()

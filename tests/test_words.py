@@ -5,9 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
+from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
 
 from proj.config.compose import configure
@@ -104,39 +106,36 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     assert "proj.sweep resume=" in mistake("proj.train", "resume=~/s")
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    (
-        ("hydra.job.chdir=true", "hydra.job.chdir is set by this program"),
-        ("hydra.sweep.dir=x", "hydra.sweep.dir=x is of a sweep: add -m"),
-        ("hydra/launcher=joblib", "hydra/launcher=joblib is of a sweep: add -m"),
-        ("isolate=true", "isolate=true is of a sweep: add -m"),
-        ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),
-        ("-m hydra.sweep.subdir=x", "a job's folder is named by its number"),
-        ("-m hydra.output_subdir=x", "job.yaml"),
-        ("-m output_dir=x seed=1,2", "hydra.run.dir=path/to/folder"),
-        ("hydra.runtime.output_dir=x", "hydra.run.dir=path/to/folder"),
-        ("choices.model=x", "model=mlp, dataset=digits"),
-        ("trial=3", "hydra/sweeper=optuna"),
-        ("+model.input_shape=3", "the data says it"),
-        ("dataset=mnist +dataset.source.root=x", "data_dir=path/to/folder"),
-        ("+trainer.enable_progress_bar=false", "~callbacks.progress leaves the bar out"),
-        ("++callbacks.best.dirpath=x", "hydra.run.dir=path/to/folder"),
-        ("hydra.run.dir=file", "file is a file where a folder is needed"),
-        ("hydra.run.dir=file/x", "file is a file where a folder is needed"),
-        ("-m hydra.sweep.dir=file", "file is a file where a folder is needed"),
-        ("hydra.run.dir=\udcff", "has letters that the locale does not know"),
-        ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
-        ("dataset.split_seed=-1", "is not a whole number"),
-        ("trainer.accumulate_grad_batches=99999999999999999999", "is not a whole number"),
-        ("trainer=[a,1]", "names no option of trainer"),
-        ("trainer._target_=null", "trainer._target_=null is no class"),
-        ("optimizer._target_=abc", "optimizer._target_=abc is no class"),
-        ("callbacks.best._target_=[a,1]", "is no class"),
-        ("model=mlp model.norm=x", "model.norm=x does not exist"),
-        ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
-        ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
-    ),
+@refusals(
+    ("hydra.job.chdir=true", "hydra.job.chdir is set by this program"),
+    ("hydra.sweep.dir=x", "hydra.sweep.dir=x is of a sweep: add -m"),
+    ("hydra/launcher=joblib", "hydra/launcher=joblib is of a sweep: add -m"),
+    ("isolate=true", "isolate=true is of a sweep: add -m"),
+    ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),
+    ("-m hydra.sweep.subdir=x", "a job's folder is named by its number"),
+    ("-m hydra.output_subdir=x", "job.yaml"),
+    ("-m output_dir=x seed=1,2", "hydra.run.dir=path/to/folder"),
+    ("hydra.runtime.output_dir=x", "hydra.run.dir=path/to/folder"),
+    ("choices.model=x", "model=mlp, dataset=digits"),
+    ("trial=3", "hydra/sweeper=optuna"),
+    ("+model.input_shape=3", "the data says it"),
+    ("dataset=mnist +dataset.source.root=x", "data_dir=path/to/folder"),
+    ("+trainer.enable_progress_bar=false", "~callbacks.progress leaves the bar out"),
+    ("++callbacks.best.dirpath=x", "hydra.run.dir=path/to/folder"),
+    ("hydra.run.dir=file", "file is a file where a folder is needed"),
+    ("hydra.run.dir=file/x", "file is a file where a folder is needed"),
+    ("-m hydra.sweep.dir=file", "file is a file where a folder is needed"),
+    ("hydra.run.dir=\udcff", "has letters that the locale does not know"),
+    ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
+    ("dataset.split_seed=-1", "is not a whole number"),
+    ("trainer.accumulate_grad_batches=99999999999999999999", "is not a whole number"),
+    ("trainer=[a,1]", "names no option of trainer"),
+    ("trainer._target_=null", "trainer._target_=null is no class"),
+    ("optimizer._target_=abc", "optimizer._target_=abc is no class"),
+    ("callbacks.best._target_=[a,1]", "is no class"),
+    ("model=mlp model.norm=x", "model.norm=x does not exist"),
+    ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
+    ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
 )
 def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)
@@ -145,44 +144,36 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     assert [path.name for path in tmp_path.iterdir() if path.name != "outputs"] == ["file"]
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    (
-        ("hydra.sweeper.n_trials=two", "n_trials=two is not a whole number, 1 or more"),
-        ("hydra.sweeper.n_trials=0", "n_trials=0 is not a whole number, 1 or more"),
-        ("hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler", "leave hydra/sweeper=optuna out"),
-        ("hydra.sweeper.sampler._target_=optuna.samplers.GridSampler", "leave hydra/sweeper=optuna out"),
-        ("hydra.sweeper.sampler._target_=optuna.samplers.NoSampler", "cannot search here"),
-        ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
-        ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
-        ("model.activation=relu,gelu", "model.activation=relu does not exist"),
-    ),
+@refusals(
+    ("hydra.sweeper.n_trials=two", "n_trials=two is not a whole number, 1 or more"),
+    ("hydra.sweeper.n_trials=0", "n_trials=0 is not a whole number, 1 or more"),
+    ("hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler", "leave hydra/sweeper=optuna out"),
+    ("hydra.sweeper.sampler._target_=optuna.samplers.GridSampler", "leave hydra/sweeper=optuna out"),
+    ("hydra.sweeper.sampler._target_=optuna.samplers.NoSampler", "cannot search here"),
+    ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
+    ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
+    ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )
-def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, word, sentence):
-    words = ("sweep_name=s", "hydra/sweeper=optuna", "optimizer.lr=interval(0.01,0.1)", "model=mlp", word)
-    assert sentence in refused(tmp_path, *words)
+def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, words, sentence):
+    search = ("sweep_name=s", "hydra/sweeper=optuna", "optimizer.lr=interval(0.01,0.1)", "model=mlp")
+    assert sentence in refused(tmp_path, *search, words)
     assert not (tmp_path / "outputs" / "sweeps" / "s" / "sweep.yaml").exists()
 
 
-@pytest.mark.parametrize(
-    ("variables", "sentence"),
-    (
-        ({"RANK": "1"}, "RANK=1 in the environment"),
-        ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK"),
-        ({"RANK": "", "LOCAL_RANK": "", "WORLD_SIZE": ""}, ""),
-        ({"WORLD_SIZE": "2", "RANK": "0"}, ""),
-        ({"LOCAL_RANK": "1", "MASTER_PORT": "1234"}, ""),
-    ),
-)
-def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch, variables, sentence):
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_STEP_ID"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    if not sentence:
-        return look_at_environment()
-    with pytest.raises(UserError, match=sentence):
+def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
+    def look(**variables: str) -> None:
+        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_STEP_ID"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         look_at_environment()
+
+    look(RANK="", LOCAL_RANK="", WORLD_SIZE="")
+    look(WORLD_SIZE="2", RANK="0")
+    look(LOCAL_RANK="1", MASTER_PORT="1234")
+    for variables, sentence in (({"RANK": "1"}, "RANK=1 in the env"), ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK")):
+        with pytest.raises(UserError, match=sentence):
+            look(**variables)
 
 
 def test_the_names_that_are_checked_are_those_that_the_models_take():
@@ -198,11 +189,8 @@ def test_the_names_that_are_checked_are_those_that_the_models_take():
 @pytest.fixture
 def own_conf(tmp_path):
     """A folder conf/ of options of one's own, among them a main file and a group that this project does not have."""
-    files = {
-        "experiment/high.yaml": "# @package _global_\noptimizer: {lr: 0.5}\n",
-        "dataset/flowers.yaml": "defaults: [iris]\n",
-        "mine.yaml": "defaults: [train, _self_]\nsave_every: 7\n",
-    }
+    files = {"experiment/high.yaml": "# @package _global_\noptimizer: {lr: 0.5}\n"}
+    files |= {"dataset/flowers.yaml": "defaults: [iris]\n", "mine.yaml": "defaults: [train, _self_]\nsave_every: 7\n"}
     for name, text in files.items():
         (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / name).write_text(text)
@@ -210,14 +198,8 @@ def own_conf(tmp_path):
 
 
 def test_a_sweep_goes_on_without_the_folder_of_options_that_it_began_with(tmp_path, own_conf):
-    words = (
-        "--config-dir=conf",
-        "+experiment=high",
-        "--config-name=mine",
-        "dataset=flowers",
-        "sweep_name=s",
-        "seed=1,2",
-    )
+    words = ("--config-dir=conf", "+experiment=high", "--config-name=mine", "dataset=flowers")
+    words += ("sweep_name=s", "seed=1,2")
     best = "python -m proj.train --config-dir={} --config-name=mine +experiment=high dataset=flowers"
     assert best.format("conf") in run(tmp_path, *words)
     own_conf.rename(tmp_path / "elsewhere")
@@ -233,15 +215,13 @@ def test_a_sweep_goes_on_without_the_folder_of_options_that_it_began_with(tmp_pa
 
 
 def test_evaluate_takes_a_dataset_of_ones_own(own_conf, trained, command):
-    folder = trained("dataset=iris")
+    folder = trained()
     process = command("-m", "proj.evaluate", f"run={folder}", "dataset=flowers", "--config-dir", "conf", "output=out")
     assert process.returncode == 0, process.stderr
     assert "15 test examples of flowers" in process.stdout
 
 
 def test_data_that_is_not_there_is_not_downloaded_into_the_current_folder(tmp_path, trained, monkeypatch):
-    import torch
-
     known = torch.load(trained("dataset=mnist", "model=mlp") / "best.ckpt", weights_only=True)["proj"]
     assert Path(known["config"]["dataset"]["data_dir"]).is_absolute()
     monkeypatch.chdir(tmp_path)

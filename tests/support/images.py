@@ -17,6 +17,14 @@ def read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     return fit_image(open_image(file, size, channels, {}), size)[0]
 
 
+def load_photos(folder: Path, cache: Path, *overrides: str):
+    """The datamodule of a folder of photos, neither mirrored nor moved, ready."""
+    from support.runs import make
+
+    words = (f"data_dir={folder}", f"cache_dir={cache}", "size=8", "batch_size=4", "flip=false", "shift=0")
+    return make("image_folder", *words, *overrides)
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     """A uint8 array as an IDX file, the format of MNIST."""
     path.parent.mkdir(parents=True, exist_ok=True)

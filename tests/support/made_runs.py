@@ -8,10 +8,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 STEPS = 10  # an epoch
-TRAINER = {f"limit_{part}_batches": 1.0 for part in ("train", "val", "test")} | {
-    "accelerator": "auto",
-    "devices": "auto",
-}
+TRAINER = {f"limit_{part}_batches": 1.0 for part in ("train", "val", "test")}
+TRAINER |= dict.fromkeys(("accelerator", "devices"), "auto")
+CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")
 
 
 def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **settings) -> dict:
@@ -22,13 +21,7 @@ def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **s
         "monitor": "val/acc",
         "mode": "max",
         "output_dir": f"somewhere/{lr}_{seed}",
-        "choices": {
-            "dataset": dataset,
-            "model": model,
-            "optimizer": optimizer,
-            "scheduler": "onecycle",
-            "preset": None,
-        },
+        "choices": dict(zip(CHOICES, (dataset, model, optimizer, "onecycle", None), strict=True)),
         "trainer": {"max_epochs": 3, "precision": "32-true", "gradient_clip_val": None, **TRAINER},
         "optimizer": {"_target_": f"torch.optim.{optimizer}", "lr": lr, "betas": [0.9, 0.999]},
         "scheduler": {"max_lr": lr, "total_steps": "steps"},
@@ -60,21 +53,16 @@ def write_run(
     curves = {
         "val/acc": [(step, accuracy * share) for step, share in ends],
         "val/loss": [(step, 2 - accuracy * share) for step, share in ends],
-        "train/loss": [
-            (k * STEPS // points, 2 - accuracy * shape(k / points / epochs)) for k in range(1, epochs * points + 1)
-        ],
         "train/examples_per_second": [(step, 1e4) for step, _ in ends],
     }
+    windows = range(1, epochs * points + 1)
+    curves["train/loss"] = [(k * STEPS // points, 2 - accuracy * shape(k / points / epochs)) for k in windows]
     write_events(folder / "events.out.tfevents.1.host.1.0", curves)
     for name in ("last.ckpt", "best.ckpt"):
         (folder / name).touch()
     if finished:
         metrics = made["choices"] | {"seed": made["seed"], "val/acc": accuracy, "epochs": epochs, "parameters": 1234}
-        metrics |= {
-            "seconds": seconds,
-            "test/acc": accuracy - 0.01,
-            "checkpoint": f"/elsewhere/{folder.name}/best.ckpt",
-        }
-        metrics["test/acc_per_class"] = {"one": 0.5, "two": 1.0}
+        metrics |= {"seconds": seconds, "test/acc": accuracy - 0.01, "test/acc_per_class": {"one": 0.5, "two": 1.0}}
+        metrics["checkpoint"] = f"/elsewhere/{folder.name}/best.ckpt"
         (folder / "metrics.json").write_text(json.dumps(metrics) + "\n")
     return folder

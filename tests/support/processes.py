@@ -16,8 +16,7 @@ from pathlib import Path
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
-        "torchvision",
-        "proj.train",
+        "proj.train",  # first: what it postpones is then postponed for all that follow
         "proj.sweep",
         "proj.pictures.tensorboard",
         "proj.training.progress_bar",
@@ -32,6 +31,7 @@ PROCESSES.set_forkserver_preload(
         "pandas",
         "sklearn.ensemble",
         "narwhals",
+        "torchvision",
     ]
 )
 

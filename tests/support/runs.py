@@ -73,9 +73,10 @@ def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier
 def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model: type = Classifier) -> list[str]:
     """What differs between a run that nobody stops and one that dies in each of these batches in turn."""
     train(configure(*words, folder=folder / "whole"))
+    cfg = configure(*words, folder=folder / "stopped")
     for place in places:
-        break_off(monkeypatch, configure(*words, folder=folder / "stopped"), *place, model)
-    train(configure(*words, folder=folder / "stopped"))
+        break_off(monkeypatch, cfg, *place, model)
+    train(cfg)
     return differences(outcome(folder / "whole"), outcome(folder / "stopped"))
 
 

@@ -1,5 +1,6 @@
 """Sweeps run as commands, with or without training."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -28,21 +29,25 @@ def no_training() -> None:
     proj.training.run.train = train
 
 
-def play() -> None:
-    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
+def replace_training(figure: Callable) -> None:
+    """Let a training be over at once, with `figure(cfg)` as its best value of the monitor."""
     from omegaconf import OmegaConf
 
     import proj.training.run
     from proj.system.run_folder import RunFolder
 
     def train(cfg) -> dict:
-        figures = {"val/acc": float(cfg.optimizer.lr), "val/loss": float(cfg.dataset.batch_size or 32)}
-        metrics = {"seed": cfg.seed, cfg.monitor: figures[cfg.monitor], "epochs": 1, "parameters": 1, "seconds": 1.0}
+        metrics = {"seed": cfg.seed, cfg.monitor: figure(cfg), "epochs": 1, "parameters": 1, "seconds": 1.0}
         Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
         RunFolder(cfg.output_dir).write_metrics(metrics)
         return metrics
 
     proj.training.run.train = train
+
+
+def play() -> None:
+    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
+    replace_training(lambda cfg: float(cfg.optimizer.lr if "acc" in cfg.monitor else cfg.dataset.batch_size or 32))
 
 
 def run(folder: Path, *words: str, module="train", before=play) -> str:

@@ -1,9 +1,23 @@
-"""Tables as the tests make them."""
+"""Tables as the tests make and read them."""
+
+import csv
+from pathlib import Path
 
 import torch
 
 from proj.data.one_column import Column
 from proj.data.table import encode_column
+
+
+def write_rows(file: Path, rows, separator: str = ",") -> Path:
+    with open(file, "w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines, delimiter=separator).writerows(rows)
+    return file
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
