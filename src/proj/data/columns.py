@@ -112,13 +112,9 @@ class Columns:
 
     def why_left_out(self) -> str:
         """The end of a message where no column is left."""
-        said = [
-            f"{self.table.names[place]}: {why}"
-            + (f", unless {typed(f'dataset.{choice}', self.table.names[place], listed=True)}" if choice else "")
-            for place, why in [*self.left_out.items()][:3]
-            for choice in [self.choices.get(place)]
-        ]
-        return f" ({'; '.join(said)}{'; …' * (len(self.left_out) > 3)})" if said else ""
+        said = "; ".join(f"{self.table.names[place]}: {why}" for place, why in [*self.left_out.items()][:3])
+        how = "dataset.categorical=[…] or dataset.numeric=[…] takes a column all the same"
+        return f" ({said}): {how}" if said else ""
 
     def _take(self, place: int, kind: str) -> dict:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""

@@ -31,10 +31,10 @@ def rare_classes(
 
 
 def refuse_measurements(name: str, labels: Column) -> None:
-    """Raises UserError where the classes are many numbers that mostly come once, as those of what is measured do."""
+    """Raises UserError where the classes are many numbers, most rows have one of their own: what is measured."""
     words = labels.different()
     once = sum(times == 1 for _, times, _ in words)
-    if len(words) > 20 and 2 * once > len(words) and all(plain_number(word) is not None for word, *_ in words):
+    if len(words) > 20 and 2 * once > len(labels) and all(plain_number(word) is not None for word, *_ in words):
         raise UserError(
             f"{name} holds {len(words):,} different numbers in {len(labels):,} rows, and a classifier takes classes: "
             "name another column with dataset.target=…, or have groups of numbers in it, such as low and high."
