@@ -91,9 +91,9 @@ def test_a_loss_that_turns_nan_stops_the_run_before_a_checkpoint_is_overwritten(
 
 
 def test_the_step_that_is_named_counts_batches_that_are_accumulated_once(configure, monkeypatch):
-    at_batch(monkeypatch, 0, 5, lambda loss: loss * math.nan)  # the second batch of the third step
-    words = ("trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=8", "scheduler=none")
-    with pytest.raises(UserError, match=r"in step 3 \(epoch 1\)"):
+    at_batch(monkeypatch, 0, 3, lambda loss: loss * math.nan)  # of the second step; two more come before the look
+    words = ("trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=3", "scheduler=none")
+    with pytest.raises(UserError, match=r"in step 2 \(epoch 1\)"):
         train(configure(*words))
 
 
