@@ -24,6 +24,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Libraries that count what is left at the end would name all of it as leaked."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
     """200 + 100 images of MNIST, FashionMNIST and CIFAR-10 in their official file formats."""
