@@ -11,9 +11,9 @@ from support.images import load_photos
 from support.runs import make
 from support.tables import read_rows, write_rows
 
-from proj.data.dates import moment, parts_of
 from proj.data.facts import Facts
-from proj.data.table import find_truth
+from proj.data.tables.dates import moment, parts_of
+from proj.data.tables.table import find_truth
 from proj.errors import UserError
 from proj.models.balance import single_answer
 from proj.system.run_folder import RunFolder

@@ -18,7 +18,7 @@ from support.tables import encode
 
 import proj.export
 from proj.checkpoint.file import load_model
-from proj.data.image_file import fit_image
+from proj.data.photos.image_file import fit_image
 from proj.errors import UserError
 from proj.use.evaluation import open_data
 from proj.use.export import export

@@ -14,11 +14,11 @@ from PIL import Image, ImageCms
 from PIL.features import check
 from support.images import load_photos, read_image
 
-import proj.data.image_file
+import proj.data.photos.image_file
 from proj.checkpoint.file import load_model
-from proj.data.deep_pixels import black_and_white, shallow
 from proj.data.facts import Facts
-from proj.data.image_file import Refused, open_image
+from proj.data.photos.deep_pixels import black_and_white, shallow
+from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -144,8 +144,8 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 
 
 def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake, digits, monkeypatch, capsys):
-    kinds = tuple(kind for kind in proj.data.image_file.FORMATS if kind != "HEIF")
-    monkeypatch.setattr("proj.data.image_file.FORMATS", kinds)
+    kinds = tuple(kind for kind in proj.data.photos.image_file.FORMATS if kind != "HEIF")
+    monkeypatch.setattr("proj.data.photos.image_file.FORMATS", kinds)
     folder = write_classes(tmp_path / "in")
     for name in ("a.heic", "b.HIF", "c.jpg", "d"):
         (folder / "red" / name).write_bytes(HEIC)

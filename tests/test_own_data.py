@@ -19,9 +19,9 @@ from support.tables import encode, write_rows
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.data.class_folders import stamp
-from proj.data.image_file import open_image
-from proj.data.on_disk import OnDisk
+from proj.data.photos.class_folders import stamp
+from proj.data.photos.image_file import open_image
+from proj.data.photos.on_disk import OnDisk
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -383,7 +383,7 @@ def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tm
         read.append(file)
         return open_image(file, *rest)
 
-    monkeypatch.setattr("proj.data.resized.open_image", counted)
+    monkeypatch.setattr("proj.data.photos.resized.open_image", counted)
     first, second = photos(folder), photos(folder, "split_seed=1", "memory_limit_mb=0")
     assert len(read) == 18 and first.checksum() != second.checksum()
     draw("red", 99).save(folder / "red" / "00.png")
@@ -414,7 +414,7 @@ def put_in_its_place(image: Image.Image, file: Path) -> None:
 @pytest.mark.parametrize("system", ("posix", "no time of change"))
 def test_a_picture_of_the_same_size_and_time_is_read_anew(photos, tmp_path, monkeypatch, system):
     folder, old = tmp_path / "in", time.time_ns() - 10**12
-    monkeypatch.setattr("proj.data.class_folders.WINDOWS", system != "posix")
+    monkeypatch.setattr("proj.data.photos.class_folders.WINDOWS", system != "posix")
     for name, level in (("a", 50), ("b", 90)):
         (folder / name).mkdir(parents=True)
         for number in range(4):
@@ -609,7 +609,7 @@ def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
 
 
 def test_where_files_have_no_time_of_change_their_beginning_middle_and_end_are_looked_at(tmp_path, monkeypatch):
-    monkeypatch.setattr("proj.data.class_folders.WINDOWS", True)
+    monkeypatch.setattr("proj.data.photos.class_folders.WINDOWS", True)
     file, seen = tmp_path / "a.jpg", set()
     for place in (None, 0, 50_000, 99_999):
         content = bytearray(100_000)

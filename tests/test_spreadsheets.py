@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proj.data.table_file import read_table
+from proj.data.tables.table_file import read_table
 
 FILES = sorted(Path(__file__).with_name("spreadsheets").iterdir())
 

@@ -11,10 +11,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.runs import make
 
 from proj.config.words import as_hydra_reads, typed
-from proj.data.cells import number
 from proj.data.facts import Facts, Standardize
-from proj.data.table import encode_table
-from proj.data.table_file import read_table
+from proj.data.tables.cells import number
+from proj.data.tables.table import encode_table
+from proj.data.tables.table_file import read_table
 from proj.errors import UserError
 from proj.use.prediction import read_tables
 

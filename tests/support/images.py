@@ -12,7 +12,7 @@ CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 def read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     """uint8 (height, width, channels) of an image file, as a training makes it that is not of drawings."""
-    from proj.data.image_file import fit_image, open_image  # imports torch, which `conftest` does without
+    from proj.data.photos.image_file import fit_image, open_image  # imports torch, which `conftest` does without
 
     return fit_image(open_image(file, size, channels, {}), size)[0]
 

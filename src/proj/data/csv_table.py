@@ -8,13 +8,8 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.cells import in_order, is_no_number, is_number
-from proj.data.column_list import NOTES, list_columns, wrapped
-from proj.data.columns import Columns
-from proj.data.csv_file import Table, counts, has_header, is_unnamed, where
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
-from proj.data.named_column import find_column, find_columns
 from proj.data.rare_classes import (
     absent_classes,
     classes_among,
@@ -23,10 +18,15 @@ from proj.data.rare_classes import (
     rare_classes,
     refuse_measurements,
 )
-from proj.data.table import encode_table, unknown_words
-from proj.data.table_file import open_table
-from proj.data.table_files import HOW, describe_files, find_tables, join
 from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.tables.cells import in_order, is_no_number, is_number
+from proj.data.tables.column_list import NOTES, list_columns, wrapped
+from proj.data.tables.columns import Columns
+from proj.data.tables.csv_file import Table, counts, has_header, is_unnamed, where
+from proj.data.tables.named_column import find_column, find_columns
+from proj.data.tables.table import encode_table, unknown_words
+from proj.data.tables.table_file import open_table
+from proj.data.tables.table_files import HOW, describe_files, find_tables, join
 from proj.errors import UserError, nearest
 
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")

@@ -13,10 +13,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.cells import plain_number
 from proj.data.facts import Facts, same
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
+from proj.data.tables.cells import plain_number
 from proj.errors import UserError
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from proj.data.dates import FORMS, PARTS, SINCE_1970
-from proj.data.image_file import MAX_PIXELS, fit_image, open_image
-from proj.data.table import is_of_numbers
+from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.tables.dates import FORMS, PARTS, SINCE_1970
+from proj.data.tables.table import is_of_numbers
 from proj.errors import UserError
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none

@@ -11,17 +11,17 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from proj.data.class_folders import PARTS, Found, find_images
 from proj.data.datamodule import Split, checksum_of
-from proj.data.deep_pixels import black_and_white
 from proj.data.facts import Facts
 from proj.data.folds import describe_twins, groups_in, has_twins, joined
-from proj.data.image_file import HEIC, MAX_PIXELS
 from proj.data.images import ImageDataModule
-from proj.data.on_disk import OnDisk
 from proj.data.parts import draw_parts
+from proj.data.photos.class_folders import PARTS, Found, find_images
+from proj.data.photos.deep_pixels import black_and_white
+from proj.data.photos.image_file import HEIC, MAX_PIXELS
+from proj.data.photos.on_disk import OnDisk
+from proj.data.photos.resized import Levels, Recipe, Resized
 from proj.data.rare_classes import describe_rare, rare_classes
-from proj.data.resized import Levels, Recipe, Resized
 from proj.errors import UserError
 from proj.system.platform import file_name, readable
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from proj.data.cells import plain_number
-from proj.data.one_column import Column
+from proj.data.tables.cells import plain_number
+from proj.data.tables.one_column import Column
 from proj.errors import UserError, first_of
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.data.cells import is_missing
-from proj.data.csv_file import Table
-from proj.data.named_column import find_column
 from proj.data.parts import draw_parts
+from proj.data.tables.cells import is_missing
+from proj.data.tables.csv_file import Table
+from proj.data.tables.named_column import find_column
 from proj.errors import UserError
 
 PARTS = ("train", "val", "test")

@@ -10,8 +10,8 @@ from proj.checkpoint.writing import contents
 from proj.config.compose import resolved
 from proj.config.new_folder import make_new_folder
 from proj.config.stored_run import complete
-from proj.data.column_list import SHOWN
 from proj.data.datamodule import LARGEST_BATCH
+from proj.data.tables.column_list import SHOWN
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked

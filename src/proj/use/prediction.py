@@ -15,15 +15,15 @@ import torch
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
-from proj.data.cells import is_number
-from proj.data.class_folders import everything_in
-from proj.data.csv_file import Table, has_header
 from proj.data.facts import Facts
-from proj.data.image_file import MAX_PIXELS, Refused, open_image
-from proj.data.named_column import find_columns
-from proj.data.table import encode_table, unknown_words
-from proj.data.table_file import open_table
-from proj.data.table_files import TABLE
+from proj.data.photos.class_folders import everything_in
+from proj.data.photos.image_file import MAX_PIXELS, Refused, open_image
+from proj.data.tables.cells import is_number
+from proj.data.tables.csv_file import Table, has_header
+from proj.data.tables.named_column import find_columns
+from proj.data.tables.table import encode_table, unknown_words
+from proj.data.tables.table_file import open_table
+from proj.data.tables.table_files import TABLE
 from proj.errors import UserError
 from proj.models.trusted import decided
 from proj.pictures import drawing

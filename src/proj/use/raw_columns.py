@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from proj.data.dates import PARTS, SINCE_1970
 from proj.data.facts import Standardize
-from proj.data.table import truth_codes
+from proj.data.tables.dates import PARTS, SINCE_1970
+from proj.data.tables.table import truth_codes
 
 
 class RawColumns(nn.Module):

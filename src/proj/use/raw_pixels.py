@@ -1,8 +1,8 @@
 """Pictures of any size as a network takes them, by tensor operations alone, so that an exported file can do it.
 
-They give what `fit_image` of `data/image_file.py` makes with Pillow: its bicubic resampling, as a product of matrices
-for the columns and one for the rows, each rounded to whole levels. To read a file, turn it upright, and make it grey or
-coloured, comes before.
+They give what `fit_image` of `data/photos/image_file.py` makes with Pillow: its bicubic resampling, as a product of
+matrices for the columns and one for the rows, each rounded to whole levels. To read a file, turn it upright, and make
+it grey or coloured, comes before.
 """
 
 import torch

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 
 from proj.config.words import typed
-from proj.data.cells import plain_number
-from proj.data.csv_file import Table
+from proj.data.tables.cells import plain_number
+from proj.data.tables.csv_file import Table
 from proj.errors import UserError, nearest
 
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.cells import is_no_number, plain_number
-from proj.data.one_column import Column
+from proj.data.tables.cells import is_no_number, plain_number
+from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
 EPOCH = datetime(1970, 1, 1)

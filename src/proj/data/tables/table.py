@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
-from proj.data.csv_file import Table
-from proj.data.dates import moments, parts_of
-from proj.data.one_column import Column
+from proj.data.tables.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
+from proj.data.tables.csv_file import Table
+from proj.data.tables.dates import moments, parts_of
+from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 from rich.progress import wrap_file
 
-from proj.data.compressed import unpacked
-from proj.data.csv_file import CELLS, Table, fill, read_csv
+from proj.data.tables.compressed import unpacked
+from proj.data.tables.csv_file import CELLS, Table, fill, read_csv
 from proj.errors import UserError, nearest
 from proj.system.processes import rank
 

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from proj.data.cells import is_number
-from proj.data.one_column import Column
+from proj.data.tables.cells import is_number
+from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
 CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache

@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from proj.data.one_column import MISSING, Column
+from proj.data.tables.one_column import MISSING, Column
 from proj.errors import UserError
 
 # What else stands in a column of numbers where there is none; nd and nv are said in Italian and German spreadsheets.

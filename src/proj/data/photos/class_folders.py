@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
-from proj.data.image_file import RAW, begins_as_image
+from proj.data.photos.image_file import RAW, begins_as_image
 from proj.errors import UserError, first_of
 from proj.system.platform import WINDOWS, is_companion, readable
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from proj.data.resized import Resized
+from proj.data.photos.resized import Resized
 
 
 class OnDisk:

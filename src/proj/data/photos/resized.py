@@ -17,7 +17,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.data.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.errors import UserError
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from proj.data.deep_pixels import deep_values, packing, shallow
+from proj.data.photos.deep_pixels import deep_values, packing, shallow
 
 with suppress(ImportError):  # an extra: pip install 'proj[heic]'
     from pillow_heif import register_heif_opener

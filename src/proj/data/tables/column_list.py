@@ -4,8 +4,8 @@ from collections.abc import Callable
 from textwrap import fill
 
 from proj.config.words import typed
-from proj.data.columns import KINDS, Columns
-from proj.data.table import kind_of
+from proj.data.tables.columns import KINDS, Columns
+from proj.data.tables.table import kind_of
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
