@@ -98,6 +98,8 @@ def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():
     assert asked({"weak": weak, "noise": noise}, y, 0.5) == []  # the model itself gains too little
     assert asked({"leak": leak, "id": -leak, "noise": noise}, y, 1.0) == ["leak", "id"]
     assert asked({"leak": leak}, y, 1.0) == []  # there is nothing else to learn from
+    strong = y + draws.normal(size=300) * 0.4  # three quarters of what the model gains
+    assert asked({"strong": strong, "noise": noise}, y, 1.0) == []
     rare = (draws.random(300) < 0.05).astype(int)
     assert asked({"weak": weak, "noise": noise}, rare, float((rare[-60:] == 0).mean())) == []  # always the same class
 
