@@ -25,7 +25,7 @@ from support.runs import curves, events
 import proj.train
 from proj.pictures import fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
-from proj.pictures.tensorboard import mistakes, pixels
+from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
@@ -207,7 +207,7 @@ def test_pictures_are_the_pixels_of_the_data(load):
     for words in (["digits"], ["cifar10", "dataset.mean=[0.3,0.4,0.5]", "dataset.std=[0.1,0.2,0.3]"]):
         data = load(*words)
         images = data.splits["val"].inputs[:20]
-        assert np.array_equal(pixels(data.normalize(images), data), images.numpy())
+        assert np.array_equal(data.facts.pixels(data.normalize(images)).numpy(), images.numpy())
 
 
 def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(load, monkeypatch):

@@ -15,7 +15,7 @@ import proj.pictures.drawing
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.errors import UserError
-from proj.use.answer_rows import csv_text
+from proj.use.answer_rows import csv_rows
 from proj.use.evaluation import evaluate, open_data
 from proj.use.prediction import predict, read_tables
 
@@ -182,7 +182,7 @@ def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, 
 
 def test_a_class_that_is_called_as_a_column_of_the_output_has_a_column_of_its_own():
     row = {"input": "x.png", "class": "input", "probability": 0.7, "probabilities": {"input": 0.7, "class": 0.3}}
-    assert csv_text([row], ["input", "class"]).splitlines()[0] == "input,class,probability,p(input),p(class)"
+    assert csv_rows([row], ["input", "class"]).splitlines()[0] == "input,class,probability,p(input),p(class)"
 
 
 def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monkeypatch, capsys):

@@ -20,8 +20,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.runs import make, settings
 
 from proj.config.words import as_hydra_reads
-from proj.data import one_column, table_file
 from proj.data.facts import Facts
+from proj.data.tables import one_column, table_file
 from proj.data.tables.table_file import open_table, read_table
 from proj.errors import UserError
 from proj.use.data import open_data

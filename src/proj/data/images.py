@@ -72,7 +72,6 @@ class ImageDataModule(InMemoryDataModule):
     """
 
     kind = "image"
-    evaluation_batch_size = 250  # 1,000 take as long, and with a small CNN 200 MB more
 
     def __init__(
         self,
