@@ -160,6 +160,8 @@ def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path
     ("scheduler=plateau scheduler.mode=min", "use scheduler.mode=max"),
     ("callbacks=early_stopping callbacks.early_stopping.patience=-1", "patience=-1 is not a whole number, 0 or"),
     ("callbacks=early_stopping callbacks.early_stopping.patience=2.5", "patience=2.5 is not a whole number"),
+    ("callbacks=average callbacks.average.decay=1", "decay=1 is not a number, 0 or more and below 1"),
+    ("callbacks=average callbacks.average.update_every_n_steps=0", "update_every_n_steps=0 is not a whole number"),
     (f"{SELDOM} callbacks=early_stopping {LATE}=true", f"use {LATE}=false"),
     (f"{SELDOM} +callbacks.best.save_on_train_epoch_end=true", "save_on_train_epoch_end=false"),
     ("+callbacks.best.save_on_exception=true", "a run that is stopped saves last.ckpt"),
@@ -224,7 +226,11 @@ class Weights(Callback):
 
 def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(configure, tmp_path):
     Weights.steps, Weights.validated = [], []
-    words = ("callbacks=average", "callbacks.average.decay=0.75", "callbacks.average.update_every_n_steps=2")
+    words = (
+        "callbacks=[early_stopping,average]",
+        "callbacks.average.decay=0.75",
+        "callbacks.average.update_every_n_steps=2",
+    )
     train(configure(*words, "+callbacks.weights._target_=test_checkpoints.Weights", "trainer.max_epochs=1"))
     first, *later = Weights.steps[::2]
     average = functools.reduce(lambda average, weights: 0.75 * average + 0.25 * weights, later, first)

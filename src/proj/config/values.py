@@ -91,13 +91,19 @@ def check_trainer(trainer: DictConfig) -> None:
 
 
 def check_callbacks(cfg: DictConfig) -> None:
-    """Raises UserError where no callback would keep the best checkpoint, which is what a run is for."""
+    """Raises UserError where no callback would keep the best checkpoint, which is what a run is for, or an average of
+    the weights would keep nothing of them."""
     best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
     if not OmegaConf.is_dict(best) or not best.get("_target_"):
         raise UserError(
             "callbacks.best keeps the best checkpoint, which the end of a run measures: leave ~callbacks.best out "
             "(test=false leaves the test out)."
         )
+    average = cfg.callbacks.get("average")
+    if OmegaConf.is_dict(average) and str(average.get("_target_")).endswith(".EMAWeightAveraging"):
+        for key, setting in below("callbacks.average").items():
+            if key in average:
+                setting.range.check(f"callbacks.average.{key}", average[key])
     if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
         return  # a class of one's own, with arguments of its own
     for key, value in best.items():
