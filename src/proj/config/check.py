@@ -14,7 +14,8 @@ from proj.config.declared import declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, composed
 from proj.config.new_folder import make_new_folder
-from proj.config.settings import SETTINGS, elsewhere, refusal, with_above
+from proj.config.other_names import elsewhere
+from proj.config.settings import SETTINGS, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text

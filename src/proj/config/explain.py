@@ -10,7 +10,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from proj.config.settings import elsewhere, policy, refusal
+from proj.config.other_names import elsewhere
+from proj.config.settings import policy, refusal
 from proj.errors import UserError, lost, nearest, unwritable
 from proj.system.platform import as_command
 

@@ -254,21 +254,6 @@ def refusal(key: str) -> str:
     return f"{key} is set by this program: {SETTINGS[key].own}."
 
 
-# What other programs call a setting, or where people look for it.
-OTHER_NAMES = {"learning_rate": "optimizer.lr", "epochs": "trainer.max_epochs", "gpus": "trainer.devices"}
-OTHER_NAMES |= {"early_stopping": "callbacks=early_stopping", "run": "resume", "ckpt": "resume"}
-OTHER_NAMES |= {"n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs"}
-OTHER_NAMES |= {"n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials"}
-
-
-def elsewhere(key: str) -> str:
-    """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
-    name = key.rpartition(".")[2]
-    found = [one for one, setting in SETTINGS.items() if one.endswith(f".{name}") and not setting.own]
-    found = found or [*filter(None, [OTHER_NAMES.get(name)])]
-    return f" Did you mean {' or '.join(map(repr, found))}?" if found and key not in SETTINGS else ""
-
-
 def plain(word: str) -> str:
     """A word of the command line, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
     key = word.partition("=")[0]
