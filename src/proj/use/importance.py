@@ -128,9 +128,8 @@ def print_importance(metrics: dict, droppable: bool) -> None:
         table.add_column(header, justify="right", no_wrap=True)
     for row in found[:SHOWN]:
         loss = "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row)
-        points = {
-            key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")
-        }  # no -0.0
+        # Adding 0.0 makes 0.0 of -0.0.
+        points = {key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")}
         fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
         table.add_row(Text(one_line(row["column"])), loss, fall)
     console.print(f"once a column's values are shuffled, the mean of {SHUFFLES} times{on}:", table, sep="\n")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
+from pathlib import PurePath
 from typing import NamedTuple
 
 from proj.data.photos.image_file import RAW, begins_as_image
@@ -60,7 +61,7 @@ def entries_in(folder: str) -> list[os.DirEntry]:
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
     """Whether an entry of a folder is a link to that folder or one above it, in which all would be found again."""
-    return entry.is_symlink() and f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(entry.path)}/")
+    return entry.is_symlink() and PurePath(os.path.realpath(folder)).is_relative_to(os.path.realpath(entry.path))
 
 
 def everything_in(folder: str) -> Iterator[os.DirEntry]:
