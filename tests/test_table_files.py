@@ -252,7 +252,7 @@ def test_a_new_table_may_have_another_encoding_or_sheet_than_the_training_if_a_w
     with pytest.raises(UserError, match="has no column 'имя'"):
         open_data(known, data_dir=new, everything=True)
     assert "new.csv is read as cp1251, as the training's table was: encoding=…" in capsys.readouterr().out
-    other = open_data(known, data_dir=new, everything=True, told={"encoding": "koi8-r"}).splits["test"]
+    other = open_data(known, data_dir=new, everything=True, reading={"encoding": "koi8-r"}).splits["test"]
     assert len(other.targets) == 40 and torch.equal(other.inputs[:, 0] > 0, other.inputs[:, 0] == other.inputs.max())
     with pytest.raises(UserError, match="has no column имя"):
         list(read_tables([new], data.columns, {"encoding": "cp1251"}))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
@@ -106,7 +106,16 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
 
-    best, metrics = figures(cfg, folder, trainer, resume.seconds)
+    return measure_best(run, cfg, trainer, resume.seconds, skip_nan)
+
+
+def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: list[SkipNaN]) -> dict:
+    """Calibrate and test the best checkpoint of a training that took `seconds`; write metrics.json, print the table.
+
+    skip_nan: the callback that has left steps out, if the run has one.
+    """
+    data, model = trainer.datamodule, trainer.lightning_module
+    best, metrics = figures(cfg, run.path, trainer, seconds)
     for callback in skip_nan:
         metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
     metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
@@ -121,8 +130,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         for callback in skip_nan:
             print(callback.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
-        if model.confusion is not None and (said := single_answer(model.confusion, data.class_names)):
-            print(said)
+        if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names)):
+            print(sentence)
         if "threshold" in metrics:
             print(summary(metrics["threshold"]))
     return metrics

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from proj.config.command_line import write_output
+from proj.config.monitors import BY_CLASS
 from proj.errors import UserError
 from proj.models.trusted import decided, trusted
 from proj.reports.label_issues import label_issues
@@ -16,14 +17,22 @@ from proj.training.threshold import at_threshold
 class Answers:
     """What a model says of N examples.
 
-    logits: (N, C), as the training has them; calibration: what `trusted` makes of them; costs: see `decided`. targets:
-    (N,) the right classes. confidence: (N,) the probability of the class `predicted`.
+    logits: (N, C), as the training has them. targets: (N,) the right classes. names: of the data's classes in the
+    model's order, which may be fewer; class_names: of the model's. calibration: what `trusted` makes of the logits;
+    costs: see `decided`. confidence: (N,) the probability of the class `predicted`.
     """
 
     def __init__(
-        self, logits: Tensor, targets: Tensor, calibration: tuple[float, float], costs: Tensor | None = None
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        names: list[str],
+        class_names: list[str],
+        calibration: tuple[float, float],
+        costs: Tensor | None = None,
     ) -> None:
-        self.logits, self.targets = logits, targets
+        self.logits, self.targets, self.names, self.class_names = logits, targets, names, class_names
+        self.temperature, _ = calibration
         self.probabilities = trusted(logits.double(), *calibration).softmax(1)
         self.predicted = logits.argmax(1) if costs is None else decided(self.probabilities, costs)
         self.confidence = self.probabilities.gather(1, self.predicted[:, None]).flatten()
@@ -34,45 +43,57 @@ class Answers:
         mistakes = (~self.right).nonzero().flatten()
         return mistakes[self.confidence[mistakes].argsort(descending=True)][:count].tolist()
 
+    def to_example(self, place: int) -> dict[str, str | float]:
+        """The answer to one example, beside its right class."""
+        return {
+            "right": self.names[self.targets[place]],
+            "predicted": self.class_names[self.predicted[place]],
+            "probability": self.confidence[place].item(),
+        }
 
-def figures(answers: Answers, names: list[str]) -> dict:
-    """What follows from the answers alone. names: of the data's classes, in the model's order."""
+
+def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
+    """The figures of evaluation.json.
+
+    results: of Lightning's test. contents: the checkpoint's. coverage: see `sets`.
+    """
     targets, size = answers.targets, answers.logits.shape[1]
     cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
-    confusion = cells.view(size, size)[: len(names)]  # a row for each right class
+    confusion = cells.view(size, size)[: len(answers.names)]  # a row for each right class
     top3 = answers.logits.topk(min(3, size)).indices
     return {
+        **{name: results[f"test/{name}"] for name in ("loss", "acc", *BY_CLASS) if f"test/{name}" in results},
         "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
         "calibration_error": calibration_error(answers.probabilities, targets),
         "calibration_error_before": calibration_error(answers.logits.softmax(1), targets),
         "acc_per_class": {
             name: (row[place] / row.sum()).item() if row.sum() else None
-            for place, (name, row) in enumerate(zip(names, confusion, strict=True))
+            for place, (name, row) in enumerate(zip(answers.names, confusion, strict=True))
         },
         "confusion": confusion.tolist(),
+        "temperature": answers.temperature,
+        "coverage": sets(answers, contents, coverage),
+        "threshold": with_threshold(answers, contents),
     }
 
 
-def with_threshold(answers: Answers, known: dict, names: list[str]) -> dict | None:
-    """The threshold that a checkpoint holds, and the figures of the test part at it; None where it holds none.
-
-    names: of the model's classes.
-    """
-    threshold = known.get("calibration", {}).get("threshold")
+def with_threshold(answers: Answers, contents: dict) -> dict | None:
+    """The threshold that a checkpoint holds, and the figures of the test part at it; None where it holds none."""
+    threshold = contents.get("calibration", {}).get("threshold")
     if not threshold:
         return None
-    told = {name: threshold[name] for name in ("asked", "class", "probability") if name in threshold}
-    return told | at_threshold(threshold, names, answers.predicted, answers.targets)
+    kept = {name: threshold[name] for name in ("asked", "class", "probability") if name in threshold}
+    return kept | at_threshold(threshold, answers.class_names, answers.predicted, answers.targets)
 
 
-def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | None:
+def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
     """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class.
 
     None where the checkpoint cannot say it, and no coverage is asked for.
     """
     asked = coverage or COVERAGE
     try:
-        members = belong(answers.probabilities, most_unlikely(known, asked))
+        members = belong(answers.probabilities, most_unlikely(contents, asked))
     except UserError:
         if coverage:
             raise
@@ -86,20 +107,17 @@ def sets(answers: Answers, known: dict, coverage: float) -> dict[str, float] | N
     }
 
 
-def write_label_issues(
-    answers: Answers, examples: list[str], names: list[str], known: list[str], folder: Path, name: str, seen: bool
-) -> None:
-    """Write the examples, the one with the most doubtful label first, and print where.
-
-    names, known: see `test_on`. seen: whether the model was trained on these labels.
-    """
-    shares = (dict(zip([*names, *known[len(names) :]], row, strict=True)) for row in answers.probabilities.tolist())
-    labels = [names[target] for target in answers.targets.tolist()]
+def write_label_issues(answers: Answers, data, part: str, folder: Path, name: str) -> None:
+    """Write the examples of a part of the data, the one with the most doubtful label first, and print where."""
+    examples = [data.example(part, place) for place in range(len(answers.targets))]
+    columns = [*answers.names, *answers.class_names[len(answers.names) :]]
+    shares = (dict(zip(columns, row, strict=True)) for row in answers.probabilities.tolist())
+    labels = [answers.names[target] for target in answers.targets.tolist()]
     file = folder / f"{name.replace('evaluation', 'label_issues')}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
     print(f"{file}: {doubtful:,} of {len(labels):,} examples are taken for another class than their label")
-    if seen:
+    if part == "train":
         print(
             "The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5)."
         )

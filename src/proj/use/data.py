@@ -10,35 +10,36 @@ from proj.errors import UserError
 
 
 def open_data(
-    known: dict,
+    contents: dict,
     dataset: str = "",
     data_dir: str = "",
     everything: bool = False,
     download: bool = True,
     config_dir: str = "",
-    told: Mapping[str, str] = {},
+    reading: Mapping[str, str] = {},
 ):
     """The datamodule of a checkpoint, or another one of the same shape, normalised as the model was trained.
 
-    known: the checkpoint's `contents`. everything: all examples as the test part. config_dir: where options of one's
-    own lie, such as that of the dataset. told: a table's sheet and encoding, if not as in the training.
+    contents: of the checkpoint. everything: all examples as the test part. config_dir: where options of one's
+    own lie, such as that of the dataset. reading: a table's sheet and encoding, if not as in the training.
     Raises UserError where the data is missing or does not fit.
     """
-    facts, stored = Facts.from_dict(known), known["config"]["dataset"]
+    facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
     chosen = dict(stored)
     if dataset:
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.", config_dir=config_dir).dataset)
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
-    if told and "sheet" not in chosen:
-        raise UserError(f"{next(iter(told))}=… is of a table in a file, and this data is something else: leave it out.")
+    if reading and "sheet" not in chosen:
+        option = next(iter(reading))
+        raise UserError(f"{option}=… is of a table in a file, and this data is something else: leave it out.")
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
         chosen["download"] = bool(named)  # neither a file nor the current folder says where to write
     try:
-        data = build(chosen | ({"data_dir": data_dir} if data_dir else {}) | told)
+        data = build(chosen | ({"data_dir": data_dir} if data_dir else {}) | reading)
         data.take(facts)
-        data.is_other = bool(data_dir and not told)
+        data.is_other = bool(data_dir and not reading)
         if download:
             data.prepare_data()
         data.load_all(facts.columns, facts.class_names) if everything else data.setup()

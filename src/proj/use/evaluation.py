@@ -12,7 +12,6 @@ from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import writing
-from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
@@ -24,7 +23,7 @@ from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.answers import Answers, figures, sets, with_threshold, write_label_issues
+from proj.use.answers import Answers, figures, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.importance import columns_that_matter, print_importance
@@ -33,24 +32,27 @@ from proj.use.looked_at import looked_at
 SHOWN = 30  # mistakes and columns in the pictures
 
 
-def classify(model, data, known: dict, tta: bool) -> tuple[dict[str, float], Answers]:
-    """(Loss and accuracy of the test part, as the end of a training measures them; the answers to its examples)."""
+def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[dict[str, float], Answers]:
+    """(Loss and accuracy of the test part, as the end of a training measures them; the answers to its examples).
+
+    contents: the checkpoint's. names: see `test_on`.
+    """
     quiet_lightning()
     calibration = model.temperature, model.smoothing
     model.temperature, model.smoothing = 1.0, 0.0  # the loss is that of the training
     logits: list[Tensor] = []
     if tta:
-        mirror = known["config"]["dataset"].get("flip", getattr(data, "flip", False))
+        mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
         model.forward = lambda x: augmented_logits(model.network, x, mirror)
     hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
-    precision, _ = set_precision(known["config"]["trainer"]["precision"], model.network, "auto")
+    precision, _ = set_precision(contents["config"]["trainer"]["precision"], model.network, "auto")
     without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
     hook.remove()
     model.temperature, model.smoothing = calibration
-    return results, Answers(torch.cat(logits), targets, calibration, model.costs)
+    return results, Answers(torch.cat(logits), targets, names, contents["class_names"], calibration, model.costs)
 
 
 def evaluate(
@@ -74,93 +76,84 @@ def evaluate(
     importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
     Raises UserError for what the user can mend.
     """
-    model, known = checkpoints.load_model(path, trust)
-    facts, temperature = Facts.from_dict(known), model.temperature
+    model, contents = checkpoints.load_model(path, trust)
+    facts, stored = Facts.from_dict(contents), contents["config"]
     if coverage:
-        most_unlikely(known, coverage)  # a mistake is said before the data is read
-    if tta and facts.kind != "image":
-        raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
-    if importance is not None and facts.kind != "table":
-        raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
-    if split == "all" and not (data_dir or dataset):
-        raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
-    told = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
-    data = open_data(known, dataset, data_dir, everything=split == "all", config_dir=config_dir, told=told)
+        most_unlikely(contents, coverage)  # a mistake is said before the data is read
+    refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
+    reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
+    data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     if not dataset and split != "all" and data.checksum() != facts.data:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     inputs = data.splits[part].inputs
     names = test_on(data, part, facts.class_names)
-    results, answers = classify(model, data, known, tta)
+    results, answers = classify(model, data, contents, names, tta)
     worst = answers.worst(SHOWN)
     metrics = {
         "checkpoint": str(path),
-        "dataset": dataset or known["config"]["choices"]["dataset"],
+        "dataset": dataset or stored["choices"]["dataset"],
         "split": split,
         "tta": tta,
         "examples": len(answers.targets),
         "left_out": data.left_out,
-        "loss": results["test/loss"],
-        "acc": results["test/acc"],
-        **{name: results[f"test/{name}"] for name in BY_CLASS if f"test/{name}" in results},
-        **figures(answers, names),
-        "temperature": temperature,
-        "coverage": sets(answers, known, coverage),
-        "threshold": with_threshold(answers, known, facts.class_names),
-        "mistakes": [
-            {
-                "index": place,
-                "file": data.file_of(part, place),
-                "right": names[answers.targets[place]],
-                "predicted": facts.class_names[answers.predicted[place]],
-                "probability": answers.confidence[place].item(),
-            }
-            for place in worst
-        ],
+        **figures(results, answers, contents, coverage),
+        "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)
-    if said := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
-        print(said)
+    if sentence := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
+        print(sentence)
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
-        print_importance(metrics, "drop" in known["config"]["dataset"])
+        print_importance(metrics, "drop" in stored["dataset"])
     images = None
     if worst and facts.kind == "image":
-        x = data.prepare(inputs, torch.tensor(worst), None)
-        heat = looked_at(model.network, x, answers.predicted[worst])
-        images = drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
-    pictures = draw(metrics, answers, names, facts.class_names, images)
+        images = with_heat(model, data.prepare(inputs, torch.tensor(worst), None), answers.predicted[worst], facts)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))
-    write(metrics, pictures, folder, name)
+    write(metrics, draw(metrics, answers, images), folder, name)
     if labels:
-        examples = [data.example(part, place) for place in range(len(answers.targets))]
-        write_label_issues(answers, examples, names, facts.class_names, folder, name, seen=split == "train")
+        write_label_issues(answers, data, part, folder, name)
     return metrics
 
 
-def test_on(data, part: str, known: list[str]) -> list[str]:
+def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
+    """Raises UserError for an option that the model's kind of data does not have, and for one that needs data which the
+    command has to name. other_data: what it names."""
+    if tta and kind != "image":
+        raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
+    if importance is not None and kind != "table":
+        raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
+    if split == "all" and not other_data:
+        raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
+
+
+def test_on(data, part: str, class_names: list[str]) -> list[str]:
     """Have `part` of the data tested, with the classes numbered as the model does.
 
-    known: the model's classes. Returns the names that the data has for them, which may be fewer.
+    class_names: the model's. Returns the names that the data has for them, which may be fewer.
     """
     inputs, targets = data.splits[part]
-    places, names = pair(data.class_names, known)
+    places, names = pair(data.class_names, class_names)
     data.splits["test"] = Split(inputs, torch.tensor(places)[targets])
     return names
 
 
-def draw(
-    metrics: dict, answers: Answers, names: list[str], known: list[str], images: np.ndarray | None
-) -> dict[str, bytes]:
+def with_heat(model, x: Tensor, classes: Tensor, facts: Facts) -> np.ndarray:
+    """uint8 (N, H, 2 * W, 3): the images of the inputs x, each beside where the network looked for its class."""
+    heat = looked_at(model.network, x, classes)
+    return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
+
+
+def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str, bytes]:
     """The pictures by their names, as PNG files.
 
-    names, known: see `test_on`. images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where
-    there is no mistake.
+    images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where there is no mistake.
     """
+    confusion = drawing.confusion_matrix(np.array(metrics["confusion"]), answers.names, answers.class_names, zoom=2)
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
-        "confusion": drawing.png(drawing.confusion_matrix(np.array(metrics["confusion"]), names, known, zoom=2)),
+        "confusion": drawing.png(confusion),
         "reliability": plots.reliability_picture(confidence, right, metrics["calibration_error"]),
     }
     if images is not None:

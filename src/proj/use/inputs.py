@@ -1,0 +1,115 @@
+"""What predict reads: the files that the user names, and each picture or row of a table in them as a model takes it."""
+
+import glob
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from proj.data.photos.class_folders import everything_in
+from proj.data.photos.image_file import Refused
+from proj.data.tables.cells import is_number
+from proj.data.tables.csv_file import Table, has_header
+from proj.data.tables.named_column import find_columns
+from proj.data.tables.table import encode_table, unknown_words
+from proj.data.tables.table_file import open_table
+from proj.data.tables.table_files import TABLE
+from proj.errors import UserError
+from proj.system.platform import is_companion, readable
+
+
+def find_files(pattern: str, kind: str = "file") -> list[str]:
+    """The files that a path, a folder or a pattern stands for, without hidden ones and those that systems leave.
+
+    kind: "table" for files in a folder whose names end as those of tables.
+
+    Raises UserError for none.
+    """
+    folder = os.path.isdir(pattern)
+    if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
+        return [pattern]
+    if folder:
+        found = sorted(entry.path for entry in everything_in(pattern) if entry.is_file())
+    else:
+        named = Path(pattern).parts
+        found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+        found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
+    if folder and kind == "table":
+        found = list(filter(TABLE.fullmatch, found))
+    if not found:
+        raise UserError(f"input={pattern} finds no {kind}.")
+    return found
+
+
+def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[tuple]:
+    """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
+    to `skipped`."""
+    for file in files:
+        content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
+        try:
+            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert), max_pixels)
+        except UserError:
+            raise
+        except Exception as error:  # Pillow's readers raise many kinds
+            skipped.append(file)
+            why = error if isinstance(error, Refused) else f"no image ({re.sub(' <_io.*>', '', str(error))})"
+            print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
+            continue
+        yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
+
+
+def read_tables(
+    files: list[str], columns: list[dict] | None, training: Mapping = {}, sheet: str = "", encoding: str = ""
+) -> Iterator[tuple]:
+    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
+
+    training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
+    """
+    hint = not (sheet or encoding)
+    how = (training.get("sheet"), training.get("encoding")) if hint else (sheet or None, encoding or None)
+    if not columns:
+        raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
+    for file in files:
+        try:
+            table = open_table(file, *how, hint, prefix="")
+        except OSError as error:
+            raise UserError(f"{file} cannot be read ({error.strerror}).") from None
+        places = places_of([column["name"] for column in columns], table)
+        for note in table.notes:
+            print(note, file=sys.stderr)
+        notes: list[str] = []
+        try:
+            inputs = encode_table(table, places, columns, notes=notes)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+        for note in notes + unknown_words(table, places, columns):
+            print(f"{file}: {note}", file=sys.stderr)
+        for line, x in zip(table.lines, inputs, strict=True):
+            yield f"{file}:{line}", x, None, ""
+
+
+def places_of(names: list[str], table: Table) -> list[int]:
+    """The places of the model's columns in a table, whose header is taken. Raises UserError for a missing one."""
+    header, unnamed = table.first, all(re.fullmatch(r"column \d+", name) for name in names)
+    found = find_columns(names, header)
+    headed = any(place is not None for place in found) or has_header(table)
+    table.take_header(headed)
+    if headed and any(map(is_number, header)):
+        print(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
+    if headed and not (unnamed and all(map(is_number, header))):
+        places = find_columns(names, table.names)
+        if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+            raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
+        return places
+    training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
+    if len(header) > len(names) and unnamed and max(training) < len(header):
+        return training
+    if len(header) != len(names):
+        raise UserError(
+            f"{table.file}: row {table.lines[0]} has {len(header)} values for {len(names)} columns: {', '.join(names)}."
+        )
+    return list(range(len(names)))
