@@ -2,6 +2,7 @@
 
 import sys
 import zlib
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def own_code(config: dict) -> dict[str, str]:
                 with suppress(SyntaxError, ValueError):  # which is told of when the file is imported
                     left += imported(*parsed(name)).values()
     return found
+
+
+def changed_code(checksums: dict[str, str], imported: Container[str]) -> list[str]:
+    """The files that are not as `own_code` found them, but for those of the modules that are `imported` already."""
+    modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in checksums}
+    return [path for path in checksums if modules[path] not in imported and code_now(path) != checksums[path]]
 
 
 def code_now(path: str) -> str | None:

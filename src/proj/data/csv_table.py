@@ -1,7 +1,6 @@
 """A table of one's own."""
 
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,11 @@ from proj.data.rare_classes import (
     refuse_measurements,
 )
 from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
-from proj.data.tables.cells import in_order, is_no_number, is_number
+from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
-from proj.data.tables.csv_file import Table, counts, has_header, is_unnamed, where
+from proj.data.tables.csv_file import Table, where
+from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import find_column, find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
@@ -190,7 +190,7 @@ class CSVDataModule(InMemoryDataModule):
             tables = [open_table(file, *how, prefix=prefix) for file in found.files]
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
-        header = self._has_header(tables[0])
+        header = find_header(tables[0], self.target, self.notes) if self.header is None else self.header
         for table in tables:
             table.take_header(header)
         target = find_column(tables[0], "target", self.target)
@@ -207,15 +207,3 @@ class CSVDataModule(InMemoryDataModule):
         table = join(tables)
         self.files = table.files
         return table, target, found.parts
-
-    def _has_header(self, table: Table) -> bool:
-        width, header = len(table.first), self.header
-        if header is None:
-            place = self.target if type(self.target) is int and -width <= self.target < width else None
-            said = isinstance(self.target, str) or (place is None and str(self.target) in table.first)
-            header = said or has_header(table, place)
-            if (header and not said and any(map(is_number, table.first))) or (not header and counts(table.first)):
-                kind, other = ("names of the columns", "false") if header else ("an example", "true")
-                row = shorten(", ".join(table.first), 60, placeholder=" …")
-                self.notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
-        return header

@@ -17,7 +17,7 @@ from proj.data.folds import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import PARTS, Found, find_images
-from proj.data.photos.deep_pixels import black_and_white
+from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk
 from proj.data.photos.resized import Levels, Recipe, Resized
@@ -177,13 +177,7 @@ class ImageFolderDataModule(ImageDataModule):
         """Black and white of each kind of deep pixels among the training images."""
         if not self.measures:
             return self.levels
-        spans: dict[str, list[list[float]]] = {}
-        for kind, *span in filter(None, map(images.deep.get, map(int, train))):
-            spans.setdefault(kind, []).append(span)
-        return {
-            kind: [*black_and_white(min(low for low, _ in spans), max(high for _, high in spans))]
-            for kind, spans in sorted(spans.items())
-        }
+        return levels_of(filter(None, map(images.deep.get, map(int, train))))
 
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""

@@ -9,12 +9,11 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.own_code import code_now
+from proj.config.own_code import changed_code
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
 from proj.sweeps.sweep_file import (
-    chosen_by,
-    config_dirs,
+    asks_for,
     copies_all,
     copy_conf,
     describe,
@@ -68,17 +67,11 @@ class Sweep:
             return False
         self.about, self.trust = read_about(self.folder), list(TRUSTED)
         check_files(self.folder, self.about, self.trust)
-        before = self.about["overrides"], self.about["hydra"]
-        named = self.about.get("config_name", "train")
-        again = chosen_by(*before) == chosen_by(config.hydra.overrides.task, config.hydra.overrides.hydra)
-        options = [f"--config-dir={folder}" for folder in self.about.get("config_dirs") or []]
-        if (folders := config_dirs(config)) and "config_dirs" in self.about:  # `python -m proj.sweep` takes the copy
-            begun = [os.path.relpath(folder, self.about["cwd"]) for folder in self.about["config_dirs"]]
-            again = again and begun == [os.path.relpath(folder) for folder in folders]
-        if not again or named != config.hydra.job.config_name:
-            command = as_command([*options, *before[0], *before[1]])
+        if not asks_for(config, self.about):
+            options = [f"--config-dir={folder}" for folder in self.about.get("config_dirs") or []]
+            begun = as_command([*options, *self.about["overrides"], *self.about["hydra"]])
             raise UserError(
-                f"{self.folder} holds another sweep ({command}). To continue it: "
+                f"{self.folder} holds another sweep ({begun}). To continue it: "
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
         listed = self.about.get("jobs")  # a search lists none, since it asks for them on its way, nor does an old sweep
@@ -125,10 +118,8 @@ class Sweep:
 
         imported: modules of which that no longer matters. Nor does it where `trust` names the file.
         """
-        code, trust = self.about.get("code") or {}, self.trust or []
-        modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in code}
-        changed = [path for path in code if modules[path] not in imported and code_now(path) != code[path]]
-        if refused := [path for path in changed if path not in trust]:
+        trust = self.trust or []
+        if refused := [path for path in changed_code(self.about.get("code") or {}, imported) if path not in trust]:
             raise UserError(
                 f"{', '.join(refused)} changed since {self.folder} began: put back what was there, begin a new sweep, "
                 f"or add trust={','.join(sorted({*trust, *refused}))} to go on with what there is now."

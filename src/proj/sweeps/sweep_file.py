@@ -88,6 +88,18 @@ def config_dirs(config: DictConfig) -> list[str]:
     return [os.path.abspath(one.path) for one in sources if one.schema == "file"]
 
 
+def asks_for(config: DictConfig, about: dict) -> bool:
+    """Whether a command asks for the sweep that `about`, a sweep.yaml, says was begun."""
+    words = config.hydra.overrides
+    if chosen_by(words.task, words.hydra) != chosen_by(about["overrides"], about["hydra"]):
+        return False
+    if (folders := config_dirs(config)) and "config_dirs" in about:  # `python -m proj.sweep` takes the copy
+        begun = [os.path.relpath(folder, about["cwd"]) for folder in about["config_dirs"]]
+        if begun != [os.path.relpath(folder) for folder in folders]:
+            return False
+    return config.hydra.job.config_name == about.get("config_name", "train")
+
+
 def copies_all(config: DictConfig) -> bool:
     """Whether `copy_conf` leaves nothing that hydra.searchpath names, which may also be packages."""
     return not any("://" in place.removeprefix("file://") for place in config.hydra.get("searchpath", []))

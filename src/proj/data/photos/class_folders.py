@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
-from pathlib import PurePath
 from typing import NamedTuple
 
 from proj.data.photos.image_file import RAW, begins_as_image
 from proj.errors import UserError, first_of
-from proj.system.platform import WINDOWS, is_companion, readable
+from proj.system.folders import entries_in, everything_in, folders_in
+from proj.system.platform import WINDOWS, readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
@@ -51,30 +51,6 @@ def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
                 file.seek(start)
                 changed = zlib.crc32(file.read(4096), changed)
     return stat.st_size, stat.st_mtime_ns, changed
-
-
-def entries_in(folder: str) -> list[os.DirEntry]:
-    """Files and folders by their names, without hidden ones, those that systems leave, and links to folders above."""
-    found = (entry for entry in os.scandir(folder) if not (is_companion(entry.name) or leads_back(entry, folder)))
-    return sorted(found, key=lambda entry: entry.name)
-
-
-def leads_back(entry: os.DirEntry, folder: str) -> bool:
-    """Whether an entry of a folder is a link to that folder or one above it, in which all would be found again."""
-    return entry.is_symlink() and PurePath(os.path.realpath(folder)).is_relative_to(os.path.realpath(entry.path))
-
-
-def everything_in(folder: str) -> Iterator[os.DirEntry]:
-    """What lies in a folder and below it, but for the folders themselves."""
-    for entry in entries_in(folder):
-        if entry.is_dir():
-            yield from everything_in(entry.path)
-        else:
-            yield entry
-
-
-def folders_in(folder: str) -> list[str]:
-    return [entry.path for entry in entries_in(folder) if entry.is_dir()]
 
 
 def is_image(entry: os.DirEntry) -> bool:

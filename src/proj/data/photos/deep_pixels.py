@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,15 @@ def black_and_white(low: float, high: float) -> tuple[float, float]:
     most = math.ceil(high * 0.999)  # 255.01 and 1.0000001 come from rounding
     bits = next((bits for bits in DEPTHS if most < 2**bits), most.bit_length())
     return 0.0, 2.0**bits - 1
+
+
+def levels_of(images: Iterable[tuple[str, float, float]]) -> dict[str, list[float]]:
+    """Black and white of each kind of deep pixels. images: the kind of each, its lowest and its highest value."""
+    spans: dict[str, tuple[float, float]] = {}
+    for kind, low, high in images:
+        lowest, highest = spans.get(kind, (low, high))
+        spans[kind] = min(low, lowest), max(high, highest)
+    return {kind: [*black_and_white(*span)] for kind, span in sorted(spans.items())}
 
 
 def packing(image: Image.Image) -> str:

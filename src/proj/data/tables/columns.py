@@ -8,8 +8,9 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import Count, count, is_missing, values
-from proj.data.tables.csv_file import Table, counts, is_unnamed
+from proj.data.tables.csv_file import Table
 from proj.data.tables.dates import find_form, moments, parts_of
+from proj.data.tables.header import counts, is_unnamed
 from proj.data.tables.named_column import find_column
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import is_id

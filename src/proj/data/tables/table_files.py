@@ -8,9 +8,10 @@ from itertools import chain
 from textwrap import shorten
 from typing import NamedTuple
 
-from proj.data.photos.class_folders import PARTS, entries_in, folders_in, part_of
+from proj.data.photos.class_folders import PARTS, part_of
 from proj.data.tables.csv_file import Table
 from proj.errors import UserError
+from proj.system.folders import entries_in, folders_in
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"

@@ -1,0 +1,64 @@
+"""Whether the first row of a table names its columns, or is an example like the others."""
+
+import re
+from collections.abc import Iterable
+from textwrap import shorten
+
+from proj.data.tables.cells import is_number
+from proj.data.tables.csv_file import Table
+
+
+def find_header(table: Table, target: str | int | None, notes: list[str]) -> bool:
+    """Whether the first row names the columns; what can be doubted in that is added to `notes`.
+
+    target: the setting; a header may be told by it.
+    """
+    width, first = len(table.first), table.first
+    place = target if type(target) is int and -width <= target < width else None
+    is_named = isinstance(target, str) or (place is None and str(target) in first)
+    header = is_named or has_header(table, place)
+    if (header and not is_named and any(map(is_number, first))) or (not header and counts(first)):
+        kind, other = ("names of the columns", "false") if header else ("an example", "true")
+        row = shorten(", ".join(first), 60, placeholder=" …")
+        notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
+    return header
+
+
+def has_header(table: Table, target: int | None = None) -> bool:
+    """Whether the first row names the columns: no cell of it comes again in its column, and it holds no number.
+
+    It may hold numbers if it counts the columns from 0 or 1, as pandas and R do for a table without names, and there
+    are three of them or one is of fractions; or if its cell in the column of the classes, `target`, comes but once,
+    since a class has several examples.
+    """
+    if table.is_named:
+        return True
+    filled = [cell for cell in table.first if cell]
+    again = {cell for place, cell in enumerate(table.first) if cell and cell in table.beginning(place)}
+    places = [place for place, cell in enumerate(table.first) if is_number(cell)]
+    numbers = [table.first[place] for place in places]
+    if not numbers:
+        return not again
+    if len(set(filled)) < len(filled) or again - set(numbers):
+        return False
+    if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
+        return True
+    return target is not None and bool(table.first[target]) and table.first[target] not in table.column(target)
+
+
+def has_fractions(table: Table, place: int) -> bool:
+    """Whether a column, but for its first row, holds numbers none of which is written as a whole one."""
+    cells = [cell for cell in table.beginning(place) if cell]
+    return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
+
+
+def counts(cells: Iterable[str]) -> bool:
+    """Whether the cells are 0, 1, 2 … or 1, 2, 3 …"""
+    cells = iter(cells)
+    first = next(cells, "0")
+    return first in ("0", "1") and all(cell == str(number) for number, cell in enumerate(cells, int(first) + 1))
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a column has its name from this program, or from pandas, because its file gives it none."""
+    return bool(re.fullmatch(r"column \d+|Unnamed: \d+", name))
