@@ -1,8 +1,12 @@
-"""What the cells of a table hold: numbers, however programs and countries write them, missing ones, or words."""
+"""What the cells of a table hold: numbers, however programs and countries write them, missing ones, or words.
+
+`plain_number` reads a cell as Python does, `number` with all the marks and units that people write. Whether 1,234 is
+large or small follows from other cells, which `decimal_marks.py` looks at; `values` then reads a whole column.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -126,51 +130,6 @@ def count(cells: Column) -> Count:
     return Count(numbers, words, +missing, max(units, key=units.get, default=""))
 
 
-class Look(NamedTuple):
-    """What a column of numbers shows of its decimal mark."""
-
-    marks: set[str]  # beyond doubt
-    doubtful: dict[str, int]  # by the mark of one in doubt, the first place of such a cell
-    whole: bool  # whether some have no mark, as small numbers have none between thousands
-
-
-def look(cells: Column) -> Look:
-    plain = cells.numbers is not None and bool(cells.mark)
-    if plain and cells.is_sure:
-        return Look({cells.mark}, {}, False)  # which decides all others of the column
-    if plain and not any("e" in text or "E" in text for text in cells.texts):
-        marked = next(place for place, cell in enumerate(cells) if cells.mark in cell)
-        return Look(set(), {cells.mark: marked}, any(cell.lstrip("+-").isdecimal() for cell in cells))
-    marks, doubtful, whole = set(), {}, False
-    for cell, _, place in cells.different():
-        read = number(cell)
-        if read and read.mark == "?":
-            mark = "," if "," in cell else "."
-            doubtful[mark] = min(place, doubtful.get(mark, place))
-        elif read:
-            marks.add(read.mark)
-            whole |= cell.lstrip("+-").isdecimal()
-    return Look(marks - {""}, doubtful, whole)
-
-
-def decimal_mark(seen: Look, everywhere: set[str], known: str, refuse: Callable[[int], NoReturn]) -> str:
-    """The decimal mark of a column's numbers in doubt.
-
-    It is what the other numbers of the column show; where they show nothing, what those of all columns do, and the
-    training's did: `everywhere`, `known`. The other columns leave it open beside 999, which may have no mark because it
-    is small, and for 1.234 in a file of decimal commas. Then `refuse` is called with the place of the cell.
-    """
-    found = {}
-    for mark, place in seen.doubtful.items():
-        others = everywhere | set(known)
-        marks = seen.marks or (others if mark == "," or "," in others else {"."})
-        unsure = not seen.marks and not known and marks == {","} and (seen.whole or mark == ".")
-        if len(marks) != 1 or unsure:
-            refuse(place)
-        found[mark] = next(iter(marks))
-    return found.get(",") or found.get(".") or ("," if seen.marks == {","} else ".")
-
-
 def values(
     name: str,
     cells: Column,
@@ -187,22 +146,21 @@ def values(
     is a missing one.
     Raises UserError for the first cell that holds no number, or one in another unit.
     """
-    simple = decimal == "." and "." in marks and not unit
-    plain = decimal in marks and cells.mark in ("", decimal) and not unit
-    if plain and cells.numbers is not None:
+    if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
         return cells.numbers
-    known: dict[str, float] = {}
+    as_python_does = decimal == "." and "." in marks and not unit
+    number_of: dict[str, float] = {}
     for cell, _, place in cells.different():
-        value = plain_number(cell) if simple else None
+        value = plain_number(cell) if as_python_does else None
         if value is None and is_no_number(cell):
             value = np.nan
         elif value is None and (read := number(cell)) and read.unit == unit and read.mark in ("", "?", *marks):
             value = read.value(decimal)
         if value is not None and not abs(value) >= 3e38:
-            known[cell] = value
+            number_of[cell] = value
         elif not lenient:
             refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks)
-    return cells.each(lambda cell: known.get(cell, np.nan))
+    return cells.each(lambda cell: number_of.get(cell, np.nan))
 
 
 def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str]) -> NoReturn:

@@ -10,13 +10,12 @@ from proj.config.words import typed
 from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.csv_file import Table
 from proj.data.tables.dates import find_form, moments, parts_of
+from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.header import counts, is_unnamed
 from proj.data.tables.named_column import find_column
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import is_id
 from proj.data.tables.table import (
-    MARKS,
-    decimals,
     find_truth,
     is_of_numbers,
     kind_of,
@@ -100,7 +99,7 @@ class Columns:
         for place, kind in kinds.items():
             found[place] = self._take(place, kind)
         numbers = {place: column for place, column in found.items() if is_of_numbers(column)}
-        marks = decimals(self.table, numbers, self.settings["decimal"], self.notes)
+        marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             found[place] = self._measure_numbers(place, kinds[place], found[place], marks[place])
         # Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be

@@ -1,31 +1,26 @@
 """Tables of text: numbers are standardised, dates become several of them, words one input each."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import partial
 from textwrap import shorten
-from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import Count, Look, decimal_mark, in_order, is_missing, look, number, values
+from proj.data.tables.cells import Count, in_order, is_missing, values
 from proj.data.tables.csv_file import Table
 from proj.data.tables.dates import moments, parts_of
+from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
-from proj.errors import UserError
-
-MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
 
 
 def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
     """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
 
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
-        also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimals`.
+        also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimal_marks`.
         {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
         {"name", "date", "parts"}: dates of a form of `dates.FORMS`; each part, by its name in `parts_of`, is a column
         of numbers. They may be "lenient" too.
@@ -77,12 +72,12 @@ def encode_table(
 ) -> Tensor:
     """`encode_column` for all columns of a table, beside each other.
 
-    places: of `columns` in the table. decimal: see `decimals`, which also says what else is refused, and gives `notes`.
+    places: of `columns` in the table. decimal, notes: see `decimal_marks`, which also says what is refused.
     rows: those to encode, in their order; None for all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
     numbers = {place: column for place, column in zip(places, columns, strict=True) if is_of_numbers(column)}
-    found = decimals(table, numbers, decimal, [] if notes is None else notes)
+    found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
     lines = table.lines_of(rows)
     encoded = torch.zeros(len(rows), sum(map(width, columns)))
     start = 0
@@ -104,49 +99,6 @@ def unknown_words(table: Table, places: list[int], columns: list[dict]) -> list[
             some = f"none of its words ({', '.join(map(repr, words[:3]))})"
             notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
     return notes
-
-
-def decimals(table: Table, columns: dict[int, dict], decimal: str | None, notes: list[str]) -> dict[int, str]:
-    """The decimal mark of each column, for its numbers in doubt, such as 1,234.
-
-    columns: those of numbers, by their places; "decimal" in one is what it was in the training.
-    decimal: "point" or "comma" where the user says it. Else the file's other numbers tell, as `decimal_mark` explains,
-    and what can be doubted is added to `notes`.
-    Raises UserError where they leave it open.
-    """
-    marks = dict.fromkeys(columns, MARKS.get(decimal, "."))
-    open_ones = [place for place in columns if has_marks(table, place)]
-    if decimal or not open_ones:
-        return marks
-    seen: dict[int, Look] = {place: look(table.column(place)) for place in open_ones}
-    points = {"."} if any(table.column(place).mark == "." for place in columns.keys() - seen) else set()
-    everywhere = points.union(*(one.marks for one in seen.values()))
-    for place, one in seen.items():
-        name, known = columns[place]["name"], columns[place].get("decimal", "")
-        marks[place] = decimal_mark(one, everywhere, known, partial(refuse_doubtful, table, place, name))
-        why = "as in the training" if known else "as the other columns have it"
-        if not known and marks[place] == "." and "," not in one.doubtful:
-            why = "which dataset.decimal=comma changes" if one.whole and not everywhere else ""
-        if one.doubtful and not one.marks and why:
-            cell = table.column(place).at(min(one.doubtful.values()))
-            notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
-    return marks
-
-
-def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
-    """Raises UserError for a number that can be read in two ways."""
-    cell, line = table.column(place).at(row), table.lines_of([row])[0]
-    point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
-    raise UserError(
-        f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a decimal point, and "
-        f"thousands without a mark ({point}0 or {whole}), or train with dataset.decimal=point or dataset.decimal=comma."
-    )
-
-
-def has_marks(table: Table, place: int) -> bool:
-    """Whether a column has commas, or points alone that can all be between thousands."""
-    column = table.column(place)
-    return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
 def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
