@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+from proj.reports.compare import Comparison, Row
 from proj.reports.runs import Run
 from proj.reports.scales import compact, coordinate, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
@@ -59,7 +60,7 @@ def mean_curve(runs: list[Run], tag: str, most: int) -> tuple[list[float], list[
     return epochs, means, deviations
 
 
-def curves(rows: list[dict], tag: str, most: int) -> dict[str, Any] | None:
+def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
     """A line a configuration, the mean of its runs, in a band of one standard deviation up and down."""
     means = [mean_curve(row["runs"], tag, most) for row in rows]
     values = [value for _, ys, _ in means for value in ys]
@@ -83,7 +84,9 @@ def curves(rows: list[dict], tag: str, most: int) -> dict[str, Any] | None:
     return chart(heading(tag), note, bands + lines, named("epoch") | {"rangemode": "tozero"}, axis)
 
 
-def dots(comparison: dict, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict) -> dict | None:
+def dots(
+    comparison: Comparison, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict
+) -> dict | None:
     """A dot a run, hollow where it is not finished, and a dotted line along the best so far, from left to right.
 
     place_of: where a run lies from left to right, None for one that is left out.
@@ -118,7 +121,7 @@ def dots(comparison: dict, place_of: Callable[[Run], float | None], title: str, 
     return chart(title, note, traces, x_axis, y_axis)
 
 
-def against_time(comparison: dict) -> dict | None:
+def against_time(comparison: Comparison) -> dict | None:
     title = f"{heading(comparison['monitor'])} against training time"
     seconds = [number(run.value("seconds", "min")) for row in comparison["rows"] for run in row["runs"]]
     known = [value for value in seconds if value]
@@ -136,7 +139,7 @@ def against_time(comparison: dict) -> dict | None:
     return dots(comparison, place, title, "· the dotted line: the best in no more time", axis)
 
 
-def history(comparison: dict) -> dict | None:
+def history(comparison: Comparison) -> dict | None:
     """The trials of a search in their order; None where there are none, or they are of several searches."""
 
     def place(run: Run) -> float | None:
@@ -163,7 +166,7 @@ def importance(shares: dict[str, Any]) -> dict | None:
     return chart(title, note, [bars], xaxis, {"showgrid": False}, bargap=0.5)
 
 
-def coordinates(comparison: dict) -> list[tuple[str, list]]:
+def coordinates(comparison: Comparison) -> list[tuple[str, list]]:
     """The axes of parallel coordinates, each with the rows' values: the settings, what differs else, the metrics."""
     rows = comparison["rows"]
     axes: list[tuple[str, list]] = []
@@ -182,7 +185,7 @@ def coordinates(comparison: dict) -> list[tuple[str, list]]:
     return axes
 
 
-def parallel(comparison: dict) -> dict | None:
+def parallel(comparison: Comparison) -> dict | None:
     """Parallel coordinates: a line a configuration. wide: pixels, below which it is scrolled."""
     axes = coordinates(comparison)
     if len(comparison["rows"]) < 2 or len(axes) < 2:
@@ -204,7 +207,7 @@ def parallel(comparison: dict) -> dict | None:
     return chart("Parallel coordinates", note, traces, xaxis, yaxis, **more) | {"wide": 110 * len(axes)}
 
 
-def charts(comparison: dict, shares: dict[str, Any]) -> list[dict]:
+def charts(comparison: Comparison, shares: dict[str, Any]) -> list[dict]:
     """All charts of the page that there is something to draw in. shares: the importance of a search's settings."""
     rows = [row | {"runs": [run for run in row["runs"] if not run.repeats]} for row in comparison["rows"]]
     tags = {tag for row in rows for run in row["runs"] for tag in run.curves}

@@ -1,4 +1,4 @@
-"""Runs as rows of one configuration each, the best first."""
+"""Runs as rows of one configuration each, the best first: a `Comparison`, which all of a report is made from."""
 
 import math
 import os
@@ -6,15 +6,39 @@ import statistics
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from proj.config.monitors import BY_CLASS
 from proj.config.settings import policy
 from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
+from proj.reports.verdicts import Verdict
 from proj.system.run_folder import RunFolder
 
 OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one
+Spread = tuple[float | None, float | None, int]  # a figure's mean, its sample standard deviation, of how many runs
+
+
+class Row(TypedDict):
+    """A configuration. It also holds, by their names, the `Spread` of each of the comparison's metrics, of "parameters"
+    and of "seconds"."""
+
+    settings: list | None  # the values of the comparison's columns; None where no configuration is known
+    name: str  # for a row without settings
+    data: Any  # the checksum of the data, or the dataset's name where that is not known
+    status: Counter[str]  # of the runs
+    runs: list[Run]  # those that count first, then the finished ones, the best of them first
+    verdict: Verdict | None  # of the best row against this one, once `conclude` has given it
+
+
+class Comparison(TypedDict):
+    monitor: str  # the metric that the rows are sorted by, and which is better of it, min or max
+    mode: str
+    metrics: list[str]  # that the table shows: the monitor, and those of the test
+    common: dict[str, Any]  # the settings that all runs share
+    columns: list[str]  # the names of those in which rows differ, see `choose_columns`
+    rows: list[Row]  # the best first
+    resume: str  # the command that goes on with the runs' sweep, where more seeds are wanted, or ""
 
 
 def dataset_of(run: Run, settings: dict[str, Any]) -> tuple[Any, str | None]:
@@ -80,11 +104,9 @@ def counted(runs: list[Run]) -> list[Run]:
     return [run for run in runs if run.status == "finished"] or runs
 
 
-def spread(runs: list[Run], metric: str, mode: str) -> tuple[float | None, float | None, int]:
-    """Mean, sample standard deviation (None: of less than two, or not finite) and number of a metric's values.
-
-    They are those of the runs that are `counted`.
-    """
+def spread(runs: list[Run], metric: str, mode: str) -> Spread:
+    """That of a metric's values in the runs that are `counted`. There is no deviation of less than two, nor where one
+    is not finite."""
     values = [value for run in counted(runs) if (value := run.value(metric, mode)) is not None]
     deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return (math.fsum(values) / len(values) if values else None), deviation, len(values)
@@ -98,8 +120,7 @@ def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
     return False, -mean if mode == "max" else mean, str(runs[0].folder)
 
 
-def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> dict[str, Any]:
-    """A configuration's row. values: of the columns. Its runs: those that count first, then the finished, the best."""
+def row_of(runs: list[Run], values: list | None, data: Any, metrics: list[str], mode: str) -> Row:
     model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
     order = sorted(runs, key=lambda run: (bool(run.repeats), run.status != "finished", rank([run], metrics[0], mode)))
     counted_first = sorted(runs, key=lambda run: bool(run.repeats))
@@ -108,8 +129,10 @@ def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) 
         "settings": values,
         "name": f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name,
         **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
+        "data": data,
         "status": Counter(words),
         "runs": order,
+        "verdict": None,
     }
 
 
@@ -121,14 +144,7 @@ def name_precision(settings: list[dict[str, Any]]) -> None:
             one["trainer.precision"] = min(chosen)
 
 
-def compare(runs: list[Run]) -> dict[str, Any]:
-    """The runs as rows of one configuration each, the best first.
-
-    common: the settings that all runs share. columns: those in which rows differ and that say something new
-    (`choose_columns`). rows: their values of the columns, None for a run whose configuration is not known; a name
-    where there are no columns; (mean, sample standard deviation, n) of the metrics (`spread`); and the data's checksum,
-    or its name where that is not known.
-    """
+def compare(runs: list[Run]) -> Comparison:
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
     own = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
@@ -157,7 +173,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         if group[0].config:
             pairs = zip(columns, key, strict=True)
             values = [names.get(value, value) if column == "data" else value for column, value in pairs]
-        rows.append(row_of(group, values, metrics, mode) | {"data": data[key]})
+        rows.append(row_of(group, values, data[key], metrics, mode))
     return {
         "monitor": monitor,
         "mode": mode,
@@ -165,4 +181,5 @@ def compare(runs: list[Run]) -> dict[str, Any]:
         "common": {key: known[0].get(key) for key in keys if not varies(known, key)},
         "columns": names_of(columns),
         "rows": rows,
+        "resume": "",
     }

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from proj.reports.compare import counted
+from proj.reports.compare import Comparison, Row, counted
 from proj.reports.table import label, written
 from proj.reports.verdicts import LEVEL, MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 
@@ -12,7 +12,7 @@ SHOWN = 3  # rows that are compared with the best in the terminal and on the pag
 ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviations mostly
 
 
-def values_by_seed(row: dict, metric: str, mode: str) -> dict[Any, float]:
+def values_by_seed(row: Row, metric: str, mode: str) -> dict[Any, float]:
     """A row's values of a metric over its finished runs, each by its seed, or seed and fold; by its folder where that
     is not known."""
     found = {}
@@ -23,39 +23,34 @@ def values_by_seed(row: dict, metric: str, mode: str) -> dict[Any, float]:
     return found
 
 
-def folds_of(row: dict) -> int:
+def folds_of(row: Row) -> int:
     """How many folds a row's data is dealt into; 0 for none."""
     return max(run.folds for run in row["runs"])
 
 
-def overlap_of(row: dict) -> float:
+def overlap_of(row: Row) -> float:
     """How many examples a fold holds for each that it is trained on; 0 without folds."""
     return 1 / (folds_of(row) - 1) if folds_of(row) else 0.0
 
 
-def repetitions(*rows: dict) -> str:
+def repetitions(*rows: Row) -> str:
     """What the runs of a row differ in, or those of several rows."""
     if not max(map(folds_of, rows), default=0):
         return "seeds"
     return "folds" if len({str(run.seed) for row in rows for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
-def conclude(comparison: dict) -> dict:
-    """Give each row of a comparison its `verdict`: the best row against it, None for the best and where none is due.
-
-    Only rows on the same data are compared.
-    """
+def conclude(comparison: Comparison) -> Comparison:
+    """Give the rows of a comparison their verdicts. Only rows on the same data are compared with the best."""
     rows, monitor, mode = comparison["rows"], comparison["monitor"], comparison["mode"]
     alike = [row for row in rows if row["data"] == rows[0]["data"]]
     found = verdicts([values_by_seed(row, monitor, mode) for row in alike], mode, max(map(overlap_of, alike)))
-    for row in rows:
-        row["verdict"] = None
     for row, verdict in zip(alike[1:], found, strict=True):
         row["verdict"] = verdict
     return comparison
 
 
-def in_doubt(comparison: dict) -> list[dict]:
+def in_doubt(comparison: Comparison) -> list[Row]:
     """The best row and those on the same data that are not told from it; none where it is told from all of them."""
     best, *others = comparison["rows"]
     alike = [row for row in others if row["data"] == best["data"] and "finished" in row["status"]]
@@ -63,11 +58,11 @@ def in_doubt(comparison: dict) -> list[dict]:
     return [best, *doubtful] if doubtful or not alike else []
 
 
-def name_of(comparison: dict, row: dict) -> str:
+def name_of(comparison: Comparison, row: Row) -> str:
     return label(comparison, row) or row["name"]
 
 
-def sentence(comparison: dict, row: dict, verdict: Verdict) -> str:
+def sentence(comparison: Comparison, row: Row, verdict: Verdict) -> str:
     monitor = comparison["monitor"]
     best, other = name_of(comparison, comparison["rows"][0]), name_of(comparison, row)
     by = written(verdict.difference, monitor) + (" points" if "acc" in monitor else "")
@@ -83,11 +78,11 @@ def sentence(comparison: dict, row: dict, verdict: Verdict) -> str:
         folds = folds_of(row)  # of which a seed more is a run each
         more = math.ceil(more / (folds or 1))
         about = f"about {more} more seeds{' of all folds' * bool(folds)} would"
-        about += f": {comparison['resume']} seeds=+{more}" if comparison.get("resume") else ""
+        about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 
 
-def figures_on_test(comparison: dict, row: dict) -> dict[str, Any] | None:
+def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
     """A row's mean accuracy on the test set with two 95 % intervals: over its seeds, and for the size of the test set.
 
     None where no run of the row was tested.
@@ -113,7 +108,7 @@ def figures_on_test(comparison: dict, row: dict) -> dict[str, Any] | None:
     }
 
 
-def sentence_on_test(comparison: dict) -> str | None:
+def sentence_on_test(comparison: Comparison) -> str | None:
     """How good the best row is on examples that had no part in choosing it."""
     row = comparison["rows"][0]
     found = figures_on_test(comparison, row)
@@ -130,7 +125,7 @@ def sentence_on_test(comparison: dict) -> str | None:
     return ", ".join([accuracy, *intervals])
 
 
-def sentences(comparison: dict) -> list[str]:
+def sentences(comparison: Comparison) -> list[str]:
     """The verdicts on the rows next to the best, what would make one possible, and the accuracy on the test set."""
     rows = comparison["rows"]
     judged = [row for row in rows if row["verdict"]]
@@ -141,7 +136,7 @@ def sentences(comparison: dict) -> list[str]:
         found.append(f"{name_of(comparison, rows[0])} beats {others}")
     of_a_search = any("trial.number" in run.config for row in rows for run in row["runs"])
     if len(rows) > 1 and not judged and not of_a_search and all(len(row["runs"]) == 1 for row in rows):
-        command = comparison.get("resume")
+        command = comparison["resume"]
         typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
         found.append(f"one seed each does not tell which is better by more than chance: {typed}")
     return [*found, *filter(None, [sentence_on_test(comparison)])]

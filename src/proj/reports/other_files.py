@@ -4,12 +4,13 @@ import json
 import re
 from typing import Any
 
+from proj.reports.compare import Comparison
 from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed
 from proj.reports.scales import number
 from proj.reports.table import figure, heading, statuses, written
 
 
-def json_text(comparison: dict) -> str:
+def json_text(comparison: Comparison) -> str:
     """All rows with their settings, values by seed, verdicts and intervals; null for what JSON has no number for."""
     columns, metrics, mode = comparison["columns"], comparison["metrics"], comparison["mode"]
     rows = []
@@ -40,7 +41,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def table_rows(comparison: dict) -> tuple[list[str], list[list[str]]]:
+def table_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The names of the columns, and the cells of each row, as a paper shows them."""
     columns, metrics, monitor = comparison["columns"], comparison["metrics"], comparison["monitor"]
     names = [*(columns or ["run"]), *map(heading, metrics), "parameters", "behind the best", "p"]
@@ -61,7 +62,7 @@ def table_rows(comparison: dict) -> tuple[list[str], list[list[str]]]:
     return names, lines
 
 
-def markdown_text(comparison: dict) -> str:
+def markdown_text(comparison: Comparison) -> str:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(re.sub(r"([\\|<>*_`\[\]])", r"\\\1", " ".join(cell.split())) for cell in cells) + " |"
 
@@ -75,7 +76,7 @@ SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasc
 SPECIAL |= {"<": "$<$", ">": "$>$", "−": "$-$"} | {sign: "\\" + sign for sign in "&%$#_{}"}
 
 
-def latex_text(comparison: dict) -> str:
+def latex_text(comparison: Comparison) -> str:
     r"""A `tabular` that needs \usepackage{booktabs}."""
 
     def line(cells: list[str]) -> str:
@@ -90,7 +91,7 @@ def latex_text(comparison: dict) -> str:
     return "\n".join([*head, *map(line, rows), r"  \bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def other_files(comparison: dict) -> dict[str, str]:
+def other_files(comparison: Comparison) -> dict[str, str]:
     """The names of the files and what they hold."""
     texts = {"json": json_text, "md": markdown_text, "tex": latex_text}
     return {f"report.{end}": write(comparison) for end, write in texts.items()}

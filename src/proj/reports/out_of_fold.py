@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from proj.config.command_line import write_output
-from proj.reports.compare import counted
+from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
@@ -12,7 +12,7 @@ from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
 
 
-def complete_seeds(row: dict) -> list[list[Run]]:
+def complete_seeds(row: Row) -> list[list[Run]]:
     """The runs of each seed of which all folds are finished, in the folds' order."""
     seeds: dict[str, dict[int, Run]] = {}
     for run in counted(row["runs"]):
@@ -21,7 +21,7 @@ def complete_seeds(row: dict) -> list[list[Run]]:
     return [[own[fold] for fold in sorted(own)] for _, own in sorted(seeds.items()) if len(own) == own[min(own)].folds]
 
 
-def write_out_of_fold(comparison: dict, folder: Path) -> list[str]:
+def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
     """Write out_of_fold.csv and label_issues.csv, of the best row with all folds; return what is to be said."""
     for row in comparison["rows"]:
         if seeds := complete_seeds(row):

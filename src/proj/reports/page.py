@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from proj.reports.charts import charts
+from proj.reports.compare import Comparison
 from proj.reports.conclusions import repetitions, sentences
 from proj.reports.scales import text
 from proj.reports.strip import strip
@@ -22,7 +23,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def table_columns(comparison: dict, folder: Path) -> list[tuple[str, list, list[str]]]:
+def table_columns(comparison: Comparison, folder: Path) -> list[tuple[str, list, list[str]]]:
     """Of each column its name, what it is sorted by (None: at the end), and what it shows, as HTML."""
     rows = comparison["rows"]
     columns: list[tuple[str, list, list[str]]] = []
@@ -63,7 +64,7 @@ def link(folder: str) -> str:
     return "./" + quote(os.fsencode(Path(folder).as_posix())) + "/"
 
 
-def table(comparison: dict, folder: Path) -> str:
+def table(comparison: Comparison, folder: Path) -> str:
     """The table in HTML. data-key: what a cell is sorted by, empty for NaN; data-about: what the pointer tells."""
     columns = table_columns(comparison, folder)
     kinds = [" class=number" * all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
@@ -94,7 +95,7 @@ def plotly() -> str:
     return (Path(package.origin).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def html_text(comparison: dict, shares: dict[str, Any], title: str, folder: Path) -> str:
+def html_text(comparison: Comparison, shares: dict[str, Any], title: str, folder: Path) -> str:
     """shares: of a search, the importance of each setting. folder: where the page will lie, for its links."""
     common, rows, drawn = comparison["common"], comparison["rows"], charts(comparison, shares)
     if seeds := strip(comparison):

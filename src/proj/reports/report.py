@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from proj.config.command_line import write_output
-from proj.reports.compare import compare
+from proj.reports.compare import Comparison, compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
 from proj.reports.out_of_fold import write_out_of_fold
@@ -19,7 +19,7 @@ from proj.system.files import csv_text
 from proj.system.run_folder import read
 
 
-def runs_as_csv(comparison: dict) -> str:
+def runs_as_csv(comparison: Comparison) -> str:
     """A row a run, with every setting and figure."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     lines = []
@@ -44,8 +44,8 @@ def importances(runs: list[Run]) -> dict[str, Any]:
 
 def report(
     folders: list[Path], output: Path | None = None, title: str = "", resume: Callable[[], str] | None = None
-) -> dict[str, Any]:
-    """Print the table of all runs below `folders` and what it comes to, and write the files; return `compare`'s rows.
+) -> Comparison:
+    """Print the table of all runs below `folders` and what it comes to, and write the files; return the comparison.
 
     resume: gives the command that goes on with the runs' sweep, which is named where more seeds are wanted.
     Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proj.reports.charts import chart, named
-from proj.reports.compare import counted
+from proj.reports.compare import Comparison, counted
 from proj.reports.conclusions import repetitions
 from proj.reports.scales import number, scale_of
 from proj.reports.table import heading
@@ -11,7 +11,7 @@ from proj.reports.table import heading
 MOST = 40  # rows that the chart has room for
 
 
-def strip(comparison: dict) -> dict[str, Any] | None:
+def strip(comparison: Comparison) -> dict[str, Any] | None:
     """None where no configuration has two seeds, and where there are more than MOST."""
     monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
     points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]

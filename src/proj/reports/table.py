@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.settings import policy
+from proj.reports.compare import Comparison, Row
 
 LONGEST = 30  # rows in the terminal; the files have them all
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
@@ -35,14 +36,14 @@ def statuses(count: Counter) -> str:
     return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {status}" for status, n in count.items())
 
 
-def label(comparison: dict, row: dict) -> str:
+def label(comparison: Comparison, row: Row) -> str:
     """A row's settings as words, or its name where there are none."""
     pairs = zip(comparison["columns"], row["settings"] or [], strict=False)
     words = [f"{value}" if name in CHOICES else f"{name}={value}" for name, value in pairs if value is not None]
     return " ".join(words)
 
 
-def draw_table(comparison: dict, joined: bool) -> Table:
+def draw_table(comparison: Comparison, joined: bool) -> Table:
     """joined: the settings as words in one column that wraps, where there is no room for a column each."""
     table = Table(box=None, padding=(0, 1 if joined else 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column(justify="right", style="dim", no_wrap=True)
@@ -80,7 +81,7 @@ def as_words(common: dict) -> str:
     return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
 
 
-def summary(comparison: dict) -> str:
+def summary(comparison: Comparison) -> str:
     """How many runs and configurations there are, and what they are ordered by."""
     rows = comparison["rows"]
     count = sum((row["status"] for row in rows), Counter())
@@ -88,7 +89,7 @@ def summary(comparison: dict) -> str:
     return f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}"
 
 
-def print_comparison(comparison: dict, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: Console) -> None:
     rows = comparison["rows"]
     console.print(summary(comparison))
     if words := as_words(comparison["common"]):
