@@ -3,8 +3,9 @@
 Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure:
 more than the whole step of a small network. Here a step calls the hooks that somebody wrote, in Lightning's order, and
 counts as Lightning does: the same weights, curves and checkpoints, to the bit. What is not plain (gradient clipping or
-accumulation, several devices, another loader) goes Lightning's own way, and so does a run in which anybody has written
-a hook that is neither called here nor known to be called outside of a step.
+accumulation, several devices, another loader) goes Lightning's own way, and so does a run in which a hook is overridden
+that is neither called here nor known to be called outside of a step: `plain_step.py` decides it, each time that an
+epoch begins.
 """
 
 import time
@@ -20,28 +21,29 @@ from lightning.pytorch.plugins import MixedPrecision
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.fast_adam import step_of
-from proj.training.plain_step import assigned, has_plain_settings, hooks_of, is_plain, written
+from proj.training.plain_step import callback_hooks, has_plain_settings, instance_hooks, is_plain, overridden
 
 PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
 
 
 class FastEpochLoop(_TrainingEpochLoop):
-    """The loop over an epoch's batches. plain: see `is_plain`. assigned: the hooks when this was looked at.
+    """The loop over an epoch's batches.
 
-    batch_starts, optimizer_steps, batch_ends: the callbacks' hooks that somebody has written.
+    plain: see `is_plain`. hooks_seen: the `instance_hooks` when this was looked at.
+    batch_starts, optimizer_steps, batch_ends: the hooks of callbacks that a step calls.
     """
 
-    plain, assigned = False, None
+    plain, hooks_seen = False, None
 
     def on_run_start(self, data_fetcher) -> None:
         super().on_run_start(data_fetcher)
         trainer = self.trainer
-        if self.plain and self.assigned == assigned(trainer):
+        if self.plain and self.hooks_seen == instance_hooks(trainer):
             self.plain = has_plain_settings(trainer)
         else:
-            self.plain, self.assigned = is_plain(trainer), assigned(trainer)
+            self.plain, self.hooks_seen = is_plain(trainer), instance_hooks(trainer)
             self.batch_starts, self.optimizer_steps, self.batch_ends = (
-                hooks_of(trainer, name)
+                callback_hooks(trainer, name)
                 for name in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
             )
             self.val_loop.take_hooks(self.plain)
@@ -73,45 +75,45 @@ class FastEpochLoop(_TrainingEpochLoop):
         """What Lightning's `advance` does with a batch; its counts go on, since resume and the callbacks read them."""
         trainer, progress, results = self.trainer, self.batch_progress, self._results
         model, connector = trainer.lightning_module, trainer._logger_connector
-        total, now = progress.total, progress.current
+        in_run, in_epoch = progress.total, progress.current
         if self.val_loop.restarting:
             self.val_loop.restarting = False
-        batch, batch_idx = next(self.batches), now.ready
+        batch, batch_idx = next(self.batches), in_epoch.ready
         data_fetcher.fetched += 1
         progress.is_last_batch = data_fetcher.done = data_fetcher.fetched >= data_fetcher.length
-        total.ready, now.ready = total.ready + 1, batch_idx + 1
+        in_run.ready, in_epoch.ready = in_run.ready + 1, batch_idx + 1
         connector._first_loop_iter = connector._first_loop_iter is None
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
-        current = vars(model)  # `self.log` asks for the hook's name; assigning to a module takes longer
-        current["_current_fx_name"] = "on_train_batch_start"
+        attributes = vars(model)  # `self.log` asks for the hook's name; assigning to a module takes longer
+        attributes["_current_fx_name"] = "on_train_batch_start"
         for start in self.batch_starts:
             start(trainer, model, batch, batch_idx)
-        total.started, now.started = total.started + 1, now.started + 1
+        in_run.started, in_epoch.started = in_run.started + 1, in_epoch.started + 1
 
-        outputs = {"loss": self._step(model, current, batch, batch_idx)}
-        total.processed, now.processed = total.processed + 1, now.processed + 1
+        outputs = {"loss": self._step(model, attributes, batch, batch_idx)}
+        in_run.processed, in_epoch.processed = in_run.processed + 1, in_epoch.processed + 1
         for config in self.schedulers:
             if (batch_idx + 1) % config.frequency == 0:
                 self.scheduler_progress.increment_ready()
                 config.scheduler.step()
                 self.scheduler_progress.increment_completed()
 
-        current["_current_fx_name"] = "on_train_batch_end"
+        attributes["_current_fx_name"] = "on_train_batch_end"
         for end in self.batch_ends:
             end(trainer, model, outputs, batch, batch_idx)
         model.on_train_batch_end(outputs, batch, batch_idx)
-        current["_current_fx_name"] = None
+        attributes["_current_fx_name"] = None
         if results:  # somebody has used `self.log` in this epoch
             connector.on_batch_end()
-        total.completed, now.completed = total.completed + 1, now.completed + 1
+        in_run.completed, in_epoch.completed = in_run.completed + 1, in_epoch.completed + 1
         if results:
             connector.update_train_step_metrics()
 
-    def _step(self, model: LightningModule, current: dict, batch, batch_idx: int) -> torch.Tensor:
-        """The loss of a batch, after its pass and the optimizer's step. current: the attributes of the model."""
+    def _step(self, model: LightningModule, attributes: dict, batch, batch_idx: int) -> torch.Tensor:
+        """The loss of a batch, after its pass and the optimizer's step. attributes: of the model."""
         optimizer, counts = self.optimizer, self.automatic_optimization.optim_progress.optimizer
         counts.step.increment_ready()
-        current["_current_fx_name"] = "training_step"
+        attributes["_current_fx_name"] = "training_step"
         with self.context():
             loss = model.training_step(batch, batch_idx)
         counts.zero_grad.increment_ready()
@@ -121,7 +123,7 @@ class FastEpochLoop(_TrainingEpochLoop):
                 parameter.grad = None
         counts.zero_grad.increment_completed()
         loss.backward()
-        current["_current_fx_name"] = "on_before_optimizer_step"
+        attributes["_current_fx_name"] = "on_before_optimizer_step"
         for hook in self.optimizer_steps:
             hook(self.trainer, model, optimizer)
         model.on_before_optimizer_step(optimizer)
@@ -131,24 +133,24 @@ class FastEpochLoop(_TrainingEpochLoop):
 
 
 class FastValidationLoop(_EvaluationLoop):
-    """The validation within a training. plain: whether its steps are, and nobody has written what is left out here."""
+    """The validation within a training. plain: whether its steps are, and no hook that is left out is overridden."""
 
     plain = False
 
     def take_hooks(self, plain: bool) -> None:
         """plain: whether the training's steps are."""
         trainer, model = self.trainer, self.trainer.lightning_module
-        left_out = {"on_validation_model_eval", "on_validation_model_train"} & written(model, LightningModule)
+        left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
         own = getattr(type(model), "validation_step", None) is not Classifier.validation_step
         self.plain, self.hooks = plain and not left_out and not own, {}
         for name in (f"on_validation_{part}" for part in PARTS):
-            of_callbacks = [partial(hook, trainer, model) for hook in hooks_of(trainer, name)]
+            of_callbacks = [partial(hook, trainer, model) for hook in callback_hooks(trainer, name)]
             self.hooks[name] = [*of_callbacks, getattr(model, name)]
 
     def run(self) -> list:
         trainer = self.trainer
-        known = self.plain and assigned(trainer) == trainer.fit_loop.epoch_loop.assigned
-        if known and not self.restarting and not trainer.sanity_checking:
+        plain = self.plain and instance_hooks(trainer) == trainer.fit_loop.epoch_loop.hooks_seen
+        if plain and not self.restarting and not trainer.sanity_checking:
             self.setup_data()
             if not self.skip and [isinstance(one, Batches) for one in self._combined_loader.flattened] == [True]:
                 with torch.inference_mode() if self.inference_mode else torch.no_grad():

@@ -1,5 +1,8 @@
 """Whether a run's steps are plain: forward, backward and the optimizer's step on one device, with no hook in between
-but those that the fast loop calls."""
+but those that the fast loop calls.
+
+`has_plain_settings` looks at what the run is made of, `is_plain` also at the hooks that its objects override.
+"""
 
 import inspect
 import re
@@ -18,7 +21,7 @@ from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.library_defaults import is_tested
 
-# What somebody may have written without a step's being less plain: what the fast loops call, …
+# The hooks that may be overridden without a step's being less plain: what the fast loops call, …
 IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
 IN_MODEL = {"training_step", "on_before_optimizer_step", "on_train_batch_end"}
 IN_OPTIMIZER = {"step", "add_param_group"}
@@ -31,23 +34,23 @@ OUTSIDE = re.compile(
 
 
 @cache
-def names(base: type) -> frozenset[str]:
+def hook_names(base: type) -> frozenset[str]:
     """The methods of a class of Lightning's or torch's, less the private ones and those of every torch module."""
     others = dir(torch.nn.Module) if issubclass(base, torch.nn.Module) else ()
     methods = {name for name in dir(base) if not name.startswith("_") and callable(getattr(base, name))}
     return frozenset(methods.difference(others))
 
 
-def written(owner: object, base: type) -> set[str]:
-    """The hooks that `owner` has in place of those of `base`: in its class, or assigned to it."""
+def overridden(owner: object, base: type) -> set[str]:
+    """The hooks of `base` that `owner` overrides: in a class below `base`, or as an attribute of its own."""
     classes = type(owner).__mro__
     places = (owner, *classes[: classes.index(base)])
-    return {name for place in places for name in names(base).intersection(vars(place))}
+    return {name for place in places for name in hook_names(base).intersection(vars(place))}
 
 
-def hooks_of(trainer: Trainer, name: str) -> list[Callable]:
-    """The callbacks' hooks of a name that somebody has written."""
-    return [getattr(callback, name) for callback in trainer.callbacks if name in written(callback, Callback)]
+def callback_hooks(trainer: Trainer, name: str) -> list[Callable]:
+    """The hooks of this name of the callbacks that override it."""
+    return [getattr(callback, name) for callback in trainer.callbacks if name in overridden(callback, Callback)]
 
 
 @cache
@@ -70,8 +73,8 @@ def steps_plainly(used: Optimizer) -> bool:
     )
 
 
-def owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
-    """(Each object of a run that may have hooks, the class in which they are empty, those that are called anyway)."""
+def hook_owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
+    """(Each object of a run that may have hooks, the class in which they are empty, those that the fast loop calls)."""
     automatic = trainer.fit_loop.epoch_loop.automatic_optimization
     return [
         (trainer.lightning_module, LightningModule, IN_MODEL),
@@ -82,10 +85,12 @@ def owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
     ]
 
 
-def assigned(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
-    """The hooks that the objects of a run have beside those of their classes."""
-    held = ((owner, names(base).intersection(vars(owner))) for owner, base, _ in owners(trainer))
-    return [(id(owner), {name: vars(owner)[name] for name in hooks}) for owner, hooks in held]
+def instance_hooks(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
+    """The hooks that are attributes of the run's objects themselves, and may be set or taken away at any time."""
+    return [
+        (id(owner), {name: vars(owner)[name] for name in hook_names(base).intersection(vars(owner))})
+        for owner, base, _ in hook_owners(trainer)
+    ]
 
 
 def has_plain_settings(trainer: Trainer) -> bool:
@@ -115,9 +120,9 @@ def has_plain_settings(trainer: Trainer) -> bool:
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether moreover nobody has written a hook but those that the fast loop calls, or Lightning outside of a step."""
+    """Whether moreover no hook is overridden but those that the fast loop calls, or Lightning outside of a step."""
     return has_plain_settings(trainer) and all(
         name in called or OUTSIDE.fullmatch(name)
-        for owner, base, called in owners(trainer)
-        for name in written(owner, base)
+        for owner, base, called in hook_owners(trainer)
+        for name in overridden(owner, base)
     )
