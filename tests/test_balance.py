@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 from torch import nn
 
 from proj.config.compose import configure
-from proj.config.stored_run import complete, stored_config
+from proj.config.stored_run import bring_up_to_date, stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.balance import WeightedLoss, inequality, single_answer
@@ -167,5 +167,5 @@ def test_a_run_of_before_has_no_balance_and_light_augmentation(unequal):
     cfg = stored_config(unequal[0], [])
     with open_dict(cfg):
         del cfg.balance, cfg.choices.augment
-    complete(cfg)
+    bring_up_to_date(cfg)
     assert (cfg.balance, cfg.choices.augment) == ("none", "light")

@@ -8,7 +8,7 @@ import yaml
 from support.sweeps import GRID, config, refused, resume, run
 
 from proj.errors import UserError
-from proj.sweeps.sweep_file import read_about
+from proj.sweeps.sweep_file import read_manifest
 from proj.sweeps.trust import check_job, check_sweep
 
 HARM = "{_target_: os.system, command: touch harmed}"
@@ -66,7 +66,7 @@ def test_no_word_of_a_sweeps_file_starts_anything(copied, word):
     words = word.split("|") if isinstance(word, str) else [word]
     rewrite(copied / "sweep.yaml", lambda about: about[place].extend(words))
     with pytest.raises(UserError, match=r"malicious|add trust=hydra\.|holds no configuration"):
-        check_sweep(copied, read_about(copied), [])
+        check_sweep(copied, read_manifest(copied), [])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_no_word_of_a_sweeps_file_starts_anything(copied, word):
 )
 def test_ordinary_words_of_a_sweep_need_no_trust(copied, word):
     rewrite(copied / "sweep.yaml", lambda about: about["hydra"].extend(word.split()))
-    check_sweep(copied, read_about(copied), [])
+    check_sweep(copied, read_manifest(copied), [])
 
 
 def test_the_copy_of_conf_starts_nothing_either(copied):
@@ -94,16 +94,16 @@ def test_the_copy_of_conf_starts_nothing_either(copied):
         before = (copied / "conf" / name).read_text()
         (copied / "conf" / name).write_text(text)
         with pytest.raises(UserError, match=r"add trust=hydra\."):
-            check_sweep(copied, read_about(copied), [])
+            check_sweep(copied, read_manifest(copied), [])
         (copied / "conf" / name).write_text(before)
-    check_sweep(copied, read_about(copied), [])
+    check_sweep(copied, read_manifest(copied), [])
 
 
 @pytest.mark.parametrize("name", ["../0_seed=1", "/tmp/harmed", "..", "a/b"])
 def test_a_job_is_a_folder_of_its_sweep(copied, name):
     rewrite(copied / "sweep.yaml", lambda about: about["jobs"].update({name: ["seed=1"]}))
     with pytest.raises(UserError, match="no folder of the sweep"):
-        check_sweep(copied, read_about(copied), [])
+        check_sweep(copied, read_manifest(copied), [])
 
 
 def test_a_hostile_job_is_refused_and_the_sentence_names_it(copied, tmp_path):

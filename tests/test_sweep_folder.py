@@ -21,7 +21,7 @@ from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
-from proj.sweeps.sweep_file import chosen_by, read_about
+from proj.sweeps.sweep_file import chosen_by, read_manifest
 from proj.training.pruning import Prune, Pruned, open_study
 
 
@@ -269,7 +269,7 @@ def test_a_sweep_of_a_newer_version_says_so(ended, tmp_path):
     assert "study.log has format 99" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
     (folder / "sweep.yaml").write_text(yaml.safe_dump(config(folder, "sweep.yaml") | {"format": 99}))
     with pytest.raises(UserError, match=r"sweep\.yaml has format 99"):
-        read_about(folder)
+        read_manifest(folder)
 
 
 def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(ended, tmp_path):
@@ -277,7 +277,7 @@ def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_
     for content in ("", "overrides: [", "- 1\n", "command: x\noverrides: [sw"):
         file.write_text(content)
         with pytest.raises(UserError, match=r"sweep\.yaml is damaged"):
-            read_about(file.parent)
+            read_manifest(file.parent)
     assert "sweep.yaml is damaged" in refused(tmp_path, *GRID)
     file.unlink()
     assert "sweep.yaml is gone" in refused(tmp_path, "sweep_name=s", "seed=1,2,3")

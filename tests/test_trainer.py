@@ -23,7 +23,7 @@ from proj.models import Classifier
 from proj.training.run import train
 
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
-OWN = {name: one.own for name, one in below("trainer").items() if one.own}
+OWN = {name: one.instead for name, one in below("trainer").items() if one.instead}
 PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
 
 

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -27,6 +28,20 @@ def nearest(word: str, options: Iterable[str]) -> str:
     close = [option for _, option in sorted(zip(order, close, strict=True))]
     guess = f" Did you mean {lower[close[-1]]!r}?" if close else ""
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
+
+
+def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:
+    """Raises UserError for a file of a newer format than this version reads. what: sweep or search, which it is of."""
+    if number > newest:
+        raise UserError(
+            f"{file} has format {number}, and this version of proj reads formats up to {newest}: continue the {what} "
+            "with the newer version that began it."
+        )
+
+
+def in_one_line(error: BaseException, longest: int | None = None) -> str:
+    """What another library says of an error, as a part of a sentence."""
+    return " ".join(str(error).split())[:longest]
 
 
 def first_of(words: list[str], most: int) -> str:
@@ -58,10 +73,10 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the {what} does not take its settings: {' '.join(str(error).split())}") from error
+        raise UserError(f"the {what} does not take its settings: {in_one_line(error)}") from error
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and what it came from."""
     seen: list[BaseException] = []
     while error and error not in seen:  # what is raised again while another is handled makes a circle
@@ -74,7 +89,7 @@ def unwritable(error: BaseException) -> str | None:
     """The file that could not be written, and why; None for another error."""
     reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
     reasons += (errno.EEXIST, errno.ENOTDIR)
-    for link in chain(error):
+    for link in causes(error):
         odd_name = isinstance(link, OSError) and link.errno == errno.EINVAL and link.filename  # Windows takes no : or ?
         if odd_name or (isinstance(link, OSError) and link.errno in reasons):
             return f"{link.filename or 'a file of the run'} could not be written ({link.strerror})"
@@ -85,9 +100,9 @@ def unwritable(error: BaseException) -> str | None:
 LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting|forcibly closed", re.I)
 
 
-def lost(error: BaseException) -> bool:
+def peer_is_lost(error: BaseException) -> bool:
     """Whether another process of the run is gone."""
-    return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in chain(error))
+    return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in causes(error))
 
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)

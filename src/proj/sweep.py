@@ -32,7 +32,7 @@ from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import ask_for_seeds
-from proj.sweeps.sweep_file import chooses_jobs, read_about
+from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
 from proj.system.processes import look_at_environment
@@ -70,26 +70,26 @@ def main() -> None:
         if (folder := chosen.get("resume")) is None:
             raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
         TRUSTED[:] = chosen.get("trust", [])
-        about = read_about(folder)
-        check_sweep(folder, about, TRUSTED)
+        manifest = read_manifest(folder)
+        check_sweep(folder, manifest, TRUSTED)
         ask_for_seeds(chosen.get("seeds"), chosen.get("rows"), folder)
         for word in more:
             refuse(word, folder)
         if shown := chosen.get("log"):
             more.append(f"++log={shown}")  # which the copied conf/ of an older version does not name
         if moved := chosen.get("data_dir"):
-            if about.get("data_dir", "") is None:
+            if manifest.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
-            about["data_dir"] = str(moved.absolute())
+            manifest["data_dir"] = str(moved.absolute())
             with locked(folder):
-                Sweep(folder, about).write_about()
+                Sweep(folder, manifest).write_manifest()
     from proj.train import job
 
     # Older versions of the copied conf/ name the check where it was then.
     more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir={as_text(folder.as_posix())}"]
-    sys.argv[1:] = ["-m", *about["overrides"], *about["hydra"], *more]
+    sys.argv[1:] = ["-m", *manifest["overrides"], *manifest["hydra"], *more]
     conf = (folder / "conf").resolve()
-    name = about.get("config_name", "train")
+    name = manifest.get("config_name", "train")
     run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job.__wrapped__))
 
 

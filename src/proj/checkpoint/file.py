@@ -62,11 +62,11 @@ def load_checkpoint(path: str | Path) -> dict:
         if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
             raise
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
-    known = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
-    if not isinstance(known, dict) or not isinstance(known.get("format", 0), int):
+    contents = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
+    if not isinstance(contents, dict) or not isinstance(contents.get("format", 0), int):
         raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
-    if known.get("format", 0) > FORMAT:
-        raise UserError(f"{path} was written by a newer version of proj (format {known['format']}): update proj.")
+    if contents.get("format", 0) > FORMAT:
+        raise UserError(f"{path} was written by a newer version of proj (format {contents['format']}): update proj.")
     return checkpoint
 
 
@@ -80,9 +80,9 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     Raises UserError for a file that is damaged, or that names anything else than this project does.
     """
     checkpoint = load_checkpoint(path)
-    known = checkpoint["proj"]
+    contents = checkpoint["proj"]
     try:
-        return model_of(checkpoint, path, trust), known
+        return model_of(checkpoint, path, trust), contents
     except (UserError, MemoryError):
         raise
     except Exception as error:
@@ -91,15 +91,16 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
 
 def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:
     """The model that a checkpoint describes, with its weights, in evaluation mode."""
-    known = checkpoint["proj"]
-    node = check_stored(known["config"], path, trust)["model"]
-    facts = {"input_shape": known["input_shape"], "num_classes": len(known["class_names"])} | known.get("measured", {})
+    contents = checkpoint["proj"]
+    node = check_stored(contents["config"], path, trust)["model"]
+    facts = {"input_shape": contents["input_shape"], "num_classes": len(contents["class_names"])}
+    facts |= contents.get("measured", {})
     if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
         with torch.device("meta"):
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
     model = build(node, **facts)
     model.load_state_dict(checkpoint["state_dict"])
-    found = known.get("calibration", {"temperature": 1.0, "smoothing": 0.0})
+    found = contents.get("calibration", {"temperature": 1.0, "smoothing": 0.0})
     model.temperature, model.smoothing = float(found["temperature"]), float(found["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")

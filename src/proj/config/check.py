@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.declared import declared
 from proj.config.explain import sentences
-from proj.config.kinds import check_types, composed
+from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
 from proj.config.other_names import elsewhere
 from proj.config.settings import SETTINGS, refusal, with_above
@@ -32,7 +32,7 @@ def check(cfg: DictConfig) -> None:
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
     if chosen.preset:
-        meant = composed(cfg, f"preset={chosen.preset}")
+        meant = compose_defaults(cfg, f"preset={chosen.preset}")
         if (kind_of(meant), meant.model._target_) != (kind_of(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices
             raise UserError(
@@ -41,7 +41,7 @@ def check(cfg: DictConfig) -> None:
             )
     if not takes(cfg.model, kind_of(cfg)):
         words = [f"model={name}" for name in GlobalHydra.instance().config_loader().get_group_options("model")]
-        fitting = " or ".join(word for word in words if takes(composed(cfg, word).model, kind_of(cfg)))
+        fitting = " or ".join(word for word in words if takes(compose_defaults(cfg, word).model, kind_of(cfg)))
         raise UserError(
             f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
             f"{kind_of(cfg)} data: use {fitting}."
@@ -141,7 +141,8 @@ class Check(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
-            if not SweepFolder(config.hydra.sweep.dir).about.is_file():  # else it goes on as an older version began it
+            sweep = SweepFolder(config.hydra.sweep.dir)
+            if not sweep.manifest.is_file():  # else it goes on as an older version began it
                 refuse_words(config.hydra.overrides, OF_A_RUN)
             self.make_folder(config.hydra.sweep)
 
@@ -169,7 +170,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     for word in [*overrides.task, *overrides.hydra]:
         key, _, value = word.lstrip("+~").partition("=")
         for name in with_above(key):
-            if name in SETTINGS and SETTINGS[name].own and value != "null":
+            if name in SETTINGS and SETTINGS[name].instead and value != "null":
                 raise UserError(refusal(name))
         for pattern, why in others.items():
             if re.match(pattern, key) and value not in ("null", "false"):

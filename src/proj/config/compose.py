@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from proj.config.check import check, kind_of
 from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text
-from proj.errors import UserError, chain
+from proj.errors import UserError, causes
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -71,7 +71,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     try:
         called = get_object(target)
     except Exception as error:
-        raise UserError(f"Error locating target '{target}' ({list(chain(error))[-1]}).") from error
+        raise UserError(f"Error locating target '{target}' ({list(causes(error))[-1]}).") from error
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):

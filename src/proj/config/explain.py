@@ -12,7 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from proj.config.other_names import elsewhere
 from proj.config.settings import policy, refusal
-from proj.errors import UserError, lost, nearest, unwritable
+from proj.errors import UserError, nearest, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
 
@@ -20,13 +20,13 @@ def explain(error: BaseException) -> str | None:
     """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
-    if lost(error):
+    if peer_is_lost(error):
         return "another process of this run has died"
     if disk := unwritable(error):
         return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
-        if policy(str(cause.full_key)).own:
+        if policy(str(cause.full_key)).instead:
             return refusal(str(cause.full_key))
         unknown = f"There is no setting {cause.full_key!r}."
         if known := elsewhere(str(cause.full_key)):

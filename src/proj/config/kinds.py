@@ -13,15 +13,15 @@ from proj.config.settings import policy
 from proj.errors import UserError
 
 
-def composed(cfg: DictConfig, *words: str) -> DictConfig:
+def compose_defaults(cfg: DictConfig, *words: str) -> DictConfig:
     """What conf/ says for these words, with all defaults, and with the folders of options that `cfg` was given."""
     # Hydra's loader has those of --config-dir alone.
     places = [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
-    return loaded(GlobalHydra.instance().config_loader(), *places, *words)
+    return load_once(GlobalHydra.instance().config_loader(), *places, *words)
 
 
 @cache
-def loaded(loader: ConfigLoader, *words: str) -> DictConfig:
+def load_once(loader: ConfigLoader, *words: str) -> DictConfig:
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
@@ -42,18 +42,18 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
         else:
             keys.append(key)
     for key in keys:
-        value, own = OmegaConf.select(cfg, key), policy(key).range
-        if value is None and own is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
+        value, listed = OmegaConf.select(cfg, key), policy(key).range
+        if value is None and listed is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
             raise UserError(f"{key}=null is not {STEPS.words}.")
-        if key == "hydra.run.dir" or (own and (type(value) in (int, float) or own in (SIZE, PATH))):
+        if key == "hydra.run.dir" or (listed and (type(value) in (int, float) or listed in (SIZE, PATH))):
             continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
-        check_type(key, value, OmegaConf.select(composed(cfg, *groups), key))
+        check_type(key, value, OmegaConf.select(compose_defaults(cfg, *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
-    kind, own = range_of(default), policy(key).range
-    if kind and not (value is None and own and own.holds(None)):
+    kind, listed = range_of(default), policy(key).range
+    if kind and not (value is None and listed and listed.holds(None)):
         kind.check(key, value)
 
 

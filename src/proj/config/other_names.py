@@ -18,7 +18,7 @@ OTHER_NAMES = {
 def elsewhere(key: str) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
     name = key.rpartition(".")[2]
-    found = [one for one, setting in SETTINGS.items() if one.endswith(f".{name}") and not setting.own]
+    found = [one for one, setting in SETTINGS.items() if one.endswith(f".{name}") and not setting.instead]
     if not found and name in OTHER_NAMES:
         found = [OTHER_NAMES[name]]
     return f" Did you mean {' or '.join(map(repr, found))}?" if found and key not in SETTINGS else ""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proj.config.declared import imported, modules, parsed
-from proj.config.stored import named
+from proj.config.stored import targets_in
 
 
 def own_code(config: dict) -> dict[str, str]:
@@ -17,7 +17,7 @@ def own_code(config: dict) -> dict[str, str]:
     Files of this project, of Python and of installed packages are not among them.
     """
     found: dict[str, str] = {}
-    left = [str(target) for _, target, _ in named(config)]
+    left = [str(target) for _, target, _ in targets_in(config)]
     while left:
         for name, spec in modules(left.pop()):
             installed = {"site-packages", "dist-packages"} & {*Path(spec.origin or "").parts}

@@ -84,7 +84,7 @@ def class_schema(place: str, nodes: list[dict], described: dict[str, str], forei
     properties = {
         name: setting_schema(f"{place}.{name}", defaults.get(name, []), described.get(name))
         for name in sorted(names)
-        if name not in HANDED and not policy(f"{place}.{name}").own
+        if name not in HANDED and not policy(f"{place}.{name}").instead
     }
     properties |= {"_target_": {"type": ["string", "null"], "examples": targets}} | DEFAULTS
     closed = {"propertyNames": {"enum": sorted(properties)}}

@@ -19,13 +19,13 @@ class Setting:
     rate's schedule was laid out for it.
     report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed" or a "fold", over
     which runs are averaged; or changes no result ("never").
-    own: what the user types instead, of a setting that this program sets itself.
+    instead: what the user types instead, of a setting that this program sets itself.
     """
 
     range: ranges.Range | None = None
     resume: str | None = None
     report: str | None = None
-    own: str | None = None
+    instead: str | None = None
 
 
 def free(range: ranges.Range | None = None) -> Setting:
@@ -33,7 +33,8 @@ def free(range: ranges.Range | None = None) -> Setting:
     return Setting(range, resume="free", report="never")
 
 
-def own(instead: str, resume: str | None = None, report: str | None = None) -> Setting:
+def reserved(instead: str, resume: str | None = None, report: str | None = None) -> Setting:
+    """A setting that this program sets itself."""
     return Setting(None, resume, report, instead)
 
 
@@ -50,23 +51,23 @@ SETTINGS: dict[str, Setting] = {
     "balance": Setting(ranges.one_of("none", "loss", "sampling")),
     "threshold": Setting(ranges.THRESHOLD, resume="free"),
     "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
-    "choices": Setting(report="first", own="model=mlp, dataset=digits and so on choose an option"),
+    "choices": Setting(report="first", instead="model=mlp, dataset=digits and so on choose an option"),
     "choices.augment": Setting(report="apart"),
-    "output_dir": own("a run's folder is chosen with hydra.run.dir=path/to/folder", "free", "never"),
+    "output_dir": reserved("a run's folder is chosen with hydra.run.dir=path/to/folder", "free", "never"),
     "data_dir": free(ranges.PATH),
     "save_every": free(ranges.NOT_NEGATIVE),
     "fast_loop": free(),
     "sweep_name": free(ranges.SWEEP_NAME),
     "log": free(ranges.one_of("line", "full")),
     "isolate": free(),
-    "trial": own("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
+    "trial": reserved("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
     "dataset": Setting(report="first"),
     "dataset.kind": free(),  # of older versions, as model.accepts; the classes say it themselves
     "dataset.data_dir": free(ranges.PATH),
     "dataset.cache_dir": free(ranges.PATH),
-    "dataset.source.root": own("the data lies in data_dir=path/to/folder"),
-    "dataset.source.train": own("both parts are read"),
-    "dataset.source.download": own("what is missing is downloaded with dataset.download=true"),
+    "dataset.source.root": reserved("the data lies in data_dir=path/to/folder"),
+    "dataset.source.train": reserved("both parts are read"),
+    "dataset.source.download": reserved("what is missing is downloaded with dataset.download=true"),
     "dataset.download": free(),
     "dataset.memory_limit_mb": free(ranges.NOT_NEGATIVE),
     "dataset.batch_size": Setting(ranges.or_null(ranges.whole(1))),
@@ -103,10 +104,10 @@ SETTINGS: dict[str, Setting] = {
     "dataset.min_examples": Setting(ranges.or_null(ranges.whole(1))),
     "model": Setting(report="first"),
     "model.accepts": free(),
-    "model.input_shape": own("the data says it"),
-    "model.num_classes": own("the data says it"),
-    "model.optimizer": own("optimizer=adam and optimizer.lr=0.01, say, choose it"),
-    "model.scheduler": own("scheduler=cosine, say, chooses it"),
+    "model.input_shape": reserved("the data says it"),
+    "model.num_classes": reserved("the data says it"),
+    "model.optimizer": reserved("optimizer=adam and optimizer.lr=0.01, say, choose it"),
+    "model.scheduler": reserved("scheduler=cosine, say, chooses it"),
     "model.stem": Setting(ranges.or_null(ranges.whole(0))),
     "model.hidden": Setting(ranges.LAYERS),
     "model.widths": Setting(ranges.LAYERS),
@@ -116,8 +117,8 @@ SETTINGS: dict[str, Setting] = {
     "model.dropout": Setting(ranges.SHARE),
     "model.members": Setting(ranges.whole(1)),
     "model.width": Setting(ranges.or_null(ranges.whole(1))),
-    "model.quantiles": own("the data says it"),
-    "model.examples": own("the data says it"),
+    "model.quantiles": reserved("the data says it"),
+    "model.examples": reserved("the data says it"),
     "model.norm_momentum": Setting(ranges.PART),
     "model.train": Setting(ranges.one_of("head", "all")),
     "model.views": Setting(ranges.whole(1)),
@@ -146,15 +147,15 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.average.decay": Setting(ranges.SHARE),
     "callbacks.average.update_every_n_steps": Setting(ranges.whole(1)),
     # callbacks.best is Lightning's ModelCheckpoint.
-    "callbacks.best.dirpath": Setting(report="never", own=FOLDER),
-    "callbacks.best.every_n_train_steps": own(
+    "callbacks.best.dirpath": Setting(report="never", instead=FOLDER),
+    "callbacks.best.every_n_train_steps": reserved(
         "it saves after a validation, and trainer.val_check_interval=<batches> is how often"
     ),
-    "callbacks.best.train_time_interval": own(
+    "callbacks.best.train_time_interval": reserved(
         "it saves after a validation, and trainer.val_check_interval=<time> is how often"
     ),
-    "callbacks.best.save_weights_only": own("a checkpoint holds all that it takes to use it"),
-    "callbacks.best.save_on_exception": own("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
+    "callbacks.best.save_weights_only": reserved("a checkpoint holds all that it takes to use it"),
+    "callbacks.best.save_on_exception": reserved("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
     "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
     "callbacks.best.save_top_k": Setting(ranges.WHOLE_OR_ALL),
     "callbacks.best.every_n_epochs": Setting(ranges.or_null(ranges.whole(1))),
@@ -164,7 +165,7 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.best.auto_insert_metric_name": Setting(ranges.SWITCH),
     "callbacks.best.enable_version_counter": Setting(ranges.SWITCH),
     "logger": free(),
-    **{f"logger.{name}.save_dir": own(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
+    **{f"logger.{name}.save_dir": reserved(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
     # All arguments of Lightning's Trainer.
     "trainer": Setting(resume="free"),
     "trainer.accelerator": Setting(ranges.NAME),
@@ -200,19 +201,23 @@ SETTINGS: dict[str, Setting] = {
     "trainer.detect_anomaly": Setting(ranges.SWITCH),
     "trainer.enable_model_summary": Setting(ranges.or_null(ranges.SWITCH)),
     "trainer.enable_autolog_hparams": Setting(ranges.SWITCH),
-    "trainer.barebones": own(
+    "trainer.barebones": reserved(
         "it leaves out what every run here needs: trainer.fast_dev_run=true tries a run that leaves nothing"
     ),
-    "trainer.callbacks": own("+callbacks.<name>._target_=<class> adds one, ~callbacks.<name> leaves one out"),
-    "trainer.default_root_dir": own(FOLDER),
-    "trainer.enable_checkpointing": own("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
-    "trainer.enable_progress_bar": own("~callbacks.progress leaves the bar out"),
-    "trainer.logger": own("logger=csv, logger=[tensorboard,mlflow] and so on choose where the curves go"),
-    "trainer.model_registry": own("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
-    "trainer.plugins": own("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
-    "hydra.job.chdir": own("a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"),
-    "hydra.runtime": own(FOLDER),
-    "hydra.sweep.subdir": own("a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"),
+    "trainer.callbacks": reserved("+callbacks.<name>._target_=<class> adds one, ~callbacks.<name> leaves one out"),
+    "trainer.default_root_dir": reserved(FOLDER),
+    "trainer.enable_checkpointing": reserved("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
+    "trainer.enable_progress_bar": reserved("~callbacks.progress leaves the bar out"),
+    "trainer.logger": reserved("logger=csv, logger=[tensorboard,mlflow] and so on choose where the curves go"),
+    "trainer.model_registry": reserved("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
+    "trainer.plugins": reserved("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
+    "hydra.job.chdir": reserved(
+        "a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"
+    ),
+    "hydra.runtime": reserved(FOLDER),
+    "hydra.sweep.subdir": reserved(
+        "a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"
+    ),
 }
 OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
 
@@ -240,7 +245,7 @@ def policy(key: str) -> Setting:
     resume, report = (
         next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")
     )
-    return Setting(itself.range, resume, report, itself.own)
+    return Setting(itself.range, resume, report, itself.instead)
 
 
 def below(place: str) -> dict[str, Setting]:
@@ -251,7 +256,7 @@ def below(place: str) -> dict[str, Setting]:
 
 def refusal(key: str) -> str:
     """The sentence for a setting that the program sets itself."""
-    return f"{key} is set by this program: {SETTINGS[key].own}."
+    return f"{key} is set by this program: {SETTINGS[key].instead}."
 
 
 def plain(word: str) -> str:

@@ -63,16 +63,16 @@ OF_A_LOGGER = (
 PARTIAL = ("optimizer", "scheduler", "dataset.source")  # called later, with what they are given there
 
 
-def named(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
+def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
     """(key, name, whether it is to be called later) of every class that a configuration names, also within lists."""
     if isinstance(node, dict):
         if (target := node.get("_target_")) is not None:
             yield key, target, bool(node.get("_partial_"))
         for name, value in node.items():
-            yield from named(value, f"{key}.{name}" if key else str(name))
+            yield from targets_in(value, f"{key}.{name}" if key else str(name))
     elif isinstance(node, list | tuple):
         for place, value in enumerate(node):
-            yield from named(value, f"{key}[{place}]")
+            yield from targets_in(value, f"{key}[{place}]")
 
 
 def is_allowed(key: str, target: Any, later: bool) -> bool:
@@ -84,7 +84,7 @@ def is_allowed(key: str, target: Any, later: bool) -> bool:
 
 def strangers(config: dict) -> list[tuple[str, Any]]:
     """(key, name) of each class that takes `trust=…` to be loaded from a file."""
-    return [(key, target) for key, target, later in named(config) if not is_allowed(key, target, later)]
+    return [(key, target) for key, target, later in targets_in(config) if not is_allowed(key, target, later)]
 
 
 def is_trusted(target: str, trust: Sequence[str]) -> bool:
@@ -114,7 +114,7 @@ def word_for(target: str) -> str:
 
 def needs_trust(config: dict) -> set[str]:
     """The words of `trust=` that it takes to go on with this configuration."""
-    return {word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*places(config)}
+    return {word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*destinations(config)}
 
 
 def trust_option(words: set[str]) -> str:
@@ -158,19 +158,25 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
     raise UserError(f"{file} names what is not of this project: {what}. If it is your own, add trust={words}")
 
 
-def places(config: dict) -> dict[str, Any]:
+def destinations(config: dict) -> dict[str, Any]:
     """The settings by which a logger would write to a place, or send to an address, of a file's choice."""
     nodes = [(name, node) for name, node in (config.get("logger") or {}).items() if isinstance(node, dict)]
-    said = {f"logger.{name}.{key}": value for name, node in nodes for key, value in node.items() if value is not None}
-    return {key: value for key, value in said.items() if not re.fullmatch(OF_A_LOGGER, key.rpartition(".")[2])}
+    return {
+        f"logger.{name}.{key}": value
+        for name, node in nodes
+        for key, value in node.items()
+        if value is not None and not re.fullmatch(OF_A_LOGGER, str(key))
+    }
 
 
-def check_places(config: dict, file: str | Path, named: Sequence[str]) -> None:
-    """Raises UserError for each of `places` that the command does not name itself, with trust=… or anew."""
-    said = places(config)
-    if found := [key for key in said if not any(f"{key}.".startswith(f"{name}.") for name in named)]:
-        what = ", ".join(f"{key}={said[key]}" for key in found)
-        raise UserError(f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(found)}")
+def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> None:
+    """Raises UserError for each of `destinations` that the command does not name itself, with trust=… or anew."""
+    found = destinations(config)
+    if foreign := [key for key in found if not any(f"{key}.".startswith(f"{name}.") for name in named)]:
+        what = ", ".join(f"{key}={found[key]}" for key in foreign)
+        raise UserError(
+            f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(foreign)}"
+        )
 
 
 def check_plain(node: Any, file: str | Path, key: str = "") -> None:

@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from proj.config.compose import CONF, literal
 from proj.config.overrides import apply_words
 from proj.config.settings import below
-from proj.config.stored import check_places, check_stored
+from proj.config.stored import check_destinations, check_stored
 from proj.config.values import check_ranges
-from proj.errors import UserError
+from proj.errors import UserError, in_one_line
 from proj.system.run_folder import RunFolder, SweepFolder, flat
 
 
@@ -32,12 +32,12 @@ def listed_since() -> dict[str, Any]:
     return flat({"trainer": trainer_defaults(), **others}, ".")
 
 
-def complete(cfg: DictConfig) -> None:
+def bring_up_to_date(cfg: DictConfig) -> None:
     """Give a stored configuration the settings that conf/ did not list when it was composed, and take those away that
     were overridden."""
     with open_dict(cfg):
         for key, setting in below("trainer").items():
-            if setting.own:
+            if setting.instead:
                 cfg.trainer.pop(key, None)
         for key, value in listed_since().items():
             above, _, name = key.rpartition(".")
@@ -50,7 +50,7 @@ def complete(cfg: DictConfig) -> None:
             best.pop("dirpath", None)
 
 
-def follow(cfg: DictConfig, before: dict) -> None:
+def update_copies(cfg: DictConfig, before: dict) -> None:
     """Give a changed setting of the top, such as data_dir, also to the copies below that had its value.
 
     What conf/ refers to as ${data_dir} has been looked up in a stored configuration.
@@ -77,28 +77,28 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     file = RunFolder(folder).config
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
-    if SweepFolder(folder).about.is_file():
+    if SweepFolder(folder).manifest.is_file():
         raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep resume={folder}")
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     try:
         read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{file} cannot be read, or is no YAML ({' '.join(str(error).split())[:200]}).") from error
+        raise UserError(f"{file} cannot be read, or is no YAML ({in_one_line(error, 200)}).") from error
     stored = check_stored(read, file, trust)
     if not {"dataset", "model", "trainer"} <= stored.keys():
         raise UserError(f"{file} holds no configuration of this project.")
-    check_places(stored, file, [*trust, *(word.lstrip("+~").partition("=")[0] for word in overrides)])
+    check_destinations(stored, file, [*trust, *(word.lstrip("+~").partition("=")[0] for word in overrides)])
     keep_inside(stored, folder, file, trust)
     named = [word.removeprefix("dataset.") for word in overrides]
     if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):
         stored["dataset"]["download"] = False  # a file does not say where to write
     cfg = OmegaConf.create(literal(stored))
-    complete(cfg)
+    bring_up_to_date(cfg)
     OmegaConf.set_struct(cfg, True)
     before = OmegaConf.to_container(cfg)
     apply_words(cfg, overrides, CONF, folder)
-    follow(cfg, before)
+    update_copies(cfg, before)
     cfg.output_dir = str(folder)
     check_ranges(cfg)
     return cfg

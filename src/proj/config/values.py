@@ -114,7 +114,7 @@ def check_callbacks(cfg: DictConfig) -> None:
 def check_argument(place: str, name: str, value: object) -> None:
     """Raises UserError for an argument of a class of Lightning's that the table does not have, or has otherwise."""
     options = {key: one for key, one in below(place).items() if one.range}
-    if policy(f"{place}.{name}").own:
+    if policy(f"{place}.{name}").instead:
         raise UserError(refusal(f"{place}.{name}"))
     if name not in options:
         raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options))

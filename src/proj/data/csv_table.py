@@ -79,14 +79,14 @@ class CSVDataModule(InMemoryDataModule):
         self.max_categories, self.split_seed = max_categories, split_seed
         self.group, self.sheet, self.encoding = group, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
-        self.known: dict[str, dict] = {}  # the columns of another training, by their names
+        self.trained: dict[str, dict] = {}  # the columns of another training, by their names
         self.notes: list[str] = []
 
     def take(self, facts: Facts) -> None:
         """Read the file as that training did, whose version may have taken a column for something else."""
-        self.known = {column["name"]: column for column in facts.columns or []}
-        if self.known:
-            self.header = not all(map(is_unnamed, self.known))
+        self.trained = {column["name"]: column for column in facts.columns or []}
+        if self.trained:
+            self.header = not all(map(is_unnamed, self.trained))
 
     def load(self) -> None:
         table, target, parts_of_files = self._read()
@@ -98,15 +98,15 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
         unlabelled, given = len(labels) - len(labelled), [part for part in self.fractions if part in parts_of_files]
         files = {part: self.files[parts_of_files.index(part)][0] for part in given}
-        if not self.known:
+        if not self.trained:
             refuse_useless(files, self.fractions, self.fold)
         groups = None if self.group is None else groups_of_rows(table, labelled, self.group, self.file)
         part_of = part_of_rows(table, labelled, parts_of_files)
         labels = labels.take(labelled)
         refuse_measurements(table.names[target], labels)
         rows = np.flatnonzero(part_of == 0)  # from which the training is drawn
-        own = None if groups is None else groups[rows]
-        rare = rare_classes(labels.take(rows), own, 3 - len(files), self.fold, self.min_examples)
+        groups_to_draw = None if groups is None else groups[rows]
+        rare = rare_classes(labels.take(rows), groups_to_draw, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, part_of)
         too_few = labels.holds(rare)
         common = ~(too_few | labels.holds(absent))
@@ -123,7 +123,7 @@ class CSVDataModule(InMemoryDataModule):
             self.whole = table.checksum()
         rows = labelled[part_of == 0]  # those of the table, where no files are parts
         settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, labelled[parts["train"]], rows, settings, self.known, self.notes)
+        whole = Columns(table, target, labelled[parts["train"]], rows, settings, self.trained, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
@@ -157,11 +157,11 @@ class CSVDataModule(InMemoryDataModule):
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
-        known = classes_among([word for word, *_ in labels.different()], class_names)
-        found = labels.among([*known])
-        targets = np.array([*known.values(), -1])[found]  # -1, which `found` has for all others, is the last place
+        places_of = classes_among([word for word, *_ in labels.different()], class_names)
+        found = labels.among([*places_of])
+        targets = np.array([*places_of.values(), -1])[found]  # -1, which `found` has for all others, is the last place
         rows = np.flatnonzero(targets >= 0)
-        self.left_out = {word: times for word, times, _ in labels.different() if word and word not in known}
+        self.left_out = {word: times for word, times, _ in labels.different() if word and word not in places_of}
         if not len(rows):
             strange = next(iter(self.left_out), "")
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.facts import Facts, same
+from proj.data.facts import Facts, plain_name
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.data.tables.cells import plain_number
@@ -38,7 +38,7 @@ def written_alike(names: list[str]) -> str:
     """The first names of classes that are the same but for case, spaces or accents, or as numbers: 1 and 1.0."""
     groups: dict[str | float, list[str]] = {}
     for name in names:
-        groups.setdefault(same(name) if (value := plain_number(name)) is None else value, []).append(name)
+        groups.setdefault(plain_name(name) if (value := plain_number(name)) is None else value, []).append(name)
     return ", ".join(" and ".join(group) for group in [one for one in groups.values() if len(one) > 1][:5])
 
 

@@ -70,12 +70,12 @@ class Facts:
     def _is_sound(self) -> bool:
         shape, scale = self.input_shape, (self.mean, self.std)
         return (
-            are(shape, int)
+            is_list_of(shape, int)
             and min(shape) > 0
-            and are(self.class_names, str)
-            and (scale == (None, None) or all(are(each, int, float) and len(each) == shape[0] for each in scale))
-            and (self.columns is None or (are(self.columns, dict) and all(map(is_column, self.columns))))
-            and all(are(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
+            and is_list_of(self.class_names, str)
+            and (scale == (None, None) or all(is_list_of(each, int, float) and len(each) == shape[0] for each in scale))
+            and (self.columns is None or (is_list_of(self.columns, dict) and all(map(is_column, self.columns))))
+            and all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
         )
 
     def read_image(
@@ -108,7 +108,7 @@ class Facts:
         return levels[..., : 3 if levels.shape[3] > 2 else 1].round().clamp(0, 255).byte()
 
 
-def are(values: Any, *kinds: type) -> bool:
+def is_list_of(values: Any, *kinds: type) -> bool:
     """Whether `values` is a list of at least one value, all of these kinds."""
     return isinstance(values, list | tuple) and bool(values) and all(type(value) in kinds for value in values)
 
@@ -116,14 +116,14 @@ def are(values: Any, *kinds: type) -> bool:
 def is_column(column: dict) -> bool:
     """Whether `encode_table` can take it."""
     if "categories" in column:
-        return are([column["name"], *column["categories"]], str)
+        return is_list_of([column["name"], *column["categories"]], str)
     if "parts" in column:
         known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*PARTS}
-        return known and are([column["name"]], str) and all(map(is_column, column["parts"]))
-    if "truth" in column and not (are(column["truth"], str) and len(column["truth"]) == 2):
+        return known and is_list_of([column["name"]], str) and all(map(is_column, column["parts"]))
+    if "truth" in column and not (is_list_of(column["truth"], str) and len(column["truth"]) == 2):
         return False
     marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")
-    return marks and are([column["name"]], str) and are([column["mean"], column["std"]], int, float)
+    return marks and is_list_of([column["name"]], str) and is_list_of([column["mean"], column["std"]], int, float)
 
 
 def is_drawn(dataset: dict[str, Any]) -> bool:
@@ -133,7 +133,7 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
     return digits or (module.startswith("torchvision.") and name in DRAWN)
 
 
-def same(name: str) -> str:
+def plain_name(name: str) -> str:
     """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
@@ -144,12 +144,12 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     They are paired by their names; where none is common and there are as many of both, by their order, which is said.
     Raises UserError where the names agree in part only.
     """
-    for spelled in (str, same):
+    for spelled in (str, plain_name):
         places = {spelled(name): place for place, name in enumerate(known)}
         names = [spelled(name) for name in given]
         if len(places) == len(known) and len(set(names)) == len(names) and places.keys() >= set(names):
             return [places[name] for name in names], known
-    if set(map(same, given)) & set(map(same, known)) or len(given) != len(known):
+    if set(map(plain_name, given)) & set(map(plain_name, known)) or len(given) != len(known):
         raise UserError(
             f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
             "give the data's classes the model's names."

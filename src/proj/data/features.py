@@ -63,11 +63,11 @@ def features_of(
     for view in range(views):
         file = name and name.with_name(f"{name.name}-{split}-{view}.npz")
         first = zlib.crc32(batch(view, 0).contiguous().cpu().numpy())  # it tells how the inputs are made
-        made.append(kept(file, f"{key} {first}", lambda view=view: make(view)))
+        made.append(cached(file, f"{key} {first}", lambda view=view: make(view)))
     return torch.stack(made).to(targets.device)
 
 
-def kept(file: Path | None, key: str, make: Callable[[], Tensor]) -> Tensor:
+def cached(file: Path | None, key: str, make: Callable[[], Tensor]) -> Tensor:
     """What a file keeps under this key; it is made where the file is not there, has another key, or is damaged, which
     its checksums tell. A process that comes meanwhile waits."""
     if file is None:

@@ -16,7 +16,7 @@ from proj.data.facts import Facts
 from proj.data.folds import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
-from proj.data.photos.class_folders import PARTS, Found, find_images
+from proj.data.photos.class_folders import PARTS, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk
@@ -91,16 +91,16 @@ class ImageFolderDataModule(ImageDataModule):
 
         def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
             numbers = (images.facts[:, 0] >= 0).nonzero()[0]
-            own, facts = None if groups is None else groups[numbers], images.facts[numbers]
+            together, facts = None if groups is None else groups[numbers], images.facts[numbers]
             asked = (self.fold or self.identical == "together") and self.draws
             # By the sums too, since among many images some have the same checksum by chance.
             marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
             if asked and marks is not None and has_twins(marks):
                 paths = self._paths()[numbers]
-                own = joined(paths if own is None else own, marks)
+                together = joined(paths if together is None else together, marks)
                 if describe:
                     rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
-            parts = self._parts(targets[numbers], part_of[numbers], own)
+            parts = self._parts(targets[numbers], part_of[numbers], together)
             return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
@@ -148,7 +148,7 @@ class ImageFolderDataModule(ImageDataModule):
     def example(self, split: str, index: int) -> str:
         return self._paths([self.file_of(split, index)])[0]
 
-    def _without_rare(self, found: Found) -> Found:
+    def _without_rare(self, found: FoundImages) -> FoundImages:
         """Less the classes of too few training images to be in every part that is drawn."""
         drawn = [part for part in range(1, len(PARTS)) if part not in found.parts]
         labels = [found.class_names[label] for label, part in zip(found.targets, found.parts, strict=True) if not part]
@@ -159,14 +159,15 @@ class ImageFolderDataModule(ImageDataModule):
         kept = [place for place, label in enumerate(found.targets) if found.class_names[label] not in rare]
         rank_zero_only(print)(describe_rare(rare, len(found.files) - len(kept)))
         files, stamps, targets, parts = ([one[place] for place in kept] for one in found[:4])
-        return Found(files, stamps, [names.index(found.class_names[k]) for k in targets], parts, names, found.said)
+        renumbered = [names.index(found.class_names[label]) for label in targets]
+        return FoundImages(files, stamps, renumbered, parts, names, found.said)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
         """Where files lie below `data_dir`; all of them, if none are named."""
         within = (os.path.relpath(file, self.data_dir).replace(os.sep, "/") for file in files or self.files)
         return np.array([readable(path) for path in within], dtype=object)
 
-    def _key(self, found: Found) -> str:
+    def _key(self, found: FoundImages) -> str:
         """It names the files and all that decides which of them can be read."""
         key = hashlib.blake2b(repr((self.shape, self.max_pixels, HEIC)).encode())
         for path, stamp in zip(found.files, found.stamps, strict=True):
@@ -192,8 +193,8 @@ class ImageFolderDataModule(ImageDataModule):
                 "move the images of one of them to the training folder."
             )
         train, self.fold_part = given["train"], next(iter(fractions), "test")
-        own = None if groups is None else groups[train.numpy()]
-        drawn = draw_parts(targets[train], self.class_names, fractions, self.split_seed, own, self.fold)
+        groups_to_draw = None if groups is None else groups[train.numpy()]
+        drawn = draw_parts(targets[train], self.class_names, fractions, self.split_seed, groups_to_draw, self.fold)
         return {name: train[drawn[name]] if name in drawn else given[name] for name in PARTS}
 
     @rank_zero_only

@@ -76,6 +76,6 @@ def table_parts(
         if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
             raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
     left = {part: fraction for part, fraction in fractions.items() if part not in files}
-    own = None if groups is None else groups[rest]
-    drawn = draw_parts(targets[rest], class_names, left, seed, own, fold)
+    groups_to_draw = None if groups is None else groups[rest]
+    drawn = draw_parts(targets[rest], class_names, left, seed, groups_to_draw, fold)
     return {part: rest[indices] for part, indices in drawn.items()} | given

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from proj.errors import UserError, nearest
+from proj.errors import UserError, in_one_line, nearest
 
 Weights = dict[str, Tensor]
 
@@ -51,14 +51,14 @@ class Backbone:
             raise
         except Exception as error:  # of many kinds: no network, no room, another checksum
             raise UserError(
-                f"the weights of model.backbone={self.name} could not be downloaded ({why(error)}): "
+                f"the weights of model.backbone={self.name} could not be downloaded ({reason_of(error)}): "
                 f"where there is a network, fetch {self.at}, or name a file of them with model.weights=<file>."
             ) from error
 
 
-def why(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What an error of another library says, in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return in_one_line(error, 200) or type(error).__name__
 
 
 def find(name: str) -> Backbone:
@@ -140,7 +140,7 @@ def cut_off_last_layer(network: nn.Module, name: str, crop: int) -> int:
             if shape == (1, last.in_features):
                 return last.in_features
         except Exception as error:  # whatever a network makes of pictures that do not fit it
-            reason = why(error)
+            reason = reason_of(error)
     raise UserError(
         f"model.backbone={name} cannot be used: it has no single linear layer at its end that a new one could replace, "
         f"or takes no pictures of {crop}×{crop} pixels ({reason}). Choose another one, or leave model.size out."
@@ -161,7 +161,7 @@ def read_weights(file: Path) -> Weights:
     except pickle.UnpicklingError as error:
         raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
     except Exception as error:  # of many kinds
-        raise UserError(f"{file} cannot be read as a file of weights ({why(error)}).") from error
+        raise UserError(f"{file} cannot be read as a file of weights ({reason_of(error)}).") from error
     for key in ("state_dict", "model"):  # as scripts keep them
         state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

@@ -37,7 +37,7 @@ def chart(title: str, note: str, traces: list[dict], xaxis: dict, yaxis: dict, *
     return {"title": title, "note": note, "traces": traces, "layout": LAYOUT | layout}
 
 
-def named(name: str) -> dict[str, Any]:
+def axis_title(name: str) -> dict[str, Any]:
     """An axis's name, as large as its labels."""
     return {"title": {"text": name, "font": {"size": 12}}}
 
@@ -81,7 +81,7 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
             line = {"x": xs, "y": compact([place(y) for y in ys]), "meta": i, "uid": f"{i}", "hoverinfo": "none"}
             lines.append(line | {"mode": "lines" if len(xs) > 1 else "markers", "line": {"width": 1.6}})
     note = "· on a scale of the error rate" if "ticktext" in axis else ""
-    return chart(heading(tag), note, bands + lines, named("epoch") | {"rangemode": "tozero"}, axis)
+    return chart(heading(tag), note, bands + lines, axis_title("epoch") | {"rangemode": "tozero"}, axis)
 
 
 def dots(
@@ -112,12 +112,12 @@ def dots(
     line = {"x": [x for x, _ in best_so_far], "y": [height(y) for _, y in best_so_far], "hoverinfo": "skip"}
     traces = [line | {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}]
     for i in reversed(range(len(comparison["rows"]))):
-        own = [(x, height(value), run) for x, value, row, run in points if row == i]
-        trace = {"x": [x for x, _, _ in own], "y": [y for _, y, _ in own], "meta": i, "uid": f"{i}"}
-        trace["customdata"] = [f"{run.folder.name}: {run.status}" for _, _, run in own]
-        symbols = ["circle" if run.status == "finished" else "circle-open" for _, _, run in own]
+        dots_of_row = [(x, height(value), run) for x, value, row, run in points if row == i]
+        trace = {"x": [x for x, _, _ in dots_of_row], "y": [y for _, y, _ in dots_of_row], "meta": i, "uid": f"{i}"}
+        trace["customdata"] = [f"{run.folder.name}: {run.status}" for _, _, run in dots_of_row]
+        symbols = ["circle" if run.status == "finished" else "circle-open" for _, _, run in dots_of_row]
         marker = {"symbol": symbols, "size": 8 if len(points) < 100 else 6}
-        traces += [trace | {"mode": "markers", "marker": marker, "hoverinfo": "none"}] if own else []
+        traces += [trace | {"mode": "markers", "marker": marker, "hoverinfo": "none"}] if dots_of_row else []
     return chart(title, note, traces, x_axis, y_axis)
 
 
@@ -128,7 +128,7 @@ def against_time(comparison: Comparison) -> dict | None:
     if not known:
         return None
     name, unit = time_unit(max(known))
-    axis = named(f"training time, {name}")
+    axis = axis_title(f"training time, {name}")
     if max(known) > 5 * min(known):
         marks = round_numbers(min(known) / unit, max(known) / unit, logarithmic=True)
         axis |= {"type": "log", "tickvals": marks, "ticktext": [f"{mark:g}" for mark in marks]}
@@ -148,7 +148,7 @@ def history(comparison: Comparison) -> dict | None:
     trials = [run for row in comparison["rows"] for run in row["runs"] if place(run) is not None]
     if len({run.folder.parent for run in trials}) != 1:
         return None
-    axis = named("trial") | {"dtick": math.ceil(len(trials) / 8)}
+    axis = axis_title("trial") | {"dtick": math.ceil(len(trials) / 8)}
     title = f"The search: {heading(comparison['monitor'])} of each trial"
     return dots(comparison, place, title, "· the dotted line: the best so far", axis)
 

@@ -44,8 +44,9 @@ class Comparison(TypedDict):
 def dataset_of(run: Run, settings: dict[str, Any]) -> tuple[Any, str | None]:
     """The choice of dataset, and of data of one's own, which data_dir names, where it lies."""
     kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
-    own = kind in OWN_DATA or str(settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
-    return kind, os.path.abspath(str(folder)) if own else None
+    is_own = kind in OWN_DATA
+    is_own = is_own or str(settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
+    return kind, os.path.abspath(str(folder)) if is_own else None
 
 
 def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
@@ -147,16 +148,16 @@ def name_precision(settings: list[dict[str, Any]]) -> None:
 def compare(runs: list[Run]) -> Comparison:
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
-    own = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
-    tests = dict.fromkeys((own, "test/acc", "test/macro_f1_threshold"))
+    of_test = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
+    tests = dict.fromkeys((of_test, "test/acc", "test/macro_f1_threshold"))
     metrics = [monitor, *(name for name in tests if any(name in run.metrics for run in runs))]
     settings = [run.settings for run in runs]
     name_data(runs, settings)
     name_precision(settings)
-    known = [one for one in settings if one]
-    keys = list(dict.fromkeys(key for one in known for key in one))
+    not_empty = [one for one in settings if one]
+    keys = list(dict.fromkeys(key for one in not_empty for key in one))
     keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # classes last, what tells most first
-    columns = choose_columns(known, keys)
+    columns = choose_columns(not_empty, keys)
 
     data: dict[Any, Any] = {}  # of the groups
     groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration
@@ -178,7 +179,7 @@ def compare(runs: list[Run]) -> Comparison:
         "monitor": monitor,
         "mode": mode,
         "metrics": metrics,
-        "common": {key: known[0].get(key) for key in keys if not varies(known, key)},
+        "common": {key: not_empty[0].get(key) for key in keys if not varies(not_empty, key)},
         "columns": names_of(columns),
         "rows": rows,
         "resume": "",

@@ -1,6 +1,7 @@
 """The out-of-fold predictions of a comparison: what is said of each example by the run that was not trained on it."""
 
 import csv
+from itertools import chain
 from pathlib import Path
 
 from proj.config.command_line import write_output
@@ -18,7 +19,8 @@ def complete_seeds(row: Row) -> list[list[Run]]:
     for run in counted(row["runs"]):
         if run.fold is not None and run.status == "finished" and RunFolder(run.folder).fold.is_file():
             seeds.setdefault(str(run.seed), {})[run.fold] = run
-    return [[own[fold] for fold in sorted(own)] for _, own in sorted(seeds.items()) if len(own) == own[min(own)].folds]
+    whole = [folds for _, folds in sorted(seeds.items()) if len(folds) == folds[min(folds)].folds]
+    return [[folds[fold] for fold in sorted(folds)] for folds in whole]
 
 
 def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
@@ -29,7 +31,7 @@ def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
     else:
         return []
     table, right, decided, count, answers = [], 0, [], 0, []
-    for run in (run for own in seeds for run in own):
+    for run in chain.from_iterable(seeds):
         with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
             names, *lines = csv.reader(file)
         table = table or [["seed", "fold", *names]]
@@ -43,11 +45,11 @@ def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
     write_output(folder / "out_of_fold.csv", csv_text(table))
     write_output(folder / "label_issues.csv", issues)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
-    said = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
+    accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if len(decided) == count:
-        said += f", {sum(decided) / count:.2%} at the threshold".replace("%", " %")
+        accuracy += f", {sum(decided) / count:.2%} at the threshold".replace("%", " %")
     return [
-        f"out-of-fold accuracy of {name_of(comparison, row)}: {said}{by} (out_of_fold.csv)",
+        f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
         f"{doubtful:,} examples are taken for another class than their label: look at the first ones of "
         "label_issues.csv, whose labels may be wrong",
     ]

@@ -13,7 +13,7 @@ from proj.config.settings import SEEDS, policy
 from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.reports.curves import read_scalars, read_table
-from proj.system.run_folder import RunFolder, parse_yaml, read
+from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
 AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
 INFINITE = (math.inf, -math.inf)
@@ -112,7 +112,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
 
     def read_yaml(file: Path) -> dict[str, Any]:
-        config = read(file, parse_yaml, ".")
+        config = read_flat(file, parse_yaml, ".")
         odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
         # What conf/ did not list when the run began was at its default.
         listed = listed_since() if "trainer._target_" in config else {}
@@ -134,7 +134,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_run(folder: Path) -> Run:
     run = RunFolder(folder)
-    config, facts, curves = read_config(folder), read(run.facts), {}
+    config, facts, curves = read_config(folder), read_flat(run.facts), {}
     for file in run.curves():
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
@@ -148,7 +148,7 @@ def read_run(folder: Path) -> Run:
         if not tag.endswith("_per_second")
     }
     how, _ = run.status()
-    return Run(folder, config, read(run.metrics), curves, how, facts)
+    return Run(folder, config, read_flat(run.metrics), curves, how, facts)
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:

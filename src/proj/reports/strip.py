@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proj.reports.charts import chart, named
+from proj.reports.charts import axis_title, chart
 from proj.reports.compare import Comparison, counted
 from proj.reports.conclusions import repetitions
 from proj.reports.scales import number, scale_of
@@ -15,14 +15,14 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     """None where no configuration has two seeds, and where there are more than MOST."""
     monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
     points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]
-    values = [value for own in points for _, value in own if value is not None]
+    values = [value for dots_of_row in points for _, value in dots_of_row if value is not None]
     if not values or len(rows) > MOST or max(map(len, points)) < 2:
         return None
     place, axis = scale_of(monitor, values)
     axis.pop("range", None)
     traces = []
-    for i, own in enumerate(points):
-        known = [(run, value) for run, value in own if value is not None]
+    for i, dots_of_row in enumerate(points):
+        known = [(run, value) for run, value in dots_of_row if value is not None]
         trace = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known), "meta": i, "uid": f"{i}"}
         trace["customdata"] = [
             f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known
@@ -37,4 +37,4 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
     each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
     title, note = f"{heading(monitor)} of every {each}", "· a line of dots a configuration, the bar is the mean"
-    return chart(title, note, traces, axis, named("place") | y_axis, height=max(320, 70 + 22 * len(rows)))
+    return chart(title, note, traces, axis, axis_title("place") | y_axis, height=max(320, 70 + 22 * len(rows)))

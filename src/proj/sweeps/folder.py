@@ -20,7 +20,7 @@ from proj.sweeps.sweep_file import (
     git,
     group_of,
     make_folder,
-    read_about,
+    read_manifest,
 )
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
@@ -32,13 +32,13 @@ from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml
 class Sweep:
     """The folder of a sweep, and the jobs in it.
 
-    about: what sweep.yaml says. names: of each job's folder, by the job's number.
+    manifest: what sweep.yaml says. names: of each job's folder, by the job's number.
     trust: what the folder may name beside this project's own classes; None for a sweep that began in this command.
     asked: what the command says with seeds=… and rows=….
     """
 
     folder: Path
-    about: dict = field(default_factory=dict)
+    manifest: dict = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     trust: list[str] | None = None
     asked: list[str] = field(default_factory=list)
@@ -55,9 +55,9 @@ class Sweep:
         """The folder of the job of this name."""
         return RunFolder(self.folder / name)
 
-    def known(self, config: DictConfig) -> bool:
+    def was_begun(self, config: DictConfig) -> bool:
         """Whether it was begun before. Raises UserError if it was with another command, or its sweep.yaml is lost."""
-        if not self.files.about.exists():
+        if not self.files.manifest.exists():
             begun = [name for name in self.frozen_jobs().values() if not self.holds_its_job_alone(name)]
             if begun:
                 raise UserError(
@@ -65,19 +65,20 @@ class Sweep:
                     "choose another sweep_name."
                 )
             return False
-        self.about, self.trust = read_about(self.folder), list(TRUSTED)
-        check_files(self.folder, self.about, self.trust)
-        if not asks_for(config, self.about):
-            options = [f"--config-dir={folder}" for folder in self.about.get("config_dirs") or []]
-            begun = as_command([*options, *self.about["overrides"], *self.about["hydra"]])
+        self.manifest, self.trust = read_manifest(self.folder), list(TRUSTED)
+        check_files(self.folder, self.manifest, self.trust)
+        if not asks_for(config, self.manifest):
+            options = [f"--config-dir={folder}" for folder in self.manifest.get("config_dirs") or []]
+            begun = as_command([*options, *self.manifest["overrides"], *self.manifest["hydra"]])
             raise UserError(
                 f"{self.folder} holds another sweep ({begun}). To continue it: "
                 f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
             )
-        listed = self.about.get("jobs")  # a search lists none, since it asks for them on its way, nor does an old sweep
+        # A search lists no jobs, since it asks for them on its way, nor does an old sweep.
+        listed = self.manifest.get("jobs")
         self.names = dict(enumerate(listed)) if listed else self.names | self.frozen_jobs()
-        if "cwd" not in self.about and self.names:
-            self.about["cwd"] = self.job(next(iter(self.names.values())))["hydra"]["runtime"]["cwd"]
+        if "cwd" not in self.manifest and self.names:
+            self.manifest["cwd"] = self.job(next(iter(self.names.values())))["hydra"]["runtime"]["cwd"]
         return True
 
     def begin(
@@ -99,9 +100,9 @@ class Sweep:
         copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
-        self.about = {"name": self.folder.name} | describe(config)
-        self.about |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
-        self.write_about()
+        self.manifest = {"name": self.folder.name} | describe(config)
+        self.manifest |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
+        self.write_manifest()
 
     def clear(self) -> None:
         """Delete what was left by a command that was stopped while it froze its jobs: folders with job.yaml alone."""
@@ -119,14 +120,14 @@ class Sweep:
         imported: modules of which that no longer matters. Nor does it where `trust` names the file.
         """
         trust = self.trust or []
-        if refused := [path for path in changed_code(self.about.get("code") or {}, imported) if path not in trust]:
+        if refused := [path for path in changed_code(self.manifest.get("code") or {}, imported) if path not in trust]:
             raise UserError(
                 f"{', '.join(refused)} changed since {self.folder} began: put back what was there, begin a new sweep, "
                 f"or add trust={','.join(sorted({*trust, *refused}))} to go on with what there is now."
             )
 
-    def write_about(self) -> None:
-        write_atomically(self.files.about, yaml.safe_dump(self.about, sort_keys=False))
+    def write_manifest(self) -> None:
+        write_atomically(self.files.manifest, yaml.safe_dump(self.manifest, sort_keys=False))
 
     def name_of(self, number: int, own: list[str], digits: int) -> str:
         return file_name(f"{number:0{digits}}_{','.join(own)}")
@@ -155,8 +156,8 @@ class Sweep:
 
     def data_dir(self, path: str) -> str:
         """Where the data lies: `path` from where the sweep began, or from here, where the project itself has moved."""
-        begun = Path(self.about.get("cwd") or os.getcwd())
-        place = begun / Path(self.about.get("data_dir") or path).expanduser()
+        begun = Path(self.manifest.get("cwd") or os.getcwd())
+        place = begun / Path(self.manifest.get("data_dir") or path).expanduser()
         moved = not place.exists() and place.is_relative_to(begun) and place.relative_to(begun).exists()
         return str(place.relative_to(begun).absolute() if moved else place)
 
@@ -193,9 +194,9 @@ class Sweep:
             if run.path.name in known:
                 continue
             with suppress(KeyError, TypeError):  # damaged, or another program's
-                about = self.job(run.path.name)["hydra"]
-                if about["sweep"]["subdir"] == run.path.name:
-                    found[int(about["job"]["num"])] = run.path.name
+                hydra = self.job(run.path.name)["hydra"]
+                if hydra["sweep"]["subdir"] == run.path.name:
+                    found[int(hydra["job"]["num"])] = run.path.name
         return dict(sorted(found.items()))
 
     def find_jobs(self) -> list[str]:

@@ -65,13 +65,13 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from proj.sweeps.summary import how_to_continue
 
-        known = self.kept.known(self.config)
+        goes_on = self.kept.was_begun(self.config)
         frozen = frozen_loader(self.loader, self.kept.files.conf)
-        if known:
+        if goes_on:
             self.loader = frozen
         words = self.understand(arguments)
         try:
-            jobs = [] if known else self.check()
+            jobs = [] if goes_on else self.check()
         except Exception:
             with suppress(OSError):  # one named by the time is there already
                 self.kept.folder.rmdir()
@@ -79,11 +79,11 @@ class GridSweeper(Sweeper):
         make_folder(self.kept.folder)
         with locked(self.kept.folder):
             try:
-                if not known and not self.kept.known(self.config):  # another process may just have begun it
+                if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
                     self.kept.begin(self.config, words, data_dir, jobs, self.code)
                 self.loader = frozen
-                if again := bool(self.kept.asked) and self.kept.about.get("more_seeds") == self.kept.asked:
+                if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
                     print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
                 self.run()
                 if not again and add_seeds(self.kept, self.fixed):
@@ -93,16 +93,16 @@ class GridSweeper(Sweeper):
                 print(how_to_continue(self.kept))
                 raise
             except OSError as error:
-                if self.kept.about and (disk := unwritable(error)):
+                if self.kept.manifest and (disk := unwritable(error)):
                     raise UserError(f"{disk}: make room. {how_to_continue(self.kept)}") from error
                 raise
-            if self.kept.about.pop("more_seeds", None):
-                self.kept.write_about()
+            if self.kept.manifest.pop("more_seeds", None):
+                self.kept.write_manifest()
 
     def understand(self, arguments: list[str]) -> list[str]:
         """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
-        words = [as_hydra_reads(word, several=True) for word in self.kept.about.get("words") or [*own, *arguments]]
+        words = [as_hydra_reads(word, several=True) for word in self.kept.manifest.get("words") or [*own, *arguments]]
         parsed = OverridesParser.create(self.loader).parse_overrides(words)
         last = {override.get_key_element(): override for override in parsed}  # of a setting that is named twice
         for override in last.values():
@@ -112,14 +112,14 @@ class GridSweeper(Sweeper):
         self.swept = {key: override for key, override in last.items() if override.is_sweep_override()}
         return words
 
-    def compose(self, own: list[str]) -> DictConfig:
+    def compose_checked(self, own: list[str]) -> DictConfig:
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
-        config = self.composed(own)
+        config = self.compose(own)
         check(config)
         self.code |= own_code(without_hydra(config))
         return config
 
-    def composed(self, own: list[str]) -> DictConfig:
+    def compose(self, own: list[str]) -> DictConfig:
         """A job's configuration. Its own seed takes the place of the one that the sweep began with."""
         if self.composer is None or self.composer.loader is not self.loader:
             self.composer = Composer(self.loader, self.config)
@@ -143,7 +143,7 @@ class GridSweeper(Sweeper):
             raise UserError(
                 f"{intervals[0]} is searched: add hydra/sweeper=optuna, or name its values, as in 0.01,0.1."
             )
-        return [(own, self.compose(own)) for own in self.settings()]
+        return [(own, self.compose_checked(own)) for own in self.settings()]
 
     def run(self) -> None:
         self.freeze_again()
@@ -157,13 +157,13 @@ class GridSweeper(Sweeper):
 
     def freeze_again(self) -> None:
         """Compose the jobs whose folders were deleted, from the sweep's copy of conf/."""
-        listed = self.kept.about.get("jobs")
+        listed = self.kept.manifest.get("jobs")
         older = [] if self.params else self.settings()  # a version that listed no jobs; a file's may have changed since
         waiting = set(self.kept.unfinished())
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)
             if name is None or (name in waiting and not self.kept.job(name)):
-                self.kept.freeze(number, own, self.composed(own))
+                self.kept.freeze(number, own, self.compose(own))
 
     def launch(self, names: list[str]) -> None:
         """Run jobs by the names of their folders. What became of them stands there."""

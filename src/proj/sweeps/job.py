@@ -105,12 +105,12 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
-        own = 2 if cfg.log == "line" else stderr.fileno()
+        errors = 2 if cfg.log == "line" else stderr.fileno()
         if starts_more(cfg.trainer) or not can_fork():  # Lightning starts more processes by the command of the first
             command = [sys.executable, "-m", "proj.train", *words]
-            process = subprocess.Popen(command, env=env, stderr=own, pass_fds=terminal)
+            process = subprocess.Popen(command, env=env, stderr=errors, pass_fds=terminal)
         else:
-            process = Forked("proj.sweeps.preload", "proj.train", words, env, [1, own, *terminal])
+            process = Forked("proj.sweeps.preload", "proj.train", words, env, [1, errors, *terminal])
         before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
         try:
             code = process.wait()
@@ -118,18 +118,18 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
             for number, handler in before.items():
                 signal.signal(number, handler)
         stderr.seek(0)
-        said = stderr.read().strip()
-    if said and (asked or not code):
-        print(said, file=sys.stderr)
+        message = stderr.read().strip()
+    if message and (asked or not code):
+        print(message, file=sys.stderr)
     if asked:
         raise SystemExit(128 + asked[0])
     if code:
         _, reason = run.status()
         if not reason:  # it could not say why
             reason = f"its process ended with {ending(code)}"
-            said = f"{said}\n{reason}".strip()
+            message = f"{message}\n{reason}".strip()
             run.write_failure("failed", reason)
-        raise UserError(said.removeprefix("error: ") or reason)
+        raise UserError(message.removeprefix("error: ") or reason)
     return run.read_metrics()
 
 

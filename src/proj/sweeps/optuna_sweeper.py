@@ -55,7 +55,7 @@ class OptunaSweeper(GridSweeper):
             lists.append([f"{key}={value}" for value in (values(override) if None in ends else ends)])
         first = [words[0] for words in lists]
         options = [[*first[:place], word, *first[place + 1 :]] for place, words in enumerate(lists) for word in words]
-        goals = {(config.monitor, config.mode) for config in map(self.compose, options or [[]])}
+        goals = {(config.monitor, config.mode) for config in map(self.compose_checked, options or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         return []
@@ -113,7 +113,7 @@ class OptunaSweeper(GridSweeper):
         if name and self.kept.job(name) and not told:
             return name
         own = [f"{key}={str(o).removesuffix('.0') if type(o) is float else o}" for key, o in params.items()]
-        config = self.compose(own)
+        config = self.compose_checked(own)
         if not told:  # else it runs again for its folder alone
             config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
         return self.kept.freeze(number, own, config, digits=len(str(self.n_trials - 1)))

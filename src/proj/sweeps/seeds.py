@@ -40,7 +40,7 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
     """
     if not sweep.asked or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
         return False  # the launcher gave up: the rows are judged once their own jobs have ended
-    listed = sweep.about.get("jobs") or {  # which an older version did not list
+    listed = sweep.manifest.get("jobs") or {  # which an older version did not list
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
         for name in sweep.jobs()
     }
@@ -49,9 +49,9 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
     jobs = {sweep.name_of(number, own, digits): own for number, own in enumerate(new, len(listed))}
     if not jobs:
         return False
-    sweep.about |= {"jobs": listed | jobs, "more_seeds": sweep.asked}
-    sweep.names = dict(enumerate(sweep.about["jobs"]))
-    sweep.write_about()
+    sweep.manifest |= {"jobs": listed | jobs, "more_seeds": sweep.asked}
+    sweep.names = dict(enumerate(sweep.manifest["jobs"]))
+    sweep.write_manifest()
     return True
 
 

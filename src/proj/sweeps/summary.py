@@ -26,13 +26,13 @@ def how_to_continue(sweep: Sweep) -> str:
 def flags(sweep: Sweep) -> list[str]:
     """The flags with which a command composes what the sweep's did, also where the folder that they name is gone or its
     options have changed."""
-    conf, name = sweep.files.conf, sweep.about.get("config_name", "train")
+    conf, name = sweep.files.conf, sweep.manifest.get("config_name", "train")
     copied = [str(file.relative_to(conf)) for file in conf.rglob("*.yaml")]
     own = [file for file in copied if not (CONF / file).is_file()]
-    named = [Path(folder) for folder in sweep.about.get("config_dirs") or []]
+    named = [Path(folder) for folder in sweep.manifest.get("config_dirs") or []]
     same = [folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own for folder in named]
     named = [folder if it_is else conf for folder, it_is in zip(named, same, strict=True)]
-    if any("hydra.searchpath=" in word for word in sweep.about["hydra"]):
+    if any("hydra.searchpath=" in word for word in sweep.manifest["hydra"]):
         named.append(conf)
     folders = dict.fromkeys(map(shorter, named))
     return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from proj.config import settings
 from proj.config.compose import CONF
-from proj.errors import UserError
+from proj.errors import UserError, refuse_newer
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder
 
@@ -45,24 +45,20 @@ def group_of(word: str) -> str:
     return re.split("[@=]", word.lstrip("+~"), maxsplit=1)[0]
 
 
-def read_about(folder: Path) -> dict:
+def read_manifest(folder: Path) -> dict:
     """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
-    file = SweepFolder(folder).about
+    file = SweepFolder(folder).manifest
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.")
     try:
         text = file.read_text(encoding="utf-8")
-        about = yaml.safe_load(text) if text.endswith("\n") else None
+        manifest = yaml.safe_load(text) if text.endswith("\n") else None
     except (ValueError, yaml.YAMLError):
-        about = None
-    if not isinstance(about, dict) or not {"overrides", "hydra", "versions"} <= about.keys():
+        manifest = None
+    if not isinstance(manifest, dict) or not {"overrides", "hydra", "versions"} <= manifest.keys():
         raise UserError(f"{file} is damaged: put a copy of it back, or choose another sweep_name for a new sweep.")
-    if about.get("format", FORMAT) > FORMAT:  # versions before the number wrote none
-        raise UserError(
-            f"{file} has format {about['format']}, and this version of proj reads formats up to {FORMAT}: continue the "
-            "sweep with the newer version that began it."
-        )
-    return about
+    refuse_newer(file, manifest.get("format", FORMAT), FORMAT, "sweep")  # versions before the number wrote none
+    return manifest
 
 
 def make_folder(folder: Path) -> None:
@@ -88,16 +84,16 @@ def config_dirs(config: DictConfig) -> list[str]:
     return [os.path.abspath(one.path) for one in sources if one.schema == "file"]
 
 
-def asks_for(config: DictConfig, about: dict) -> bool:
-    """Whether a command asks for the sweep that `about`, a sweep.yaml, says was begun."""
+def asks_for(config: DictConfig, manifest: dict) -> bool:
+    """Whether a command asks for the sweep that `manifest`, a sweep.yaml, says was begun."""
     words = config.hydra.overrides
-    if chosen_by(words.task, words.hydra) != chosen_by(about["overrides"], about["hydra"]):
+    if chosen_by(words.task, words.hydra) != chosen_by(manifest["overrides"], manifest["hydra"]):
         return False
-    if (folders := config_dirs(config)) and "config_dirs" in about:  # `python -m proj.sweep` takes the copy
-        begun = [os.path.relpath(folder, about["cwd"]) for folder in about["config_dirs"]]
+    if (folders := config_dirs(config)) and "config_dirs" in manifest:  # `python -m proj.sweep` takes the copy
+        begun = [os.path.relpath(folder, manifest["cwd"]) for folder in manifest["config_dirs"]]
         if begun != [os.path.relpath(folder) for folder in folders]:
             return False
-    return config.hydra.job.config_name == about.get("config_name", "train")
+    return config.hydra.job.config_name == manifest.get("config_name", "train")
 
 
 def copies_all(config: DictConfig) -> bool:

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import CONF
-from proj.config.stored import MOVED, check_places, check_plain, check_stored, needs_trust, trust_option
+from proj.config.stored import MOVED, check_destinations, check_plain, check_stored, needs_trust, trust_option
 from proj.errors import UserError
 from proj.system.run_folder import SweepFolder, flat
 
@@ -68,15 +68,15 @@ def composed(conf: Path, words: list[str], name: str = "train") -> DictConfig:
         return loader.load_configuration(name, words, run_mode=RunMode.MULTIRUN)
 
 
-def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
+def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
     """Raises UserError where sweep.yaml or the copy of conf/ says what a sweep's never does."""
     files = SweepFolder(folder)
-    file = files.about
-    check_plain(about, file)
-    name = str(about.get("config_name", "train"))
+    file = files.manifest
+    check_plain(manifest, file)
+    name = str(manifest.get("config_name", "train"))
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise UserError(f"{file} has Hydra look elsewhere (config_name: {name}): treat it as malicious.")
-    words = [*about["overrides"], *about["hydra"], *(about.get("words") or [])]
+    words = [*manifest["overrides"], *manifest["hydra"], *(manifest.get("words") or [])]
     if any(not isinstance(word, str) or word.startswith("-") for word in words):
         raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
     texts = {file: " ".join(words).encode()}
@@ -84,16 +84,16 @@ def check_files(folder: Path, about: dict, trust: Sequence[str]) -> None:
     for path, text in texts.items():
         if b"searchpath" in text and "hydra.searchpath" not in trust:
             raise UserError(f"{path} has Hydra look elsewhere. If that is meant, add trust=hydra.searchpath")
-    names = [str(name) for name in (about.get("jobs") or {})]
+    names = [str(name) for name in (manifest.get("jobs") or {})]
     if odd := [name for name in names if Path(name).name != name or name in (".", "..")]:
         raise UserError(f"{file} holds a job that is no folder of the sweep ({odd[0]}): treat it as malicious.")
 
 
-def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
+def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
     """Raises UserError where a sweep that goes on would start anything that is neither this project's nor trusted."""
-    check_files(folder, about, trust)
-    words = [*about["overrides"], *about["hydra"]]
-    hydra = composed(SweepFolder(folder).conf, words, about.get("config_name", "train")).hydra
+    check_files(folder, manifest, trust)
+    words = [*manifest["overrides"], *manifest["hydra"]]
+    hydra = composed(SweepFolder(folder).conf, words, manifest.get("config_name", "train")).hydra
     if foreign := [key for key in differences(hydra) if key not in trust]:
         what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in foreign)
         raise UserError(
@@ -105,7 +105,7 @@ def check_sweep(folder: Path, about: dict, trust: Sequence[str]) -> None:
 def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
     """Raises UserError for a frozen job that names what it may not, or looks up more than its own settings."""
     check_stored(config, file, trust)
-    check_places(config, file, trust)
+    check_destinations(config, file, trust)
     for key, value in flat(config, ".").items():
         if isinstance(value, str) and "${" in re.sub(REFERENCE, "", value, flags=re.ASCII) and key not in trust:
             raise UserError(f"{file} looks up {value} for {key}. If that is your own setting, add trust={key}")

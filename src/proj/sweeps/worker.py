@@ -36,7 +36,7 @@ class Worker:
         number, search, launcher = HydraConfig.get().job.num, self.search, BasicLauncher()
         launcher.setup(hydra_context=search.context, task_function=search.task_function, config=search.config)
         try:
-            if not search.kept.files.about.is_file():
+            if not search.kept.files.manifest.is_file():
                 raise UserError(f"{socket.gethostname()} does not see {search.kept.folder}, which all have to share.")
             trials = search.open_trials(number)
             search.run_trials(trials, lambda names: launcher.launch([names], int(names[0].split("_")[0])))

@@ -37,7 +37,7 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def read(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
+def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
     """The flat content of a file; empty where it is missing, damaged or half written, so that one run never stops a
     report of many."""
     try:
@@ -57,7 +57,7 @@ class SweepFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.about = self.path / "sweep.yaml"  # the command and what it ran with; without it, no sweep has begun
+        self.manifest = self.path / "sweep.yaml"  # the command and what it ran with; without it, no sweep has begun
         self.conf = self.path / "conf"  # a copy of conf/, from which jobs are composed later
         self.uncommitted = self.path / "git.diff"  # the changes in the checkout when the sweep began
         self.study = self.path / "study.log"  # Optuna's, of a search
@@ -99,7 +99,7 @@ class RunFolder:
     def measured_precision(self) -> Path:
         """Whether bfloat16 is fast on this processor; a sweep's jobs share the answer, so that all choose alike."""
         sweep = SweepFolder(self.path.parent)
-        return (sweep.path if sweep.about.is_file() else self.path) / ".bfloat16.json"
+        return (sweep.path if sweep.manifest.is_file() else self.path) / ".bfloat16.json"
 
     # What the files say.
 
@@ -115,11 +115,11 @@ class RunFolder:
 
     def status(self) -> tuple[str, str]:
         """One of finished, running, failed, pruned, interrupted, started and queued; and why, if failed or pruned."""
-        if read(self.metrics):
+        if read_flat(self.metrics):
             return "finished", ""
         if is_locked(self.path):
             return "running", ""
-        if said := read(self.failure):
+        if said := read_flat(self.failure):
             return str(said.get("status")), str(said.get("reason"))
         if self.last.is_file() or self.previous.is_file():
             return "interrupted", ""
@@ -163,7 +163,7 @@ class RunFolder:
 
     def set_metrics_aside(self) -> None:
         """Before a finished run is trained on: its figures stay in metrics_10_epochs.json, and it is unfinished."""
-        if metrics := read(self.metrics):  # else there is none, or none that can be read
+        if metrics := read_flat(self.metrics):  # else there is none, or none that can be read
             self.metrics.replace(self.path / f"metrics_{metrics.get('epochs')}_epochs.json")
 
     def remove_unfinished_checkpoints(self) -> None:

@@ -28,7 +28,7 @@ from lightning.pytorch.callbacks import (
 )
 from torch import nn
 
-from proj.training.plain_values import NotPlain, plain_attribute, put, same
+from proj.training.plain_values import NotPlain, equal, plain_attribute, put
 
 # What no training changes, so that a callback may have it though no checkpoint can hold it.
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
@@ -40,13 +40,13 @@ INEXACT = (StochasticWeightAveraging, ModelPruning, BatchSizeFinder, LearningRat
 
 def keeps_its_state(callback: Callback) -> bool:
     """Whether a callback says itself what is to be kept, or has nothing that could change a result."""
-    own = ("state_dict", "on_save_checkpoint")
-    written = any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in own)
+    hooks = ("state_dict", "on_save_checkpoint")
+    written = any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
     idle = isinstance(callback, ProgressBar | OnExceptionCheckpoint)
     return written or idle or type(callback).__module__.startswith("proj.")
 
 
-def holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
+def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
     """What may carry such attributes, by names that are the same in the run's next process."""
     yield "trainer", trainer
     yield "data", trainer.datamodule
@@ -60,7 +60,7 @@ def holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
         number[kind] += 1
 
 
-def parts(trainer: Trainer) -> set[int]:
+def saved_ids(trainer: Trainer) -> set[int]:
     """The ids of what the run saves, or builds again, anyway: a callback may point at it."""
     model = trainer.lightning_module
     known = [trainer, trainer.datamodule, trainer.strategy, *trainer.loggers, *trainer.callbacks, *trainer.optimizers]
@@ -72,29 +72,29 @@ def is_number(name: str, value: Any) -> bool:
     return name[0] != "_" and type(value) in (types.NoneType, bool, int, float)
 
 
-def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """A module's parameters by name, without those of the modules in it."""
     return dict(module.named_parameters(recurse=False, remove_duplicate=False))
 
 
-def numbers(holder: Any) -> dict[str, Any]:
+def public_numbers(holder: Any) -> dict[str, Any]:
     """The public numbers of the trainer, the data or a module, and which of a module's parameters are trained.
 
     What else they hold is theirs to save. `should_stop` belongs to an end that more epochs overrule.
     """
     kept = {name: value for name, value in vars(holder).items() if is_number(name, value) and name != "should_stop"}
     if isinstance(holder, nn.Module):
-        kept["requires_grad"] = {name: p.requires_grad for name, p in own_parameters(holder).items()}
+        kept["requires_grad"] = {name: p.requires_grad for name, p in direct_parameters(holder).items()}
     return kept
 
 
 def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
     """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants.
 
-    known: see `parts`.
+    known: see `saved_ids`.
     """
     if not isinstance(holder, Callback):
-        return numbers(holder), {}
+        return public_numbers(holder), {}
     kept, left = {}, {}
     for name, value in vars(holder).items():
         try:
@@ -114,16 +114,16 @@ class Attributes(Callback):
 
     def __init__(self) -> None:
         self.changed: dict[str, dict[str, Any]] = {}
-        self.told: set[int] = set()  # the ids of the callbacks
+        self.announced: set[int] = set()  # the ids of the callbacks
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        known, self.before = parts(trainer), {}
-        for name, holder in holders(trainer):
+        known, self.before = saved_ids(trainer), {}
+        for name, holder in state_holders(trainer):
             self.before[name], left = attributes(holder, known)
-            self._tell(trainer, holder, left)
+            self._announce(trainer, holder, left)
         for callback in trainer.callbacks:
             if isinstance(callback, INEXACT):
-                self._tell(trainer, callback, {})
+                self._announce(trainer, callback, {})
         self._set(trainer)  # already now, since the loop over the batches looks at the trainer's settings
 
     def bring_back(self, trainer: Trainer) -> None:
@@ -132,31 +132,31 @@ class Attributes(Callback):
         self.changed = {}
 
     def _set(self, trainer: Trainer) -> None:
-        for name, holder in holders(trainer):
+        for name, holder in state_holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
-                    for parameter, here in own_parameters(holder).items():  # ModelPruning renames some
+                    for parameter, here in direct_parameters(holder).items():  # ModelPruning renames some
                         here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif isinstance(holder, Callback) or is_number(key, value):  # a file sets nothing else
                     put(holder, key, value)
 
     def changes(self, trainer: Trainer) -> dict[str, dict[str, Any]]:
         """What a checkpoint is to hold. Says, once, what it cannot."""
-        known, changed = parts(trainer), {}
-        for name, holder in holders(trainer):
+        known, changed = saved_ids(trainer), {}
+        for name, holder in state_holders(trainer):
             before, (now, left) = self.before.get(name, {}), attributes(holder, known)
-            own = {key: value for key, value in now.items() if key not in before or not same(before[key], value)}
-            if own:
-                changed[name] = own
-            self._tell(trainer, holder, left)
+            differing = {key: value for key, value in now.items() if key not in before or not equal(before[key], value)}
+            if differing:
+                changed[name] = differing
+            self._announce(trainer, holder, left)
         return changed
 
-    def _tell(self, trainer: Trainer, callback: Callback, left: dict[str, object]) -> None:
+    def _announce(self, trainer: Trainer, callback: Callback, left: dict[str, object]) -> None:
         """Say, once, that a callback does not go on exactly. left: its attributes that no checkpoint can hold."""
         exact = not left and not isinstance(callback, INEXACT)
-        if exact or id(callback) in self.told or not trainer.is_global_zero:
+        if exact or id(callback) in self.announced or not trainer.is_global_zero:
             return
-        self.told.add(id(callback))
+        self.announced.add(id(callback))
         why, cure = "", "let the run end without a stop where that matters"
         if left:
             what = " and ".join(f"{name} ({type(value).__name__})" for name, value in left.items())

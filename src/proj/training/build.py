@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
-from proj.errors import UserError
+from proj.errors import UserError, in_one_line
 from proj.models.backbones import find
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
@@ -46,23 +46,23 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
         )
 
 
-def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
+def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple:
     """The datamodule with its data in memory, and the model for it.
 
-    known: `contents` of the checkpoint from which a run goes on; a table is read as it was then.
+    contents: of the checkpoint from which a run goes on; a table is read as it was then.
     """
     picture = {}
     if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
         picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
     data = build(cfg.dataset, **picture)
-    if known and known.get("columns"):
-        data.take(Facts.from_dict(known))
+    if contents and contents.get("columns"):
+        data.take(Facts.from_dict(contents))
     data.prepare_data()
     data.setup()
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     network = build({**cfg.model, "_partial_": True}).func
-    measured = known.get("measured", {}) if known else getattr(network, "measure", lambda data: {})(data)
+    measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
     model = build(
         cfg.model,
         input_shape=data.input_shape,
@@ -79,7 +79,7 @@ def build_data_and_model(cfg: DictConfig, known: dict | None = None) -> tuple:
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"
-    if known is None:
+    if contents is None:
         if type(model).__module__.startswith("proj.models."):  # one of the user's own may end in log probabilities
             check_loss(model.loss, data.num_classes)
         model.begin(data)
@@ -97,7 +97,7 @@ def check_loss(loss: torch.nn.Module, classes: int) -> None:
             warnings.simplefilter("ignore")  # torch's, of shapes that it broadcasts
             found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = in_one_line(error)
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
     if found[0] <= 0:
         raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")

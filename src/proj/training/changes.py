@@ -14,7 +14,7 @@ from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.platform import processor as processor_name
-from proj.system.run_folder import RunFolder, SweepFolder, flat, read
+from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
@@ -49,7 +49,7 @@ def refuse_to_start_over(folder: Path) -> None:
     A run that was killed before its first checkpoint has nothing to lose and begins again.
     """
     run = RunFolder(folder)
-    left = [run.facts] if read(run.facts).get("saved") else []
+    left = [run.facts] if read_flat(run.facts).get("saved") else []
     if run.metrics.is_file():
         left.append(run.metrics)
     if run.best.is_file() and not any(file.is_file() for file in (run.facts, run.metrics, run.config)):
@@ -71,7 +71,7 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
     told = {key: value for key, value in dataset.items() if policy(f"dataset.{key}").report not in left_out}
     file = sweep.data_of(str([sorted(told.items()), dataset.get("data_dir")]))
-    if not (sweep.about.is_file() and RunFolder(folder).job.is_file()):
+    if not (sweep.manifest.is_file() and RunFolder(folder).job.is_file()):
         return
     if not file.is_file():
         write_atomically(file, checksum)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import OUT_OF_MEMORY, UserError, chain, lost, unwritable
+from proj.errors import OUT_OF_MEMORY, UserError, causes, peer_is_lost, unwritable
 from proj.system.processes import rank
 
 # What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
@@ -31,7 +31,7 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     except Exception as error:
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
-        if lost(error):
+        if peer_is_lost(error):
             if rank():  # the first process speaks, or is the one that died
                 raise SystemExit(1) from None
             raise UserError(f"{explain(error)}. To continue: {command}") from error
@@ -47,13 +47,13 @@ def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
     """
     if not isinstance(error, UserError) and (disk := unwritable(error)):
         return f"{disk}. What the run saved before is whole: make room, then {command}"
-    if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in chain(error)):
+    if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in causes(error)):
         smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
         return (
             f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
             "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
         )
-    said = "\n".join(str(link) for link in chain(error))
+    said = "\n".join(str(link) for link in causes(error))
     if ONE_EXAMPLE.search(said):
         larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
         return (

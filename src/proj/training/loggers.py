@@ -16,12 +16,11 @@ from lightning.pytorch.loggers.logger import DummyLogger
 
 from proj.config.compose import build
 from proj.config.settings import policy
-from proj.errors import UserError
+from proj.errors import UserError, in_one_line
 from proj.reports.curves import read_rows
 from proj.system.files import csv_text, write_atomically
 from proj.system.processes import rank
-from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read, write_json
-from proj.training.services import said
+from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat, write_json
 
 CURVES, TABLE = "proj.pictures.tensorboard.Curves", "proj.training.loggers.Table"
 SERVICES = ("proj.training.services.MLflow", "proj.training.services.WandB")
@@ -54,13 +53,14 @@ def entry_of(run: RunFolder, config: dict) -> dict[str, str]:
 
     group: the sweep, or the dataset of a single run.
     """
-    known = read(run.entry)
-    if re.fullmatch("[0-9a-f]{16}", str(known.get("id"))) and known.keys() == {"id", "name", "group"}:
-        return known
+    kept = read_flat(run.entry)
+    if re.fullmatch("[0-9a-f]{16}", str(kept.get("id"))) and kept.keys() == {"id", "name", "group"}:
+        return kept
     entry = {"name": f"{config['choices']['model']} {run.path.name}", "group": config["choices"]["dataset"]}
     if run.job.is_file():
         sweep = SweepFolder(run.path.absolute().parent)
-        entry = {"name": run.path.name, "group": str(read(sweep.about, parse_yaml).get("name", sweep.path.name))}
+        group = read_flat(sweep.manifest, parse_yaml).get("name", sweep.path.name)
+        entry = {"name": run.path.name, "group": str(group)}
     write_json(run.entry, made := {"id": secrets.token_hex(8), **entry})
     return made
 
@@ -72,10 +72,10 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
     Raises UserError for a service that does not answer: to do without it is the user's choice.
     """
     run, settings = RunFolder(folder), {"save_dir": folder, "count": (state or {}).get("rows", 0)}
-    own = {CURVES: {"save_dir": folder}, TABLE: settings}
+    more = {CURVES: {"save_dir": folder}, TABLE: settings}
     nodes = {name: node for name, node in config["logger"].items() if node and node.get("_target_")}
     services = {name: node for name, node in nodes.items() if node["_target_"] in SERVICES}
-    loggers = [build(node, **own.get(node["_target_"], {})) for name, node in nodes.items() if name not in services]
+    loggers = [build(node, **more.get(node["_target_"], {})) for name, node in nodes.items() if name not in services]
     table = next((one for one in loggers if isinstance(one, Table)), None)
     if services and table is None:
         loggers.append(table := Table(**settings))
@@ -92,7 +92,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
             service.log_hyperparams(parameters)
         except (UserError, OSError) as error:
             raise UserError(
-                f"{said(error)}: logger={name} cannot begin, and without it the run does (~logger.{name})."
+                f"{in_one_line(error, 300)}: logger={name} cannot begin, and without it the run does (~logger.{name})."
             ) from error
         service.log_metrics()
         loggers.append(service)

@@ -7,7 +7,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import SpikeDetection
 
 
-def moved(path: str | None, old: str, here: str) -> str:
+def moved_path(path: str | None, old: str, here: str) -> str:
     """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning
     deletes the files that a checkpoint names once there are better ones."""
     if not path:
@@ -28,6 +28,6 @@ def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
         callback.current_score = state["current_score"]  # which Lightning saves and does not read
         old, here = str(state["dirpath"]), callback.dirpath
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
-            state[key] = moved(state.get(key), old, here)
-        state["best_k_models"] = {moved(path, old, here): score for path, score in state["best_k_models"].items()}
+            state[key] = moved_path(state.get(key), old, here)
+        state["best_k_models"] = {moved_path(path, old, here): score for path, score in state["best_k_models"].items()}
         state["dirpath"] = here

@@ -68,14 +68,14 @@ def put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def same(a: Any, b: Any) -> bool:
+def equal(a: Any, b: Any) -> bool:
     """Whether two values that `plain` has made are equal; NaN is equal to NaN here."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Tensor):
         return a.dtype == b.dtype and a.shape == b.shape and a.device == b.device and torch.equal(a, b)
     if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        return list(a) == list(b) and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(equal, a, b))
     return a == b or (a != a and b != b)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.system.locks import alone
-from proj.system.run_folder import read, write_json
+from proj.system.run_folder import read_flat, write_json
 from proj.training.changes import processor
 
 
@@ -40,7 +40,7 @@ def measured_once(file: Path) -> bool:
     The file holds an answer for each kind of processor, since bfloat16 can be 50 times as slow on another one.
     """
     with alone(file.with_suffix(".lock")):  # side by side they would also measure each other
-        known = read(file)
+        known = read_flat(file)
         if processor() not in known:
             known[processor()] = has_fast_bfloat16("cpu")
             write_json(file, known)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.writing import contents
 from proj.config.compose import resolved
 from proj.config.new_folder import make_new_folder
-from proj.config.stored_run import complete
+from proj.config.stored_run import bring_up_to_date
 from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
 from proj.models.balance import single_answer
@@ -43,7 +43,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     Raises UserError for what the user can mend.
     """
     cfg = resolved(cfg)
-    complete(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
+    bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
+from proj.errors import in_one_line
 from proj.system.locks import alone
 
 TAG = "proj.run"  # of a run in MLflow: the id in the run's folder
@@ -47,10 +48,10 @@ class Service(Logger):
             call(*arguments)
         except Exception as error:
             if not self.pause:
-                print(
-                    f"{self.title} does not take what the run logs ({type(error).__name__}: {said(error)}): the "
-                    "run goes on, and tries again each minute; metrics.csv in its folder has all."
+                what = (
+                    f"{self.title} does not take what the run logs ({type(error).__name__}: {in_one_line(error, 300)})"
                 )
+                print(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
             self.pause, self.steps = time.monotonic() + 60, None  # it may have taken the row, or not
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
@@ -137,10 +138,6 @@ def folder_of_all(folder: Path) -> Path:
     """Where runs lie: outputs, or else the folder above this one."""
     above = folder.absolute().parents
     return next((parent for parent in above if parent.name == "outputs"), above[0])
-
-
-def said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 @contextmanager

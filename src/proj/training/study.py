@@ -11,7 +11,7 @@ from filelock import lock_descriptor
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from proj.errors import UserError
+from proj.errors import refuse_newer
 from proj.system.run_folder import SweepFolder
 
 FORMAT = 1  # of study.log; a change that an older version would read wrongly makes it one more
@@ -62,9 +62,5 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, **settings)
     if not there:
         study.set_user_attr("format", FORMAT)
-    if (number := study.user_attrs.get("format", FORMAT)) > FORMAT:
-        raise UserError(
-            f"{file} has format {number}, and this version of proj reads formats up to {FORMAT}: "
-            "continue the search with the newer version that began it."
-        )
+    refuse_newer(file, study.user_attrs.get("format", FORMAT), FORMAT, "search")
     return study

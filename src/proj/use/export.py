@@ -69,11 +69,11 @@ def export(
     file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
     if file.exists() and file.samefile(path):
         raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
-    model, known = checkpoints.load_model(path, trust)
-    facts = Facts.from_dict(known)
+    model, contents = checkpoints.load_model(path, trust)
+    facts = Facts.from_dict(contents)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
     refuse(facts, format, normalize, raw, quantize)
-    data = open_or_say_why(known, data_dir)
+    data = open_or_say_why(contents, data_dir)
     if quantize != "none" and not data:
         raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
     columns = RawColumns(facts.columns) if raw and facts.columns else None
@@ -112,8 +112,8 @@ def export(
 def describe(facts: Facts, model: Classifier) -> dict[str, str]:
     """What the file says of itself, each as JSON."""
     costs = None if model.costs is None else model.costs.tolist()
-    told = {**facts.to_dict(), "temperature": model.temperature, "costs": costs}
-    return {name: json.dumps(value) for name, value in told.items()}
+    described = {**facts.to_dict(), "temperature": model.temperature, "costs": costs}
+    return {name: json.dumps(value) for name, value in described.items()}
 
 
 def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: str, what: str) -> None:
@@ -141,10 +141,10 @@ def refuse(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str)
         raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
 
 
-def open_or_say_why(known: dict, data_dir: str):
+def open_or_say_why(contents: dict, data_dir: str):
     """The datamodule of a checkpoint's data; None where that cannot be opened, which is printed."""
     try:
-        return open_data(known, data_dir=data_dir, download=False)
+        return open_data(contents, data_dir=data_dir, download=False)
     except (UserError, OSError, RuntimeError) as error:
         print(f"The data could not be opened: {error}")
         return None

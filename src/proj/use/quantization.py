@@ -68,8 +68,8 @@ def measured(
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for part in torch.arange(len(test.targets)).split(BATCH):
         x, start = make_inputs(test.inputs[part]), time.perf_counter()
-        answers, *said = session.run(None, x)
+        answers, *classes = session.run(None, x)
         seconds += time.perf_counter() - start
-        said = said[0] if said else names[answers.argmax(1)]
-        right += int((said == names[test.targets[part].numpy()]).sum())
+        predicted = classes[0] if classes else names[answers.argmax(1)]
+        right += int((predicted == names[test.targets[part].numpy()]).sum())
     return seconds / len(test.targets), right / len(test.targets)

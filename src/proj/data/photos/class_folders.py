@@ -24,7 +24,7 @@ PARTS = {
 UNLABELLED = ("pred", "predict", "prediction", "unlabeled", "unlabelled")  # folders without classes beside the parts
 
 
-class Found(NamedTuple):
+class FoundImages(NamedTuple):
     """The images of a folder: for each its path, its `stamp`, its class's place in `class_names` and its part's in
     PARTS; and sentences about what is left out."""
 
@@ -142,7 +142,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     )
 
 
-def find_images(data_dir: str) -> Found:
+def find_images(data_dir: str) -> FoundImages:
     """All images of a folder of class folders, or of parts that hold such.
 
     Raises UserError where a folder cannot be read, or holds no class folders or images.
@@ -156,10 +156,10 @@ def find_images(data_dir: str) -> Found:
         ) from error
 
 
-def _find(data_dir: str) -> Found:
+def _find(data_dir: str) -> FoundImages:
     parts, unlabelled = find_parts(data_dir)
     others: Counter[str] = Counter()
-    found, empty, names = Found([], [], [], [], [], []), [], {}
+    found, empty, names = FoundImages([], [], [], [], [], []), [], {}
     for part, folder in parts.items():
         for folder_of_class in folders_in(folder):
             name = readable(os.path.basename(folder_of_class))

@@ -38,7 +38,7 @@ class Columns:
     all but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
     settings: those of `CSVDataModule`, by their names: drop, categorical, numeric, dates, day_first, group,
     max_categories, decimal.
-    known: the columns of another training, by their names; they are taken as they were then.
+    trained: the columns of another training, by their names; they are taken as they were then.
     notes: sentences on what can be doubted are added to them.
     left_out: why, by the places of columns. choices: the settings that take a column for something else.
     shuffled: those of numbers that are, see `is_id`.
@@ -51,7 +51,7 @@ class Columns:
     training: np.ndarray
     rows: np.ndarray
     settings: dict[str, Any]
-    known: dict[str, dict]
+    trained: dict[str, dict]
     notes: list[str]
     shuffled: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
@@ -80,9 +80,9 @@ class Columns:
         groups = [] if group is None else [find_column(table, "group", group)]
         for place in {self.target, *groups, *(find_column(table, "drop", key) for key in self.settings["drop"])}:
             del kinds[place]
-        if self.known:
-            known = {place: self.known[name] for place, name in enumerate(table.names) if name in self.known}
-            return {place: kind_of(column) for place, column in known.items() if place in kinds}
+        if self.trained:
+            trained = {place: self.trained[name] for place, name in enumerate(table.names) if name in self.trained}
+            return {place: kind_of(column) for place, column in trained.items() if place in kinds}
         for place in [place for place, kind in kinds.items() if not kind and table.headed]:
             if is_unnamed(table.names[place]):
                 cells = table.column(place)
@@ -112,23 +112,23 @@ class Columns:
 
     def why_left_out(self) -> str:
         """The end of a message where no column is left."""
-        said = "; ".join(f"{self.table.names[place]}: {why}" for place, why in [*self.left_out.items()][:3])
+        reasons = "; ".join(f"{self.table.names[place]}: {why}" for place, why in [*self.left_out.items()][:3])
         how = "dataset.categorical=[…] or dataset.numeric=[…] takes a column all the same"
-        return f" ({said}): {how}" if said else ""
+        return f" ({reasons}): {how}" if reasons else ""
 
     def _take(self, place: int, kind: str) -> dict:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""
         name, cells = self.table.names[place], self.cells(place)
-        seen, known = count(cells), self.known.get(self.table.names[place])
+        seen, trained = count(cells), self.trained.get(self.table.names[place])
         empty = not (seen.numbers or seen.words or seen.missing)
         if empty or (kind == "numbers" and not seen.numbers):
             what = "is empty in all" if empty else "has no number in the"
             how = f"out with {typed('dataset.drop', name, listed=True)}" if empty else "out of dataset.numeric"
             raise UserError(f"column {name} {what} training rows: leave it {how}.")
-        if kind in ("", "dates") and (dates := self._dates(place, cells, seen, known, kind)):
+        if kind in ("", "dates") and (dates := self._dates(place, cells, seen, trained, kind)):
             return dates
         if kind == "truth":
-            truth = known["truth"]
+            truth = trained["truth"]
         else:
             truth = None if kind or seen.numbers or seen.missing else find_truth(seen.words)
         if truth:
@@ -136,10 +136,10 @@ class Columns:
             self.holds[place] = ", ".join(truth)
             return {"name": name, "truth": truth, **measure_numbers(name, numbers)}
         numeric = kind == "numbers" or (not kind and seen.mostly_numbers)
-        if not self.known:
+        if not self.trained:
             self.notes += remarks(name, seen, numeric, kind)
         if numeric:
-            lenient = known.get("lenient", False) if known else kind == "numbers"
+            lenient = trained.get("lenient", False) if trained else kind == "numbers"
             return {"name": name} | ({"unit": seen.unit} if seen.unit else {}) | ({"lenient": True} if lenient else {})
         return self._words(place, cells, kind)
 
@@ -167,7 +167,7 @@ class Columns:
         self.missing[place], self.holds[place] = 1 - tally.total() / len(training), ", ".join(column["categories"])
         return column
 
-    def _dates(self, place: int, cells: Column, seen: Count, known: dict | None, kind: str) -> dict | None:
+    def _dates(self, place: int, cells: Column, seen: Count, trained: dict | None, kind: str) -> dict | None:
         """A column of dates as `encode_table` takes it, of the parts that vary; None for one of something else."""
         name, asked = self.table.names[place], kind == "dates"
 
@@ -177,8 +177,8 @@ class Columns:
                 "with dataset.day_first=true or dataset.day_first=false."
             )
 
-        form = known["date"] if known else find_form(name, cells, self.settings["day_first"], asked, refuse)
-        lenient = known.get("lenient", False) if known else asked
+        form = trained["date"] if trained else find_form(name, cells, self.settings["day_first"], asked, refuse)
+        lenient = trained.get("lenient", False) if trained else asked
         if not form and not asked:
             return None
         column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
@@ -186,8 +186,8 @@ class Columns:
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
         found = parts_of(seconds)
-        names = [part["name"] for part in known["parts"]] if known else found
-        names = [part for part in names if known or np.nanmin(found[part]) < np.nanmax(found[part])]
+        names = [part["name"] for part in trained["parts"]] if trained else found
+        names = [part for part in names if trained or np.nanmin(found[part]) < np.nanmax(found[part])]
         self.choices[place] = "numeric" if seen.mostly_numbers else "categorical"
         if not names:
             self.left_out[place] = "it is always the same"
@@ -212,5 +212,5 @@ class Columns:
             self.shuffled += [place] * (why == "shuffled")
         if self.missing[place] < 1:
             self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
-        known = self.known.get(name, column)  # an older version stored less of a column
-        return {key: value for key, value in column.items() if key in known}
+        trained = self.trained.get(name, column)  # an older version stored less of a column
+        return {key: value for key, value in column.items() if key in trained}

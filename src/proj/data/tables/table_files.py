@@ -17,7 +17,7 @@ TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(g
 HOW = "name a CSV file with data_dir=path/to/table.csv"
 
 
-class Found(NamedTuple):
+class FoundTables(NamedTuple):
     """The files of a table, the part that each is of, or "" for a table whose parts are drawn, and files left out."""
 
     files: list[str]
@@ -29,7 +29,7 @@ def tables_in(folder: str) -> list[str]:
     return [entry.path for entry in entries_in(folder) if TABLE.fullmatch(entry.name) and not entry.is_dir()]
 
 
-def named(data_dir: str) -> list[tuple[str, str]]:
+def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
     stands what separates the folders of PATH. Folders that are named as parts may lie in a folder that holds no table.
 
@@ -38,7 +38,7 @@ def named(data_dir: str) -> list[tuple[str, str]]:
     if os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(rf"[*?[{os.pathsep}]", data_dir)):
         return [(data_dir, os.path.basename(data_dir))]  # a missing file is refused when it is opened
     if not os.path.exists(data_dir) and os.pathsep in data_dir:
-        return list(chain.from_iterable(map(named, data_dir.split(os.pathsep))))
+        return list(chain.from_iterable(map(named_files, data_dir.split(os.pathsep))))
     found = tables_in(data_dir) if os.path.isdir(data_dir) else sorted(filter(os.path.isfile, glob.glob(data_dir)))
     names = [os.path.basename(file) for file in found]
     if not found and os.path.isdir(data_dir):
@@ -54,10 +54,10 @@ def named(data_dir: str) -> list[tuple[str, str]]:
     return list(zip(found, names, strict=True))
 
 
-def find_tables(data_dir: str) -> Found:
+def find_tables(data_dir: str) -> FoundTables:
     """The files that data_dir names, and which of them are parts: by their names, such as train.csv and test.csv, or by
     a word within the names of all, such as adult_train.csv and train-00000-of-00002.parquet."""
-    pairs = named(data_dir)
+    pairs = named_files(data_dir)
     files = [file for file, _ in pairs]
     for by_words in (False, True):
         parts = [part_of(match[1] if (match := TABLE.fullmatch(name)) else name, by_words) for _, name in pairs]
@@ -65,11 +65,11 @@ def find_tables(data_dir: str) -> Found:
             order = sorted(range(len(files)), key=lambda place: [*PARTS, "", None].index(parts[place]))
             of_parts = [place for place in order if parts[place]]
             left_out = [files[place] for place in order if not parts[place]]
-            return Found([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
-    return Found(files, [""] * len(files), [])
+            return FoundTables([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
+    return FoundTables(files, [""] * len(files), [])
 
 
-def describe_files(found: Found, drawn: list[str]) -> list[str]:
+def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
     """Which files are read, where there are several. drawn: the parts that are, where they have no file."""
     names, said = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files], []
     if any(found.parts):
