@@ -259,7 +259,7 @@ def refusal(key: str) -> str:
     return f"{key} is set by this program: {SETTINGS[key].instead}."
 
 
-def plain(word: str) -> str:
+def without_plus(word: str) -> str:
     """A word of the command line, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
     key = word.partition("=")[0]
     return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from proj.config.settings import plain
+from proj.config.settings import without_plus
 from proj.errors import UserError, nearest
 from proj.system.platform import as_command
 
@@ -59,7 +59,7 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     A value that Hydra cannot read, such as a path with an accent, a parenthesis or an apostrophe, is taken for a text,
     and so is such a value in a list. several: whether commas separate the values of a sweep.
     """
-    word = plain(word)
+    word = without_plus(word)
     key, equals, value = word.partition("=")
     if not key or not (equals or key.startswith("~")):
         raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.")

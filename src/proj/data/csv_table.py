@@ -17,7 +17,7 @@ from proj.data.rare_classes import (
     rare_classes,
     refuse_measurements,
 )
-from proj.data.table_parts import PARTS, groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.table_parts import PARTS, Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
@@ -92,44 +92,27 @@ class CSVDataModule(InMemoryDataModule):
         table, target, parts_of_files = self._read()
         if not len(table.lines):
             raise UserError(f"{self.file} has no row below its header.")
-        labels = table.column(target)
-        labelled = np.flatnonzero(~labels.holds([""])).astype(np.int32)
-        if len(labels) and not len(labelled):
-            raise UserError(f"{self.file} has no class in {table.names[target]}: name another column, dataset.target=…")
-        unlabelled, given = len(labels) - len(labelled), [part for part in self.fractions if part in parts_of_files]
+        given = [part for part in self.fractions if part in parts_of_files]
         files = {part: self.files[parts_of_files.index(part)][0] for part in given}
-        if not self.trained:
-            refuse_useless(files, self.fractions, self.fold)
-        groups = None if self.group is None else groups_of_rows(table, labelled, self.group, self.file)
-        part_of = part_of_rows(table, labelled, parts_of_files)
-        labels = labels.take(labelled)
-        refuse_measurements(table.names[target], labels)
-        rows = np.flatnonzero(part_of == 0)  # from which the training is drawn
-        groups_to_draw = None if groups is None else groups[rows]
-        rare = rare_classes(labels.take(rows), groups_to_draw, 3 - len(files), self.fold, self.min_examples)
-        absent = absent_classes(labels, part_of)
-        too_few = labels.holds(rare)
-        common = ~(too_few | labels.holds(absent))
-        groups = None if groups is None else groups[common]
-        labelled, part_of = labelled[common], part_of[common]
-        labels = table.column(target).take(labelled)
+        examples, left_out = self._examples(table, target, parts_of_files, files)
+        labels = table.column(target).take(examples.rows)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
         targets = torch.from_numpy(labels.among(self.class_names))
-        drawn = self.fractions, self.split_seed, groups, self.fold
-        parts = table_parts(files, part_of, targets, self.class_names, *drawn)
-        lines = torch.from_numpy(np.array(table.lines)[labelled])
+        drawn = self.fractions, self.split_seed, examples.groups, self.fold
+        parts = table_parts(files, examples.part_of, targets, self.class_names, *drawn)
+        lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
             self.whole = table.checksum()
-        rows = labelled[part_of == 0]  # those of the table, where no files are parts
+        rows = examples.to_draw().rows  # those of the table, where no files are parts
         settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, labelled[parts["train"]], rows, settings, self.trained, self.notes)
+        whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
-        x, y = encode_table(table, [*columns], self.columns, self.decimal, rows=labelled[order]), targets[order]
+        x, y = encode_table(table, [*columns], self.columns, self.decimal, rows=examples.rows[order]), targets[order]
         self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
@@ -137,12 +120,34 @@ class CSVDataModule(InMemoryDataModule):
         self.described = list_columns(whole, columns, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        if unlabelled:
-            say(f"rows left out, without {table.names[target]}: {unlabelled:,}")
+        for line in left_out:
+            say(line)
+
+    def _examples(
+        self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]
+    ) -> tuple[Examples, list[str]]:
+        """(The rows of the classes that are learnt, lines on those that are left out). files: those that are parts."""
+        labels, name = table.column(target), table.names[target]
+        rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
+        if not len(rows):
+            raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
+        lines = [f"rows left out, without {name}: {len(labels) - len(rows):,}"] if len(rows) < len(labels) else []
+        if not self.trained:
+            refuse_useless(files, self.fractions, self.fold)
+        groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
+        examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
+        labels = labels.take(rows)
+        refuse_measurements(name, labels)
+        to_draw = examples.to_draw()
+        drawn_labels = table.column(target).take(to_draw.rows)
+        rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
+        absent = absent_classes(labels, examples.part_of)
+        too_few = labels.holds(rare)
         if rare:
-            say(wrapped(describe_rare(rare, int(too_few.sum()))))
+            lines.append(wrapped(describe_rare(rare, int(too_few.sum()))))
         if absent:
-            say(wrapped(describe_unknown(absent, "the training")))
+            lines.append(wrapped(describe_unknown(absent, "the training")))
+        return examples.take(~(too_few | labels.holds(absent))), lines
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row of a class that the model knows becomes the test part, as a model takes it that was trained on

@@ -59,13 +59,13 @@ def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int
     """The words that are one of these classes, with its place: also where they are written in another case, or as 1.0
     for 1."""
 
-    def plain(word: str) -> str | float:
+    def spelling(word: str) -> str | float:
         value = plain_number(word)
         return word.strip().casefold() if value is None else value
 
-    places = {plain(name): place for place, name in enumerate(class_names)}
-    spelled = places if len(places) == len(class_names) else {}
-    found = {word: spelled[plain(word)] for word in words if plain(word) in spelled}
+    places = {spelling(name): place for place, name in enumerate(class_names)}
+    known_spellings = places if len(places) == len(class_names) else {}
+    found = {word: known_spellings[spelling(word)] for word in words if spelling(word) in known_spellings}
     given = {*words}
     return found | {name: place for place, name in enumerate(class_names) if name in given}
 

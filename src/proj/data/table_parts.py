@@ -1,6 +1,7 @@
 """Which rows of a table are in which part: those of files that are parts, and those that are drawn from the rest."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,22 @@ from proj.errors import UserError
 
 PARTS = ("train", "val", "test")
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
+
+
+class Examples(NamedTuple):
+    """Rows of a table that are examples: their places in it, the part of each (see `part_of_rows`), and its group."""
+
+    rows: np.ndarray
+    part_of: np.ndarray
+    groups: np.ndarray | None
+
+    def take(self, kept: np.ndarray) -> "Examples":
+        """Those for which `kept`, (N,) bool, is true."""
+        return Examples(self.rows[kept], self.part_of[kept], None if self.groups is None else self.groups[kept])
+
+    def to_draw(self) -> "Examples":
+        """Those from which the parts are drawn that have no file."""
+        return self.take(self.part_of == 0)
 
 
 def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:

@@ -27,15 +27,15 @@ def json_text(comparison: Comparison) -> str:
         rows.append(found)
     whole = {"monitor": comparison["monitor"], "mode": mode, "common": comparison["common"]}
     whole |= {"sentences": sentences(comparison), "rows": rows}
-    return json.dumps(plain(whole), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(for_json(whole), indent=2, ensure_ascii=False) + "\n"
 
 
-def plain(value: Any) -> Any:
+def for_json(value: Any) -> Any:
     """With None for NaN and infinity, and text for what JSON does not know."""
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): for_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [for_json(one) for one in value]
     if isinstance(value, float):
         return number(value, 17)
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -7,7 +7,7 @@ from proj.config.compose import CONF
 from proj.errors import UserError
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
-from proj.sweeps.sweep_file import plain
+from proj.sweeps.sweep_file import job_words
 from proj.sweeps.trust import sweep_trust
 from proj.system.platform import as_command, shorter
 
@@ -50,7 +50,7 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:
-        words = plain(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
+        words = job_words(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
         if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
             search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=1"] if sweep.files.study.exists() else []
             words = ["-m", *search, *words]

@@ -14,8 +14,8 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
-from proj.config import settings
 from proj.config.compose import CONF
+from proj.config.settings import without_plus
 from proj.errors import UserError, refuse_newer
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder
@@ -25,9 +25,9 @@ FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly m
 SHOWN = ("sweep_name=", "isolate=", "log=")  # settings of how a sweep is kept, started and shown
 
 
-def plain(overrides: list[str]) -> list[str]:
+def job_words(overrides: list[str]) -> list[str]:
     """The words that decide what a job trains, each as it is written today."""
-    return [settings.plain(word) for word in overrides if not word.lstrip("+").startswith(SHOWN)]
+    return [without_plus(word) for word in overrides if not word.lstrip("+").startswith(SHOWN)]
 
 
 def chooses_jobs(word: str) -> bool:
@@ -37,7 +37,7 @@ def chooses_jobs(word: str) -> bool:
 
 def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
     """The words of a command that decide which jobs its sweep has."""
-    return [*plain(overrides), *filter(chooses_jobs, hydra)]
+    return [*job_words(overrides), *filter(chooses_jobs, hydra)]
 
 
 def group_of(word: str) -> str:

@@ -141,8 +141,8 @@ class FastValidationLoop(_EvaluationLoop):
         """plain: whether the training's steps are."""
         trainer, model = self.trainer, self.trainer.lightning_module
         left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
-        own = getattr(type(model), "validation_step", None) is not Classifier.validation_step
-        self.plain, self.hooks = plain and not left_out and not own, {}
+        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
+        self.plain, self.hooks = plain and not left_out and has_usual_step, {}
         for name in (f"on_validation_{part}" for part in PARTS):
             of_callbacks = [partial(hook, trainer, model) for hook in callback_hooks(trainer, name)]
             self.hooks[name] = [*of_callbacks, getattr(model, name)]

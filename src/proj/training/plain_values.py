@@ -19,7 +19,7 @@ class NotPlain(Exception):
         self.value = value
 
 
-def plain(value: Any) -> Any:
+def plain_copy(value: Any) -> Any:
     """A copy of plain values and tensors. Raises NotPlain for anything else."""
     kind = type(value)
     if kind in (*SCALARS, complex, bytes):
@@ -29,24 +29,24 @@ def plain(value: Any) -> Any:
     if kind is Tensor and value.device.type == "cpu":  # to another device it would not come back
         return value.detach().clone()
     if kind in (list, tuple, set):
-        return kind(plain(item) for item in value)
+        return kind(plain_copy(item) for item in value)
     if kind is dict:
-        return {plain(key): plain(item) for key, item in value.items()}
+        return {plain_copy(key): plain_copy(item) for key, item in value.items()}
     raise NotPlain(value)
 
 
 def plain_attribute(value: Any) -> Any:
-    """`plain`, which also takes a deque, a dict of another class and an array: `put` brings their classes back."""
+    """`plain_copy`, which also takes a deque, a dict of another class and an array: `put` brings their classes back."""
     if type(value) is deque:
-        return plain(list(value))
+        return plain_copy(list(value))
     if type(value) in DICTS:
-        return plain(dict(value))
+        return plain_copy(dict(value))
     if type(value) is np.ndarray:
         try:
             return torch.from_numpy(value.copy())
         except TypeError:  # it holds text, or objects
             raise NotPlain(value) from None
-    return plain(value)
+    return plain_copy(value)
 
 
 def put(holder: Any, name: str, value: Any) -> None:
@@ -69,7 +69,7 @@ def put(holder: Any, name: str, value: Any) -> None:
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two values that `plain` has made are equal; NaN is equal to NaN here."""
+    """Whether two values that `plain_copy` has made are equal; NaN is equal to NaN here."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Tensor):

@@ -44,7 +44,7 @@ def below(table: Table, key: str | int | float | None) -> str:
     return ""
 
 
-def plain(name: str) -> str:
+def bare_name(name: str) -> str:
     """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
     in which it is written."""
     return re.sub(r"[\s_.()]|cm\)?$", "", name.lower())
@@ -53,12 +53,12 @@ def plain(name: str) -> str:
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:
     """The place in a header of each column that a model takes, by its name, or by its plain name if that leaves no
     choice; None for one that is not there."""
-    wanted, given = Counter(map(plain, names)), [None if name in names else plain(name) for name in header]
+    wanted, given = Counter(map(bare_name, names)), [None if name in names else bare_name(name) for name in header]
 
     def place(name: str) -> int | None:
         if name in header:
             return header.index(name)
-        word = plain(name)
+        word = bare_name(name)
         return given.index(word) if word and wanted[word] == given.count(word) == 1 else None
 
     return [place(name) for name in names]
