@@ -24,7 +24,7 @@ class DigitsDataModule(ImageDataModule):
         self.test_fraction = test_fraction
 
     def load(self) -> None:
-        table = sklearn_table("digits.csv.gz", (1797, 65), classes=10)
+        table = sklearn_table("digits.csv.gz", (1797, 65))
         images = (table[:, :-1] * (255 / 16)).round().to(torch.uint8).view(-1, 8, 8, 1)  # 0..16 in the file
         targets = table[:, -1].long()
         names = [str(digit) for digit in range(10)]

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,35 +89,15 @@ class ImageFolderDataModule(ImageDataModule):
         if self.group is not None and self.draws:
             groups = groups_in(self._paths(), [[*PARTS][part] for part in found.parts], str(self.group))
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
+        parts_of = partial(self._parts_of_readable, targets, part_of, groups)
 
-        def parts_of(images: Resized, describe: bool = False) -> dict[str, Tensor]:
-            numbers = (images.facts[:, 0] >= 0).nonzero()[0]
-            together, facts = None if groups is None else groups[numbers], images.facts[numbers]
-            asked = (self.fold or self.identical == "together") and self.draws
-            # By the sums too, since among many images some have the same checksum by chance.
-            marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
-            if asked and marks is not None and has_twins(marks):
-                paths = self._paths()[numbers]
-                together = joined(paths if together is None else together, marks)
-                if describe:
-                    rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
-            parts = self._parts(targets[numbers], part_of[numbers], together)
-            return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
-
-        folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
-        shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
-        name = f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
-        recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
-        images = Resized.from_files(
-            self.cache_dir / name,
-            self._key(found),
-            self.files,
-            recipe,
+        def find_levels(images: Resized) -> Levels:
             # With folds those of all images, so that the folds share one file and have the same pixels.
-            lambda images: self._find_levels(
-                images, range(len(self.files)) if self.fold else parts_of(images)["train"]
-            ),
-        )
+            train = range(len(self.files)) if self.fold else parts_of(images)["train"].tolist()
+            return levels_of(filter(None, map(images.deep.get, train))) if self.measures else self.levels
+
+        recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
+        images = Resized.from_files(self._cache_file(), self._key(found), self.files, recipe, find_levels)
         self.levels = images.recipe.levels if images.deep else self.levels
         self._describe(images)
         self.numbers = parts = parts_of(images, describe=True)
@@ -125,18 +106,39 @@ class ImageFolderDataModule(ImageDataModule):
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
             for name, part in parts.items()
         }
+        self._measure(images.facts[parts["train"].numpy()])
+        # Of the images' own checksums and the targets: nothing is read again.
+        sums = torch.from_numpy(images.facts[:, 0].copy())
+        sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
+        self.whole = checksum_of(*(tensor for part in sides for tensor in (sums[part], targets[part])))
+
+    def _parts_of_readable(
+        self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None, images: Resized, describe: bool = False
+    ) -> dict[str, Tensor]:
+        """The numbers of the three parts' images, of those that can be read; identical ones may be kept together.
+
+        describe: print which are identical.
+        """
+        numbers = (images.facts[:, 0] >= 0).nonzero()[0]
+        together, facts = None if groups is None else groups[numbers], images.facts[numbers]
+        asked = (self.fold or self.identical == "together") and self.draws
+        # By the sums too, since among many images some have the same checksum by chance.
+        marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
+        if asked and marks is not None and has_twins(marks):
+            paths = self._paths()[numbers]
+            together = joined(paths if together is None else together, marks)
+            if describe:
+                rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
+        parts = self._parts(targets[numbers], part_of[numbers], together)
+        return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
+
+    def _measure(self, facts: np.ndarray) -> None:
+        """Take the normalisation from the training images. facts: of these, see `Resized`."""
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
-        totals = images.facts[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
-        mean, square = totals / (len(parts["train"]) * height * width)
+        mean, square = facts[:, 1:].sum(0).reshape(2, channels) / (len(facts) * height * width)
         self.mean = self.mean or (mean / 255).tolist()
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
-        # Of the images' own checksums and the targets: nothing is read again.
-        sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
-        examples = [
-            tensor for part in sides for tensor in (torch.from_numpy(images.facts[part.numpy(), 0]), targets[part])
-        ]
-        self.whole = checksum_of(*examples)
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         self.draws = False
@@ -167,18 +169,18 @@ class ImageFolderDataModule(ImageDataModule):
         within = (os.path.relpath(file, self.data_dir).replace(os.sep, "/") for file in files or self.files)
         return np.array([readable(path) for path in within], dtype=object)
 
+    def _cache_file(self) -> Path:
+        """Where the resized images are kept."""
+        folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
+        shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
+        return self.cache_dir / f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
+
     def _key(self, found: FoundImages) -> str:
         """It names the files and all that decides which of them can be read."""
         key = hashlib.blake2b(repr((self.shape, self.max_pixels, HEIC)).encode())
         for path, stamp in zip(found.files, found.stamps, strict=True):
             key.update(os.fsencode(path[len(self.data_dir) :]) + repr(stamp).encode())
         return key.hexdigest()
-
-    def _find_levels(self, images: Resized, train: Iterable) -> Levels:
-        """Black and white of each kind of deep pixels among the training images."""
-        if not self.measures:
-            return self.levels
-        return levels_of(filter(None, map(images.deep.get, map(int, train))))
 
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""

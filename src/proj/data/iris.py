@@ -25,7 +25,7 @@ class IrisDataModule(InMemoryDataModule):
         self.split_seed, self.standardize = split_seed, standardize
 
     def load(self) -> None:
-        table = sklearn_table("iris.csv", (150, 5), classes=3, skiprows=1)
+        table = sklearn_table("iris.csv", (150, 5), skiprows=1)
         features, targets = table[:, :-1].float(), table[:, -1].long()
         self.input_shape, self.class_names = (4,), ["setosa", "versicolor", "virginica"]
         names = ("train", "val", "test")
