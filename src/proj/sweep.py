@@ -36,6 +36,7 @@ from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
 from proj.system.processes import look_at_environment
+from proj.system.run_folder import SweepFolder
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
 OPTIONS = {"resume": Path, "log": ("line", "full"), "data_dir": Path, "trust": list}
@@ -88,7 +89,7 @@ def main() -> None:
     # Older versions of the copied conf/ name the check where it was then.
     more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir={as_text(folder.as_posix())}"]
     sys.argv[1:] = ["-m", *manifest["overrides"], *manifest["hydra"], *more]
-    conf = (folder / "conf").resolve()
+    conf = SweepFolder(folder).conf.resolve()
     name = manifest.get("config_name", "train")
     run_hydra(hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job.__wrapped__))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.table import label, written
-from proj.reports.verdicts import LEVEL, MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
+from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 
 SHOWN = 3  # rows that are compared with the best in the terminal and on the page; report.json has them all
 ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviations mostly
@@ -140,10 +140,3 @@ def sentences(comparison: Comparison) -> list[str]:
         typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
         found.append(f"one seed each does not tell which is better by more than chance: {typed}")
     return [*found, *filter(None, [sentence_on_test(comparison)])]
-
-
-def as_dict(verdict: Verdict | None) -> dict[str, Any] | None:
-    """For report.json."""
-    if verdict is None:
-        return None
-    return vars(verdict) | {"told": verdict.told, "level": LEVEL}

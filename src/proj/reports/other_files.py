@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 from proj.reports.compare import Comparison
-from proj.reports.conclusions import as_dict, figures_on_test, sentences, values_by_seed
+from proj.reports.conclusions import figures_on_test, sentences, values_by_seed
 from proj.reports.scales import number
 from proj.reports.table import figure, heading, statuses, written
+from proj.reports.verdicts import LEVEL
 
 
 def json_text(comparison: Comparison) -> str:
@@ -23,7 +24,9 @@ def json_text(comparison: Comparison) -> str:
             found[metric]["by_seed"] = {str(seed): value for seed, value in values_by_seed(row, metric, mode).items()}
         found |= {name: row[name][0] for name in ("parameters", "seconds")}
         found |= {"status": dict(row["status"]), "folders": [str(run.folder) for run in row["runs"]]}
-        found |= {"test": figures_on_test(comparison, row), "verdict": as_dict(row["verdict"])}
+        found |= {"test": figures_on_test(comparison, row), "verdict": None}
+        if verdict := row["verdict"]:
+            found["verdict"] = vars(verdict) | {"told": verdict.told, "level": LEVEL}
         rows.append(found)
     whole = {"monitor": comparison["monitor"], "mode": mode, "common": comparison["common"]}
     whole |= {"sentences": sentences(comparison), "rows": rows}

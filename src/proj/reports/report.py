@@ -16,7 +16,7 @@ from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
 from proj.system.files import csv_text
-from proj.system.run_folder import read_flat
+from proj.system.run_folder import SweepFolder, read_flat
 
 
 def runs_as_csv(comparison: Comparison) -> str:
@@ -39,7 +39,7 @@ def runs_as_csv(comparison: Comparison) -> str:
 def importances(runs: list[Run]) -> dict[str, Any]:
     """What a search noted in its folder of the importance of each setting; empty where the runs are not all its own."""
     parents = {run.folder.parent for run in runs}
-    return read_flat(parents.pop() / "importance.json") if len(parents) == 1 else {}
+    return read_flat(SweepFolder(parents.pop()).importance) if len(parents) == 1 else {}
 
 
 def report(

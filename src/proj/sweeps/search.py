@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from proj.errors import UserError, causes, in_one_line
-from proj.system.run_folder import write_json
+from proj.system.run_folder import SweepFolder, write_json
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
 WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
@@ -65,7 +65,7 @@ def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
 
 
 def write_importance(study: optuna.Study, folder: Path) -> None:
-    """Note in importance.json, for the report, how much of the differences between the trials each setting explains.
+    """Note for the report how much of the differences between the trials each setting explains.
 
     It takes two trials with a result or more, and results that differ.
     """
@@ -73,4 +73,4 @@ def write_importance(study: optuna.Study, folder: Path) -> None:
     if len(results) > 1:
         warnings.filterwarnings("ignore", module="optuna")  # where few trials are finished
         shares = optuna.importance.get_param_importances(study)
-        write_json(folder / "importance.json", shares, indent=2)
+        write_json(SweepFolder(folder).importance, shares, indent=2)

@@ -61,6 +61,7 @@ class SweepFolder:
         self.conf = self.path / "conf"  # a copy of conf/, from which jobs are composed later
         self.uncommitted = self.path / "git.diff"  # the changes in the checkout when the sweep began
         self.study = self.path / "study.log"  # Optuna's, of a search
+        self.importance = self.path / "importance.json"  # of a search: how much each of its settings explains
         self.asking = self.path / ".asking"  # the lock under which the workers of a search take a trial, one at a time
         self.claims = self.path / ".trials"  # a folder for each trial, which the worker holds that trains it
         self.gpus = self.path / ".gpu"  # begins the names of the locks by which jobs share the GPUs

@@ -71,16 +71,14 @@ def build_callbacks(folder: Path, cfg: DictConfig) -> dict:
     for name, callback in others.items():
         if type(callback) is ModelCheckpoint and callback.state_key == best.state_key:
             callback.__class__, callback.name = Kept, name
-    more = {"kept": build_kept(folder, cfg.callbacks.best)} if keeps_more(cfg.callbacks.best) else {}
-    return {"best": best, **others, **more}
+    asked = cfg.callbacks.best
+    if is_lightnings(asked) and any(key in asked and asked[key] not in usual for key, usual in PLAIN.items()):
+        others["kept"] = build_kept(folder, asked)
+    return {"best": best, **others}
 
 
 def is_lightnings(best: DictConfig) -> bool:
     return best._target_ == "lightning.pytorch.callbacks.ModelCheckpoint"
-
-
-def keeps_more(best: DictConfig) -> bool:
-    return is_lightnings(best) and any(key in best and best[key] not in PLAIN[key] for key in PLAIN)
 
 
 def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
