@@ -34,6 +34,13 @@ def test_a_trial_starts_when_one_ends_and_waits_for_no_other(tmp_path):
     assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)
 
 
+def test_neither_does_one_of_several_processes(tmp_path):
+    words = (*SEARCH, "+hydra.launcher.tasks_per_node=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=5")
+    code, out, err = sweep(tmp_path, *words, before=the_first_waits_for_the_third)
+    assert code == 0 and out.count("val/acc -0.") == 5 and "5 runs (finished)" in out, err
+    assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)
+
+
 def short_ones() -> None:
     workers.fork_workers()
     workers.train_by_sleeping(workers.lengths(0.1))

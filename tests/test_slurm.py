@@ -73,6 +73,19 @@ def test_two_tasks_train_a_job_of_a_sweep_in_one_folder(cluster, tmp_path):
     assert (folder / "train.log").read_text().count("test accuracy") == 1
 
 
+def test_two_tasks_train_each_trial_of_a_search(cluster, tmp_path):
+    words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=1", "sweep_name=s"]
+    words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
+    process = subprocess.run(
+        [*words, "optimizer.lr=interval(0.01,0.1)"], env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240
+    )
+    assert process.returncode == 0 and b"\n3/3  lr=0.0" in process.stdout
+    for folder in tmp_path.glob("outputs/sweeps/s/?_*"):
+        assert load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["processes"] == 2
+        assert_one_set_of_files(folder)
+    assert [trial.state.name for trial in open_study(tmp_path / "outputs/sweeps/s").trials] == ["COMPLETE"] * 3
+
+
 def test_a_run_of_two_tasks_that_gives_way_to_an_urgent_job_goes_on_in_its_folder(cluster, tmp_path):
     words = " ".join(f"'{word}'" for word in [*TRAIN, *WORDS, *slow(0.05), "trainer.max_epochs=15"])
     script = f'sbatch --parsable --ntasks-per-node=2 --mem=2G --open-mode=append -o said --wrap "srun {words}"'

@@ -5,7 +5,7 @@ every start, so that what takes long to import (the report) is imported where it
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -175,7 +175,7 @@ class GridSweeper(Sweeper):
                 self.kept.checked_job(name)  # all of them, before the first one starts
         one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
-            if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
+            if self.start([[name] for name in part], number_of(part[0]), part, one_by_one) is None:
                 return
 
     @property
@@ -184,13 +184,17 @@ class GridSweeper(Sweeper):
         return "basic_launcher" in self.config.hydra.launcher._target_
 
     def start(self, words: list[list[str]], first: int, names: list[str], one_by_one=False) -> Sequence | None:
-        """Start what the launcher understands by `words`, show lines of the jobs `names`, and wait for all of them.
+        """Start what the launcher understands by `words`, and wait for it as `follow` does. first: its number."""
+        return self.follow(names, lambda: self.launcher.launch(words, initial_job_idx=first), one_by_one)
 
-        first: the number of the first. Returns what the launcher gives back of each; None where it gave up.
+    def follow(self, names: list[str], run: Callable[[], Sequence], one_by_one=False) -> Sequence | None:
+        """Show lines of the jobs `names` and of new ones while `run` has the launcher run them.
+
+        Returns what the launcher gives back of each; None where it gave up.
         """
         try:
             with self.lines.following(names, one_by_one) if self.lines else nullcontext():
-                return self.launcher.launch(words, initial_job_idx=first)
+                return run()
         except Exception as error:  # a worker died, and with it what the launcher knew
             print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
             return None
@@ -206,3 +210,8 @@ def values(override: Override) -> list[str]:
     if override.is_interval_sweep():
         return [str(override.value().start), str(override.value().end)]
     return list(override.sweep_string_iterator())
+
+
+def number_of(name: str) -> int:
+    """A job's number, with which the name of its folder begins."""
+    return int(name.split("_")[0])

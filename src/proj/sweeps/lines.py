@@ -49,7 +49,8 @@ class Lines:
         Other jobs end in any order, so that their folders are looked at every second.
         """
         self.one_by_one, all_ran, over = one_by_one, False, threading.Event()
-        self.running = {name: (self.written(name), self.log_size(name)) for name in names}
+        self.running: dict[str, tuple[list[int | None], int]] = {}
+        self.expect(names)
         watcher = threading.Thread(target=self.watch, args=(over,), daemon=True)
         os.environ[BAR] = ""
         if one_by_one and self.out.isatty():
@@ -70,13 +71,17 @@ class Lines:
             self.write("")
             del os.environ[BAR]
 
+    def expect(self, names: list[str]) -> None:
+        """Tell of these jobs, too, which are about to run."""
+        self.running |= {name: (self.written(name), self.log_size(name)) for name in names}
+
     def watch(self, over: threading.Event) -> None:
         while not over.wait(1):
             self.look()
 
     def look(self, all_ended: bool = False) -> None:
         """Print the lines of the jobs that have ended since the last look. all_ended: none of them runs any more."""
-        self.running |= {name: ([None, None], 0) for name in self.sweep.find_jobs()}  # which a search has begun since
+        self.running |= {name: ([None, None], 0) for name in self.sweep.find_jobs()}  # of workers of a search
         for name in list(self.running):
             if all_ended or self.has_ended(name):
                 _, log_size = self.running.pop(name)

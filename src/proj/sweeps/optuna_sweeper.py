@@ -4,6 +4,7 @@ Optuna is imported where it is used, since Hydra imports this file at every star
 """
 
 import os
+import threading
 from collections.abc import Callable
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.errors import UserError
-from proj.sweeps.grid import GridSweeper, values
+from proj.sweeps.grid import GridSweeper, number_of, values
 
 
 class OptunaSweeper(GridSweeper):
@@ -21,6 +22,8 @@ class OptunaSweeper(GridSweeper):
     n_jobs: trials side by side; None for as many as the launcher runs. sampler, pruner: of Optuna, `_target_` and
     settings.
     """
+
+    turn = threading.Lock()  # of this process's threads, to take a trial and to give it back
 
     def __init__(
         self,
@@ -79,8 +82,7 @@ class OptunaSweeper(GridSweeper):
         if self.runs_here:
             self.run_trials(self.trials, self.launch)
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
-            # Several processes train a trial together. They end with it, so that they cannot ask for the next one.
-            self.run_trials(self.trials, self.launch, side_by_side)
+            self.run_side_by_side(side_by_side)
         elif left:
             self.start_workers(side_by_side)
 
@@ -89,23 +91,59 @@ class OptunaSweeper(GridSweeper):
 
         context = HydraContext(config_loader=Worker(self), callbacks=self.context.callbacks)
         self.launcher.setup(hydra_context=context, task_function=Worker(self), config=self.config)
-        stopped = [self.kept.names[number] for number in self.trials.left if number in self.kept.names]
-        ends = self.start([[f"worker {number}"] for number in range(count)], 0, stopped) or []
+        ends = self.start([[f"worker {number}"] for number in range(count)], 0, self.stopped()) or []
         for why in {end.return_value for end in ends if end} - {None}:
             print(why)
+
+    def run_side_by_side(self, count: int) -> None:
+        """Keep `count` trials running, each of which several processes train together. These end with their trial, so
+        that not they ask for the next one, as a worker does, but a thread here that waits for them."""
+        errors = []
+
+        def launch(names: list[str]) -> None:
+            if self.lines:
+                self.lines.expect(names)
+            self.launcher.launch([names], initial_job_idx=number_of(names[0]))
+
+        def run_trials() -> None:
+            try:
+                self.run_trials(self.trials, launch)
+            except Exception as error:
+                errors.append(error)
+
+        def run() -> list:
+            threads = [threading.Thread(target=run_trials, daemon=True) for _ in range(count)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if errors:
+                raise errors[0]
+            return []
+
+        self.follow(self.stopped(), run)
+
+    def stopped(self) -> list[str]:
+        """The names of the jobs that an earlier command has left without a result."""
+        return [self.kept.names[number] for number in self.trials.left if number in self.kept.names]
 
     def open_trials(self, worker: int = 0):
         from proj.sweeps.trials import Trials
 
         return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
 
-    def run_trials(self, trials, launch: Callable[[list[str]], object], together: int = 1) -> None:
-        """Take trials, so many together, and have them run, until none is left or one of them has not ended."""
-        while batch := dict(filter(None, (trials.take() for _ in range(together)))):
-            launch([self.freeze(trials, number, params) for number, params in batch.items()])
-            ended = [trials.give_back(number) for number in batch]
-            if not all(ended):
-                return  # one was stopped, or the launcher gave up
+    def run_trials(self, trials, launch: Callable[[list[str]], object]) -> None:
+        """Take trials and have them run, one after the other, until none is left or one of them has not ended."""
+        ended = True
+        while ended:
+            with self.turn:
+                if (taken := trials.take()) is None:
+                    return
+                number, params = taken
+                name = self.freeze(trials, number, params)
+            launch([name])
+            with self.turn:
+                ended = trials.give_back(number)  # False: it was stopped, or the launcher gave up
 
     def freeze(self, trials, number: int, params: dict) -> str:
         """Compose and keep a trial as a job, where it is none yet; return the name of its folder."""
