@@ -106,11 +106,11 @@ class ImageFolderDataModule(ImageDataModule):
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
             for name, part in parts.items()
         }
-        self._measure(images.facts[parts["train"].numpy()])
+        self._measure(images.sums[parts["train"].numpy()])
         # Of the images' own checksums and the targets: nothing is read again.
-        sums = torch.from_numpy(images.facts[:, 0].copy())
+        checksums = torch.from_numpy(images.sums[:, 0].copy())
         sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
-        self.whole = checksum_of(*(tensor for part in sides for tensor in (sums[part], targets[part])))
+        self.whole = checksum_of(*(tensor for part in sides for tensor in (checksums[part], targets[part])))
 
     def _parts_of_readable(
         self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None, images: Resized, describe: bool = False
@@ -119,11 +119,11 @@ class ImageFolderDataModule(ImageDataModule):
 
         describe: print which are identical.
         """
-        numbers = (images.facts[:, 0] >= 0).nonzero()[0]
-        together, facts = None if groups is None else groups[numbers], images.facts[numbers]
+        numbers = (images.sums[:, 0] >= 0).nonzero()[0]
+        together, sums = None if groups is None else groups[numbers], images.sums[numbers]
         asked = (self.fold or self.identical == "together") and self.draws
         # By the sums too, since among many images some have the same checksum by chance.
-        marks = np.unique(facts, axis=0, return_inverse=True)[1].ravel() if has_twins(facts[:, 0]) else None
+        marks = np.unique(sums, axis=0, return_inverse=True)[1].ravel() if has_twins(sums[:, 0]) else None
         if asked and marks is not None and has_twins(marks):
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
@@ -132,11 +132,11 @@ class ImageFolderDataModule(ImageDataModule):
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
-    def _measure(self, facts: np.ndarray) -> None:
-        """Take the normalisation from the training images. facts: of these, see `Resized`."""
+    def _measure(self, sums: np.ndarray) -> None:
+        """Take the normalisation from the training images. sums: of these, see `Resized`."""
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
-        mean, square = facts[:, 1:].sum(0).reshape(2, channels) / (len(facts) * height * width)
+        mean, square = sums[:, 1:].sum(0).reshape(2, channels) / (len(sums) * height * width)
         self.mean = self.mean or (mean / 255).tolist()
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
 

@@ -13,7 +13,7 @@ from proj.config.settings import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
-from proj.models.schedules import Trial, make_schedule
+from proj.models.schedules import Rehearsal, make_schedule
 from proj.models.tallies import EpochMeans, Tally
 from proj.models.tta import augmented_logits
 
@@ -194,13 +194,13 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         with settings_of("optimizer", self.optimizer):
-            trial = Trial(self.optimizer, self.device)
+            rehearsal = Rehearsal(self.optimizer, self.device)
             optimizer = self.optimizer(self.trained())
         if self.scheduler is None:
             return optimizer
         with settings_of("scheduler", self.scheduler):
             steps = self.trainer.estimated_stepping_batches
-            trial.follow(make_schedule(self.scheduler, trial.optimizer, steps, self.mode))
+            rehearsal.follow(make_schedule(self.scheduler, rehearsal.optimizer, steps, self.mode))
             schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
         settings = {"scheduler": schedule, "interval": "step"}
         if isinstance(schedule, ReduceLROnPlateau):  # at the end of every epoch that has a validation

@@ -57,7 +57,7 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
     return made
 
 
-class Trial:
+class Rehearsal:
     """An optimizer on a few numbers of its own: some settings are refused at the first step, not before."""
 
     def __init__(self, optimizer: Callable, device: torch.device) -> None:

@@ -31,7 +31,7 @@ def runs_as_csv(comparison: Comparison) -> str:
             first["checkpoint"] = run.checkpoint
             first[monitor] = run.value(monitor, mode)
             first |= {f"best_against_this_{name}": value for name, value in against.items()}
-            lines.append(first | run.facts | run.metrics | run.config | first)  # the first's order, and its values
+            lines.append(first | run.record | run.metrics | run.config | first)  # the first's order, and its values
     columns = dict.fromkeys(key for line in lines for key in line)
     return csv_text([columns, *(map(line.get, columns) for line in lines)])
 

@@ -21,7 +21,7 @@ INFINITE = (math.inf, -math.inf)
 
 @dataclass
 class Run:
-    """What a run's folder says. config, metrics, facts (run.json): flat. curves: tag -> [(epochs done, value), …].
+    """What a run's folder says. config, metrics, record (run.json): flat. curves: tag -> [(epochs done, value), …].
 
     repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
     """
@@ -31,7 +31,7 @@ class Run:
     metrics: dict[str, Any]
     curves: dict[str, list[tuple[float, float]]]
     status: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
     repeats: Path | None = None
 
     @property
@@ -46,7 +46,7 @@ class Run:
         settings = {key: value for key, value in self.config.items() if policy(key).report not in AVERAGED}
         if (processes := self.processes) > 1:  # each has a batch of its own
             settings["trainer.devices"] = processes
-        return settings and settings | {"data": self.facts.get("data")}
+        return settings and settings | {"data": self.record.get("data")}
 
     @property
     def processes(self) -> int:
@@ -134,13 +134,13 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_run(folder: Path) -> Run:
     run = RunFolder(folder)
-    config, facts, curves = read_config(folder), read_flat(run.facts), {}
+    config, record, curves = read_config(folder), read_flat(run.record), {}
     for file in run.curves():
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
                 curves.setdefault(tag, []).extend(points)
     curves = curves or read_table(run.table)
-    epoch = facts.get("steps_per_epoch")
+    epoch = record.get("steps_per_epoch")
     epoch = epoch if isinstance(epoch, int) and epoch > 0 else guess_epoch(config, curves)
     curves = {
         tag: [(step / epoch, value) for step, value in points if step]  # step 0: Lightning's sanity check
@@ -148,7 +148,7 @@ def read_run(folder: Path) -> Run:
         if not tag.endswith("_per_second")
     }
     how, _ = run.status()
-    return Run(folder, config, read_flat(run.metrics), curves, how, facts)
+    return Run(folder, config, read_flat(run.metrics), curves, how, record)
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:

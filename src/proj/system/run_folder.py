@@ -84,7 +84,7 @@ class RunFolder:
         self.last = self.path / "last.ckpt"  # the run goes on from here
         self.previous = self.path / "previous.ckpt"  # the one before `last`, in case that is damaged
         self.config = self.path / "config.yaml"  # every setting, as the run has used it
-        self.facts = self.path / "run.json"  # see `write_facts`
+        self.record = self.path / "run.json"  # see `write_record`
         self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
         self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv and of services
         self.columns = self.path / "columns.csv"  # of a table, what each of its columns was taken for
@@ -153,12 +153,12 @@ class RunFolder:
     def write_columns(self, rows: list[dict[str, str]]) -> None:
         write_atomically(self.columns, csv_text([[*rows[0]], *(row.values() for row in rows)], "\r\n"))
 
-    def write_facts(self, **facts) -> None:
+    def write_record(self, **record) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.
 
         data: the checksum of all examples. steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
         """
-        write_json(self.facts, facts)
+        write_json(self.record, record)
 
     # What is taken away, and when.
 

@@ -49,10 +49,10 @@ def refuse_to_start_over(folder: Path) -> None:
     A run that was killed before its first checkpoint has nothing to lose and begins again.
     """
     run = RunFolder(folder)
-    left = [run.facts] if read_flat(run.facts).get("saved") else []
+    left = [run.record] if read_flat(run.record).get("saved") else []
     if run.metrics.is_file():
         left.append(run.metrics)
-    if run.best.is_file() and not any(file.is_file() for file in (run.facts, run.metrics, run.config)):
+    if run.best.is_file() and not any(file.is_file() for file in (run.record, run.metrics, run.config)):
         left.append(run.best)  # it was copied here
     if left:
         raise UserError(

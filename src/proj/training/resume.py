@@ -88,9 +88,9 @@ class Resume(Callback):
             if "attributes" in self.state:  # an older version kept none
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]
         steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        self.facts = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
+        self.record = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
         if trainer.is_global_zero:
-            self.run.write_facts(**self.facts)
+            self.run.write_record(**self.record)
             self.run.set_metrics_aside()  # those of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -174,9 +174,9 @@ class Resume(Callback):
             raise
         finally:
             self.saving = None
-        if trainer.is_global_zero and not self.facts["saved"]:
-            self.facts["saved"] = True
-            self.run.write_facts(**self.facts)
+        if trainer.is_global_zero and not self.record["saved"]:
+            self.record["saved"] = True
+            self.run.write_record(**self.record)
         self.saved = time.monotonic()
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from proj.system.platform import read_at
 FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
 
+REMARKS = "deep", "frames"
 Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
 
 
@@ -39,9 +41,17 @@ class Recipe:
     max_pixels: int = MAX_PIXELS
 
 
-def measured(file: str, recipe: Recipe) -> tuple[bytes, list[int], dict] | str:
-    """(An image's bytes, their CRC-32 with sums and sums of squares per channel, what `open_image` says about the
-    file); or why there are none."""
+class Picture(NamedTuple):
+    """An image as the recipe has it. sums: the CRC-32 of its pixels, then their sums and their sums of squares, one a
+    channel. remarks: "deep" and "frames", as `open_image` says them."""
+
+    pixels: bytes
+    sums: list[int]
+    remarks: dict
+
+
+def read_picture(file: str, recipe: Recipe) -> Picture | str:
+    """A file as a picture; or why it is none."""
     size, channels = recipe.shape[:2], recipe.shape[2]
     try:
         image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
@@ -50,15 +60,15 @@ def measured(file: str, recipe: Recipe) -> tuple[bytes, list[int], dict] | str:
         why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
         return " ".join(why.split()) or type(error).__name__
     flat = pixels.reshape(-1, channels).astype(np.int64)
-    about = {name: image.info[name] for name in ("deep", "frames") if image.info.get(name)}
-    return pixels.tobytes(), [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()], about
+    sums = [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()]
+    return Picture(pixels.tobytes(), sums, {name: image.info[name] for name in REMARKS if image.info.get(name)})
 
 
 class Resized:
     """Images of one shape in one file, which holds in this order: HEADER with `key`, which names the files that they
-    were made of; the pixels; `facts`, (N, 1 + 2 * channels) int64 as in `measured`, -1 for a file that is left out; as
+    were made of; the pixels; `sums`, (N, 1 + 2 * channels) int64, see `Picture`, -1 for a file that is left out; as
     JSON, by the number of the file, `left_out` (why), `deep` (kind, lowest, highest value) and `frames` (those of
-    which there are more), and the recipe's `levels`; the CRC-32 of facts and JSON in 4 bytes.
+    which there are more), and the recipe's `levels`; the CRC-32 of sums and JSON in 4 bytes.
 
     They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
     """
@@ -70,13 +80,13 @@ class Resized:
         self.start, self.bytes = len(header), int(np.prod(recipe.shape))
         self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
         try:
-            levels = self._read_facts(header)
+            levels = self._read_end(header)
         except ValueError:
             self.file.close()  # Windows replaces no file that is open
             raise
         self.recipe = replace(recipe, levels=levels)
 
-    def _read_facts(self, header: bytes) -> Levels:
+    def _read_end(self, header: bytes) -> Levels:
         """Read what follows the pixels, and return the levels that they were made with."""
         found = read_at(self.file, self.start, 0)
         if found != header:
@@ -88,11 +98,11 @@ class Resized:
         width, count = 1 + 2 * self.shape[2], len(self.files)
         end = self.start + count * self.bytes
         content = read_at(self.file, max(0, os.fstat(self.file.fileno()).st_size - end), end)
-        facts, about, crc = content[: count * width * 8], content[count * width * 8 : -4], content[-4:]
-        if zlib.crc32(facts + about).to_bytes(4, "little") != crc:
+        sums, remarks, crc = content[: count * width * 8], content[count * width * 8 : -4], content[-4:]
+        if zlib.crc32(sums + remarks).to_bytes(4, "little") != crc:
             raise ValueError(f"{self.path} is damaged.")
-        self.facts = np.frombuffer(facts, np.int64).reshape(count, width)
-        known = json.loads(about)
+        self.sums = np.frombuffer(sums, np.int64).reshape(count, width)
+        known = json.loads(remarks)
         self.left_out, self.deep, self.frames = (
             {int(number): value for number, value in known[name].items()} for name in ("left_out", "deep", "frames")
         )
@@ -134,7 +144,7 @@ class Resized:
         Raises UserError where that is no longer possible.
         """
         images, damaged = np.empty((len(numbers), self.bytes), np.uint8), 0
-        right = self.facts[numbers.numpy(), 0].tolist()
+        right = self.sums[numbers.numpy(), 0].tolist()
         for image, number, crc in zip(images, numbers.tolist(), right, strict=True):
             content = read_at(self.file, self.bytes, self.start + number * self.bytes)
             if zlib.crc32(content) != crc:
@@ -144,26 +154,26 @@ class Resized:
             print(f"{damaged:,} damaged images in {self.path} were made anew from their files.")
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
-    def made(self, number: int) -> tuple[bytes, list[int], dict] | str:
-        """What `measured` gave for an image without deep pixels."""
+    def picture(self, number: int) -> Picture | str:
+        """What `read_picture` gave for a file without deep pixels."""
         if number in self.left_out:
             return self.left_out[number]
         (image,) = self.read(torch.tensor([number]))
-        about = {"frames": True} if number in self.frames else {}
-        return image.numpy().tobytes(), self.facts[number].tolist(), about
+        remarks = {"frames": True} if number in self.frames else {}
+        return Picture(image.numpy().tobytes(), self.sums[number].tolist(), remarks)
 
     def _mend(self, number: int) -> bytes:
         """Make an image from its file again, put it in its place, and return its bytes."""
-        made = measured(self.files[number], self.recipe)
-        if isinstance(made, str) or made[1] != self.facts[number].tolist():
+        picture = read_picture(self.files[number], self.recipe)
+        if isinstance(picture, str) or picture.sums != self.sums[number].tolist():
             raise UserError(
                 f"{self.path} is damaged, and {self.files[number]} is not as it was: delete {self.path} and run again."
             )
         with suppress(OSError), open(self.path, "r+b") as file:  # it may be on a disk that can only be read
             if os.path.sameopenfile(file.fileno(), self.file.fileno()):  # not made anew by another process
                 file.seek(self.start + number * self.bytes)
-                file.write(made[0])
-        return made[0]
+                file.write(picture.pixels)
+        return picture.pixels
 
 
 def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
@@ -172,38 +182,38 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
     before: the same images with other levels, from which those without deep pixels are copied.
     """
     size, channels = int(np.prod(recipe.shape)), recipe.shape[2]
-    facts = np.full((len(files), 1 + 2 * channels), -1, np.int64)
-    about: dict = {"left_out": {}, "deep": {}, "frames": {}, "levels": recipe.levels}
+    sums = np.full((len(files), 1 + 2 * channels), -1, np.int64)
+    remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
     batch = 1 + min(10**8 // size, 1000)  # what may wait to be written: 100 MB
     threads, quiet = ThreadPoolExecutor(torch.get_num_threads()), not sys.stdout.isatty()
 
-    def make(number: int) -> tuple[bytes, list[int], dict] | str:
+    def make(number: int) -> Picture | str:
         if before is None or number in before.deep:
-            return measured(files[number], recipe)
-        return before.made(number)
+            return read_picture(files[number], recipe)
+        return before.picture(number)
 
     remove_unfinished(path.parent, path.name)
     try:
         with whole_file(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
             made = (
-                image
+                picture
                 for start in range(0, len(files), batch)
-                for image in threads.map(make, range(start, min(start + batch, len(files))))
+                for picture in threads.map(make, range(start, min(start + batch, len(files))))
             )
             file.write(HEADER.format(FORMAT, key).encode())
-            for number, image in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
-                if isinstance(image, str):
-                    about["left_out"][number] = image
+            for number, picture in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
+                if isinstance(picture, str):
+                    remarks["left_out"][number] = picture
                     file.write(bytes(size))
                 else:
-                    pixels, facts[number], noted = image
-                    file.write(pixels)
-                    for name, value in noted.items():
-                        about[name][number] = value
+                    sums[number] = picture.sums
+                    file.write(picture.pixels)
+                    for name, value in picture.remarks.items():
+                        remarks[name][number] = value
             if before:
                 before.file.close()  # Windows replaces no file that is open
-            end = facts.tobytes() + json.dumps(about).encode()
+            end = sums.tobytes() + json.dumps(remarks).encode()
             file.write(end + zlib.crc32(end).to_bytes(4, "little"))
     finally:
         threads.shutdown(cancel_futures=True)  # where it was interrupted
