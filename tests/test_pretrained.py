@@ -92,12 +92,12 @@ def test_every_picture_goes_through_a_frozen_backbone_once_and_through_a_new_one
     first = train(configure(*words, "dataset.shift=1", folder=tmp_path / "first"))
     files = sorted(file.name.split("-", 1)[1] for file in (tmp_path / "cache").glob("*.npz"))
     assert [name.split("-", 1)[1] for name in files] == ["test-0.npz", "train-0.npz", "train-1.npz", "val-0.npz"]
-    made, real = [], features.kept
+    made, real = [], features.cached
 
-    def kept(file, key, make):
+    def cached(file, key, make):
         return real(file, key, lambda: made.append(file.name) or make())
 
-    monkeypatch.setattr(features, "kept", kept)
+    monkeypatch.setattr(features, "cached", cached)
     next(tmp_path.glob("cache/*-val-0.npz")).write_bytes(b"PK damaged")
     again = train(configure(*words, "dataset.shift=1", "optimizer.lr=0.004", folder=tmp_path / "again"))
     assert [name.split("-")[-2] for name in made] == ["val"]
