@@ -110,6 +110,9 @@ class Resume(Callback):
         self.divergence.step_ends(trainer, outputs, batch_idx)
         if trainer.global_step == trainer.max_steps:
             trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
+        every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
+        if trainer.current_epoch + 1 == epochs // every * every and batch_idx + 1 == trainer.num_training_batches:
+            trainer._last_val_time = -math.inf  # where a time says when to validate, this is the last validation
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step:
