@@ -120,5 +120,6 @@ def predict(
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
     if skipped:
-        raise UserError(f"{len(skipped)} of {len(files)} files are no images: {readable(', '.join(skipped[:5]))}.")
+        what = "is no image" if len(skipped) == 1 else "are no images"
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(', '.join(skipped[:5]))}.")
     return rows
