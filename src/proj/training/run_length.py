@@ -6,7 +6,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 
 def is_done(state: dict, trainer: DictConfig) -> bool:
@@ -68,7 +68,7 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
     most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
         raise UserError(
-            f"trainer.val_check_interval={interval} is more than the {most} batches of {whole}: no validation would "
-            f"tell the best checkpoint. Use trainer.val_check_interval={most} or less."
+            f"trainer.val_check_interval={interval} is more than the {how_many(most, 'batch')} of {whole}: no "
+            f"validation would tell the best checkpoint. Use trainer.val_check_interval={most} or less."
         )
     return batches

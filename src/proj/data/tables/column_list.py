@@ -6,6 +6,7 @@ from textwrap import fill
 from proj.config.words import typed
 from proj.data.tables.columns import KINDS, Columns
 from proj.data.tables.table import kind_of
+from proj.errors import how_many
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
@@ -63,5 +64,5 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
     for note in whole.notes[:NOTES]:
         say(note)
     if len(whole.notes) > NOTES:
-        say(f"… and {len(whole.notes) - NOTES} more remarks of this kind")
+        say(f"… and {how_many(len(whole.notes) - NOTES, 'more remark')} of this kind")
     return [row_of(whole, place, found.get(place)) for place in range(len(names))]
