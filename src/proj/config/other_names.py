@@ -24,7 +24,9 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
     name = key.rpartition(".")[2]
     known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD]
-    known = [one for one in known if key not in SETTINGS and not any(policy(above).instead for above in with_above(one))]
+    known = [
+        one for one in known if key not in SETTINGS and not any(policy(above).instead for above in with_above(one))
+    ]
     if here := [*filter(None, (as_typed(one, cfg) for one in known))] or [*filter(None, [OTHER_NAMES.get(name)])]:
         return f" Did you mean {' or '.join(map(repr, here))}?"
     groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
