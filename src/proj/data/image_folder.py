@@ -23,7 +23,7 @@ from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.resized import Levels, Recipe, Resized
 from proj.data.rare_classes import describe_rare, rare_classes
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.platform import file_name, readable
 
 
@@ -205,8 +205,7 @@ class ImageFolderDataModule(ImageDataModule):
         """Print which images cannot be read, and what has been made of those with deep pixels and many frames."""
         left_out = images.left_out
         if left_out:
-            are = "is" if len(left_out) == 1 else "are"
-            print(f"{len(left_out):,} of {len(self.files):,} images cannot be read and {are} left out:")
+            print(f"{len(left_out):,} of {how_many(len(self.files), 'image')} cannot be read and are left out:")
         for number, why in list(left_out.items())[:10]:
             why = why.replace("max_pixels", "dataset.max_pixels")
             print(f"    {readable(os.path.relpath(self.files[number], self.data_dir))}: {why}")

@@ -31,6 +31,12 @@ def stopped_early(trainer: Trainer) -> bool:
     return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
 
 
+def is_last_to_validate(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether no batch follows in the last epoch that ends with a validation."""
+    every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
+    return trainer.current_epoch + 1 == epochs // every * every and batch_idx + 1 == trainer.num_training_batches
+
+
 def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
     """How many of the batches `there` are `trainer.limit_…_batches` leaves. Raises UserError where it leaves none."""
     limit = getattr(trainer, f"limit_{split}_batches")

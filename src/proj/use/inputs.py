@@ -18,7 +18,7 @@ from proj.data.tables.named_column import find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.folders import everything_in
 from proj.system.platform import is_companion, readable
 
@@ -119,6 +119,7 @@ def places_of(names: list[str], table: Table) -> list[int]:
         return training
     if len(header) != len(names):
         raise UserError(
-            f"{table.file}: row {table.lines[0]} has {len(header)} values for {len(names)} columns: {', '.join(names)}."
+            f"{table.file}: row {table.lines[0]} has {how_many(len(header), 'value')} for "
+            f"{how_many(len(names), 'column')}: {', '.join(names)}."
         )
     return list(range(len(names)))

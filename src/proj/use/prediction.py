@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.models.classifier import Classifier
 from proj.models.trusted import decided
 from proj.pictures import drawing
