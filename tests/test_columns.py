@@ -247,6 +247,9 @@ def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
     assert two.class_names == ["p", "q"]
     assert len(table(range(60), classes=["p", "q"] * 28 + ["r"] * 4).class_names) == 3
     assert table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["min_examples=5"]).class_names == ["p", "q"]
+    capsys.readouterr()
+    assert len(table(range(60), classes=["p", "q"] * 30, words=["min_examples=31"]).class_names) == 2
+    assert "dataset.min_examples=31 leaves no class out, since less than two classes" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"class r has 1 example .*too few"):
         table(range(60), classes=classes, words=["min_examples=1"])
     groups = [f"g{i}" if classes[i] in "pq" else "one" for i in range(60)]

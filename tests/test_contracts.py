@@ -655,3 +655,9 @@ def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_thread
     command = [sys.executable, "-c", USES_OF_REAL_MODULES]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
+
+
+@contract("omegaconf", "a node leads to the configuration that it is of", "config/explain.py")
+def test_a_node_knows_its_root():
+    config = OmegaConf.create({"optimizer": {"betas": [1, 2]}})
+    assert config.optimizer.betas._get_root() is config

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.classes import Slow, slow
 from support.runs import at_batch, break_off, rewritten
 
 from proj.checkpoint.file import load_checkpoint
@@ -306,3 +307,10 @@ def test_an_epoch_that_goes_on_is_known_to_have_had_good_steps(configure, tmp_pa
     monkeypatch.setattr(Classifier, "training_step", training_step)
     break_off(monkeypatch, configure(*words), 1, 5)  # all of its steps after this one are left out
     assert train(configure(*words))["steps_left_out"] == 6
+
+
+def test_the_command_that_is_named_after_a_stop_trusts_the_runs_own_classes(configure, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Slow, "on_train_batch_end", lambda *args: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(SystemExit):
+        train(configure(*slow(0), "trainer.max_epochs=2"))
+    assert capsys.readouterr().out.endswith(f"resume={tmp_path}/run trust=support\n")

@@ -123,7 +123,7 @@ def test_a_patient_is_on_one_side_and_no_input_with_folds_and_without(patients):
 
 
 TABLES = {  # the column "patient" of 40 rows, and what is said
-    "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(so have 1 more rows\)"),
+    "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(as in 1 more row\)"),
     "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),
     "one for all": (lambda i: "p", [], "class ill has 1 group .*too few to be in each of train, test, val"),
     "fewer than folds": (lambda i: f"p{i % 3}", ["folds=6", "fold=0"], "3 groups .*6 folds: use dataset.folds=3 or f"),

@@ -318,3 +318,16 @@ def test_runs_of_another_threshold_are_another_configuration(tmp_path):
         settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"threshold": threshold}
         (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     assert {*map(tuple, (row["settings"] for row in made(tmp_path)["rows"]))} == {("f1",), ("balanced",)}
+
+
+def test_no_name_breaks_the_tables_of_a_report(tmp_path, capsys):
+    names = ["a\nb", "c\td|e", "[red]f[/red]", "g\x1b[31m", "h\u202e"]
+    for place, name in enumerate(names):
+        write_run(tmp_path / name, accuracy=0.9 - place / 100, activation=name)
+    report([tmp_path])
+    said = capsys.readouterr().out
+    assert not set("\x1b\t\u202e") & {*said} and all(name in said for name in ("a\\nb ", "c\\td|e ", "[red]f[/red] "))
+    page, markdown, tex = ((tmp_path / f"report.{end}").read_text() for end in ("html", "md", "tex"))
+    body = page[page.index("<tbody>") : page.index("</tbody>")]
+    assert not set("\x1b\t\u202e") & {*body} and ">a\\nb<" in body
+    assert not set("\x1b\t\u202e") & {*markdown + tex} and len(markdown.splitlines()) == 2 + len(names)

@@ -85,6 +85,8 @@ def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mist
     ("optimizer=sgd optimizer.nesterov=null", "optimizer.nesterov=null is not true or false"),
     ("dataset=digits dataset.mean=abc", "dataset.mean=abc is not a list of numbers"),
     ("dataset=digits dataset.std=[0]", "dataset.std=[0] is not a list of numbers above 0"),
+    ("optimizer=sgd optimizer.momentum=0", "optimizer.momentum=0 has no effect with this scheduler"),
+    ("optimizer.betas=[0.5,0.999]", "between 0.85 and 0.95: add +scheduler.cycle_momentum=false"),
 )
 def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure, words, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):
@@ -109,6 +111,7 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     ("trainer.accelerator=abc", "accelerator"),
     ("model=mlp dataset.batch_size=1", "batch norm cannot train on a batch of one example"),
     ("dataset=digits dataset.mean=[1,2]", "channel"),
+    ("dataset=digits model=cnn dataset.sizes=[8,16]", "images, which are 8 pixels high: give 8 or less in place of 16"),
     ("model=mlp +model.loss.reduction=sum", "CrossEntropyLoss is no mean over the examples"),
     ("model=mlp +model.loss.reduction=none", "does not take a batch's logits and classes"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 where all logits are 0"),
@@ -217,3 +220,17 @@ def test_a_run_that_was_begun_before_an_argument_was_listed_goes_on(configure, t
     cfg = stored_config(tmp_path / "again", ["trainer.max_steps=15", "trainer.max_epochs=2"])
     assert train(cfg)["epochs"] == 2
     assert load_checkpoint(tmp_path / "again" / "last.ckpt")["global_step"] == 15
+
+
+@pytest.mark.parametrize("name", ("Adadelta", "LBFGS", "Adagrad", "SGD"))
+def test_an_optimizer_without_a_momentum_to_move_trains_with_the_usual_schedule(configure, name):
+    foreign = {"LBFGS": ("fused", "weight_decay"), "Adadelta": ("fused",)}.get(name, ())
+    words = [f"~optimizer.{setting}" for setting in ("betas", *foreign)]
+    metrics = train(configure(f"optimizer._target_=torch.optim.{name}", *words, "trainer.max_epochs=1", "test=false"))
+    assert metrics["epochs"] == 1
+
+
+@pytest.mark.parametrize("words", ((), ("fast_loop=false",), ("trainer.check_val_every_n_epoch=2",)), ids=str)
+def test_a_run_that_ends_before_a_validation_is_due_by_time_is_validated_at_its_end(configure, words):
+    metrics = train(configure("trainer.val_check_interval=00:01:00:00", "trainer.max_epochs=3", "test=false", *words))
+    assert metrics["best_epoch"] == (2 if "trainer.check_val_every_n_epoch=2" in words else 3)

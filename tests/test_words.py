@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
@@ -258,3 +258,35 @@ def test_a_typo_in_a_list_of_loggers_is_answered_with_the_nearest_name():
         configure("logger=[csv,tensorbord]", "hydra.run.dir=unused")
     nearest = "logger=tensorbord does not exist. Did you mean 'tensorboard'? Options: csv, mlflow"
     assert explain(raised.value).startswith(nearest)
+
+
+@pytest.mark.parametrize(
+    ("words", "advised"),
+    (
+        (["dataset.num_workers=4"], None),  # no argument of the class
+        (["model=mlp", "model.foo=4"], None),
+        (["model.loss.foo=4"], None),
+        (["every_n_epochs=4"], "+callbacks.best.every_n_epochs"),
+        (["lr=4"], "optimizer.lr"),
+        (["dataset.augment.mixup=0.5"], "augment=strong"),
+        (["optimizer.maximize=false"], "+optimizer.maximize"),
+    ),
+)
+def test_what_the_answer_to_an_unknown_setting_advises_is_taken(words, advised):
+    def said(*words: str) -> str:
+        with pytest.raises(HydraException) as raised:
+            configure("dataset=digits", *words, "hydra.run.dir=unused")
+        return explain(raised.value)
+
+    sentence = said(*words)
+    assert "There is no setting" in sentence and (advised or "takes a plus" not in sentence)
+    if advised:
+        assert advised in sentence
+        value = words[-1].partition("=")[2]
+        configure("dataset=digits", advised if "=" in advised else f"{advised}={value}", "hydra.run.dir=unused")
+
+
+def test_a_setting_of_other_options_alone_is_said_to_be_theirs():
+    with pytest.raises(HydraException) as raised:
+        configure("hidden=[3]", "dataset=digits", "model=cnn", "hydra.run.dir=unused")
+    assert explain(raised.value) == "There is no setting 'hidden'. With another model=… there is 'model.hidden'."

@@ -49,6 +49,13 @@ def first_of(words: list[str], most: int) -> str:
     return ", ".join(words[:most]) + (", …" if len(words) > most else "")
 
 
+def how_many(count: int, what: str) -> str:
+    """A number and what is counted: 1 example, 1,300 examples, 2 batches, 2 entries."""
+    if count != 1:
+        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}{'es' if what.endswith(('s', 'ch')) else 's'}"
+    return f"{count:,} {what}"
+
+
 def choose(key: str, value: str, options: dict) -> Any:
     """`options[value]`. Raises UserError with the setting's name and the nearest option."""
     if value not in options:

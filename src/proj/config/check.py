@@ -48,6 +48,7 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     check_fold_part(cfg)
+    check_momentum(cfg)
     check_augmentation(cfg)
     if cfg.model._target_.startswith("proj.models."):
         check_names(cfg.model)
@@ -80,7 +81,7 @@ def check_additions(cfg: DictConfig) -> None:
     """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr."""
     for word in cfg.hydra.overrides.task:
         key = word.lstrip("+").partition("=")[0]
-        meant = elsewhere(key) if word.startswith("+") and "." not in key else ""
+        meant = elsewhere(key, cfg) if word.startswith("+") and "." not in key else ""
         if meant and not re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg)):
             raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
@@ -107,6 +108,22 @@ def check_fold_part(cfg: DictConfig) -> None:
         if folds and word.lstrip("+").startswith(f"dataset.{part}_fraction="):
             why = f"since a fold is the {part} part: leave it out"
             raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
+
+
+def check_momentum(cfg: DictConfig) -> None:
+    """Raises UserError for a momentum in place of which the schedule has its own."""
+    scheduler = cfg.scheduler
+    if not str(scheduler.get("_target_")).endswith(".OneCycleLR") or scheduler.get("cycle_momentum", True) is False:
+        return
+    low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
+    given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}
+    for word in cfg.hydra.overrides.task:
+        value = given.get(word.lstrip("+").partition("=")[0].removeprefix("optimizer."))
+        if isinstance(value, int | float) and (0 <= value < low or high < value < 1):
+            raise UserError(
+                f"{word} has no effect with this scheduler, which moves the momentum between {low} and {high}: add "
+                "+scheduler.cycle_momentum=false, or leave it out."
+            )
 
 
 def check_augmentation(cfg: DictConfig) -> None:

@@ -10,6 +10,8 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+UNREADABLE = (ImportError, OSError, ValueError, SyntaxError, RecursionError)
+
 
 @cache
 def declared(target: str, attribute: str) -> Any:
@@ -19,24 +21,45 @@ def declared(target: str, attribute: str) -> Any:
     None where the source does not tell; a class that is not there at all is refused where it is built.
     """
     try:
-        return next(values(target, attribute), None)
-    except (ImportError, OSError, ValueError, SyntaxError, RecursionError):
+        lines = (line for node in classes(target) for line in node.body if sets(line, attribute))
+        return next((ast.literal_eval(line.value) for line in lines), None)
+    except UNREADABLE:
         return None
 
 
-def values(target: str, attribute: str) -> Iterator[Any]:
-    """The values that a class and those that it inherits from give an attribute, the nearest first."""
+@cache
+def arguments(target: str) -> frozenset[str] | None:
+    """The names of the arguments that a class takes, itself or for those that it inherits from.
+
+    None where the source does not tell, or they may have any name.
+    """
+    names: set[str] = set()
+    with suppress(*UNREADABLE):
+        for line in (line for node in classes(target) for line in node.body):
+            if isinstance(line, ast.FunctionDef) and line.name == "__init__":
+                taken = line.args
+                names |= {one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs)}
+                if not taken.kwarg:
+                    return frozenset(names)
+    return None
+
+
+def classes(target: str) -> Iterator[ast.ClassDef]:
+    """The source of a class, and of those that it inherits from, the nearest first."""
     module, _, name = target.rpartition(".")
     tree, package = parsed(module)
     names = imported(tree, package)
     if name in names:  # from the module that defines it
-        yield from values(names[name], attribute)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            yield from (ast.literal_eval(line.value) for line in node.body if sets(line, attribute))
-            for base in node.bases:
-                first, dot, rest = ast.unparse(base).partition(".")
-                yield from values(names.get(first, f"{module}.{first}") + dot + rest, attribute)
+        yield from classes(names[name])
+    defined = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    if name not in names and not defined:  # torch.nn takes its classes over with a star
+        for home in [one.removesuffix("*") for one in names if one.endswith(".*")]:
+            yield from classes(home + name)
+    for node in defined:
+        yield node
+        for base in node.bases:
+            first, dot, rest = ast.unparse(base).partition(".")
+            yield from classes(names.get(first, f"{module}.{first}") + dot + rest)
 
 
 def sets(line: ast.stmt, attribute: str) -> bool:

@@ -10,6 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from proj.config.declared import arguments
 from proj.config.other_names import elsewhere
 from proj.config.settings import policy, refusal
 from proj.errors import UserError, nearest, peer_is_lost, unwritable
@@ -29,9 +30,11 @@ def explain(error: BaseException) -> str | None:
         if policy(str(cause.full_key)).instead:
             return refusal(str(cause.full_key))
         unknown = f"There is no setting {cause.full_key!r}."
-        if known := elsewhere(str(cause.full_key)):
+        if known := elsewhere(str(cause.full_key), cause.parent_node._get_root()):
             return unknown + known
         of_a_class = isinstance(cause.parent_node, DictConfig) and "_target_" in cause.parent_node
+        taken = arguments(str(cause.parent_node["_target_"])) if of_a_class else None
+        of_a_class = of_a_class and (taken is None or cause.key in taken)
         of_a_class = of_a_class and not str(cause.full_key).startswith("trainer.")  # conf/ lists all that it takes
         plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
         return unknown + nearest(str(cause.key), cause.parent_node) + plus

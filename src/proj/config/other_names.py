@@ -1,6 +1,9 @@
 """Where a setting is that people look for under another name, or in another place."""
 
-from proj.config.settings import SETTINGS
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.declared import arguments
+from proj.config.settings import SETTINGS, policy, with_above
 
 # What other programs call a setting, or where people look for it.
 OTHER_NAMES = {
@@ -8,17 +11,34 @@ OTHER_NAMES = {
     "epochs": "trainer.max_epochs",
     "gpus": "trainer.devices",
     "early_stopping": "callbacks=early_stopping",
+    "augment": "augment=strong",
     "run": "resume",
     "ckpt": "resume",
     "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
     "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
 }
+OLD = ("dataset.kind", "model.accepts")  # of configurations that older versions wrote
 
 
-def elsewhere(key: str) -> str:
+def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
     name = key.rpartition(".")[2]
-    found = [one for one, setting in SETTINGS.items() if one.endswith(f".{name}") and not setting.instead]
-    if not found and name in OTHER_NAMES:
-        found = [OTHER_NAMES[name]]
-    return f" Did you mean {' or '.join(map(repr, found))}?" if found and key not in SETTINGS else ""
+    known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD]
+    known = [
+        one for one in known if key not in SETTINGS and not any(policy(above).instead for above in with_above(one))
+    ]
+    if here := [*filter(None, (as_typed(one, cfg) for one in known))] or [*filter(None, [OTHER_NAMES.get(name)])]:
+        return f" Did you mean {' or '.join(map(repr, here))}?"
+    groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
+    others = " or ".join(f"{group}=…" for group in groups)
+    return f" With another {others} there is {' or '.join(map(repr, known))}." if known else ""
+
+
+def as_typed(key: str, cfg: DictConfig) -> str | None:
+    """A setting as this configuration takes it, with a plus where it is an argument that conf/ does not list."""
+    place, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, place)
+    if not OmegaConf.is_dict(node):
+        return None
+    listed, target = name in node, node.get("_target_")
+    return key if listed else f"+{key}" if target and name in (arguments(target) or ()) else None

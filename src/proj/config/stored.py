@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from hydra.utils import get_object
 
-from proj.errors import UserError
+from proj.errors import UserError, causes
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 
@@ -99,7 +99,7 @@ def is_trusted(target: str, trust: Sequence[str]) -> bool:
             try:
                 home = str(getattr(get_object(target), "__module__", ""))
             except Exception as error:
-                raise UserError(f"{target} cannot be loaded ({str(error).splitlines()[0]}).") from error
+                raise UserError(f"{target} cannot be loaded ({list(causes(error))[-1]}).") from error
             return f"{home}.".startswith(f"{word}.")
     return False
 

@@ -17,7 +17,7 @@ from proj.data.facts import Facts, plain_name
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.data.tables.cells import plain_number
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
 
@@ -152,7 +152,7 @@ class InMemoryDataModule(LightningDataModule):
     def train_dataloader(self) -> Batches:
         if self.batch_size > (size := len(self.splits["train"].targets)):
             raise UserError(
-                f"dataset.batch_size={self.batch_size} is more than the {size} training examples: choose "
+                f"dataset.batch_size={self.batch_size} is more than the {how_many(size, 'training example')}: choose "
                 f"dataset.batch_size={size} or less."
             )
         return self._loader("train", shuffle=True)

@@ -20,10 +20,10 @@ from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import PARTS, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
-from proj.data.photos.on_disk import OnDisk
+from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.resized import Levels, Recipe, Resized
 from proj.data.rare_classes import describe_rare, rare_classes
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.platform import file_name, readable
 
 
@@ -79,6 +79,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels, self.measures = facts.levels, False
 
     def load(self) -> None:
+        refuse_huge(self.shape, self.batch_size)
         found = find_images(self.data_dir)
         for line in found.said:
             rank_zero_only(print)(line)
@@ -204,7 +205,7 @@ class ImageFolderDataModule(ImageDataModule):
         """Print which images cannot be read, and what has been made of those with deep pixels and many frames."""
         left_out = images.left_out
         if left_out:
-            print(f"{len(left_out):,} of {len(self.files):,} images cannot be read and are left out:")
+            print(f"{len(left_out):,} of {how_many(len(self.files), 'image')} cannot be read and are left out:")
         for number, why in list(left_out.items())[:10]:
             why = why.replace("max_pixels", "dataset.max_pixels")
             print(f"    {readable(os.path.relpath(self.files[number], self.data_dir))}: {why}")

@@ -11,7 +11,7 @@ from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
 from proj.data.parts import stratified
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 
 def shifted(size: int, by: Tensor) -> Tensor:
@@ -124,8 +124,8 @@ class ImageDataModule(InMemoryDataModule):
             rest, part = drawn["train"], drawn["val"]
         if not len(part) or not len(rest):
             raise UserError(
-                f"dataset.val_fraction={self.val_fraction} of {len(train.targets)} examples leaves {len(rest)} for "
-                f"training and {len(part)} for validation: choose another."
+                f"dataset.val_fraction={self.val_fraction} of {how_many(len(train.targets), 'example')} leaves "
+                f"{len(rest)} for training and {len(part)} for validation: choose another."
             )
         images = partition(train.inputs.contiguous(), rest, part)
         self.splits = {

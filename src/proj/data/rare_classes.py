@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
 
 from proj.data.tables.cells import plain_number
 from proj.data.tables.one_column import Column
-from proj.errors import UserError, first_of
+from proj.errors import UserError, first_of, how_many
 
 
 def rare_classes(
@@ -19,6 +20,7 @@ def rare_classes(
     they are also as many as these. least: None takes what that needs.
     There are none where less than two classes or half of the examples would be left: then it is no matter of a few.
     """
+    asked = least
     if least is None:
         # Beside a fold the other parts are drawn: of two folds, each holds half of a class, which is in two parts.
         least = max(parts, fold[1] if fold[1] > 2 else 4) if fold else parts
@@ -27,7 +29,12 @@ def rare_classes(
         counts = Counter(label for label, _ in dict.fromkeys(zip(labels, groups, strict=True)))
     rare = {label: count for label, count in reversed(counts.most_common()) if count < least}
     left = sum(size for label, size in sizes.items() if label not in rare)
-    return rare if len(counts) - len(rare) > 1 and 2 * left >= sizes.total() else {}
+    if len(counts) - len(rare) > 1 and 2 * left >= sizes.total():
+        return rare
+    if asked and rare:
+        kept = "two classes" if len(counts) - len(rare) < 2 else "half of the examples"
+        rank_zero_only(print)(f"dataset.min_examples={asked} leaves no class out, since less than {kept} would be left")
+    return {}
 
 
 def refuse_measurements(name: str, labels: Column) -> None:
@@ -73,7 +80,7 @@ def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int
 def describe_unknown(classes: dict[str, int], who: str) -> str:
     """A line on rows that are left out, since `who`, the model or the training, does not have their classes."""
     what = "of a class" if len(classes) == 1 else f"of {len(classes):,} classes"
-    return f"left out, {sum(classes.values()):,} rows {what} that {who} does not have: {listed(classes)}"
+    return f"left out, {how_many(sum(classes.values()), 'row')} {what} that {who} does not have: {listed(classes)}"
 
 
 def describe_rare(rare: dict[str, int], examples: int) -> str:

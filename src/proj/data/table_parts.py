@@ -11,7 +11,7 @@ from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
 from proj.data.tables.csv_file import Table
 from proj.data.tables.named_column import find_column
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 PARTS = ("train", "val", "test")
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
@@ -51,7 +51,7 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
     cells = table.column(place).take(rows)
     missing = rows[cells.each(is_missing, bool)]
     if len(missing):
-        more = f" (so have {len(missing) - 1:,} more rows)" if len(missing) > 1 else ""
+        more = f" (as in {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
         line = table.lines_of(missing)[0]
         raise UserError(
             f"{file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "

@@ -15,7 +15,7 @@ from proj.data.datamodule import Split, checksum_of
 from proj.data.folds import describe_twins, has_twins, marks_of
 from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.locks import alone
 
 
@@ -111,7 +111,8 @@ class TorchvisionDataModule(ImageDataModule):
         if images.dtype != torch.uint8 or images.ndim not in (3, 4) or not images.numel():
             raise UserError(f"{name}: expected uint8 images (N, H, W) or (N, H, W, C), found {tuple(images.shape)}.")
         if len(images) != len(targets):
-            raise UserError(f"{name}: {len(images)} images but {len(targets)} labels; a file belongs to another set.")
+            both = f"{how_many(len(images), 'image')} but {how_many(len(targets), 'label')}"
+            raise UserError(f"{name}: {both}; a file belongs to another set.")
         if not 0 <= targets.min() <= targets.max() < len(dataset.classes):
             raise UserError(f"{name}: labels {targets.min()} to {targets.max()} for {len(dataset.classes)} classes.")
         return Split(images.unsqueeze(-1) if images.ndim == 3 else images, targets)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from proj.errors import UserError, choose
+from proj.errors import UserError, choose, how_many
 from proj.models.classifier import Classifier, make_activation
 
 
@@ -80,7 +80,8 @@ def one_a_group(pool: list[int], groups: int) -> list[int]:
     """The factors by which the groups shrink the image. Raises UserError where there are not as many."""
     factors = list(pool) * groups if len(pool) == 1 else list(pool)
     if len(factors) != groups:
-        raise UserError(f"model.pool has {len(factors)} entries for {groups} groups of model.widths: give as many.")
+        given = f"{how_many(len(factors), 'entry')} for {how_many(groups, 'group')}"
+        raise UserError(f"model.pool has {given} of model.widths: give as many.")
     return factors
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from proj.errors import UserError, choose
+from proj.errors import UserError, choose, how_many
 from proj.models.classifier import Classifier, make_activation
 
 
@@ -32,7 +32,8 @@ class MLP(Classifier):
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
         names = [activation] * len(hidden) if isinstance(activation, str) else activation
         if len(names) != len(hidden):
-            raise UserError(f"model.activation has {len(names)} entries for {len(hidden)} hidden layers: give as many.")
+            given = f"{how_many(len(names), 'entry')} for {how_many(len(hidden), 'hidden layer')}"
+            raise UserError(f"model.activation has {given}: give as many.")
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm1d, "none": None})
         layers: list[nn.Module] = [nn.Flatten()]
         width = prod(input_shape)

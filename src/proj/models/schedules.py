@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 STEPS = re.compile(r"steps(?:/(\d+))?")
 
@@ -47,10 +47,12 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
         settings["total_steps"] += 1
     if scheduler.func is ReduceLROnPlateau:
         settings.setdefault("mode", mode)
+    if scheduler.func in (OneCycleLR, CyclicLR) and not {"momentum", "betas"} & optimizer.defaults.keys():
+        settings.setdefault("cycle_momentum", False)  # as of Adagrad, which has none
     made = scheduler.func(optimizer, **settings)
     if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it raises at the step after its last
         raise UserError(
-            f"the scheduler ends after {made.total_steps} steps, and the run has "
+            f"the scheduler ends after {how_many(made.total_steps, 'step')}, and the run has "
             f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
             f"trainer.max_steps={made.total_steps}."
         )

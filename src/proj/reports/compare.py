@@ -13,6 +13,7 @@ from proj.config.settings import policy
 from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
 from proj.reports.verdicts import Verdict
+from proj.system.platform import one_line
 from proj.system.run_folder import RunFolder
 
 OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one
@@ -128,7 +129,7 @@ def row_of(runs: list[Run], values: list | None, data: Any, metrics: list[str], 
     words = ["repeated" if run.repeats and run.status == "finished" else run.status for run in counted_first]
     return {
         "settings": values,
-        "name": f"{model} on {dataset}" if len(runs) > 1 else runs[0].folder.name,
+        "name": f"{model} on {dataset}" if len(runs) > 1 else one_line(runs[0].folder.name),
         **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
         "data": data,
         "status": Counter(words),

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from proj.errors import how_many
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
@@ -77,7 +78,7 @@ def sentence(comparison: Comparison, row: Row, verdict: Verdict) -> str:
     else:
         folds = folds_of(row)  # of which a seed more is a run each
         more = math.ceil(more / (folds or 1))
-        about = f"about {more} more seeds{' of all folds' * bool(folds)} would"
+        about = f"about {how_many(more, 'more seed')}{' of all folds' * bool(folds)} would"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 
@@ -120,7 +121,7 @@ def sentence_on_test(comparison: Comparison) -> str | None:
         intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] over {found['seeds']} {repetitions(row)}")
     if found["over_examples"]:
         low, high = found["over_examples"]
-        intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] for {found['examples']:,} test examples")
+        intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] for {how_many(found['examples'], 'test example')}")
     accuracy = f"test accuracy of {name_of(comparison, row)}: {100 * found['mean']:.2f} %"
     return ", ".join([accuracy, *intervals])
 

@@ -9,6 +9,7 @@ from proj.reports.conclusions import figures_on_test, sentences, values_by_seed
 from proj.reports.scales import number
 from proj.reports.table import figure, heading, statuses, written
 from proj.reports.verdicts import LEVEL
+from proj.system.platform import one_line
 
 
 def json_text(comparison: Comparison) -> str:
@@ -67,7 +68,8 @@ def table_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 def markdown_text(comparison: Comparison) -> str:
     def line(cells: list[str]) -> str:
-        return "| " + " | ".join(re.sub(r"([\\|<>*_`\[\]])", r"\\\1", " ".join(cell.split())) for cell in cells) + " |"
+        shown = [re.sub(r"([\\|<>*_`\[\]$~&])", r"\\\1", one_line(" ".join(cell.split()))) for cell in cells]
+        return "| " + " | ".join(shown) + " |"
 
     names, rows = table_rows(comparison)
     first = len(comparison["columns"]) or 1
@@ -83,7 +85,7 @@ def latex_text(comparison: Comparison) -> str:
     r"""A `tabular` that needs \usepackage{booktabs}."""
 
     def line(cells: list[str]) -> str:
-        texts = ["".join(SPECIAL.get(sign, sign) for sign in " ".join(cell.split())) for cell in cells]
+        texts = ["".join(SPECIAL.get(sign, sign) for sign in one_line(" ".join(cell.split()))) for cell in cells]
         texts[0] = f"{{{texts[0]}}}" if texts[0].startswith("[") else texts[0]  # else an argument of the row's end
         return "  " + " & ".join(texts) + r" \\"
 

@@ -72,12 +72,14 @@ def table(comparison: Comparison, folder: Path) -> str:
     lines = []
     for i, row in enumerate(comparison["rows"]):
         figures = [f"{heading(name)} {figure(name, *row[name])}" for name in comparison["metrics"]]
-        about = "\n".join([f"{i + 1}. {label(comparison, row) or row['name']}", *figures, statuses(row["status"])])
+        about = "\n".join(
+            map(text, [f"{i + 1}. {label(comparison, row) or row['name']}", *figures, statuses(row["status"])])
+        )
         cells = "".join(
             f'<td{kind} data-key="{"" if keys[i] is None or keys[i] != keys[i] else text(keys[i])}">{shown[i]}</td>'
             for kind, (_, keys, shown) in zip(kinds, columns, strict=True)
         )
-        lines.append(f'<tr class=trace{i} data-about="{text(about)}">{cells}</tr>')
+        lines.append(f'<tr class=trace{i} data-about="{about}">{cells}</tr>')
     return f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
 
 

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from proj.system.platform import one_line
+
 Scale = tuple[Callable[[float], float], dict[str, Any]]  # where a value lies on an axis, and the axis as Plotly has it
 
 
@@ -15,8 +17,8 @@ def number(value: Any, digits: int = 10) -> float | None:
 
 
 def text(value: Any) -> str:
-    """A setting, a name or a folder, as HTML and as Plotly's texts, which know tags as well."""
-    return html.escape(str(value))
+    """A setting, a name or a folder, on one line as HTML and as Plotly's texts, which know tags as well."""
+    return html.escape(one_line(str(value)))
 
 
 def compact(values: list[float]) -> list[float | None]:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from proj.config.settings import policy
 from proj.reports.compare import Comparison, Row
+from proj.system.platform import one_line
 
 LONGEST = 30  # rows in the terminal; the files have them all
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
@@ -40,7 +41,7 @@ def label(comparison: Comparison, row: Row) -> str:
     """A row's settings as words, or its name where there are none."""
     pairs = zip(comparison["columns"], row["settings"] or [], strict=False)
     words = [f"{value}" if name in CHOICES else f"{name}={value}" for name, value in pairs if value is not None]
-    return " ".join(words)
+    return one_line(" ".join(words))
 
 
 def draw_table(comparison: Comparison, joined: bool) -> Table:
@@ -59,7 +60,7 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
         elif joined:
             values = [label(comparison, row) or "–"]
         else:
-            values = ["–" if value is None else str(value) for value in row["settings"]]
+            values = ["–" if value is None else one_line(str(value)) for value in row["settings"]]
         parameters, seconds = row["parameters"][0], row["seconds"][0]
         table.add_row(
             str(place),
@@ -103,9 +104,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     repeats = [run for row in rows for run in row["runs"] if run.repeats]
     for run in repeats[:3]:
         said = f"{run.folder} has the settings, data and seed of {run.repeats}, and does not count beside it"
-        console.print(said, soft_wrap=True, markup=False, highlight=False)
+        console.print(one_line(said), soft_wrap=True, markup=False, highlight=False)
     if repeats[3:]:
         console.print(f"… nor do {len(repeats) - 3} more that repeat a run", style="dim")
     for place, row in enumerate(rows[:3], 1):
         if checkpoint := row["runs"][0].checkpoint:
-            console.print(f"{place:2} {checkpoint}", soft_wrap=True, markup=False, highlight=False)
+            console.print(f"{place:2} {one_line(str(checkpoint))}", soft_wrap=True, markup=False, highlight=False)

@@ -8,7 +8,7 @@ import re
 from itertools import chain, count, islice
 from pathlib import Path
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
 from proj.system.run_folder import SweepFolder
 
@@ -67,7 +67,7 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     comparison = conclude(compare(find_runs(sweep.folders())))
     rows = comparison["rows"] if sweep.asked[1] == "all" else in_doubt(comparison)
     names = [name_of(comparison, row) for row in rows]
-    others = f" and {len(names) - 3} more rows" if len(names) > 3 else ""
+    others = f" and {how_many(len(names) - 3, 'more row')}" if len(names) > 3 else ""
     told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
     print(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
     found: dict[tuple[str, ...], set[int]] = {}

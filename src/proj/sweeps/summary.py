@@ -4,7 +4,7 @@ from filecmp import cmpfiles
 from pathlib import Path
 
 from proj.config.compose import CONF
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
@@ -59,9 +59,9 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     if not left and missing <= 0:
         return
     reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
-    reasons += f"\n    {missing} have not begun" if missing > 0 else ""
+    reasons += f"\n    {missing} {'has' if missing == 1 else 'have'} not begun" if missing > 0 else ""
     missing = max(missing, 0)
-    sentence = f"{len(left) + missing} of {len(sweep.jobs()) + missing} jobs have no result:{reasons}"
+    sentence = f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:{reasons}"
     if failures or missing or not best or any(status != "failed" for status, _ in left.values()):
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
     print(sentence)

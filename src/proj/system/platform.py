@@ -80,7 +80,15 @@ def readable(name: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` with line breaks and other control characters written as \\n, \\x1b and so on."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], text)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
+
+
+def memory() -> int | None:
+    """The bytes of memory that the machine has; None where the system does not say it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def refuse_no_text(path: Path) -> None:

@@ -80,10 +80,21 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     data.balanced = cfg.balance == "sampling"
     if contents is None:
+        refuse_larger_sizes(data)
         if type(model).__module__.startswith("proj.models."):  # one of the user's own may end in log probabilities
             check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
+
+
+def refuse_larger_sizes(data) -> None:
+    """Raises UserError where dataset.sizes would enlarge the images, which it is there to shrink."""
+    height = data.input_shape[1] if len(data.input_shape) == 3 else 0
+    if larger := [size for size in getattr(data, "sizes", None) or [] if size > height > 0]:
+        raise UserError(
+            f"dataset.sizes={data.sizes} shrinks images, which are {height} pixels high: give {height} or less in "
+            f"place of {max(larger)}, or dataset.sizes=null."
+        )
 
 
 def check_loss(loss: torch.nn.Module, classes: int) -> None:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
 from proj.models.trusted import trusted
 from proj.training.threshold import fit_decision
@@ -130,8 +130,8 @@ def most_unlikely(known: dict[str, Any], coverage: float) -> float:
         )
     if rank > count:
         raise UserError(
-            f"coverage={coverage:g} takes more than the {count} validation examples of the training: ask for "
-            f"coverage={math.floor(1000 * count / (count + 1)) / 1000:g} or less."
+            f"coverage={coverage:g} takes more than the {how_many(count, 'validation example')} of the training: ask "
+            f"for coverage={math.floor(1000 * count / (count + 1)) / 1000:g} or less."
         )
     return scores[rank - 1].item()
 

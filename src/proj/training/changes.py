@@ -11,7 +11,7 @@ from proj.config.own_code import own_code
 from proj.config.settings import policy
 from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.files import write_atomically
 from proj.system.platform import processor as processor_name
 from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
@@ -30,7 +30,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     ]
     if scheduled and changes and all(change.startswith(length) for change in changes):
         steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]
-        planned = f"{steps} steps" if steps > 0 else f"{epochs} epochs"
+        planned = how_many(steps, "step") if steps > 0 else how_many(epochs, "epoch")
         raise UserError(
             f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
             "new run for more, or one with scheduler=none, which can be trained on."
@@ -105,8 +105,8 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
     """Say what differs. Raises UserError for another number of processes."""
     if before["processes"] != now["processes"]:
         raise UserError(
-            f"{folder} holds a run of {before['processes']} processes, not of {now['processes']}: they share out each "
-            f"batch. Continue it with trainer.devices={before['processes']}."
+            f"{folder} holds a run of {how_many(before['processes'], 'process')}, not of {now['processes']}: they "
+            f"share out each batch. Continue it with trainer.devices={before['processes']}."
         )
     before = now | before  # an older version noted no files
     changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.utils import get_total_norm
 
 from proj.config.stored import resume_command
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.run_folder import RunFolder
 
 
@@ -108,8 +108,8 @@ class SkipNaN(Callback):
             if not trainer.is_global_zero:
                 raise SystemExit(0)  # the first process speaks
             raise UserError(
-                f"all {steps} steps of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients and were left "
-                "out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
+                f"all {how_many(steps, 'step')} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
+                "and were left out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
                 "trainer.gradient_clip_val=1, and see that the data has no such numbers."
             )
 
@@ -117,8 +117,8 @@ class SkipNaN(Callback):
         """How many of the `steps` were left out. Raises UserError if most were: that is no trained network."""
         if self.skipped > steps / 2:
             raise UserError(
-                f"{self.skipped} of {steps} steps were left out because of NaN or infinite gradients, so the network "
-                "is hardly trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
+                f"{self.skipped} of {how_many(steps, 'step')} were left out because of NaN or infinite gradients: the "
+                "network is hardly trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
             )
         return self.skipped
 

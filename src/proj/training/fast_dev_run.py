@@ -6,6 +6,7 @@ from lightning.pytorch import seed_everything
 from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import DictConfig
 
+from proj.errors import how_many
 from proj.system.processes import refuse_missing_devices, take_part
 from proj.training.build import build_data_and_model, build_trainer, introduce
 from proj.training.library_defaults import quiet_lightning
@@ -31,7 +32,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
         metrics |= trainer.test(model, data, verbose=False)[0]
     if trainer.is_global_zero:
         number = int(cfg.trainer.fast_dev_run)
-        batches = f"{number} batches" if number > 1 else f"{number} batch"
+        batches = how_many(number, "batch")
         parts = "training, validation and test" if cfg.test else "training and validation"
         print(f"fast_dev_run: {batches} each of {parts} went through; nothing was saved.")
     return metrics

@@ -19,16 +19,16 @@ NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementat
 @contextmanager
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
-    command = resume_command(folder)
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
     threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
     try:
         yield
     except SystemExit as stop:
         if type(stop.code) is int and stop.code > 128:  # a signal: `Resume` has saved
-            print(f"\nStopped. To continue:\n    {command}")
+            print(f"\nStopped. To continue:\n    {resume_command(folder)}")
         raise
     except Exception as error:
+        command = resume_command(folder)  # now, since the run has written its configuration after it began
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
         if peer_is_lost(error):

@@ -156,4 +156,4 @@ def print_table(metrics: dict, monitor: str) -> None:
     if RunFolder(metrics["folder"]).curves():
         rows["dashboard"] = as_command(["tensorboard", "--logdir", metrics["folder"]])
     for name, text in rows.items():
-        console.print(f"[bold]{name:<13}[/]  {escape(text)}", soft_wrap=True)
+        console.print(f"[bold]{name:<13}[/]  {escape(one_line(text))}", soft_wrap=True)

@@ -30,7 +30,7 @@ from proj.training.divergence import Divergence
 from proj.training.loggers import Table
 from proj.training.metric_states import metric_states, restore_metrics
 from proj.training.moved_folder import mend_callback_states
-from proj.training.run_length import stopped_early
+from proj.training.run_length import is_last_to_validate, stopped_early
 from proj.training.signals import StopSignals, leave
 
 BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
@@ -110,6 +110,8 @@ class Resume(Callback):
         self.divergence.step_ends(trainer, outputs, batch_idx)
         if trainer.global_step == trainer.max_steps:
             trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
+        if is_last_to_validate(trainer, batch_idx):
+            trainer._last_val_time = -math.inf  # a validation that waits for its time comes now
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step:

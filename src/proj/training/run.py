@@ -15,7 +15,7 @@ from proj.data.tables.column_list import SHOWN
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
-from proj.system.platform import refuse_no_text, shorter
+from proj.system.platform import readable, refuse_no_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
@@ -102,7 +102,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
             if len(data.described) > SHOWN:
                 print(f"{run.columns} says of each of the {len(data.described):,} columns what it is taken for")
         introduce(cfg, trainer, data, reason)
-        print(folder)
+        print(readable(str(folder)))
 
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
 

@@ -6,7 +6,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 
 def is_done(state: dict, trainer: DictConfig) -> bool:
@@ -29,6 +29,12 @@ def stopped_early(trainer: Trainer) -> bool:
     timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
     limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
     return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
+
+
+def is_last_to_validate(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether no batch follows in the last epoch that ends with a validation."""
+    every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
+    return trainer.current_epoch + 1 == epochs // every * every and batch_idx + 1 == trainer.num_training_batches
 
 
 def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
@@ -68,7 +74,7 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
     most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
         raise UserError(
-            f"trainer.val_check_interval={interval} is more than the {most} batches of {whole}: no validation would "
-            f"tell the best checkpoint. Use trainer.val_check_interval={most} or less."
+            f"trainer.val_check_interval={interval} is more than the {how_many(most, 'batch')} of {whole}: no "
+            f"validation would tell the best checkpoint. Use trainer.val_check_interval={most} or less."
         )
     return batches

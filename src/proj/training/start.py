@@ -6,7 +6,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.platform import replace
 from proj.system.run_folder import RunFolder
 from proj.training.changes import refuse_changes, refuse_to_start_over
@@ -40,8 +40,8 @@ class Start:
         done = self.checkpoint.get("epoch", 0)
         if self.state and not self.state["stopped_early"] and asked is not None and 0 <= asked < done:
             raise UserError(
-                f"{self.folder} has trained {done} epochs already, more than trainer.max_epochs={asked}: give "
-                f"trainer.max_epochs={done} or more."
+                f"{self.folder} has trained {how_many(done, 'epoch')} already, more than trainer.max_epochs={asked}: "
+                f"give trainer.max_epochs={done} or more."
             )
 
     def refuse_changes(self, config: dict) -> None:

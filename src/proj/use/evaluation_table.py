@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from proj.errors import how_many
 from proj.system.platform import one_line
 
 SHOWN = 30  # classes in the table
@@ -18,7 +19,7 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
     console.print(
-        f"{metrics['examples']:,} {part}examples of {metrics['dataset']}{how}\n"
+        f"{how_many(metrics['examples'], f'{part}example')} of {metrics['dataset']}{how}\n"
         f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
         f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
@@ -49,4 +50,4 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
         table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
     console.print(table)
     if len(rows) > SHOWN:
-        console.print(f"… and {len(rows) - SHOWN} classes with fewer mistakes", style="dim")
+        console.print(f"… and {how_many(len(rows) - SHOWN, 'class')} with fewer mistakes", style="dim")

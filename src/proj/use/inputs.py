@@ -18,7 +18,7 @@ from proj.data.tables.named_column import find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.folders import everything_in
 from proj.system.platform import is_companion, readable
 
@@ -34,16 +34,24 @@ def find_files(pattern: str, kind: str = "file") -> list[str]:
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
     if folder:
-        found = sorted(entry.path for entry in everything_in(pattern) if entry.is_file())
+        try:
+            found = sorted(entry.path for entry in everything_in(pattern) if is_file_or_broken(entry.path))
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
     else:
         named = Path(pattern).parts
-        found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+        found = sorted(filter(is_file_or_broken, glob.glob(pattern, recursive=True)))
         found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
     if folder and kind == "table":
         found = list(filter(TABLE.fullmatch, found))
     if not found:
         raise UserError(f"input={pattern} finds no {kind}.")
     return found
+
+
+def is_file_or_broken(path: str) -> bool:
+    """Whether a path is a file, or a link that leads nowhere, which is named where it cannot be opened."""
+    return os.path.isfile(path) or not os.path.exists(path)
 
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[tuple]:
@@ -111,6 +119,7 @@ def places_of(names: list[str], table: Table) -> list[int]:
         return training
     if len(header) != len(names):
         raise UserError(
-            f"{table.file}: row {table.lines[0]} has {len(header)} values for {len(names)} columns: {', '.join(names)}."
+            f"{table.file}: row {table.lines[0]} has {how_many(len(header), 'value')} for "
+            f"{how_many(len(names), 'column')}: {', '.join(names)}."
         )
     return list(range(len(names)))

@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.models.classifier import Classifier
 from proj.models.trusted import decided
 from proj.pictures import drawing
@@ -120,5 +120,6 @@ def predict(
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
     if skipped:
-        raise UserError(f"{len(skipped)} of {len(files)} files are no images: {readable(', '.join(skipped[:5]))}.")
+        what = "is no image" if len(skipped) == 1 else "are no images"
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(', '.join(skipped[:5]))}.")
     return rows

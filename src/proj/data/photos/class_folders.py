@@ -178,7 +178,11 @@ def _find(data_dir: str) -> FoundImages:
                 found.targets.append(names[name])
                 found.parts.append([*PARTS].index(part))
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
+    broken = [
+        entry.name for folder in {*parts.values()} for entry in entries_in(folder) if not os.path.exists(entry.path)
+    ]
     for sentence, what in (
+        ("Links left out, which lead nowhere", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
         ("Folders left out, which hold no images", first_of(empty, 10)),

@@ -38,7 +38,11 @@ class Refused(ValueError):
 def begins_as_image(path: str) -> bool:
     """Whether a file begins as one of a kind that is read, whatever its name is. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
-        start = file.read(16)
+        return is_start_of_image(file.read(16))
+
+
+def is_start_of_image(start: bytes) -> bool:
+    """Whether these 16 bytes are the beginning of an image of a kind that is read."""
     for begins in (is_heic, *(Image.OPEN[kind][1] for kind in FORMATS)):
         with suppress(IndexError, struct.error):  # a file of a few bytes
             if begins and begins(start) is True:

@@ -1,11 +1,24 @@
 """Images that stay in their file, where they do not fit into the memory that a run may take."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from proj.data.photos.resized import Resized
+from proj.errors import UserError
+from proj.system.platform import memory
+
+
+def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
+    """Raises UserError where a batch alone would not fit into the machine's memory. shape: (H, W, C)."""
+    needed, there = 4 * batch * math.prod(shape), memory()
+    if there and needed > there:
+        raise UserError(
+            f"images of {shape[0]}×{shape[1]} pixels take {needed / 1e9:,.0f} GB for a batch of {batch}, and this "
+            f"machine has {there / 1e9:,.0f}: choose a smaller dataset.size or dataset.batch_size."
+        )
 
 
 class OnDisk:

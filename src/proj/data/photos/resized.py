@@ -19,7 +19,7 @@ from rich.progress import track
 from torch import Tensor
 
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import read_at
@@ -151,7 +151,8 @@ class Resized:
                 content, damaged = self._mend(number), damaged + 1
             image[:] = np.frombuffer(content, np.uint8)
         if damaged:
-            print(f"{damaged:,} damaged images in {self.path} were made anew from their files.")
+            how = "was made anew from its file" if damaged == 1 else "were made anew from their files"
+            print(f"{how_many(damaged, 'damaged image')} in {self.path} {how}.")
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
     def picture(self, number: int) -> Picture | str:

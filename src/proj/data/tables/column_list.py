@@ -6,6 +6,8 @@ from textwrap import fill
 from proj.config.words import typed
 from proj.data.tables.columns import KINDS, Columns
 from proj.data.tables.table import kind_of
+from proj.errors import how_many
+from proj.system.platform import one_line
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
@@ -13,8 +15,8 @@ HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words
 
 
 def wrapped(text: str) -> str:
-    """At most 80 columns wide, but for a long word."""
-    return fill(text, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    """At most 80 columns wide, but for a long word; a name may hold line breaks of its own."""
+    return fill(one_line(text), 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def taken_for(column: dict) -> str:
@@ -63,5 +65,5 @@ def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], No
     for note in whole.notes[:NOTES]:
         say(note)
     if len(whole.notes) > NOTES:
-        say(f"… and {len(whole.notes) - NOTES} more remarks of this kind")
+        say(f"… and {how_many(len(whole.notes) - NOTES, 'more remark')} of this kind")
     return [row_of(whole, place, found.get(place)) for place in range(len(names))]

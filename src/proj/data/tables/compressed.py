@@ -9,7 +9,7 @@ from contextlib import suppress
 from os.path import basename
 from typing import Any, BinaryIO
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.platform import is_companion
 
 
@@ -32,7 +32,9 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
         members = [one for one in members if not one.startswith("__MACOSX/")]
         if not {"[Content_Types].xml", "mimetype"} & {*members}:  # else a spreadsheet, which is such an archive, too
             if len(members) != 1:
-                raise UserError(f"{name} holds {len(members)} files: unpack it, and name one, or their folder.")
+                raise UserError(
+                    f"{name} holds {how_many(len(members), 'file')}: unpack it, and name one, or their folder."
+                )
             return archive.open(members[0]), members[0]
         file.seek(0)
     return file, name

@@ -61,7 +61,7 @@ def read_table(
     notes: list[str] = []
     try:
         stream, inner = unpacked(file, name)
-        start = stream.read(8)
+        start = stream.read(16)
         stream.seek(0)
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
@@ -76,6 +76,10 @@ def read_table(
     except LookupError:
         raise UserError(f"{prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
     except (csv.Error, UnicodeError) as error:
+        from proj.data.photos.image_file import is_start_of_image  # Pillow, which tables do without
+
+        if is_start_of_image(start):
+            raise UserError(f"{name} is no CSV file but a picture: name a table.") from error
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
         how = f"{prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
