@@ -121,20 +121,22 @@ def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monk
     assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22
 
 
-def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(configure, tmp_path, monkeypatch):
+@pytest.mark.parametrize("batches", (1, 2))
+def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(configure, tmp_path, monkeypatch, batches):
     """A batch with an infinite number makes the running variance infinite in the forward pass already."""
-    words = ("model=mlp", *TINY, "trainer.max_epochs=1", "on_nan=skip")
+    words = ("model=mlp", *TINY, "trainer.max_epochs=1", "on_nan=skip", f"trainer.accumulate_grad_batches={batches}")
     real, statistics = Classifier.training_step, []
 
     def training_step(self, batch, batch_idx):
         norms = [module for module in self.modules() if isinstance(module, torch.nn.BatchNorm1d)]
         statistics.append([buffer.clone() for norm in norms for buffer in norm.buffers()])
-        return real(self, (batch[0] * (1e30 if batch_idx == 4 else 1), batch[1]), batch_idx)
+        return real(self, (batch[0] * (1e30 if batch_idx == 5 else 1), batch[1]), batch_idx)
 
     monkeypatch.setattr(Classifier, "training_step", training_step)
     train(configure(*words))
-    assert all(torch.equal(before, after) for before, after in zip(statistics[4], statistics[5], strict=True))
-    assert not all(torch.equal(before, after) for before, after in zip(statistics[3], statistics[4], strict=True))
+    assert all(torch.equal(before, after) for before, after in zip(statistics[6 - batches], statistics[6], strict=True))
+    earlier = zip(statistics[5 - batches], statistics[6 - batches], strict=True)
+    assert not all(torch.equal(before, after) for before, after in earlier)
     for name in ("best.ckpt", "last.ckpt"):
         values = load_checkpoint(tmp_path / "run" / name)["state_dict"].values()
         assert all(value.isfinite().all() for value in values)
