@@ -1,5 +1,6 @@
 """What breaks a run from outside, or within it, ends in one sentence, and nothing is lost."""
 
+import json
 import math
 import os
 import re
@@ -273,6 +274,7 @@ def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     assert stop.value.code == 128 + number
     assert f"python -m proj.train resume={tmp_path}" in capsys.readouterr().out
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["batch"] == 6  # the accumulated two are done
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps_per_epoch"] == 6  # of 11 batches
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 

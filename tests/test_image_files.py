@@ -422,3 +422,12 @@ def test_a_link_to_a_folder_above_is_no_class_and_nothing_is_found_twice(photos,
     data, _ = photos(folder)
     assert data.class_names == ["blue", "red"] and examples(data) == 12
     assert len(find_files(str(folder))) == 12
+
+
+@pytest.mark.parametrize(("shade", "ground"), ((0, 255), (255, 0)))
+def test_a_transparent_picture_is_laid_on_white_or_a_light_one_on_black(tmp_path, shade, ground):
+    picture = np.zeros((8, 8, 4), np.uint8)
+    picture[2:6, 2:6] = shade, shade, shade, 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    seen = read_image(tmp_path / "a.png", (8, 8), 1)
+    assert seen[0, 0] == ground and seen[3, 3] == shade
