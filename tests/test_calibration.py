@@ -155,3 +155,8 @@ def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, mo
     metrics = train(configure("trainer.max_epochs=1", "test=false"))
     assert "calibration" not in metrics and "calibration" not in load_checkpoint(tmp_path / "run/best.ckpt")["proj"]
     assert load_model(tmp_path / "run/best.ckpt")[0].temperature == 1
+
+
+def test_a_class_that_is_as_unlikely_as_the_limit_belongs_to_the_set():
+    probabilities = torch.tensor([[0.75, 0.25]], dtype=torch.float64)
+    assert belong(probabilities, 0.75).tolist() == [[True, True]] and belong(probabilities, 0.7).sum() == 1

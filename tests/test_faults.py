@@ -1,5 +1,6 @@
 """What breaks a run from outside, or within it, ends in one sentence, and nothing is lost."""
 
+import json
 import math
 import os
 import re
@@ -122,20 +123,22 @@ def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monk
     assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22
 
 
-def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(configure, tmp_path, monkeypatch):
+@pytest.mark.parametrize("batches", (1, 2))
+def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(configure, tmp_path, monkeypatch, batches):
     """A batch with an infinite number makes the running variance infinite in the forward pass already."""
-    words = ("model=mlp", *TINY, "trainer.max_epochs=1", "on_nan=skip")
+    words = ("model=mlp", *TINY, "trainer.max_epochs=1", "on_nan=skip", f"trainer.accumulate_grad_batches={batches}")
     real, statistics = Classifier.training_step, []
 
     def training_step(self, batch, batch_idx):
         norms = [module for module in self.modules() if isinstance(module, torch.nn.BatchNorm1d)]
         statistics.append([buffer.clone() for norm in norms for buffer in norm.buffers()])
-        return real(self, (batch[0] * (1e30 if batch_idx == 4 else 1), batch[1]), batch_idx)
+        return real(self, (batch[0] * (1e30 if batch_idx == 5 else 1), batch[1]), batch_idx)
 
     monkeypatch.setattr(Classifier, "training_step", training_step)
     train(configure(*words))
-    assert all(torch.equal(before, after) for before, after in zip(statistics[4], statistics[5], strict=True))
-    assert not all(torch.equal(before, after) for before, after in zip(statistics[3], statistics[4], strict=True))
+    assert all(torch.equal(before, after) for before, after in zip(statistics[6 - batches], statistics[6], strict=True))
+    earlier = zip(statistics[5 - batches], statistics[6 - batches], strict=True)
+    assert not all(torch.equal(before, after) for before, after in earlier)
     for name in ("best.ckpt", "last.ckpt"):
         values = load_checkpoint(tmp_path / "run" / name)["state_dict"].values()
         assert all(value.isfinite().all() for value in values)
@@ -272,6 +275,7 @@ def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     assert stop.value.code == 128 + number
     assert f"python -m proj.train resume={tmp_path}" in capsys.readouterr().out
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["batch"] == 6  # the accumulated two are done
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps_per_epoch"] == 6  # of 11 batches
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 

@@ -18,7 +18,7 @@ from support.tables import read_rows
 
 from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
-from proj.data.folds import joined
+from proj.data.folds import deal, joined
 from proj.data.parts import draw_parts
 from proj.data.sklearn_table import sklearn_table
 from proj.data.torchvision import MNISTDataModule
@@ -410,3 +410,16 @@ def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
     report([tmp_path])
     first = {int(issue["example"]) - 2 for issue in read_rows(tmp_path / "label_issues.csv")[:144]}  # after a header
     assert len(first & {*wrong.tolist()}) >= 0.8 * 90
+
+
+@pytest.mark.parametrize(
+    ("classes", "groups", "shares"),
+    (
+        ("0100111", "fabcafd", {"train": 0.5, "val": 0.25, "test": 0.25}),
+        ("011101101", "adedadbbd", {"0": 0.5, "1": 0.5}),  # too soon is no help: the next group may fit better
+    ),
+)
+def test_the_last_groups_of_a_class_go_to_the_parts_that_lack_it(classes, groups, shares):
+    targets = torch.tensor([int(label) for label in classes])
+    parts = deal(targets, ["x", "y"], shares, 0, np.array([*groups]))
+    assert all(set(targets[parts == place].tolist()) == {0, 1} for place in range(len(shares)))

@@ -446,3 +446,12 @@ def test_images_of_which_no_batch_fits_into_the_memory_are_refused_before_any_is
         UserError, match=r"images of 1000000×1000000 pixels take .* GB for a batch of 4, and this machine"
     ):
         photos(write_classes(tmp_path / "in"), "size=1000000")
+
+
+@pytest.mark.parametrize(("shade", "ground"), ((0, 255), (255, 0)))
+def test_a_transparent_picture_is_laid_on_white_or_a_light_one_on_black(tmp_path, shade, ground):
+    picture = np.zeros((8, 8, 4), np.uint8)
+    picture[2:6, 2:6] = shade, shade, shade, 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    seen = read_image(tmp_path / "a.png", (8, 8), 1)
+    assert seen[0, 0] == ground and seen[3, 3] == shade

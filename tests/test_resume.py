@@ -44,9 +44,9 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bits(unbroken, tmp_pa
     raise AssertionError("the kills come too late")
 
 
-@pytest.mark.parametrize("dies", ("writing a checkpoint", "in validation", "calibrating", "in the test"))
-def test_killed_at_a_chosen_place_a_run_ends_with_the_same_bits(unbroken, tmp_path, dies):
-    assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL
+def test_killed_at_each_chosen_place_in_turn_a_run_ends_with_the_same_bits(unbroken, tmp_path):
+    for dies in ("writing a checkpoint", "in validation", "calibrating", "in the test"):
+        assert run(tmp_path / "run", dies=dies) == -signal.SIGKILL, dies
     assert run(tmp_path / "run") == 0
     assert differences(unbroken[1], outcome(tmp_path / "run")) == []
 
@@ -59,9 +59,9 @@ def two_unbroken(tmp_path_factory) -> dict:
     return outcome(folder)
 
 
-@pytest.mark.parametrize(("stop", "codes"), ((signal.SIGKILL, [-9, -9]), (signal.SIGTERM, [143, 0])))
-def test_two_processes_that_are_stopped_within_an_epoch_end_with_the_same_bits(two_unbroken, tmp_path, stop, codes):
-    assert run_two(tmp_path / "run", TWO, stop) == codes
+def test_two_processes_that_are_stopped_within_an_epoch_end_with_the_same_bits(two_unbroken, tmp_path):
+    for stop, codes in ((signal.SIGKILL, [-9, -9]), (signal.SIGTERM, [143, 0])):
+        assert run_two(tmp_path / "run", TWO, stop) == codes
     assert run_two(tmp_path / "run", TWO) == [0, 0]
     assert differences(two_unbroken, outcome(tmp_path / "run")) == []
 

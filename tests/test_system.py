@@ -348,3 +348,10 @@ def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):
 def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
     process = command("-c", "import sys; sys.argv = ['-m']; import proj; raise KeyboardInterrupt")
     assert process.returncode == -signal.SIGINT and not process.stderr
+
+
+def test_a_folder_whose_holder_on_this_machine_died_is_taken_without_a_wait(tmp_path, monkeypatch):
+    (tmp_path / ".lock").write_text(f" process 1 on {socket.gethostname()}")
+    monkeypatch.setattr(proj.system.locks, "is_alive", lambda *args: 1 / 0)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)

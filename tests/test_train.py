@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import processes
+from support.classes import ENV, slow
 from support.processes import start, wait_for
 from support.runs import events, ready
 
@@ -117,15 +118,15 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
 
 
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
-    words = ("scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run")
+    words = ("scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run", *slow(0.02))
     streams = (tmp_path / "out", tmp_path / "err")
-    process = start(tmp_path, "proj.train", *words, streams=streams)
+    process = start(tmp_path, "proj.train", *words, streams=streams, env=ENV)
     wait_for((tmp_path / "run" / "best.ckpt").exists, process)
     os.kill(process.pid, signal.SIGINT)
     process.join(120)
     assert process.exitcode == 130 and "python -m proj.train resume=run" in streams[0].read_text()
     done = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
-    process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}")
+    process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}", "trust=support", env=ENV)
     assert process.returncode == 0, process.stderr
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == done + 2
 

@@ -106,6 +106,11 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     ("trainer.overfit_batches=0.01", "trainer.overfit_batches=0.01 of 11 train batches is none"),
     ("trainer.val_check_interval=12", "is more than the 11 batches of an epoch"),
     ("trainer.check_val_every_n_epoch=null", "should be an integer"),
+    (
+        "trainer.check_val_every_n_epoch=null trainer.val_check_interval=9 trainer.max_steps=4 "
+        "trainer.accumulate_grad_batches=2",
+        "is more than the 8 batches of the run",
+    ),
     ("trainer.gradient_clip_val=1 optimizer.fused=true trainer.precision=abc", "precision"),
     ("trainer.strategy=abc", "strategy"),
     ("trainer.accelerator=abc", "accelerator"),

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -129,18 +129,25 @@ def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None 
 
 
 def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
-    """The exit codes of a run of two processes; `stop` comes once the first checkpoint is there."""
-    (port,) = free_ports(1)
+    """The exit codes of a run of two processes; `stop` comes once they have written a checkpoint."""
+    (port,), before = free_ports(1), saved(folder)
     both = [PROCESSES.Process(target=child, args=(str(folder), words, None, rank, port)) for rank in range(2)]
     for process in both:
         process.start()
     if stop:
-        wait_for((folder / "last.ckpt").exists, both[0])
+        wait_for(lambda: saved(folder) > before, both[0])
         for process in both:
             os.kill(process.pid, stop)
     for process in both:
         process.join(120)
     return [process.exitcode for process in both]
+
+
+def saved(folder: Path) -> int:
+    """When a run's newest checkpoint was written; 0 where there is none, also while another one takes its place."""
+    with suppress(FileNotFoundError):
+        return (folder / "last.ckpt").stat().st_mtime_ns
+    return 0
 
 
 def free_ports(count: int) -> list[int]:
