@@ -189,6 +189,7 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
         (["model.backbone=hf_hub:someone/something"], "does not exist"),
         (["model.weights=nowhere.pth"], "model.weights=nowhere.pth: there is no such file"),
         (["model.weights={folder}/text.pth"], "text.pth"),
+        (["model.weights={folder}/bit.pth"], "bit.pth is damaged: "),
         (["model.weights={folder}/code.pth"], "holds other things than weights"),
         (["model.weights={folder}/list.pth"], "holds no weights as torch.save(network.state_dict(), file)"),
         (["model.weights={folder}/other.pth"], "conv1.0.weight is (24, 3, 5, 5) and not (24, 3, 3, 3)."),
@@ -199,6 +200,9 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
 def test_what_cannot_be_used_is_one_sentence(configure, words, weights, tmp_path, monkeypatch, settings, message):
     state = torch.load(weights, weights_only=True)
     (tmp_path / "text.pth").write_text("no weights")
+    content = bytearray(Path(weights).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "bit.pth").write_bytes(content)
     torch.save({"a": print}, tmp_path / "code.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"state_dict": {**state, "conv1.0.weight": torch.zeros(24, 3, 5, 5)}}, tmp_path / "other.pth")

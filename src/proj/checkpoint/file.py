@@ -2,7 +2,6 @@
 
 import math
 import pickle
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from proj.data.facts import FORMAT
 from proj.errors import OUT_OF_MEMORY, UserError, first_of
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
+from proj.system.archive import damaged_record
 
 
 class DamagedCheckpoint(UserError):
@@ -44,10 +44,8 @@ def load_checkpoint(path: str | Path) -> dict:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not look at the checksums
-        if damaged:
-            raise DamagedCheckpoint(f"{path} is damaged: {damaged} fails its checksum.")
+        if record := damaged_record(path):
+            raise DamagedCheckpoint(f"{path} is damaged: {record} fails its checksum.")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.errors import UserError, in_one_line, nearest
+from proj.system.archive import damaged_record
 
 Weights = dict[str, Tensor]
 
@@ -151,6 +153,8 @@ def read_weights(file: Path) -> Weights:
     """The weights in a file of torch's or of safetensors; nothing in it is executed. Raises UserError."""
     if not file.is_file():
         raise UserError(f"model.weights={file}: there is no such file; default downloads them, null takes none.")
+    if zipfile.is_zipfile(file) and (record := damaged_record(file)):
+        raise UserError(f"{file} is damaged: {record} fails its checksum. Fetch the file again.")
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file  # which timm brings
