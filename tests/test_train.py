@@ -118,7 +118,13 @@ def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
 
 
 def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continues(command, tmp_path):
-    words = ("scheduler=none", "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}/run", *slow(0.02))
+    words = (
+        "scheduler=none",
+        "trainer.max_epochs=100000",
+        "save_every=0.5",
+        f"hydra.run.dir={tmp_path}/run",
+        *slow(0.02),
+    )
     streams = (tmp_path / "out", tmp_path / "err")
     process = start(tmp_path, "proj.train", *words, streams=streams, env=ENV)
     wait_for((tmp_path / "run" / "best.ckpt").exists, process)

@@ -50,9 +50,9 @@ def first_of(words: list[str], most: int) -> str:
 
 
 def how_many(count: int, what: str) -> str:
-    """A number and what is counted: 1 example, 1,300 examples, 2 batches, 2 entries."""
+    """A number and what is counted: 1 example, 1,300 examples, 2 epochs, 2 batches, 2 entries."""
     if count != 1:
-        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}{'es' if what.endswith(('s', 'ch')) else 's'}"
+        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}{'es' if what.endswith(('s', 'tch')) else 's'}"
     return f"{count:,} {what}"
 
 

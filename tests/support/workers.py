@@ -14,6 +14,8 @@ def fork_workers() -> None:
     """Have joblib's launcher fork this process for each job, and wait for all of them, also where one is killed."""
     import hydra_plugins.hydra_joblib_launcher._core as core
 
+    from proj.sweeps.optuna_sweeper import OptunaSweeper
+
     class Forks:
         def __init__(self, **settings) -> None:
             pass
@@ -21,7 +23,8 @@ def fork_workers() -> None:
         def __call__(self, jobs) -> list:
             workers = []
             for function, words, settings in jobs:
-                workers.append(os.fork())
+                with OptunaSweeper.turn:  # else the fork would hold what another thread has locked
+                    workers.append(os.fork())
                 if not workers[-1]:
                     try:
                         function(*words, **settings)
