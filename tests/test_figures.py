@@ -103,6 +103,14 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
     assert train(cfg)["epochs"] == 3
 
 
+def test_a_best_checkpoint_that_was_copied_into_a_folder_is_not_overwritten(configure, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.ckpt").write_bytes(b"of another run")
+    with pytest.raises(UserError, match=r"delete best\.ckpt in .*run to begin it anew"):
+        train(configure())
+    assert (tmp_path / "run" / "best.ckpt").read_bytes() == b"of another run"
+
+
 def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(configure, tmp_path, killed_at):
     cfg = configure("trainer.max_epochs=3")
     killed_at(20, cfg)  # after the first validation
