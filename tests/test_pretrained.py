@@ -190,6 +190,7 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
         (["model.weights=nowhere.pth"], "model.weights=nowhere.pth: there is no such file"),
         (["model.weights={folder}/text.pth"], "text.pth"),
         (["model.weights={folder}/bit.pth"], "bit.pth is damaged: "),
+        (["model.weights={folder}/directory.pth"], "directory.pth cannot be read as a file of weights"),
         (["model.weights={folder}/code.pth"], "holds other things than weights"),
         (["model.weights={folder}/list.pth"], "holds no weights as torch.save(network.state_dict(), file)"),
         (["model.weights={folder}/other.pth"], "conv1.0.weight is (24, 3, 5, 5) and not (24, 3, 3, 3)."),
@@ -200,9 +201,9 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
 def test_what_cannot_be_used_is_one_sentence(configure, words, weights, tmp_path, monkeypatch, settings, message):
     state = torch.load(weights, weights_only=True)
     (tmp_path / "text.pth").write_text("no weights")
-    content = bytearray(Path(weights).read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "bit.pth").write_bytes(content)
+    whole = Path(weights).read_bytes()
+    for name, place in (("bit", len(whole) // 2), ("directory", whole.rindex(b"PK\x01\x02"))):
+        (tmp_path / f"{name}.pth").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     torch.save({"a": print}, tmp_path / "code.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"state_dict": {**state, "conv1.0.weight": torch.zeros(24, 3, 5, 5)}}, tmp_path / "other.pth")

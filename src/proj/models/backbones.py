@@ -153,15 +153,17 @@ def read_weights(file: Path) -> Weights:
     """The weights in a file of torch's or of safetensors; nothing in it is executed. Raises UserError."""
     if not file.is_file():
         raise UserError(f"model.weights={file}: there is no such file; default downloads them, null takes none.")
-    if zipfile.is_zipfile(file) and (record := damaged_record(file)):
-        raise UserError(f"{file} is damaged: {record} fails its checksum. Fetch the file again.")
     try:
+        if zipfile.is_zipfile(file) and (record := damaged_record(file)):
+            raise UserError(f"{file} is damaged: {record} fails its checksum. Fetch the file again.")
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file  # which timm brings
 
             state = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except pickle.UnpicklingError as error:
         raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
     except Exception as error:  # of many kinds
