@@ -175,7 +175,7 @@ class GridSweeper(Sweeper):
                 self.kept.checked_job(name)  # all of them, before the first one starts
         one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
-            if self.start([[name] for name in part], number_of(part[0]), part, one_by_one) is None:
+            if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
                 return
 
     @property
@@ -210,8 +210,3 @@ def values(override: Override) -> list[str]:
     if override.is_interval_sweep():
         return [str(override.value().start), str(override.value().end)]
     return list(override.sweep_string_iterator())
-
-
-def number_of(name: str) -> int:
-    """A job's number, with which the name of its folder begins."""
-    return int(name.split("_")[0])

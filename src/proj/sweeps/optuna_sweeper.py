@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.errors import UserError
-from proj.sweeps.grid import GridSweeper, number_of, values
+from proj.sweeps.grid import GridSweeper, values
 
 
 class OptunaSweeper(GridSweeper):
@@ -80,7 +80,7 @@ class OptunaSweeper(GridSweeper):
         side_by_side = self.n_jobs or launcher.get("n_jobs", 1)
         side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
         if self.runs_here:
-            self.run_trials(self.trials, self.launch)
+            self.run_trials(self.trials, lambda number, name: self.launch([name]))
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
             self.run_side_by_side(side_by_side)
         elif left:
@@ -96,14 +96,17 @@ class OptunaSweeper(GridSweeper):
             print(why)
 
     def run_side_by_side(self, count: int) -> None:
-        """Keep `count` trials running, each of which several processes train together. These end with their trial, so
-        that not they ask for the next one, as a worker does, but a thread here that waits for them."""
+        """Keep `count` trials running, each of which several processes train together.
+
+        These processes end with their trial, so that not they ask for the next one, as a worker does, but a thread here
+        that waits for them. Ctrl-C does not wait for the threads, and their trials go on.
+        """
         errors = []
 
-        def launch(names: list[str]) -> None:
+        def launch(number: int, name: str) -> None:
             if self.lines:
-                self.lines.expect(names)
-            self.launcher.launch([names], initial_job_idx=number_of(names[0]))
+                self.lines.expect([name])
+            self.launcher.launch([[name]], initial_job_idx=number)
 
         def run_trials() -> None:
             try:
@@ -132,8 +135,11 @@ class OptunaSweeper(GridSweeper):
 
         return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
 
-    def run_trials(self, trials, launch: Callable[[list[str]], object]) -> None:
-        """Take trials and have them run, one after the other, until none is left or one of them has not ended."""
+    def run_trials(self, trials, launch: Callable[[int, str], object]) -> None:
+        """Take trials and have them run, one after the other, until none is left or one of them has not ended.
+
+        launch: runs a trial's job, by its number and the name of its folder, and returns once it has ended.
+        """
         ended = True
         while ended:
             with self.turn:
@@ -141,7 +147,7 @@ class OptunaSweeper(GridSweeper):
                     return
                 number, params = taken
                 name = self.freeze(trials, number, params)
-            launch([name])
+            launch(number, name)
             with self.turn:
                 ended = trials.give_back(number)  # False: it was stopped, or the launcher gave up
 

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 
 from proj.config.explain import explain
 from proj.errors import UserError
-from proj.sweeps.grid import number_of
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class Worker:
             if not search.kept.files.manifest.is_file():
                 raise UserError(f"{socket.gethostname()} does not see {search.kept.folder}, which all have to share.")
             trials = search.open_trials(number)
-            search.run_trials(trials, lambda names: launcher.launch([names], number_of(names[0])))
+            search.run_trials(trials, lambda number, name: launcher.launch([[name]], initial_job_idx=number))
             return None
         except Exception as error:
             sentence = explain(error) or f"{type(error).__name__}: {error}"
