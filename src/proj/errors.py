@@ -39,7 +39,7 @@ def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:
         )
 
 
-def in_one_line(error: BaseException, longest: int | None = None) -> str:
+def message_of(error: BaseException, longest: int | None = None) -> str:
     """What another library says of an error, as a part of a sentence."""
     return " ".join(str(error).split())[:longest]
 
@@ -80,7 +80,7 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the {what} does not take its settings: {in_one_line(error)}") from error
+        raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

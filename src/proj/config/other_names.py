@@ -22,16 +22,19 @@ OLD = ("dataset.kind", "model.accepts")  # of configurations that older versions
 
 def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
-    name = key.rpartition(".")[2]
-    known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD]
-    known = [
-        one for one in known if key not in SETTINGS and not any(policy(above).instead for above in with_above(one))
-    ]
+    name, known = key.rpartition(".")[2], []
+    if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
+        known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
     if here := [*filter(None, (as_typed(one, cfg) for one in known))] or [*filter(None, [OTHER_NAMES.get(name)])]:
         return f" Did you mean {' or '.join(map(repr, here))}?"
     groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
     others = " or ".join(f"{group}=…" for group in groups)
     return f" With another {others} there is {' or '.join(map(repr, known))}." if known else ""
+
+
+def is_reserved(key: str) -> bool:
+    """Whether the program sets it itself, or what it is a part of."""
+    return any(policy(above).instead for above in with_above(key))
 
 
 def as_typed(key: str, cfg: DictConfig) -> str | None:

@@ -15,7 +15,7 @@ from proj.config.overrides import apply_words
 from proj.config.settings import below
 from proj.config.stored import check_destinations, check_stored
 from proj.config.values import check_ranges
-from proj.errors import UserError, in_one_line
+from proj.errors import UserError, message_of
 from proj.system.run_folder import RunFolder, SweepFolder, flat
 
 
@@ -84,7 +84,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     try:
         read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{file} cannot be read, or is no YAML ({in_one_line(error, 200)}).") from error
+        raise UserError(f"{file} cannot be read, or is no YAML ({message_of(error, 200)}).") from error
     stored = check_stored(read, file, trust)
     if not {"dataset", "model", "trainer"} <= stored.keys():
         raise UserError(f"{file} holds no configuration of this project.")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from proj.errors import UserError, in_one_line, nearest
+from proj.errors import UserError, message_of, nearest
 from proj.system.archive import damaged_record
 
 Weights = dict[str, Tensor]
@@ -60,7 +60,7 @@ class Backbone:
 
 def reason_of(error: Exception) -> str:
     """What an error of another library says, in one line."""
-    return in_one_line(error, 200) or type(error).__name__
+    return message_of(error, 200) or type(error).__name__
 
 
 def find(name: str) -> Backbone:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.settings import policy
+from proj.errors import how_many
 from proj.reports.compare import Comparison, Row
 from proj.system.platform import one_line
 
@@ -86,8 +87,8 @@ def summary(comparison: Comparison) -> str:
     """How many runs and configurations there are, and what they are ordered by."""
     rows = comparison["rows"]
     count = sum((row["status"] for row in rows), Counter())
-    runs, kinds = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((count.total(), "run"), (len(rows), "configuration")))
-    return f"{runs} ({statuses(count)}), {kinds}, by {comparison['monitor']}"
+    runs, configurations = how_many(count.total(), "run"), how_many(len(rows), "configuration")
+    return f"{runs} ({statuses(count)}), {configurations}, by {comparison['monitor']}"
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

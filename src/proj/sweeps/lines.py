@@ -16,6 +16,7 @@ from typing import TextIO
 from rich.cells import cell_len, set_cell_size
 
 from proj.config.words import short_names
+from proj.errors import how_many
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked
@@ -39,7 +40,7 @@ class Lines:
         self.widest = 0  # of the settings so far, which form a column
         self.title = ""  # stands in the terminal's last line until a job's line takes its place
         before = ", all done" if done == total else f" ({done} done before)" if done else ""
-        self.write(f"{total} job{'s' * (total > 1)} in {sweep.folder}{before}\n")
+        self.write(f"{how_many(total, 'job')} in {sweep.folder}{before}\n")
 
     @contextmanager
     def following(self, names: list[str], one_by_one: bool) -> Iterator[None]:
@@ -161,7 +162,7 @@ class Lines:
         shown = new[:NOTES_OF_A_JOB] if len(self.notes) < NOTES_OF_A_SWEEP else []
         self.notes.update(new)
         if more := len(new) - len(shown):
-            shown.append(f"{more} note{'s' if more > 1 else ''}{' more' if shown else ''}: {log}")
+            shown.append(f"{how_many(more, 'note')}{' more' if shown else ''}: {log}")
         margin = " " * len(f"{self.count()}  ")
         return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in shown]
 

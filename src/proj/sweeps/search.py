@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from proj.errors import UserError, causes, in_one_line
+from proj.errors import UserError, causes, message_of
 from proj.system.run_folder import SweepFolder, write_json
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
@@ -59,7 +59,7 @@ def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
         for value in range(3):  # some look at the space in the second trial only
             study.tell(study.ask(space), float(value))
     except Exception as error:
-        reason = in_one_line(list(causes(error))[-1])
+        reason = message_of(list(causes(error))[-1])
         how = f": pip install {error.name}" if isinstance(error, ImportError) else ""
         raise UserError(f"{name} and {pruner.get('_target_')} cannot search here ({reason}){how}.") from error
 

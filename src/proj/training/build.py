@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
-from proj.errors import UserError, in_one_line
+from proj.errors import UserError, message_of
 from proj.models.backbones import find
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
@@ -108,7 +108,7 @@ def check_loss(loss: torch.nn.Module, classes: int) -> None:
             warnings.simplefilter("ignore")  # torch's, of shapes that it broadcasts
             found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
     except Exception as error:
-        reason = in_one_line(error)
+        reason = message_of(error)
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
     if found[0] <= 0:
         raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")

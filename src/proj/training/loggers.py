@@ -16,7 +16,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 
 from proj.config.compose import build
 from proj.config.settings import policy
-from proj.errors import UserError, in_one_line
+from proj.errors import UserError, message_of
 from proj.reports.curves import read_rows
 from proj.system.files import csv_text, write_atomically
 from proj.system.processes import rank
@@ -92,7 +92,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
             service.log_hyperparams(parameters)
         except (UserError, OSError) as error:
             raise UserError(
-                f"{in_one_line(error, 300)}: logger={name} cannot begin, and without it the run does (~logger.{name})."
+                f"{message_of(error, 300)}: logger={name} cannot begin, and without it the run does (~logger.{name})."
             ) from error
         service.log_metrics()
         loggers.append(service)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
-from proj.errors import in_one_line
+from proj.errors import message_of
 from proj.system.locks import alone
 
 TAG = "proj.run"  # of a run in MLflow: the id in the run's folder
@@ -49,7 +49,7 @@ class Service(Logger):
         except Exception as error:
             if not self.pause:
                 what = (
-                    f"{self.title} does not take what the run logs ({type(error).__name__}: {in_one_line(error, 300)})"
+                    f"{self.title} does not take what the run logs ({type(error).__name__}: {message_of(error, 300)})"
                 )
                 print(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
             self.pause, self.steps = time.monotonic() + 60, None  # it may have taken the row, or not

@@ -16,7 +16,7 @@ from rich.progress import wrap_file
 
 from proj.data.tables.compressed import unpacked
 from proj.data.tables.csv_file import CELLS, Table, fill, read_csv
-from proj.errors import UserError, in_one_line, nearest
+from proj.errors import UserError, message_of, nearest
 from proj.system.processes import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
@@ -84,7 +84,7 @@ def read_table(
         how = f"{prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
     except Exception as error:  # the readers of formats raise many kinds
-        raise UserError(f"{name} is damaged, or no table ({in_one_line(error, 200)}).") from error
+        raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
         raise UserError(f"{name} is empty.")
     table.notes = notes
