@@ -5,6 +5,7 @@ matrices for the columns and one for the rows, each rounded to whole levels. To 
 it grey or coloured, comes before.
 """
 
+import PIL
 import torch
 from torch import Tensor, nn
 
@@ -43,7 +44,9 @@ class RawPixels(nn.Module):
             counts = all_rows, all_columns
         down = weights(x.shape[2], height, shown[0], counts[0], rows)
         across = weights(x.shape[3], width, shown[1], counts[1], columns)
-        x, colour = to_levels(down @ to_levels(x @ across.T)), border(x).trunc()[:, :, None, None]
+        colour = border(x).trunc()[:, :, None, None]
+        columns_first, rows_first = to_levels(down @ to_levels(x @ across.T)), to_levels(to_levels(down @ x) @ across.T)
+        x = torch.where(takes_rows_first(height - counts[0], width - counts[1]), rows_first, columns_first)
         inside = covered(counts[0], rows)[:, None] & covered(counts[1], columns)
         return torch.where(inside, x, colour).permute(0, 2, 3, 1)
 
@@ -87,6 +90,13 @@ def weights(length: int, exact: Tensor, shown: Tensor, count: Tensor, size: int)
     near, far = (1.5 * x - 2.5) * x * x + 1, -0.5 * (((x - 5) * x + 8) * x - 4)
     cubic = torch.where(x < 1, near, torch.where(x < 2, far, 0.0)) * seen
     return (cubic / cubic.sum(1, keepdim=True)).float()
+
+
+def takes_rows_first(fewer_rows: Tensor, fewer_columns: Tensor) -> Tensor:
+    """() bool: whether Pillow resizes the rows before the columns, as it does since version 13 where a picture loses
+    more than twice as many of them (`ImagingResampleInner` in its Resample.c)."""
+    is_new = int(PIL.__version__.split(".")[0]) >= 13
+    return (fewer_rows > 0) & (fewer_rows > 2 * fewer_columns) & is_new
 
 
 def to_levels(x: Tensor) -> Tensor:
