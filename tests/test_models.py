@@ -152,11 +152,12 @@ def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():
     assert [len(group["params"]) for group in optimizer.param_groups] == [2, 4, 2]
 
 
-def test_onecycle_keeps_the_ratios_of_muons_rates(configure):
-    cfg = configure("dataset=digits", "model=mlp", "optimizer=muon", "trainer=debug")
+def test_onecycle_keeps_the_ratios_of_muons_rates_and_its_momentum(configure):
+    cfg = configure("dataset=digits", "model=mlp", "optimizer=muon", "optimizer.momentum=0.5", "trainer=debug")
     train(cfg)
     groups = load_checkpoint(f"{cfg.output_dir}/last.ckpt")["optimizer_states"][0]["param_groups"]
     assert [group["max_lr"] for group in groups] == pytest.approx([0.1, 0.005])
+    assert groups[0]["momentum"] == 0.5
 
 
 def test_what_muon_does_not_turn_takes_the_steps_of_adamw():

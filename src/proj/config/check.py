@@ -112,8 +112,9 @@ def check_fold_part(cfg: DictConfig) -> None:
 
 def check_momentum(cfg: DictConfig) -> None:
     """Raises UserError for a momentum in place of which the schedule has its own."""
-    scheduler = cfg.scheduler
-    if not str(scheduler.get("_target_")).endswith(".OneCycleLR") or scheduler.get("cycle_momentum", True) is False:
+    scheduler, keeps_its_own = cfg.scheduler, str(cfg.optimizer.get("_target_")).endswith(".Muon")
+    moves = str(scheduler.get("_target_")).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
+    if keeps_its_own or not moves:
         return
     low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
     given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}

@@ -56,7 +56,8 @@ class Muon(Optimizer):
             for part, rate in ((biases, bias_lr), (params[head:], head_lr)):
                 decay = weight_decay / rate if rate else 0.0
                 groups.append({"params": part, "lr": rate, "by": "sgd", "momentum": sgd_momentum, "decay": decay})
-        super().__init__([group for group in groups if group["params"]], {"momentum": momentum})
+        # OneCycleLR moves the momentum of an optimizer that has a default for it; this one's stays as it is set.
+        super().__init__([group for group in groups if group["params"]], {})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
