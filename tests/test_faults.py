@@ -213,8 +213,16 @@ def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, 
 
 
 def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
-    with pytest.raises(UserError, match="or a smaller model"):
+    with pytest.raises(UserError, match="parameters do not fit into the memory: choose a smaller model"):
         train(configure("model=mlp", "model.hidden=[1000000,1000000000]"))
+
+
+@pytest.mark.parametrize(("memory", "what"), [(500e3, "a part of them,"), (1e6, "their gradients and what the opt")])
+def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(configure, monkeypatch, memory, what):
+    """The first weights have 512 kB, and 256 kB more follow: in training with Adam they take four times as much."""
+    monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory)
+    with pytest.raises(UserError, match=rf"{what}.* take 0\.\d+ GB, and this machine has {memory / 1e9:.1f}: choose a sm"):
+        train(configure("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu"))
 
 
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):

@@ -19,6 +19,7 @@ from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
+from proj.training.enough_memory import enough_for_parameters
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
@@ -63,14 +64,10 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     network = build({**cfg.model, "_partial_": True}).func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
-    model = build(
-        cfg.model,
-        input_shape=data.input_shape,
-        num_classes=data.num_classes,
-        optimizer=build(cfg.optimizer),
-        scheduler=build({**cfg.scheduler, "_partial_": True}),
-        **measured,
-    )
+    schedule = build({**cfg.scheduler, "_partial_": True})
+    facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    with enough_for_parameters():
+        model = build(cfg.model, **facts, optimizer=build(cfg.optimizer), scheduler=schedule, **measured)
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:

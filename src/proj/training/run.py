@@ -22,6 +22,7 @@ from proj.training.build import build_data_and_model, build_trainer, compile_net
 from proj.training.calibration import calibrate
 from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
+from proj.training.enough_memory import refuse_training
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.fold_predictions import write_predictions
@@ -95,6 +96,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
     loggers = build_loggers(folder, config, start.state)
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
+    refuse_training(model, trainer.strategy.root_device, str(cfg.optimizer._target_))
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         if data.described and not start.state:
