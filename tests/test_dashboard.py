@@ -23,7 +23,7 @@ from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
-from proj.pictures import fonts
+from proj.pictures import drawing, fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
 from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
@@ -314,6 +314,16 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     steps = [ends[21] * epoch + step for epoch in range(2) for step in ends.values()]
     assert found == {step: pytest.approx(Norms.seen[step - 1]) for step in steps}
     assert min(found.values()) > 0.01
+
+
+def test_of_thousands_of_classes_the_confusion_matrix_is_of_those_with_the_most_mistakes(monkeypatch):
+    counts = np.diag(np.full(1200, 3))
+    counts[1150, 7] = 9
+    names, written = [f"class {place}" for place in range(1200)], []
+    monkeypatch.setattr(drawing, "write", lambda canvas, x, y, text, *rest, **named: written.append(text))
+    picture = confusion_matrix(counts, names, zoom=2)
+    assert max(picture.size) < 4000 and "class 1150" in written and "class 1149" not in written
+    assert written[0] == "99.75% of 3,609 right. The 100 of 1,200 classes with the most mistakes:"
 
 
 def test_the_worst_mistake_is_the_reddest_however_rare_it_is():

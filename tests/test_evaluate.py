@@ -291,3 +291,17 @@ def test_the_heat_of_a_network_that_sees_the_middle_of_a_picture_lies_in_its_mid
     assert heat[5:11, 9:15].min() == 1 and heat[4:12, 8:16].min() > 0.5
     heat[3:13, 7:17] = 0
     assert not heat.any()
+
+
+def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(trained, tmp_path, monkeypatch):
+    """As lists in evaluation.json, the counts of 5,000 classes take 225 MB."""
+    folder = trained(*PLAIN)
+    listed = evaluate(folder / "best.ckpt", output=str(tmp_path / "few"))["confusion"]
+    monkeypatch.setattr(proj.use.evaluation, "LISTED", 9)
+    assert evaluate(folder / "best.ckpt", output=str(tmp_path))["confusion"] is None
+    rows = read_rows(tmp_path / "evaluation_confusion.csv")
+    counts = torch.zeros(10, 10, dtype=torch.long)
+    for row in rows:
+        counts[int(row["is"]), int(row["predicted"])] = int(row["examples"])
+    assert counts.tolist() == listed and len(rows) == int((counts > 0).sum())
+    assert json.loads((tmp_path / "evaluation.json").read_text())["confusion"] is None

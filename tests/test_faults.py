@@ -221,7 +221,9 @@ def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
 def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(configure, monkeypatch, memory, what):
     """The first weights have 512 kB, and 256 kB more follow: in training with Adam they take four times as much."""
     monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory)
-    with pytest.raises(UserError, match=rf"{what}.* take 0\.\d+ GB, and this machine has {memory / 1e9:.1f}: choose a sm"):
+    with pytest.raises(
+        UserError, match=rf"{what}.* take 0\.\d+ GB, and this machine has {memory / 1e9:.1f}: choose a sm"
+    ):
         train(configure("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu"))
 
 

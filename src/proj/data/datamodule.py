@@ -171,7 +171,7 @@ class InMemoryDataModule(LightningDataModule):
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
         inputs, targets = self.splits[split]
         prepare, mix = self.prepare, self.mix and partial(self.mix, self.num_classes)
-        if self.encode and (features := self.encode(split)) is not None:  # no pictures, of which two could be mixed
-            inputs, prepare, mix = features, pick_view, None
+        if self.encode and (features := self.encode(split)) is not None:
+            inputs, prepare = features, pick_view
         order = (shuffle, self.seed, rank, world, ordered)
         return Batches(inputs, targets, batch_size, prepare, *order, mix, self.balanced)

@@ -152,7 +152,7 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     if set(map(plain_name, given)) & set(map(plain_name, known)) or len(given) != len(known):
         raise UserError(
             f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
-            "give the data's classes the model's names."
+            "give the data's classes the model's names, and move the others away."
         )
     pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
     print(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")

@@ -13,7 +13,7 @@ from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
-from proj.models.backbones import find
+from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
@@ -55,6 +55,8 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     picture = {}
     if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
         picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
+    if contents is None and "backbone" in cfg.model and cfg.model.get("weights"):
+        weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
     data = build(cfg.dataset, **picture)
     if contents and contents.get("columns"):
         data.take(Facts.from_dict(contents))

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import writing
+from proj.config.command_line import write_output, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
@@ -30,6 +30,7 @@ from proj.use.importance import columns_that_matter, print_importance
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes and columns in the pictures
+LISTED = 1000  # classes of which evaluation.json has the confusion
 
 
 def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[dict[str, float], Answers]:
@@ -101,7 +102,7 @@ def evaluate(
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)
-    if sentence := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
+    if sentence := single_answer(metrics["confusion"], facts.class_names):
         print(sentence)
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
@@ -111,7 +112,9 @@ def evaluate(
         images = with_heat(model, data.prepare(inputs, torch.tensor(worst), None), answers.predicted[worst], facts)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))
-    write(metrics, draw(metrics, answers, images), folder, name)
+    pictures = draw(metrics, answers, images)
+    metrics["confusion"] = in_json(metrics["confusion"], answers, folder / f"{name}_confusion.csv")
+    write(metrics, pictures, folder, name)
     if labels:
         write_label_issues(answers, data, part, folder, name)
     return metrics
@@ -164,6 +167,18 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
         title = "Rise of the log loss once the column is shuffled"
         pictures["importance"] = drawing.png(drawing.bars([row["column"] for row in rows[:SHOWN]], values, title))
     return pictures
+
+
+def in_json(confusion: Tensor, answers: Answers, file: Path) -> list[list[int]] | None:
+    """The counts (R, C) as evaluation.json has them. Those of very many classes, nearly all of which are 0, would take
+    hundreds of MB there: None, and the others are in a table of their own, `file`, whose name is printed."""
+    if confusion.shape[1] <= LISTED:
+        return confusion.tolist()
+    cells = confusion.nonzero().tolist()
+    rows = ([answers.names[row], answers.class_names[column], confusion[row, column].item()] for row, column in cells)
+    write_output(file, csv_text([["is", "predicted", "examples"], *rows]))
+    print(file)
+    return None
 
 
 def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) -> None:

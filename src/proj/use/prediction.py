@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError, how_many
+from proj.errors import UserError, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.trusted import decided
 from proj.pictures import drawing
@@ -121,5 +121,5 @@ def predict(
         print(picture)
     if skipped:
         what = "is no image" if len(skipped) == 1 else "are no images"
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(', '.join(skipped[:5]))}.")
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
     return rows

@@ -171,7 +171,10 @@ def _find(data_dir: str) -> FoundImages:
                 names[name] = len(found.class_names)
                 found.class_names.append(name)
             elif name not in names:
-                raise UserError(f"{folder} has a class {name}, which {parts['train']} has not.")
+                raise UserError(
+                    f"{folder} has a class {name}, which {parts['train']} has not: put images of it there too, or move "
+                    "its folder away."
+                )
             for path, its_stamp in images:
                 found.files.append(path)
                 found.stamps.append(its_stamp)
