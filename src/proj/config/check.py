@@ -137,8 +137,7 @@ def check_augmentation(cfg: DictConfig) -> None:
     if cfg.model._target_ == "proj.models.Pretrained" and cfg.model.get("train") == "head":
         for word in cfg.hydra.overrides.task:
             if re.match(r"\+*dataset\.augment\.(mixup|cutmix)=(?!0(\.0*)?$)", word):
-                why = "which trains on the features of single pictures: leave it out, or give model.train=all"
-                raise UserError(f"{word} has no effect with model.train=head, {why}.")
+                raise UserError(f"{word} has no effect on model.train=head, which sees single pictures: leave it out.")
     mixes = strong and (strong.get("mixup") or strong.get("cutmix"))
     if mixes and loss.startswith("torch.nn.") and not loss.endswith(".CrossEntropyLoss"):
         cure = "use torch.nn.CrossEntropyLoss, or dataset.augment.mixup=0 dataset.augment.cutmix=0"

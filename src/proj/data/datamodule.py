@@ -13,11 +13,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.facts import Facts, plain_name
+from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.data.tables.cells import plain_number
 from proj.errors import UserError, how_many
+from proj.system.platform import plain_name
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
 

@@ -1,6 +1,5 @@
 """What goes into a network: how a picture or a row of a table becomes its input, kept with every checkpoint."""
 
-import unicodedata
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.dates import FORMS, PARTS, SINCE_1970
 from proj.data.tables.table import is_of_numbers
 from proj.errors import UserError
+from proj.system.platform import plain_name
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
@@ -131,11 +131,6 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
     module, _, name = str((dataset.get("source") or {}).get("_target_")).rpartition(".")
     digits = str(dataset["_target_"]).startswith("proj.data.") and dataset["_target_"].endswith(".DigitsDataModule")
     return digits or (module.startswith("torchvision.") and name in DRAWN)
-
-
-def plain_name(name: str) -> str:
-    """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:

@@ -124,14 +124,14 @@ def confusion_matrix(
     invisible beside its diagonal.
     """
     columns = columns or rows
-    line, total, of_each = zoom * LINE, counts.sum(), counts.sum(1, keepdims=True).clip(1)
+    total, of_each = counts.sum(), counts.sum(1, keepdims=True).clip(1)
     figure = f"{counts.trace() / max(total, 1):.2%} of {total:,} right."
     if len(columns) > 1000:
         figure += f" The 100 of {len(columns):,} classes with the most mistakes:"
         chosen = np.sort((counts.diagonal() - counts.sum(1)).argsort(kind="stable")[:100])
-        rows, columns = ([names[place] for place in chosen] for names in (rows, columns))
         counts, of_each = counts[np.ix_(chosen, chosen)], of_each[chosen]
-    classes = len(columns)
+        rows, columns = ([names[place] for place in chosen] for names in (rows, columns))
+    classes, line = len(columns), zoom * LINE
     size = zoom * (11 if classes <= 12 else 9)
     cell = zoom * max(16, min(56, 250 // classes))
     cell = max(cell, mask(f"{counts.max():,}", size).width + 4 * zoom) if classes <= 100 else max(1600 // classes, 1)
@@ -153,10 +153,10 @@ def confusion_matrix(
     if not names:
         return canvas
     lines = ImageDraw.Draw(canvas)
-    for place in range(classes + 1):
-        lines.line((left + place * cell, top, left + place * cell, top + down), "#eeeeee", zoom)
-    for place in range(len(rows) + 1):
-        lines.line((left, top + place * cell, left + across, top + place * cell), "#eeeeee", zoom)
+    for x in range(left, left + across + 1, cell):
+        lines.line((x, top, x, top + down), "#eeeeee", zoom)
+    for y in range(top, top + down + 1, cell):
+        lines.line((left, y, left + across, y), "#eeeeee", zoom)
     for place, name in enumerate(names[0]):
         write(canvas, left - 6 * zoom, top + (place + 0.5) * cell, name, size, back=1)
     for place, name in enumerate(names[1]):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -81,6 +82,11 @@ def readable(name: str) -> str:
 def one_line(text: str) -> str:
     """`text` with line breaks and other control characters written as \\n, \\x1b and so on."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
+
+
+def plain_name(name: str) -> str:
+    """A name without what can be written in more than one way: case, spaces around it, accents put together."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 # Where Linux says what a container may take, in its newer and its older way.
