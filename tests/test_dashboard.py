@@ -25,7 +25,7 @@ from support.runs import curves, events
 import proj.train
 from proj.pictures import drawing, fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
-from proj.pictures.tensorboard import mistakes
+from proj.pictures.tensorboard import graph_of, mistakes
 from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
@@ -342,3 +342,12 @@ def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_
     left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
     (few, few_taken), (many_taken, many) = picture[bottom - 2 * cell + 3 :: cell, left + 3 :: cell][:2, :2]
     assert (many == few).all() and (few_taken == many_taken).all() and (few != few_taken).any()
+
+
+def test_the_graph_of_a_network_that_looks_at_its_inputs_is_traced_without_a_remark(recwarn):
+    class Looks(torch.nn.Module):
+        def forward(self, x):
+            return x + 1 if x.sum() > 0 else x
+
+    graph_of(Looks(), torch.ones(1, 2))
+    assert not [str(one.message) for one in recwarn if "trace" in str(one.message)]

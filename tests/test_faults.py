@@ -18,6 +18,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.system.locks import locked
+from proj.training.build import build_data_and_model
 from proj.training.run import train
 
 TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
@@ -217,14 +218,20 @@ def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
         train(configure("model=mlp", "model.hidden=[1000000,1000000000]"))
 
 
-@pytest.mark.parametrize(("memory", "what"), [(500e3, "a part of them,"), (1e6, "their gradients and what the opt")])
-def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(configure, monkeypatch, memory, what):
-    """The first weights have 512 kB, and 256 kB more follow: in training with Adam they take four times as much."""
+@pytest.mark.parametrize(("optimizer", "memory"), [("adamw", 3e6), ("sgd", 1.5e6)])
+def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(
+    configure, monkeypatch, optimizer, memory
+):
+    """Its 779,000 bytes of weights have gradients beside them, and two numbers more each for Adam."""
     monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory)
-    with pytest.raises(
-        UserError, match=rf"{what}.* take 0\.\d+ GB, and this machine has {memory / 1e9:.1f}: choose a sm"
-    ):
-        train(configure("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu"))
+    words = ("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu", f"optimizer={optimizer}")
+    message = (
+        rf"optimizer keeps of them take more than 0\.0 GB, and this machine has {memory / 1e9:.1f}: choose a smaller"
+    )
+    with pytest.raises(UserError, match=message):
+        build_data_and_model(configure(*words))
+    monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory * 1.1)
+    build_data_and_model(configure(*words))
 
 
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):

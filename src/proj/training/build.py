@@ -68,7 +68,7 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
     schedule = build({**cfg.scheduler, "_partial_": True})
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
-    with enough_for_parameters():
+    with enough_for_parameters(cfg):
         model = build(cfg.model, **facts, optimizer=build(cfg.optimizer), scheduler=schedule, **measured)
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode

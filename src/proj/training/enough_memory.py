@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from omegaconf import DictConfig
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
@@ -11,24 +12,26 @@ from proj.errors import UserError, out_of_memory
 from proj.system.platform import memory
 
 
-def refuse(needed: int, what: str) -> None:
-    """Raises UserError where `what` takes more bytes than there are."""
-    there = memory() or needed
-    if needed > there:
-        sizes = f"take {needed / 1e9:,.1f} GB, and this machine has {there / 1e9:,.1f}"
-        raise UserError(f"{what} {sizes}: choose a smaller model.")
-
-
 @contextmanager
-def enough_for_parameters() -> Iterator[None]:
-    """Raises UserError as soon as the parameters that are made within are too many: once they have been asked for, and
-    before they are filled, which is what takes the memory."""
-    taken = 0
+def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
+    """Raises UserError as soon as the parameters that are made within are too many to be trained: once they have been
+    asked for, and before they are filled, which is what takes the memory.
+
+    A gradient of each is beside them, and two numbers more for Adam; on a GPU, which says by itself that it is full,
+    and for a frozen network, there are the parameters alone.
+    """
+    on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
+    alone = on_gpu or cfg.model.get("train") == "head"
+    copies = 1 if alone else 4 if "Adam" in str(cfg.optimizer._target_) else 2
+    there, taken = memory() or float("inf"), 0
 
     def add(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
         nonlocal taken
-        taken += parameter.nbytes
-        refuse(taken, "the network's parameters, or a part of them,")
+        taken += copies * parameter.nbytes
+        if taken > there:
+            what = "parameters" if alone else "parameters, their gradients and what the optimizer keeps of them"
+            sizes = f"take more than {taken / 1e9:,.1f} GB, and this machine has {there / 1e9:,.1f}"
+            raise UserError(f"the network's {what} {sizes}: choose a smaller model.")
 
     hook = register_module_parameter_registration_hook(add)
     try:
@@ -39,12 +42,3 @@ def enough_for_parameters() -> Iterator[None]:
         raise
     finally:
         hook.remove()
-
-
-def refuse_training(model: nn.Module, device: torch.device, optimizer: str) -> None:
-    """Raises UserError where the trained parameters, their gradients and what the optimizer keeps of them, which for
-    Adam is twice as much again, do not fit. A GPU says by itself that its memory is full."""
-    if device.type == "cpu":
-        trained = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
-        what = "the parameters, their gradients and what the optimizer keeps of them"
-        refuse(trained * (4 if "Adam" in optimizer else 2), what)

@@ -22,7 +22,6 @@ from proj.training.build import build_data_and_model, build_trainer, compile_net
 from proj.training.calibration import calibrate
 from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
-from proj.training.enough_memory import refuse_training
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.fold_predictions import write_predictions
@@ -96,7 +95,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
     loggers = build_loggers(folder, config, start.state)
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
-    refuse_training(model, trainer.strategy.root_device, str(cfg.optimizer._target_))
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         if data.described and not start.state:
