@@ -44,7 +44,8 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str) -> None:
 def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
     """Raises UserError where a file that is to be written, by the name of its option, is one of the inputs."""
     for option, file in written.items():
-        if os.path.exists(file) and any(one != "-" and os.path.samefile(file, one) for one in inputs):
+        there = os.path.exists(file)
+        if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
