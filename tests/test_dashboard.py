@@ -23,9 +23,9 @@ from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
-from proj.pictures import fonts
+from proj.pictures import drawing, fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
-from proj.pictures.tensorboard import mistakes
+from proj.pictures.tensorboard import graph_of, mistakes
 from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
@@ -316,6 +316,16 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     assert min(found.values()) > 0.01
 
 
+def test_of_thousands_of_classes_the_confusion_matrix_is_of_those_with_the_most_mistakes(monkeypatch):
+    counts = np.diag(np.full(1200, 3))
+    counts[1150, 7] = 9
+    names, written = [f"class {place}" for place in range(1200)], []
+    monkeypatch.setattr(drawing, "write", lambda canvas, x, y, text, *rest, **named: written.append(text))
+    picture = confusion_matrix(counts, names, zoom=2)
+    assert max(picture.size) < 4000 and "class 1150" in written and "class 1149" not in written
+    assert written[0] == "99.75% of 3,609 right. The 100 of 1,200 classes with the most mistakes:"
+
+
 def test_the_worst_mistake_is_the_reddest_however_rare_it_is():
     reds = []
     for mistaken in (1, 50):
@@ -332,3 +342,12 @@ def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_
     left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
     (few, few_taken), (many_taken, many) = picture[bottom - 2 * cell + 3 :: cell, left + 3 :: cell][:2, :2]
     assert (many == few).all() and (few_taken == many_taken).all() and (few != few_taken).any()
+
+
+def test_the_graph_of_a_network_that_looks_at_its_inputs_is_traced_without_a_remark(recwarn):
+    class Looks(torch.nn.Module):
+        def forward(self, x):
+            return x + 1 if x.sum() > 0 else x
+
+    graph_of(Looks(), torch.ones(1, 2))
+    assert not [one for one in recwarn if issubclass(one.category, torch.jit.TracerWarning)]

@@ -291,3 +291,37 @@ def test_the_heat_of_a_network_that_sees_the_middle_of_a_picture_lies_in_its_mid
     assert heat[5:11, 9:15].min() == 1 and heat[4:12, 8:16].min() > 0.5
     heat[3:13, 7:17] = 0
     assert not heat.any()
+
+
+def test_maps_whose_channels_come_last_are_looked_at_by_their_places():
+    class Last(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1)
+
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.mean((1, 2))
+
+    fit = Fit((3, 8, 8), Recipe(8, 8, (0.0,) * 3, (1.0,) * 3, "bilinear"))
+    network = nn.Sequential(fit, nn.Conv2d(3, 5, 1), Last(), Mean(), nn.Linear(5, 2)).eval()
+    x = torch.zeros(1, 3, 8, 8)
+    x[..., 2, 6] = 1
+    with torch.no_grad():
+        for layer in (network[1], network[4]):
+            layer.weight.fill_(1), layer.bias.zero_()
+    (heat,) = looked_at(network, x, torch.tensor([1]))
+    assert heat[2, 6] == 1 and heat.sum() == 1
+
+
+def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(trained, tmp_path, monkeypatch):
+    """As lists in evaluation.json, the counts of 5,000 classes take 225 MB."""
+    folder = trained(*PLAIN)
+    listed = evaluate(folder / "best.ckpt", output=str(tmp_path / "few"))["confusion"]
+    monkeypatch.setattr(proj.use.evaluation, "LISTED", 9)
+    assert evaluate(folder / "best.ckpt", output=str(tmp_path))["confusion"] is None
+    rows = read_rows(tmp_path / "evaluation_confusion.csv")
+    counts = torch.zeros(10, 10, dtype=torch.long)
+    for row in rows:
+        counts[int(row["is"]), int(row["predicted"])] = int(row["examples"])
+    assert counts.tolist() == listed and len(rows) == int((counts > 0).sum())
+    assert json.loads((tmp_path / "evaluation.json").read_text())["confusion"] is None

@@ -18,6 +18,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.system.locks import locked
+from proj.training.build import build_data_and_model
 from proj.training.run import train
 
 TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
@@ -213,8 +214,24 @@ def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, 
 
 
 def test_a_model_too_large_for_the_memory_is_one_sentence(configure):
-    with pytest.raises(UserError, match="or a smaller model"):
+    with pytest.raises(UserError, match="parameters do not fit into the memory: choose a smaller model"):
         train(configure("model=mlp", "model.hidden=[1000000,1000000000]"))
+
+
+@pytest.mark.parametrize(("optimizer", "memory"), [("adamw", 3e6), ("sgd", 1.5e6)])
+def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(
+    configure, monkeypatch, optimizer, memory
+):
+    """Its 779,000 bytes of weights have gradients beside them, and two numbers more each for Adam."""
+    monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory)
+    words = ("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu", f"optimizer={optimizer}")
+    message = (
+        rf"optimizer keeps of them take more than 0\.0 GB, and this machine has {memory / 1e9:.1f}: choose a smaller"
+    )
+    with pytest.raises(UserError, match=message):
+        build_data_and_model(configure(*words))
+    monkeypatch.setattr("proj.training.enough_memory.memory", lambda: memory * 1.1)
+    build_data_and_model(configure(*words))
 
 
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):

@@ -431,7 +431,7 @@ def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, c
     assert "Links left out, which lead nowhere: fish" in photos(folder)[1]
     for pattern in (tmp_path / "in", tmp_path / "in" / "f*"):
         with pytest.raises(UserError, match=r"1 of \d+ files? is no image: .*fish"):
-            predict(digits / "best.ckpt", str(pattern))
+            predict(digits / "best.ckpt", str(pattern), output=f"{tmp_path}/again.csv")  # the second time it is there
         assert f"skipped {folder}/fish: no image" in capsys.readouterr().err
 
 
@@ -455,3 +455,28 @@ def test_a_transparent_picture_is_laid_on_white_or_a_light_one_on_black(tmp_path
     Image.fromarray(picture).save(tmp_path / "a.png")
     seen = read_image(tmp_path / "a.png", (8, 8), 1)
     assert seen[0, 0] == ground and seen[3, 3] == shade
+
+
+def test_a_class_is_the_same_in_all_parts_however_its_name_is_written(photos, tmp_path):
+    """macOS writes an umlaut as two letters, others as one, which nobody can see."""
+    for part, name in (
+        ("train", "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n"),
+        ("test", "Gru\N{COMBINING DIAERESIS}n"),
+    ):
+        write_classes(tmp_path / "in" / part)
+        (tmp_path / "in" / part / "blue").rename(tmp_path / "in" / part / name)
+    data, _ = photos(tmp_path / "in")
+    assert data.class_names == ["grün", "red"] and data.splits["test"].targets.bincount().tolist() == [6, 6]
+    (tmp_path / "in" / "test" / "red").rename(tmp_path / "in" / "test" / "rad")
+    with pytest.raises(UserError, match=r"has a class rad, which .*train has not: put images of it there too, or move"):
+        photos(tmp_path / "in")
+
+
+def test_new_photos_of_classes_that_the_model_does_not_have_are_left_out_and_counted(configure, tmp_path, capsys):
+    words = ("dataset=image_folder", "model=mlp", "dataset.size=8", f"dataset.cache_dir={tmp_path}/cache")
+    write_classes(tmp_path / "photos", 8)
+    train(configure(*words, f"data_dir={tmp_path}/photos", "trainer.max_epochs=1", "dataset.batch_size=8"))
+    shutil.copytree(tmp_path / "photos" / "red", tmp_path / "photos" / "green")
+    found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "photos"))
+    said = "left out, 8 images of a class that the model does not have: green (8)"
+    assert said in capsys.readouterr().out and found["left_out"] == {"green": 8} and found["examples"] == 16

@@ -7,6 +7,7 @@ import urllib.error
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from support.runs import changed_by_stops, differences, outcome, run
 from torch import nn
 
 from proj.checkpoint.file import load_model
-from proj.data import features
+from proj.data import MNISTDataModule, features
 from proj.errors import UserError
-from proj.models import Pretrained, pretrained
+from proj.models import Pretrained, backbones
 from proj.models.backbones import cut_off_last_layer, find, read_weights
 from proj.training.build import build_data_and_model
 from proj.training.run import train
@@ -129,9 +130,9 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits_without_the_weights_file
 ):
     extra = ["save_every=0", "seed=3", "dataset.shift=1", f"model.train={how}", "dataset.batch_size=90"]
     reads = []
-    monkeypatch.setattr(pretrained, "read_weights", lambda file: reads.append(file) or read_weights(file))
+    monkeypatch.setattr(backbones, "read_weights", lambda file: reads.append(file) or read_weights(file))
     assert not changed_by_stops(configure, monkeypatch, tmp_path, [*words, *extra], [(1, 1)])
-    assert len(reads) == 2  # as each of the two runs began
+    assert len(reads) == 4  # as each of the two runs began: before the pictures are read, and into the network
 
 
 def test_all_trains_lower_layers_more_slowly_and_leaves_the_norms_their_statistics(configure, words, tmp_path, weights):
@@ -178,6 +179,21 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
     cfg = configure(*words, "model.size=28", "trainer.max_epochs=1")
     assert train(cfg)["test/acc"] >= 0
     assert load_model(tmp_path / "run" / "best.ckpt")[1]["input_shape"] == [3, 32, 32]
+
+
+def test_weights_that_are_missing_are_said_before_any_picture_is_read(configure, words, monkeypatch):
+    monkeypatch.setattr(MNISTDataModule, "prepare_data", lambda self: pytest.fail("the pictures were read first"))
+    with pytest.raises(UserError, match="there is no such file"):
+        build_data_and_model(configure(*words, "model.weights=nowhere.pth"))
+
+
+@pytest.mark.parametrize("how", ["head", "all"])
+def test_the_head_mixes_no_pictures_so_that_the_dashboard_shows_none_that_are(configure, words, how):
+    data, model = build_data_and_model(configure(*words, "augment=strong", f"model.train={how}"))
+    model.trainer = trainer = SimpleNamespace(datamodule=data, fast_dev_run=False)
+    assert data.mix and trainer
+    model.setup("fit")
+    assert bool(data.mix) == (how == "all")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
-from proj.system.platform import RESERVED, ending, file_name, printable_output, read_at, replace, sync_folder
+from proj.system.platform import RESERVED, ending, file_name, memory, printable_output, read_at, replace, sync_folder
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
 
@@ -355,3 +355,12 @@ def test_a_folder_whose_holder_on_this_machine_died_is_taken_without_a_wait(tmp_
     monkeypatch.setattr(proj.system.locks, "is_alive", lambda *args: 1 / 0)
     with locked(tmp_path):
         assert is_locked(tmp_path)
+
+
+def test_the_memory_of_a_container_is_what_it_may_take(tmp_path, monkeypatch):
+    limit, older = tmp_path / "memory.max", tmp_path / "none"
+    monkeypatch.setattr("proj.system.platform.LIMITS", (limit, older))
+    limit.write_text("max\n")
+    whole = memory()
+    limit.write_text("1048576\n")
+    assert memory() == 2**20 and (whole is None or whole > 2**20)

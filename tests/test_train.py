@@ -55,6 +55,16 @@ def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure
     assert all(any(f"{name} 100.0%" in line for line in lines) for name in classes)
 
 
+def test_of_many_classes_the_table_shows_the_least_accurate_and_how_many_more_there_are(capsys):
+    shares = {f"class {place}": place / 5000 for place in range(5000)}
+    numbers = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
+    others = {"checkpoint": "best.ckpt", "folder": "nowhere", "best_epoch": 1, "epochs": 1}
+    print_table({**numbers, **others, "test/acc_per_class": dict(reversed(shares.items()))}, "val/acc")
+    printed = capsys.readouterr().out
+    assert "class 39 0.8%" in printed and "class 40 " not in printed and len(printed.splitlines()) < 25
+    assert "and 4,960 classes with fewer mistakes: see metrics.json" in printed
+
+
 def test_metrics_json_holds_the_figures_of_the_table(run):
     metrics = json.loads((run[1] / "metrics.json").read_text())
     assert 0 <= metrics["test/acc"] <= 1 and metrics["test/loss"] > 0

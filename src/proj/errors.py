@@ -113,3 +113,8 @@ def peer_is_lost(error: BaseException) -> bool:
 
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error comes from too little memory."""
+    return any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in causes(error))

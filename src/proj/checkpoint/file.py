@@ -12,7 +12,7 @@ import torch
 from proj.config.compose import build
 from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
-from proj.errors import OUT_OF_MEMORY, UserError, first_of
+from proj.errors import UserError, first_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
 from proj.system.archive import damaged_record
@@ -57,7 +57,7 @@ def load_checkpoint(path: str | Path) -> dict:
     except OSError as error:  # a file server that is away is no damage
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except Exception as error:
-        if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
+        if out_of_memory(error):
             raise
         raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
     contents = checkpoint.get("proj") if isinstance(checkpoint, dict) else None

@@ -135,6 +135,10 @@ def check_augmentation(cfg: DictConfig) -> None:
     strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))
     if strong and kind_of(cfg) == "table":
         raise UserError("augment=strong changes images, and the dataset is a table: leave it out.")
+    if cfg.model._target_ == "proj.models.Pretrained" and cfg.model.get("train") == "head":
+        for word in cfg.hydra.overrides.task:
+            if re.match(r"\+*dataset\.augment\.(mixup|cutmix)=(?!0(\.0*)?$)", word):
+                raise UserError(f"{word} has no effect on model.train=head, which sees single pictures: leave it out.")
     mixes = strong and (strong.get("mixup") or strong.get("cutmix"))
     if mixes and loss.startswith("torch.nn.") and not loss.endswith(".CrossEntropyLoss"):
         cure = "use torch.nn.CrossEntropyLoss, or dataset.augment.mixup=0 dataset.augment.cutmix=0"

@@ -45,14 +45,16 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
         value, listed = OmegaConf.select(cfg, key), policy(key).range
         if value is None and listed is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
             raise UserError(f"{key}=null is not {STEPS.words}.")
-        if key == "hydra.run.dir" or (listed and (type(value) in (int, float) or listed in (SIZE, PATH))):
+        looked_at = listed and (type(value) in (int, float) or (value is not None and listed in (SIZE, PATH)))
+        if key == "hydra.run.dir" or looked_at:
             continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
         check_type(key, value, OmegaConf.select(compose_defaults(cfg, *groups), key))
 
 
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
-    kind, listed = range_of(default), policy(key).range
+    listed = policy(key).range
+    kind = listed if value is None and isinstance(default, str) else range_of(default)
     if kind and not (value is None and listed and listed.holds(None)):
         kind.check(key, value)
 

@@ -120,6 +120,7 @@ SETTINGS: dict[str, Setting] = {
     "model.quantiles": reserved("the data says it"),
     "model.examples": reserved("the data says it"),
     "model.norm_momentum": Setting(ranges.PART),
+    "model.backbone": Setting(ranges.NAME),
     "model.train": Setting(ranges.one_of("head", "all")),
     "model.views": Setting(ranges.whole(1)),
     "model.layer_decay": Setting(ranges.PART_OR_ALL),

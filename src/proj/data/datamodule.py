@@ -13,11 +13,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.facts import Facts, plain_name
+from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.data.tables.cells import plain_number
 from proj.errors import UserError, how_many
+from proj.system.platform import plain_name
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
 
@@ -171,7 +172,7 @@ class InMemoryDataModule(LightningDataModule):
         ordered = bool(self.trainer and self.trainer.overfit_batches)  # as Lightning does with its own loaders
         inputs, targets = self.splits[split]
         prepare, mix = self.prepare, self.mix and partial(self.mix, self.num_classes)
-        if self.encode and (features := self.encode(split)) is not None:  # no pictures, of which two could be mixed
-            inputs, prepare, mix = features, pick_view, None
+        if self.encode and (features := self.encode(split)) is not None:
+            inputs, prepare = features, pick_view
         order = (shuffle, self.seed, rank, world, ordered)
         return Batches(inputs, targets, batch_size, prepare, *order, mix, self.balanced)

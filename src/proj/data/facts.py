@@ -1,6 +1,5 @@
 """What goes into a network: how a picture or a row of a table becomes its input, kept with every checkpoint."""
 
-import unicodedata
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.dates import FORMS, PARTS, SINCE_1970
 from proj.data.tables.table import is_of_numbers
 from proj.errors import UserError
+from proj.system.platform import plain_name
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
@@ -133,11 +133,6 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
     return digits or (module.startswith("torchvision.") and name in DRAWN)
 
 
-def plain_name(name: str) -> str:
-    """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
 def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     """(For each class of the data, `given`, its place among the model's, `known`; the names of those in its order.)
 
@@ -152,7 +147,7 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     if set(map(plain_name, given)) & set(map(plain_name, known)) or len(given) != len(known):
         raise UserError(
             f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
-            "give the data's classes the model's names."
+            "give the data's classes the model's names, and move the others away."
         )
     pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
     print(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")

@@ -22,7 +22,7 @@ from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.resized import Levels, Recipe, Resized
-from proj.data.rare_classes import describe_rare, rare_classes
+from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError, how_many
 from proj.system.platform import file_name, readable
 
@@ -68,7 +68,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
-        self.draws = True  # the parts that have no folder
+        self.draws, self.known = True, list[str]()  # whether parts are drawn; if not, the classes that the model knows
         self.group, self.identical, self.min_examples = group, identical, min_examples
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
@@ -83,7 +83,8 @@ class ImageFolderDataModule(ImageDataModule):
         found = find_images(self.data_dir)
         for line in found.said:
             rank_zero_only(print)(line)
-        found = self._without_rare(found) if self.draws else found
+        self.left_out = {} if self.draws else unknown_classes(found.labels(), self.known)
+        found = self._without_rare(found) if self.draws else found.without(self.left_out)
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
         groups = None
@@ -142,7 +143,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
-        self.draws = False
+        self.draws, self.known = False, class_names
         super().load_all(columns, class_names)
 
     def file_of(self, split: str, index: int) -> str:
@@ -154,16 +155,11 @@ class ImageFolderDataModule(ImageDataModule):
     def _without_rare(self, found: FoundImages) -> FoundImages:
         """Less the classes of too few training images to be in every part that is drawn."""
         drawn = [part for part in range(1, len(PARTS)) if part not in found.parts]
-        labels = [found.class_names[label] for label, part in zip(found.targets, found.parts, strict=True) if not part]
+        labels = [label for label, part in zip(found.labels(), found.parts, strict=True) if not part]
         rare = rare_classes(labels, None, 1 + len(drawn), self.fold if drawn else None, self.min_examples)
-        if not rare:
-            return found
-        names = [name for name in found.class_names if name not in rare]
-        kept = [place for place, label in enumerate(found.targets) if found.class_names[label] not in rare]
-        rank_zero_only(print)(describe_rare(rare, len(found.files) - len(kept)))
-        files, stamps, targets, parts = ([one[place] for place in kept] for one in found[:4])
-        renumbered = [names.index(found.class_names[label]) for label in targets]
-        return FoundImages(files, stamps, renumbered, parts, names, found.said)
+        if rare:
+            rank_zero_only(print)(describe_rare(rare, sum(label in rare for label in found.labels())))
+        return found.without(rare)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
         """Where files lie below `data_dir`; all of them, if none are named."""

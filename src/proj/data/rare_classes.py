@@ -77,10 +77,21 @@ def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int
     return found | {name: place for place, name in enumerate(class_names) if name in given}
 
 
-def describe_unknown(classes: dict[str, int], who: str) -> str:
-    """A line on rows that are left out, since `who`, the model or the training, does not have their classes."""
+def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, int]:
+    """The classes of images that a model with these classes does not know, where it knows others, with how many images
+    they have; which is printed."""
+    counts = Counter(labels)
+    known = classes_among([*counts], class_names)
+    unknown = {name: count for name, count in counts.items() if known and name not in known}
+    if unknown:
+        rank_zero_only(print)(describe_unknown(unknown, "the model", "image"))
+    return unknown
+
+
+def describe_unknown(classes: dict[str, int], who: str, example: str = "row") -> str:
+    """A line on examples that are left out, since `who`, the model or the training, does not have their classes."""
     what = "of a class" if len(classes) == 1 else f"of {len(classes):,} classes"
-    return f"left out, {how_many(sum(classes.values()), 'row')} {what} that {who} does not have: {listed(classes)}"
+    return f"left out, {how_many(sum(classes.values()), example)} {what} that {who} does not have: {listed(classes)}"
 
 
 def describe_rare(rare: dict[str, int], examples: int) -> str:

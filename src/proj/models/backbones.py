@@ -175,6 +175,11 @@ def read_weights(file: Path) -> Weights:
     return state
 
 
+def weights_of(backbone: str, weights: str) -> Weights:
+    """What `model.weights` names: those of the backbone, which may be downloaded, or a file's. Raises UserError."""
+    return find(backbone).weights() if weights == "default" else read_weights(Path(weights).expanduser())
+
+
 def load_weights(network: nn.Module, state: Weights, source: str) -> None:
     """Give a network without its last layer these weights; what else is there, such as that layer, is left out.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.features import features_of
 from proj.errors import UserError, choose
-from proj.models.backbones import Recipe, cut_off_last_layer, find, load_weights, read_weights
+from proj.models.backbones import Recipe, cut_off_last_layer, find, load_weights, weights_of
 from proj.models.classifier import Classifier
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -108,15 +108,14 @@ class Pretrained(Classifier):
         if data.mean:
             fit.take(data.mean, data.std)
         if weights := self.hparams.weights:
-            own_file = None if weights == "default" else Path(weights).expanduser()
-            state = read_weights(own_file) if own_file else find(self.hparams.backbone).weights()
-            load_weights(body, state, f"model.weights={weights}")
+            load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
 
     def setup(self, stage: str) -> None:
         data, crop = self.trainer.datamodule, self.network[0].recipe.crop
         data.evaluation_batch_size = min(data.evaluation_batch_size, max(1, 2**22 // crop**2))  # it bounds the memory
         if stage == "fit" and self.frozen and not self.trainer.fast_dev_run:
             data.encode = self.encode  # by now the backbone's weights may not have been restored
+            data.mix = None  # there are no pictures, of which two could be mixed, nor shall the dashboard show such
 
     def encode(self, split: str) -> Tensor | None:
         """(V, N, D) features of a part, see `features_of`; None where its pictures are needed."""

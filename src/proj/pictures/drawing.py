@@ -117,17 +117,25 @@ def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
 def confusion_matrix(
     counts: np.ndarray, rows: Sequence[str], columns: Sequence[str] | None = None, zoom: int = 1
 ) -> Image.Image:
-    """Counts (R, C), rows are the right classes; names and counts as far as a hundred classes.
+    """Counts (R, C), rows are the right classes; names and counts as far as a hundred classes. Of more than a thousand,
+    whose cells nobody could see, the hundred with the most mistakes.
 
     Blue shades the share of a row; red has a scale of its own, since the mistakes of a good classifier would be
     invisible beside its diagonal.
     """
     columns = columns or rows
-    classes, line, total = len(columns), zoom * LINE, counts.sum()
+    total, of_each = counts.sum(), counts.sum(1, keepdims=True).clip(1)
+    figure = f"{counts.trace() / max(total, 1):.2%} of {total:,} right."
+    if len(columns) > 1000:
+        figure += f" The 100 of {len(columns):,} classes with the most mistakes:"
+        chosen = np.sort((counts.diagonal() - counts.sum(1)).argsort(kind="stable")[:100])
+        counts, of_each = counts[np.ix_(chosen, chosen)], of_each[chosen]
+        rows, columns = ([names[place] for place in chosen] for names in (rows, columns))
+    classes, line = len(columns), zoom * LINE
     size = zoom * (11 if classes <= 12 else 9)
     cell = zoom * max(16, min(56, 250 // classes))
     cell = max(cell, mask(f"{counts.max():,}", size).width + 4 * zoom) if classes <= 100 else max(1600 // classes, 1)
-    share = counts / counts.sum(1, keepdims=True).clip(1)
+    share = counts / of_each
     right = np.eye(*counts.shape, dtype=bool)
     worst = max(share[~right].max(initial=0), 0.01)
     share = np.where(right, share, share / worst)
@@ -139,16 +147,16 @@ def confusion_matrix(
     left, top = left + line, 2 * line + (longest + line // 2 if upright else line)
     across, down = cell * classes, cell * len(rows)
     canvas = Image.new("RGB", (max(left + across + line, zoom * WIDTH), top + down + line), "white")
-    write(canvas, line // 2, line, f"{counts.trace() / max(total, 1):.2%} of {total:,} right.", zoom * 11)
+    write(canvas, line // 2, line, figure, zoom * 11)
     write(canvas, canvas.width - line // 2, line, "rows: is, columns: predicted", zoom * 11, back=1)
     canvas.paste(Image.fromarray(colours.repeat(cell, 0).repeat(cell, 1)), (left, top))
     if not names:
         return canvas
     lines = ImageDraw.Draw(canvas)
-    for place in range(classes + 1):
-        lines.line((left + place * cell, top, left + place * cell, top + down), "#eeeeee", zoom)
-    for place in range(len(rows) + 1):
-        lines.line((left, top + place * cell, left + across, top + place * cell), "#eeeeee", zoom)
+    for x in range(left, left + across + 1, cell):
+        lines.line((x, top, x, top + down), "#eeeeee", zoom)
+    for y in range(top, top + down + 1, cell):
+        lines.line((left, y, left + across, y), "#eeeeee", zoom)
     for place, name in enumerate(names[0]):
         write(canvas, left - 6 * zoom, top + (place + 0.5) * cell, name, size, back=1)
     for place, name in enumerate(names[1]):

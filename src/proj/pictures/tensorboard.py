@@ -54,6 +54,7 @@ def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     if key not in GRAPHS:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*already a ScriptModule")
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of other batches, which never come
             GRAPHS[key] = graph(torch.jit.trace(network, x, check_trace=False), x)
     return GRAPHS[key]
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -83,12 +84,24 @@ def one_line(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
 
 
+def plain_name(name: str) -> str:
+    """A name without what can be written in more than one way: case, spaces around it, accents put together."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+# Where Linux says what a container may take, in its newer and its older way.
+LIMITS = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
 def memory() -> int | None:
-    """The bytes of memory that the machine has; None where the system does not say it."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
+    """The bytes of memory that the machine has, or the container; None where the system does not say it."""
+    found = []
+    for file in LIMITS:
+        with suppress(OSError, ValueError):  # of the other way, or "max": no limit
+            found.append(int(file.read_text()))
+    with suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(found, default=None)
 
 
 def refuse_no_text(path: Path) -> None:

@@ -13,12 +13,13 @@ from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
-from proj.models.backbones import find
+from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
+from proj.training.enough_memory import enough_for_parameters
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run
@@ -54,6 +55,8 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     picture = {}
     if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
         picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
+    if contents is None and "backbone" in cfg.model and cfg.model.get("weights"):
+        weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
     data = build(cfg.dataset, **picture)
     if contents and contents.get("columns"):
         data.take(Facts.from_dict(contents))
@@ -63,14 +66,10 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     network = build({**cfg.model, "_partial_": True}).func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
-    model = build(
-        cfg.model,
-        input_shape=data.input_shape,
-        num_classes=data.num_classes,
-        optimizer=build(cfg.optimizer),
-        scheduler=build({**cfg.scheduler, "_partial_": True}),
-        **measured,
-    )
+    schedule = build({**cfg.scheduler, "_partial_": True})
+    facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    with enough_for_parameters(cfg):
+        model = build(cfg.model, **facts, optimizer=build(cfg.optimizer), scheduler=schedule, **measured)
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import OUT_OF_MEMORY, UserError, causes, peer_is_lost, unwritable
+from proj.errors import UserError, causes, out_of_memory, peer_is_lost, unwritable
 from proj.system.processes import rank
 
 # What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
@@ -47,7 +47,7 @@ def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
     """
     if not isinstance(error, UserError) and (disk := unwritable(error)):
         return f"{disk}. What the run saved before is whole: make room, then {command}"
-    if any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in causes(error)):
+    if not isinstance(error, UserError) and out_of_memory(error):
         smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
         return (
             f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "

@@ -17,13 +17,15 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, unwritable
+from proj.errors import UserError, how_many, unwritable
 from proj.models.trusted import decided, trusted
 from proj.reports.curves import read_scalars
 from proj.system.platform import as_command, one_line
 from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
 from proj.training.threshold import at_threshold
+
+SHOWN = 40  # classes of which the table has the accuracy, all or the lowest
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
@@ -137,8 +139,11 @@ def print_table(metrics: dict, monitor: str) -> None:
         part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
         table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
         shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
-        words = "  ".join(f"{one_line(name)} {share:.1%}".replace(" ", "\u00a0") for name, share in shares.items())
+        shown = sorted(shares, key=shares.get)[:SHOWN] if len(shares) > SHOWN else shares
+        words = "  ".join(f"{one_line(name)} {shares[name]:.1%}".replace(" ", "\u00a0") for name in shown)
         lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
+        if more := len(shares) - len(shown):
+            lines += f"\nand {how_many(more, 'class')} with fewer mistakes: see metrics.json"
         if "test/acc_threshold" in metrics:
             f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
             balanced, macro = (f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("balanced_acc", "macro_f1"))

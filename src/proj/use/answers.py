@@ -53,7 +53,7 @@ class Answers:
 
 
 def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
-    """The figures of evaluation.json.
+    """The figures of evaluation.json, the confusion as a tensor.
 
     results: of Lightning's test. contents: the checkpoint's. coverage: see `sets`.
     """
@@ -70,7 +70,7 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
             name: (row[place] / row.sum()).item() if row.sum() else None
             for place, (name, row) in enumerate(zip(answers.names, confusion, strict=True))
         },
-        "confusion": confusion.tolist(),
+        "confusion": confusion,
         "temperature": answers.temperature,
         "coverage": sets(answers, contents, coverage),
         "threshold": with_threshold(answers, contents),

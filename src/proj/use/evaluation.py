@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import writing
+from proj.config.command_line import write_output, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
@@ -30,6 +30,7 @@ from proj.use.importance import columns_that_matter, print_importance
 from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes and columns in the pictures
+LISTED = 1000  # classes of which evaluation.json has the confusion
 
 
 def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[dict[str, float], Answers]:
@@ -86,7 +87,6 @@ def evaluate(
     if not dataset and split != "all" and data.checksum() != facts.data:
         print("Note: the data is not what the training read: its split may put training examples elsewhere.")
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
-    inputs = data.splits[part].inputs
     names = test_on(data, part, facts.class_names)
     results, answers = classify(model, data, contents, names, tta)
     worst = answers.worst(SHOWN)
@@ -101,17 +101,18 @@ def evaluate(
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)
-    if sentence := single_answer(torch.tensor(metrics["confusion"]), facts.class_names):
+    if sentence := single_answer(metrics["confusion"], facts.class_names):
         print(sentence)
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
     images = None
     if worst and facts.kind == "image":
-        images = with_heat(model, data.prepare(inputs, torch.tensor(worst), None), answers.predicted[worst], facts)
+        x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
+        images = with_heat(model, x, answers.predicted[worst], facts)
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))
-    write(metrics, draw(metrics, answers, images), folder, name)
+    write(metrics, draw(metrics, answers, images), folder, name, answers)
     if labels:
         write_label_issues(answers, data, part, folder, name)
     return metrics
@@ -150,7 +151,7 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
 
     images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where there is no mistake.
     """
-    confusion = drawing.confusion_matrix(np.array(metrics["confusion"]), answers.names, answers.class_names, zoom=2)
+    confusion = drawing.confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
         "confusion": drawing.png(confusion),
@@ -166,10 +167,22 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
     return pictures
 
 
-def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str) -> None:
+def in_json(confusion: Tensor, answers: Answers, file: Path) -> list[list[int]] | None:
+    """The counts (R, C) as evaluation.json has them. Those of very many classes, nearly all of which are 0, would take
+    hundreds of MB there: None, and the others are in a table of their own, `file`, whose name is printed."""
+    if confusion.shape[1] <= LISTED:
+        return confusion.tolist()
+    rows = ([answers.names[i], answers.class_names[j], int(confusion[i, j])] for i, j in confusion.nonzero().tolist())
+    write_output(file, csv_text([["is", "predicted", "examples"], *rows]))
+    print(file)
+    return None
+
+
+def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, answers: Answers) -> None:
     """Write the figures and the pictures, these into TensorBoard's files too, and print where they are."""
     file = folder / f"{name}.json"
     files = {kind: folder / f"{name}_{kind}.png" for kind in pictures}
+    metrics["confusion"] = in_json(metrics["confusion"], answers, folder / f"{name}_confusion.csv")
     with writing(file):
         for kind, picture in pictures.items():
             write_atomically(files[kind], picture)

@@ -45,6 +45,7 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     rows = zip(metrics["acc_per_class"].items(), enumerate(metrics["confusion"]), strict=True)
     rows = sorted((row for row in rows if row[0][1] is not None), key=lambda row: row[0][1])
     for (name, accuracy), (k, counts) in rows[:SHOWN]:
+        counts = counts.tolist()
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != k), reverse=True)[:2]
         confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
         table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))

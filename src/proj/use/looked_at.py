@@ -28,8 +28,11 @@ def looked_at(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     finally:
         for hook in hooks:
             hook.remove()
-    added = (gradient * last[0]).sum(1, keepdim=True).detach().float().relu()  # (N, 1, h, w)
-    for fit in [module for module in network.modules() if isinstance(module, Fit)]:
+    fits, added = [module for module in network.modules() if isinstance(module, Fit)], gradient * last[0].detach()
+    if fits and added.shape[1] == added.shape[2] != added.shape[3]:  # a square of pictures' places, then the channels:
+        added = added.permute(0, 3, 1, 2)  # so timm keeps the maps of its Swin
+    added = added.sum(1, keepdim=True).float().relu()  # (N, 1, h, w)
+    for fit in fits:
         added = fit.in_place(added)
     added = F.interpolate(added, x.shape[2:], mode="bilinear")[:, 0]
     return added / added.amax((1, 2), keepdim=True).clamp_min(torch.finfo(added.dtype).tiny)

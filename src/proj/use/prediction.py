@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError, how_many
+from proj.errors import UserError, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.trusted import decided
 from proj.pictures import drawing
@@ -44,7 +44,8 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str) -> None:
 def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
     """Raises UserError where a file that is to be written, by the name of its option, is one of the inputs."""
     for option, file in written.items():
-        if os.path.exists(file) and any(one != "-" and os.path.samefile(file, one) for one in inputs):
+        there = os.path.exists(file)
+        if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
@@ -121,5 +122,5 @@ def predict(
         print(picture)
     if skipped:
         what = "is no image" if len(skipped) == 1 else "are no images"
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(', '.join(skipped[:5]))}.")
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
     return rows

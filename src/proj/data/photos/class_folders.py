@@ -4,7 +4,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from proj.data.photos.image_file import RAW, begins_as_image
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, everything_in, folders_in
-from proj.system.platform import WINDOWS, readable
+from proj.system.platform import WINDOWS, plain_name, readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
@@ -34,6 +34,19 @@ class FoundImages(NamedTuple):
     parts: list[int]
     class_names: list[str]
     said: list[str]
+
+    def labels(self) -> list[str]:
+        return [self.class_names[target] for target in self.targets]
+
+    def without(self, classes: Collection[str]) -> "FoundImages":
+        """The same, less some classes; the others are numbered anew."""
+        if not classes:
+            return self
+        names = [name for name in self.class_names if name not in classes]
+        places = {name: place for place, name in enumerate(names)}
+        rows = (row for row in zip(self.files, self.stamps, self.labels(), self.parts, strict=True) if row[2] in places)
+        files, stamps, labels, parts = map(list, zip(*rows, strict=True))
+        return FoundImages(files, stamps, [places[label] for label in labels], parts, names, self.said)
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
@@ -171,7 +184,11 @@ def _find(data_dir: str) -> FoundImages:
                 names[name] = len(found.class_names)
                 found.class_names.append(name)
             elif name not in names:
-                raise UserError(f"{folder} has a class {name}, which {parts['train']} has not.")
+                alike = [one for one in names if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
+                if len(alike) != 1:
+                    where = f"which {parts['train']} has not: put images of it there too, or move its folder away."
+                    raise UserError(f"{folder} has a class {name}, {where}")
+                name = alike[0]
             for path, its_stamp in images:
                 found.files.append(path)
                 found.stamps.append(its_stamp)
