@@ -1,8 +1,9 @@
 """How far probabilities can be trusted: `python benchmarks/calibration.py [ROW ...]`.
 
 Each row is trained with three seeds, in outputs/calibration/<row>/<seed>, and measured with `evaluate`; what is
-finished is not run again, what was stopped goes on. `--set` adds settings to every command of a data set, as in
-`benchmarks/accuracy.py`.
+finished is not run again, what was stopped goes on. Each seed has a validation part of its own (`dataset.split_seed`),
+since that is what the temperature is fitted on: by chance one is easier than the test part, or harder. `--set` adds
+settings to every command of a data set, as in `benchmarks/accuracy.py`.
 """
 
 import argparse
@@ -44,7 +45,8 @@ def main() -> None:
             folder = chosen.folder / row / str(seed)
             if not (folder / "metrics.json").is_file():
                 extra = [setting for name, setting in chosen.set if name == dataset]
-                words = [*settings.split(), f"seed={seed}", f"hydra.run.dir={folder}", *extra]
+                seeds = [f"seed={seed}", f"dataset.split_seed={seed}"]
+                words = [*settings.split(), *seeds, f"hydra.run.dir={folder}", *extra]
                 subprocess.run([sys.executable, "-m", "proj.train", *words], check=True, stdout=subprocess.DEVNULL)
             found.append(evaluate(folder / "best.ckpt", trust=list(filter(None, chosen.trust.split(",")))))
         sets = [one["coverage"] for one in found]
