@@ -89,15 +89,21 @@ def encode_table(
     return encoded
 
 
-def unknown_words(table: Table, places: list[int], columns: list[dict]) -> list[str]:
-    """A remark on each column of words of which none is known, such as one that is written in another case."""
+def unknown_words(table: Table, places: list[int], columns: list[dict], rows: np.ndarray | None = None) -> list[str]:
+    """A remark on each column of words of which none is known, such as one that is written in another case, and on each
+    of two answers that has a third one. rows: those to look at; None for all."""
     notes = []
     for place, column in zip(places, columns, strict=True):
         known = column.get("categories") or truth_codes(column.get("truth", ()))
-        words = [word for word, *_ in table.column(place).different() if not is_missing(word)] if known else []
-        if words and not {*words} & {*known}:
-            some = f"none of its words ({', '.join(map(repr, words[:3]))})"
+        cells = table.column(place) if rows is None else table.column(place).take(rows)
+        words = [word for word, *_ in cells.different() if not is_missing(word)] if known else []
+        strange = [word for word in words if word not in known]
+        some = ", ".join(map(repr, strange[:3]))
+        if strange and len(strange) == len(words):
+            some = f"none of its words ({some})"
             notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
+        elif strange and "truth" in column:
+            notes.append(f"column {column['name']}: {some} is neither of its two answers, and taken for missing")
     return notes
 
 
