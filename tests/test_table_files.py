@@ -44,8 +44,8 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def workbook(**sheets: list[list[str]]) -> bytes:
-    """An Excel file; a cell is what its XML element holds: <v>1</v>, or <is><t>a</t></is>."""
+def workbook(merged: tuple[str, ...] = (), **sheets: list[list[str]]) -> bytes:
+    """An Excel file; a cell is what its XML element holds: <v>1</v>, or <is><t>a</t></is>. merged: such as A1:B2."""
     main, rels = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "package/2006/relationships"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     listed = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
@@ -67,7 +67,11 @@ def workbook(**sheets: list[list[str]]) -> bytes:
             for line, row in enumerate(rows, 1)
         ]
         data = "".join(f'<row r="{line}">{row}</row>' for line, row in enumerate(cells, 1))
-        members[f"xl/worksheets/{i}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>'
+        data = f"<sheetData>{data}</sheetData>"
+        if merged:
+            ranges = (f'<mergeCell ref="{cells}"/>' for cells in merged)
+            data += f"<mergeCells>{''.join(ranges)}</mergeCells>"
+        members[f"xl/worksheets/{i}.xml"] = f'<worksheet xmlns="{main}">{data}</worksheet>'
     return zipped({name: content.encode() for name, content in members.items()})
 
 
@@ -403,3 +407,28 @@ def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_name
     assert [len(data.splits[part].targets) for part in ("train", "val", "test")] == [40, 1, 8]
     assert "left out, 2 rows of a class that the training does not have: r (2)" in capsys.readouterr().out
     assert (data.example("val", 0), data.example("test", 7)) == tuple(f"{tmp_path}/in/{place}" for place in places)
+
+
+def test_the_rows_below_the_first_of_merged_cells_have_its_value():
+    rows = [[], excel(None, "kind", "len"), *(excel(None, "ab"[i // 3] if not i % 3 else None, i) for i in range(6))]
+    content = workbook(A=rows, merged=("A1:C1", "B3:B5", "B6:B8"))
+    assert cells(content) == [["kind", "len"], *([["aaabbb"[i], str(i)] for i in range(6)])]
+
+
+def test_two_columns_of_one_name_are_said_of_parquet_too():
+    file = io.BytesIO()
+    pa.parquet.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=["a", "a"]), file)
+    with pytest.raises(UserError, match="has two columns 'a': give each a name"):
+        cells(file.getvalue())
+
+
+def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, capsys):
+    answers = [f"{row},{'yes' if i % 3 else 'no'}" for i, row in enumerate(flowers(0, 48).splitlines()[1:])]
+    strange = [row.replace("yes", "maybe").replace(",a,", ",A,").replace(",b,", ",B,") for row in answers[40:]]
+    for test, said in ((answers[40:], False), (strange, True)):
+        parts = {"train__csv": answers[:40], "test__csv": test}
+        write(tmp_path / "in", **{name: "\n".join(["len,kind,y,ok", *rows]) for name, rows in parts.items()})
+        load("in")
+        out = capsys.readouterr().out
+        assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
+        assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said

@@ -5,6 +5,7 @@ import csv
 import re
 import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -164,8 +165,19 @@ def spreadsheet(
         if others:
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {prefix}sheet=… chooses another")
-    for number, row in enumerate(book.get_sheet_by_name(chosen).iter_rows(), 1):
-        yield number, [as_text(value) for value in row]
+    opened = book.get_sheet_by_name(chosen)
+    (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
+    merged, above = defaultdict[int, list[int]](list), list[str]()
+    for (top, column), (bottom, _) in opened.merged_cell_ranges or ():
+        if 0 <= column - first < opened.width:
+            for number in range(top + 1, min(bottom, last) + 1):
+                merged[number].append(column - first)
+    for number, row in enumerate(opened.iter_rows()):
+        cells = [as_text(value) for value in row]
+        for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
+            cells[place] = above[place]
+        above = cells
+        yield number + 1, cells
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table | None:
@@ -182,6 +194,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
         return None
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
+    table.take_header(True)  # of two columns of one name neither could be asked for
     for column, one in zip(table.columns, names, strict=True):
         values = file.read(columns=[one]).column(one)
         kind = values.type
