@@ -297,3 +297,46 @@ def test_a_large_table_is_kept_in_about_the_size_of_its_file(tmp_path):
     read.take_header(True)
     assert encode_table(read, [0, 9], numbers("a", "j")).shape == (20000, 2)
     assert math.isclose(float(read.column(9).at(19999)), 19999 / 7, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    (
+        ({5: '"5 inch', 9: '"9 inch'}, 7),  # the second mark would end the cell that the first one begins
+        ({5: '"5 inch'}, 7),  # all that follows would be one cell
+        ({0: '"two\nlines, ""quoted"""', 5: '"5 inch', 9: '"9'}, 8),
+        ({0: '"two\nlines, ""quoted"""', 5: '5" pipe', 9: '"9 inch" '}, None),
+    ),
+)
+def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along(table, predict, cells, line):
+    text = "\n".join(["b,a,y", *(f"{i % 7},{cells.get(i, 'ab'[i % 2])},{'pq'[i // 2 % 2]}" for i in range(40))])
+    if line:
+        for read in (table, lambda text: predict(text, numbers("b"))):
+            with pytest.raises(UserError, match=rf"csv: a quotation mark in line {line} is not closed"):
+                read(text)
+    else:
+        assert len(predict(text, table(text).columns)) == 40
+
+
+def test_all_empty_columns_are_named_with_one_word_for_them_beside_those_that_are_left_out(table):
+    text = "\n".join(["a;b;e f;c;y", *(f";{i % 7};NA;1;{'pq'[i % 2]}" for i in range(40))])
+    with pytest.raises(
+        UserError, match=r"2 columns are empty in all training rows: leave them out with (.*)\.$"
+    ) as raised:
+        table(text, "drop=[c]")
+    (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
+    override = OverridesParser.create().parse_override(as_hydra_reads(word))
+    assert override.value() == ["a", "e f", "c"]
+
+
+def test_the_word_that_takes_a_cell_among_numbers_for_an_empty_one_is_said(table):
+    text = column(*map(str, range(29)), "lost")
+    with pytest.raises(UserError, match=r"'lost' is no number; .* or train with 'dataset.numeric=\[a\]', which"):
+        table(text)
+    assert table(text, "numeric=[a]").columns[0]["lenient"]
+
+
+def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_single_column(table):
+    text = "\n".join(['"a,b,y"', *(f'"{i},1,{"pq"[i % 2]}"' for i in range(40))])
+    with pytest.raises(UserError, match="Its one column is 'a,b,y': take the quotation marks away"):
+        table(text)
