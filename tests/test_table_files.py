@@ -432,3 +432,22 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
         out = capsys.readouterr().out
         assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
         assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
+
+
+def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
+    write(tmp_path, t__csv=flowers())
+    load("t.csv", "sheet=2")
+    assert "t.csv is no spreadsheet, so that dataset.sheet=2 has no use" in capsys.readouterr().out
+
+
+def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_columns(load, tmp_path):
+    renamed = flowers(header="length,kind,y")
+    write(tmp_path, t__csv=flowers(), renamed__csv=renamed, unknown__csv=flowers(header="len,kind,z"))
+    known = load("t.csv").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
+    known["config"]["dataset"]["batch_size"] = 4
+    with pytest.raises(UserError, match="the table has other columns or values than the training's: split=all"):
+        open_data(known, data_dir=str(tmp_path / "renamed.csv"))
+    with pytest.raises(UserError, match="has no column 'len', which the model takes"):
+        open_data(known, data_dir=str(tmp_path / "renamed.csv"), everything=True)
+    with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: proj.predict takes it"):
+        open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)

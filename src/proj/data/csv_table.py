@@ -201,6 +201,8 @@ class CSVDataModule(InMemoryDataModule):
         header = find_header(tables[0], self.target, self.notes) if self.header is None else self.header
         for table in tables:
             table.take_header(header)
+        if self.is_other is not None and isinstance(self.target, str) and self.target not in tables[0].names:
+            raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
         target = find_column(tables[0], "target", self.target)
         name = tables[0].names[target]
         for part, table in zip(found.parts, tables, strict=True):

@@ -63,10 +63,11 @@ def read_table(
     try:
         stream, inner = unpacked(file, name)
         start = stream.read(16)
+        is_spreadsheet = start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0"))
         stream.seek(0)
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
-        elif start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        elif is_spreadsheet:
             table = fill(spreadsheet(stream, name, sheet, hint, notes, prefix), name)
         else:
             encoding = find_encoding(stream, name, encoding, hint, notes, prefix)
@@ -88,6 +89,8 @@ def read_table(
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
         raise UserError(f"{name} is empty.")
+    if sheet is not None and not hint and not is_spreadsheet:
+        notes.append(f"{name} is no spreadsheet, so that {prefix}sheet={sheet} has no use")
     table.notes = notes
     return table
 
