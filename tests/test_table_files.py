@@ -451,3 +451,27 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
         open_data(known, data_dir=str(tmp_path / "renamed.csv"), everything=True)
     with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: proj.predict takes it"):
         open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    (
+        (b'{"a": 1, "y": "p"}\n', "JSON"),
+        (b'[\n {"a": 1}]', "JSON"),
+        (b"<!DOCTYPE html><table>", "HTML or XML"),
+        (b"ARROW1\0\0\xff\xff", "Feather"),
+        (b"@RELATION t", "ARFF"),
+    ),
+)
+def test_a_table_in_a_format_that_is_not_read_is_told_by_its_first_bytes(content, kind):
+    with pytest.raises(UserError, match=rf"t is {kind}, which is not read here: save the table as CSV"):
+        cells(content)
+    assert cells(b"<OPEN>,{y}\n1,p\n")[0] == ["<OPEN>", "{y}"]
+
+
+def test_an_address_is_no_file_and_spaces_separate_no_values(load, tmp_path):
+    with pytest.raises(UserError, match=r"^https:/example.org/t.csv is an address: download the table first"):
+        load("https://example.org/t.csv")
+    write(tmp_path, t__txt="".join(f"{i % 7} {i % 3} {'pq'[i % 2]}\n" for i in range(40)))
+    with pytest.raises(UserError, match="has no column to learn 0 0 p from: separate values by commas"):
+        load("t.txt", "target=-1")

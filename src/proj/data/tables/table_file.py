@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from rich.progress import wrap_file
 
-from proj.data.tables.compressed import unpacked
+from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import CELLS, Table, fill, read_csv
 from proj.errors import UserError, message_of, nearest
 from proj.system.processes import rank
@@ -70,6 +70,7 @@ def read_table(
         elif is_spreadsheet:
             table = fill(spreadsheet(stream, name, sheet, hint, notes, prefix), name)
         else:
+            refuse_other_formats(start, name)
             encoding = find_encoding(stream, name, encoding, hint, notes, prefix)
             stream.seek(0)
             table = read_csv(stream, name, inner, encoding)

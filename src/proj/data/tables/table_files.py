@@ -33,8 +33,10 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
     stands what separates the folders of PATH. Folders that are named as parts may lie in a folder that holds no table.
 
-    Raises UserError for a folder or a pattern without a table, and for the same table in two formats.
+    Raises UserError for an address, a folder or a pattern without a table, and the same table in two formats.
     """
+    if address := re.search(r"(^|/)((https?|ftp|s3|gs|hf):/.*)", data_dir):  # it was made a path: https:/example.org
+        raise UserError(f"{address[2]} is an address: download the table first, and {HOW}")
     if os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(rf"[*?[{os.pathsep}]", data_dir)):
         return [(data_dir, os.path.basename(data_dir))]  # a missing file is refused when it is opened
     if not os.path.exists(data_dir) and os.pathsep in data_dir:
