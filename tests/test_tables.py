@@ -340,3 +340,20 @@ def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_singl
     text = "\n".join(['"a,b,y"', *(f'"{i},1,{"pq"[i % 2]}"' for i in range(40))])
     with pytest.raises(UserError, match="Its one column is 'a,b,y': take the quotation marks away"):
         table(text)
+
+
+@pytest.mark.parametrize("encoding", ("utf-8", "utf-16-le"))
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name_where_the_encoding_is_said(table, encoding):
+    text = "\ufeff" + column("1", "2", "3").replace("a;b;y", '"a";b;y')
+    assert [one["name"] for one in table(text.encode(encoding), f"encoding={encoding}").columns] == ["a", "b"]
+
+
+def test_classes_that_look_alike_are_said(table, capsys):
+    text = column("1", "2", "3").replace(";p", ";new york").replace(";q", ";new \u200b york")
+    table(text)
+    assert "classes that differ in how they are written alone" in capsys.readouterr().out
+
+
+def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):
+    table(column("1", "2", "3", "f" * 32))
+    assert f"others not ('{'f' * 19}…')" in capsys.readouterr().out

@@ -134,8 +134,10 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """A class's name without what people write in more than one way: case, spaces around it, accents put together."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    """A class's name without what people write in more than one way: case, spaces, accents put together; and without
+    what nobody sees, such as a joiner."""
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return " ".join(seen.split()).casefold()
 
 
 def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from textwrap import shorten
 
 import numpy as np
 import torch
@@ -157,7 +156,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     kind: what the settings say it is, or "".
     """
     words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
-    such = ", ".join(f"{shorten(word, 20, placeholder='…')!r}" for word in words)
+    such = ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word in words)
     share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
     if is_numeric and seen.missing + (seen.words if kind else Counter()):
         how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
