@@ -475,3 +475,13 @@ def test_an_address_is_no_file_and_spaces_separate_no_values(load, tmp_path):
     write(tmp_path, t__txt="".join(f"{i % 7} {i % 3} {'pq'[i % 2]}\n" for i in range(40)))
     with pytest.raises(UserError, match="has no column to learn 0 0 p from: separate values by commas"):
         load("t.txt", "target=-1")
+
+
+def test_an_index_without_a_name_that_only_another_file_has_is_left_out(load, tmp_path):
+    indexed = "\n".join(f"{i - 1 if i else ''},{row}" for i, row in enumerate(flowers(40, 8).splitlines()))
+    write(tmp_path / "in", train__csv=flowers(), test__csv=indexed)
+    write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))
+    assert load("in").checksum() == load("same").checksum()
+    write(tmp_path / "in", train__csv="1,a,p\n2,b,q\n" * 20, test__csv="1,a,p,0\n2,b,q,1\n")
+    with pytest.raises(UserError, match=r"train.csv has no column 'column 3', which .*test.csv has"):
+        load("in", "header=false", "target=2")
