@@ -120,6 +120,8 @@ FORMS = {
     "month/day/year": ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m/%d/%Y %I:%M %p"),
     "1 Jan 2000": ("%d %b %Y", "%d-%b-%y", "%a, %d %B %Y %H:%M:%S +0100"),
     "Jan 1, 2000": ("%B %d, %Y", "%a %b %d %Y"),
+    "Sat Jan 1 10:00:00 2000": ("%a %b %e %H:%M:%S %Y", "%a %b %d %H:%M:%S +0000 %Y"),
+    "2000年1月1日": ("%Y年%m月%d日", "%Y年%m月%d日 %H:%M"),
     "hour:minute": ("%H:%M", "%H:%M:%S"),
     "yearmonthday": ("%Y%m%d",),
 }

@@ -593,7 +593,7 @@ def test_a_table_that_the_model_has_not_seen_is_measured_whole(learnt, mistake, 
     ("dataset=image_folder dataset.channels=4", "dataset.channels=4 is not 1 (grey) or 3 (colour)"),
     ("dataset=image_folder dataset.memory_limit_mb=-1", "memory_limit_mb=-1 is not a number, 0 or more"),
     ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
-    ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list"),
+    ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
     ("dataset=csv model=cnn", "dataset=csv is table data: use model=iris or model=mlp"),
 )
 def test_a_setting_out_of_its_range_is_refused(configure, words, sentence):
@@ -619,3 +619,9 @@ def test_where_files_have_no_time_of_change_their_beginning_middle_and_end_are_l
         os.utime(file, ns=(0, 0))
         seen.add(stamp(str(file), file.stat()))
     assert len(seen) == 4
+
+
+def test_the_columns_are_named_where_no_target_is_though_one_of_them_is_a_number(tmp_path):
+    (tmp_path / "t.csv").write_text("age,2019,y\n" + "1,2,p\n2,3,q\n" * 9)
+    with pytest.raises(UserError, match=r"names no column yet. Options: 2019, age, y."):
+        table(tmp_path / "t.csv", "target=null")

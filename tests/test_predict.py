@@ -264,6 +264,14 @@ def test_the_columns_of_the_training_are_found_by_place_or_name(tmp_path, names,
     assert one[1].tolist() == found
 
 
+@pytest.mark.parametrize(("first", "said"), ((0, False), (1, True)))
+def test_where_a_column_may_be_away_without_a_header_it_is_said_which_ones_are_taken(tmp_path, capsys, first, said):
+    columns = [{"name": f"column {place}", "mean": 0.0, "std": 1.0} for place in (first, first + 1)]
+    (tmp_path / "t.csv").write_text("1,2,3,4\n")
+    list(read_tables([str(tmp_path / "t.csv")], columns))
+    assert ("has no header: column 1, column 2 (0 the first) are taken" in capsys.readouterr().err) == said
+
+
 @pytest.mark.parametrize(
     ("names", "header", "sentence"),
     (

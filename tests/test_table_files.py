@@ -44,8 +44,8 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def workbook(**sheets: list[list[str]]) -> bytes:
-    """An Excel file; a cell is what its XML element holds: <v>1</v>, or <is><t>a</t></is>."""
+def workbook(merged: tuple[str, ...] = (), **sheets: list[list[str]]) -> bytes:
+    """An Excel file; a cell is what its XML element holds: <v>1</v>, or <is><t>a</t></is>. merged: such as A1:B2."""
     main, rels = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "package/2006/relationships"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     listed = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
@@ -67,7 +67,11 @@ def workbook(**sheets: list[list[str]]) -> bytes:
             for line, row in enumerate(rows, 1)
         ]
         data = "".join(f'<row r="{line}">{row}</row>' for line, row in enumerate(cells, 1))
-        members[f"xl/worksheets/{i}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>'
+        data = f"<sheetData>{data}</sheetData>"
+        if merged:
+            ranges = (f'<mergeCell ref="{cells}"/>' for cells in merged)
+            data += f"<mergeCells>{''.join(ranges)}</mergeCells>"
+        members[f"xl/worksheets/{i}.xml"] = f'<worksheet xmlns="{main}">{data}</worksheet>'
     return zipped({name: content.encode() for name, content in members.items()})
 
 
@@ -403,3 +407,81 @@ def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_name
     assert [len(data.splits[part].targets) for part in ("train", "val", "test")] == [40, 1, 8]
     assert "left out, 2 rows of a class that the training does not have: r (2)" in capsys.readouterr().out
     assert (data.example("val", 0), data.example("test", 7)) == tuple(f"{tmp_path}/in/{place}" for place in places)
+
+
+def test_the_rows_below_the_first_of_merged_cells_have_its_value():
+    rows = [[], excel(None, "kind", "len"), *(excel(None, "ab"[i // 3] if not i % 3 else None, i) for i in range(6))]
+    content = workbook(A=rows, merged=("A1:C1", "B3:B5", "B6:B8"))
+    assert cells(content) == [["kind", "len"], *([["aaabbb"[i], str(i)] for i in range(6)])]
+
+
+def test_two_columns_of_one_name_are_said_of_parquet_too():
+    file = io.BytesIO()
+    pa.parquet.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=["a", "a"]), file)
+    with pytest.raises(UserError, match="has two columns 'a': give each a name"):
+        cells(file.getvalue())
+
+
+def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, capsys):
+    answers = [f"{row},{'yes' if i % 3 else 'no'}" for i, row in enumerate(flowers(0, 48).splitlines()[1:])]
+    strange = [row.replace("yes", "maybe").replace(",a,", ",A,").replace(",b,", ",B,") for row in answers[40:]]
+    for test, said in ((answers[40:], False), (strange, True)):
+        parts = {"train__csv": answers[:40], "test__csv": test}
+        write(tmp_path / "in", **{name: "\n".join(["len,kind,y,ok", *rows]) for name, rows in parts.items()})
+        load("in")
+        out = capsys.readouterr().out
+        assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
+        assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
+
+
+def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
+    write(tmp_path, t__csv=flowers())
+    load("t.csv", "sheet=2")
+    assert "t.csv is no spreadsheet, so that dataset.sheet=2 has no use" in capsys.readouterr().out
+
+
+def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_columns(load, tmp_path):
+    renamed = flowers(header="length,kind,y")
+    write(tmp_path, t__csv=flowers(), renamed__csv=renamed, unknown__csv=flowers(header="len,kind,z"))
+    known = load("t.csv").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
+    known["config"]["dataset"]["batch_size"] = 4
+    with pytest.raises(UserError, match="the table has other columns or values than the training's: split=all"):
+        open_data(known, data_dir=str(tmp_path / "renamed.csv"))
+    with pytest.raises(UserError, match="has no column 'len', which the model takes"):
+        open_data(known, data_dir=str(tmp_path / "renamed.csv"), everything=True)
+    with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: proj.predict takes it"):
+        open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    (
+        (b'{"a": 1, "y": "p"}\n', "JSON"),
+        (b'[\n {"a": 1}]', "JSON"),
+        (b"<!DOCTYPE html><table>", "HTML or XML"),
+        (b"ARROW1\0\0\xff\xff", "Feather"),
+        (b"@RELATION t", "ARFF"),
+    ),
+)
+def test_a_table_in_a_format_that_is_not_read_is_told_by_its_first_bytes(content, kind):
+    with pytest.raises(UserError, match=rf"t is {kind}, which is not read here: save the table as CSV"):
+        cells(content)
+    assert cells(b"<OPEN>,{y}\n1,p\n")[0] == ["<OPEN>", "{y}"]
+
+
+def test_an_address_is_no_file_and_spaces_separate_no_values(load, tmp_path):
+    with pytest.raises(UserError, match=r"^https:/example.org/t.csv is an address: download the table first"):
+        load("https://example.org/t.csv")
+    write(tmp_path, t__txt="".join(f"{i % 7} {i % 3} {'pq'[i % 2]}\n" for i in range(40)))
+    with pytest.raises(UserError, match="has no column to learn 0 0 p from: separate values by commas"):
+        load("t.txt", "target=-1")
+
+
+def test_an_index_without_a_name_that_only_another_file_has_is_left_out(load, tmp_path):
+    indexed = "\n".join(f"{i - 1 if i else ''},{row}" for i, row in enumerate(flowers(40, 8).splitlines()))
+    write(tmp_path / "in", train__csv=flowers(), test__csv=indexed)
+    write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))
+    assert load("in").checksum() == load("same").checksum()
+    write(tmp_path / "in", train__csv="1,a,p\n2,b,q\n" * 20, test__csv="1,a,p,0\n2,b,q,1\n")
+    with pytest.raises(UserError, match=r"train.csv has no column 'column 3', which .*test.csv has"):
+        load("in", "header=false", "target=2")

@@ -297,3 +297,63 @@ def test_a_large_table_is_kept_in_about_the_size_of_its_file(tmp_path):
     read.take_header(True)
     assert encode_table(read, [0, 9], numbers("a", "j")).shape == (20000, 2)
     assert math.isclose(float(read.column(9).at(19999)), 19999 / 7, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    (
+        ({5: '"5 inch', 9: '"9 inch'}, 7),  # the second mark would end the cell that the first one begins
+        ({5: '"5 inch'}, 7),  # all that follows would be one cell
+        ({0: '"two\nlines, ""quoted"""', 5: '"5 inch', 9: '"9'}, 8),
+        ({0: '"two\nlines, ""quoted"""', 5: '5" pipe', 9: '"9 inch" '}, None),
+    ),
+)
+def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along(table, predict, cells, line):
+    text = "\n".join(["b,a,y", *(f"{i % 7},{cells.get(i, 'ab'[i % 2])},{'pq'[i // 2 % 2]}" for i in range(40))])
+    if line:
+        for read in (table, lambda text: predict(text, numbers("b"))):
+            with pytest.raises(UserError, match=rf"csv: a quotation mark in line {line} is not closed"):
+                read(text)
+    else:
+        assert len(predict(text, table(text).columns)) == 40
+
+
+def test_all_empty_columns_are_named_with_one_word_for_them_beside_those_that_are_left_out(table):
+    text = "\n".join(["a;b;e f;c;y", *(f";{i % 7};NA;1;{'pq'[i % 2]}" for i in range(40))])
+    with pytest.raises(
+        UserError, match=r"2 columns are empty in all training rows: leave them out with (.*)\.$"
+    ) as raised:
+        table(text, "drop=[c]")
+    (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
+    override = OverridesParser.create().parse_override(as_hydra_reads(word))
+    assert override.value() == ["a", "e f", "c"]
+
+
+def test_the_word_that_takes_a_cell_among_numbers_for_an_empty_one_is_said(table):
+    text = column(*map(str, range(29)), "lost")
+    with pytest.raises(UserError, match=r"'lost' is no number; .* or train with 'dataset.numeric=\[a\]', which"):
+        table(text)
+    assert table(text, "numeric=[a]").columns[0]["lenient"]
+
+
+def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_single_column(table):
+    text = "\n".join(['"a,b,y"', *(f'"{i},1,{"pq"[i % 2]}"' for i in range(40))])
+    with pytest.raises(UserError, match="Its one column is 'a,b,y': take the quotation marks away"):
+        table(text)
+
+
+@pytest.mark.parametrize("encoding", ("utf-8", "utf-16-le"))
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name_where_the_encoding_is_said(table, encoding):
+    text = "\ufeff" + column("1", "2", "3").replace("a;b;y", '"a";b;y')
+    assert [one["name"] for one in table(text.encode(encoding), f"encoding={encoding}").columns] == ["a", "b"]
+
+
+def test_classes_that_look_alike_are_said(table, capsys):
+    text = column("1", "2", "3").replace(";p", ";new york").replace(";q", ";new \u200b york")
+    table(text)
+    assert "classes that differ in how they are written alone" in capsys.readouterr().out
+
+
+def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):
+    table(column("1", "2", "3", "f" * 32))
+    assert f"others not ('{'f' * 19}…')" in capsys.readouterr().out

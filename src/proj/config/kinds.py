@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config.ranges import PATH, SIZE, STEPS, SWITCH, Range
 from proj.config.settings import policy
+from proj.config.words import typed
 from proj.errors import UserError
 
 
@@ -54,6 +55,8 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
 def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
     listed = policy(key).range
+    if isinstance(default, ListConfig | list) and isinstance(value, str):
+        raise UserError(f"{key}={value} is not a list: type {typed(key, value, listed=True)}.")
     kind = listed if value is None and isinstance(default, str) else range_of(default)
     if kind and not (value is None and listed and listed.holds(None)):
         kind.check(key, value)

@@ -39,12 +39,16 @@ def as_text(value: str, quote: str = "'") -> str:
     return quote + text.replace(quote, f"\\{quote}") + quote
 
 
-def typed(key: str, text: str, listed: bool = False) -> str:
-    """A setting with this text as a person types it into the shell; listed: as the only one of a list."""
+def typed(key: str, *texts: str, listed: bool = False) -> str:
+    """A setting with this text as a person types it into the shell; listed: as a list of these texts."""
     special = ("true", "false", "null", "nan", "inf")  # which Hydra takes for something else
-    if not re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) or text.lower() in special:
-        text = as_text(text.replace("${", "\\${"), '"')
-    return as_command([f"{key}=[{text}]" if listed else f"{key}={text}"])
+
+    def quoted(text: str) -> str:
+        plain = re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) and text.lower() not in special
+        return text if plain else as_text(text.replace("${", "\\${"), '"')
+
+    value = ",".join(map(quoted, texts))
+    return as_command([f"{key}=[{value}]" if listed else f"{key}={value}"])
 
 
 def short_names(keys: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
 from proj.data.tables.csv_file import Table, where
 from proj.data.tables.header import find_header, is_unnamed
-from proj.data.tables.named_column import find_column, find_columns
+from proj.data.tables.named_column import SEPARATE, find_column, find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import HOW, describe_files, find_tables, join
@@ -43,8 +43,7 @@ class CSVDataModule(InMemoryDataModule):
     header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
     February; None finds each of them out. min_examples: see `rare_classes`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`, where no files are these parts; rows without a class, whose cell is empty, are left out: NA may be a
-    class.
+    `split_seed`, where no files are these parts; rows without a class, whose cell is empty, are left out: NA is one.
     group: the column, no input, whose rows of one value are all in the same part.
     """
 
@@ -92,6 +91,8 @@ class CSVDataModule(InMemoryDataModule):
         table, target, parts_of_files = self._read()
         if not len(table.lines):
             raise UserError(f"{self.file} has no row below its header.")
+        if len(table.names) == 1:
+            raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
         given = [part for part in self.fractions if part in parts_of_files]
         files = {part: self.files[parts_of_files.index(part)][0] for part in given}
         examples, left_out = self._examples(table, target, parts_of_files, files)
@@ -117,6 +118,9 @@ class CSVDataModule(InMemoryDataModule):
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         say = rank_zero_only(print)
+        for part, file in files.items():  # what its columns hold was found in the others
+            there = examples.rows[parts[part].numpy()]
+            self.notes += [f"{file}: {note}" for note in unknown_words(table, [*columns], self.columns, there)]
         self.described = list_columns(whole, columns, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
@@ -198,6 +202,8 @@ class CSVDataModule(InMemoryDataModule):
         header = find_header(tables[0], self.target, self.notes) if self.header is None else self.header
         for table in tables:
             table.take_header(header)
+        if self.is_other is not None and isinstance(self.target, str) and self.target not in tables[0].names:
+            raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
         target = find_column(tables[0], "target", self.target)
         name = tables[0].names[target]
         for part, table in zip(found.parts, tables, strict=True):

@@ -85,8 +85,10 @@ def one_line(text: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name without what can be written in more than one way: case, spaces around it, accents put together."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    """A name without what people write in more than one way: case, spaces, accents put together; and without what
+    nobody sees, such as a joiner."""
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return " ".join(seen.split()).casefold()
 
 
 # Where Linux says what a container may take, in its newer and its older way.

@@ -49,7 +49,8 @@ def open_data(
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of another kind
         raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
-    if list(data.input_shape) != list(facts.input_shape):
+    tables = bool(data.columns and facts.columns)
+    if list(data.input_shape) != list(facts.input_shape) and not tables:
         given, taken = ("×".join(map(str, shape)) for shape in (data.input_shape, facts.input_shape))
         raise UserError(
             f"the data has inputs of {given} in {data.num_classes} classes, the model takes {taken} and knows "

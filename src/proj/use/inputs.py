@@ -116,6 +116,11 @@ def places_of(names: list[str], table: Table) -> list[int]:
         return places
     training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
     if len(header) > len(names) and unnamed and max(training) < len(header):
+        if training != [*range(len(names))]:  # else no column that may be away stands before them
+            taken = (
+                f"{', '.join(names)} (0 the first) are taken, as in the training's table, that of the classes included"
+            )
+            print(f"{table.file} has no header: {taken}", file=sys.stderr)
         return training
     if len(header) != len(names):
         raise UserError(

@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from proj.config.words import typed
 from proj.data.tables.one_column import MISSING, Column
 from proj.errors import UserError
 
@@ -159,15 +160,16 @@ def values(
         if value is not None and not abs(value) >= 3e38:
             number_of[cell] = value
         elif not lenient:
-            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks)
+            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks, name)
     return cells.each(lambda cell: number_of.get(cell, np.nan))
 
 
-def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str]) -> NoReturn:
-    """Raises UserError for a cell that is none of a column's numbers. where: its row and column."""
+def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str) -> NoReturn:
+    """Raises UserError for a cell that is none of a column's numbers. where: its row and column. name: the column's."""
     read = number(cell)
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"
         raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
     kind = " with a decimal comma" if marks == "," else " below 3e38" if is_too_large(cell) else ""
-    raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known.")
+    how = f"or train with {typed('dataset.numeric', name, listed=True)}, which takes such cells for empty ones"
+    raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, {how}.")

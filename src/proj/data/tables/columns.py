@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -83,21 +83,19 @@ class Columns:
         if self.trained:
             trained = {place: self.trained[name] for place, name in enumerate(table.names) if name in self.trained}
             return {place: kind_of(column) for place, column in trained.items() if place in kinds}
-        for place in [place for place, kind in kinds.items() if not kind and table.headed]:
-            if is_unnamed(table.names[place]):
-                cells = table.column(place)
-                numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
-                if numbers_rows or not any(cells):
-                    del kinds[place]
-                    self.left_out[place] = "it numbers the rows" if any(cells) else "it is empty"
-                    self.choices |= {place: "numeric"} if any(cells) else {}
+        for place in [at for at, kind in kinds.items() if not kind and table.headed and is_unnamed(table.names[at])]:
+            cells = table.column(place)
+            numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
+            if numbers_rows or not any(cells):
+                del kinds[place]
+                self.left_out[place] = "it numbers the rows" if any(cells) else "it is empty"
+                self.choices |= {place: "numeric"} if any(cells) else {}
         return kinds
 
     def measure(self) -> dict[int, dict]:
         """The columns as `encode_table` takes them, by their places."""
-        kinds, found = self.inputs(), {}
-        for place, kind in kinds.items():
-            found[place] = self._take(place, kind)
+        kinds = self.inputs()
+        found = {place: self._take(place, kind) for place, kind in kinds.items()}
         numbers = {place: column for place, column in found.items() if is_of_numbers(column)}
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
@@ -120,28 +118,34 @@ class Columns:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""
         name, cells = self.table.names[place], self.cells(place)
         seen, trained = count(cells), self.trained.get(self.table.names[place])
-        empty = not (seen.numbers or seen.words or seen.missing)
-        if empty or (kind == "numbers" and not seen.numbers):
-            what = "is empty in all" if empty else "has no number in the"
-            how = f"out with {typed('dataset.drop', name, listed=True)}" if empty else "out of dataset.numeric"
-            raise UserError(f"column {name} {what} training rows: leave it {how}.")
+        if not (trained or seen.numbers or seen.words or seen.missing):
+            self._refuse_empty()
+        if kind == "numbers" and not (trained or seen.numbers):
+            raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
         if kind in ("", "dates") and (dates := self._dates(place, cells, seen, trained, kind)):
             return dates
-        if kind == "truth":
-            truth = trained["truth"]
-        else:
-            truth = None if kind or seen.numbers or seen.missing else find_truth(seen.words)
+        truth = trained["truth"] if kind == "truth" else None
+        if not (kind or seen.numbers or seen.missing):
+            truth = find_truth(seen.words)
         if truth:
             numbers = self._in_training(place, truth_values(cells, truth))
             self.holds[place] = ", ".join(truth)
             return {"name": name, "truth": truth, **measure_numbers(name, numbers)}
         numeric = kind == "numbers" or (not kind and seen.mostly_numbers)
-        if not self.trained:
-            self.notes += remarks(name, seen, numeric, kind)
+        self.notes += [] if self.trained else remarks(name, seen, numeric, kind)
         if numeric:
             lenient = trained.get("lenient", False) if trained else kind == "numbers"
             return {"name": name} | ({"unit": seen.unit} if seen.unit else {}) | ({"lenient": True} if lenient else {})
         return self._words(place, cells, kind)
+
+    def _refuse_empty(self) -> NoReturn:
+        """Raises UserError for all columns that are empty, so that one word leaves them out, beside those left out."""
+        empty = [place for place in self.inputs() if self.cells(place).each(is_missing, bool).all()]
+        dropped = [find_column(self.table, "drop", key) for key in self.settings["drop"]]
+        names = [self.table.names[place] for place in (*empty, *dropped)]
+        those, it = (f"column {names[0]} is", "it") if len(empty) == 1 else (f"{len(empty):,} columns are", "them")
+        how = typed("dataset.drop", *names, listed=True)
+        raise UserError(f"{those} empty in all training rows: leave {it} out with {how}.")
 
     def _in_training(self, place: int, numbers: np.ndarray) -> np.ndarray:
         """The numbers of the training rows; a column that has none there is left out."""

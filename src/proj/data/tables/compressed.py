@@ -1,4 +1,4 @@
-"""What a compressed file holds, told by its first bytes."""
+"""What a compressed file holds, and what is no table here, told by the first bytes."""
 
 import bz2
 import gzip
@@ -11,6 +11,23 @@ from typing import Any, BinaryIO
 
 from proj.errors import UserError, how_many
 from proj.system.platform import is_companion
+
+OTHERS = {  # which people try, by their first bytes
+    "JSON": rb"\s*(\[\s*)?\{\s*[\"}]",
+    "HTML or XML": rb"\s*<([!?]|html|head|table)",
+    "Feather": b"ARROW1",
+    "SQLite": b"SQLite format",
+    "HDF5": b"\x89HDF",
+    "PDF": b"%PDF-",
+    "ARFF": b"@relation",
+    "pickled": b"\x80[\2-\5]",
+}
+
+
+def refuse_other_formats(start: bytes, name: str) -> None:
+    """Raises UserError for a file that begins as one of OTHERS does."""
+    if kind := next((kind for kind, first in OTHERS.items() if re.match(first, start, re.I)), None):
+        raise UserError(f"{name} is {kind}, which is not read here: save the table as CSV, Parquet or Excel.")
 
 
 def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:

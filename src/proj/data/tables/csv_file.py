@@ -112,20 +112,44 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     """
     lines = TextIOWrapper(file, encoding, newline="")
     head = list(islice(lines, 20))
+    head[:1] = [line.removeprefix("\ufeff") for line in head[:1]]  # which an encoding that is said may leave there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
     head = head[1:] if said else head
     tabs = inner.lower().endswith((".tsv", ".tab")) and any("\t" in line for line in head)
     separator = said[1] if said else max("\t" if tabs else ";,\t|", key=lambda separator: pieces(head, separator))
-    reader = csv.reader(chain(head, lines), delimiter=separator, skipinitialspace=True)
-    return fill(numbered(reader, skipped=bool(said)), name)
+    return fill(numbered(chain(head, lines), name, separator, skipped=bool(said)), name)
 
 
-def numbered(reader: Any, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """(The line on which it begins, the row) for each row of a csv.reader. skipped: lines above those of the reader."""
+def numbered(lines: Iterable[str], name: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """(The line on which it begins, the row) for each row. skipped: lines of the file above these.
+
+    Raises UserError for a row of several lines whose quotation marks do not end where a cell does: one of them is not
+    closed, and csv.reader would make all lines up to the next one a single cell.
+    """
+    taken: list[str] = []  # the lines of a row
+    how: dict[str, Any] = {"delimiter": separator, "skipinitialspace": True}
     end = skipped
-    for row in reader:
-        yield end + 1, row
-        end = reader.line_num + skipped
+    try:
+        for row in csv.reader(remembered(lines, taken), **how):
+            if len(taken) > 1:
+                list(csv.reader(taken, strict=True, **how))
+            yield end + 1, row
+            end += len(taken)
+            taken.clear()
+    except csv.Error as error:
+        if len(taken) < 2:
+            raise
+        raise UserError(
+            f"{name}: a quotation mark in line {end + 1} is not closed within its cell, and would make one row of "
+            f"{len(taken):,} lines: close it, or write two of them for one that belongs to the text."
+        ) from error
+
+
+def remembered(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    """The lines, each of which is added to `taken` as it is asked for."""
+    for line in lines:
+        taken.append(line)
+        yield line
 
 
 def fill(rows: Iterable[tuple[int, list[str]]], name: str) -> Table | None:

@@ -17,6 +17,8 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     place = target if type(target) is int and -width <= target < width else None
     is_named = isinstance(target, str) or (place is None and str(target) in first)
     header = is_named or has_header(table, place)
+    if target is None:  # which is refused, with the names that there are: a few of them may be numbers
+        return header or 0 < 2 * sum(map(is_number, first)) < width
     if (header and not is_named and any(map(is_number, first))) or (not header and counts(first)):
         kind, other = ("names of the columns", "false") if header else ("an example", "true")
         row = shorten(", ".join(first), 60, placeholder=" …")

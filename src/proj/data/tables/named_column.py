@@ -8,6 +8,8 @@ from proj.data.tables.cells import plain_number
 from proj.data.tables.csv_file import Table
 from proj.errors import UserError, nearest
 
+SEPARATE = "separate values by commas, semicolons, tabs or |"
+
 
 def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
     """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
@@ -24,10 +26,10 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
         if len({*named, *at}) == 1:
             return (named + at)[0]
         if named:
-            words = " or ".join(typed(setting, names[place], listed) for place in dict.fromkeys(named + at))
+            words = " or ".join(typed(setting, names[place], listed=listed) for place in dict.fromkeys(named + at))
             raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
-    parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
-    how = f" Type {typed(setting, parts[0], listed)}." if parts else ""
+    parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))] if names[1:] else []
+    how = f" Type {typed(setting, parts[0], listed=listed)}." if parts else ""
     raise UserError(
         f"{setting}={key} is no column of {table.file}." + (how or below(table, key) or nearest(str(key), names))
     )
@@ -40,7 +42,9 @@ def below(table: Table, key: str | int | float | None) -> str:
         if key in cells:
             return f" It stands in line {line}: if that is the header, delete the lines above it."
     if len(table.names) == 1 and re.search(r"\S[\s:]+\S", table.names[0]):
-        return f" Its one column is {table.names[0]!r}: separate values by commas, semicolons, tabs or |."
+        return f" Its one column is {table.names[0]!r}: {SEPARATE}."
+    if len(table.names) == 1 and re.search(r"[,;|]", table.names[0]):
+        return f" Its one column is {table.names[0]!r}: take the quotation marks away that stand around whole lines."
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from textwrap import shorten
 
 import numpy as np
 import torch
@@ -89,15 +88,21 @@ def encode_table(
     return encoded
 
 
-def unknown_words(table: Table, places: list[int], columns: list[dict]) -> list[str]:
-    """A remark on each column of words of which none is known, such as one that is written in another case."""
+def unknown_words(table: Table, places: list[int], columns: list[dict], rows: np.ndarray | None = None) -> list[str]:
+    """A remark on each column of words of which none is known, such as one that is written in another case, and on each
+    of two answers that has a third one. rows: those to look at; None for all."""
     notes = []
     for place, column in zip(places, columns, strict=True):
         known = column.get("categories") or truth_codes(column.get("truth", ()))
-        words = [word for word, *_ in table.column(place).different() if not is_missing(word)] if known else []
-        if words and not {*words} & {*known}:
-            some = f"none of its words ({', '.join(map(repr, words[:3]))})"
+        cells = table.column(place) if rows is None else table.column(place).take(rows)
+        words = [word for word, *_ in cells.different() if not is_missing(word)] if known else []
+        strange = [word for word in words if word not in known]
+        some = ", ".join(map(repr, strange[:3]))
+        if strange and len(strange) == len(words):
+            some = f"none of its words ({some})"
             notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
+        elif strange and "truth" in column:
+            notes.append(f"column {column['name']}: {some} is neither of its two answers, and taken for missing")
     return notes
 
 
@@ -151,7 +156,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     kind: what the settings say it is, or "".
     """
     words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
-    such = ", ".join(f"{shorten(word, 20, placeholder='…')!r}" for word in words)
+    such = ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word in words)
     share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
     if is_numeric and seen.missing + (seen.words if kind else Counter()):
         how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""

@@ -5,6 +5,7 @@ import csv
 import re
 import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 
 from rich.progress import wrap_file
 
-from proj.data.tables.compressed import unpacked
+from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import CELLS, Table, fill, read_csv
 from proj.errors import UserError, message_of, nearest
 from proj.system.processes import rank
@@ -62,12 +63,14 @@ def read_table(
     try:
         stream, inner = unpacked(file, name)
         start = stream.read(16)
+        is_spreadsheet = start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0"))
         stream.seek(0)
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
-        elif start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        elif is_spreadsheet:
             table = fill(spreadsheet(stream, name, sheet, hint, notes, prefix), name)
         else:
+            refuse_other_formats(start, name)
             encoding = find_encoding(stream, name, encoding, hint, notes, prefix)
             stream.seek(0)
             table = read_csv(stream, name, inner, encoding)
@@ -87,6 +90,8 @@ def read_table(
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
         raise UserError(f"{name} is empty.")
+    if sheet is not None and not hint and not is_spreadsheet:
+        notes.append(f"{name} is no spreadsheet, so that {prefix}sheet={sheet} has no use")
     table.notes = notes
     return table
 
@@ -164,8 +169,19 @@ def spreadsheet(
         if others:
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {prefix}sheet=… chooses another")
-    for number, row in enumerate(book.get_sheet_by_name(chosen).iter_rows(), 1):
-        yield number, [as_text(value) for value in row]
+    opened = book.get_sheet_by_name(chosen)
+    (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
+    merged, above = defaultdict[int, list[int]](list), list[str]()
+    for (top, column), (bottom, _) in opened.merged_cell_ranges or ():
+        if 0 <= column - first < opened.width:
+            for number in range(top + 1, min(bottom, last) + 1):
+                merged[number].append(column - first)
+    for number, row in enumerate(opened.iter_rows()):
+        cells = [as_text(value) for value in row]
+        for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
+            cells[place] = above[place]
+        above = cells
+        yield number + 1, cells
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table | None:
@@ -182,6 +198,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
         return None
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
+    table.take_header(True)  # of two columns of one name neither could be asked for
     for column, one in zip(table.columns, names, strict=True):
         values = file.read(columns=[one]).column(one)
         kind = values.type

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from proj.data.photos.class_folders import PARTS, part_of
 from proj.data.tables.csv_file import Table
+from proj.data.tables.header import is_unnamed
 from proj.errors import UserError
 from proj.system.folders import entries_in, folders_in
 
@@ -33,8 +34,10 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
     stands what separates the folders of PATH. Folders that are named as parts may lie in a folder that holds no table.
 
-    Raises UserError for a folder or a pattern without a table, and for the same table in two formats.
+    Raises UserError for an address, a folder or a pattern without a table, and the same table in two formats.
     """
+    if address := re.search(r"(^|/)((https?|ftp|s3|gs|hf):/.*)", data_dir):  # it was made a path: https:/example.org
+        raise UserError(f"{address[2]} is an address: download the table first, and {HOW}")
     if os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(rf"[*?[{os.pathsep}]", data_dir)):
         return [(data_dir, os.path.basename(data_dir))]  # a missing file is refused when it is opened
     if not os.path.exists(data_dir) and os.pathsep in data_dir:
@@ -84,12 +87,14 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
 
 
 def join(tables: Sequence[Table]) -> Table:
-    """The rows of all tables, below the columns of the first. Raises UserError where another has other columns."""
+    """The rows of all tables, below the columns of the first. Raises UserError where another has other columns, but for
+    one without a name, such as pandas writes its index."""
     first, *others = tables
     for other in others:
         places = {name: place for place, name in enumerate(other.names)}
-        for one, two in ((first, other), (other, first)):
-            if strange := [name for name in one.names if name not in two.names]:
+        named = [name for name in other.names if not (other.headed and is_unnamed(name))]
+        for names, one, two in ((first.names, first, other), (named, other, first)):
+            if strange := [name for name in names if name not in two.names]:
                 raise UserError(f"{two.file} has no column {strange[0]!r}, which {one.file} has: they are one table.")
         start = first.lines[-1] if first.lines else first.files[-1][1]
         first.files.append((other.file, start))
