@@ -376,6 +376,16 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
     assert places == {f"file://{(CONF / 'hydra').resolve()}"}
 
 
+@contract("hydra-core", "its loader's repository lists a group's options", "config/kinds.py")
+def test_a_group_is_told_from_a_setting_by_hydras_repository():
+    from proj.config.kinds import is_group
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        for key in ("dataset", "hydra/launcher", "seed", "trainer.max_epochs"):
+            assert is_group(loader, key) == bool(loader.get_group_options(key)) == ("/" in key or key == "dataset")
+
+
 @contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
 def test_hydras_loader_changes_a_configuration_that_is_there():
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
