@@ -14,6 +14,7 @@ from pathlib import Path
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.conf import ConfigSourceInfo
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobRuntime
 from omegaconf import DictConfig
 
 hydras_own = ConfigLoaderImpl.load_configuration
@@ -55,7 +56,7 @@ def values_applied(loader: ConfigLoaderImpl, name, words, run_mode, from_shell, 
     values = [one for one in merges if not any((folder / one.key_or_group).is_dir() for folder in folders)]
     values = [one for one in values if not one.key_or_group.startswith("hydra/")]
     choices = [one.input_line for one in merges if one not in values]
-    key = repr((name, run_mode, choices, [contents(folder) for folder in folders]))
+    key = repr((JobRuntime().get("name"), name, run_mode, choices, [contents(folder) for folder in folders]))
     file = MERGED / hashlib.sha256(key.encode()).hexdigest()
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}")
