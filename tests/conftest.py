@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
-from support import processes
+from support import composing, processes
 from support.images import TINY_CIFAR10, write_official_sets
 
 import proj.config
+
+composing.merge_once()
 
 
 def pytest_collection_finish() -> None:
@@ -27,6 +29,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """Libraries that count what is left at the end would name all of it as leaked."""
     gc.unfreeze()
+    composing.forget()
 
 
 @pytest.fixture(scope="session")

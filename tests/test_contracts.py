@@ -32,6 +32,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.demos.boring_classes import BoringModel
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution
+from support import composing
 from support.processes import PROCESSES
 from support.refusals import refusals
 
@@ -40,6 +41,12 @@ from proj.config.compose import CONF
 from proj.errors import LOST
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
+
+
+@pytest.fixture(autouse=True)
+def hydra_alone(monkeypatch):
+    """Hydra composes as for a user, without what the other tests keep."""
+    monkeypatch.setattr(composing.ConfigLoaderImpl, "load_configuration", composing.hydras_own)
 
 
 def contract(library: str, promise: str, *files: str):
@@ -369,6 +376,16 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
     assert places == {f"file://{(CONF / 'hydra').resolve()}"}
 
 
+@contract("hydra-core", "its loader's repository lists a group's options", "config/kinds.py")
+def test_a_group_is_told_from_a_setting_by_hydras_repository():
+    from proj.config.kinds import is_group
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        for key in ("dataset", "hydra/launcher", "seed", "trainer.max_epochs"):
+            assert is_group(loader, key) == bool(loader.get_group_options(key)) == ("/" in key or key == "dataset")
+
+
 @contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
 def test_hydras_loader_changes_a_configuration_that_is_there():
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -598,6 +615,25 @@ def test_a_sweeps_job_is_composed_as_by_hydras_own_loader(own):
         composer.compose(shared, ["seed=3"])  # whose configuration the next one begins with
         whole = loader.load_sweep_config(master, [*shared, *own])
         assert OmegaConf.to_yaml(composer.compose(shared, own)) == OmegaConf.to_yaml(whole)
+
+
+COMMANDS = (
+    "dataset=cifar10 model=cnn optimizer.lr=0.1 +callbacks.x.a=3 hydra.run.dir=x ~callbacks.progress",
+    "preset=mnist_dnn trainer.max_epochs=3 ~model.dropout trainer=ddp callbacks=early_stopping",
+    "hydra/launcher=joblib hydra.launcher.n_jobs=3 ~scheduler ++a.b=[1,c] logger=csv data_dir=a",
+    "seed=1,2 optimizer=sgd,adam dataset=digits hydra/sweeper=optuna monitor=val/loss",
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_what_the_tests_keep_of_conf_is_composed_as_by_hydras_own_loader(line):
+    """`support/composing.py` asks Hydra where it fails itself, so that no other test would notice."""
+    words, mode = line.split(), RunMode.MULTIRUN if "," in line else RunMode.RUN
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        loader = GlobalHydra.instance().config_loader()
+        whole = OmegaConf.to_yaml(loader.load_configuration("train", words, mode))
+        for _ in range(2):  # merged, and kept
+            assert OmegaConf.to_yaml(composing.values_applied(loader, "train", words, mode, True, True)) == whole
 
 
 USES_OF_REAL_MODULES = """

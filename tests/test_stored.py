@@ -108,6 +108,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, tra
     (tmp_path / "kept").touch()
     (tmp_path / "run").mkdir()
     import optuna.pruners  # noqa: F401
+    import sympy  # noqa: F401 (torch imports it now and then, and it looks for faster numbers)
 
     genuine = stored_config(path.parent, [])
     build_trainer(

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from support import composing
+
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
@@ -39,6 +41,7 @@ PROCESSES.set_forkserver_preload(
 def begin() -> None:
     """Of a forked process: leave what is imported to it alone, which each collection of garbage would copy else."""
     gc.freeze()
+    composing.merge_once()
 
 
 def child(module: str, words: list[str], folder: Path, streams: list[Path], env: dict, before) -> None:
