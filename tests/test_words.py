@@ -136,6 +136,20 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("model=mlp model.norm=x", "model.norm=x does not exist"),
     ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
     ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
+    ("-m optimizer.lr=glob(*)", "optimizer.lr=glob(*) has no value: name some."),
+    ("+dataset.num_workers=4", "no setting 'dataset.num_workers'. Options: batch_size, fold"),
+    ("-m seed=1,2 +optimizer.foo=3", "no setting 'optimizer.foo'. Options: amsgrad"),
+    ("+model.loss.label_smothing=0.1", "Did you mean 'label_smoothing'?"),
+    ("~model", "~model cannot be left out: every run has one."),
+    ("~scheduler=onecycle", "cannot be left out: type scheduler=none."),
+    ("~seed", "dataset.seed refers to a setting that is not there: Interpolation key 'seed' not found."),
+    ("~preset", "a run has none unless you name one"),
+    ("modle=mlp", "Did you mean 'model'?"),
+    ('seed="3"', "seed='3', a text, is not a number"),
+    ("--resolve", "--cfg=job shows: add it"),
+    ("--shell-completion", "takes install=bash"),
+    ("--config-name=foo", "--config-name=foo does not exist. Options: train."),
+    ("--experimental-rerun=x", "there is no flag --experimental-rerun"),
 )
 def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)
@@ -151,6 +165,9 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     ("hydra.sweeper.sampler._target_=optuna.samplers.GridSampler", "leave hydra/sweeper=optuna out"),
     ("hydra.sweeper.sampler._target_=optuna.samplers.NoSampler", "cannot search here"),
     ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
+    ("hydra.sweeper.sampler=tpe", "sampler._target_=optuna.samplers.<name>. Did you mean 'TPESampler'?"),
+    ("hydra.sweeper.pruner=null", "pruner._target_=optuna.pruners.<name>."),
+    ("optimizer.lr=0.1,0.2,0.1", "n_trials=20 are more than there are to try (2): leave hydra/sweeper=optuna out"),
     ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
     ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )
@@ -290,3 +307,10 @@ def test_a_setting_of_other_options_alone_is_said_to_be_theirs():
     with pytest.raises(HydraException) as raised:
         configure("hidden=[3]", "dataset=digits", "model=cnn", "hydra.run.dir=unused")
     assert explain(raised.value) == "There is no setting 'hidden'. With another model=… there is 'model.hidden'."
+
+
+def test_a_plus_before_a_group_that_has_an_option_changes_it():
+    words = ("hydra.run.dir=unused", "optimizer.lr=0.1")
+    assert configure("+dataset=digits", "++model=mlp", "+augment=none", *words) == configure(
+        "dataset=digits", "model=mlp", "augment=none", *words
+    )
