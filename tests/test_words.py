@@ -1,5 +1,6 @@
 """What people type is taken as they mean it, or refused in one sentence that says what to type."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
     ("hydra.sweeper.sampler=tpe", "sampler._target_=optuna.samplers.<name>. Did you mean 'TPESampler'?"),
     ("hydra.sweeper.pruner=null", "pruner._target_=optuna.pruners.<name>."),
-    ("optimizer.lr=0.1,0.2,0.1", "n_trials=20 are more than there are to try (2): leave hydra/sweeper=optuna out"),
+    ("optimizer.lr=0.1", "all trials would be the same: give an interval to search"),
     ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
     ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )
@@ -185,7 +186,8 @@ def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
             monkeypatch.setenv(name, value)
         look_at_environment()
 
-    look(RANK="", LOCAL_RANK="", WORLD_SIZE="")
+    look(RANK="", LOCAL_RANK="", WORLD_SIZE="", PROJ_DATA_DIR="")
+    assert "PROJ_DATA_DIR" not in os.environ
     look(WORLD_SIZE="2", RANK="0")
     look(LOCAL_RANK="1", MASTER_PORT="1234")
     for variables, sentence in (({"RANK": "1"}, "RANK=1 in the env"), ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK")):
@@ -314,3 +316,13 @@ def test_a_plus_before_a_group_that_has_an_option_changes_it():
     assert configure("+dataset=digits", "++model=mlp", "+augment=none", *words) == configure(
         "dataset=digits", "model=mlp", "augment=none", *words
     )
+
+
+def test_a_shell_that_says_it_has_no_columns_loses_no_table(monkeypatch, mistake):
+    monkeypatch.setenv("COLUMNS", "0")
+    mistake("proj.train", "seed=x")
+    assert "COLUMNS" not in os.environ
+
+
+def test_a_sweep_may_be_named_by_a_number():
+    assert configure("sweep_name=2026", "hydra.run.dir=unused").sweep_name == "2026"

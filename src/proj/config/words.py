@@ -19,7 +19,7 @@ from proj.errors import UserError, nearest
 from proj.system.platform import as_command
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
-PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir)")
+PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir|sweep_name)")
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
 # Groups that ~ cannot leave out, and what the user types instead.

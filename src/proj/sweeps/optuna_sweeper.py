@@ -65,11 +65,12 @@ class OptunaSweeper(GridSweeper):
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         if self.n_trials > (count := combinations(self.space)):
-            raise UserError(
-                f"hydra.sweeper.n_trials={self.n_trials} are more than there are to try ({count:.0f}): leave "
-                "hydra/sweeper=optuna out, and each is tried once, or search an interval, such as "
-                "'optimizer.lr=interval(0.001,0.1)'."
-            )
+            if count == 1:
+                raise UserError(
+                    "all trials would be the same: give an interval to search, such as "
+                    "'optimizer.lr=interval(0.001,0.1)', or leave hydra/sweeper=optuna out."
+                )
+            print(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
         for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
             print(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
         return []

@@ -69,6 +69,7 @@ def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
     if name.endswith(("BruteForceSampler", "GridSampler")):
         raise UserError(f"{name} tries every combination, and so does a sweep: leave hydra/sweeper=optuna out.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # it is asked for by its name
     try:
         study = optuna.create_study(sampler=instantiate(sampler, seed=0), pruner=instantiate(pruner))
         for value in range(3):  # some look at the space in the second trial only
