@@ -73,8 +73,9 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
             statuses(row["status"]),
         )
     for column in table.columns:
-        if column.no_wrap:  # rich would cut its figures off
-            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        if column.overflow != "fold":  # rich would cut its figures off
+            cells = [str(cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(map(cell_len, cells if column.no_wrap else " ".join(cells).split()))
     return table
 
 
@@ -104,7 +105,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
     narrow = draw_table(comparison, joined=True)
-    needed = console.measure(narrow, options=console.options.update(width=10_000)).minimum
+    needed = sum(column.min_width + 1 for column in narrow.columns)
     # In a terminal that is narrower yet, its lines go on in the next one: rich would leave columns out.
     width, console.width = console.width, max(console.width, needed)
     console.print(wide if fits else narrow)
