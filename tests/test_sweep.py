@@ -276,3 +276,7 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
         wait_for(lambda: not is_locked(job), seconds=5)
         stops = (job / "train.log").read_text().count("Stopped. To continue")
         assert (RunFolder(job).status()[0], stops) == ("interrupted", [9, 15, 2].index(number))
+
+
+def test_under_hydras_own_sweeper_which_shows_no_lines_a_job_shows_all_that_it_prints(tmp_path):
+    assert "0" in run(tmp_path, "hydra/sweeper=basic", "seed=1").splitlines()

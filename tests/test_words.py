@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
 
-from proj.config.compose import configure
+from proj.config.compose import build, configure
 from proj.config.explain import explain
 from proj.config.settings import NAMES
 from proj.config.words import as_hydra_reads, flags_and_settings
@@ -137,6 +137,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("model=mlp model.norm=x", "model.norm=x does not exist"),
     ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
     ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
+    ("-m hydra.launcher=joblib seed=1", "which takes a slash: hydra/launcher=joblib"),
     ("-m optimizer.lr=glob(*)", "optimizer.lr=glob(*) has no value: name some."),
     ("+dataset.num_workers=4", "no setting 'dataset.num_workers'. Options: batch_size, fold"),
     ("-m seed=1,2 +optimizer.foo=3", "no setting 'optimizer.foo'. Options: amsgrad"),
@@ -326,3 +327,15 @@ def test_a_shell_that_says_it_has_no_columns_loses_no_table(monkeypatch, mistake
 
 def test_a_sweep_may_be_named_by_a_number():
     assert configure("sweep_name=2026", "hydra.run.dir=unused").sweep_name == "2026"
+
+
+class Own:
+    """A class of one's own, of which nothing is known before it is built."""
+
+    def __init__(self, width: int = 1) -> None:
+        pass
+
+
+def test_what_a_class_of_ones_own_does_not_take_is_answered_with_what_it_takes():
+    with pytest.raises(UserError, match=r"Own takes no wdth\. Did you mean 'width'\?"):
+        build({"_target_": f"{__name__}.Own", "wdth": 2})

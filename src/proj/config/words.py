@@ -70,6 +70,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.")
     if key.lstrip("+") in OF_ALL:  # as in Hydra one adds an option where there is none yet
         word, key = word.lstrip("+"), key.lstrip("+")
+    if key in ("hydra.launcher", "hydra.sweeper") and equals:
+        raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
     override = parsed(word) if equals else None
     chosen = override.value() if override and key in GROUPS else None
     if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
