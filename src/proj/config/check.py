@@ -14,7 +14,7 @@ from proj.config.declared import arguments, declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
-from proj.config.other_names import elsewhere
+from proj.config.other_names import OLD, elsewhere
 from proj.config.settings import SETTINGS, policy, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError, nearest
@@ -90,7 +90,7 @@ def check_additions(cfg: DictConfig) -> None:
         target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
         # A class of one's own may hand on what its source does not name.
         taken = arguments(target) if target.startswith(("proj.", "torch.", "torchvision.", "lightning.")) else None
-        if taken is not None and name not in taken and not name.startswith("_"):
+        if taken is not None and name not in taken and not name.startswith("_") and key not in OLD:
             options = [one for one in taken if not policy(f"{place}.{one}").instead]
             raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options)}")
 
