@@ -25,7 +25,7 @@ def test_a_tensor_that_torch_would_take_for_a_folder_is_damage(tmp_path):
     content = bytearray(checkpoint(tmp_path))
     content[content.rindex(b"a/data/2") - 8] |= 0x10  # in the directory at the file's end; torch then reads nothing
     (tmp_path / "a.ckpt").write_bytes(content)
-    with pytest.raises(UserError, match="is damaged: a/data/2"):
+    with pytest.raises(UserError, match="a/data/2 is marked as a folder"):
         load_checkpoint(tmp_path / "a.ckpt")
 
 
@@ -35,5 +35,5 @@ def test_two_tensors_of_one_name_are_damage(tmp_path):
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("a/data/2", archive.read("a/data/2"))
     (tmp_path / "a.ckpt").write_bytes(file.getvalue())
-    with pytest.raises(UserError, match="is damaged: a/data/2"):
+    with pytest.raises(UserError, match="a/data/2 is there twice"):
         load_checkpoint(tmp_path / "a.ckpt")

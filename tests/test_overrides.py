@@ -97,3 +97,9 @@ def test_a_sweep_that_goes_on_refuses_what_it_cannot_take(tmp_path, words, sente
 )
 def test_a_word_that_would_be_dropped_is_refused(mistake, module, words, sentence):
     assert sentence in mistake(module, *words.split())
+
+
+def test_a_run_that_goes_on_takes_the_augmentation_that_it_has_and_no_other(folder):
+    assert stored_config(folder, ["augment=light"]).choices.augment == "light"
+    with pytest.raises(UserError, match="augment=strong chooses anew"):
+        stored_config(folder, ["augment=strong"])

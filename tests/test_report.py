@@ -159,6 +159,16 @@ def test_the_joined_table_names_every_value_but_the_choices_and_has_one_form_of_
     assert {"mlp", "cnn", "init=auto", "init=max", "243", "1,283", "42,210"} <= set(text.split()), text
 
 
+def test_a_table_that_is_wider_than_the_terminal_loses_no_column(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    for k in range(4):
+        write_run(tmp_path / f"{k}", 0.9 - k / 100, seed=k % 2, lr=0.1 if k < 2 else 0.2)
+    report([tmp_path])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    (row,) = [line for line in lines if line.startswith("2 lr=0.2 87.50 ± 0.71 (2) 86.50 ± 0.71 (2) 1,234 ")]
+    assert row.endswith(" finished")
+
+
 def test_a_class_is_a_column_only_where_nothing_else_tells_the_runs_apart(tmp_path):
     stop = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 3}
     write_run(tmp_path / "0/0")

@@ -169,7 +169,7 @@ def test_a_malicious_checkpoint_is_named_and_never_executed(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path):
+def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path, capsys):
     words = [*WORDS, "callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
     words += ["+callbacks.early_stopping.min_delta=1"]  # no epoch is that much better
     assert run(tmp_path / "whole", words=words) == 0
@@ -177,6 +177,8 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path):
     assert run(tmp_path / "run", words=words) == 0
     assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 2
+    train(stored_config(tmp_path / "run", []))
+    assert "It was stopped early, after epoch 2, and is not trained on." in capsys.readouterr().out
 
 
 def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypatch):
@@ -203,3 +205,5 @@ def test_fewer_epochs_than_are_done_are_refused_and_no_test_batches_where_there_
     with pytest.raises(UserError, match=r"has trained 3 epochs already, .*=2: give trainer.max_epochs=3 or more"):
         train(configure(*words, "trainer.max_epochs=2"))
     assert train(configure(*words, "trainer.max_epochs=4"))["epochs"] == 4
+    with pytest.raises(UserError, match="has trained 4 epochs already"):
+        train(configure(*words, "trainer.max_epochs=2"))  # the figures are not of these

@@ -233,6 +233,7 @@ def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
     states = {trial.params["optimizer.lr"]: trial.state.name for trial in trials(tmp_path)}
     assert states == {"1e+30": "FAIL", "1e-09": "PRUNED", "1": "COMPLETE"}, err
     assert code == 0 and "failed: the loss turned NaN" in out and "pruned in epoch 1, at val/acc" in out
+    assert "of 10 trials some repeat others, since there are 3" in out
 
 
 def test_a_report_tells_running_queued_and_failed_jobs_apart(grid, tmp_path):
@@ -275,3 +276,7 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
         wait_for(lambda: not is_locked(job), seconds=5)
         stops = (job / "train.log").read_text().count("Stopped. To continue")
         assert (RunFolder(job).status()[0], stops) == ("interrupted", [9, 15, 2].index(number))
+
+
+def test_under_hydras_own_sweeper_which_shows_no_lines_a_job_shows_all_that_it_prints(tmp_path):
+    assert "0" in run(tmp_path, "hydra/sweeper=basic", "seed=1").splitlines()

@@ -1,5 +1,6 @@
 """What becomes of a sweep when its folder, command or surroundings have changed. No test here trains."""
 
+import errno
 import functools
 import json
 import os
@@ -16,12 +17,13 @@ from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
 from support.sweeps import GRID, QUICK, RATES, SEARCH, config, names, refused, resume, run, sweep
 
+from proj.config.explain import explain
 from proj.errors import UserError
 from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
-from proj.sweeps.sweep_file import chosen_by, read_manifest
+from proj.sweeps.sweep_file import chosen_by, copy_conf, read_manifest
 from proj.training.pruning import Prune, Pruned, open_study
 
 
@@ -357,3 +359,15 @@ def test_a_trial_is_pruned_but_for_its_last_epoch_whose_result_it_then_has(tmp_p
     trainer.max_epochs = 3
     with pytest.raises(Pruned, match=r"pruned in epoch 2, at val/acc 0\.5"):
         prune.on_validation_end(trainer, None)
+
+
+@pytest.mark.parametrize("number", (errno.ENOSPC, errno.EFBIG))  # a full disk, and a limit of files such as ulimit -f
+def test_a_sweep_whose_copy_of_conf_finds_no_room_ends_in_one_sentence(tmp_path, monkeypatch, number):
+    def fail(source, target, **options):
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+    monkeypatch.setattr("shutil.copyfile", fail)
+    with pytest.raises(OSError) as raised:
+        copy_conf(OmegaConf.create({"hydra": {"runtime": {"config_sources": []}}}), tmp_path, [])
+    assert f"could not be written ({os.strerror(number)}): make room" in explain(raised.value)
+    assert explain(raised.value).startswith(str(tmp_path))

@@ -1,5 +1,6 @@
 """What people type is taken as they mean it, or refused in one sentence that says what to type."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf import OmegaConf
 from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
 
-from proj.config.compose import configure
+from proj.config.compose import build, configure
 from proj.config.explain import explain
 from proj.config.settings import NAMES
 from proj.config.words import as_hydra_reads, flags_and_settings
@@ -136,6 +137,21 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("model=mlp model.norm=x", "model.norm=x does not exist"),
     ("-m model=mlp model.activation=ReLU,[ReLU,x]", "model.activation=x does not exist"),
     ("-m dataset.batch_size=range(5,1)", "give the smaller end first"),
+    ("-m hydra.launcher=joblib seed=1", "which takes a slash: hydra/launcher=joblib"),
+    ("-m optimizer.lr=glob(*)", "optimizer.lr=glob(*) has no value: name some."),
+    ("+dataset.num_workers=4", "no setting 'dataset.num_workers'. Options: batch_size, fold"),
+    ("-m seed=1,2 +optimizer.foo=3", "no setting 'optimizer.foo'. Options: amsgrad"),
+    ("+model.loss.label_smothing=0.1", "Did you mean 'label_smoothing'?"),
+    ("~model", "~model cannot be left out: every run has one."),
+    ("~scheduler=onecycle", "cannot be left out: type scheduler=none."),
+    ("~seed", "dataset.seed refers to a setting that is not there: Interpolation key 'seed' not found."),
+    ("~preset", "a run has none unless you name one"),
+    ("modle=mlp", "Did you mean 'model'?"),
+    ('seed="3"', "seed='3', a text, is not a number"),
+    ("--resolve", "--cfg=job shows: add it"),
+    ("--shell-completion", "takes install=bash"),
+    ("--config-name=foo", "--config-name=foo does not exist. Options: train."),
+    ("--experimental-rerun=x", "there is no flag --experimental-rerun"),
 )
 def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)
@@ -151,6 +167,9 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     ("hydra.sweeper.sampler._target_=optuna.samplers.GridSampler", "leave hydra/sweeper=optuna out"),
     ("hydra.sweeper.sampler._target_=optuna.samplers.NoSampler", "cannot search here"),
     ("+hydra.sweeper.sampler.wrong=1", "cannot search here"),
+    ("hydra.sweeper.sampler=tpe", "sampler._target_=optuna.samplers.<name>. Did you mean 'TPESampler'?"),
+    ("hydra.sweeper.pruner=null", "pruner._target_=optuna.pruners.<name>."),
+    ("optimizer.lr=0.1", "all trials would be the same: give an interval to search"),
     ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
     ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )
@@ -168,7 +187,8 @@ def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
             monkeypatch.setenv(name, value)
         look_at_environment()
 
-    look(RANK="", LOCAL_RANK="", WORLD_SIZE="")
+    look(RANK="", LOCAL_RANK="", WORLD_SIZE="", PROJ_DATA_DIR="")
+    assert "PROJ_DATA_DIR" not in os.environ
     look(WORLD_SIZE="2", RANK="0")
     look(LOCAL_RANK="1", MASTER_PORT="1234")
     for variables, sentence in (({"RANK": "1"}, "RANK=1 in the env"), ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK")):
@@ -290,3 +310,32 @@ def test_a_setting_of_other_options_alone_is_said_to_be_theirs():
     with pytest.raises(HydraException) as raised:
         configure("hidden=[3]", "dataset=digits", "model=cnn", "hydra.run.dir=unused")
     assert explain(raised.value) == "There is no setting 'hidden'. With another model=… there is 'model.hidden'."
+
+
+def test_a_plus_before_a_group_that_has_an_option_changes_it():
+    words = ("hydra.run.dir=unused", "optimizer.lr=0.1")
+    assert configure("+dataset=digits", "++model=mlp", "+augment=none", *words) == configure(
+        "dataset=digits", "model=mlp", "augment=none", *words
+    )
+
+
+def test_a_shell_that_says_it_has_no_columns_loses_no_table(monkeypatch, mistake):
+    monkeypatch.setenv("COLUMNS", "0")
+    mistake("proj.train", "seed=x")
+    assert "COLUMNS" not in os.environ
+
+
+def test_a_sweep_may_be_named_by_a_number():
+    assert configure("sweep_name=2026", "hydra.run.dir=unused").sweep_name == "2026"
+
+
+class Own:
+    """A class of one's own, of which nothing is known before it is built."""
+
+    def __init__(self, width: int = 1) -> None:
+        pass
+
+
+def test_what_a_class_of_ones_own_does_not_take_is_answered_with_what_it_takes():
+    with pytest.raises(UserError, match=r"Own takes no wdth\. Did you mean 'width'\?"):
+        build({"_target_": f"{__name__}.Own", "wdth": 2})

@@ -26,6 +26,7 @@ def nearest(word: str, options: Iterable[str]) -> str:
     # Of two that are equally near, the one that begins as the word does: val/acc for val/accuracy, not val/auc.
     order = [(match.ratio(), match.get_matching_blocks()[0].size) for match in matches]
     close = [option for _, option in sorted(zip(order, close, strict=True))]
+    close.sort(key=lambda option: sorted(option) == sorted(word))  # modle is model, and not mode
     guess = f" Did you mean {lower[close[-1]]!r}?" if close else ""
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
@@ -95,11 +96,11 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def unwritable(error: BaseException) -> str | None:
     """The file that could not be written, and why; None for another error."""
     reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
-    reasons += (errno.EEXIST, errno.ENOTDIR)
+    reasons += (errno.EEXIST, errno.ENOTDIR, errno.EFBIG)
     for link in causes(error):
         odd_name = isinstance(link, OSError) and link.errno == errno.EINVAL and link.filename  # Windows takes no : or ?
         if odd_name or (isinstance(link, OSError) and link.errno in reasons):
-            return f"{link.filename or 'a file of the run'} could not be written ({link.strerror})"
+            return f"{link.filename2 or link.filename or 'a file of the run'} could not be written ({link.strerror})"
     return None
 
 

@@ -15,7 +15,7 @@ from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
-from proj.system.archive import damaged_record
+from proj.system.archive import damage
 
 
 class DamagedCheckpoint(UserError):
@@ -44,8 +44,8 @@ def load_checkpoint(path: str | Path) -> dict:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}.")
     try:
-        if record := damaged_record(path):
-            raise DamagedCheckpoint(f"{path} is damaged: {record} fails its checksum.")
+        if found := damage(path):
+            raise DamagedCheckpoint(f"{path} is damaged: {found}.")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise

@@ -10,14 +10,14 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from proj.config.declared import declared
+from proj.config.declared import arguments, declared
 from proj.config.explain import sentences
 from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
-from proj.config.other_names import elsewhere
-from proj.config.settings import SETTINGS, refusal, with_above
+from proj.config.other_names import OLD, elsewhere
+from proj.config.settings import SETTINGS, policy, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
-from proj.errors import UserError
+from proj.errors import UserError, nearest
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder
 
@@ -78,12 +78,21 @@ def check_classes(cfg: DictConfig) -> None:
 
 
 def check_additions(cfg: DictConfig) -> None:
-    """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr."""
+    """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr, or
+    which the class of its part does not take, as far as its source tells."""
     for word in cfg.hydra.overrides.task:
         key = word.lstrip("+").partition("=")[0]
-        meant = elsewhere(key, cfg) if word.startswith("+") and "." not in key else ""
+        place, _, name = key.rpartition(".")
+        meant = elsewhere(key, cfg) if word.startswith("+") and not place else ""
         if meant and not re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg)):
             raise UserError(f"{word} adds a setting that nothing reads.{meant}")
+        node = OmegaConf.select(cfg, place) if word.startswith("+") and place else None
+        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        # A class of one's own may hand on what its source does not name.
+        taken = arguments(target) if target.startswith(("proj.", "torch.", "torchvision.", "lightning.")) else None
+        if taken is not None and name not in taken and not name.startswith("_") and key not in OLD:
+            options = [one for one in taken if not policy(f"{place}.{one}").instead]
+            raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options)}")
 
 
 def kind_of(cfg: DictConfig) -> str | None:

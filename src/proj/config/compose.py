@@ -13,9 +13,10 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check, kind_of
+from proj.config.declared import arguments as taken_by
 from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text
-from proj.errors import UserError, causes
+from proj.errors import UserError, causes, nearest
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -81,6 +82,10 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
+        foreign = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+        if foreign and foreign[1] in node:
+            known = nearest(foreign[1], taken_by(target) or ())
+            raise UserError(f"{target} takes no {foreign[1]}.{known}") from error
         named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
         raise UserError(f"{target}: {named}{error}") from error
 

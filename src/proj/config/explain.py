@@ -8,12 +8,12 @@ from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 
 from proj.config.declared import arguments
 from proj.config.other_names import elsewhere
 from proj.config.settings import policy, refusal
-from proj.errors import UserError, nearest, peer_is_lost, unwritable
+from proj.errors import UserError, message_of, nearest, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
 
@@ -24,7 +24,7 @@ def explain(error: BaseException) -> str | None:
     if peer_is_lost(error):
         return "another process of this run has died"
     if disk := unwritable(error):
-        return f"{disk}: make room, or choose another folder with hydra.run.dir=…"
+        return f"{disk}: make room, or choose another folder with hydra.run.dir=… (of a sweep, hydra.sweep.dir=…)"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         if policy(str(cause.full_key)).instead:
@@ -44,7 +44,7 @@ def explain(error: BaseException) -> str | None:
         folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
         files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
         if options := error.options or files:
-            return f"{group}={option} does not exist." + nearest(option, options)
+            return f"{group or '--config-name'}={option} does not exist." + nearest(option, options)
     if several := re.match(r"Ambiguous value for argument '(.+)'\n", text):
         key, _, value = several[1].partition("=")
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
@@ -53,6 +53,8 @@ def explain(error: BaseException) -> str | None:
         return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
+    if isinstance(cause, InterpolationKeyError) and cause.full_key:
+        return f"{cause.full_key} refers to a setting that is not there: {message_of(cause).partition(' full_key')[0]}."
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         return " ".join(str(cause).split("\n    full_key")[0].split())
     if isinstance(error, HydraException):

@@ -69,7 +69,10 @@ class Range:
     def check(self, key: str, value: Any) -> None:
         """Raises UserError for a value of the setting `key` that is not in the range."""
         if not self.holds(value):
-            raise UserError(f"{key}={'null' if value is None else value} is not {self.words}.")
+            shown = "null" if value is None else value
+            if isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null", value, re.I):
+                shown = f"'{value}', a text,"
+            raise UserError(f"{key}={shown} is not {self.words}.")
 
 
 def whole(low: int) -> Range:

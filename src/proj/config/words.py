@@ -19,8 +19,13 @@ from proj.errors import UserError, nearest
 from proj.system.platform import as_command
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
-PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir)")
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger")
+PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir|sweep_name)")
+GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
+OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
+# Groups that ~ cannot leave out, and what the user types instead.
+NEEDED = dict.fromkeys(("dataset", "model", "optimizer", "trainer"), "every run has one")
+NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
+NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
@@ -29,8 +34,8 @@ VALUE = re.compile(
 # Hydra's flags by their short forms, and those that take a value.
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
 SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
-TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--info")
-FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve", "--experimental-rerun")
+TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
+FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
 
 
 def as_text(value: str, quote: str = "'") -> str:
@@ -67,6 +72,10 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     key, equals, value = word.partition("=")
     if not key or not (equals or key.startswith("~")):
         raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.")
+    if key.lstrip("+") in OF_ALL:  # as in Hydra one adds an option where there is none yet
+        word, key = word.lstrip("+"), key.lstrip("+")
+    if key in ("hydra.launcher", "hydra.sweeper") and equals:
+        raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
     override = parsed(word) if equals else None
     chosen = override.value() if override and key in GROUPS else None
     if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
@@ -79,6 +88,13 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
+
+
+def refuse_left_out(words: list[str]) -> None:
+    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without."""
+    for word in words:
+        if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
+            raise UserError(f"{word} cannot be left out: {NEEDED[group]}.")
 
 
 def one_value(key: str, value: str) -> str:
@@ -153,4 +169,9 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         if not value:
             raise UserError(f"{flag} takes a value: {flag}=…")
         flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
+    if "--resolve" in flags and "--cfg" not in {flag.partition("=")[0] for flag in flags}:
+        raise UserError("--resolve looks up the references that --cfg=job shows: add it.")
+    shells = ("install=", "uninstall=", "query=")  # the last is what a shell asks
+    if "--shell-completion" in flags and not any(word.startswith(shells) for word in settings):
+        raise UserError("--shell-completion takes install=bash or uninstall=bash (or fish, or zsh).")
     return flags, settings

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.errors import UserError, message_of, nearest
-from proj.system.archive import damaged_record
+from proj.system.archive import damage
 
 Weights = dict[str, Tensor]
 
@@ -154,8 +154,8 @@ def read_weights(file: Path) -> Weights:
     if not file.is_file():
         raise UserError(f"model.weights={file}: there is no such file; default downloads them, null takes none.")
     try:
-        if zipfile.is_zipfile(file) and (record := damaged_record(file)):
-            raise UserError(f"{file} is damaged: {record} fails its checksum. Fetch the file again.")
+        if zipfile.is_zipfile(file) and (found := damage(file)):
+            raise UserError(f"{file} is damaged: {found}. Fetch the file again.")
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file  # which timm brings
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -51,7 +52,7 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
     table.add_column(justify="right", style="dim", no_wrap=True)
     columns, metrics = comparison["columns"], comparison["metrics"]
     for name in ["settings"] if joined or not columns else columns:
-        table.add_column(name, overflow="fold", no_wrap=not joined)
+        table.add_column(name, overflow="fold", no_wrap=not joined, min_width=12 if joined else None)
     for name in [*map(heading, metrics), "params" if joined else "parameters", "seconds"]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=not joined)
@@ -71,6 +72,10 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
             "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
             statuses(row["status"]),
         )
+    for column in table.columns:
+        if column.overflow != "fold":  # rich would cut its figures off
+            cells = [str(cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(map(cell_len, cells if column.no_wrap else " ".join(cells).split()))
     return table
 
 
@@ -99,7 +104,12 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print("\n".join(lines), style="dim", markup=False)
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
-    console.print(wide if fits else draw_table(comparison, joined=True))
+    narrow = draw_table(comparison, joined=True)
+    needed = sum(column.min_width + 1 for column in narrow.columns)
+    # In a terminal that is narrower yet, its lines go on in the next one: rich would leave columns out.
+    width, console.width = console.width, max(console.width, needed)
+    console.print(wide if fits else narrow)
+    console.width = width
     if len(rows) > LONGEST:
         console.print(f"… and {len(rows) - LONGEST} more", style="dim")
     repeats = [run for row in rows for run in row["runs"] if run.repeats]

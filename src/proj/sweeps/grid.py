@@ -93,7 +93,7 @@ class GridSweeper(Sweeper):
                 print(how_to_continue(self.kept))
                 raise
             except OSError as error:
-                if self.kept.manifest and (disk := unwritable(error)):
+                if self.kept.files.manifest.is_file() and (disk := unwritable(error)):
                     raise UserError(f"{disk}: make room. {how_to_continue(self.kept)}") from error
                 raise
             if self.kept.manifest.pop("more_seeds", None):
@@ -106,8 +106,9 @@ class GridSweeper(Sweeper):
         parsed = OverridesParser.create(self.loader).parse_overrides(words)
         last = {override.get_key_element(): override for override in parsed}  # of a setting that is named twice
         for override in last.values():
-            if override.is_range_sweep() and not values(override):
-                raise UserError(f"{override.input_line} has no value: give the smaller end first, as in range(1,5).")
+            if override.is_sweep_override() and not values(override):
+                how = "give the smaller end first, as in range(1,5)" if override.is_range_sweep() else "name some"
+                raise UserError(f"{override.input_line} has no value: {how}.")
         self.fixed = [override.input_line for override in last.values() if not override.is_sweep_override()]
         self.swept = {key: override for key, override in last.items() if override.is_sweep_override()}
         return words

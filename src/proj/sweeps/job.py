@@ -38,7 +38,8 @@ def run_job(cfg: DictConfig) -> float | None:
         os.environ[BAR] = ""  # the bars of several at once would draw over each other
     try:
         cfg = resolved(cfg)
-        if cfg.log == "line" and rank() == 0:
+        kept = SweepFolder(Path(cfg.output_dir).parent).manifest.is_file()  # else Hydra's own sweeper shows no lines
+        if cfg.log == "line" and rank() == 0 and kept:
             with printing_into(RunFolder(cfg.output_dir).log):
                 return train_job(cfg)
         if rank() == 0:

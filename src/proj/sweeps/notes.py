@@ -7,6 +7,7 @@ from pathlib import Path
 # What every job prints. Any other line is a note, so that none is lost which this list does not know.
 ORDINARY = re.compile(
     r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run is finished; |Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
+    r"|wandb:(?! (WARNING|ERROR))|\d{4}/\d\d/\d\d [\d:]+ INFO mlflow"
     r"|(test accuracy|per class|best epoch|parameters|time|checkpoint|dashboard) "
 )
 WHY_IT_FAILED = re.compile(r"error: |Traceback \(|\[.*\]\[(ERROR|CRITICAL)\] ")  # which the job's line says

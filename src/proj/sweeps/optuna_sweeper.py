@@ -12,6 +12,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
+from proj.config.settings import policy
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper, values
 
@@ -49,6 +50,8 @@ class OptunaSweeper(GridSweeper):
 
         Raises UserError for a mistake in any.
         """
+        from proj.sweeps.search import combinations
+
         self.check_settings()
         for key in {"monitor", "mode"} & self.swept.keys():
             raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
@@ -61,6 +64,15 @@ class OptunaSweeper(GridSweeper):
         goals = {(config.monitor, config.mode) for config in map(self.compose_checked, options or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
+        if self.n_trials > (count := combinations(self.space)):
+            if count == 1:
+                raise UserError(
+                    "all trials would be the same: give an interval to search, such as "
+                    "'optimizer.lr=interval(0.001,0.1)', or leave hydra/sweeper=optuna out."
+                )
+            print(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
+        for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
+            print(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
         return []
 
     def check_settings(self) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import optuna
 from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from proj.errors import UserError, causes, message_of
+from proj.errors import UserError, causes, message_of, nearest
 from proj.system.run_folder import SweepFolder, write_json
 
 # Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
@@ -39,6 +39,17 @@ def distribution(override: Override, now=None):
         raise UserError(f"{text} is no range to search: {error}") from error
 
 
+def combinations(space: dict[str, BaseDistribution]) -> float:
+    """How many different trials there are."""
+    count = 1.0
+    for one in space.values():
+        if isinstance(one, CategoricalDistribution):
+            count *= len(set(one.choices))
+        elif not one.single():
+            count *= one.high - one.low + 1 if isinstance(one, IntDistribution) else math.inf
+    return count
+
+
 def rounded(value, distribution: BaseDistribution):
     """A fraction as a job has it: to four digits, or more where the interval is narrow, and within it."""
     if not isinstance(distribution, FloatDistribution):
@@ -50,10 +61,15 @@ def rounded(value, distribution: BaseDistribution):
 
 def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
     """Raises UserError for a sampler or a pruner that is none, or cannot search the space, before the first trial."""
+    for part, one, options in (("sampler", sampler, optuna.samplers), ("pruner", pruner, optuna.pruners)):
+        if not OmegaConf.is_dict(one):
+            known = nearest(f"{one}{part}", [name for name in options.__all__ if not name.startswith("Base")])
+            raise UserError(f"a {part} is named by hydra.sweeper.{part}._target_=optuna.{part}s.<name>.{known}")
     name = str(sampler.get("_target_"))
     if name.endswith(("BruteForceSampler", "GridSampler")):
         raise UserError(f"{name} tries every combination, and so does a sweep: leave hydra/sweeper=optuna out.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # it is asked for by its name
     try:
         study = optuna.create_study(sampler=instantiate(sampler, seed=0), pruner=instantiate(pruner))
         for value in range(3):  # some look at the space in the second trial only

@@ -124,15 +124,16 @@ def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
     groups: of options, beside those of conf/; what else lies in such a folder is no option.
     """
     names = {path.name for path in CONF.iterdir() if path.is_dir()} | {group.split("/")[0] for group in groups}
+    files: dict[Path, Path] = {}  # by their places in the copy
     for folder in filter(Path.is_dir, map(Path, config_dirs(config))):
         nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # from which options take others
         within = [file for name in names | nested for file in (folder / name).rglob("*.yaml")]
-        for file in [*folder.glob("*.yaml"), *within]:
-            copied = target / file.relative_to(folder)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            if not copied.exists():  # the first folder that has it wins, as with Hydra
-                shutil.copy(file, copied)
-    shutil.copytree(CONF, target, dirs_exist_ok=True)  # last, since Hydra prefers it
+        found = {file.relative_to(folder): file for file in [*folder.glob("*.yaml"), *within]}
+        files = found | files  # the first folder that has it wins, as with Hydra
+    files |= {file.relative_to(CONF): file for file in CONF.rglob("*.yaml")}  # which Hydra prefers
+    for place, file in files.items():
+        (target / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target / place)
 
 
 def frozen_loader(loader: ConfigLoaderImpl, conf: Path) -> ConfigLoaderImpl:

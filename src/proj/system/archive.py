@@ -6,8 +6,9 @@ from pathlib import Path
 FOLDER = 0x10  # the bit by which MS-DOS, and a ZIP file since then, marks a folder
 
 
-def damaged_record(path: Path) -> str | None:
-    """The name of a record that is damaged, or that torch.load would not read as Python does; None where all are whole.
+def damage(path: Path) -> str | None:
+    """What is wrong with a record that is damaged, or that torch.load would not read as Python does; None where all are
+    whole.
 
     torch.load looks at no checksum. It reads nothing of a record that is marked as a folder, so that a tensor is what
     the memory held before, and takes any of two records of one name.
@@ -16,6 +17,9 @@ def damaged_record(path: Path) -> str | None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         for record in archive.infolist():
-            if record.external_attr & FOLDER or names.count(record.filename) > 1:
-                return record.filename
-        return archive.testzip()
+            if record.external_attr & FOLDER:
+                return f"{record.filename} is marked as a folder"
+            if names.count(record.filename) > 1:
+                return f"{record.filename} is there twice"
+        damaged = archive.testzip()
+        return damaged and f"{damaged} fails its checksum"

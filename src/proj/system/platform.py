@@ -54,6 +54,8 @@ def printable_output() -> None:
     Each line is written at once, also into a file or a pipe, so that a killed command loses none. A command goes on
     where nobody reads any more, as after `| head`: what it writes into files is whole.
     """
+    if os.environ.get("COLUMNS") == "0":  # of a shell without a terminal: tables would have no columns at all
+        del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
             stream.reconfigure(errors="backslashreplace", line_buffering=True)

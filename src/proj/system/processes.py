@@ -29,12 +29,13 @@ def rank() -> int:
 
 
 def look_at_environment() -> None:
-    """Forget the empty ones of the variables that tell processes which of several they are: Lightning would read them.
+    """Forget the empty ones of the variables that tell processes which of several they are, which Lightning would read,
+    and of the data's folder.
 
     Raises UserError for those that somebody has left there, where nothing has started several processes.
     """
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
-    for name in names:
+    for name in (*names, "PROJ_DATA_DIR"):
         if os.environ.get(name) == "":
             del os.environ[name]
     left = [name for name in names if not os.environ.get(name, "0").isdecimal()]

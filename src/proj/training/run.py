@@ -67,11 +67,13 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     start, asked = Start(folder), cfg.trainer.precision
     cfg.trainer.precision = start.precision(asked)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
+    start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     if metrics := start.final_metrics(cfg):
         if rank() == 0:
-            print(f"This run is finished; its figures are in {run.metrics}.")
+            early = start.state["stopped_early"]
+            ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained on." if early else ""
+            print(f"This run is finished; its figures are in {run.metrics}.{ended}")
         return metrics
-    start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)
