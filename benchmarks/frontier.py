@@ -38,7 +38,6 @@ ROWS = {  # set: (the part that validates, {what: settings})
             BEFORE["fashion_mnist"]: "model=cnn",
             "whitened_cnn, 4 epochs": "trainer.max_epochs=4",
             "whitened_cnn, 8 epochs": "",
-            "whitened_cnn, 11 epochs, small images first": f"trainer.max_epochs=11 {SIZES}[20,20,24,24,28,28]",
         },
     ),
     "cifar10": (
