@@ -102,7 +102,7 @@ def memory() -> int | None:
     found = []
     for file in LIMITS:
         with suppress(OSError, ValueError):  # of the other way, or "max": no limit
-            found.append(int(file.read_text()))
+            found.append(int(file.read_text("ascii")))
     with suppress(AttributeError, OSError, ValueError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return min(found, default=None)
