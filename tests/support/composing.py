@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.conf import ConfigSourceInfo
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobRuntime
@@ -45,6 +45,8 @@ def load_configuration(
 
 
 def values_applied(loader: ConfigLoaderImpl, name, words, run_mode, from_shell, validate) -> DictConfig:
+    from hydra._internal.config_loader_impl import get_overrides_dirname  # here: another version of Hydra lacks it
+
     parsed = OverridesParser.create().parse_overrides(words)
     if validate:
         loader.validate_sweep_overrides_legal(parsed, run_mode, from_shell)
