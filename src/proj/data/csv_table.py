@@ -43,7 +43,7 @@ class CSVDataModule(InMemoryDataModule):
     header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
     February; None finds each of them out. min_examples: see `rare_classes`.
     `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`, where no files are these parts; rows without a class, whose cell is empty, are left out: NA is one.
+    `split_seed`, where no files are these parts. Rows whose class is an empty cell are left out; NA is a class.
     group: the column, no input, whose rows of one value are all in the same part.
     """
 

@@ -104,12 +104,14 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print("\n".join(lines), style="dim", markup=False)
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width
-    narrow = draw_table(comparison, joined=True)
-    needed = sum(column.min_width + 1 for column in narrow.columns)
-    # In a terminal that is narrower yet, its lines go on in the next one: rich would leave columns out.
-    width, console.width = console.width, max(console.width, needed)
-    console.print(wide if fits else narrow)
-    console.width = width
+    if fits:
+        console.print(wide)
+    else:
+        narrow, width = draw_table(comparison, joined=True), console.width
+        # In a terminal that is narrower yet, its lines go on in the next one: rich would leave columns out.
+        console.width = max(width, sum(column.min_width + 1 for column in narrow.columns))
+        console.print(narrow)
+        console.width = width
     if len(rows) > LONGEST:
         console.print(f"… and {len(rows) - LONGEST} more", style="dim")
     repeats = [run for row in rows for run in row["runs"] if run.repeats]
