@@ -241,7 +241,7 @@ def test_a_damaged_file_of_scikit_learns_is_named(load, tmp_path, monkeypatch, n
     if damage in content:
         (folder / file).write_bytes(content[damage])
     found = SimpleNamespace(submodule_search_locations=[tmp_path])
-    monkeypatch.setattr("proj.data.sklearn_table.find_spec", lambda name: found)
+    monkeypatch.setattr("proj.data.sklearn.find_spec", lambda name: found)
     with pytest.raises(UserError, match=f"{file} is missing or damaged .*pip install --force-reinstall"):
         load(name)
 

@@ -20,7 +20,7 @@ from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.folds import deal, joined
 from proj.data.parts import draw_parts
-from proj.data.sklearn_table import sklearn_table
+from proj.data.sklearn import read_table
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.reports.report import report
@@ -398,7 +398,7 @@ def test_folds_share_their_training_examples_so_that_their_intervals_are_wider()
 @pytest.mark.slow
 def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
     """Of 5 % changed at random, 80 % and more are in the first 8 %."""
-    table, draws = sklearn_table("digits.csv.gz", (1797, 65)), np.random.default_rng(0)
+    table, draws = read_table("digits.csv.gz", (1797, 65)), np.random.default_rng(0)
     wrong = draws.choice(len(table), 90, replace=False)
     table[wrong, -1] = (table[wrong, -1] + torch.from_numpy(draws.integers(1, 10, 90))) % 10
     rows = [",".join(f"{value:.0f}" for value in row) for row in table.tolist()]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torchvision
 
-import proj.data.sklearn_table
+import proj.data.sklearn
 from proj.checkpoint.file import load_model
 from proj.data import CIFAR10DataModule, DigitsDataModule, IrisDataModule, MNISTDataModule
 from proj.errors import UserError
@@ -176,7 +176,7 @@ def fuzz_tables(folder: Path, number: int, seed: int, name: str) -> Counter:
     data = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets" / "data" / file
     target = folder / "datasets" / "data" / file
     target.parent.mkdir(parents=True)
-    here = proj.data.sklearn_table
+    here = proj.data.sklearn
     real = here.find_spec
     here.find_spec = lambda name: SimpleNamespace(submodule_search_locations=[str(folder)])
 
