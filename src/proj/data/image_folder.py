@@ -68,7 +68,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
-        self.draws, self.known = True, list[str]()  # whether parts are drawn; if not, the classes that the model knows
+        self.known: list[str] | None = None  # the classes of a model that is measured on all images, as one part
         self.group, self.identical, self.min_examples = group, identical, min_examples
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
 
@@ -83,12 +83,15 @@ class ImageFolderDataModule(ImageDataModule):
         found = find_images(self.data_dir)
         for line in found.said:
             rank_zero_only(print)(line)
-        self.left_out = {} if self.draws else unknown_classes(found.labels(), self.known)
-        found = self._without_rare(found) if self.draws else found.without(self.left_out)
+        if self.known is None:
+            found = self._without_rare(found)
+        else:
+            self.left_out = unknown_classes(found.labels(), self.known)
+            found = found.without(self.left_out)
         self.class_names, self.files = found.class_names, found.files
         targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
         groups = None
-        if self.group is not None and self.draws:
+        if self.group is not None and self.known is None:
             groups = groups_in(self._paths(), [[*PARTS][part] for part in found.parts], str(self.group))
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
         parts_of = partial(self._parts_of_readable, targets, part_of, groups)
@@ -108,7 +111,10 @@ class ImageFolderDataModule(ImageDataModule):
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
             for name, part in parts.items()
         }
-        self._measure(images.sums[parts["train"].numpy()])
+        height, width, channels = self.shape
+        self.input_shape = (channels, height, width)
+        sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
+        self.set_scale(torch.from_numpy(sums), len(parts["train"]) * height * width)
         # Of the images' own checksums and the targets: nothing is read again.
         checksums = torch.from_numpy(images.sums[:, 0].copy())
         sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
@@ -123,27 +129,18 @@ class ImageFolderDataModule(ImageDataModule):
         """
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
-        asked = (self.fold or self.identical == "together") and self.draws
-        # By the sums too, since among many images some have the same checksum by chance.
-        marks = np.unique(sums, axis=0, return_inverse=True)[1].ravel() if has_twins(sums[:, 0]) else None
-        if asked and marks is not None and has_twins(marks):
+        if (self.fold or self.identical == "together") and self.known is None and has_twins(sums[:, 0]):
+            # By the sums too, since among many images some have the same checksum by chance.
+            marks = np.unique(sums, axis=0, return_inverse=True)[1].ravel()
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
-            if describe:
+            if describe and has_twins(marks):
                 rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
-    def _measure(self, sums: np.ndarray) -> None:
-        """Take the normalisation from the training images. sums: of these, see `Resized`."""
-        height, width, channels = self.shape
-        self.input_shape = (channels, height, width)
-        mean, square = sums[:, 1:].sum(0).reshape(2, channels) / (len(sums) * height * width)
-        self.mean = self.mean or (mean / 255).tolist()
-        self.std = self.std or (np.sqrt(square - mean**2) / 255).clip(1e-6).tolist()
-
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
-        self.draws, self.known = False, class_names
+        self.known = class_names
         super().load_all(columns, class_names)
 
     def file_of(self, split: str, index: int) -> str:
@@ -182,7 +179,7 @@ class ImageFolderDataModule(ImageDataModule):
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
         """Indices of the three parts: those that have a folder, and those that are drawn."""
         given = {name: (part_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
-        if not self.draws:
+        if self.known is not None:
             return given
         fractions = {"test": self.test_fraction, "val": self.val_fraction}
         fractions = {name: fraction for name, fraction in fractions.items() if not len(given[name])}

@@ -119,9 +119,10 @@ class ImageDataModule(InMemoryDataModule):
         if train.inputs.shape[1:] != test.inputs.shape[1:]:
             sizes = " and ".join("×".join(map(str, split.inputs.shape[1:])) for split in (train, test))
             raise UserError(f"training and test images differ in size, {sizes}: a file belongs to another set.")
-        rest, part = stratified(train.targets, self.val_fraction, self.split_seed)
         if drawn:
             rest, part = drawn["train"], drawn["val"]
+        else:
+            rest, part = stratified(train.targets, self.val_fraction, self.split_seed)
         if not len(part) or not len(rest):
             raise UserError(
                 f"dataset.val_fraction={self.val_fraction} of {how_many(len(train.targets), 'example')} leaves "
@@ -136,17 +137,20 @@ class ImageDataModule(InMemoryDataModule):
         self.numbers = {"train": rest, "val": part}
         height, width, channels = train.inputs.shape[1:]
         self.input_shape, self.class_names = (channels, height, width), class_names
-        counts = [torch.zeros(256, dtype=torch.float64) for _ in range(channels)]
+        counts = torch.zeros(channels, 256, dtype=torch.long)  # of the levels
         for images in self.splits["train"].inputs.split(10_000):
-            for channel, count in enumerate(counts):
-                count += torch.bincount(images[..., channel].flatten(), minlength=256)
-        levels = torch.arange(256, dtype=torch.float64) / 255
-        means = [(count @ levels / count.sum()) for count in counts]
-        deviations = [
-            (count @ (levels - mean) ** 2 / count.sum()).sqrt() for count, mean in zip(counts, means, strict=True)
-        ]
-        self.mean = self.mean or [float(mean) for mean in means]
-        self.std = self.std or [max(float(deviation), 1e-6) for deviation in deviations]
+            counts += torch.stack([levels.bincount(minlength=256) for levels in images.flatten(0, 2).unbind(1)])
+        levels = torch.arange(256)
+        self.set_scale(torch.stack([counts @ levels, counts @ levels**2]), int(counts[0].sum()))
+
+    def set_scale(self, sums: Tensor, pixels: int) -> None:
+        """Take the normalisation from the training images, unless it is given.
+
+        sums: (2, C) of the levels of their `pixels`, and of the levels' squares.
+        """
+        mean, square = sums.double() / pixels
+        self.mean = self.mean or (mean / 255).tolist()
+        self.std = self.std or ((square - mean**2).sqrt() / 255).clamp(min=1e-6).tolist()
 
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
