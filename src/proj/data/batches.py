@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ def counter_seed(*counters: int) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+@dataclass(eq=False, repr=False)
 class Batches:
     """An epoch's batches of (inputs, targets); the last one may be smaller, and no example is left out.
 
@@ -28,28 +30,26 @@ class Batches:
     balanced: in training, an epoch has as many examples, each drawn anew: a class, all alike, then one of its examples.
     """
 
-    def __init__(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        batch_size: int,
-        prepare: Callable[[Tensor, Tensor | slice, torch.Generator | None, int], Tensor],
-        shuffle: bool = False,
-        seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        ordered: bool = False,
-        mix: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None,
-        balanced: bool = False,
-    ) -> None:
-        self.inputs, self.targets = inputs, targets
-        self.batch_size, self.prepare, self.shuffle, self.seed = batch_size, prepare, shuffle, seed
-        self.rank, self.world, self.ordered, self.mix, self.balanced = rank, world, ordered, mix, balanced
-        self.epoch = 0
-        # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6
-        # does not give it back once a scheduler has asked for the number of steps (its issue 20550).
-        self.start = 0
-        self.sampler, self.batch_sampler = self, None  # Lightning calls `loader.sampler.set_epoch`
+    inputs: Tensor
+    targets: Tensor
+    batch_size: int
+    prepare: Callable[[Tensor, Tensor | slice, torch.Generator | None, int], Tensor]
+    shuffle: bool = False
+    seed: int = 0
+    rank: int = 0
+    world: int = 1
+    ordered: bool = False
+    mix: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
+    balanced: bool = False
+    epoch: int = field(default=0, init=False)
+    # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6 does
+    # not give it back once a scheduler has asked for the number of steps (its issue 20550).
+    start: int = field(default=0, init=False)
+    batch_sampler = None  # Lightning asks for both, and calls `loader.sampler.set_epoch`
+
+    @property
+    def sampler(self) -> "Batches":
+        return self
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
