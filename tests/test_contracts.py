@@ -376,14 +376,12 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
     assert places == {f"file://{(CONF / 'hydra').resolve()}"}
 
 
-@contract("hydra-core", "its loader's repository lists a group's options", "config/kinds.py")
+@contract("hydra-core", "its loader's repository knows the groups", "config/kinds.py", "config/loader.py")
 def test_a_group_is_told_from_a_setting_by_hydras_repository():
-    from proj.config.kinds import is_group
-
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        for key in ("dataset", "hydra/launcher", "seed", "trainer.max_epochs"):
-            assert is_group(loader, key) == bool(loader.get_group_options(key)) == ("/" in key or key == "dataset")
+        for key, is_group in {"dataset": True, "hydra/launcher": True, "seed": False, "optimizer.lr": False}.items():
+            assert loader.repository.group_exists(key) == bool(loader.get_group_options(key)) == is_group
 
 
 @contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
@@ -603,37 +601,27 @@ def test_the_writer_of_a_table_deletes_the_one_before_in_the_method_that_is_repl
     assert "self._wandb_init" in inspect.getsource(WandbLogger.__init__)
 
 
-@contract("hydra-core", "values applied to a merged configuration give what one command gives", "sweeps/composer.py")
-@pytest.mark.parametrize("own", [["seed=7", "optimizer=sgd"], ["model=mlp", "model.hidden=[3]"], ["+new=1", "seed=2"]])
-def test_a_sweeps_job_is_composed_as_by_hydras_own_loader(own):
-    from proj.sweeps.composer import Composer
-
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-        loader = GlobalHydra.instance().config_loader()
-        master = loader.load_configuration("train", [], RunMode.MULTIRUN)
-        composer, shared = Composer(loader, master), ["dataset=digits", "trainer.max_epochs=3", "seed=1"]
-        composer.compose(shared, ["seed=3"])  # whose configuration the next one begins with
-        whole = loader.load_sweep_config(master, [*shared, *own])
-        assert OmegaConf.to_yaml(composer.compose(shared, own)) == OmegaConf.to_yaml(whole)
-
-
 COMMANDS = (
     "dataset=cifar10 model=cnn optimizer.lr=0.1 +callbacks.x.a=3 hydra.run.dir=x ~callbacks.progress",
     "preset=mnist_dnn trainer.max_epochs=3 ~model.dropout trainer=ddp callbacks=early_stopping",
     "hydra/launcher=joblib hydra.launcher.n_jobs=3 ~scheduler ++a.b=[1,c] logger=csv data_dir=a",
+    "seed=7 hydra.job.env_copy=[PATH] hydra.job.name=mine optimizer=sgd ++seed=3 +new=${seed} model=mlp",
     "seed=1,2 optimizer=sgd,adam dataset=digits hydra/sweeper=optuna monitor=val/loss",
 )
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_what_the_tests_keep_of_conf_is_composed_as_by_hydras_own_loader(line):
-    """`support/composing.py` asks Hydra where it fails itself, so that no other test would notice."""
-    words, mode = line.split(), RunMode.MULTIRUN if "," in line else RunMode.RUN
+@contract("hydra-core", "values applied to a merged configuration give what one command gives", "config/loader.py")
+def test_values_are_applied_to_what_was_merged_as_by_hydras_own_loader(line):
+    """Our loader asks Hydra where it fails itself, so that no other test would notice."""
+    from proj.config import loader as ours
+
+    words, mode = line.split(), RunMode.MULTIRUN if "=1,2 " in line else RunMode.RUN
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         loader = GlobalHydra.instance().config_loader()
         whole = OmegaConf.to_yaml(loader.load_configuration("train", words, mode))
         for _ in range(2):  # merged, and kept
-            assert OmegaConf.to_yaml(composing.values_applied(loader, "train", words, mode, True, True)) == whole
+            assert OmegaConf.to_yaml(ours.values_applied(loader, "train", words, mode, True, True)) == whole
 
 
 USES_OF_REAL_MODULES = """

@@ -26,10 +26,6 @@ def load_once(loader: ConfigLoader, *words: str) -> DictConfig:
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
-def is_group(loader: ConfigLoader, key: str) -> bool:
-    return bool(loader.repository.get_group_options(key))  # the loader's own copies it first, for 15 ms
-
-
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
     """Raises UserError where the command line gives text for a number, say; the default value tells the type."""
     loader, groups, keys = GlobalHydra.instance().config_loader(), [], []
@@ -37,7 +33,7 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
         key, text = override.key_or_group, override.input_line
         if override.is_delete() or key.startswith("trainer."):
             continue  # `check_trainer` knows all of the Trainer's settings
-        if "." not in key and not policy(key).range and is_group(loader, key):
+        if "." not in key and not policy(key).range and loader.repository.group_exists(key):
             groups.append(text)
         else:
             keys.append(key)

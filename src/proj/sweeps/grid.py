@@ -18,10 +18,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check
+from proj.config.loader import Loader
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, unwritable
-from proj.sweeps.composer import Composer
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
@@ -36,8 +36,6 @@ from proj.system.slurm import wait_for_every_job
 class GridSweeper(Sweeper):
     """Every combination of the values. params: more overrides, from a sweep's file; the command line wins."""
 
-    composer: Composer | None = None
-
     def __init__(self, params: DictConfig | None = None) -> None:
         self.params = params or {}
         self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
@@ -45,7 +43,7 @@ class GridSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if started():
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
-        self.config, self.loader = config, hydra_context.config_loader
+        self.config, self.loader = config, Loader(hydra_context.config_loader.get_search_path())
         self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
         ASKED.clear()  # for the next command in this process
         self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
@@ -122,10 +120,8 @@ class GridSweeper(Sweeper):
 
     def compose(self, own: list[str]) -> DictConfig:
         """A job's configuration. Its own seed takes the place of the one that the sweep began with."""
-        if self.composer is None or self.composer.loader is not self.loader:
-            self.composer = Composer(self.loader, self.config)
         shared = [word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))]
-        return self.composer.compose(shared, own)
+        return self.loader.load_sweep_config(self.config, [*shared, *own])
 
     @cached_property
     def typical(self) -> DictConfig:

@@ -176,9 +176,7 @@ class OptunaSweeper(GridSweeper):
 
     def __getstate__(self) -> dict:
         """What a worker needs of it on another machine, where it is unpickled."""
-        return {
-            name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials", "composer")
-        }
+        return {name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials")}
 
     def end(self) -> None:
         from proj.sweeps.search import write_importance

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from proj.config.compose import CONF
+from proj.config.loader import Loader
 from proj.config.settings import without_plus
 from proj.errors import UserError, refuse_newer
 from proj.system.platform import as_command
@@ -136,10 +137,10 @@ def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
         shutil.copy(file, target / place)
 
 
-def frozen_loader(loader: ConfigLoaderImpl, conf: Path) -> ConfigLoaderImpl:
+def frozen_loader(loader: ConfigLoader, conf: Path) -> Loader:
     """`loader` with a sweep's copy in place of conf/."""
     path = copy.deepcopy(loader.get_search_path())
     for element in path.get_path():
         if element.path.removeprefix("file://") == str(CONF):
             element.path = f"file://{conf.resolve()}"
-    return ConfigLoaderImpl(config_search_path=path)
+    return Loader(path)
