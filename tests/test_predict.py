@@ -15,9 +15,8 @@ import proj.pictures.drawing
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.errors import UserError
-from proj.use.answer_rows import csv_rows
 from proj.use.evaluation import evaluate, open_data
-from proj.use.prediction import predict, read_tables
+from proj.use.prediction import csv_rows, predict, read_tables
 
 
 @pytest.fixture(scope="module")

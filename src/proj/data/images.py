@@ -208,7 +208,7 @@ class ImageDataModule(InMemoryDataModule):
                 if len(numbers) not in (1, images.shape[-1]):
                     raise UserError(
                         f"dataset.{name}={list(numbers)} has {len(numbers)} numbers, and the images have "
-                        f"{images.shape[-1]} channel{'s' * (images.shape[-1] > 1)}: give one number a channel."
+                        f"{how_many(images.shape[-1], 'channel')}: give one number a channel."
                     )
             self._normalize = Normalize(self.mean, self.std).to(images.device)
         return self._normalize

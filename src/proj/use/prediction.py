@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -19,9 +20,9 @@ from proj.errors import UserError, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.trusted import decided
 from proj.pictures import drawing
+from proj.system.files import csv_text
 from proj.system.platform import one_line, readable
-from proj.training.calibration import most_unlikely
-from proj.use.answer_rows import answer, csv_rows, doubt, in_words, json_lines
+from proj.training.calibration import belong, most_unlikely
 from proj.use.inputs import find_files, read_images, read_tables
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
@@ -49,9 +50,52 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
+def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
+    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
+    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
+    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
+    best = classes[chosen]
+    row = {"input": name, "class": best, "probability": rounded[best]}
+    if limit is not None:
+        members = belong(probabilities, limit)
+        order = probabilities.argsort(descending=True, stable=True).tolist()
+        row["set"] = [classes[place] for place in order if members[place]]
+    return {**row, "probabilities": rounded}
+
+
+def doubt(row: dict) -> str:
+    """What the terminal says of a set that is not of one class."""
+    if len(row.get("set", [""])) == 1:
+        return ""
+    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
+
+
+def in_words(row: dict) -> list[str]:
+    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
+    shares, best = row["probabilities"], row["class"]
+    order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
+    threshold = ["(by the threshold)"] if shares[best] < max(shares.values()) else []
+    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
+
+
+def csv_rows(rows: list[dict], classes: list[str]) -> str:
+    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
+    sets = ["set"] if rows and "set" in rows[0] else []
+    first = ["input", "class", "probability", *sets]
+    table = [[*first, *(f"p({name})" if name in first else name for name in classes)]]
+    for row in rows:
+        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
+        table.append([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
+    return csv_text(table, "\r\n")
+
+
 def write_rows(rows: list[dict], classes: list[str], output: str, inverted: int) -> None:
     """Write the answers to the file `output`, and print how many inputs each class has and how many were inverted."""
-    write_output(Path(output), csv_rows(rows, classes) if output.endswith(".csv") else json_lines(rows))
+    if output.endswith(".csv"):
+        content = csv_rows(rows, classes)
+    else:
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_output(Path(output), content)
     counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
     also = f", {inverted:,} inverted" if inverted else ""
     print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
