@@ -96,12 +96,6 @@ class RunFolder:
         self.notes = self.path / ".hydra"  # what Hydra composed, before the run wrote its own config.yaml:
         self.composed, self.hydra = self.notes / "config.yaml", self.notes / "hydra.yaml"
 
-    @property
-    def measured_precision(self) -> Path:
-        """Whether bfloat16 is fast on this processor; a sweep's jobs share the answer, so that all choose alike."""
-        sweep = SweepFolder(self.path.parent)
-        return (sweep.path if sweep.manifest.is_file() else self.path) / ".bfloat16.json"
-
     # What the files say.
 
     def checkpoint_of(self, metrics: dict) -> Path:

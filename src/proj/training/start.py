@@ -28,7 +28,7 @@ class Start:
         self.lengths: dict[str, int] = self.state["lengths"] if self.state else {}
 
     def precision(self, asked: str) -> str:
-        """What was measured when the run began: a machine can answer one way now and another way later."""
+        """What was chosen when the run began: another machine may choose otherwise."""
         return self.described["config"]["trainer"]["precision"] if self.described and asked == "auto" else asked
 
     def epochs(self, asked: int | None) -> int | None:
