@@ -92,6 +92,12 @@ def test_years_ranks_small_tables_and_an_only_column_are_no_ids(table, tmp_path)
     assert len(make("csv", f"data_dir={tmp_path}/one.csv", "target=y", "batch_size=4").columns) == 1
 
 
+def test_a_column_that_is_always_the_same_is_left_out_unless_it_is_asked_for(table):
+    some = ["3" if i % 2 else "" for i in range(60)]
+    assert [taken(table(some, [7] * 60, range(60)))[name] for name in "ab"] == ["left out"] * 2
+    assert taken(table(some, [7] * 60, words=["numeric=[a]"]))["a"] == "numbers"
+
+
 DAY = "It was a long day, and number {} of those that I remember"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),

@@ -219,9 +219,11 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
         load("cifar10", f"data_dir={tmp_path}")
 
 
-def test_a_batch_larger_than_the_data_is_refused(load):
-    with pytest.raises(UserError, match=r"is more than the 105 training examples: choose dataset.batch_size=105 or"):
-        load("iris", "dataset.batch_size=106").train_dataloader()
+def test_a_batch_larger_than_the_data_has_all_of_it_and_says_so(load, capsys):
+    loader = load("iris", "dataset.batch_size=106").train_dataloader()
+    assert [len(y) for _, y in loader] == [105] == [len(load("iris").splits["train"].targets)]
+    said = "dataset.batch_size=106 is more than the 105 training examples: all in one batch."
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "file"), (("iris", "iris.csv"), ("digits", "digits.csv.gz")))

@@ -19,10 +19,10 @@ from support.tables import encode, write_rows
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.data.photos.class_folders import stamp
 from proj.data.photos.image_file import open_image
 from proj.data.photos.on_disk import OnDisk
 from proj.errors import UserError
+from proj.system.folders import stamp
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 
@@ -345,6 +345,17 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
         assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
 
 
+def test_a_class_that_only_a_part_has_is_left_out_and_said(photos, tmp_path, capsys):
+    for place, count in (("train/red", 5), ("train/blue", 5), ("test/red", 3), ("test/green", 2), ("test/gold", 1)):
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(count):
+            draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
+    data = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 3
+    said = "Images left out, of classes that the training part has not: 2 green, 1 gold"
+    assert said in capsys.readouterr().out
+
+
 TWO = {"red": 5, "blue": 5}
 NO_CLASSES = "in holds no class folders with images"
 FOLDERS = {  # how many images lie where; a negative number is of files that are none
@@ -355,7 +366,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone"),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
     "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(so do 1 more of 3\)"),
-    "a class in val alone": ({"train/red": 5, "train/blue": 5, "val/green": 5}, "val has a class green, which .*not"),
+    "most of val in a class of its own": (
+        {"train/red": 5, "train/blue": 5, "val/red": 4, "val/green": 5},
+        "val has a class green, as most of its images are of classes that .*train has not",
+    ),
     "classes beside train": ({"train/red": 5, "train/blue": 5, "green": 5}, "in/green is a class beside .*in/train, "),
     "two folders for a part": (
         {f"{part}/{name}": 5 for part in ("train", "val", "validation") for name in TWO},
@@ -414,7 +428,7 @@ def put_in_its_place(image: Image.Image, file: Path) -> None:
 @pytest.mark.parametrize("system", ("posix", "no time of change"))
 def test_a_picture_of_the_same_size_and_time_is_read_anew(photos, tmp_path, monkeypatch, system):
     folder, old = tmp_path / "in", time.time_ns() - 10**12
-    monkeypatch.setattr("proj.data.photos.class_folders.WINDOWS", system != "posix")
+    monkeypatch.setattr("proj.system.folders.WINDOWS", system != "posix")
     for name, level in (("a", 50), ("b", 90)):
         (folder / name).mkdir(parents=True)
         for number in range(4):
@@ -609,7 +623,7 @@ def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
 
 
 def test_where_files_have_no_time_of_change_their_beginning_middle_and_end_are_looked_at(tmp_path, monkeypatch):
-    monkeypatch.setattr("proj.data.photos.class_folders.WINDOWS", True)
+    monkeypatch.setattr("proj.system.folders.WINDOWS", True)
     file, seen = tmp_path / "a.jpg", set()
     for place in (None, 0, 50_000, 99_999):
         content = bytearray(100_000)

@@ -12,6 +12,7 @@ from support.runs import rewritten
 from support.tables import read_rows
 
 import proj.pictures.drawing
+import proj.use.prediction
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.errors import UserError
@@ -68,6 +69,21 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
         assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)
         assert row["class"] == known["class_names"][probabilities[k].argmax()]
         assert row["probability"] == row["probabilities"][row["class"]]
+
+
+def test_ctrl_c_leaves_the_rows_of_what_was_done(iris, tmp_path, monkeypatch, capsys):
+    (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n" * 250)
+    answers = iter([proj.use.prediction.probabilities_of] * 2)
+
+    def stopped(*args):
+        if answer := next(answers, None):
+            return answer(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(proj.use.prediction, "probabilities_of", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        predict(iris, str(tmp_path / "in.csv"), output=str(tmp_path / "out.csv"))
+    assert len(read_rows(tmp_path / "out.csv")) == 200 and "stopped: " in capsys.readouterr().err
 
 
 def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys):

@@ -21,7 +21,7 @@ from proj.checkpoint.file import load_model
 from proj.data import MNISTDataModule, features
 from proj.errors import UserError
 from proj.models import Pretrained, backbones
-from proj.models.backbones import cut_off_last_layer, find, read_weights
+from proj.models.backbones import cut_off_last_layer, find, load_weights, read_weights
 from proj.training.build import build_data_and_model
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -179,6 +179,13 @@ def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, 
     cfg = configure(*words, "model.size=28", "trainer.max_epochs=1")
     assert train(cfg)["test/acc"] >= 0
     assert load_model(tmp_path / "run" / "best.ckpt")[1]["input_shape"] == [3, 32, 32]
+
+
+def test_weights_saved_from_a_wrapped_network_are_those_of_the_network(weights, tmp_path):
+    state = torch.load(weights, weights_only=True)
+    network = find(BACKBONE).make(32)
+    load_weights(network, {f"module._orig_mod.{name}": value for name, value in state.items()}, "file")
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
 def test_weights_that_are_missing_are_said_before_any_picture_is_read(configure, words, monkeypatch):

@@ -278,5 +278,24 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
         assert (RunFolder(job).status()[0], stops) == ("interrupted", [9, 15, 2].index(number))
 
 
+def stop_between_jobs() -> None:
+    import proj.sweeps.grid
+
+    launch = proj.sweeps.grid.GridSweeper.launch
+
+    def launch_and_stop(self, names: list[str]) -> None:
+        launch(self, names[:1])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    proj.sweeps.grid.GridSweeper.launch = launch_and_stop
+
+
+def test_a_signal_between_two_jobs_ends_the_sweep_with_the_command_that_goes_on(tmp_path):
+    code, out, err = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop_between_jobs)
+    assert code == 128 + signal.SIGTERM and not err
+    assert out.splitlines()[-1] == "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s"
+    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished", "queued"]
+
+
 def test_under_hydras_own_sweeper_which_shows_no_lines_a_job_shows_all_that_it_prints(tmp_path):
     assert "0" in run(tmp_path, "hydra/sweeper=basic", "seed=1").splitlines()

@@ -12,7 +12,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 
 from proj.config.declared import arguments
 from proj.config.other_names import elsewhere
-from proj.config.settings import policy, refusal
+from proj.config.settings import SETTINGS, policy, refusal
+from proj.config.words import GROUPS
 from proj.errors import UserError, message_of, nearest, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
@@ -49,6 +50,9 @@ def explain(error: BaseException) -> str | None:
         key, _, value = several[1].partition("=")
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
         return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
+    if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
+        known = nearest(nothing[1], {*GROUPS, *SETTINGS} - {nothing[1]})
+        return f"~{nothing[1]} leaves out what is not there.{known}"
     if text.startswith("Config group override must be"):
         return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
@@ -56,7 +60,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
         return f"{cause.full_key} refers to a setting that is not there: {message_of(cause).partition(' full_key')[0]}."
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
-        return " ".join(str(cause).split("\n    full_key")[0].split())
+        said, key = message_of(cause).partition(" full_key")[0], getattr(cause, "full_key", None)
+        return said if not key or key in said else f"{key}: {said}"
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
 
 from proj.config.settings import without_plus
@@ -23,7 +23,7 @@ PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|swee
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
 # Groups that ~ cannot leave out, and what the user types instead.
-NEEDED = dict.fromkeys(("dataset", "model", "optimizer", "trainer"), "every run has one")
+NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
 NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
@@ -80,6 +80,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     chosen = override.value() if override and key in GROUPS else None
     if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
         raise UserError(f"{word} names no option of {key}: give one word, {key}=…")
+    if override and any(isinstance(one, Sweep) for one in getattr(override.value(), "list", ())):
+        raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
     if not equals or (override and not PATH.fullmatch(key)):
         return word
     if several and not override:

@@ -152,10 +152,11 @@ class InMemoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         if self.batch_size > (size := len(self.splits["train"].targets)):
-            raise UserError(
-                f"dataset.batch_size={self.batch_size} is more than the {how_many(size, 'training example')}: choose "
-                f"dataset.batch_size={size} or less."
+            rank_zero_only(print)(
+                f"dataset.batch_size={self.batch_size} is more than the {how_many(size, 'training example')}: all in "
+                "one batch."
             )
+            self.batch_size = size
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> Batches:

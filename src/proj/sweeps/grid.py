@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
+from proj.config.ranges import JOBS_AT_ONCE
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
@@ -29,7 +30,7 @@ from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import frozen_loader, make_folder
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
-from proj.system.processes import started
+from proj.system.processes import started, stop_signals_as_exits
 from proj.system.slurm import wait_for_every_job
 
 
@@ -51,6 +52,8 @@ class GridSweeper(Sweeper):
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         self.task_function = task_function
+        if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # joblib's
+            JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
         try:
             self.launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=task_function, config=config
@@ -75,7 +78,7 @@ class GridSweeper(Sweeper):
                 self.kept.folder.rmdir()
             raise
         make_folder(self.kept.folder)
-        with locked(self.kept.folder):
+        with locked(self.kept.folder), stop_signals_as_exits():
             try:
                 if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
                     data_dir = None if "data_dir" in self.swept else self.typical.data_dir
@@ -88,7 +91,8 @@ class GridSweeper(Sweeper):
                     self.run()
                 self.end()
             except (SystemExit, KeyboardInterrupt):
-                print(how_to_continue(self.kept))
+                if self.kept.files.manifest.is_file():
+                    print(how_to_continue(self.kept))
                 raise
             except OSError as error:
                 if self.kept.files.manifest.is_file() and (disk := unwritable(error)):

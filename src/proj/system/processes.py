@@ -5,14 +5,16 @@ Lightning starts them itself (trainer=ddp), or torchrun or Slurm's srun has: the
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
 from proj.errors import UserError
-from proj.system.platform import c_library
+from proj.system.platform import STOP_SIGNALS, c_library
 
 # In the environment of a sweep's job: the number of the open file that is the terminal, and what the job's bar begins
 # with; empty where it shows no bar.
@@ -74,6 +76,21 @@ def die_with_parent() -> None:
     """
     if library := c_library():
         library.prctl(1, 9)  # PR_SET_PDEATHSIG: signal 9
+
+
+@contextmanager
+def stop_signals_as_exits() -> Iterator[None]:
+    """A signal that asks to stop ends the command within as Ctrl-C does, where nothing else has taken it."""
+
+    def end(number: int, frame) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in STOP_SIGNALS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def leave() -> None:

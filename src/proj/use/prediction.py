@@ -4,8 +4,9 @@ import io
 import itertools
 import json
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -101,11 +102,34 @@ def write_rows(rows: list[dict], classes: list[str], output: str, inverted: int)
     print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
 
 
+def say_unsure(rows: list[dict], coverage: float) -> None:
+    unsure = sum(bool(doubt(row)) for row in rows)
+    print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
+
+
+def refuse_skipped(skipped: list[str], files: list[str]) -> None:
+    """Raises UserError that names the files that are no images, if there are any."""
+    if skipped:
+        what = "is no image" if len(skipped) == 1 else "are no images"
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
+
+
 @torch.inference_mode()
 def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
     """(B, C) float64 probabilities, on the CPU. x: (B, …) pixels or rows, on the device of the model."""
     logits = model(facts.normalizer().to(x.device)(x) if facts.kind == "image" else x)
     return logits.cpu().double().softmax(1)
+
+
+def answered(
+    examples: Iterator[tuple], model: Classifier, facts: Facts, device: torch.device
+) -> Iterator[tuple[list[tuple], Tensor, list[int]]]:
+    """Batches of the examples, their probabilities, and the places of the classes that they are given."""
+    while batch := list(itertools.islice(examples, BATCH)):
+        x = torch.stack([inputs for _, inputs, _, _ in batch])
+        probabilities = probabilities_of(model, facts, x.to(device))
+        named = [(readable(name), *rest) for name, *rest in batch]
+        yield named, probabilities, decided(probabilities, model.costs).tolist()
 
 
 def predict(
@@ -141,30 +165,30 @@ def predict(
         examples = read_images(files, facts, invert, largest, skipped)
     else:
         examples = read_tables(files, facts.columns, settings, sheet, encoding)
-    while batch := list(itertools.islice(examples, BATCH)):
-        probabilities = probabilities_of(model, facts, torch.stack([inputs for _, inputs, _, _ in batch]).to(device))
-        batch = [(readable(name), *rest) for name, *rest in batch]
-        width = max(len(name) for name, *_ in batch)
-        places = decided(probabilities, model.costs).tolist()
-        for (name, _, content, remark), shares, chosen in zip(batch, probabilities, places, strict=True):
-            rows.append(answer(name, shares, chosen, classes, limit))
-            words = in_words(rows[-1])
-            if not output:
-                print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
-            inverted += bool(remark)
-            if picture and len(shown) < SHOWN:
-                shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
+    try:
+        for batch, probabilities, places in answered(examples, model, facts, device):
+            width = max(len(name) for name, *_ in batch)
+            for (name, _, content, remark), shares, chosen in zip(batch, probabilities, places, strict=True):
+                rows.append(answer(name, shares, chosen, classes, limit))
+                words = in_words(rows[-1])
+                if not output:
+                    print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
+                inverted += bool(remark)
+                if picture and len(shown) < SHOWN:
+                    shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
+    except KeyboardInterrupt:
+        if output and rows:
+            write_rows(rows, classes, output, inverted)
+            print("stopped: what comes after these has no answer", file=sys.stderr)
+        raise
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
-        unsure = sum(bool(doubt(row)) for row in rows)
-        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
+        say_unsure(rows, coverage)
     if output:
         write_rows(rows, classes, output, inverted)
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
-    if skipped:
-        what = "is no image" if len(skipped) == 1 else "are no images"
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
+    refuse_skipped(skipped, files)
     return rows

@@ -2,7 +2,6 @@
 
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -11,8 +10,8 @@ from typing import NamedTuple
 
 from proj.data.photos.image_file import RAW, begins_as_image
 from proj.errors import UserError, first_of
-from proj.system.folders import entries_in, everything_in, folders_in
-from proj.system.platform import WINDOWS, plain_name, readable
+from proj.system.folders import entries_in, everything_in, folders_in, stamp
+from proj.system.platform import plain_name, readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
@@ -47,23 +46,6 @@ class FoundImages(NamedTuple):
         rows = (row for row in zip(self.files, self.stamps, self.labels(), self.parts, strict=True) if row[2] in places)
         files, stamps, labels, parts = map(list, zip(*rows, strict=True))
         return FoundImages(files, stamps, [places[label] for label in labels], parts, names, self.said)
-
-
-def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
-    """What is another when a file is: its bytes, its time, and the system's own time of its last change.
-
-    `cp -p` and `rsync -t` keep the first two and cannot keep the third. Windows, memory cards and some network disks
-    have no such time: there it is the CRC-32 of three parts of the file, 4 KB at its beginning, middle and end. In
-    compressed pictures a change reaches them all.
-    """
-    changed = stat.st_ctime_ns
-    if WINDOWS or changed == stat.st_mtime_ns:  # equal also for a file that was just written
-        changed = 0
-        with suppress(OSError), open(path, "rb", buffering=0) as file:
-            for start in (0, stat.st_size // 2, max(0, stat.st_size - 4096)):
-                file.seek(start)
-                changed = zlib.crc32(file.read(4096), changed)
-    return stat.st_size, stat.st_mtime_ns, changed
 
 
 def is_image(entry: os.DirEntry) -> bool:
@@ -173,7 +155,9 @@ def _find(data_dir: str) -> FoundImages:
     parts, unlabelled = find_parts(data_dir)
     others: Counter[str] = Counter()
     found, empty, names = FoundImages([], [], [], [], [], []), [], {}
+    absent: Counter[str] = Counter()  # images of classes that the training part has not
     for part, folder in parts.items():
+        unknown = 0
         for folder_of_class in folders_in(folder):
             name = readable(os.path.basename(folder_of_class))
             images = list(images_in(folder_of_class, others))
@@ -186,14 +170,20 @@ def _find(data_dir: str) -> FoundImages:
             elif name not in names:
                 alike = [one for one in names if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
                 if len(alike) != 1:
-                    where = f"which {parts['train']} has not: put images of it there too, or move its folder away."
-                    raise UserError(f"{folder} has a class {name}, {where}")
+                    absent[name] += len(images)
+                    unknown += len(images)
+                    continue
                 name = alike[0]
             for path, its_stamp in images:
                 found.files.append(path)
                 found.stamps.append(its_stamp)
                 found.targets.append(names[name])
                 found.parts.append([*PARTS].index(part))
+        if unknown > found.parts.count([*PARTS].index(part)):  # then its classes are of another kind
+            raise UserError(
+                f"{folder} has a class {min(absent)}, as most of its images are of classes that {parts['train']} has "
+                "not: put images of them there too, or move their folders away."
+            )
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
     broken = [
         entry.name for folder in {*parts.values()} for entry in entries_in(folder) if not os.path.exists(entry.path)
@@ -202,6 +192,7 @@ def _find(data_dir: str) -> FoundImages:
         ("Links left out, which lead nowhere", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
+        ("Images left out, of classes that the training part has not", listed(absent)),
         ("Folders left out, which hold no images", first_of(empty, 10)),
         ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled))),
     ):
@@ -215,5 +206,5 @@ def _find(data_dir: str) -> FoundImages:
     return found
 
 
-def listed(endings: Counter[str]) -> str:
-    return first_of([f"{count:,} {ending}" for ending, count in endings.most_common()], 10)
+def listed(counts: Counter[str]) -> str:
+    return first_of([f"{count:,} {what}" for what, count in counts.most_common()], 10)

@@ -36,9 +36,8 @@ class Columns:
 
     training: the rows in which means, words and so on are measured. rows: those that show what a column is taken for:
     all but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
-    settings: those of `CSVDataModule`, by their names: drop, categorical, numeric, dates, day_first, group,
-    max_categories, decimal.
-    trained: the columns of another training, by their names; they are taken as they were then.
+    settings: those of `CSVDataModule` that say what a column is. trained: the columns of another training, by their
+    names; they are taken as they were then.
     notes: sentences on what can be doubted are added to them.
     left_out: why, by the places of columns. choices: the settings that take a column for something else.
     shuffled: those of numbers that are, see `is_id`.
@@ -151,8 +150,7 @@ class Columns:
         """The numbers of the training rows; a column that has none there is left out."""
         found = numbers[self.inside]
         self.missing[place] = np.isnan(found).mean()
-        if self.missing[place] == 1:
-            self.left_out[place] = "it is empty in the training rows"
+        self.left_out |= {place: "it is empty in the training rows"} if self.missing[place] == 1 else {}
         return found
 
     def _words(self, place: int, cells: Column, kind: str) -> dict:
@@ -214,6 +212,8 @@ class Columns:
         if not kind and len(self.table.lines) >= EVIDENCE and (why := is_id(name, everywhere)):
             self.left_out[place], self.choices[place] = "it numbers the rows", "numeric"
             self.shuffled += [place] * (why == "shuffled")
+        if not (kind or self.trained or self.missing[place] == 1) and np.nanmin(everywhere) == np.nanmax(everywhere):
+            self.left_out[place] = "it is always the same"  # and what is missing becomes that, too
         if self.missing[place] < 1:
             self.holds[place] = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
         trained = self.trained.get(name, column)  # an older version stored less of a column
