@@ -10,7 +10,7 @@ from proj.config.compose import configure
 from proj.data.datamodule import fitting_batch_size
 from proj.models import TabM
 from proj.models.balance import WeightedLoss
-from proj.models.tabm import Spread
+from proj.models.tabm import FastDropout, Spread
 from proj.training.run import train
 
 QUANTILES = [np.linspace(-2, 2, 17).tolist(), [0.0] * 12 + [1.0] * 5, [0.5] * 17]  # numbers, two values, a constant
@@ -94,6 +94,18 @@ def test_each_member_learns_from_every_example_by_itself(weighted):
     measured, logits = model._step((x, y), "train")
     assert measured.item() == pytest.approx(alone.mean().item(), rel=1e-5)
     assert logits.shape == (6, 4) and model.tallies["train_"].compute()["count"].sum() == 6
+
+
+@pytest.mark.parametrize("share", (0.001, 0.1, 0.5))
+def test_dropout_leaves_out_its_share_of_the_numbers_keeps_their_mean_and_does_nothing_once_trained(share):
+    torch.manual_seed(0)
+    dropout, x = FastDropout(share), torch.ones(997, 1003, requires_grad=True)
+    out = dropout(x)
+    out.sum().backward()
+    assert torch.equal(out, x.grad)  # what is left out does not learn
+    assert (out == 0).double().mean().item() == pytest.approx(share, rel=0.1)
+    assert out.mean().item() == pytest.approx(1, rel=0.005) and len(out.unique()) == 2
+    assert not torch.equal(dropout(x), out) and torch.equal(dropout.eval()(x), x)
 
 
 def test_networks_of_other_sizes_are_written_otherwise():

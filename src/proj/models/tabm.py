@@ -96,6 +96,18 @@ class OwnLinear(nn.Module):
         return torch.baddbmm(self.bias, x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
+class FastDropout(nn.Dropout):
+    """torch's, in two fifths of its time on a CPU: sixteen random bits decide on a number, and p is rounded to them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or x.device.type != "cpu":
+            return super().forward(x)
+        dropped = min(round(self.p * 2**16), 2**16 - 1)  # of the 2**16 values that the bits can have
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
+        return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
+
+
 class Members(nn.Sequential):
     """The members' layers: (B, F) -> (B, K, num_classes) logits in training, where each member learns by itself, and
     otherwise (B, num_classes), the logarithms of the sum of their probabilities."""
@@ -138,7 +150,7 @@ class TabM(Classifier):
             inputs = width if place else spread.size
             layers += [SharedLinear(inputs, width, members, signs=not place), make_activation(activation)]
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(FastDropout(dropout))
         self.network = Members(*layers, OwnLinear(width, num_classes, members))
 
     @classmethod
