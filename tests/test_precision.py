@@ -7,19 +7,30 @@ from torch import nn
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
-from proj.models import Classifier
+from proj.models import Classifier, TabM
 from proj.training import precision
 from proj.training.metric_states import restore_metrics
 from proj.training.precision import choose_precision, has_fast_bfloat16, set_precision
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 
-CONVOLUTION, SMALL, LARGE = nn.Conv2d(1, 8, 3), nn.Linear(10, 10), nn.Linear(1000, 1000)
+
+def classifier(network: nn.Module) -> Classifier:
+    model = Classifier(10)
+    model.network = network
+    return model
+
+
+QUANTILES = [[0.0, 1.0, 2.0, 3.0, 4.0]] * 12
+CONVOLUTION, SMALL, LARGE = map(classifier, (nn.Conv2d(1, 8, 3), nn.Linear(700, 700), nn.Linear(1000, 500)))
+ENSEMBLE, SMALL_ENSEMBLE = (TabM((12,), 2, QUANTILES, 500, members=members) for members in (16, 8))
 
 
 def test_auto_takes_bfloat16_where_the_device_is_faster_in_it_and_the_network_large_enough(monkeypatch):
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
-    assert [choose_precision(n, "cpu")[0] for n in (CONVOLUTION, LARGE, SMALL)] == ["bf16-mixed"] * 2 + ["32-true"]
+    assert [choose_precision(n, "cpu")[0] for n in (CONVOLUTION, LARGE, ENSEMBLE)] == ["bf16-mixed"] * 3
+    assert [choose_precision(n, "cpu")[0] for n in (SMALL, SMALL_ENSEMBLE)] == ["32-true"] * 2
+    assert [choose_precision(n, "cuda")[0] for n in (CONVOLUTION, LARGE)] == ["bf16-mixed", "32-true"]
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)
     assert choose_precision(CONVOLUTION, "cpu") == ("32-true", "cpu is not faster in bfloat16")
 

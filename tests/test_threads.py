@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from proj.training import threads
 from proj.training.threads import own_threads, take_threads
@@ -22,7 +21,7 @@ def cores(monkeypatch):
 
 
 def take(weights: int, batch_size: int, kind: str = "table", before: int | None = None) -> None:
-    model = SimpleNamespace(network=nn.Linear(weights, 1, bias=False), hparams={"members": 16})
+    model = SimpleNamespace(multiplications=16 * weights)
     state = {"environment": {"threads": before}} if before else None
     take_threads(model, SimpleNamespace(kind=kind, batch_size=batch_size), state)
 

@@ -59,6 +59,11 @@ class Classifier(LightningModule):
         self.tallies = nn.ModuleDict({f"{split}_": Tally(num_classes, split in EVALUATED) for split in splits})
         self.epoch_means = EpochMeans()
 
+    @property
+    def multiplications(self) -> int:
+        """By weights, for one example; those of a convolution count once."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
 

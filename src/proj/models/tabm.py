@@ -153,6 +153,10 @@ class TabM(Classifier):
                 layers.append(FastDropout(dropout))
         self.network = Members(*layers, OwnLinear(width, num_classes, members))
 
+    @property
+    def multiplications(self) -> int:
+        return super().multiplications * self.hparams.members  # each of whom has the shared weights for its own
+
     @classmethod
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
         x = data.splits["train"].inputs.flatten(1)

@@ -22,7 +22,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     refuse_missing_devices(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
-    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
+    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment, [DummyLogger()])
     if trainer.is_global_zero:
         introduce(cfg, trainer, data, reason)

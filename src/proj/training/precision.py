@@ -3,6 +3,11 @@
 import torch
 from torch import nn
 
+from proj.models.classifier import Classifier
+
+SMALL = 500_000  # multiplications by weights for an example: with half of them bfloat16 saves a CPU a tenth of a step
+FEW = 1_000_000  # weights: the kernels of such a network are short on a GPU, which waits for their launches
+
 
 def has_fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 pays: on a GPU that has it, and on a CPU with instructions for it.
@@ -18,23 +23,25 @@ def has_fast_bfloat16(device: str) -> bool:
     return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def choose_precision(network: nn.Module, device: str) -> tuple[str, str]:
+def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
     """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's."""
-    convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
-    if not convolves and sum(parameter.numel() for parameter in network.parameters()) < 1_000_000:
-        return "32-true", "a small network gains nothing from bfloat16"
+    convolves = any(isinstance(module, nn.Conv2d) for module in model.network.modules())
+    weights = sum(parameter.numel() for parameter in model.network.parameters())
+    small = model.multiplications < SMALL if device == "cpu" else weights < FEW
+    if small and not convolves:
+        return "32-true", "a small network gains little from bfloat16"
     if has_fast_bfloat16(device):
         return "bf16-mixed", f"{device} is faster in bfloat16"
     return "32-true", f"{device} is not faster in bfloat16"
 
 
-def set_precision(asked: str, network: nn.Module, accelerator: str) -> tuple[str, str]:
+def set_precision(asked: str, model: Classifier, accelerator: str) -> tuple[str, str]:
     """(precision for Lightning's Trainer, why), chosen where `asked` is "auto".
 
     On a GPU, float32 products then use TF32 unless the precision is full float32.
     """
     gpu = torch.accelerator.current_accelerator(check_available=True) if accelerator != "cpu" else None
-    chosen = choose_precision(network, gpu.type if gpu else "cpu") if asked == "auto" else (asked, "as asked for")
+    chosen = choose_precision(model, gpu.type if gpu else "cpu") if asked == "auto" else (asked, "as asked for")
     if gpu and gpu.type == "cuda":
         full = chosen[0] in ("32-true", "32", "64-true", "64")
         torch.set_float32_matmul_precision("highest" if full else "high")

@@ -78,7 +78,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 
     data, model = build_data_and_model(cfg, start.described)
     take_threads(model, data, start.state)
-    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model.network, cfg.trainer.accelerator)
+    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
     if asked == "auto" and start.state:
         reason = "as before"
     if cfg.compile:

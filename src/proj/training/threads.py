@@ -36,8 +36,7 @@ def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, A
     chosen = os.environ.keys() & {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}
     if chosen or data.kind != "table" or torch.get_num_threads() not in (cores, cores // 2):
         return
-    weights = sum(parameter.numel() for parameter in model.network.parameters()) * model.hparams.get("members", 1)
-    small = weights * data.batch_size < SMALL
+    small = model.multiplications * data.batch_size < SMALL
     now = torch.get_num_threads()
     wanted = state["environment"].get("threads", now) if state else 1 if small else now
     if wanted < now:

@@ -46,7 +46,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
         mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
         model.forward = lambda x: augmented_logits(model.network, x, mirror)
     hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
-    precision, _ = set_precision(contents["config"]["trainer"]["precision"], model.network, "auto")
+    precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
     without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
     targets = data.splits["test"].targets
