@@ -468,7 +468,7 @@ def test_a_class_is_the_same_in_all_parts_however_its_name_is_written(photos, tm
     data, _ = photos(tmp_path / "in")
     assert data.class_names == ["grün", "red"] and data.splits["test"].targets.bincount().tolist() == [6, 6]
     (tmp_path / "in" / "test" / "red").rename(tmp_path / "in" / "test" / "rad")
-    with pytest.raises(UserError, match=r"has a class rad, which .*train has not: put images of it there too, or move"):
+    with pytest.raises(UserError, match=r"has a class rad that .*train has not, and none of red: name a class alike"):
         photos(tmp_path / "in")
 
 

@@ -346,12 +346,19 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
 
 
 def test_a_class_that_only_a_part_has_is_left_out_and_said(photos, tmp_path, capsys):
-    for place, count in (("train/red", 5), ("train/blue", 5), ("test/red", 3), ("test/green", 2), ("test/gold", 1)):
+    for place, count in (
+        ("train/red", 5),
+        ("train/blue", 5),
+        ("test/red", 3),
+        ("test/blue", 1),
+        ("test/green", 2),
+        ("test/gold", 1),
+    ):
         (tmp_path / "in" / place).mkdir(parents=True)
         for number in range(count):
             draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
     data = photos(tmp_path / "in")
-    assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 3
+    assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 4
     said = "Images left out, of classes that the training part has not: 2 green, 1 gold"
     assert said in capsys.readouterr().out
 
@@ -366,9 +373,9 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone"),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
     "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(so do 1 more of 3\)"),
-    "most of val in a class of its own": (
+    "a class in val in place of another one": (
         {"train/red": 5, "train/blue": 5, "val/red": 4, "val/green": 5},
-        "val has a class green, as most of its images are of classes that .*train has not",
+        "val has a class green that .*train has not, and none of blue: name a class alike in both",
     ),
     "classes beside train": ({"train/red": 5, "train/blue": 5, "green": 5}, "in/green is a class beside .*in/train, "),
     "two folders for a part": (

@@ -157,7 +157,7 @@ def _find(data_dir: str) -> FoundImages:
     found, empty, names = FoundImages([], [], [], [], [], []), [], {}
     absent: Counter[str] = Counter()  # images of classes that the training part has not
     for part, folder in parts.items():
-        unknown = 0
+        unknown: list[str] = []
         for folder_of_class in folders_in(folder):
             name = readable(os.path.basename(folder_of_class))
             images = list(images_in(folder_of_class, others))
@@ -171,7 +171,7 @@ def _find(data_dir: str) -> FoundImages:
                 alike = [one for one in names if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
                 if len(alike) != 1:
                     absent[name] += len(images)
-                    unknown += len(images)
+                    unknown.append(name)
                     continue
                 name = alike[0]
             for path, its_stamp in images:
@@ -179,10 +179,11 @@ def _find(data_dir: str) -> FoundImages:
                 found.stamps.append(its_stamp)
                 found.targets.append(names[name])
                 found.parts.append([*PARTS].index(part))
-        if unknown > found.parts.count([*PARTS].index(part)):  # then its classes are of another kind
+        places = {target for target, at in zip(found.targets, found.parts, strict=True) if at == [*PARTS].index(part)}
+        if unknown and (missing := [name for name, place in names.items() if place not in places]):
             raise UserError(
-                f"{folder} has a class {min(absent)}, as most of its images are of classes that {parts['train']} has "
-                "not: put images of them there too, or move their folders away."
+                f"{folder} has a class {unknown[0]} that {parts['train']} has not, and none of {first_of(missing, 5)}: "
+                "name a class alike in both, or move its folder away."
             )
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
     broken = [
