@@ -77,6 +77,14 @@ def test_the_probabilities_are_the_mean_of_the_members_that_share_their_weights_
     assert shared == [(8, 11), (8, 8)]
 
 
+def test_only_its_training_computes_in_bfloat16_so_that_test_and_prediction_agree():
+    model, x = made(dropout=0.0), torch.randn(7, 3)
+    outside = model.train()(x), model.eval()(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = model.train()(x), model.eval()(x)
+    assert not torch.equal(inside[0], outside[0]) and torch.equal(inside[1], outside[1])
+
+
 def test_probabilities_of_nearly_zero_have_finite_logits():
     model = made().eval()
     with torch.no_grad():

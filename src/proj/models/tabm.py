@@ -110,11 +110,18 @@ class FastDropout(nn.Dropout):
 
 class Members(nn.Sequential):
     """The members' layers: (B, F) -> (B, K, num_classes) logits in training, where each member learns by itself, and
-    otherwise (B, num_classes), the logarithms of the sum of their probabilities."""
+    otherwise (B, num_classes), the logarithms of the sum of their probabilities.
+
+    Only the training takes part in mixed precision, so that validation, test and all that uses the model agree.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = super().forward(x)
-        return logits if self.training else logits.log_softmax(2).logsumexp(1)
+        if self.training:
+            return super().forward(x)
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self(x)
+        return super().forward(x).log_softmax(2).logsumexp(1)
 
 
 class TabM(Classifier):
