@@ -186,6 +186,8 @@ def test_weights_saved_from_a_wrapped_network_are_those_of_the_network(weights, 
     network = find(BACKBONE).make(32)
     load_weights(network, {f"module._orig_mod.{name}": value for name, value in state.items()}, "file")
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    with pytest.raises(UserError, match="of another network"):
+        load_weights(network, {"other": torch.zeros(3)}, "file")
 
 
 def test_weights_that_are_missing_are_said_before_any_picture_is_read(configure, words, monkeypatch):

@@ -185,9 +185,10 @@ def load_weights(network: nn.Module, state: Weights, source: str) -> None:
 
     source: where they are from. Raises UserError that says what does not fit.
     """
-    own = {name.partition(".")[0] for name in network.state_dict()}
-    while len(first := {name.partition(".")[0] for name in state}) == 1 and not first & own:  # module. of DataParallel
-        state = {name.partition(".")[2]: value for name, value in state.items()}
+    first = next(iter(network.state_dict()))
+    prefixes = [name.removesuffix(first) for name in state if f".{name}".endswith(f".{first}")]
+    prefix = min(prefixes, key=len, default="")  # module. of DataParallel, say
+    state = {name.removeprefix(prefix): value for name, value in state.items()}
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     misfits = [
         f"{name} is {shapes.get(name, 'missing')} and not {tuple(value.shape)}"
