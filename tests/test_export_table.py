@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from support.exports import export_both
 from support.pages import README
 from support.runs import rewritten
-from support.tables import write_rows
+from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
 from proj.training.run import train
 from proj.use.export import export
 from proj.use.prediction import predict
+from proj.use.raw_columns import RawColumns
 
 KNOWN, STRANGE = ["Köln", "New York", "1", "class"], ["Ulm", "köln", "2"]
 
@@ -128,6 +130,12 @@ def test_without_its_data_a_table_is_compared_on_random_cells(mixed, tmp_path, m
     export(tmp_path / "x.ckpt")
     words = seen[0][1:, 1].nan_to_num(-1)  # of the column place
     assert len(words.unique()) > 1 and words.max() < len(KNOWN) and bool(seen[0][0].isnan().all())
+
+
+def test_a_missing_answer_is_missing_too_where_the_file_is_compared_with_the_network():
+    columns = RawColumns([{"name": "a", "truth": ["no", "yes"], "mean": 0.6, "std": 0.5}])
+    x = encode([["yes"], ["no"], ["?"]], columns.columns)
+    assert x[2] == 0 and torch.equal(columns(columns.undo(x)), x)
 
 
 def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):

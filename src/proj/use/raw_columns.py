@@ -63,7 +63,8 @@ class RawColumns(nn.Module):
             cells[:, place] = torch.where(largest.values > 0, self.codes[self.words == place][largest.indices], nan)
         for place, column in enumerate(self.columns):
             if "truth" in column:
-                cells[:, place] = cells[:, place].round().clamp(0, 1)
+                answers = cells[:, place]  # a missing one is the mean
+                cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
         year, month, day, _, hour = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
         months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
