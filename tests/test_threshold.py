@@ -20,7 +20,7 @@ from proj.config.compose import configure
 from proj.errors import UserError
 from proj.models.trusted import decided
 from proj.training.run import train
-from proj.training.threshold import best_bound, fit_decision, summary
+from proj.training.threshold import best_bound, check_threshold, fit_decision, summary
 from proj.use.data import open_data
 from proj.use.evaluation import evaluate
 from proj.use.export import export
@@ -80,6 +80,20 @@ def test_of_more_classes_the_one_is_named_that_is_likely_to_cost_the_least():
     shares = torch.tensor([[0.6, 0.1, 0.3], [0.9, 0.05, 0.05]])
     assert told["costs"] == [1, 10, 1] and decided(shares, torch.tensor(told["costs"])).tolist() == [1, 0]
     assert decided(shares, None).tolist() == [0, 0] and "smallest expected cost" in summary(told)
+
+
+@pytest.mark.parametrize("costs", ("{>50K:5}", "{'>50K' : 5.0, <=50K:1}", '{"a: b, c":5}', "{true:5}", "{1.00:5}"))
+def test_a_class_of_any_name_has_a_cost(costs):
+    asked = configure(f"threshold={costs}", "hydra.run.dir=.").threshold
+    names = {"{t": ["false", "true"], "{1": ["0.00", "1.00"], '{"': ["-", "a: b, c"]}.get(costs[:2], ["<=50K", ">50K"])
+    check_threshold(asked, names)
+    logits, targets = drawn(120, 0)
+    found = fit_decision(asked, names, NUMBERS, logits, targets)
+    assert found == fit_decision(DictConfig({"yes": 5}), ["no", "yes"], NUMBERS, logits, targets) | {
+        "asked": found["asked"],
+        "class": names[1],
+    }
+    assert fit_decision(f"f1:{names[1]}", names, NUMBERS, logits, targets)["class"] == names[1]
 
 
 def words(file: Path, folder: Path, *others: str) -> list[str]:
@@ -170,6 +184,7 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
 @refusals(
     ("threshold=f2", "threshold=f2 is not f1, f1:<class>, balanced, what it costs to miss a class"),
     ("threshold=0.3", "threshold=0.3 is not f1"),
+    ("threshold={>50K:0}", r"threshold=\{>50K:0\} is not f1"),
     ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
     ("threshold=f1", "threshold=f1 is of two classes, not of 3: say what it costs to miss one, such as"),
     ("threshold={setsa:5}", "threshold=setsa does not exist. Did you mean 'setosa'"),

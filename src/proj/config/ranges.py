@@ -191,10 +191,13 @@ INTERVAL = either(
     *DURATION_SCHEMA,
     also=is_above_zero,
 )
+# A class and what it costs to miss it: of a text, since Hydra reads no mapping of names such as >50K.
+COST = r"""\s*("[^"]*"|'[^']*'|[^,]*?)\s*:\s*((?=[\d.]*[1-9])\d*\.?\d+)\s*"""
 THRESHOLD = either(
     "f1, f1:<class>, balanced, what it costs to miss a class, such as {yes:5}, or null",
     {"enum": ["f1", "balanced", None]},
     text("f1:.+"),
+    text(rf"\{{{COST}(,{COST})*\}}"),
     {"type": "object", "additionalProperties": ABOVE_ZERO_SCHEMA},
 )
 DETERMINISTIC = either("true, false or warn", SWITCH.schema, {"enum": ["warn"]})

@@ -1,5 +1,6 @@
 """Which class a model names, where not all mistakes cost the same: the decision is fitted on the validation part."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from proj.config.ranges import COST
+from proj.data.rare_classes import classes_among
 from proj.errors import UserError, choose
 from proj.models.tallies import Tally
 
@@ -25,18 +28,33 @@ def as_asked(threshold: str | DictConfig | None) -> str:
     return "null" if threshold is None else str(threshold)
 
 
+def costs_of(threshold: str | DictConfig) -> dict[str, float] | None:
+    """What it costs to miss a class, by the names that are typed; None where something else is asked for."""
+    if OmegaConf.is_dict(threshold):
+        return {str(name): float(cost) for name, cost in threshold.items()}
+    if not threshold.startswith("{"):
+        return None
+    return {name.strip("\"'"): float(cost) for name, cost in re.findall(rf"{COST}(?=[,}}])", threshold[1:])}
+
+
+def place_of(name: str, names: list[str]) -> int:
+    """The place of the class that is typed so; Hydra makes True of true, and 1.0 of 1.00."""
+    return classes_among([name], names).get(name, -1)
+
+
 def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> None:
     """Raises UserError for a class that the data does not have, and for what takes two classes where there are more."""
     if threshold is None:
         return
-    costs = OmegaConf.is_dict(threshold)
-    named = map(str, threshold) if costs else threshold.split(":", 1)[1:]
-    for name in named:
-        choose("threshold", name, dict.fromkeys(names))
-    if not costs and len(names) != 2:
+    costs = costs_of(threshold)
+    for name in threshold.split(":", 1)[1:] if costs is None else costs:
+        if place_of(name, names) < 0:
+            choose("threshold", name, dict.fromkeys(names))
+    if costs is None and len(names) != 2:
+        first = names[0] if re.fullmatch(r"[^,:{}'\"]+", names[0]) else f'"{names[0]}"'
         raise UserError(
             f"threshold={threshold} is of two classes, not of {len(names)}: say what it costs to miss one, such as "
-            f"'threshold={{{names[0]}:5}}', or leave it out."
+            f"'threshold={{{first}:5}}', or leave it out."
         )
 
 
@@ -52,13 +70,13 @@ def fit_decision(
     (N,): of the validation part.
     """
     costs = None
-    if OmegaConf.is_dict(threshold):
-        asked = {str(name): float(cost) for name, cost in threshold.items()}
-        costs = [asked.get(name, 1.0) for name in names]
+    if (asked := costs_of(threshold)) is not None:
+        by_place = {place_of(name, names): cost for name, cost in asked.items()}
+        costs = [by_place.get(place, 1.0) for place in range(len(names))]
         if len(names) > 2:
             return {"asked": as_asked(threshold), "costs": costs}
     word, _, named = threshold.partition(":") if costs is None else ("cost", "", "")
-    positive = names.index(named) if named else int(counts[1] <= counts[0])
+    positive = place_of(named, names) if named else int(counts[1] <= counts[0])
     found = targets == positive
     told = {"asked": as_asked(threshold), "class": names[positive]}
     if found.all() or not found.any():
