@@ -209,6 +209,19 @@ TABLES = {
         "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
         "is no column of .* It stands in line 2: if that is the header",
     ),
+    "a comment": (
+        "# of 2024\na,b,y\n" + "1,2,p\n" * 9,
+        "3 in line 2, 1 in the first: if the table begins in line 2, delete",
+    ),
+    "a comment with a mark": (
+        "|1x3 x\n" + "1,2,p\n" * 30,
+        "3 in line 2, 1 in the first: if the table begins in line 2",
+    ),
+    "another separator": ("a~b~y\n" + "1~2~p\n" * 9, "Its one column is 'a~b~y': separate values by commas"),
+    "areas to predict": (
+        "a,y\n" + "1,0\n" * 90 + "".join(f"1,{i}.5\n" for i in range(30)),
+        "holds 31 different numbers",
+    ),
     "spaces between": ("a b y\n" + "1 2 p\n" * 9, "Its one column is 'a b y': separate values by commas"),
     "words of their own": ("a,y\n" + "".join(f"{i} USD,{'pq'[i % 2]}\n" for i in range(30)), "from .a: hardly a word"),
     "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
@@ -227,6 +240,14 @@ def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, content, sentence):
     with pytest.raises(UserError, match=sentence) as raised:
         table(tmp_path / "t.csv", "target=y", "batch_size=1")
     assert "\n" not in str(raised.value)
+
+
+def test_a_title_above_a_table_whose_target_is_a_place_is_no_header(tmp_path):
+    (tmp_path / "t.csv").write_text("Sales 2024,,\n,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9)
+    with pytest.raises(UserError, match=r"line 1 holds nothing but 'Sales 2024': if that is a title, delete"):
+        table(tmp_path / "t.csv", "target=-1")
+    (tmp_path / "t.csv").write_text("x,,\n" + "1,,p\n2,3,q\n" * 9)
+    assert table(tmp_path / "t.csv", "target=-1", "header=false", "batch_size=4").num_classes == 2
 
 
 @refusals(

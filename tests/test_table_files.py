@@ -460,21 +460,69 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
         (b'[\n {"a": 1}]', "JSON"),
         (b"<!DOCTYPE html><table>", "HTML or XML"),
         (b"ARROW1\0\0\xff\xff", "Feather"),
-        (b"@RELATION t", "ARFF"),
+        (b'[[1, "p"], [2, "q"]]', "JSON"),
+        (b"% Title: Iris\n%\n\n@RELATION t", "ARFF"),
+        (b"+1 1:0.5 3:1 7:-1e-3\n-1 2:1 \n", "LIBSVM"),
+        (b"$FL2@(#) SPSS DATA FILE \x80\0", "a file of SPSS"),
+        (b"<stata_dta><header>\x80\0", "a file of Stata"),
+        (b"\x72\2\1\0\x80", "a file of Stata"),
+        (b"\0" * 12 + b"\xc2\xea\x81\x60", "a file of SAS"),
+        (gzip.compress(b"X\n\0\0\0\3\x80"), "a file of R"),
+        (b"\x93NUMPY\1\0v\0{'descr'", "a file of NumPy"),
     ),
 )
 def test_a_table_in_a_format_that_is_not_read_is_told_by_its_first_bytes(content, kind):
     with pytest.raises(UserError, match=rf"t is {kind}, which is not read here: save the table as CSV"):
         cells(content)
-    assert cells(b"<OPEN>,{y}\n1,p\n")[0] == ["<OPEN>", "{y}"]
 
 
-def test_an_address_is_no_file_and_spaces_separate_no_values(load, tmp_path):
+@pytest.mark.parametrize("content", (b"7z\xbc\xaf\x27\x1c\0", b"Rar!\x1a\7\0", b"t.csv".ljust(257, b"\0") + b"ustar\0"))
+def test_an_archive_of_another_kind_is_to_be_unpacked(content):
+    with pytest.raises(UserError, match=r"t is packed by (7z|rar|tar), which is not read here: unpack it"):
+        cells(content)
+
+
+def test_what_no_encoding_makes_a_text_is_no_matter_of_the_encoding():
+    with pytest.raises(UserError, match="t is no CSV file, nor Parquet or a spreadsheet: save the table as one"):
+        cells(b"ORC\x0a\x80\x1f\0\3")
+
+
+@pytest.mark.parametrize("first", ("<OPEN>,{y}", "ORCID,y", "A\n2", "[a],{b}", "rar,tar", "RDX,X", "% a,b"))
+def test_a_header_that_resembles_another_format_is_one(first):
+    assert cells(f"{first}\n1,p\n2,q\n".encode())[0] == first.split("\n")[0].split(",")
+
+
+def test_an_address_is_no_file(load):
     with pytest.raises(UserError, match=r"^https:/example.org/t.csv is an address: download the table first"):
         load("https://example.org/t.csv")
-    write(tmp_path, t__txt="".join(f"{i % 7} {i % 3} {'pq'[i % 2]}\n" for i in range(40)))
-    with pytest.raises(UserError, match="has no column to learn 0 0 p from: separate values by commas"):
-        load("t.txt", "target=-1")
+
+
+@pytest.mark.parametrize(("blank", "end"), ((" ", "\n"), ("  ", " \r\n"), (" \t ", "\n")))
+def test_blanks_separate_values_where_nothing_else_does_and_the_name_says_no_other(load, tmp_path, blank, end):
+    write(tmp_path, whole__csv=flowers())
+    write(tmp_path, blank__data=flowers().replace(",", blank).replace("\n", end), t__csv=flowers().replace(",", " "))
+    assert load("blank.data").checksum() == load("whole.csv").checksum()
+    write(tmp_path, quoted__txt="name where y\n" + f"'O''Hara' \"New  York\" p{end}" * 3)
+    assert open_table(str(tmp_path / "quoted.txt")).column(1).at(2) == "New York"
+    with pytest.raises(UserError, match="Its one column is 'len kind y': separate values by commas"):
+        load("t.csv")
+
+
+def test_a_folder_without_a_table_names_its_files(load, tmp_path):
+    write(tmp_path / "adult", adult__data=flowers(), Index="adult.data")
+    with pytest.raises(UserError, match=r"finds no table .*: name one of its files \(Index, adult.data\)"):
+        load("adult")
+
+
+def test_a_header_that_lacks_the_name_of_the_first_column_is_that_of_r(load, tmp_path, capsys):
+    names, *rows = flowers().splitlines()
+    labelled = [f"{i},{row}" for i, row in enumerate(rows, 1)]
+    write(tmp_path, r__csv="\n".join([names, *labelled]), whole__csv="\n".join([f",{names}", *labelled]))
+    assert load("r.csv").checksum() == load("whole.csv").checksum()
+    assert "r.csv: the first column has no name, since there are fewer names than columns" in capsys.readouterr().out
+    for first in ("1.5,2.5,3.5", names):  # an example that lacks a value, and one row with a cell too many
+        with pytest.raises(UserError, match=r"different numbers of values: 4 in line 2, 3 in the first: if the table"):
+            cells("\n".join([first, labelled[0], *(labelled[1:] if first != names else rows)]).encode())
 
 
 def test_an_index_without_a_name_that_only_another_file_has_is_left_out(load, tmp_path):

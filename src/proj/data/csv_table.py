@@ -21,12 +21,12 @@ from proj.data.table_parts import PARTS, Examples, groups_of_rows, part_of_rows,
 from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
-from proj.data.tables.csv_file import Table, where
 from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import HOW, describe_files, find_tables, join
+from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest
 
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")

@@ -38,10 +38,12 @@ def rare_classes(
 
 
 def refuse_measurements(name: str, labels: Column) -> None:
-    """Raises UserError where the classes are many numbers, most rows have one of their own: what is measured."""
+    """Raises UserError where the classes are many numbers that come once: what is measured. Whole ones may be classes
+    where most rows have one that comes again."""
     words = labels.different()
     once = sum(times == 1 for _, times, _ in words)
-    if len(words) > 20 and 2 * once > len(labels) and all(plain_number(word) is not None for word, *_ in words):
+    numbers = [plain_number(word) for word, *_ in words] if len(words) > 20 and 2 * once > len(words) else [None]
+    if None not in numbers and (2 * once > len(labels) or any(number % 1 for number in numbers)):
         raise UserError(
             f"{name} holds {len(words):,} different numbers in {len(labels):,} rows, and a classifier takes classes: "
             "name another column with dataset.target=…, or have groups of numbers in it, such as low and high."

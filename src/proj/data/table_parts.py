@@ -9,8 +9,8 @@ from torch import Tensor
 
 from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
-from proj.data.tables.csv_file import Table
 from proj.data.tables.named_column import find_column
+from proj.data.tables.text_table import Table
 from proj.errors import UserError, how_many
 
 PARTS = ("train", "val", "test")

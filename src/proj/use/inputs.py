@@ -12,12 +12,12 @@ import torch
 
 from proj.data.photos.image_file import Refused
 from proj.data.tables.cells import is_number
-from proj.data.tables.csv_file import Table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
 from proj.data.tables.table import encode_table, unknown_words
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
+from proj.data.tables.text_table import Table
 from proj.errors import UserError, how_many
 from proj.system.folders import everything_in
 from proj.system.platform import is_companion, readable

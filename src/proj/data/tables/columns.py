@@ -8,7 +8,6 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import Count, count, is_missing, values
-from proj.data.tables.csv_file import Table
 from proj.data.tables.dates import find_form, moments, parts_of
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.header import counts, is_unnamed
@@ -24,6 +23,7 @@ from proj.data.tables.table import (
     remarks,
     truth_values,
 )
+from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like

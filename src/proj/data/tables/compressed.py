@@ -13,21 +13,37 @@ from proj.errors import UserError, how_many
 from proj.system.platform import is_companion
 
 OTHERS = {  # which people try, by their first bytes
-    "JSON": rb"\s*(\[\s*)?\{\s*[\"}]",
+    "JSON": rb"\s*(\[\s*)?\{\s*[\"}]|\s*\[\s*\[",
     "HTML or XML": rb"\s*<([!?]|html|head|table)",
     "Feather": b"ARROW1",
+    "Avro": b"Obj\1",
     "SQLite": b"SQLite format",
     "HDF5": b"\x89HDF",
     "PDF": b"%PDF-",
-    "ARFF": b"@relation",
+    "RTF": rb"\{\\rtf",
+    "ARFF": rb"(%[^\n]*\n|\s)*@relation",
+    "LIBSVM": rb"[-+]?[\d.]+( \d+:\S+){2,} *\r?\n",
+    "a file of NumPy": b"\x93NUMPY",
+    "a file of SPSS": rb"\$FL[23]@",
+    "a file of Stata": b"<stata_dta|[\x68-\x77][\1\2]\1\0",
+    "a file of SAS": rb"\0{12}\xc2\xea|HEADER RECORD\*",
+    "a file of R": rb"RD[AX]\d\n|X\n\0\0\0[\2\3]",
+    "a file of MATLAB": rb"MATLAB \d\.\d MAT-file",
     "pickled": b"\x80[\2-\5]",
 }
+ARCHIVES = {"7z": b"7z\xbc\xaf", "rar": rb"Rar!", "tar": rb".{257}ustar", "compress": b"\x1f\x9d"}
 
 
 def refuse_other_formats(start: bytes, name: str) -> None:
-    """Raises UserError for a file that begins as one of OTHERS does."""
-    if kind := next((kind for kind, first in OTHERS.items() if re.match(first, start, re.I)), None):
+    """Raises UserError for a file that begins as one of OTHERS or ARCHIVES does."""
+
+    def among(formats: dict[str, bytes]) -> str | None:
+        return next((kind for kind, first in formats.items() if re.match(first, start, re.I | re.S)), None)
+
+    if kind := among(OTHERS):
         raise UserError(f"{name} is {kind}, which is not read here: save the table as CSV, Parquet or Excel.")
+    if kind := among(ARCHIVES):
+        raise UserError(f"{name} is packed by {kind}, which is not read here: unpack it, and name the table in it.")
 
 
 def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:

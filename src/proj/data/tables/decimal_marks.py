@@ -11,8 +11,8 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from proj.data.tables.cells import number
-from proj.data.tables.csv_file import Table
 from proj.data.tables.one_column import Column
+from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal

@@ -2,21 +2,28 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from textwrap import shorten
 
 from proj.data.tables.cells import is_number
-from proj.data.tables.csv_file import Table
+from proj.data.tables.text_table import Table
+from proj.errors import UserError
 
 
 def find_header(table: Table, target: str | int | None, notes: list[str]) -> bool:
     """Whether the first row names the columns; what can be doubted in that is added to `notes`.
 
-    target: the setting; a header may be told by it.
+    target: the setting; a header may be told by it. Raises UserError for a title above the table.
     """
     width, first = len(table.first), table.first
     place = target if type(target) is int and -width <= target < width else None
     is_named = isinstance(target, str) or (place is None and str(target) in first)
     header = is_named or has_header(table, place)
+    if not is_named and width > 2 and sum(map(bool, first)) == 1 and has_full_row(table):
+        raise UserError(
+            f"{table.file}: line {table.above[-1]} holds nothing but {max(first)!r}: if that is a title, delete what "
+            "stands above the names of the columns; dataset.header=false takes it for a row."
+        )
     if target is None:  # which is refused, with the names that there are: a few of them may be numbers
         return header or 0 < 2 * sum(map(is_number, first)) < width
     if (header and not is_named and any(map(is_number, first))) or (not header and counts(first)):
@@ -46,6 +53,11 @@ def has_header(table: Table, target: int | None = None) -> bool:
     if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
         return True
     return target is not None and bool(table.first[target]) and table.first[target] not in table.column(target)
+
+
+def has_full_row(table: Table) -> bool:
+    """Whether one of the first rows has a value in each column."""
+    return any(map(all, islice(zip(*table.columns, strict=True), 20)))
 
 
 def has_fractions(table: Table, place: int) -> bool:

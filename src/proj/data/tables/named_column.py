@@ -5,7 +5,7 @@ from collections import Counter
 
 from proj.config.words import typed
 from proj.data.tables.cells import plain_number
-from proj.data.tables.csv_file import Table
+from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest
 
 SEPARATE = "separate values by commas, semicolons, tabs or |"
@@ -41,10 +41,10 @@ def below(table: Table, key: str | int | float | None) -> str:
         cells = (part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row)))
         if key in cells:
             return f" It stands in line {line}: if that is the header, delete the lines above it."
-    if len(table.names) == 1 and re.search(r"\S[\s:]+\S", table.names[0]):
-        return f" Its one column is {table.names[0]!r}: {SEPARATE}."
-    if len(table.names) == 1 and re.search(r"[,;|]", table.names[0]):
-        return f" Its one column is {table.names[0]!r}: take the quotation marks away that stand around whole lines."
+    if len(table.names) == 1:
+        quoted = re.search(r"[,;|]", table.names[0])
+        how = "take the quotation marks away that stand around whole lines" if quoted else SEPARATE
+        return f" Its one column is {table.names[0]!r}: {how}."
     return ""
 
 

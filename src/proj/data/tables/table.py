@@ -9,10 +9,10 @@ from torch import Tensor
 
 from proj.config.words import typed
 from proj.data.tables.cells import Count, in_order, is_missing, values
-from proj.data.tables.csv_file import Table
 from proj.data.tables.dates import moments, parts_of
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
+from proj.data.tables.text_table import Table
 
 
 def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:

@@ -1,13 +1,11 @@
 """A table in a file of any format that people have: its cells as the text that a CSV file of it would hold."""
 
-import codecs
 import csv
 import re
 import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from io import BufferedReader, BytesIO
 from os.path import basename, getsize
@@ -16,17 +14,14 @@ from typing import Any, BinaryIO
 from rich.progress import wrap_file
 
 from proj.data.tables.compressed import refuse_other_formats, unpacked
-from proj.data.tables.csv_file import CELLS, Table, fill, read_csv
+from proj.data.tables.csv_file import read_csv
+from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
+from proj.data.tables.text_table import CELLS, Table, fill
 from proj.errors import UserError, message_of, nearest
 from proj.system.processes import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
-BLOCK = 1 << 20
-WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
-FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
-# What another encoding leaves in words: a sign between letters (but – ’ · ª º), a capital letter with an accent after a
-# small one.
-STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
+SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
 def open_table(path: str, *how: Any, prefix: str = "dataset.") -> Table:
@@ -62,7 +57,7 @@ def read_table(
     notes: list[str] = []
     try:
         stream, inner = unpacked(file, name)
-        start = stream.read(16)
+        start = stream.read(SEEN)
         is_spreadsheet = start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0"))
         stream.seek(0)
         if start.startswith(b"PAR1"):
@@ -81,8 +76,10 @@ def read_table(
     except (csv.Error, UnicodeError) as error:
         from proj.data.photos.image_file import is_start_of_image  # Pillow, which tables do without
 
-        if is_start_of_image(start):
+        if is_start_of_image(start[:16]):
             raise UserError(f"{name} is no CSV file but a picture: name a table.") from error
+        if encoding is None and NO_TEXT.search(start):
+            raise UserError(f"{name} is no CSV file, nor Parquet or a spreadsheet: save the table as one.") from error
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
         how = f"{prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
@@ -92,48 +89,8 @@ def read_table(
         raise UserError(f"{name} is empty.")
     if sheet is not None and not hint and not is_spreadsheet:
         notes.append(f"{name} is no spreadsheet, so that {prefix}sheet={sheet} has no use")
-    table.notes = notes
+    table.notes = table.notes + notes
     return table
-
-
-def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str], prefix: str) -> str:
-    """The encoding of a CSV file: what `said` says; else UTF-16 by its first bytes, UTF-8 if all of it is; or, which
-    `notes` say, Windows-1252 where this makes sensible words. hint: `said` comes after UTF-8.
-
-    Raises UnicodeError where none fits.
-    """
-    if said and not hint:
-        return said
-    start = stream.read(2)
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    if b"\0" in start:
-        return "utf-16-be" if start[0] == 0 else "utf-16-le"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    stream.seek(0)
-    try:
-        while block := stream.read(BLOCK):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-        return "utf-8-sig"
-    except UnicodeDecodeError as error:
-        if said:
-            notes.append(f"{name} is read as {said}, as the training's table was: {prefix}encoding=… says another")
-            return said
-        stream.seek(0)
-        words: dict[bytes, None] = {}
-        while block := stream.read(BLOCK):
-            if b"\0" in block:  # no text
-                raise UnicodeError(str(error)) from None
-            words.update(dict.fromkeys(WORD.findall(block)))
-        with suppress(UnicodeDecodeError):
-            found = [word.decode("cp1252") for word in words]
-            text = " ".join(found)
-            if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
-                some = ", ".join(found[:3])
-                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {prefix}encoding=… says another")
-                return "cp1252"
-        raise UnicodeError(str(error)) from None
 
 
 def as_text(value: Any) -> str:

@@ -9,9 +9,9 @@ from textwrap import shorten
 from typing import NamedTuple
 
 from proj.data.photos.class_folders import PARTS, part_of
-from proj.data.tables.csv_file import Table
 from proj.data.tables.header import is_unnamed
-from proj.errors import UserError
+from proj.data.tables.text_table import Table
+from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
@@ -48,7 +48,9 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
         inner = [(file, folder) for folder in folders_in(data_dir) if part_of(folder) for file in tables_in(folder)]
         found, names = [file for file, _ in inner], [os.path.basename(folder) for _, folder in inner]
     if not found:
-        raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {HOW}")
+        files = [entry.name for entry in entries_in(data_dir) if entry.is_file()] if os.path.isdir(data_dir) else []
+        how = f"name one of its files ({first_of(sorted(files), 3)}), if it is a table" if files else HOW
+        raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {how}")
     stems: dict[str, str] = {}
     for file in found:
         match = TABLE.fullmatch(file)

@@ -1,0 +1,54 @@
+"""In which encoding the text of a CSV file is."""
+
+import codecs
+import re
+from contextlib import suppress
+from typing import BinaryIO
+
+BLOCK = 1 << 20  # bytes that are looked at at a time
+NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no encoding in use has such bytes
+WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
+# What another encoding leaves in words: a sign between letters (but – ’ · ª º), a capital letter with an accent after a
+# small one.
+STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
+
+
+def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str], prefix: str) -> str:
+    """The encoding of a CSV file: what `said` says; else UTF-16 by its first bytes, UTF-8 if all of it is; or, which
+    `notes` say, Windows-1252 where this makes sensible words. hint: `said` comes after UTF-8.
+
+    Raises UnicodeError where none fits.
+    """
+    if said and not hint:
+        return said
+    start = stream.read(2)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if b"\0" in start:
+        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    stream.seek(0)
+    try:
+        while block := stream.read(BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+        return "utf-8-sig"
+    except UnicodeDecodeError as error:
+        if said:
+            notes.append(f"{name} is read as {said}, as the training's table was: {prefix}encoding=… says another")
+            return said
+        stream.seek(0)
+        words: dict[bytes, None] = {}
+        while block := stream.read(BLOCK):
+            if b"\0" in block:  # no text
+                raise UnicodeError(str(error)) from None
+            words.update(dict.fromkeys(WORD.findall(block)))
+        with suppress(UnicodeDecodeError):
+            found = [word.decode("cp1252") for word in words]
+            text = " ".join(found)
+            if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
+                some = ", ".join(found[:3])
+                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {prefix}encoding=… says another")
+                return "cp1252"
+        raise UnicodeError(str(error)) from None

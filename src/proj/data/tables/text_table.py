@@ -1,0 +1,134 @@
+"""The rows of a table as text, a column at a time, and the names of its columns."""
+
+import re
+import zlib
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+
+import numpy as np
+
+from proj.data.tables.one_column import Column
+from proj.errors import UserError
+
+CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache
+
+
+class Table:
+    """The rows of a file below its first one, as text without the spaces around it.
+
+    first: the cells of the first row, which may be names: see `take_header`.
+    names: of the columns. lines: the line of the file on which each row begins, the first being 1; those of several
+    files are counted on from file to file, see `where`. files: their names, each with the lines before it.
+    is_named: whether the first row holds names for certain. notes: what was found out, and can be doubted.
+    """
+
+    is_named = False
+    notes: list[str] = []
+
+    def __init__(self, file: str, first: list[str], line: int, empty: list[int]) -> None:
+        self.file, self.first, self.names, self.headed = file, first, list[str](), False
+        self.lines, self.files = array("i"), [(file, 0)]
+        self.columns = [Column() for _ in first]
+        self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
+        self.piece = -(-100_000 // len(first))  # so many rows are looked at as its beginning
+
+    def add(self, columns: Iterable[Sequence[str]]) -> None:
+        """Move the cells of each column to its end. Raises UserError for a zero byte."""
+        try:
+            for column, cells in zip(self.columns, columns, strict=True):
+                column.add(cells)
+        except ValueError as error:
+            raise UserError(f"{self.file} is no CSV file ({error}).") from None
+
+    def column(self, place: int) -> Column:
+        return self.columns[place]
+
+    def beginning(self, place: int) -> list[str]:
+        """The first cells of a column, some hundreds or thousands."""
+        return list(islice(self.column(place), self.piece))
+
+    def lines_of(self, rows: Sequence[int] | np.ndarray) -> "Lines":
+        return Lines(self, rows)
+
+    def take_header(self, is_header: bool) -> None:
+        """Name the columns by the first row, `column 3` where it says nothing; or make it a row like the others.
+
+        Raises UserError where two names are the same.
+        """
+        if not is_header:
+            for column, cell in zip(self.columns, self.first, strict=True):
+                column.add([""] * (len(self.above) - 1) + [cell], first=True)
+            self.lines = array("i", self.above) + self.lines
+        self.headed = is_header
+        given = self.first if is_header else [""] * len(self.first)
+        self.names = [re.sub(r"\s+", " ", name) or f"column {place}" for place, name in enumerate(given)]
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
+
+    def checksum(self) -> str:
+        """CRC-32 of all cells, a column after the other, cut as older versions kept them: no zero byte at a cut."""
+        above, crc = 0 if self.headed else len(self.above), 0
+        cuts = sorted({0, *range(above, len(self.lines), self.piece), len(self.lines)})
+        for column in self.columns:
+            cells = list(column)
+            for start, end in pairwise(cuts):
+                crc = zlib.crc32("\0".join(cells[start:end]).encode(), crc)
+        return f"{crc:08x}"
+
+
+class Lines:
+    """The lines of some rows, as messages name them: looked up once one is asked for, not kept for a million rows."""
+
+    def __init__(self, table: Table, rows: Sequence[int] | np.ndarray) -> None:
+        self.table, self.rows = table, rows
+
+    def __getitem__(self, place: int) -> str:
+        return where(self.table.files, self.table.lines[int(self.rows[place])])
+
+
+def where(files: list[tuple[str, int]], line: int) -> str:
+    """A row's line, and of several files its file: see `Table`."""
+    if len(files) == 1:
+        return str(line)
+    name, before = files[bisect_left([before for _, before in files], line) - 1]
+    return f"{name}:{line - before}"
+
+
+def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = ()) -> Table | None:
+    """The table that these rows make, each with its line; None for no row. before: cells that the first one lacks.
+
+    A row may have more cells than the first, or fewer, where those are empty.
+    """
+    rows, empty = iter(rows), list[int]()
+    for line, row in rows:
+        first = [*before, *(cell.strip() for cell in row)]
+        if any(first):
+            break
+        if len(first) > 1:
+            empty.append(line)
+    else:
+        return None
+    table, width, waiting = Table(name, first, line, empty), len(first), list[list[str]]()
+    enough = max(CELLS // width, ROWS)
+    for line, row in rows:
+        if len(row) != width:
+            row = [cell.strip() for cell in row]
+            if not row or row == [""]:  # a line with nothing on it
+                continue
+            if any(row[width:]) or any(table.first[len(row) :]):
+                lengths = f"{len(row)} in line {line}, {width} in the first"
+                titled = len(row) > width and (width == 1 or not table.lines)
+                how = f": if the table begins in line {line}, delete the lines above it" if titled else ""
+                raise UserError(f"{name} has rows of different numbers of values: {lengths}{how}.")
+            row = (row + [""] * width)[:width]
+        waiting.append(row)
+        table.lines.append(line)
+        if len(waiting) == enough:
+            table.add(zip(*waiting, strict=True))
+            waiting.clear()
+    if waiting:
+        table.add(zip(*waiting, strict=True))
+    return table
