@@ -16,7 +16,6 @@ import yaml
 from support import processes
 from support.classes import ENV, slow
 from support.processes import wait_for
-from support.refusals import refusals
 from support.runs import differences, outcome
 from support.sweeps import QUICK, no_training, run, sweep
 
@@ -85,22 +84,6 @@ def test_a_sweep_that_is_running_cannot_be_started_again(grid):
     with locked(grid / "outputs/sweeps/grid"):
         code, _, err = sweep(grid, "resume=outputs/sweeps/grid", module="sweep", before=no_training)
     assert code == 1 and "is in use by process" in err and "sweep_name=…" in err
-
-
-@refusals(
-    (["seed=1,2", "optimizer.lr=0.1,x"], "optimizer.lr=x is not a number"),
-    (["dataset=iris,digits", "model=mlp,iris"], "dataset=digits is image data: use model=cnn or model=mlp"),
-    (["optimizer=adam,sdg"], "optimizer=sdg does not exist. Did you mean 'sgd'?"),
-    (["optimizer.lrr=1,2"], "There is no setting 'optimizer.lrr'. Did you mean 'lr'?"),
-    (["sweep=nothing"], "sweep=nothing does not exist. Options: lr_mnist_mlp"),
-    (["sweep_name=a/b", "seed=1,2"], "sweep_name=a/b is not a name of letters"),
-    (["hydra/sweeper=optuna", "optimizer.lr=interval(-1,1)"], "optimizer.lr=-1.0 is not a number above 0"),
-    (["hydra/sweeper=optuna", "model=mlp,cnn"], "use model=iris or model=mlp"),
-)
-def test_a_mistake_in_any_job_stops_a_sweep_before_the_first(tmp_path, words, sentence):
-    code, _, err = sweep(tmp_path, *words, before=no_training)
-    assert code == 1 and sentence in err and len(err.splitlines()) == 1, err
-    assert not list(tmp_path.glob("outputs/sweeps/*"))
 
 
 def test_a_failed_job_stops_no_other_and_is_tried_again(tmp_path):

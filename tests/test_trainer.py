@@ -58,19 +58,6 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
 
 
 @refusals(
-    ("trainer.logger=false", "trainer.logger is set by this program: logger=csv"),
-    ("+trainer.plugins=null", "trainer.plugins is set by this program"),
-    ("++trainer.default_root_dir=x", "hydra.run.dir=path/to/folder"),
-    ("trainer.enable_progress_bar=false", "~callbacks.progress"),
-    ("trainer.enable_checkpointing=false", "callbacks.best"),
-    ("+trainer.max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'max_epochs'?"),
-    ("trainer.gradient_clip=3", "There is no setting 'trainer.gradient_clip'. Did you mean 'gradient_clip_val'?"),
-)
-def test_what_the_trainer_does_not_have_or_the_program_sets_is_one_sentence(mistake, words, sentence):
-    assert sentence in mistake("proj.train", words)
-
-
-@refusals(
     ("~callbacks.best", "leave ~callbacks.best out"),
     ("callbacks.best=3", "callbacks.best=3 is no class"),
     ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a name"),

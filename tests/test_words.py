@@ -121,10 +121,18 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("trial=3", "hydra/sweeper=optuna"),
     ("+model.input_shape=3", "the data says it"),
     ("dataset=mnist +dataset.source.root=x", "data_dir=path/to/folder"),
-    ("+trainer.enable_progress_bar=false", "~callbacks.progress leaves the bar out"),
+    ("trainer.enable_progress_bar=false", "~callbacks.progress leaves the bar out"),
+    ("trainer.logger=false", "trainer.logger is set by this program: logger=csv"),
+    ("+trainer.plugins=null", "trainer.plugins is set by this program"),
+    ("++trainer.default_root_dir=x", "hydra.run.dir=path/to/folder"),
+    ("trainer.enable_checkpointing=false", "callbacks.best"),
+    ("+trainer.max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'max_epochs'?"),
+    ("trainer.gradient_clip=3", "There is no setting 'trainer.gradient_clip'. Did you mean 'gradient_clip_val'?"),
+    ("-m trainer.fast_dev_run=true seed=1,2", "leaves no result that a sweep could compare"),
     ("++callbacks.best.dirpath=x", "hydra.run.dir=path/to/folder"),
     ("hydra.run.dir=file", "file is a file where a folder is needed"),
     ("hydra.run.dir=file/x", "file is a file where a folder is needed"),
+    ("hydra.run.dir=/proc/x", "/proc/x cannot be made: choose another folder"),
     ("-m hydra.sweep.dir=file", "file is a file where a folder is needed"),
     ("hydra.run.dir=\udcff", "has letters that the locale does not know"),
     ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
@@ -155,6 +163,15 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ('seed="3"', "seed='3', a text, is not a number"),
     ("--resolve", "--cfg=job shows: add it"),
     ("--shell-completion", "takes install=bash"),
+    ("--config-dir", "--config-dir takes a value"),
+    ("-m optimizer=adam,sdg", "optimizer=sdg does not exist. Did you mean 'sgd'?"),
+    ("-m optimizer.lrr=1,2", "There is no setting 'optimizer.lrr'. Did you mean 'lr'?"),
+    ("-m seed=1,2 optimizer.lr=0.1,x", "optimizer.lr=x is not a number"),
+    ("-m dataset=iris,digits model=mlp,iris", "dataset=digits is image data: use model=cnn or model=mlp"),
+    ("-m sweep=nothing", "sweep=nothing does not exist. Options: lr_mnist_mlp"),
+    ("-m sweep_name=a/b seed=1,2", "sweep_name=a/b is not a name of letters"),
+    ("-m hydra/sweeper=optuna optimizer.lr=interval(-1,1)", "optimizer.lr=-1.0 is not a number above 0"),
+    ("-m hydra/sweeper=optuna model=mlp,cnn", "use model=iris or model=mlp"),
     ("--config-name=foo", "--config-name=foo does not exist. Options: train."),
     ("--experimental-rerun=x", "there is no flag --experimental-rerun"),
 )
@@ -163,6 +180,7 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     (tmp_path / "file").write_text("")
     assert sentence in mistake("proj.train", *words.split())
     assert [path.name for path in tmp_path.iterdir() if path.name != "outputs"] == ["file"]
+    assert not list(tmp_path.glob("outputs/sweeps/*"))
 
 
 @refusals(

@@ -70,8 +70,8 @@ class GridSweeper(Sweeper):
         frozen = frozen_loader(self.loader, self.kept.files.conf)
         if goes_on:
             self.loader = frozen
-        words = self.understand(arguments)
         try:
+            words = self.understand(arguments)
             jobs = [] if goes_on else self.check()
         except Exception:
             with suppress(OSError):  # one named by the time is there already
