@@ -112,9 +112,16 @@ def test_a_run_whose_checkpoint_has_another_name_is_found_by_its_folder(configur
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val/acc"] == metrics["val/acc"]
 
 
-def test_a_callback_of_ones_own_that_goes_by_another_metric_is_refused(configure):
-    with pytest.raises(UserError, match=r"callbacks\.best goes by monitor=val/loss: use monitor=val/loss"):
-        train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Lowest}"))
+@pytest.mark.parametrize(
+    ("target", "said"),
+    (
+        ("test_checkpoints.Lowest", "goes by monitor=val/loss: use monitor=val/loss"),
+        ("builtins.dict", "is no ModelCheckpoint, which keeps the best"),
+    ),
+)
+def test_a_callback_that_does_not_keep_the_best_is_refused(configure, target, said):
+    with pytest.raises(UserError, match=said):
+        train(configure(*WORDS, f"callbacks.best={{_target_: {target}}}"))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,7 @@ def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path
     ("monitor=val/loss mode=max", "would keep the worst checkpoint: use mode=min"),
     ("callbacks.best.monitor=val/loss", "callbacks.best.monitor=val/loss: use monitor=val/loss"),
     ("callbacks.best.mode=min", "takes the worst for the best: use callbacks.best.mode=max"),
+    ("monitor=val/f1 callbacks.dashboard._target_=mine.X callbacks.best.mode=min", "best.mode=min: use mode=min"),
     ("callbacks=early_stopping callbacks.early_stopping.mode=min", "use callbacks.early_stopping.mode=max"),
     (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/acc", "+callbacks.s.mode=max"),
     (f"{MORE} +callbacks.more.monitor=val/acc", "use +callbacks.more.mode=max"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from support.classes import Slow, slow
-from support.runs import at_batch, break_off, rewritten
+from support.runs import at_batch, break_off, in_every_step, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
@@ -53,16 +53,7 @@ def fill(folder: Path) -> None:
                 pass
 
 
-def test_a_folder_in_use_is_refused_with_the_process_that_holds_it(configure, tmp_path):
-    cfg = configure(*TINY)
-    (tmp_path / "run").mkdir()
-    sentence = rf"run is in use by process {os.getpid()} on \S+\. Wait"
-    with locked(tmp_path / "run"), pytest.raises(UserError, match=sentence):
-        train(cfg)
-    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
-
-
-def test_a_folder_is_free_once_its_run_has_ended_or_its_process_is_dead(configure, tmp_path, monkeypatch):
+def test_a_folder_is_in_use_until_its_run_has_ended_or_its_process_is_dead(configure, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     ready, told = os.pipe()
     child = os.fork()
@@ -71,8 +62,9 @@ def test_a_folder_is_free_once_its_run_has_ended_or_its_process_is_dead(configur
             os.write(told, b".")
             signal.pause()
     os.read(ready, 1)
-    with pytest.raises(UserError, match=f"process {child} on"):
+    with pytest.raises(UserError, match=rf"run is in use by process {child} on \S+\. Wait"):
         train(configure(*TINY))
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     break_off(monkeypatch, configure(*TINY), 0, 3)
@@ -146,12 +138,7 @@ def test_a_step_that_is_left_out_leaves_nothing_in_batch_norms_statistics(config
 
 
 def test_an_epoch_of_which_every_step_is_left_out_ends_the_run_with_a_sentence(configure, tmp_path, monkeypatch):
-    real = Classifier.training_step
-
-    def training_step(self, *args):
-        return real(self, *args) * (math.nan if self.current_epoch else 1)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    in_every_step(monkeypatch, lambda model, loss, *batch: loss * (math.nan if model.current_epoch else 1))
     with pytest.raises(UserError, match=r"all 11 steps of epoch 2 gave NaN or infinite gradients and were left out"):
         train(configure(*TINY, "trainer.max_epochs=3", "on_nan=skip"))
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -320,12 +307,11 @@ def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
 
 
 def test_an_epoch_that_goes_on_is_known_to_have_had_good_steps(configure, tmp_path, monkeypatch):
-    real, words = Classifier.training_step, (*TINY, "on_nan=skip")
+    def spoil(model, loss, batch, batch_idx):
+        return loss * (math.nan if model.current_epoch and batch_idx >= 5 else 1)
 
-    def training_step(self, *args):
-        return real(self, *args) * (math.nan if self.current_epoch and args[1] >= 5 else 1)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    words = (*TINY, "on_nan=skip")
+    in_every_step(monkeypatch, spoil)
     break_off(monkeypatch, configure(*words), 1, 5)  # all of its steps after this one are left out
     assert train(configure(*words))["steps_left_out"] == 6
 

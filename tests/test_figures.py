@@ -1,6 +1,8 @@
 """What a run prints, keeps and reports is true at every moment."""
 
+import itertools
 import json
+import math
 import time
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from support.made_runs import write_run
-from support.runs import curves
+from support.runs import curves, in_every_step
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.stored_run import stored_config
@@ -33,18 +35,16 @@ class Killed(BaseException):
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """killed_at(7, cfg): train, and die before the training step of this number."""
+    """killed_at(7, cfg): train, and die in the training step of this number."""
 
     def killed_at(step: int, cfg) -> None:
-        real = Classifier.training_step
-
-        def training_step(self, batch, batch_idx):
-            if self.trainer.global_step >= step:
+        def die(model, loss, *batch):
+            if model.trainer.global_step >= step:
                 raise Killed
-            return real(self, batch, batch_idx)
+            return loss
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(Classifier, "training_step", training_step)
+            in_every_step(patch, die)
             train(cfg)
 
     return killed_at
@@ -122,18 +122,18 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(c
 def test_a_monitored_metric_of_the_training_is_that_of_the_whole_epoch_also_after_a_kill(
     configure, tmp_path, killed_at, monkeypatch
 ):
-    epochs, real = [], Classifier.training_step  # right answers of each epoch, counted apart
+    epochs = []  # right answers of each epoch, counted apart
 
-    def training_step(self, batch, batch_idx):
+    def count(model, loss, batch, batch_idx):
         if batch_idx == 0:
             epochs.append([])
         with torch.no_grad():
-            epochs[-1].append((self(batch[0]).argmax(1) == batch[1]).float())
-        return real(self, batch, batch_idx)
+            epochs[-1].append((model(batch[0]).argmax(1) == batch[1]).float())
+        return loss
 
     words = ("monitor=train/acc", "dataset.batch_size=10", "trainer.max_epochs=3", "trainer.log_every_n_steps=4")
     with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "training_step", training_step)
+        in_every_step(patch, count)
         metrics = train(configure(*words))
     means = [float(torch.cat(right).mean()) for right in epochs]
     assert metrics["train/acc"] == pytest.approx(max(means)) and metrics["best_epoch"] == means.index(max(means)) + 1
@@ -166,13 +166,8 @@ def test_all_figures_of_a_run_are_of_its_best_epoch(configure, tmp_path):
 def test_every_epoch_of_overfit_batches_has_the_same_batches_in_the_order_of_the_examples(
     configure, tmp_path, monkeypatch
 ):
-    seen, real = [], Classifier.training_step
-
-    def training_step(self, batch, batch_idx):
-        seen.append(batch[1].tolist())
-        return real(self, batch, batch_idx)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    seen = []
+    in_every_step(monkeypatch, lambda model, loss, batch, batch_idx: seen.append(batch[1].tolist()) or loss)
     metrics = train(configure("++trainer.overfit_batches=2", "trainer.max_epochs=3", "dataset.batch_size=10"))
     assert len(seen) == 6 and seen[:2] == seen[2:4] == seen[4:]
     assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(60)
@@ -246,13 +241,8 @@ def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, capsys):
 
 
 def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path, monkeypatch):
-    step, calls = Classifier.training_step, []
-
-    def training_step(self, batch, batch_idx):
-        calls.append(1)
-        return step(self, batch, batch_idx) * (float("nan") if len(calls) % 4 else 1)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    good = itertools.cycle((False, False, False, True))
+    in_every_step(monkeypatch, lambda model, loss, *batch: loss * (1 if next(good) else math.nan))
     with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
         train(configure("on_nan=skip", "trainer.max_epochs=2"))
     assert RunFolder(tmp_path / "run").status()[0] == "failed" and not (tmp_path / "run/metrics.json").exists()

@@ -87,8 +87,8 @@ def test_missing_values_failed_jobs_and_runs_without_curves_leave_the_page_whole
     write_run(tmp_path / "alone/0", 0.8)
     report([tmp_path / "alone"])
     assert list(drawn(tmp_path / "alone")) == CHARTS[:-1]  # parallel coordinates take two
-    write_run(tmp_path / "two/0", 0.8, dropout=0.1)
-    write_run(tmp_path / "two/1", float("nan"), lr=0.5)
+    write_run(tmp_path / "two/0", 0.8, dropout=0.1, seconds=600)
+    write_run(tmp_path / "two/1", float("nan"), lr=0.5, seconds=9000)
     for file in tmp_path.glob("two/*/events*"):
         file.unlink()
     (tmp_path / "two/2").mkdir()
@@ -96,7 +96,8 @@ def test_missing_values_failed_jobs_and_runs_without_curves_leave_the_page_whole
     (tmp_path / "two/2/status.json").write_text('{"status": "failed", "reason": "why"}\n')
     report([tmp_path / "two"])
     assert list(drawn(tmp_path / "two")) == ["val/acc % against training time", "Parallel coordinates"]
-    assert own_text(tmp_path / "two").count("<tr class=trace") == 3 and ">failed<" in own_text(tmp_path / "two")
+    text = own_text(tmp_path / "two")
+    assert text.count("<tr class=trace") == 3 and all(f">{cell}<" in text for cell in ("failed", "10 min", "2.5 h"))
     for k in (0, 1):
         (tmp_path / f"two/{k}/metrics.json").unlink()
     report([tmp_path / "two"])

@@ -90,7 +90,8 @@ def test_a_run_that_stopped_before_its_config_stands_with_its_own_kind(tmp_path)
     assert row["status"] == {"finished": 1, "started": 1}
 
 
-DAMAGED = (b"", b"\x00" * 100, b'{"val/acc": 0.', b"[1]\n", b"[" * 5000 + b"\n", b"\xff\xfe: [\n", b"a: [b\n")
+DAMAGED = (b"", b"\x00" * 100, b"\x05" + bytes(11) + b"\xff" * 9)
+DAMAGED += (b'{"val/acc": 0.', b"[1]\n", b"[" * 5000 + b"\n", b"\xff\xfe: [\n", b"a: [b\n")
 
 
 @pytest.mark.parametrize("name", ("metrics.json", "config.yaml", "events.out.tfevents.1.host.1.0"))

@@ -9,13 +9,12 @@ import time
 
 import pytest
 import torch
-from support.runs import TWO, WORDS, break_off, differences, outcome, run, run_two
+from support.runs import TWO, WORDS, break_off, differences, in_every_step, outcome, run, run_two
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.models import Classifier
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 
@@ -130,6 +129,9 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_is_used(unb
     path, _ = newest_checkpoint(folder)
     assert path.name == "previous.ckpt" and (folder / "last.ckpt.damaged").read_bytes() == content
     assert "damaged" in capsys.readouterr().out
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"every checkpoint .* \(previous\.ckpt\.damaged\): start the run anew"):
+        newest_checkpoint(folder)
 
 
 @pytest.mark.parametrize("error", (OSError(5, "Input/output error"), RuntimeError("can't allocate memory")))
@@ -143,12 +145,6 @@ def test_a_checkpoint_that_cannot_be_read_for_now_is_not_damaged(unbroken, tmp_p
     with pytest.raises((UserError, RuntimeError), match=r"cannot be read \(Input/output error\)|allocate"):
         newest_checkpoint(tmp_path / "run")
     assert not list(tmp_path.glob("run/*.damaged"))
-
-
-@pytest.mark.parametrize("word", ("optimizer=adam", "save_every=[1]", "save_every=true", "optimizer.lr=x"))
-def test_what_a_run_that_goes_on_cannot_take_is_one_sentence(unbroken, word):
-    with pytest.raises(UserError, match=r"takes single settings|is not a number"):
-        stored_config(unbroken[0], [word])
 
 
 @pytest.mark.parametrize("content", (b"", b"PK\x03\x04", b"<html></html>"))
@@ -183,13 +179,8 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path, ca
 
 def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypatch):
     """Dropout would else leave out the same units in every epoch."""
-    real, drawn = Classifier.training_step, []
-
-    def training_step(self, *args):
-        drawn.append(torch.rand(()).item())
-        return real(self, *args)
-
-    monkeypatch.setattr(Classifier, "training_step", training_step)
+    drawn = []
+    in_every_step(monkeypatch, lambda model, loss, *batch: drawn.append(torch.rand(()).item()) or loss)
     train(configure("dataset=iris", "trainer.max_epochs=2", "trainer.limit_train_batches=2", "test=false"))
     assert len(drawn) == len(set(drawn)) == 4
 

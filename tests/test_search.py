@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import optuna
+import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from support import processes, workers
@@ -27,15 +28,9 @@ def the_first_waits_for_the_third() -> None:
     workers.train_by_sleeping(workers.wait_for_the_third)
 
 
-def test_a_trial_starts_when_one_ends_and_waits_for_no_other(tmp_path):
-    words = (*SEARCH, "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=5")
-    code, out, err = sweep(tmp_path, *words, before=the_first_waits_for_the_third)
-    assert code == 0 and out.count("val/acc -0.") == 5 and "5 runs (finished)" in out, err
-    assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)
-
-
-def test_neither_does_one_of_several_processes(tmp_path):
-    words = (*SEARCH, "+hydra.launcher.tasks_per_node=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=5")
+@pytest.mark.parametrize("jobs", ("hydra.launcher.n_jobs=2", "+hydra.launcher.tasks_per_node=2 hydra.sweeper.n_jobs=2"))
+def test_a_trial_of_one_process_or_of_several_starts_when_one_ends_and_waits_for_no_other(tmp_path, jobs):
+    words = (*SEARCH, *jobs.split(), "hydra.sweeper.n_trials=5")
     code, out, err = sweep(tmp_path, *words, before=the_first_waits_for_the_third)
     assert code == 0 and out.count("val/acc -0.") == 5 and "5 runs (finished)" in out, err
     assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)

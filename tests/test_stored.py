@@ -256,7 +256,11 @@ def test_no_file_outside_its_folder_is_deleted_by_a_run_that_goes_on(configure, 
     assert victim.exists() and (run / "best.ckpt").exists()
 
 
-def test_a_file_that_holds_something_else_is_no_configuration(tmp_path):
-    (tmp_path / "config.yaml").write_text("hello\n")
-    with pytest.raises(UserError, match="holds no configuration of this project"):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    (("hello\n", "holds no configuration of this project"), ("a: [\n", "cannot be read, or is no YAML")),
+)
+def test_a_file_that_holds_something_else_is_no_configuration(tmp_path, content, said):
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(UserError, match=said):
         stored_config(tmp_path, [])

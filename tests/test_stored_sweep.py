@@ -99,10 +99,14 @@ def test_the_copy_of_conf_starts_nothing_either(copied):
     check_sweep(copied, read_manifest(copied), [])
 
 
-@pytest.mark.parametrize("name", ["../0_seed=1", "/tmp/harmed", "..", "a/b"])
-def test_a_job_is_a_folder_of_its_sweep(copied, name):
-    rewrite(copied / "sweep.yaml", lambda about: about["jobs"].update({name: ["seed=1"]}))
-    with pytest.raises(UserError, match="no folder of the sweep"):
+PLACES = [("jobs", {name: ["seed=1"]}) for name in ("../0_seed=1", "/tmp/harmed", "..", "a/b")]
+PLACES += [("config_name", "../train"), ("config_name", "/tmp/harmed")]
+
+
+@pytest.mark.parametrize(("key", "value"), PLACES)
+def test_jobs_and_options_lie_in_the_folder_of_their_sweep(copied, key, value):
+    rewrite(copied / "sweep.yaml", lambda about: about.update({key: value}))
+    with pytest.raises(UserError, match=r"no folder of the sweep|has Hydra look elsewhere"):
         check_sweep(copied, read_manifest(copied), [])
 
 

@@ -276,7 +276,7 @@ def test_a_sweep_of_a_newer_version_says_so(ended, tmp_path):
 
 def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(ended, tmp_path):
     file = ended(*GRID) / "sweep.yaml"
-    for content in ("", "overrides: [", "- 1\n", "command: x\noverrides: [sw"):
+    for content in ("", "overrides: [\n", "- 1\n", "command: x\noverrides: [sw"):
         file.write_text(content)
         with pytest.raises(UserError, match=r"sweep\.yaml is damaged"):
             read_manifest(file.parent)

@@ -245,11 +245,6 @@ def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_runnin
     wait_for(lambda: RunFolder(tmp_path).status()[0] != "running")
 
 
-def test_a_folder_whose_holder_on_this_machine_died_is_not_in_use(tmp_path):
-    (tmp_path / ".lock").write_text(f" process 4711 on {socket.gethostname()}")
-    assert not is_locked(tmp_path)
-
-
 def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):
     elsewhere(tmp_path, beats=False)
     with locked(tmp_path):
@@ -350,8 +345,9 @@ def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
     assert process.returncode == -signal.SIGINT and not process.stderr
 
 
-def test_a_folder_whose_holder_on_this_machine_died_is_taken_without_a_wait(tmp_path, monkeypatch):
+def test_a_folder_whose_holder_on_this_machine_died_is_free_and_taken_without_a_wait(tmp_path, monkeypatch):
     (tmp_path / ".lock").write_text(f" process 1 on {socket.gethostname()}")
+    assert not is_locked(tmp_path)
     monkeypatch.setattr(proj.system.locks, "is_alive", lambda *args: 1 / 0)
     with locked(tmp_path):
         assert is_locked(tmp_path)

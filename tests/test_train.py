@@ -43,25 +43,32 @@ def test_the_plain_command_of_a_fresh_interpreter_warns_of_nothing(command):
     assert process.returncode == 0 and "arning" not in process.stderr, process.stderr
 
 
-def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(capsys, monkeypatch):
+@pytest.fixture
+def table(capsys):
+    """table(folder, shares) -> the lines of the table of a run with these accuracies of its classes."""
+
+    def table(folder: str, shares: dict[str, float]) -> list[str]:
+        figures = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
+        figures |= {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1}
+        print_table(figures | {"test/acc_per_class": shares}, "val/acc")
+        return capsys.readouterr().out.replace("\u00a0", " ").splitlines()
+
+    return table
+
+
+def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(table, monkeypatch):
     monkeypatch.setattr(RunFolder, "curves", lambda run: ["events"])
     folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
-    numbers = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
-    paths = {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1}
-    print_table({**numbers, **paths, "test/acc_per_class": classes}, "val/acc")
-    lines = capsys.readouterr().out.replace("\u00a0", " ").splitlines()
+    lines = table(folder, classes)
     assert any(line.endswith(f"{folder}best.ckpt") for line in lines)
     assert any(line.endswith(f"tensorboard --logdir '{folder}'") for line in lines)
     assert all(any(f"{name} 100.0%" in line for line in lines) for name in classes)
 
 
-def test_of_many_classes_the_table_shows_the_least_accurate_and_how_many_more_there_are(capsys):
-    shares = {f"class {place}": place / 5000 for place in range(5000)}
-    numbers = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
-    others = {"checkpoint": "best.ckpt", "folder": "nowhere", "best_epoch": 1, "epochs": 1}
-    print_table({**numbers, **others, "test/acc_per_class": dict(reversed(shares.items()))}, "val/acc")
-    printed = capsys.readouterr().out
-    assert "class 39 0.8%" in printed and "class 40 " not in printed and len(printed.splitlines()) < 25
+def test_of_many_classes_the_table_shows_the_least_accurate_and_how_many_more_there_are(table):
+    lines = table("nowhere/", {f"class {place}": place / 5000 for place in reversed(range(5000))})
+    printed = "\n".join(lines)
+    assert "class 39 0.8%" in printed and "class 40 " not in printed and len(lines) < 25
     assert "and 4,960 classes with fewer mistakes: see metrics.json" in printed
 
 

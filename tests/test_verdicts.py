@@ -64,10 +64,11 @@ def test_two_rows_that_share_their_seeds_are_compared_as_the_paired_t_test_does(
     assert (verdict.low, verdict.high) == pytest.approx((low, high), abs=0.15)
 
 
-def test_rows_without_common_seeds_are_compared_as_welch_does():
+@pytest.mark.parametrize("start", (100, 4))
+def test_rows_with_no_or_few_common_seeds_are_compared_as_welch_does(start):
     random = np.random.default_rng(6)
     first, second = random.standard_normal(6) + 1.6, random.standard_normal(9)
-    verdict = verdicts([dict(enumerate(first)), dict(enumerate(second, 100))], "max")[0]
+    verdict = verdicts([dict(enumerate(first)), dict(enumerate(second, start))], "max")[0]
     assert verdict.difference == pytest.approx(first.mean() - second.mean())
     assert verdict.p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue, abs=0.02)
 

@@ -55,15 +55,19 @@ def make(dataset: str, *overrides: str, facts: Facts | None = None):
     return ready(cfg, facts)
 
 
-def at_batch(monkeypatch, epoch: int, batch: int, happens, model: type = Classifier) -> None:
+def in_every_step(monkeypatch, happens, kind: type = Classifier) -> None:
+    """Let `happens(model, loss, batch, batch_idx)` replace the loss of each batch."""
+    real = kind.training_step
+    monkeypatch.setattr(kind, "training_step", lambda model, *args: happens(model, real(model, *args), *args))
+
+
+def at_batch(monkeypatch, epoch: int, number: int, happens, kind: type = Classifier) -> None:
     """Let `happens(loss)` replace the loss of one batch."""
-    real = model.training_step
 
-    def training_step(self, *args):
-        loss = real(self, *args)
-        return happens(loss) if (self.current_epoch, args[1]) == (epoch, batch) else loss
+    def here(model, loss, batch, batch_idx):
+        return happens(loss) if (model.current_epoch, batch_idx) == (epoch, number) else loss
 
-    monkeypatch.setattr(model, "training_step", training_step)
+    in_every_step(monkeypatch, here, kind)
 
 
 def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier) -> None:

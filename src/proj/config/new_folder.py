@@ -43,11 +43,11 @@ def make_new_folder(folder: str) -> str:
 
     def make() -> str:
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
-        for name in numbered(folder):
+        names = numbered(folder)
+        while True:
             with suppress(FileExistsError):
-                Path(name).mkdir()
+                Path(name := next(names)).mkdir()
                 return name
-        raise AssertionError("there is always a next number")
 
     return agree(make)
 
