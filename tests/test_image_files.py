@@ -82,6 +82,8 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
         (folder / "red" / name).write_bytes(content)
     picture("red", 60).save(folder / "red" / "j.dng", "TIFF")  # as a raw photo begins, with a small preview
     picture("red", 61).save(folder / "beside.jpg")
+    with pytest.raises(Refused, match="is a raw photo: develop it"):
+        open_image(folder / "red" / "j.dng", (8, 8), 3)
     data, said = photos(folder)
     assert examples(data) == 12
     for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .mp4", "1 .dng", "1 without an ending"):
@@ -290,6 +292,16 @@ def test_test_images_do_not_change_the_scale_and_the_setting_does(photos, tmp_pa
     assert photos(tmp_path / "in", "channels=1")[0].checksum() == before
 
 
+def test_what_cannot_be_read_stays_left_out_where_deep_pixels_are_scaled_anew(photos, tmp_path):
+    write_deep(tmp_path / "in", ".png", 4000)
+    (tmp_path / "in" / "dark" / "a.png").write_bytes(b"no image")
+    more = {"save_all": True, "append_images": [picture("blue", 50)]}
+    picture("red", 50).save(tmp_path / "in" / "bright" / "b.gif", **more)
+    data, said = photos(tmp_path / "in", "channels=1")
+    assert examples(data) == 17 and data.levels == {"I": [0, 4095]} and "1 of 18 images cannot be read" in said
+    assert "of which the first is taken: 1" in said
+
+
 def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
     values = np.linspace(0, 1, 144, dtype=np.float32).reshape(12, 12)
     values[0, 0], values[0, 1], values[11, 11] = np.nan, -np.inf, np.inf
@@ -328,6 +340,10 @@ def test_a_checkpoint_without_levels_takes_deep_pixels_as_it_did(tmp_path):
     facts = Facts([1, 12, 12], ["a", "b"], False, [0.5], [0.5], None, "")
     assert facts.levels is None
     assert (facts.read_image(tmp_path / "a.png")[0][..., 0] == (values / 257).astype(np.uint8)).all()
+    colours = np.linspace(0, 65535, 3 * 144).reshape(12, 12, 3).astype(np.uint16)
+    (tmp_path / "b.png").write_bytes(png16(colours))
+    facts = Facts([3, 12, 12], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
+    assert (facts.read_image(tmp_path / "b.png")[0] == colours >> 8).all()
 
 
 @pytest.mark.parametrize("mode", ("LAB", "YCbCr", "CMYK", "1", "L", "LA", "PA", "P", "RGBA", "RGBX"))
@@ -446,6 +462,11 @@ def test_images_of_which_no_batch_fits_into_the_memory_are_refused_before_any_is
         UserError, match=r"images of 1000000×1000000 pixels take .* GB for a batch of 4, and this machine"
     ):
         photos(write_classes(tmp_path / "in"), "size=1000000")
+
+
+def test_the_size_of_a_batch_of_photos_follows_from_how_many_there_are_where_none_is_given(photos, tmp_path):
+    data, _ = photos(write_classes(tmp_path / "in", 20), "batch_size=null")
+    assert data.batch_size == len(data.splits["train"].targets) == 28
 
 
 @pytest.mark.parametrize(("shade", "ground"), ((0, 255), (255, 0)))

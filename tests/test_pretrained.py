@@ -1,5 +1,6 @@
 """model=pretrained: a backbone with weights from a file that the test makes, and a new last layer."""
 
+import errno
 import shutil
 import signal
 import time
@@ -21,7 +22,7 @@ from proj.checkpoint.file import load_model
 from proj.data import MNISTDataModule, features
 from proj.errors import UserError
 from proj.models import Pretrained, backbones
-from proj.models.backbones import cut_off_last_layer, find, load_weights, read_weights
+from proj.models.backbones import find, load_weights, read_weights
 from proj.training.build import build_data_and_model
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -70,7 +71,7 @@ def test_the_head_trains_on_features_and_what_is_deployed_takes_pictures_with_no
     own.write_bytes(weights.read_bytes())
     words[-2] = f"model.weights={own}"
     words.remove("~callbacks.dashboard")
-    metrics = train(configure(*words, "trainer.max_epochs=10", "optimizer.lr=0.01"))
+    metrics = train(configure(*words, "trainer.max_epochs=10", "optimizer.lr=0.01", "tta=true"))
     before = torch.load(weights, weights_only=True)
     body = body_of(tmp_path / "run" / "best.ckpt")
     assert all(torch.equal(value, before[name]) for name, value in body.items())
@@ -81,6 +82,7 @@ def test_the_head_trains_on_features_and_what_is_deployed_takes_pictures_with_no
     path = tmp_path / "run" / "best.ckpt"
     again = evaluate(path)
     assert again["acc"] == metrics["test/acc"] and again["loss"] == pytest.approx(metrics["test/loss"], abs=1e-4)
+    assert evaluate(path, tta=True)["acc"] == metrics["test/acc_tta"]  # of pictures, which alone can be mirrored
     Image.fromarray(np.full((20, 30), 200, np.uint8)).save(tmp_path / "picture.png")
     assert predict(path, str(tmp_path / "picture.png"))[0]["class"] in load_model(path)[1]["class_names"]
     assert export(path, format="torch_export").is_file()
@@ -109,8 +111,25 @@ def test_every_picture_goes_through_a_frozen_backbone_once_and_through_a_new_one
     train(configure(*words, "dataset.shift=2", folder=tmp_path / "other"))
     assert [name.rsplit("-", 2)[1:] for name in made] == [["train", "1.npz"]]  # the plain views are as before
     made.clear()
-    train(configure(*words, "dataset.shift=2", "model.size=40", folder=tmp_path / "larger"))
-    assert len(made) == 4
+    for word in ("model.size=40", "trainer.precision=bf16-mixed"):
+        train(configure(*words, "dataset.shift=2", word, folder=tmp_path / word))
+        assert len(made) == 4, word
+        made.clear()
+
+
+def test_features_for_which_there_is_no_room_are_used_and_said(tmp_path, monkeypatch, capsys):
+    def full(*args, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert features.cached(tmp_path / "a.npz", "key", lambda: torch.ones(2)).tolist() == [1, 1]
+    assert "0 MB of features, could not be kept (No space left on device)" in capsys.readouterr().out
+    assert [file.name for file in tmp_path.iterdir()] in ([], ["a.lock"])
+
+
+def test_pictures_of_more_channels_than_the_weights_take_are_refused():
+    with pytest.raises(UserError, match="takes pictures of 1 or 3 channels, and the data has 4"):
+        Pretrained((4, 32, 32), 2, BACKBONE, weights=None)
 
 
 def test_each_fold_has_features_of_its_own_also_of_mixed_and_cropped_views(configure, words, tmp_path):
@@ -211,6 +230,8 @@ def test_the_head_mixes_no_pictures_so_that_the_dashboard_shows_none_that_are(co
         (["model.backbone=shuflenet_v2_x0_5"], "Did you mean 'shufflenet_v2_x0_5'?"),
         (["model.backbone=squeezenet1_1"], "it has no single linear layer at its end"),
         (["model.backbone=vit_b_16"], "missing"),
+        (["model.backbone=vit_b_16", "model.size=40"], "takes no pictures of 40×40 pixels (Input shape indivisible by"),
+        (["model.backbone=alexnet"], "takes no pictures of 32×32 pixels (Given input size: (256x1x1)."),
         (["model.backbone=hf_hub:someone/something"], "does not exist"),
         (["model.weights=nowhere.pth"], "model.weights=nowhere.pth: there is no such file"),
         (["model.weights={folder}/text.pth"], "text.pth"),
@@ -270,7 +291,7 @@ def test_every_classifier_of_torchvision_works_but_those_that_end_in_a_convoluti
         backbone = find(name)
         refused = pytest.raises(UserError) if name.startswith("squeezenet") else nullcontext()
         with torch.device("meta"), refused:
-            cut_off_last_layer(backbone.make(backbone.recipe.crop), name, backbone.recipe.crop)
+            backbone.body(backbone.recipe.crop)
 
 
 @pytest.mark.skipif(not find_spec("timm"), reason="timm is an extra")

@@ -79,7 +79,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels, self.measures = facts.levels, False
 
     def load(self) -> None:
-        refuse_huge(self.shape, self.batch_size)
+        refuse_huge(self.shape, self.batch_size or 1)
         found = find_images(self.data_dir)
         for line in found.said:
             rank_zero_only(print)(line)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from proj.errors import UserError, message_of, nearest
+from proj.errors import UserError, message_of, nearest, out_of_memory
 from proj.system.archive import damage
 
 Weights = dict[str, Tensor]
@@ -44,6 +44,31 @@ class Backbone:
     make: Callable[[int], nn.Module]
     load: Callable[[], Weights]
     at: str
+
+    def body(self, crop: int) -> tuple[nn.Module, int]:
+        """(The network without its last layer, which gives the logits; how many numbers it then gives).
+
+        Raises UserError for one that does not end in a linear layer, or does not take pictures of `crop` pixels.
+        """
+        try:
+            network = self.make(crop)
+            place, last = [each for each in network.named_modules() if [*each[1].parameters(recurse=False)]][-1]
+            reason = f"it ends in {type(last).__name__}"
+            if isinstance(last, nn.Linear):
+                network.set_submodule(place, nn.Identity())
+                with torch.no_grad():
+                    shape = network.eval()(torch.zeros(1, 3, crop, crop, device=last.weight.device)).shape
+                if shape == (1, last.in_features):
+                    return network, last.in_features
+        except Exception as error:  # whatever a network makes of pictures that do not fit it
+            if out_of_memory(error):
+                raise
+            reason = reason_of(error)
+        raise UserError(
+            f"model.backbone={self.name} cannot be used: it has no single linear layer at its end that a new one could "
+            f"replace, or takes no pictures of {crop}×{crop} pixels ({reason}). Choose another one, or leave "
+            "model.size out."
+        )
 
     def weights(self) -> Weights:
         """Raises UserError where they are not here and cannot be downloaded."""
@@ -125,28 +150,6 @@ def wherever(make: Callable[[], nn.Module]) -> nn.Module:
     except NotImplementedError:  # RegNet computes its widths with tensors, whose values are not there on it
         with torch.device("cpu"):
             return make().to("meta")
-
-
-def cut_off_last_layer(network: nn.Module, name: str, crop: int) -> int:
-    """Take the layer away that gives the logits, so that `network` gives what it was given; return how many numbers.
-
-    Raises UserError for a network that does not end in one linear layer, or does not take pictures of `crop` pixels.
-    """
-    place, last = [(place, part) for place, part in network.named_modules() if [*part.parameters(recurse=False)]][-1]
-    reason = f"it ends in {type(last).__name__}"
-    if isinstance(last, nn.Linear):
-        network.set_submodule(place, nn.Identity())
-        try:
-            with torch.no_grad():
-                shape = network.eval()(torch.zeros(1, 3, crop, crop, device=last.weight.device)).shape
-            if shape == (1, last.in_features):
-                return last.in_features
-        except Exception as error:  # whatever a network makes of pictures that do not fit it
-            reason = reason_of(error)
-    raise UserError(
-        f"model.backbone={name} cannot be used: it has no single linear layer at its end that a new one could replace, "
-        f"or takes no pictures of {crop}×{crop} pixels ({reason}). Choose another one, or leave model.size out."
-    )
 
 
 def read_weights(file: Path) -> Weights:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.features import features_of
 from proj.errors import UserError, choose
-from proj.models.backbones import Recipe, cut_off_last_layer, find, load_weights, weights_of
+from proj.models.backbones import Recipe, find, load_weights, weights_of
 from proj.models.classifier import Classifier
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -83,8 +83,7 @@ class Pretrained(Classifier):
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
         source = find(backbone)
         recipe = source.recipe.sized(size)
-        body = source.make(recipe.crop)
-        width = cut_off_last_layer(body, backbone, recipe.crop)
+        body, width = source.body(recipe.crop)
         self.frozen = choose("model.train", train, {"head": True, "all": False})
         self.network = nn.Sequential(Fit(input_shape, recipe), body, nn.Linear(width, num_classes))
         body.requires_grad_(not self.frozen)
