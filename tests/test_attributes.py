@@ -186,6 +186,13 @@ def test_numpys_numbers_are_saved_as_plain_values(tmp_path):
     assert all(np.array_equal(read[name], values[name]) for name in ("fraction", "number", "several"))
 
 
+def test_what_no_file_can_hold_is_named_and_nothing_is_written(tmp_path):
+    odd = {"proj": {}, "callbacks": {"mine": lambda: 0}}
+    with pytest.raises(UserError, match=r"this one's callbacks\.mine holds .*lambda.*saved before is whole"):
+        AtomicCheckpointIO().save_checkpoint(odd, str(tmp_path / "a.ckpt"))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def stopped(configure, monkeypatch):
     """The configuration and the folder of a run that has died in its second epoch."""

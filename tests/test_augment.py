@@ -182,7 +182,9 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
     small = data.prepare(inputs, index, draws(), 0)
     assert torch.allclose(small.mean((2, 3)), whole.mean((2, 3)), atol=0.1)
     assert data.prepare(inputs, index, None, 0).shape == (4, 3, 32, 32)
-    assert shrunk(torch.zeros(1, 1, 20, 30), 10).shape == (1, 1, 10, 15)
+    stripes = (torch.arange(12) % 3 == 0).float().expand(1, 1, 18, 12).transpose(2, 3)
+    grey = shrunk(stripes, 4)  # of all pixels, not of every third
+    assert grey.shape == (1, 1, 4, 6) and (grey[:, :, 1:3] - 1 / 3).abs().max() < 0.1
 
 
 @refusals(

@@ -23,6 +23,7 @@ from support.processes import wait_for
 from support.runs import curves, events
 
 import proj.train
+from proj.data.facts import Facts
 from proj.pictures import drawing, fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
 from proj.pictures.tensorboard import graph_of, mistakes
@@ -208,6 +209,8 @@ def test_pictures_are_the_pixels_of_the_data(load):
         data = load(*words)
         images = data.splits["val"].inputs[:20]
         assert np.array_equal(data.facts.pixels(data.normalize(images)).numpy(), images.numpy())
+    pairs = Facts([2, 4, 4], ["a", "b"], False, None, None, None, "")  # of channels, of which the first is drawn
+    assert pairs.pixels(torch.ones(1, 2, 4, 4)).shape == (1, 4, 4, 1)
 
 
 def test_mistakes_are_the_wrong_ones_of_which_the_network_is_surest(load, monkeypatch):
@@ -286,7 +289,8 @@ def test_a_letter_that_the_usual_font_lacks_is_drawn_with_one_of_the_systems(sys
     system_fonts()
     boxes = mask("a猫犬", 11).tobytes()
     assert mask("犬猫", 11) and capsys.readouterr().out.count("no font of this system has the letter") == 1
-    system_fonts(str(tmp_path / "Square.ttf"))
+    (tmp_path / "damaged.ttf").write_bytes(b"no font")
+    system_fonts(str(tmp_path / "damaged.ttf"), str(tmp_path / "Square.ttf"))
     drawn = np.array(mask("a猫", 11))
     assert (drawn[:, -9:].max(1) > 200).sum() >= 7 and mask("a猫", 11).tobytes() != boxes
     assert not capsys.readouterr().out

@@ -15,10 +15,10 @@ from support.images import write_idx
 
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
-from proj.data.datamodule import Split
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule, crop_and_flip, partition
-from proj.data.parts import stratified
+from proj.data.parts import draw_parts, stratified
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
@@ -187,17 +187,21 @@ def test_missing_data_says_where_it_was_looked_for_and_what_to_type(load, tmp_pa
         load("mnist", f"data_dir={tmp_path}/none")
 
 
-def write_mnist(folder: Path, train=20, test=20, labels=20, size=28, test_size=28) -> Path:
-    """MNIST's four files with so many images and labels; the folder of the files."""
+def write_mnist(folder: Path, train=20, test=20, labels=20, size=28, test_size=28, classes=10) -> Path:
+    """MNIST's four files with so many images, labels and classes; the folder of the files."""
     raw = folder / "MNIST" / "raw"
     for part, count, side in (("train", train, size), ("t10k", test, test_size)):
         write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((count, side, side), np.uint8))
-        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(labels, dtype=np.uint8) % 10)
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(labels, dtype=np.uint8) % classes)
     return raw
 
 
 def test_files_that_do_not_belong_together_are_refused(load, tmp_path):
-    for settings, sentence in (({"labels": 19}, "20 images but 19 labels"), ({"test_size": 14}, "28×28×1 and 14×14×1")):
+    for settings, sentence in (
+        ({"labels": 19}, "20 images but 19 labels"),
+        ({"test_size": 14}, "28×28×1 and 14×14×1"),
+        ({"classes": 20}, "labels 0 to 19 for 10 classes"),
+    ):
         write_mnist(tmp_path, **settings)
         with pytest.raises(UserError, match=sentence):
             load("mnist", f"data_dir={tmp_path}")
@@ -304,13 +308,20 @@ def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):
     assert len(downloads) == 1
 
 
+def of_images(images: torch.Tensor, facts: Facts | None = None) -> ImageDataModule:
+    """The datamodule of images of two classes by turns, which are its test part too; facts: of another training."""
+    data, targets = ImageDataModule(batch_size=4, seed=0, val_fraction=0.2, split_seed=0), torch.arange(len(images)) % 2
+    if facts:
+        data.take(facts)
+    data.set_splits(Split(images.clone(), targets), Split(images, targets), ["a", "b"])
+    return data
+
+
 def test_a_channel_of_one_value_alone_becomes_finite_numbers_around_zero():
     """Such as one that a camera has left black: its deviation is 0."""
     images = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8)
     images[..., 2] = 7
-    targets = torch.arange(20) % 2
-    data = ImageDataModule(batch_size=4, seed=0, val_fraction=0.2, split_seed=0)
-    data.set_splits(Split(images, targets), Split(images.clone(), targets), ["a", "b"])
+    data = of_images(images)
     for split in data.splits.values():
         x = data.prepare(split.inputs, slice(None), None)
         assert x.isfinite().all() and x[:, 2].abs().max() < 0.01
@@ -330,9 +341,33 @@ def test_what_a_batch_draws_is_its_own_and_the_same_where_an_epoch_goes_on_from_
 
 
 def test_images_for_a_model_of_other_images_are_normalised_as_those_were():
-    images, targets = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8), torch.arange(20) % 2
-    data = ImageDataModule(batch_size=4, seed=0, val_fraction=0.2, split_seed=0)
-    data.take(Facts([3, 4, 4], ["a", "b"], False, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], None, ""))
-    data.set_splits(Split(images, targets), Split(images.clone(), targets), ["a", "b"])
+    images = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8)
+    data = of_images(images, Facts([3, 4, 4], ["a", "b"], False, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], None, ""))
     x = data.prepare(images, slice(None), None)
     assert torch.allclose(x[:, 1], (images[..., 1] / 255 - 0.2) / 0.5, atol=1e-5)
+    with pytest.raises(UserError, match="does not take images as this dataset has them: choose another dataset"):
+        of_images(images, Facts([3, 4, 4], ["a", "b"], False, None, None, None, ""))
+
+
+def test_the_normalisation_is_that_of_all_training_images_however_many_there_are():
+    images = (torch.arange(15_000) // 60).to(torch.uint8).view(-1, 1, 1, 1)  # ever lighter
+    data = of_images(images)
+    std, mean = torch.std_mean(data.splits["train"].inputs.double() / 255, correction=0)
+    assert data.mean == pytest.approx([mean.item()]) and data.std == pytest.approx([std.item()])
+
+
+def test_the_examples_of_an_official_set_have_names_of_their_own_where_all_parts_are_measured(load):
+    data = load("mnist")
+    data.load_all(None, data.class_names)
+    assert len({data.example("test", place) for place in range(300)}) == 300 == len(data.splits["test"].targets)
+
+
+def test_a_datamodule_of_ones_own_that_loads_nothing_is_named():
+    with pytest.raises(TypeError, match="InMemoryDataModule does not say how it loads its splits"):
+        InMemoryDataModule(batch_size=1, seed=0).setup()
+
+
+def test_classes_that_are_too_small_beside_a_fold_are_said_with_the_fold():
+    targets = torch.tensor([0] * 10 + [1] * 2)
+    with pytest.raises(UserError, match="beside fold 0 of 2, class b has 1 example, too few to be in each of train, v"):
+        draw_parts(targets, ["a", "b"], {"test": 0.2, "val": 0.2}, 0, fold=(0, 2))

@@ -48,10 +48,16 @@ def test_the_augmented_accuracy_is_that_of_the_training(digits):
     assert found["acc"] == figures(digits)["test/acc_tta"] and (digits / "evaluation_tta.json").is_file()
 
 
-def test_every_figure_follows_from_the_logits(digits, evaluated):
+@pytest.fixture(scope="module")
+def answers(digits):
+    """(The model's probabilities of the test examples, their classes)."""
     model, known = load_model(digits / "best.ckpt")
     x, y = next(iter(open_data(known).test_dataloader()))
-    shares = model(x).softmax(1).detach()
+    return model(x).softmax(1).detach(), y
+
+
+def test_every_figure_follows_from_the_logits(answers, evaluated):
+    shares, y = answers
     confidence, predicted = shares.max(1)
     right = predicted == y
     assert evaluated["examples"] == len(y) and evaluated["acc"] == pytest.approx(right.float().mean().item())
@@ -66,10 +72,8 @@ def test_every_figure_follows_from_the_logits(digits, evaluated):
     assert evaluated["confusion"][3][5] == ((y == 3) & (predicted == 5)).sum()
 
 
-def test_the_mistakes_are_the_most_confident_ones_first(digits, evaluated):
-    model, known = load_model(digits / "best.ckpt")
-    x, y = next(iter(open_data(known).test_dataloader()))
-    confidence, predicted = model(x).softmax(1).max(1)
+def test_the_mistakes_are_the_most_confident_ones_first(answers, evaluated):
+    (confidence, predicted), y = answers[0].max(1), answers[1]
     wrong = confidence[predicted != y].sort(descending=True).values
     mistakes = evaluated["mistakes"]
     assert 0 < len(mistakes) == min(30, len(wrong))
@@ -102,10 +106,12 @@ def test_all_is_every_example_of_every_part(digits, tmp_path):
 
 def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("proj.use.evaluation_table.SHOWN", 3)
     found = evaluate(digits / "best.ckpt", split="train")
     output = capsys.readouterr().out
     table = [line for line in output.splitlines() if str(digits) not in line]
     assert max(map(len, table)) <= 80 and f"accuracy {found['acc']:.2%}" in output and "top-3" in output
+    assert "… and 7 classes with fewer mistakes" in output
     worst = min(found["acc_per_class"].items(), key=lambda one: one[1])
     assert table[table.index(next(line for line in table if line.startswith("class"))) + 1].startswith(worst[0])
 
@@ -180,6 +186,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     (("run={run}", "dataset=mnist", "data_dir={data}"), "inputs of 1×28×28 in 10 classes"),
     (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
     (("run={run}", "data_dir=x"), "data_dir=… has no use here"),
+    (("run={run}", "sheet=x"), "sheet=… is of a table in a file, and this data is something else: leave it out"),
     (("run={run}", "output={run}/best.ckpt"), "could not be written"),
     (("run={run}", "importance=false"), "importance=… is of a table's columns, and this model"),
     (("run={iris}", "tta=true"), "tta=true mirrors and moves images, and this model takes something else"),

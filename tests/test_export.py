@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from support.exports import export_both
-from support.pages import README
+from support.pages import python_lines
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import encode
@@ -121,7 +121,7 @@ def test_a_file_with_other_logits_is_not_written(checkpoints, tmp_path, monkeypa
 
 
 def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exported, command, tmp_path):
-    lines = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
+    lines = python_lines("onnxruntime")
     assert len(lines.strip().splitlines()) <= 39  # they are all of `open_image` and `fit_image`
     data = open_data(load_model(checkpoints["digits"])[1])
     Image.fromarray(data.splits["test"].inputs[3].squeeze().numpy()).convert("RGB").save(tmp_path / "cat.png")
@@ -199,13 +199,22 @@ def write_pictures(folder: Path, count: int, channels: int = 1) -> list[Path]:
 
 
 def test_one_file_takes_raw_pictures_of_any_size_and_says_what_predict_says(checkpoints, raw, tmp_path):
-    files = write_pictures(tmp_path, 24)
+    """Also JPEG files of every orientation, once they are upright."""
+    (tmp_path / "jpeg").mkdir()
+    for number, file in enumerate(write_pictures(tmp_path, 32)):
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number % 8  # orientation
+        Image.open(file).save(tmp_path / "jpeg" / f"{number}.jpg", exif=exif)
     rows = predict(checkpoints["digits"], str(tmp_path))
     session = onnxruntime.InferenceSession(raw[0])
     facts = session.get_modelmeta().custom_metadata_map
     assert facts["input"] == "uint8 (batch, height, width, 1)" and len(json.loads(facts["class_names"])) == 10
-    for file, row in zip(files, rows, strict=True):
-        shares, name = session.run(["probabilities", "class"], {"input": np.asarray(Image.open(file))[None, ..., None]})
+    assert len(rows) == 64
+    for row in rows:
+        with Image.open(row["input"]) as image:
+            image.draft("L", (16, 16))
+            pixels = np.asarray(ImageOps.exif_transpose(image))
+        shares, name = session.run(["probabilities", "class"], {"input": pixels[None, ..., None]})
         assert np.abs(shares[0] - list(row["probabilities"].values())).max() < 0.02
         if row["probability"] > 0.6:
             assert name[0] == row["class"]
@@ -263,22 +272,3 @@ def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_
         checkpoint["proj"]["columns"] = None
     with pytest.raises(UserError, match="raw=true is for pictures, grey or in colour, and for tables whose datamodule"):
         export(tmp_path / "x.ckpt", raw=True)
-
-
-def test_jpeg_files_of_every_orientation_are_what_predict_says_once_upright(checkpoints, raw, tmp_path):
-    sources, folder = tmp_path / "sources", tmp_path / "jpeg"
-    sources.mkdir()
-    folder.mkdir()
-    for number, source in enumerate(write_pictures(sources, 32)):
-        exif = Image.Exif()
-        exif[0x0112] = 1 + number % 8  # orientation
-        Image.open(source).save(folder / f"{number:04}.jpg", exif=exif)
-    session = onnxruntime.InferenceSession(raw[0])
-    for file, row in zip(sorted(folder.iterdir()), predict(checkpoints["digits"], str(folder)), strict=True):
-        with Image.open(file) as image:
-            image.draft("L", (16, 16))
-            pixels = np.asarray(ImageOps.exif_transpose(image))
-        shares, name = session.run(["probabilities", "class"], {"input": pixels[None, ..., None]})
-        assert np.abs(shares[0] - list(row["probabilities"].values())).max() < 0.02
-        if row["probability"] > 0.6:
-            assert name[0] == row["class"]

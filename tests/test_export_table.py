@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from support.exports import export_both
-from support.pages import README
+from support.pages import python_lines
 from support.runs import rewritten
 from support.tables import encode, write_rows
 
@@ -109,7 +109,7 @@ def test_a_table_in_8_bit_integers_takes_its_columns_too(mixed, whole):
 
 
 def test_the_pages_lines_classify_a_table_with_onnxruntime_alone(trained, tmp_path, monkeypatch):
-    lines = re.search(r"```python\n((?:(?!```).)*DictReader.*?)```", README, re.S)[1]
+    lines = python_lines("DictReader")
     assert len([line for line in lines.splitlines() if line]) == 6
     monkeypatch.chdir(tmp_path)
     export(trained() / "best.ckpt", output="best.onnx")

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
-from support.pages import README
+from support.pages import python_lines
 from support.runs import rewritten
 from support.tables import encode, write_rows
 
@@ -23,7 +22,6 @@ from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export
 from proj.use.prediction import predict
 
-RECIPE = re.search(r"```python\n((?:(?!```).)*onnxruntime.*?)```", README, re.S)[1]
 FORMATS = {  # of each mode, and what it is saved with
     "L": ("png", "jpg", "bmp", "tif"),
     "RGB": ("png", "jpg", "webp", "bmp"),
@@ -97,7 +95,7 @@ def recipe():
 
     def recipe(onnx: Path, file: str) -> tuple[torch.Tensor, str]:
         printed = []
-        lines = RECIPE.replace("onnxruntime.InferenceSession(", "open_session(")
+        lines = python_lines("onnxruntime").replace("onnxruntime.InferenceSession(", "open_session(")
         lines = lines.replace('"best.onnx"', repr(str(onnx))).replace('"cat.png"', repr(str(file)))
         names = {"open_session": session, "print": printed.append}
         exec(lines, names)
@@ -220,21 +218,11 @@ def test_a_checkpoint_carries_the_facts_of_its_datamodule(digits, trained):
     assert not Facts.from_dict(load_model(trained() / "best.ckpt")[1]).drawings
 
 
-SOURCES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "digits": None}
-NEW = ("format", "kind", "drawings")
-
-
-@pytest.mark.parametrize("dataset", SOURCES)
+@pytest.mark.parametrize("dataset", ("mnist", "fashion_mnist", "cifar10", "digits"))
 def test_a_checkpoint_from_before_the_facts_has_them_from_its_configuration(trained, dataset):
     _, known = load_model(trained(f"dataset={dataset}", "model=mlp") / "best.ckpt", TRUST)
-    old = {name: value for name, value in known.items() if name not in NEW}
+    old = {name: value for name, value in known.items() if name not in ("format", "kind", "drawings")}
     assert Facts.from_dict(old) == Facts.from_dict(known) and Facts.from_dict(old).drawings == (dataset != "cifar10")
-
-
-def test_a_model_of_nearly_black_photos_that_was_trained_before_does_not_invert_them(trained):
-    _, known = load_model(trained("dataset=cifar10", "model=mlp") / "best.ckpt", TRUST)
-    old = {name: value for name, value in known.items() if name not in NEW}
-    assert not Facts.from_dict(old | {"mean": [0.1] * 3, "std": [0.3] * 3}).drawings
 
 
 @pytest.mark.parametrize(("source", "drawings"), (("KMNIST", True), ("CIFAR10", False)))
@@ -254,8 +242,19 @@ def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
 def test_facts_that_describe_no_input_are_refused(digits):
     _, known = load_model(digits / "best.ckpt")
     wrong = {"input_shape": ([], [1, -8, 8], "8"), "class_names": (None, ["a", 1]), "mean": ([0.5, 0.5], None)}
+    number = {"name": "x", "mean": 0, "std": 1}
     wrong |= {"std": (["x"],), "columns": ([{"name": "x"}], [{"name": "x", "categories": [1]}])}
+    wrong["columns"] += ([number | {"truth": ["yes"]}], [number | {"decimal": "'"}], [number | {"std": "1"}])
     for name, values in wrong.items():
         for value in values:
             with pytest.raises(UserError, match="does not say what its network takes"):
                 Facts.from_dict(known | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "sentence"),
+    ((1, None, "its datamodule sets no mean"), (4, [0.5] * 4, "takes 4 channels, and images have 1 or 3")),
+)
+def test_a_network_that_takes_no_images_as_files_have_them_says_so(channels, mean, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Facts([channels, 8, 8], ["a", "b"], False, mean, mean, None, "").read_image("a.png")

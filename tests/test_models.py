@@ -44,18 +44,19 @@ def test_presets_have_their_sources_number_of_parameters(configure, preset, shap
     assert parameters(model) == count
 
 
-def test_windows_ml_network_is_layer_by_layer_its_source(configure):
-    model = build(configure("preset=windows_ml_cifar10").model, input_shape=(3, 32, 32), num_classes=10)
-    conv, norm, act = "Conv2d", "BatchNorm2d", "ReLU"
-    layers = [type(layer).__name__ for layer in model.network]
-    assert layers == [conv, norm, act] * 2 + ["MaxPool2d"] + [conv, norm, act] * 2 + ["Flatten", "Linear"]
-    assert model.network[-1].in_features == 24 * 10 * 10
+TWICE = "Conv2d BatchNorm2d ReLU Conv2d BatchNorm2d ReLU"
 
 
-def test_arm_mnist_applies_tanh_then_sigmoid_with_dropout(configure):
-    model = build(configure("preset=arm_mnist").model, input_shape=(1, 28, 28), num_classes=10)
-    names = [type(layer).__name__ for layer in model.network]
-    assert names == ["Flatten", "Linear", "Tanh", "Dropout", "Linear", "Sigmoid", "Dropout", "Linear"]
+@pytest.mark.parametrize(
+    ("preset", "shape", "layers", "features"),
+    (
+        ("windows_ml_cifar10", (3, 32, 32), f"{TWICE} MaxPool2d {TWICE} Flatten Linear", 24 * 10 * 10),
+        ("arm_mnist", (1, 28, 28), "Flatten Linear Tanh Dropout Linear Sigmoid Dropout Linear", 256),
+    ),
+)
+def test_the_network_of_a_preset_is_layer_by_layer_its_source(configure, preset, shape, layers, features):
+    network = build(configure(f"preset={preset}").model, input_shape=shape, num_classes=10).network
+    assert " ".join(type(layer).__name__ for layer in network) == layers and network[-1].in_features == features
 
 
 @pytest.mark.parametrize("after", ("first", "last"))
@@ -64,6 +65,7 @@ def test_every_cnn_option_changes_the_network_and_it_still_runs(after, head):
     network = CNN((3, 32, 32), 10, stem=4, widths=[4, 8], pool_after=after, head=head, norm="none", dropout=0.1)
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     assert network.network[-1].in_features == (8 * 7 * 7 if head == "flatten" else 8)
+    assert network.network[2].bias is not None  # without a norm, which would take it away again
 
 
 def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
@@ -72,23 +74,20 @@ def test_images_too_small_for_the_groups_are_refused_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("model", "settings", "message"),
     (
-        ({"activation": "Relu"}, "Did you mean 'ReLU'"),
-        ({"norm": "bach"}, "Did you mean 'batch'"),
-        ({"head": "mean"}, "Options: average, flatten, max"),
-        ({"widths": [4, 8], "pool": [2, 2, 2]}, "3 entries for 2 groups"),
+        (CNN, {"activation": "Relu"}, "Did you mean 'ReLU'"),
+        (CNN, {"norm": "bach"}, "Did you mean 'batch'"),
+        (CNN, {"head": "mean"}, "Options: average, flatten, max"),
+        (CNN, {"widths": [4, 8], "pool": [2, 2, 2]}, "3 entries for 2 groups"),
+        (WhitenedCNN, {"stem": 7}, "even model.stem up to 8, not 7"),
+        (WhitenedCNN, {"init": "zero"}, "Options: default, dirac"),
+        (MLP, {"hidden": [4, 8], "activation": ["ReLU"]}, "model.activation has 1 entry for 2 hidden layers: give as"),
     ),
 )
-def test_a_wrong_choice_names_the_right_ones(settings, message):
+def test_a_wrong_choice_names_the_right_ones(model, settings, message):
     with pytest.raises(UserError, match=message):
-        CNN((1, 28, 28), 10, **settings)
-
-
-def test_a_wrong_choice_of_the_whitened_network_names_the_right_ones():
-    for settings, message in (((7,), "even model.stem up to 8, not 7"), ((8, True, "zero"), "Options: default, dirac")):
-        with pytest.raises(UserError, match=message):
-            WhitenedCNN((1, 28, 28), 10, *settings)
+        model((1, 28, 28), 10, **settings)
 
 
 def test_a_network_that_was_stored_as_a_cnn_with_a_whitening_stem_is_built_as_what_it_is_called_now():
@@ -141,7 +140,8 @@ def test_orthogonalize_brings_singular_values_near_one(shape):
 def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():
     network = CNN((1, 8, 8), 3, widths=[4]).network
     before = {name: value.clone() for name, value in network.named_parameters()}
-    optimizer = Muon(network.parameters(), **WITH_SGD, weight_decay=0)
+    unused = nn.Parameter(torch.ones(1))  # without a gradient
+    optimizer = Muon([*network.parameters(), unused], **WITH_SGD, weight_decay=0)
     network(torch.randn(20, 1, 8, 8)).square().sum().backward()
     optimizer.step()
     head = network[-1].weight
@@ -149,7 +149,7 @@ def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():
     filters = before["0.weight"]
     step = network[0].weight - filters * len(filters) ** 0.5 / filters.norm()
     assert torch.linalg.svdvals(step.flatten(1)).max() < 0.13
-    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 4, 2]
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 4, 3] and unused == 1
 
 
 def test_onecycle_keeps_the_ratios_of_muons_rates_and_its_momentum(configure):
@@ -247,6 +247,13 @@ def test_predict_step_gives_probabilities():
     x, y = torch.randn(6, 4), torch.zeros(6)
     assert torch.allclose(model.predict_step((x, y), 0).sum(1), torch.ones(6))
     assert torch.equal(model.predict_step(x, 0), model.predict_step((x, y), 0))
+
+
+def test_the_loss_of_a_network_in_bfloat16_has_all_bits_of_a_float():
+    model = MLP((4,), 3, loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0]))).to(torch.bfloat16)
+    y = torch.arange(20) % 3
+    loss, logits = model._step((torch.randn(20, 4, dtype=torch.bfloat16), y), "train")
+    assert loss == nn.functional.cross_entropy(logits.float(), y, torch.tensor([1.0, 2.0, 3.0]))
 
 
 PAIRS = [("iris", "iris"), ("iris", "mlp"), *itertools.product(("digits", "mnist", "cifar10"), ("mlp", "cnn"))]

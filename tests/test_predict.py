@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import types
@@ -6,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.images import read_image
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import read_rows
@@ -14,7 +14,6 @@ from support.tables import read_rows
 import proj.pictures.drawing
 import proj.use.prediction
 from proj.checkpoint.file import load_model
-from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.use.evaluation import evaluate, open_data
 from proj.use.prediction import csv_rows, predict, read_tables
@@ -111,25 +110,6 @@ def test_a_photo_is_not_inverted_and_its_middle_is_taken(photos, tmp_path, capsy
     Image.fromarray(wide).save(tmp_path / "wide.png")
     (row,) = predict(photos, str(tmp_path / "wide.png"), trust=["support"])
     assert shares(row) == pytest.approx(rounded(probabilities[0]), abs=2e-6)
-    assert "dark on light" not in capsys.readouterr().out
-
-
-def test_a_light_photo_of_a_dark_folder_is_not_inverted(trained, tmp_path, capsys):
-    noise = np.random.default_rng(0)
-    for name, level, count in (("day", 200, 6), ("night", 8, 30)):
-        (tmp_path / name).mkdir()
-        for k in range(count):
-            pixels = noise.integers(level, level + 50, (20, 20, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{k}.png")
-    words = (f"data_dir={tmp_path}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "dataset.batch_size=4")
-    path = trained("dataset=image_folder", "model=mlp", *words) / "best.ckpt"
-    model, known = load_model(path)
-    assert known["std"][0] > known["mean"][0]  # as of drawings
-    pixels = np.stack([read_image(tmp_path / "day" / f"{k}.png", (8, 8), 3) for k in range(6)])
-    with torch.inference_mode():
-        wanted = model(Facts.from_dict(known).normalizer()(torch.from_numpy(pixels))).softmax(1)
-    for row, right in zip(predict(path, str(tmp_path / "day")), wanted, strict=True):
-        assert shares(row) == pytest.approx(right.tolist(), abs=2e-6)
     assert "dark on light" not in capsys.readouterr().out
 
 
@@ -329,11 +309,25 @@ def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, 
     (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),
     (("ckpt={digits}", "input=x", "show=x.jpg"), "show=x.jpg should be true, or end in .png"),
     (("ckpt={iris}", "input=x", "show=true"), "this model takes a table"),
+    (("ckpt={digits}", "input=x", "sheet=x"), "sheet=… and encoding=… are of tables, and this model takes images"),
     (("ckpt={digits}", "input=x", "invert=maybe"), "invert=maybe does not exist. Options: auto, false, true."),
 )
 def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sentence):
     words = [word.format(digits=digits, iris=iris, empty=tmp_path) for word in words]
     assert sentence in mistake("proj.predict", *words)
+
+
+def test_a_table_or_a_folder_that_cannot_be_read_is_one_sentence(iris, tmp_path, monkeypatch):
+    (tmp_path / "gone.csv").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"gone\.csv cannot be read \(No such file or directory\)"):
+        predict(iris, str(tmp_path / "gone.csv"))
+
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr("proj.use.inputs.everything_in", refuse)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        predict(iris, str(tmp_path))
 
 
 def test_no_output_takes_the_place_of_an_input(digits, iris, tmp_path, mistake):

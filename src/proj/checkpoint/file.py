@@ -28,10 +28,10 @@ class RefusedCheckpoint(UserError):
 
 def foreign(path: Path) -> str:
     """The names of what torch.load refuses in a file."""
+    names: list[str] = []
     with suppress(Exception):  # of any kind, where the file is made to mislead
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        return first_of(sorted(names), 3) or "an unknown object"
-    return "an unknown object"
+    return first_of(sorted(names), 3) or "an unknown object"
 
 
 def load_checkpoint(path: str | Path) -> dict:

@@ -48,12 +48,12 @@ def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
     return first_of(sorted(names), 3) or None
 
 
-def place(value: Any) -> list[str]:
+def keys_to_unreadable(value: Any) -> list[str]:
     """The keys that lead to the part of `value` that could not be read back."""
     if isinstance(value, dict):
         for key, part in value.items():
             if unreadable(part, io.BytesIO()):
-                return [str(key), *place(part)]
+                return [str(key), *keys_to_unreadable(part)]
     return []
 
 
@@ -95,7 +95,7 @@ class AtomicCheckpointIO(CheckpointIO):
         if unreadable(checkpoint, buffer):
             checkpoint, buffer = without_numpy(checkpoint), io.BytesIO()
             if names := unreadable(checkpoint, buffer):
-                where = ".".join(place(checkpoint))
+                where = ".".join(keys_to_unreadable(checkpoint))
                 raise UserError(
                     f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
                     "plain values in a callback's state_dict and in the network's arguments, or leave them out of "

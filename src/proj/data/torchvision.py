@@ -31,8 +31,8 @@ class TorchvisionDataModule(ImageDataModule):
 
     def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings: Any) -> None:
         super().__init__(**settings)
-        if isinstance(source, partial):  # `download` beside it says whether, and `data_dir` where
-            source = partial(source.func, **{k: v for k, v in source.keywords.items() if k not in ("download", "root")})
+        if isinstance(source, partial):  # `download` beside it says whether
+            source = partial(source.func, **{k: v for k, v in source.keywords.items() if k != "download"})
         self.source, self.data_dir, self.download = source, Path(data_dir), download
         self.source_class = getattr(source, "func", source)
         self._train = None

@@ -87,16 +87,15 @@ def with_threshold(answers: Answers, contents: dict) -> dict | None:
 
 
 def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
-    """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class.
+    """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class;
+    None where the checkpoint cannot say it.
 
-    None where the checkpoint cannot say it, and no coverage is asked for.
+    coverage: that is asked for, of which `evaluate` has refused what the checkpoint cannot say; 0 for COVERAGE.
     """
     asked = coverage or COVERAGE
     try:
         members = belong(answers.probabilities, most_unlikely(contents, asked))
     except UserError:
-        if coverage:
-            raise
         return None
     sizes = members.sum(1)
     return {

@@ -48,10 +48,10 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
         smaller = file.read_bytes()
     accuracies = []
     print("           size   an example   test accuracy")
-    for name, kind in {"float32": content, "int8": smaller}.items():
-        seconds, accuracy = measured(kind, test, data.class_names, make_inputs)
+    for name, made in {"float32": content, "int8": smaller}.items():
+        seconds, accuracy = measured(made, test, data.class_names, make_inputs)
         accuracies.append(accuracy)
-        print(f"{name:<7} {len(kind) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
+        print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
         print(f"int8 costs {100 * lost:.1f} points of accuracy, which the file without quantize=int8 keeps.")
     return smaller
