@@ -110,15 +110,16 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
 
 
-def test_augmentation_equals_padding_cropping_and_flipping_each_image():
-    images = torch.randint(0, 256, (6, 8, 8, 3), dtype=torch.uint8)
+@pytest.mark.parametrize(("width", "channels"), ((8, 3), (11, 3), (8, 1)))
+def test_augmentation_equals_padding_cropping_and_flipping_each_image(width, channels):
+    images = torch.randint(0, 256, (6, 8, width, channels), dtype=torch.uint8)
     padded = torch.nn.functional.pad(images.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
     index = torch.tensor([5, 0, 3, 3, 3, 3, 3, 3, 3, 3])
     mirrored = torch.tensor([True, False] * 5)
     made = crop_and_flip(images, index, 2, mirrored, torch.Generator().manual_seed(1))
     seen = set()
     for i, flip, image in zip(index.tolist(), mirrored, made.permute(0, 3, 1, 2).float(), strict=True):
-        crops = {(r, c): padded[i, :, r : r + 8, c : c + 8] for r in range(5) for c in range(5)}
+        crops = {(r, c): padded[i, :, r : r + 8, c : c + width] for r in range(5) for c in range(5)}
         found = [place for place, crop in crops.items() if torch.equal(image, crop.flip(2) if flip else crop)]
         assert len(found) == 1
         seen.add(found[0])

@@ -44,18 +44,22 @@ def crop_and_flip(
     """(B, H, W, C) images at `index`, each with its own move by up to `shift` pixels, those that are `mirrored` (B,)
     flipped.
 
-    One gather for the batch: the same as padding by reflection, cropping and flipping image by image.
+    The same as padding by reflection, cropping and flipping image by image, for the whole batch at once: whole rows are
+    copied first, then the pixels within them. One index for both takes three to five times as long.
     """
 
     def draw(low: int, high: int) -> Tensor:
         return torch.randint(low, high, (len(index),), generator=generator, device=index.device)
 
-    _, height, width, _ = images.shape
+    _, height, width, channels = images.shape
     rows = shifted(height, draw(-shift, shift + 1))
     columns = shifted(width, draw(-shift, shift + 1))
     if mirrored is not None:
         columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+    copied = images.view(-1, width * channels).index_select(0, (index[:, None] * height + rows).flatten())
+    values = columns[:, :, None] * channels + torch.arange(channels, device=index.device)  # places within a row
+    batch = copied.view(len(index), height, width * channels)
+    return batch.gather(2, values.flatten(1)[:, None].expand_as(batch)).view(len(index), height, width, channels)
 
 
 class ImageDataModule(InMemoryDataModule):
@@ -164,15 +168,15 @@ class ImageDataModule(InMemoryDataModule):
         return shrunk(images, height)
 
     def _augmented(self, inputs: Tensor, index: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
-        if not (self.flip or self.shift or self.strong):
-            return self.normalize(inputs[index])
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
         if not isinstance(inputs, Tensor):  # on the disk
             inputs, index = inputs[index], torch.arange(len(index), device=index.device)
+        if not self.strong and (self.flip or self.shift):
+            return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
+        images = inputs.index_select(0, index)  # a tenth of the time of inputs[index]
         if self.strong:
-            images = inputs.index_select(0, index)  # an eighth of the time of inputs[index]
             return self.strong.change(images, mirrored, self.shift, self._normalizer(images), generator)
-        return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
+        return self.normalize(images)
 
     def _check_sizes(self) -> None:
         """Raises UserError where the network does not take images of each size, or the run's epochs are not known."""
