@@ -226,7 +226,7 @@ def test_a_checkpoint_from_which_no_run_can_go_on_is_one_sentence(stopped):
     (
         (["+callbacks.best.save_last=true"], r"write .*last\.ckpt, .*leave its save_last out"),
         (["callbacks.best.filename=last"], r"write .*last\.ckpt"),
-        ([f"+callbacks.x._target_={LIGHTNINGS}.ModelCheckpoint", "+callbacks.x.filename=previous"], "previous"),
+        ([f"+callbacks.x._target_={LIGHTNINGS}.ModelCheckpoint", "+callbacks.x.filename=Previous"], "Previous"),
         ([f"+callbacks.x._target_={LIGHTNINGS}.ModelCheckpoint", "+callbacks.x.filename=best"], r"best\.ckpt"),
         ([f"+callbacks.x._target_={LIGHTNINGS}.OnExceptionCheckpoint", "+callbacks.x.filename=last"], "last"),
         (["+callbacks.x._target_=test_attributes.Writes"], r"a callback wants to write .*last\.ckpt"),

@@ -25,7 +25,7 @@ from support.runs import curves, events
 import proj.train
 from proj.data.facts import Facts
 from proj.pictures import drawing, fonts
-from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width
+from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width, tiles
 from proj.pictures.tensorboard import graph_of, mistakes
 from proj.reports.runs import read_run
 
@@ -245,6 +245,12 @@ def test_a_confusion_matrix_has_a_cell_for_every_pair_of_classes(classes):
     left, top = last[-1] + 1 - cell * classes, picture.height - LINE - cell * classes
     corners = bluer[top + 2 :: cell, left + 2 :: cell][:classes, :classes]
     assert (corners.diagonal()[1:] > 100).all() and corners[0, 1] < -100 and corners[1, 0] == 0
+
+
+def test_a_small_image_is_enlarged_by_a_whole_number_of_pixels():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
+    drawn = np.asarray(tiles([image], [()], columns=4))[LINE:, LINE // 2 :, 0]
+    assert np.array_equal(drawn[:64, :64], np.kron(image[..., 0], np.ones((8, 8))))
 
 
 def test_a_name_is_cut_to_its_room_and_keeps_its_end():

@@ -363,6 +363,17 @@ def test_the_examples_of_an_official_set_have_names_of_their_own_where_all_parts
     assert len({data.example("test", place) for place in range(300)}) == 300 == len(data.splits["test"].targets)
 
 
+def test_an_example_keeps_its_number_where_all_parts_are_measured(load):
+    data = load("iris", "dataset.folds=5", "dataset.fold=1")  # whose parts are drawn in another order than they stand
+    rows = {
+        int(number): x
+        for name, split in data.splits.items()
+        for number, x in zip(data.numbers[name], split.inputs, strict=True)
+    }
+    data.load_all(data.columns, data.class_names)
+    assert all(torch.equal(rows[int(data.example("test", k))], x) for k, x in enumerate(data.splits["test"].inputs))
+
+
 def test_a_datamodule_of_ones_own_that_loads_nothing_is_named():
     with pytest.raises(TypeError, match="InMemoryDataModule does not say how it loads its splits"):
         InMemoryDataModule(batch_size=1, seed=0).setup()

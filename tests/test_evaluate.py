@@ -274,6 +274,7 @@ def test_the_heat_reddens_a_grey_copy_beside_the_image():
     both = beside_heat(image, heat)[0]
     assert both.shape == (2, 6, 3) and (both[:, :3] == 100).all()
     assert (both[0, 3:] == 100).all() and both[1, 5, 0] > 150 > 100 > both[1, 5, 2]
+    assert np.abs(both[1, 5] - (0.3 * 100 + 0.7 * np.array([200, 69, 45]))).max() <= 0.5  # the image shines through
 
 
 def test_labels_lists_the_examples_whose_own_label_is_doubted_most_first(digits, tmp_path, capsys):

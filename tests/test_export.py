@@ -141,6 +141,10 @@ def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exp
     (("ckpt={iris}", "output={iris}"), "is the checkpoint, which it would overwrite"),
     (("{iris}",), "without spaces around the =. Did you mean ckpt="),
     (("ckpt={iris}", "format=torch_export", "output={digits}/x.pt2"), "x.pt2 could not be written"),
+    (("ckpt={iris}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
+    (("ckpt={digits}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
+    (("ckpt={mnist}", "quantize=int8", "data_dir={iris}"), "quantize=int8 looks at training examples: name"),
+    (("ckpt={iris}", "quantize=int4"), "quantize=int4 does not exist."),
 )
 def test_a_mistake_is_one_sentence(checkpoints, mistake, words, sentence):
     assert sentence in mistake("proj.export", *(word.format(**checkpoints) for word in words))
@@ -170,13 +174,6 @@ def test_numbers_too_fine_for_float32_are_taken_as_float64(checkpoints, tmp_path
     (logits,) = session.run(None, {"input": given})
     x = encode([[repr(value) for value in given[0].tolist()]], known["columns"])
     assert np.abs(logits - model(x).detach().numpy()).max() < 1e-5
-
-
-def test_a_table_with_words_cannot_be_normalized_inside(checkpoints, tmp_path):
-    with rewritten(checkpoints["iris"], tmp_path / "x.ckpt") as checkpoint:
-        checkpoint["proj"]["columns"][3:] = [{"name": "port", "categories": ["C"]}]
-    with pytest.raises(UserError, match="normalize=true is for images and tables of numbers"):
-        export(tmp_path / "x.ckpt", "torch_export", True)
 
 
 @pytest.fixture(scope="module")
@@ -255,16 +252,6 @@ def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, ca
     file = export(checkpoints["iris"], raw=False, quantize="int8", output=str(tmp_path / "table.onnx"))
     assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
     assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)
-
-
-@refusals(
-    (("ckpt={iris}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
-    (("ckpt={digits}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
-    (("ckpt={mnist}", "quantize=int8", "data_dir={iris}"), "quantize=int8 looks at training examples: name"),
-    (("ckpt={iris}", "quantize=int4"), "quantize=int4 does not exist."),
-)
-def test_what_raw_and_quantize_cannot_do_is_one_sentence(checkpoints, mistake, words, sentence):
-    assert sentence in mistake("proj.export", *(word.format(**checkpoints) for word in words))
 
 
 def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_path):

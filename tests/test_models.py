@@ -16,7 +16,6 @@ from proj.models import CNN, MLP, IrisClassifier, WhitenedCNN
 from proj.models.classifier import Classifier, augmented_logits
 from proj.models.optimizers import Muon, orthogonalize
 from proj.models.schedules import in_steps, make_schedule
-from proj.models.tallies import Tally
 from proj.models.whitened_cnn import whitening_filters
 from proj.training.run import train
 
@@ -227,19 +226,6 @@ def test_tta_is_reported_beside_the_plain_accuracy(configure, tmp_path):
     assert {"test/acc", "test/acc_tta"} <= metrics.keys()
     with pytest.raises(UserError, match="tta=true moves images, and iris has none"):
         train(configure("tta=true", folder=tmp_path / "again"))
-
-
-@pytest.mark.slow  # it imports all of torchmetrics, and test_balance compares with scikit-learn
-def test_tally_agrees_with_torchmetrics():
-    from torchmetrics.functional.classification import multiclass_accuracy
-
-    tally, logits, y = Tally(4), torch.randn(50, 4), torch.randint(0, 4, (50,))
-    for part in (slice(0, 20), slice(20, 50)):
-        tally.update(nn.functional.cross_entropy(logits[part], y[part]), logits[part], y[part])
-    made = tally.compute()
-    assert made["acc"] == pytest.approx(multiclass_accuracy(logits, y, 4, average="micro").item())
-    assert made["loss"].item() == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
-    assert torch.allclose(made["acc_per_class"], multiclass_accuracy(logits, y, 4, average=None))
 
 
 def test_predict_step_gives_probabilities():

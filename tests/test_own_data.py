@@ -297,11 +297,7 @@ def photos(tmp_path):
 
 
 def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos, tmp_path):
-    write_photos(tmp_path / "in", 10)
-    (tmp_path / "in" / ".git").mkdir()
-    (tmp_path / "in" / "red" / "._01.png").write_text("a Mac's own")
-    (tmp_path / "in" / "red" / "Thumbs.db").write_text("Windows's own")
-    data = photos(tmp_path / "in")
+    data = photos(write_photos(tmp_path / "in", 10))
     assert data.class_names == ["blue", "green", "red"] and data.input_shape == (3, 8, 8)
     counts = {name: split.targets.bincount().tolist() for name, split in data.splits.items()}
     assert counts == {"train": [7] * 3, "val": [1] * 3, "test": [2] * 3}
@@ -435,16 +431,6 @@ def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tm
     assert len(list((tmp_path / "cache").glob("*.images"))) == 3  # one for each size, not for each state of the folder
 
 
-def test_a_damaged_cache_is_made_anew(photos, tmp_path):
-    folder = write_photos(tmp_path / "in", 6)
-    before = photos(folder)
-    (cache,) = (tmp_path / "cache").glob("*.images")
-    content = cache.read_bytes()
-    for damaged in (b"", content[:1000], content[:-20], b"x" * len(content)):
-        cache.write_bytes(damaged)
-        assert photos(folder).checksum() == before.checksum() and cache.read_bytes() == content
-
-
 def put_in_its_place(image: Image.Image, file: Path) -> None:
     """Another picture with the size and the time of the one before, as `cp -p` or `rsync -t` may leave it."""
     before = file.stat()
@@ -472,14 +458,16 @@ def test_a_picture_of_the_same_size_and_time_is_read_anew(photos, tmp_path, monk
 
 
 @pytest.mark.parametrize("limit", (1000, 0))
-def test_bytes_lost_in_the_cache_are_noticed_and_made_anew(photos, tmp_path, capsys, limit):
+def test_damage_of_the_cache_is_noticed_and_made_anew(photos, tmp_path, capsys, limit):
     words = (write_photos(tmp_path / "in", 8), f"memory_limit_mb={limit}")
     before = photos(*words)
     whole = {name: split.inputs[torch.arange(len(split.targets))] for name, split in before.splits.items()}
     (cache,) = (tmp_path / "cache").glob("*.images")
     content = cache.read_bytes()
-    for start in (300, len(content) // 2, len(content) - 300):  # pixels, and what follows them
-        cache.write_bytes(content[:start] + bytes(250) + content[start + 250 :])
+    places = (300, len(content) // 2, len(content) - 300)  # of pixels, and of what follows them
+    lost = [content[:place] + bytes(250) + content[place + 250 :] for place in places]
+    for damaged in (b"", content[:1000], content[:-20], b"x" * len(content), *lost):
+        cache.write_bytes(damaged)
         data = photos(*words)
         assert data.checksum() == before.checksum()
         for name, split in data.splits.items():

@@ -111,7 +111,7 @@ def test_every_picture_goes_through_a_frozen_backbone_once_and_through_a_new_one
     train(configure(*words, "dataset.shift=2", folder=tmp_path / "other"))
     assert [name.rsplit("-", 2)[1:] for name in made] == [["train", "1.npz"]]  # the plain views are as before
     made.clear()
-    for word in ("model.size=40", "trainer.precision=bf16-mixed"):
+    for word in ("trainer.precision=bf16-mixed", "model.size=40"):
         train(configure(*words, "dataset.shift=2", word, folder=tmp_path / word))
         assert len(made) == 4, word
         made.clear()
