@@ -70,6 +70,17 @@ def test_numbers_that_are_different_are_an_id_where_the_name_says_so(table):
         assert taken(table(cells, names=[name]))[name] == kind
 
 
+def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path, capsys):
+    ids = [int(number) for number in np.random.default_rng(0).permutation(10**6)[:59]]
+    write_rows(tmp_path / "t.csv", [[number, ids[0], "pq"[i % 2]] for i, number in enumerate([*ids, ids[0]])])
+    data = make("csv", f"data_dir={tmp_path}/t.csv", "target=-1", "batch_size=4")
+    assert [one["name"] for one in data.columns] == ["column 0"]
+    assert """nearly all of them different: 'dataset.drop=["column 0"]' leaves""" in capsys.readouterr().out
+    table([10**17 + 10**12 * (i % 7) + i for i in range(60)], [f"{i % 7}.5e17" for i in range(60)], [*ids, 5])
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("a: ", "b: ", "c: "))]
+    assert note.startswith("a: of numbers with more than 15 digits the last ones are lost: 'dataset.categorical=[a]'")
+
+
 MEASURED = {
     "sorted, with repeated values": [20 + i // 2 for i in range(60)],
     "sorted fractions": [i / 7 for i in range(60)],
@@ -94,7 +105,8 @@ def test_years_ranks_small_tables_and_an_only_column_are_no_ids(table, tmp_path)
 
 def test_a_column_that_is_always_the_same_is_left_out_unless_it_is_asked_for(table):
     some = ["3" if i % 2 else "" for i in range(60)]
-    assert [taken(table(some, [7] * 60, range(60)))[name] for name in "ab"] == ["left out"] * 2
+    found = taken(table(some, [7] * 60, ["one"] * 60, ["two", ""] * 30))
+    assert [found[name] for name in "abcd"] == ["left out"] * 3 + ["words"]
     assert taken(table(some, [7] * 60, words=["numeric=[a]"]))["a"] == "numbers"
 
 
@@ -184,6 +196,34 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
     assert "categories" in table([f"2021-0{1 + i % 3}-01" for i in range(60)], words=["categorical=[a]"]).columns[0]
     with pytest.raises(UserError, match=r"column x has no date in the training rows: leave it out of dataset.dates"):
         table(cells, words=["dates=[x]"])
+
+
+DURATIONS = (
+    [f"{i * 7 % 50}:{i % 60:02}:30" for i in range(60)],
+    [f"{i * 7 % 50} days {i % 24:02}:30" for i in range(60)],
+)
+
+
+def test_durations_become_hours_though_they_are_longer_than_a_day(table, tmp_path):
+    hours, days = ([f"{i * 7 % 50}{word}" for i in range(60)] for word in (":12:30", " days 03:30"))
+    data = table(hours, days, [f"{i % 24}:15" for i in range(60)])
+    parts = [column["parts"] for column in data.columns[:3]]
+    assert [[part["name"] for part in some] for some in parts] == [["hours"], ["hours"], ["hour"]]
+    (tmp_path / "new.csv").write_text('x,a,b,c\n1,36:30:00,"2 days, 06:00:00",0:15\n1,,,\n')
+    one, missing = (x[:3] for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    wanted = [(hours - part["mean"]) / part["std"] for hours, (part,) in zip((36.5, 54, 0.25), parts, strict=True)]
+    assert one.tolist() == pytest.approx(wanted) and not missing.any()
+
+
+def test_a_time_in_another_unit_than_the_training_has_is_refused(table, tmp_path):
+    cells = [1_600_000_000 + 10**5 * i for i in range(60)]
+    data = table(cells, names=["timestamp"])
+    (tmp_path / "new.csv").write_text("x,timestamp\n1,\n1,1600000000000\n")
+    with pytest.raises(UserError, match="row 3, column timestamp: '1600000000000' is a time in milliseconds since"):
+        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    data = table(["soon" if i == 30 else cell for i, cell in enumerate(cells)], words=["dates=[a]"])
+    (tmp_path / "new.csv").write_text("x,a\n1,later\n1,16000\n")  # no time in any unit
+    assert len(list(read_tables([str(tmp_path / "new.csv")], data.columns))) == 2
 
 
 NO_DATES = {

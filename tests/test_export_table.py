@@ -42,6 +42,8 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
         known = draws.random(rows) > 0.1
         return [cell if one else "" for cell, one in zip(cells, known, strict=True)], np.where(known, seconds, nan)
 
+    hours = draws.integers(0, 200, rows)
+    durations = [f"{hour // 24} days {hour % 24:02}:30:00" if hour % 2 else f"{hour}:30" for hour in hours]
     stamps = numbers(draws.integers(10**12, 2 * 10**12, rows).astype(float), "{:.0f}", "")
     missing = np.array(["", "NA", "?"])
     places = np.where(draws.random(rows) < 0.1, missing[draws.integers(3, size=rows)], draws.choice(words, rows))
@@ -59,6 +61,7 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
         "born": dates("%d.%m.%Y", 86_400),
         "seen at": dates("%Y-%m-%d %H:%M:%S", 1),
         "stamp": stamps,
+        "takes": (durations, 3600 * hours + 1800.0),
     }
 
 

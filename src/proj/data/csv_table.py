@@ -121,7 +121,7 @@ class CSVDataModule(InMemoryDataModule):
         for part, file in files.items():  # what its columns hold was found in the others
             there = examples.rows[parts[part].numpy()]
             self.notes += [f"{file}: {note}" for note in unknown_words(table, [*columns], self.columns, there)]
-        self.described = list_columns(whole, columns, say)
+        self.described = list_columns(whole, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
         for line in left_out:

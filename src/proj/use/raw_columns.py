@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
-from proj.data.tables.dates import PARTS, SINCE_1970
+from proj.data.tables.dates import DURATION, PARTS, SINCE_1970
 from proj.data.tables.table import truth_codes
 
 
@@ -30,6 +30,8 @@ class RawColumns(nn.Module):
         self.dates = [place for place, column in enumerate(columns) if "parts" in column]
         units = [SINCE_1970.get(columns[place]["date"], 1) for place in self.dates]
         self.register_buffer("units", torch.tensor(units, dtype=torch.float64))
+        durations = [columns[place]["date"] == DURATION for place in self.dates]
+        self.register_buffer("durations", torch.tensor(durations, dtype=torch.bool))
         # Of each input of the network: its place among the codes and, after these, the parts of the dates; and the code
         # that makes it 1, NaN where it is a number.
         inputs = []
@@ -55,7 +57,9 @@ class RawColumns(nn.Module):
     def undo(self, x: Tensor) -> Tensor:
         """A word's inputs may be any numbers: the word is that of the largest one above 0."""
         numbers, words = x[:, self.order.argsort()].tensor_split([len(self.numbers)], 1)
-        parts = torch.tensor([2000.0, 1, 1, 0, 0], dtype=torch.float64).repeat(len(x), len(self.dates))  # unless known
+        parts = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64).repeat(
+            len(x), len(self.dates)
+        )  # unless known
         cells = torch.cat([torch.full((len(x), len(self.columns)), nan, dtype=torch.float64), parts], 1)
         cells[:, self.numbers] = self.standardize.undo(numbers)
         for place in self.words.unique().tolist():
@@ -66,10 +70,11 @@ class RawColumns(nn.Module):
                 answers = cells[:, place]  # a missing one is the mean
                 cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
-        year, month, day, _, hour = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
+        year, month, day, _, hour, hours = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
         months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
         days = torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day.round() - 1
-        cells[:, self.dates] = (86_400 * days + (3600 * hour).round()) * self.units
+        seconds = (86_400 * days + (3600 * hour).round()) * self.units
+        cells[:, self.dates] = torch.where(self.durations, (3600 * hours).round(), seconds)
         return cells
 
     def feed(self, cells: Tensor) -> dict[str, np.ndarray]:
@@ -141,7 +146,7 @@ def date_parts(seconds: Tensor) -> Tensor:
     after = (month >= 10).to(seconds)  # January and February
     weekday = days + 3 - 7 * ((days + 3) / 7).floor()
     parts = [year + 400 * era + after, month + 3 - 12 * after, day, weekday, (seconds - 86_400 * days) / 3600]
-    return torch.stack(parts, 2)
+    return torch.stack([*parts, seconds / 3600], 2)
 
 
 def free(name: str, taken: Sequence[str]) -> str:

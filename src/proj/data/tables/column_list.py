@@ -4,7 +4,8 @@ from collections.abc import Callable
 from textwrap import fill
 
 from proj.config.words import typed
-from proj.data.tables.columns import KINDS, Columns
+from proj.data.tables.chosen_columns import KINDS
+from proj.data.tables.columns import Columns
 from proj.data.tables.table import kind_of
 from proj.errors import how_many
 from proj.system.platform import one_line
@@ -26,44 +27,39 @@ def taken_for(column: dict) -> str:
     return f"{column['name']} ({becomes})" if becomes else column["name"]
 
 
-def row_of(whole: Columns, place: int, column: dict | None) -> dict[str, str]:
-    """What columns.csv says of a column of the table. column: what becomes inputs, None for any other."""
-    if column:
-        kind, why = HEADINGS[kind_of(column)], f"written as {column['date']}" if "date" in column else ""
+def row_of(whole: Columns, place: int) -> dict[str, str]:
+    """What columns.csv says of a column of the table."""
+    found = whole.found.get(place)
+    kind, why, missing, holds = "left out", "a setting says it", "", ""
+    if found:
+        kind, why = (kind, found.left_out) if found.left_out else (HEADINGS[kind_of(found.column)], "")
+        why = why or (f"written as {found.column['date']}" if "date" in found.column else "")
+        missing, holds = "" if found.missing is None else f"{found.missing:.2%}", found.holds
     elif place == whole.target:
         kind, why = "classes", ""
-    else:
-        kind, why = "left out", whole.left_out.get(place, "a setting says it")
-    missing = f"{whole.missing[place]:.2%}" if place in whole.missing else ""
-    holds = whole.holds.get(place, "")
     return {"column": whole.table.names[place], "taken for": kind, "why": why, "missing": missing, "holds": holds}
 
 
-def list_columns(whole: Columns, found: dict[int, dict], say: Callable[[str], None]) -> list[dict[str, str]]:
-    """Say what the columns are taken for; return a row for each column of the table.
-
-    found: those that become inputs, by their places.
-    """
-    lists: dict[str, list[int]] = {heading: [] for heading in HEADINGS.values()}
-    for place, column in found.items():
-        lists[HEADINGS[kind_of(column)]].append(place)
-    for place, why in sorted(whole.left_out.items()):
-        since = "" if why.startswith("hardly") else "since "
-        lists.setdefault(f"left out, {since}{why}", []).append(place)
-    names = whole.table.names
+def list_columns(whole: Columns, say: Callable[[str], None]) -> list[dict[str, str]]:
+    """Say what the columns are taken for, once they are measured; return a row for each column of the table."""
+    names, lists = whole.table.names, {heading: list[int]() for heading in HEADINGS.values()}
+    for place, found in sorted(whole.found.items(), key=lambda one: (bool(one[1].left_out), one[0])):
+        since = "" if found.left_out.startswith("hardly") else "since "
+        heading = f"left out, {since}{found.left_out}" if found.left_out else HEADINGS[kind_of(found.column)]
+        lists.setdefault(heading, []).append(place)
     for heading, places in lists.items():
         if not places:
             continue
+        first = whole.found[places[0]]
         many = len(names) > SHOWN and len(places) > SHOWN // 2
-        some = [taken_for(found[place]) if place in found else names[place] for place in places]
+        some = [names[place] if first.left_out else taken_for(whole.found[place].column) for place in places]
         say(wrapped(f"{heading}: {f'{len(some):,} columns' if many else ', '.join(some)}"))
-        setting = whole.choices.get(places[0])
-        if setting and (heading == "dates" or heading not in HEADINGS.values()):
-            how, it = typed(f"dataset.{setting}", names[places[0]], listed=True), "the first of them"
-            keeps = f"takes {{}} for {KINDS[setting]}" if heading == "dates" else "keeps {}"
-            say(f"    {how} {keeps.format('it' if len(places) == 1 else it)}")
+        if first.setting:
+            how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
+            it = "it" if len(places) == 1 else "the first of them"
+            say(f"    {how} " + (f"keeps {it}" if first.left_out else f"takes {it} for {KINDS[first.setting]}"))
     for note in whole.notes[:NOTES]:
         say(note)
     if len(whole.notes) > NOTES:
         say(f"… and {how_many(len(whole.notes) - NOTES, 'more remark')} of this kind")
-    return [row_of(whole, place, found.get(place)) for place in range(len(names))]
+    return [row_of(whole, place) for place in range(len(names))]

@@ -13,6 +13,7 @@ from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
 EPOCH = datetime(1970, 1, 1)
+DURATION = "hours:minutes"  # of any number of hours, also 2 days 03:00:00
 NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
 
 TIME = (
@@ -34,12 +35,15 @@ FORMS = {  # by their names in messages and in checkpoints
     "Sat Jan 1 10:00:00 2000": rf"[a-z]{{3}} {NAME} {{1,2}}{DAY} {TIME} {YEAR}",  # as C and Twitter write it
     "2000年1月1日": rf"{YEAR}年{MONTH}月{DAY}日{AT}",
     "hour:minute": TIME,
+    DURATION: (
+        r"(?:(?P<days>\d{1,4}) days?,? )?(?P<hours>\d{1,4}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
+    ),
     "yearmonthday": rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?",
 }
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
-PARTS = ("year", "month", "day", "weekday", "hour")
+PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # durations have the last one alone, others do not
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 
 
@@ -56,6 +60,9 @@ def moment(cell: str, form: str) -> float | None:
     if not (found := PATTERNS[form].fullmatch(cell)):
         return None
     part = {"year": "1970", "month": "1", "day": "1"} | {name: text for name, text in found.groupdict().items() if text}
+    if form == DURATION:
+        days, hours, minute, second = (int(part.get(name, 0)) for name in ("days", "hours", "minute", "second"))
+        return float(86_400 * days + 3600 * hours + 60 * minute + second)
     year, month, hour = int(part["year"]), part["month"][:3].lower(), int(part.get("hour", 0))
     if len(part["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as Python and the C library do
@@ -77,11 +84,13 @@ def is_no_date(cell: str) -> bool:
 def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     """The float64 seconds since 1970 of a column of dates, NaN for what is missing. lines: of the cells, for messages.
 
-    Raises UserError for the first cell that holds no date of the column's form.
+    Raises UserError for the first cell that holds no date of the column's form, or a time in another unit.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
-    if form in SINCE_1970 and are_plain(cells):
-        return cells.numbers / SINCE_1970[form]
+    if form in SINCE_1970:
+        refuse_other_unit(name, form, cells, lines)
+        if are_plain(cells):
+            return cells.numbers / SINCE_1970[form]
     for cell, _, place in cells.different():
         found = np.nan if is_no_date(cell) else moment(cell, form)
         if found is None and not column.get("lenient"):
@@ -93,14 +102,25 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     return cells.each(lambda cell: known.get(cell, np.nan))
 
 
+def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int]) -> None:
+    """Raises UserError where the first number is a time, but not in the unit of the training."""
+    for place in ends_of(cells)[:1]:
+        number = plain_number(cells.at(place)) or 0
+        if not is_likely(number, form) and (unit := next((one for one in SINCE_1970 if is_likely(number, one)), None)):
+            raise UserError(
+                f"row {lines[place]}, column {name}: {cells.at(place)!r} is a time in {unit} since 1970, and the "
+                f"training's are in {form}: write all of them in one unit."
+            )
+
+
 def are_plain(cells: Column) -> bool:
     """Whether `cells.numbers` are those that `plain_number` reads in the cells."""
     return cells.numbers is not None and cells.mark != ","
 
 
 def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """The numbers in dates: the year, the month from 1, the day of the month, the weekday from Monday, 0, and the hour
-    with its minutes as a fraction; NaN for a missing date."""
+    """The numbers in dates: the year, the month from 1, the day of the month, the weekday from Monday, 0, the hour with
+    its minutes as a fraction, and the hours of a duration; NaN for a missing date."""
     missing = np.isnan(seconds)
     days = np.floor_divide(np.where(missing, 0, seconds), 86_400)
     date = days.astype("int64").astype("datetime64[D]")
@@ -111,6 +131,7 @@ def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
         "day": (date - months).astype("int64") + 1,
         "weekday": (days + 3) % 7,
         "hour": (seconds - 86_400 * days) / 3600,
+        "hours": seconds / 3600,
     }
     return {name: np.where(missing, np.nan, numbers) for name, numbers in parts.items()}
 

@@ -1,8 +1,12 @@
 """Columns of numbers that are given out to the rows of a table, such as ids, and tell nothing."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+
+from proj.config.words import typed
+from proj.data.tables.header import is_unnamed
 
 ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
@@ -27,3 +31,16 @@ def is_id(name: str, numbers: np.ndarray) -> str:
         return "order"
     close = high - low < max(1.6 * len(found), len(found) ** 2 / 20) and len(found) >= 10
     return named or ("shuffled" if close else "")
+
+
+def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str]:
+    """What can be doubted of numbers that are no ids: large ones of a column without a name may be; and of more than 15
+    digits float64 does not hold all. beginning: the first cells of the column."""
+    found, notes = numbers[~np.isnan(numbers)], []
+    if is_unnamed(name) and not (found % 1).any() and len(np.unique(found)) >= 0.9 * len(numbers):
+        how = typed("dataset.drop", name, listed=True)
+        notes.append(f"{name}: whole numbers, nearly all of them different: {how} leaves them out if they are ids")
+    if np.abs(found).max(initial=0) >= 2**53 and any(len(cell) > 15 and cell.isdecimal() for cell in beginning):
+        how = typed("dataset.categorical", name, listed=True)
+        notes.append(f"{name}: of numbers with more than 15 digits the last ones are lost: {how} takes them for words")
+    return notes
