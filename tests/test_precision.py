@@ -22,8 +22,8 @@ def classifier(network: nn.Module) -> Classifier:
 
 
 QUANTILES = [[0.0, 1.0, 2.0, 3.0, 4.0]] * 12
-CONVOLUTION, SMALL, LARGE = map(classifier, (nn.Conv2d(1, 8, 3), nn.Linear(700, 700), nn.Linear(1000, 500)))
-ENSEMBLE, SMALL_ENSEMBLE = (TabM((12,), 2, QUANTILES, 500, members=members) for members in (16, 8))
+CONVOLUTION, SMALL, LARGE = map(classifier, (nn.Conv2d(1, 8, 3), nn.Linear(400, 400), nn.Linear(1000, 500)))
+ENSEMBLE, SMALL_ENSEMBLE = (TabM((12,), 2, QUANTILES, 500, members=members) for members in (16, 4))
 
 
 def test_auto_takes_bfloat16_where_the_device_is_faster_in_it_and_the_network_large_enough(monkeypatch):

@@ -5,7 +5,7 @@ from torch import nn
 
 from proj.models.classifier import Classifier
 
-SMALL = 500_000  # multiplications by weights for an example: with half of them bfloat16 saves a CPU a tenth of a step
+SMALL = 200_000  # multiplications by weights for an example: with half of them a CPU gains little from bfloat16
 FEW = 1_000_000  # weights: the kernels of such a network are short on a GPU, which waits for their launches
 
 
