@@ -321,3 +321,16 @@ def test_the_command_that_is_named_after_a_stop_trusts_the_runs_own_classes(conf
     with pytest.raises(SystemExit):
         train(configure(*slow(0), "trainer.max_epochs=2"))
     assert capsys.readouterr().out.endswith(f"resume={tmp_path}/run trust=support\n")
+
+
+def test_a_run_whose_best_checkpoint_is_gone_says_so_before_it_trains_on(configure, tmp_path):
+    words = ("model=iris", "scheduler=none")
+    train(configure(*words, "trainer.max_epochs=1"))
+    best = tmp_path / "run" / "best.ckpt"
+    content = best.read_bytes()
+    best.unlink()
+    again = configure(*words, "trainer.max_epochs=2")
+    with pytest.raises(UserError, match=r"best.ckpt is gone, the best epoch of the run so far: put it back"):
+        train(again)
+    best.write_bytes(content)
+    assert train(again)["epochs"] == 2

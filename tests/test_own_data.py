@@ -388,6 +388,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "loose images in train and test": ({"train": 1, "test": 1}, NO_CLASSES),
     "no image": ({"red": 0}, NO_CLASSES),
     "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone"),
+    "the classes below a single folder": (
+        {"pets": 1, "pets/red": 5, "pets/blue": 5},
+        "in holds the folder pets alone: if the 2 folders in it are the classes, give data_dir=.*in/pets",
+    ),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
     "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(so do 1 more of 3\)"),
     "a class in val in place of another one": (

@@ -160,6 +160,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("~seed", "dataset.seed refers to a setting that is not there: Interpolation key 'seed' not found."),
     ("~preset", "a run has none unless you name one"),
     ("modle=mlp", "Did you mean 'model'?"),
+    ("resum=outputs/iris", "There is no setting 'resum'. Did you mean 'resume'?"),
+    ("presets=mnist_dnn", "Did you mean 'preset'?"),
     ('seed="3"', "seed='3', a text, is not a number"),
     ("--resolve", "--cfg=job shows: add it"),
     ("--shell-completion", "takes install=bash"),

@@ -15,6 +15,7 @@ from proj.config.explain import sentences
 from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
 from proj.config.other_names import OLD, elsewhere
+from proj.config.ranges import JOBS_AT_ONCE
 from proj.config.settings import SETTINGS, policy, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError, nearest
@@ -175,6 +176,8 @@ class Check(Callback):
             sweep = SweepFolder(config.hydra.sweep.dir)
             if not sweep.manifest.is_file():  # else it goes on as an older version began it
                 refuse_words(config.hydra.overrides, OF_A_RUN)
+            if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # joblib's
+                JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
             self.make_folder(config.hydra.sweep)
 
     def make_folder(self, where: DictConfig) -> None:

@@ -38,7 +38,8 @@ def explain(error: BaseException) -> str | None:
         of_a_class = of_a_class and (taken is None or cause.key in taken)
         of_a_class = of_a_class and not str(cause.full_key).startswith("trainer.")  # conf/ lists all that it takes
         plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
-        return unknown + nearest(str(cause.key), cause.parent_node) + plus
+        of_a_command = () if "." in str(cause.full_key) else ("resume", "trust", "sweep", *GROUPS)
+        return unknown + nearest(str(cause.key), {*cause.parent_node, *of_a_command}) + plus
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")

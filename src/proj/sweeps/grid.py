@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
-from proj.config.ranges import JOBS_AT_ONCE
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
@@ -52,8 +51,6 @@ class GridSweeper(Sweeper):
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         self.task_function = task_function
-        if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # joblib's
-            JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
         try:
             self.launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=task_function, config=config

@@ -6,6 +6,9 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import SpikeDetection
 
+from proj.errors import UserError
+from proj.system.run_folder import RunFolder
+
 
 def moved_path(path: str | None, old: str, here: str) -> str:
     """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning
@@ -31,3 +34,6 @@ def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
             state[key] = moved_path(state.get(key), old, here)
         state["best_k_models"] = {moved_path(path, old, here): score for path, score in state["best_k_models"].items()}
         state["dirpath"] = here
+        best = RunFolder(here).best
+        if Path(state["best_model_path"]) == best and not best.is_file():  # those of other names replace each other
+            raise UserError(f"{best} is gone, the best epoch of the run so far: put it back, or begin a new run.")

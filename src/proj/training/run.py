@@ -64,8 +64,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     keep_freed_memory()
     environment = take_part(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
-    start, asked = Start(folder), cfg.trainer.precision
-    cfg.trainer.precision = start.precision(asked)
+    start = Start(folder)
+    cfg.trainer.precision = start.precision(cfg.trainer.precision)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     if metrics := start.final_metrics(cfg):
@@ -79,7 +79,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     data, model = build_data_and_model(cfg, start.described)
     take_threads(model, data, start.state)
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
-    if asked == "auto" and start.state:
+    if start.state:
         reason = "as before"
     if cfg.compile:
         compile_network(model.network)

@@ -204,6 +204,12 @@ def _find(data_dir: str) -> FoundImages:
             f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
             "folder that is named as the class, or name another folder with data_dir=path/to/photos"
         )
+    only = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in names]
+    if len(only) == 1 and len(inner := folders_in(only[0])) > 1:
+        what = f"{data_dir} holds the folder {found.class_names[0]} alone"
+        raise UserError(
+            f"{what}: if the {len(inner):,} folders in it are the classes, give data_dir={readable(only[0])}"
+        )
     return found
 
 
