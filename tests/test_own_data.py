@@ -223,7 +223,10 @@ TABLES = {
         "holds 31 different numbers",
     ),
     "spaces between": ("a b y\n" + "1 2 p\n" * 9, "Its one column is 'a b y': separate values by commas"),
-    "words of their own": ("a,y\n" + "".join(f"{i} USD,{'pq'[i % 2]}\n" for i in range(30)), "from .a: hardly a word"),
+    "words of their own": (
+        "a,y\n" + "".join(f"{i} of {i},{'pq'[i % 2]}\n" for i in range(30)),
+        "from .a: hardly a word",
+    ),
     "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
     "an empty column": ("a,b,y\n" + ",1,p\n,2,q\n" * 9, r"column a is empty in all training rows: .*drop=\[a\]'"),
     "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),

@@ -70,6 +70,10 @@ READ = {
     ("1'234.5", "2’345"): (1234.5, 2345),
     ("5.", "1E-3"): (5, 0.001),
     ("-0.5", "+1,234.5"): (-0.5, 1234.5),
+    ("12.5 kg", "1,200.5 kg"): (12.5, 1200.5),
+    ("36months", "−60 months."): (36, -60),
+    ("CHF 7", "CHF1'200.50"): (7, 1200.5),
+    ("7,5 km/h", "1.200,5 km/h"): (7.5, 1200.5),
 }
 
 
@@ -85,6 +89,23 @@ def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, 
         cell = f'"{cell}"' if separator in cell else cell
         (x,) = predict(f"a{separator}b\n{cell}{separator}1\n", data.columns).values()
         assert x[0] == pytest.approx((value - mean) / std, abs=1e-4)
+
+
+@pytest.mark.parametrize("cells", ("5 kg;6 g", "5 kg;6", "940xx;606xx", "A11;A12", "5 kg;null kg"))
+def test_words_that_hold_numbers_of_several_kinds_stay_words(table, cells):
+    assert "categories" in table(column(*cells.split(";"))).columns[0]
+
+
+def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict, capsys):
+    data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
+    assert "a: numbers in kg: 'dataset.categorical=[a]' takes them for words" in capsys.readouterr().out
+    assert data.columns[0]["unit"] == "kg" and data.columns[0]["mean"] > 100  # commas are decimal marks, beyond doubt
+    for cell, sentence in (("5", "'5' stands beside numbers in kg"), ("5 g", "'5 g' is no number in kg")):
+        with pytest.raises(UserError, match=sentence):
+            predict(f"a;b\n{cell};1\n", data.columns)
+    table(column("1.234 kg", "999 kg"))
+    assert "1.234 kg in column a is read as 1.234, which dataset.decimal=comma changes" in capsys.readouterr().out
+    assert "categories" in table(column("5 kg", "6 kg"), "categorical=[a]").columns[0]
 
 
 MISSING = ("-", "–", "—", ".", "#DIV/0!", "#N/A", "#WERT!", "#NAME?", "#NV", "<NA>", "NaT", "unknown", "n.a.", "-nan")

@@ -6,7 +6,7 @@ large or small follows from other cells, which `decimal_marks.py` looks at; `val
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -28,6 +28,10 @@ NUMBER = re.compile(
     rf" ?(?P<after>(?:[%‰]|{SYMBOL})?)",
     re.I,
 )
+CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
+WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is not told
+    rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)(?: ?(?P<after>(?!x+$)[A-Za-zµ°²³/]{{1,10}})\.?)?"
+)
 WHOLE = re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+")
 DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # with a decimal mark, or one between thousands
 SHOWS = {  # by the decimal mark: digits that can have no other, such as 0,5 or 1.234,5 or 1.234.567 for the comma
@@ -39,7 +43,7 @@ SHOWS = {  # by the decimal mark: digits that can have no other, such as 0,5 or 
 class Number(NamedTuple):
     digits: str  # with a sign, marks and an exponent
     mark: str  # the decimal mark that it shows beyond doubt, "?" where it may have either, "" where it has none
-    unit: str  # a currency's symbol, a percent sign, or ""
+    unit: str  # a currency's symbol, a percent sign, or ""; a word such as kg where the column has it
 
     def value(self, decimal: str) -> float:
         """As Python reads it; decimal: the mark of one in doubt."""
@@ -47,8 +51,12 @@ class Number(NamedTuple):
         return float(self.digits.replace("." if decimal == "," else ",", "").replace(decimal, "."))
 
 
-def number(cell: str) -> Number | None:
-    """The number that a cell holds, with whatever marks; None where it holds something else."""
+def number(cell: str, unit: str = "") -> Number | None:
+    """The number that a cell holds, with whatever marks; None where it holds something else. unit: of its column, which
+    may be a word."""
+    if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
+        read = number(parts[0])
+        return read and read._replace(unit=unit)
     found = NUMBER.fullmatch(cell.translate(PLAIN))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
@@ -63,6 +71,24 @@ def number(cell: str) -> Number | None:
             return None
     digits = re.sub("[ ']", "", digits)
     return Number(found["sign"] + found["second"] + digits + power, mark, found["before"] or found["after"])
+
+
+def number_and_word(cell: str) -> tuple[str, str] | None:
+    """(A number, the one word that stands behind it or, of a currency, before it); None for another cell."""
+    found = WITH_WORD.fullmatch(cell.translate(PLAIN))
+    words = [word for word in (found["before"], found["after"]) if word] if found else []
+    return (found["number"], words[0]) if len(words) == 1 else None
+
+
+def common_word(words: Iterable[str]) -> str:
+    """The word that all of them have beside a number, or ""."""
+    unit = ""
+    for word in words:
+        parts = number_and_word(word)
+        unit = unit or (parts[1] if parts else "")
+        if not parts or parts[1] != unit or not number(parts[0]):
+            return ""
+    return unit
 
 
 def plain_number(cell: str) -> float | None:
@@ -128,6 +154,8 @@ def count(cells: Column) -> Count:
             numbers, units[read.unit] = numbers + times, units[read.unit] + times
         else:
             words[cell] += times
+    if not numbers and (unit := common_word(words)):
+        return Count(words.total(), Counter(), +missing, unit)
     return Count(numbers, words, +missing, max(units, key=units.get, default=""))
 
 
@@ -155,7 +183,7 @@ def values(
         value = plain_number(cell) if as_python_does else None
         if value is None and is_no_number(cell):
             value = np.nan
-        elif value is None and (read := number(cell)) and read.unit == unit and read.mark in ("", "?", *marks):
+        elif value is None and (read := number(cell, unit)) and read.unit == unit and read.mark in ("", "?", *marks):
             value = read.value(decimal)
         if value is not None and not abs(value) >= 3e38:
             number_of[cell] = value
@@ -166,10 +194,10 @@ def values(
 
 def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str) -> NoReturn:
     """Raises UserError for a cell that is none of a column's numbers. where: its row and column. name: the column's."""
-    read = number(cell)
+    read = number(cell, unit)
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"
         raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
-    kind = " with a decimal comma" if marks == "," else " below 3e38" if is_too_large(cell) else ""
+    kind = " with a decimal comma" if marks == "," else " below 3e38" if is_too_large(cell) else unit and f" in {unit}"
     how = f"or train with {typed('dataset.numeric', name, listed=True)}, which takes such cells for empty ones"
     raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, {how}.")

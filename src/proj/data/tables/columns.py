@@ -190,7 +190,7 @@ class Columns:
         column = how | (measure_numbers(name, numbers) if found.missing < 1 else {"mean": 0.0, "std": 1.0})
         if mark == "," or any("," in text for text in whole.texts):
             column["decimal"] = mark
-        enough = not kind and len(self.table.lines) >= EVIDENCE
+        enough = not (kind or "unit" in how) and len(self.table.lines) >= EVIDENCE
         if enough and (why := is_id(name, everywhere)):
             found.left_out, found.setting, found.numbers_rows = "it numbers the rows", "numeric", why
         elif enough:

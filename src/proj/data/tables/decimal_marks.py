@@ -26,7 +26,8 @@ class Evidence(NamedTuple):
     has_unmarked: bool  # whether some numbers have no mark, as small ones have none between thousands
 
 
-def evidence(cells: Column) -> Evidence:
+def evidence(cells: Column, unit: str) -> Evidence:
+    """unit: of its numbers."""
     are_plain = cells.numbers is not None and bool(cells.mark)
     if are_plain and cells.is_sure:
         return Evidence({cells.mark}, {}, False)  # which decides all others of the column
@@ -35,13 +36,13 @@ def evidence(cells: Column) -> Evidence:
         return Evidence(set(), {cells.mark: first}, any(cell.lstrip("+-").isdecimal() for cell in cells))
     marks, doubtful, has_unmarked = set(), {}, False
     for cell, _, place in cells.different():
-        read = number(cell)
+        read = number(cell, unit)
         if read and read.mark == "?":
             mark = "," if "," in cell else "."
             doubtful[mark] = min(place, doubtful.get(mark, place))
         elif read:
             marks.add(read.mark)
-            has_unmarked |= cell.lstrip("+-").isdecimal()
+            has_unmarked |= not read.mark and bool(re.fullmatch(r"\D*\d+\D*", cell))
     return Evidence(marks - {""}, doubtful, has_unmarked)
 
 
@@ -79,7 +80,7 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
     open_ones = [place for place in columns if has_marks(table, place)]
     if decimal or not open_ones:
         return marks
-    found = {place: evidence(table.column(place)) for place in open_ones}
+    found = {place: evidence(table.column(place), columns[place].get("unit", "")) for place in open_ones}
     points = {"."} if any(table.column(place).mark == "." for place in columns.keys() - found) else set()
     everywhere = points.union(*(column.marks for column in found.values()))
     for place, column in found.items():
@@ -90,7 +91,8 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
             why = "which dataset.decimal=comma changes" if column.has_unmarked and not everywhere else ""
         if column.doubtful and not column.marks and why:
             cell = table.column(place).at(min(column.doubtful.values()))
-            notes.append(f"{cell} in column {name} is read as {number(cell).value(marks[place]):g}, {why}")
+            read = number(cell, columns[place].get("unit", "")).value(marks[place])
+            notes.append(f"{cell} in column {name} is read as {read:g}, {why}")
     return marks
 
 

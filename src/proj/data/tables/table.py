@@ -158,6 +158,9 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
     such = ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word in words)
     share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
+    if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
+        how = typed("dataset.categorical", name, listed=True)
+        return [f"{name}: numbers in {seen.unit}: {how} takes them for words"]
     if is_numeric and seen.missing + (seen.words if kind else Counter()):
         how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
         return [f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]
