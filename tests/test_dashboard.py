@@ -336,21 +336,21 @@ def test_of_thousands_of_classes_the_confusion_matrix_is_of_those_with_the_most_
     assert written[0] == "99.75% of 3,609 right. The 100 of 1,200 classes with the most mistakes:"
 
 
+def cells(counts: list[list[int]]) -> np.ndarray:
+    """(2, 2, 3) the colour of each cell of a confusion matrix, at its corner."""
+    picture = np.array(confusion_matrix(np.array(counts), ["one", "two"]))
+    bottom, cell = len(picture) - LINE, 56
+    left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
+    return picture[bottom - 2 * cell + 3 :: cell, left + 3 :: cell][:2, :2]
+
+
 def test_the_worst_mistake_is_the_reddest_however_rare_it_is():
-    reds = []
-    for mistaken in (1, 50):
-        picture = np.array(confusion_matrix(np.array([[100 - mistaken, mistaken], [0, 100]]), ["one", "two"]))
-        bottom, cell = len(picture) - LINE, 56
-        left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
-        reds.append(picture[bottom - 2 * cell + 3, left + cell + 3].tolist())
+    reds = [cells([[100 - mistaken, mistaken], [0, 100]])[0, 1].tolist() for mistaken in (1, 50)]
     assert reds[0] == reds[1] and reds[0][0] > reds[0][2]
 
 
 def test_a_cell_is_shaded_by_its_share_of_the_right_class_however_many_examples_that_has():
-    picture = np.array(confusion_matrix(np.array([[3, 1], [100, 300]]), ["few", "many"]))
-    bottom, cell = len(picture) - LINE, 56
-    left = np.flatnonzero((picture[bottom - 3] < 255).any(1))[0]
-    (few, few_taken), (many_taken, many) = picture[bottom - 2 * cell + 3 :: cell, left + 3 :: cell][:2, :2]
+    (few, few_taken), (many_taken, many) = cells([[3, 1], [100, 300]])
     assert (many == few).all() and (few_taken == many_taken).all() and (few != few_taken).any()
 
 

@@ -148,10 +148,10 @@ def test_partition_is_indexing_without_a_copy():
 
 
 def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first(load):
-    data = load("cifar10", "dataset.shift=0", "dataset.batch_size=180")
+    data, other = (load("cifar10", "dataset.shift=0", "dataset.batch_size=180", f"seed={seed}") for seed in (0, 1))
     plain = data.normalize(data.splits["train"].inputs)
 
-    def mirrored(epoch: int) -> list[bool]:
+    def mirrored(epoch: int, data=data) -> list[bool]:
         everything = torch.arange(len(plain))
         x = data.prepare(data.splits["train"].inputs, everything, torch.Generator(), epoch)
         flipped = [not torch.equal(made, image) for made, image in zip(x, plain, strict=True)]
@@ -161,6 +161,7 @@ def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first
 
     assert mirrored(0) == mirrored(2) == [not flag for flag in mirrored(1)]
     assert 60 < sum(mirrored(0)) < 120  # of 180
+    assert mirrored(0, other) != mirrored(0)
 
 
 def test_a_validation_part_of_no_example_is_refused(load):

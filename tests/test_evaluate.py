@@ -20,6 +20,7 @@ from proj.models.backbones import Recipe
 from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
+from proj.use.answers import Answers
 from proj.use.evaluation import evaluate, open_data
 from proj.use.looked_at import looked_at
 
@@ -80,6 +81,13 @@ def test_the_mistakes_are_the_most_confident_ones_first(answers, evaluated):
     assert [one["probability"] for one in mistakes] == pytest.approx(wrong[:30].tolist())
     assert [int(one["right"]) for one in mistakes] == y[[one["index"] for one in mistakes]].tolist()
     assert [int(one["predicted"]) for one in mistakes] == predicted[[one["index"] for one in mistakes]].tolist()
+
+
+def test_the_probability_of_an_answer_is_that_of_the_class_that_costs_name():
+    logits, costs = torch.tensor([[2.0, 0.0]]), torch.tensor([1.0, 100.0])
+    answers = Answers(logits, torch.tensor([0]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
+    wanted = {"right": "a", "predicted": "b", "probability": pytest.approx(logits.softmax(1)[0, 1].item())}
+    assert answers.to_example(0) == wanted and answers.worst(1) == [0]
 
 
 def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(digits, evaluated):

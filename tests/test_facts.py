@@ -248,6 +248,10 @@ def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
     for read in (load_checkpoint, load_model, evaluate):
         with pytest.raises(UserError, match=r"new.ckpt was written by a newer version of proj .*: update proj.$"):
             read(tmp_path / "new.ckpt")
+    with rewritten(tmp_path / "new.ckpt") as checkpoint:
+        checkpoint["proj"]["format"] = "2"
+    with pytest.raises(UserError, match=r"new.ckpt is not a checkpoint of this project"):
+        load_checkpoint(tmp_path / "new.ckpt")
 
 
 def test_facts_that_describe_no_input_are_refused(digits):

@@ -25,7 +25,7 @@ def letters(file: str) -> set[int]:
 
     try:
         face = FT2Font(file)
-        return set(face.get_charmap()) if getattr(face, "scalable", True) else set()
+        return set(face.get_charmap()) if face.scalable else set()
     except (OSError, RuntimeError):
         return set()
 

@@ -49,6 +49,26 @@ def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.T
     return (prepare.undo(kept), kept) if prepare else (kept, kept)
 
 
+def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """(What the exported file takes of some inputs, what the model sees of them, where they are from)."""
+    kept, source = some_inputs(data, facts)
+    if isinstance(prepare, RawColumns) and (prepare.dates or not data):
+        kept = prepare(prepare.undo(kept))  # with one word a column, and a weekday that is that of the date
+    given, seen = make_inputs(kept, facts, prepare)
+    if prepare and facts.columns:
+        given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
+    return given, seen, source
+
+
+def what_it_takes(given: torch.Tensor, free: Sequence[str], columns: RawColumns | None) -> str:
+    """What an exported file takes, such as `given`, in words. free: the names of the sizes that it leaves open."""
+    if columns:
+        dates = ", dates as float64 seconds since 1970" if columns.dates else ""
+        return f"the table's columns by their names, numbers as float64 (batch) and words as strings (batch){dates}"
+    sizes = ", ".join(map(str, [*free, *given.shape[len(free) :]]))
+    return f"{given.dtype} ({sizes})".removeprefix("torch.")
+
+
 def export(
     path: Path,
     format: Literal["onnx", "torch_export"] = "onnx",
@@ -78,21 +98,13 @@ def export(
         raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
     columns = RawColumns(facts.columns) if raw and facts.columns else None
     prepare = columns or (facts.normalizer() if raw or normalize else None)
-    kept, source = some_inputs(data, facts)
-    if columns and (columns.dates or not data):
-        kept = columns(columns.undo(kept))  # with one word a column, and a weekday that is that of the date
-    given, seen = make_inputs(kept, facts, prepare)
-    if prepare and facts.columns:
-        given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
+    given, seen, source = inputs_to_compare(data, facts, prepare)
     pixels = raw and not columns
     before, after = RawPixels(facts) if pixels else None, nn.Softmax(1) if raw else None
     layers = [layer for layer in (before, prepare, model, after) if layer is not None]
     what, free = "probabilities" if raw else "logits", ("batch", "height", "width") if pixels else ("batch",)
-    kind = f"{given.dtype} ({', '.join(map(str, [*free, *given.shape[len(free) :]]))})".removeprefix("torch.")
-    if columns:
-        kind = "the table's columns by their names, numbers as float64 (batch) and words as strings (batch)"
-        kind += ", dates as float64 seconds since 1970" if columns.dates else ""
-    described = describe(facts, model) | {"input": kind, "output": what}
+    taken = what_it_takes(given, free, columns)
+    described = describe(facts, model) | {"input": taken, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own code
@@ -103,7 +115,7 @@ def export(
         file = file if output else file.with_stem(f"{file.stem}_int8")
         content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))
     write_output(file, content)
-    print(f"{file} takes {kind}")
+    print(f"{file} takes {taken}")
     if model.costs is not None and not raw:
         print("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
     return file
