@@ -95,7 +95,7 @@ DAMAGED += (b'{"val/acc": 0.', b"[1]\n", b"[" * 5000 + b"\n", b"\xff\xfe: [\n", 
 
 
 @pytest.mark.parametrize("name", ("metrics.json", "config.yaml", "events.out.tfevents.1.host.1.0"))
-def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, name):
+def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, capsys, name):
     write_run(tmp_path / "whole", 0.9)
     write_run(tmp_path / "hurt", 0.8, lr=0.5)
     for content in DAMAGED:
@@ -106,6 +106,8 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, na
         assert comparison["columns"] == ([] if name == "config.yaml" else ["lr"])
     report([tmp_path])
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
+    assert said == ([] if "events" in name else [f"damaged, and so not read: {tmp_path}/hurt/{name}"])
 
 
 def test_curves_count_epochs_and_end_where_the_file_is_cut(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from proj.config.command_line import write_output
+from proj.errors import first_of
 from proj.reports.compare import Comparison, compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
@@ -56,6 +57,8 @@ def report(
         comparison["resume"] = resume()
     console = Console()
     print_comparison(comparison, console)
+    if damaged := [str(file) for run in runs for file in run.damaged]:
+        print(f"damaged, and so not read: {first_of(damaged, 5)}")
     for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
         said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
         print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))

@@ -24,6 +24,7 @@ class Run:
     """What a run's folder says. config, metrics, record (run.json): flat. curves: tag -> [(epochs done, value), …].
 
     repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
+    damaged: its files that could not be read.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Run:
     status: str
     record: dict[str, Any] = field(default_factory=dict)
     repeats: Path | None = None
+    damaged: list[Path] = field(default_factory=list)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -104,23 +106,20 @@ class Run:
         return best if metric == monitor else dict(self.by_epoch(metric)).get(epoch)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A run's configuration, flat, from its config.yaml.
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A configuration, flat; empty where the file is missing or damaged."""
+    config = read_flat(file, parse_yaml, ".")
+    odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
+    # What conf/ did not list when the run began was at its default.
+    listed = listed_since() if "trainer._target_" in config else {}
+    return listed | config | odd  # text, since nan equals nothing and JSON has neither
 
-    A run that stopped before it wrote one has the configuration that was frozen for it, or that Hydra noted. References
-    in these, such as ${seed}, are looked up one level deep.
+
+def read_first_config(run: RunFolder) -> dict[str, Any]:
+    """The configuration of a run that stopped before it wrote its own: as it was frozen for it, or as Hydra noted it.
+
+    References in it, such as ${seed}, are looked up one level deep.
     """
-
-    def read_yaml(file: Path) -> dict[str, Any]:
-        config = read_flat(file, parse_yaml, ".")
-        odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
-        # What conf/ did not list when the run began was at its default.
-        listed = listed_since() if "trainer._target_" in config else {}
-        return listed | config | odd  # text, since nan equals nothing and JSON has neither
-
-    run = RunFolder(folder)
-    if config := read_yaml(run.config):
-        return config
     config = read_yaml(run.job) or read_yaml(run.composed) | read_yaml(run.hydra)
     hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
     for key, value in config.items():
@@ -134,7 +133,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_run(folder: Path) -> Run:
     run = RunFolder(folder)
-    config, record, curves = read_config(folder), read_flat(run.record), {}
+    own, metrics, record, curves = read_yaml(run.config), read_flat(run.metrics), read_flat(run.record), {}
+    config = own or read_first_config(run)
+    read = {run.config: own, run.metrics: metrics, run.record: record}
+    damaged = [file for file, content in read.items() if not content and file.is_file()]
     for file in run.curves():
         with suppress(OSError):
             for tag, points in read_scalars(file).items():
@@ -148,7 +150,7 @@ def read_run(folder: Path) -> Run:
         if not tag.endswith("_per_second")
     }
     how, _ = run.status()
-    return Run(folder, config, read_flat(run.metrics), curves, how, record)
+    return Run(folder, config, metrics, curves, how, record, damaged=damaged)
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
