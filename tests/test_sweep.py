@@ -219,12 +219,14 @@ def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
     assert "of 10 trials some repeat others, since there are 3" in out
 
 
-def test_a_report_tells_running_queued_and_failed_jobs_apart(grid, tmp_path):
+def test_a_report_tells_running_queued_stopped_and_failed_jobs_apart(grid, tmp_path):
     folder = tmp_path / "0_a"
     folder.mkdir()
     (folder / "job.yaml").write_bytes((grid / "outputs/sweeps/grid/0_seed=1,optimizer.lr=0.01/job.yaml").read_bytes())
     (row,) = compare(find_runs([tmp_path]))["rows"]
     assert row["status"] == {"queued": 1} and RunFolder(folder).status() == ("queued", "")
+    (folder / "previous.ckpt").touch()  # of a process that was killed before it wrote last.ckpt
+    assert RunFolder(folder).status() == ("interrupted", "")
     with locked(folder):
         assert RunFolder(folder).status() == ("running", "")
     (folder / "status.json").write_text('{"status": "failed", "reason": "why"}\n')

@@ -16,7 +16,7 @@ from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
 from proj.config.other_names import OLD, elsewhere
 from proj.config.ranges import JOBS_AT_ONCE
-from proj.config.settings import SETTINGS, policy, refusal, with_above
+from proj.config.settings import SETTINGS, key_of, policy, refusal, with_above
 from proj.config.values import check_names, check_ranges, loggers
 from proj.errors import UserError, nearest
 from proj.system.platform import refuse_no_text
@@ -82,7 +82,7 @@ def check_additions(cfg: DictConfig) -> None:
     """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr, or
     which the class of its part does not take, as far as its source tells."""
     for word in cfg.hydra.overrides.task:
-        key = word.lstrip("+").partition("=")[0]
+        key = key_of(word)
         place, _, name = key.rpartition(".")
         meant = elsewhere(key, cfg) if word.startswith("+") and not place else ""
         if meant and not re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg)):
@@ -115,7 +115,7 @@ def check_fold_part(cfg: DictConfig) -> None:
     """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
     part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
     for word in cfg.hydra.overrides.task:
-        if folds and word.lstrip("+").startswith(f"dataset.{part}_fraction="):
+        if folds and key_of(word) == f"dataset.{part}_fraction":
             why = f"since a fold is the {part} part: leave it out"
             raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
 
@@ -129,7 +129,7 @@ def check_momentum(cfg: DictConfig) -> None:
     low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
     given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}
     for word in cfg.hydra.overrides.task:
-        value = given.get(word.lstrip("+").partition("=")[0].removeprefix("optimizer."))
+        value = given.get(key_of(word).removeprefix("optimizer."))
         if isinstance(value, int | float) and (0 <= value < low or high < value < 1):
             raise UserError(
                 f"{word} has no effect with this scheduler, which moves the momentum between {low} and {high}: add "
@@ -202,7 +202,7 @@ OF_A_RUN = {
 def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     """Raises UserError for a word of the command line that would change nothing."""
     for word in [*overrides.task, *overrides.hydra]:
-        key, _, value = word.lstrip("+~").partition("=")
+        key, value = key_of(word), word.partition("=")[2]
         for name in with_above(key):
             if name in SETTINGS and SETTINGS[name].instead and value != "null":
                 raise UserError(refusal(name))

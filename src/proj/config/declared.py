@@ -27,12 +27,16 @@ def declared(target: str, attribute: str) -> Any:
         return None
 
 
-@cache
 def arguments(target: str) -> frozenset[str] | None:
-    """The names of the arguments that a class takes, itself or for those that it inherits from.
+    """The names of the arguments that a class takes; None where they may have any name, or the source does not tell."""
+    names, all_of_them = named_arguments(target)
+    return names if all_of_them else None
 
-    None where the source does not tell, or they may have any name.
-    """
+
+@cache
+def named_arguments(target: str) -> tuple[frozenset[str], bool]:
+    """(The names of the arguments of a class and, where it hands others on, of those that it inherits from; whether it
+    takes no others)."""
     names: set[str] = set()
     with suppress(*UNREADABLE):
         for line in (line for node in classes(target) for line in node.body):
@@ -40,8 +44,8 @@ def arguments(target: str) -> frozenset[str] | None:
                 taken = line.args
                 names |= {one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs)}
                 if not taken.kwarg:
-                    return frozenset(names)
-    return None
+                    return frozenset(names), True
+    return frozenset(names), False
 
 
 def classes(target: str) -> Iterator[ast.ClassDef]:

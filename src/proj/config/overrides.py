@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.kinds import check_type
-from proj.config.settings import policy, refusal
+from proj.config.settings import key_of, policy, refusal
 from proj.config.words import GROUPS, as_hydra_reads
 from proj.errors import UserError, choose
 
@@ -37,7 +37,7 @@ def apply_words(cfg: DictConfig, words: list[str], conf: Path, folder: Path) -> 
 
 def refuse(word: str, folder: Path) -> None:
     """Raises UserError for a word of a new run or of a sweep."""
-    key = word.lstrip("+~").partition("=")[0]
+    key = key_of(word)
     if key.startswith("-"):
         raise UserError(f"{word} is of a new run: what goes on takes settings, such as trainer.accelerator=cpu.")
     if key == "output_dir" or key.startswith(("hydra.", "hydra/")):

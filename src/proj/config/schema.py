@@ -5,18 +5,17 @@ completed and checked as it is typed: a file of a group's option, a preset, or a
 the settings table, the options in conf/ with their comments, and the signatures of the classes that they name.
 """
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF, NO_ARGUMENTS
+from proj.config.declared import named_arguments
 from proj.config.kinds import range_of
 from proj.config.settings import below, policy
 
@@ -80,7 +79,7 @@ def class_schema(place: str, nodes: list[dict], described: dict[str, str], forei
     """
     targets = sorted({node["_target_"] for node in nodes if node.get("_target_")})
     defaults = by_key(nodes)
-    names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in arguments(target))}
+    names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in named_arguments(target)[0])}
     properties = {
         name: setting_schema(f"{place}.{name}", defaults.get(name, []), described.get(name))
         for name in sorted(names)
@@ -106,16 +105,6 @@ def setting_schema(key: str, defaults: list, description: str | None) -> dict[st
         found = {}
     words = " — ".join(filter(None, [description, policy(key).range and policy(key).range.words]))
     return {**found, "description": words} if words else found
-
-
-def arguments(target: str) -> Iterator[str]:
-    """The names of the arguments of a class, also of those that it hands on to the classes above it."""
-    called = get_object(target)
-    for one in called.__mro__ if inspect.isclass(called) else [called]:
-        parameters = inspect.signature(one).parameters.values()
-        yield from (each.name for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD)
-        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
-            return
 
 
 def read_nodes(group: str) -> Iterator[dict]:

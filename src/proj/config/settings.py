@@ -260,6 +260,11 @@ def refusal(key: str) -> str:
     return f"{key} is set by this program: {SETTINGS[key].instead}."
 
 
+def key_of(word: str) -> str:
+    """The setting or group that a word of the command line names, such as model.depth of +model.depth=3."""
+    return word.lstrip("+~").partition("=")[0]
+
+
 def without_plus(word: str) -> str:
     """A word of the command line, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
     key = word.partition("=")[0]

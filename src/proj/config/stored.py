@@ -22,6 +22,7 @@ from proj.system.run_folder import RunFolder
 TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
 
 
+PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
 ROLES = {
@@ -36,8 +37,8 @@ ROLES = {
     r"|lightning\.pytorch\.callbacks\.(ModelCheckpoint|EarlyStopping|StochasticWeightAveraging|GradientAccumulationScheduler"
     r"|EMAWeightAveraging|LearningRateMonitor|DeviceStatsMonitor|ModelSummary|RichModelSummary|RichProgressBar|TQDMProgressBar|Timer)",
     "logger.*": r"proj\.pictures\.tensorboard\.Curves|proj\.training\.(loggers\.Table|services\.(MLflow|WandB))",
-    "trial.pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
-    "trial.pruner.wrapped_pruner": r"optuna\.pruners\.[A-Z]\w*Pruner",
+    "trial.pruner": PRUNER,
+    "trial.pruner.wrapped_pruner": PRUNER,
 }
 # What runs and sweeps of older versions name.
 MOVED = {

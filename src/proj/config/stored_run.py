@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.compose import CONF, literal
 from proj.config.overrides import apply_words
-from proj.config.settings import below
+from proj.config.settings import below, key_of
 from proj.config.stored import check_destinations, check_stored
 from proj.config.values import check_ranges
 from proj.errors import UserError, message_of
@@ -88,7 +88,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     stored = check_stored(read, file, trust)
     if not {"dataset", "model", "trainer"} <= stored.keys():
         raise UserError(f"{file} holds no configuration of this project.")
-    check_destinations(stored, file, [*trust, *(word.lstrip("+~").partition("=")[0] for word in overrides)])
+    check_destinations(stored, file, [*trust, *map(key_of, overrides)])
     keep_inside(stored, folder, file, trust)
     named = [word.removeprefix("dataset.") for word in overrides]
     if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):

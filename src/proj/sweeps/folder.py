@@ -10,6 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.own_code import changed_code
+from proj.config.settings import key_of
 from proj.config.stored import TRUSTED
 from proj.errors import UserError
 from proj.sweeps.sweep_file import (
@@ -18,7 +19,6 @@ from proj.sweeps.sweep_file import (
     copy_conf,
     describe,
     git,
-    group_of,
     make_folder,
     read_manifest,
 )
@@ -97,7 +97,7 @@ class Sweep:
         self.clear()
         digits = len(str(len(jobs) - 1))
         listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
-        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(group_of, words)])
+        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(key_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
         data_dir = data_dir and self.data_dir(data_dir)
         self.manifest = {"name": self.folder.name} | describe(config)

@@ -6,7 +6,7 @@ every start, so that what takes long to import (the report) is imported where it
 
 import itertools
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
+from proj.config.settings import key_of
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
-from proj.sweeps.sweep_file import frozen_loader, make_folder
+from proj.sweeps.sweep_file import frozen_loader, make_folder, no_folder_if_refused
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import started, stop_signals_as_exits
@@ -47,16 +48,17 @@ class GridSweeper(Sweeper):
         self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
         ASKED.clear()  # for the next command in this process
         self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
-        asked = any(word.lstrip("+").startswith("isolate=") for word in config.hydra.overrides.task)
+        asked = "isolate" in map(key_of, config.hydra.overrides.task)
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         self.task_function = task_function
-        try:
-            self.launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=self.context, task_function=task_function, config=config
-            )
-        except RuntimeError as error:  # no such class
-            raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' brings the launcher.") from error
+        with no_folder_if_refused(self.kept.folder):
+            try:
+                self.launcher = Plugins.instance().instantiate_launcher(
+                    hydra_context=self.context, task_function=task_function, config=config
+                )
+            except RuntimeError as error:  # no such class
+                raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' brings the launcher.") from error
         if "SlurmLauncher" in config.hydra.launcher._target_:
             wait_for_every_job()
 
@@ -67,13 +69,9 @@ class GridSweeper(Sweeper):
         frozen = frozen_loader(self.loader, self.kept.files.conf)
         if goes_on:
             self.loader = frozen
-        try:
+        with no_folder_if_refused(self.kept.folder):
             words = self.understand(arguments)
             jobs = [] if goes_on else self.check()
-        except Exception:
-            with suppress(OSError):  # one named by the time is there already
-                self.kept.folder.rmdir()
-            raise
         make_folder(self.kept.folder)
         with locked(self.kept.folder), stop_signals_as_exits():
             try:

@@ -8,6 +8,7 @@ import re
 from itertools import chain, count, islice
 from pathlib import Path
 
+from proj.config.settings import key_of
 from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
 from proj.system.run_folder import SweepFolder
@@ -79,7 +80,7 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
 
 
 def is_seed(word: str) -> bool:
-    return word.lstrip("+").startswith("seed=")
+    return key_of(word) == "seed"
 
 
 def new_jobs(taken: dict[tuple[str, ...], set[int]], asked: str) -> list[list[str]]:

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,19 +17,19 @@ from omegaconf import DictConfig
 
 from proj.config.compose import CONF
 from proj.config.loader import Loader
-from proj.config.settings import without_plus
+from proj.config.settings import key_of, without_plus
 from proj.errors import UserError, refuse_newer
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
-SHOWN = ("sweep_name=", "isolate=", "log=")  # settings of how a sweep is kept, started and shown
+SHOWN = ("sweep_name", "isolate", "log")  # settings of how a sweep is kept, started and shown
 
 
 def job_words(overrides: list[str]) -> list[str]:
     """The words that decide what a job trains, each as it is written today."""
-    return [without_plus(word) for word in overrides if not word.lstrip("+").startswith(SHOWN)]
+    return [without_plus(word) for word in overrides if key_of(word) not in SHOWN]
 
 
 def chooses_jobs(word: str) -> bool:
@@ -39,11 +40,6 @@ def chooses_jobs(word: str) -> bool:
 def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
     """The words of a command that decide which jobs its sweep has."""
     return [*job_words(overrides), *filter(chooses_jobs, hydra)]
-
-
-def group_of(word: str) -> str:
-    """The group of a word that chooses an option, such as experiment of +experiment=mine."""
-    return re.split("[@=]", word.lstrip("+~"), maxsplit=1)[0]
 
 
 def read_manifest(folder: Path) -> dict:
@@ -68,6 +64,17 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
+
+
+@contextmanager
+def no_folder_if_refused(folder: Path) -> Iterator[None]:
+    """Take a sweep's folder away where the sweep is refused within: one that is named by the time is there already."""
+    try:
+        yield
+    except Exception:
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
+        raise
 
 
 def git(*words: str) -> bytes:
@@ -124,7 +131,7 @@ def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
 
     groups: of options, beside those of conf/; what else lies in such a folder is no option.
     """
-    names = {path.name for path in CONF.iterdir() if path.is_dir()} | {group.split("/")[0] for group in groups}
+    names = {path.name for path in CONF.iterdir() if path.is_dir()} | {re.split("[/@]", group)[0] for group in groups}
     files: dict[Path, Path] = {}  # by their places in the copy
     for folder in filter(Path.is_dir, map(Path, config_dirs(config))):
         nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # from which options take others

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import CONF
-from proj.config.stored import MOVED, check_destinations, check_plain, check_stored, needs_trust, trust_option
+from proj.config.stored import MOVED, PRUNER, check_destinations, check_plain, check_stored, needs_trust, trust_option
 from proj.errors import UserError
 from proj.system.run_folder import SweepFolder, flat
 
@@ -30,7 +30,6 @@ NAMED = (
     r"hydra\.(launcher\.(?!python$)\w+|sweeper\.(sampler|pruner)\.(\w+\.)*(?!_)\w+|job\.env_set\.\w*(THREADS|DEVICES))"
 )
 SAMPLER = r"optuna\.samplers\.(?!CmaEs)[A-Z]\w*Sampler"  # CmaEsSampler unpickles what the study's file says
-PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
 # What a frozen job may still look up: its own settings, which way its metric is better, and where data lies here.
 REFERENCE = r"\$\{mode_of:\$\{[\w.]+\},(\w+|\$\{[\w.]+\})\}|\$\{(hydra:)?[\w.]+\}|^\$\{oc\.env:PROJ_DATA_DIR,data\}$"
 
