@@ -292,13 +292,13 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path
 def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):
     downloads = []
 
-    def source(root, train, download=False):
-        if download:
+    def source(root, train, download=False):  # as torchvision's
+        if not Path(root, "images").exists():
+            if not download:
+                raise RuntimeError("Dataset not found.")
             downloads.append(root)
             time.sleep(0.2)
             Path(root, "images").touch()
-        elif not Path(root, "images").exists():
-            raise RuntimeError("Dataset not found.")
 
     settings = {"batch_size": 1, "seed": 0, "val_fraction": 0.1, "split_seed": 0, "mean": None, "std": None}
     data = [MNISTDataModule(source, str(tmp_path / "data"), **settings, flip=False, shift=0) for _ in range(3)]

@@ -51,7 +51,7 @@ class TorchvisionDataModule(ImageDataModule):
                 ) from error
             there = [folder for folder in (self.data_dir, *self.data_dir.parents) if folder.exists()]
             try:
-                with alone(self.data_dir / ".lock"):
+                with alone(self.data_dir / ".lock"):  # torchvision fetches nothing that another process has meanwhile
                     self._download()
             except UserError:
                 remove_empty(self.data_dir, there)
@@ -59,17 +59,14 @@ class TorchvisionDataModule(ImageDataModule):
 
     def _download(self) -> None:
         try:
-            self._train = self._open(train=True)  # another process may have fetched it meanwhile
-        except RuntimeError:
-            try:
-                self._train = self._open(train=True, download=True)
-            except Exception as error:
-                reason = str(error).strip().split("\n")[-1]
-                raise UserError(
-                    f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not "
-                    f"be downloaded ({reason}). Name the folder that has it with data_dir=… (or PROJ_DATA_DIR), or use "
-                    "dataset=digits, which needs no download."
-                ) from error
+            self._train = self._open(train=True, download=True)
+        except Exception as error:
+            reason = str(error).strip().split("\n")[-1]
+            raise UserError(
+                f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not be "
+                f"downloaded ({reason}). Name the folder that has it with data_dir=… (or PROJ_DATA_DIR), or use "
+                "dataset=digits, which needs no download."
+            ) from error
 
     def load(self) -> None:
         from torchvision.datasets import MNIST  # seconds, unless the source is torchvision's too
