@@ -101,7 +101,7 @@ def test_each_member_learns_from_every_example_by_itself(weighted):
     alone = torch.stack([loss(logits, y) for logits in model(x).unbind(1)])
     measured, logits = model._step((x, y), "train")
     assert measured.item() == pytest.approx(alone.mean().item(), rel=1e-5)
-    assert logits.shape == (6, 4) and model.tallies["train_"].compute()["count"].sum() == 6
+    assert logits.shape == (6, 4) and model.tallies["train_"].compute()["confusion"].sum() == 6
 
 
 @pytest.mark.parametrize("share", (0.001, 0.1, 0.5))

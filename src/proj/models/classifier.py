@@ -107,12 +107,11 @@ class Classifier(LightningModule):
         return self(batch[0] if isinstance(batch, tuple | list) else batch).float().softmax(1)
 
     def _results(self, split: str) -> dict[str, Tensor]:
-        """The figures since the last call; what belongs into no curve becomes attributes of the model."""
+        """The figures since the last call, whose counts become `confusion`."""
         tally = self.tallies[f"{split}_"]
         results = tally.compute()
         tally.reset()
-        self.acc_per_class = results["acc_per_class"]
-        self.count, self.confusion = results["count"], results["confusion"]
+        self.confusion = results["confusion"]
         return {f"{split}/{name}": results[name] for name in FIGURES if name in results}
 
     def on_train_epoch_start(self) -> None:
@@ -144,10 +143,11 @@ class Classifier(LightningModule):
         if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
             values["train/grad_norm"] = norm
         start, self._window_start = self._window_start, time.perf_counter()
-        values["train/examples_per_second"] = self.count / (self._window_start - start)
+        count = self.confusion.sum()
+        values["train/examples_per_second"] = count / (self._window_start - start)
         self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
         # The callbacks that monitor a metric get that of the epoch up to here.
-        self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), self.count)
+        self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), count)
         self.trainer.callback_metrics.update(self.epoch_means.compute())
         if last:
             self.epoch_means.reset()

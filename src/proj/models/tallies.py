@@ -75,8 +75,6 @@ class Tally(Counts):
         results = {
             "loss": (self.loss / total).float(),
             "acc": (correct.sum().to(sums) / total).float(),
-            "acc_per_class": shares.float(),
-            "count": total,
             "confusion": confusion,
         }
         if self.by_class:

@@ -92,8 +92,9 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     the threshold's, such as test/acc_threshold, where its `calibration` has one."""
     model, data = trainer.lightning_module, trainer.datamodule
     (metrics,) = trainer.test(model, data, verbose=False)
-    shares = [None if math.isnan(share) else share for share in model.acc_per_class.tolist()]  # NaN: no examples
-    tested, decision = int(model.count), {}
+    shares = (model.confusion.diagonal() / model.confusion.sum(1)).tolist()
+    shares = [None if math.isnan(share) else share for share in shares]  # NaN: no examples
+    tested, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
         probabilities = trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
