@@ -47,7 +47,7 @@ LARGEST_BATCH = 512  # that is chosen; a setting may ask for more
 
 
 def fitting_batch_size(examples: int) -> int:
-    """A power of two, of which an epoch has about a hundred, from 32 to LARGEST_BATCH."""
+    """A power of two from 32 to LARGEST_BATCH, in which an epoch has about a hundred batches."""
     return min(max(2 ** round(math.log2(examples / 100)), 32), LARGEST_BATCH, examples)
 
 
@@ -62,8 +62,9 @@ class InMemoryDataModule(LightningDataModule):
     encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     batch_size: of the training; None for `fitting_batch_size`.
-    fold: its number, and of how many. A subclass that deals its data into folds makes one of them its `fold_part`, and
-    says in `whole` the checksum of the data itself, and in `numbers` which examples each part holds.
+    fold: its number, and of how many; None without folds. A subclass that deals its data into folds makes one of them
+        its `fold_part`, and sets `whole`, the checksum of all the data, and `numbers`, where each part's examples stand
+        in it.
     """
 
     kind: str | None = None

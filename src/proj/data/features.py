@@ -22,8 +22,10 @@ BATCH = 64  # examples that go through the network at a time
 
 
 def pick_view(features: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0) -> Tensor:
-    """(B, D) features of a batch, as `Batches` asks for inputs, of (V, N, D): in training of a view that is drawn for
-    each example, else of the first one, the example as it is."""
+    """(B, D) features of a batch, from those of all views, (V, N, D), as `Batches` asks for inputs.
+
+    In training each example's are of a view that is drawn, else of the first one, the example as it is.
+    """
     if generator is None or len(features) == 1:
         return features[0, index]
     view = torch.randint(len(features), (len(index),), generator=generator, device=index.device)

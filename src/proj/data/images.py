@@ -71,8 +71,8 @@ class ImageDataModule(InMemoryDataModule):
     flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
         arXiv 2404.00498).
     augment: the arguments of `Strong`, which changes the training images further; None leaves them at that.
-    sizes: heights to which the training images are shrunk, one for each of as many equal parts of the epochs; None
-        leaves them as they are. A network that convolves takes time with the square of the height.
+    sizes: heights to which the training images are shrunk, one after the other, each for an equal part of the epochs;
+        None leaves them as they are. A network that convolves takes time with the square of the height.
     """
 
     kind = "image"

@@ -167,7 +167,7 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
     return pictures
 
 
-def in_json(confusion: Tensor, answers: Answers, file: Path) -> list[list[int]] | None:
+def confusion_in_json(confusion: Tensor, answers: Answers, file: Path) -> list[list[int]] | None:
     """The counts (R, C) as evaluation.json has them. Those of very many classes, nearly all of which are 0, would take
     hundreds of MB there: None, and the others are in a table of their own, `file`, whose name is printed."""
     if confusion.shape[1] <= LISTED:
@@ -182,7 +182,7 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, an
     """Write the figures and the pictures, these into TensorBoard's files too, and print where they are."""
     file = folder / f"{name}.json"
     files = {kind: folder / f"{name}_{kind}.png" for kind in pictures}
-    metrics["confusion"] = in_json(metrics["confusion"], answers, folder / f"{name}_confusion.csv")
+    metrics["confusion"] = confusion_in_json(metrics["confusion"], answers, folder / f"{name}_confusion.csv")
     with writing(file):
         for kind, picture in pictures.items():
             write_atomically(files[kind], picture)

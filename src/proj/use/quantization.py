@@ -12,7 +12,7 @@ from torch import Tensor
 SEEN = 500  # training examples from which the range of each number is taken
 BATCH = 100
 QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool")
-LOST = 0.005  # of the accuracy, from which on it is said
+LOST = 0.005  # a loss of accuracy that is worth a line
 
 
 def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
