@@ -262,4 +262,5 @@ def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
     cfg = stored_config(tmp_path, ["monitor=train/acc", "callbacks.best.mode=max"])
     assert cfg.callbacks.best.monitor == "train/acc" and cfg.callbacks.early_stopping.monitor == "val/loss"
-    assert stored_config(tmp_path, ["seed=4"]).dataset.seed == 4
+    for more, seed in (([], 4), (["dataset.seed=5"], 5)):
+        assert stored_config(tmp_path, ["seed=4", *more]).dataset.seed == seed

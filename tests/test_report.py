@@ -10,6 +10,7 @@ from support.made_runs import config, write_events, write_run
 from support.tables import read_rows
 
 from proj.errors import UserError
+from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
@@ -52,6 +53,12 @@ def test_columns_are_what_differs_and_the_rest_is_said_once(tmp_path, capsys):
     assert common in " ".join(capsys.readouterr().out.split()) and common in (tmp_path / "report.html").read_text()
     assert comparison["common"]["dataset.batch_size"] == 64
     assert not any("dir" in key or "seed" in key for key in comparison["common"])
+
+
+def test_a_copy_that_some_runs_lack_is_no_column():
+    rates = [{"choices.scheduler": "none", "optimizer.lr": lr} for lr in (0.01, 0.1)]
+    rates += [{**one, "choices.scheduler": "onecycle", "scheduler.max_lr": one["optimizer.lr"]} for one in rates]
+    assert choose_columns(rates, [*rates[2]]) == ["choices.scheduler", "optimizer.lr"]
 
 
 def test_two_settings_that_differ_together_both_stay(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from scipy import stats
 from support.made_runs import write_run
 from support.tables import read_rows
 
+from proj.reports.conclusions import overlap_of
 from proj.reports.report import report
+from proj.reports.runs import Run
 from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
 
 
@@ -71,6 +74,11 @@ def test_rows_with_no_or_few_common_seeds_are_compared_as_welch_does(start):
     verdict = verdicts([dict(enumerate(first)), dict(enumerate(second, start))], "max")[0]
     assert verdict.difference == pytest.approx(first.mean() - second.mean())
     assert verdict.p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue, abs=0.02)
+
+
+def test_a_fold_of_five_overlaps_by_the_share_of_the_tested_over_the_trained(tmp_path):
+    run = Run(tmp_path, {"dataset.folds": 5, "dataset.fold": 0}, {}, {}, "finished")
+    assert overlap_of({"runs": [run]}) == 1 / 4 and overlap_of({"runs": [replace(run, config={})]}) == 0
 
 
 def test_what_the_seed_does_to_all_rows_does_not_hide_a_difference():
