@@ -93,8 +93,8 @@ class Strong:
         return matrix, (means @ grey.T).mul_((brightness - scale)[:, None])[:, :, None]
 
     def mix(self, classes: int, x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(Images (B, C, H, W) with parts of the one before each, which is any since batches are shuffled; the shares of
-        the classes in each, (B, classes)). targets: (B,)."""
+        """(Images (B, C, H, W), each with parts of the one before it in the shuffled batch, so of any one; (B, classes)
+        the shares of the classes in them). targets: (B,)."""
         draws = torch.rand(6, len(x), generator=generator, device=x.device)
         blended = draws[0] < self.mixup
         cut = ~blended & (draws[1] < self.cutmix)
