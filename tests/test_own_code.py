@@ -7,6 +7,7 @@ import pytest
 from support.sweeps import config, play, refused, resume, run, sweep
 
 from proj.config.own_code import own_code
+from proj.config.values import check_ranges
 from proj.errors import UserError
 from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
 
@@ -133,3 +134,18 @@ def test_a_sweep_goes_on_without_the_folders_that_hydra_searchpath_named(tmp_pat
     said = resume(tmp_path, "seeds=+1", "rows=all")
     assert best.format("outputs/sweeps/s/conf") in said and "trust=" not in said
     assert config(next(folder.glob("2_*")))["optimizer"]["weight_decay"] == 0.5
+
+
+def test_an_argument_of_ones_own_class_may_be_anything_also_under_a_name_that_is_known(configure):
+    cfg = configure("dataset=digits", "model=mlp")
+    cfg.model = {"_target_": "mine.Net", "hidden": 8, "dropout": "all"}
+    check_ranges(cfg)
+    cfg.dataset = {"_target_": "mine.Data", "size": "large", "batch_size": 0}
+    with pytest.raises(UserError, match=r"dataset.batch_size=0 is not a whole number"):
+        check_ranges(cfg)
+
+
+def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path):
+    write(tmp_path, {"conf/model/broken.yaml": "hidden: [8\n"})
+    said = refused(tmp_path, "--config-dir=conf", "model=broken", "seed=1,2")
+    assert "conf/model/broken.yaml, line 2, is no YAML: expected ',' or ']', but got '<stream end>'." in said

@@ -80,6 +80,8 @@ def test_flags_may_stand_anywhere():
     flags, settings = flags_and_settings(words)
     assert flags == ["--config-dir=conf", "--multirun", "--config-name=mine"]
     assert settings == ["dataset=wine", "seed=1,2", "model=mlp"]
+    assert flags_and_settings(["--info", "searchpath", "seed=1"]) == (["--info=searchpath"], ["seed=1"])
+    assert flags_and_settings(["--info", "seed=1"]) == (["--info=all"], ["seed=1"])
     for wrong, sentence in ((["--confg-dir=x"], "Did you mean '--config-dir'"), (["-cp", "x"], "--config-dir=x adds")):
         with pytest.raises(UserError, match=sentence):
             flags_and_settings(wrong)
@@ -164,6 +166,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("presets=mnist_dnn", "Did you mean 'preset'?"),
     ('seed="3"', "seed='3', a text, is not a number"),
     ("--resolve", "--cfg=job shows: add it"),
+    ("--cfg jobs", "--cfg=jobs does not exist. Did you mean 'job'?"),
+    ("--info=serchpath", "Did you mean 'searchpath'?"),
     ("--shell-completion", "takes install=bash"),
     ("--config-dir", "--config-dir takes a value"),
     ("-m optimizer=adam,sdg", "optimizer=sdg does not exist. Did you mean 'sgd'?"),

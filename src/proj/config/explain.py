@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from proj.config.declared import arguments
 from proj.config.other_names import elsewhere
@@ -63,6 +64,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         said, key = message_of(cause).partition(" full_key")[0], getattr(cause, "full_key", None)
         return said if not key or key in said else f"{key}: {said}"
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told

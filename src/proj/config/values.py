@@ -16,12 +16,24 @@ def loggers(cfg: DictConfig) -> DictConfig | dict:
 LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
 
 
+# What all datamodules and models have in common, also those of one's own.
+SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold", "model.loss.")
+
+
+def is_of_own_class(key: str, cfg: DictConfig) -> bool:
+    """Whether a setting is an argument of a dataset or model of one's own, where `hidden`, say, may be anything."""
+    part = key.partition(".")[0]
+    return part in ("dataset", "model") and not (
+        str(cfg[part].get("_target_")).startswith("proj.") or key.startswith(SHARED)
+    )
+
+
 def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
     for key, setting in SETTINGS.items():
         if setting.range and not key.startswith(("trainer.", "callbacks.")):
             value = OmegaConf.select(cfg, key)
-            if value is not None:
+            if value is not None and not is_of_own_class(key, cfg):
                 setting.range.check(key, value)
     check_folds(cfg.dataset)
     check_trainer(cfg.trainer)

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
 
 from proj.config.settings import without_plus
-from proj.errors import UserError, nearest
+from proj.errors import UserError, choose, nearest
 from proj.system.platform import as_command
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
@@ -35,6 +35,8 @@ VALUE = re.compile(
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
 SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
 TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
+SHOWS = {"--cfg": ("job", "hydra", "all")}
+SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
 
 
@@ -148,8 +150,9 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
 
     Raises UserError for what is no flag of Hydra's, or lacks its value.
     """
-    flags, settings, rest = [], [], iter(words)
-    for word in rest:
+    flags, settings, rest = [], [], list(words)
+    while rest:
+        word = rest.pop(0)
         if not word.startswith("-"):
             settings.append(word)
             continue
@@ -162,14 +165,16 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         if flag not in TAKE_VALUES:
             flags.append(flag)
             continue
-        if not equals and flag == "--info":  # whose value may be left out
+        if not equals and flag == "--info" and rest[:1] not in ([one] for one in SHOWS[flag]):  # it may be left out
             value = "all"
         elif not equals:
-            value = next(rest, "")
+            value = rest.pop(0) if rest else ""
         if flag == "--config-path":
             raise UserError(f"{word} would leave out the settings of this program: --config-dir={value} adds a folder.")
         if not value:
             raise UserError(f"{flag} takes a value: {flag}=…")
+        if flag in SHOWS:
+            choose(flag, value, dict.fromkeys(SHOWS[flag]))
         flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
     if "--resolve" in flags and "--cfg" not in {flag.partition("=")[0] for flag in flags}:
         raise UserError("--resolve looks up the references that --cfg=job shows: add it.")
