@@ -41,12 +41,6 @@ def test_a_missing_number_becomes_the_mean_and_a_missing_or_unknown_word_no_word
     assert x.tolist() == [[0] * 5] * 2
 
 
-@pytest.mark.parametrize("text", ("forty", "inf", "1_000", "1,5"))
-def test_a_cell_that_is_no_number_is_named_by_row_and_column(text):
-    with pytest.raises(UserError, match=rf"row 2, column age: '{text}' is no number"):
-        encode([["1", "C", "1"], [text, "C", "1"]], COLUMNS)
-
-
 @pytest.mark.parametrize("standardize", ("true", "false"))
 def test_the_columns_of_iris_encode_its_rows(load, standardize):
     data = load("iris", f"dataset.standardize={standardize}")

@@ -237,12 +237,6 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
     assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
 
 
-@pytest.mark.parametrize(("encoding", "end"), (("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("utf-16", "\r")))
-def test_encodings_and_ends_of_lines(table, encoding, end):
-    text = end.join(["Größe;y", *(f"{i * i % 11},5;{'pq'[i % 2]}" for i in range(40))])
-    assert table(text.encode(encoding)).columns[0]["name"] == "Größe"
-
-
 @pytest.mark.parametrize("ends", (("", ","), (",", ","), (",", "")))
 def test_separators_at_the_ends_of_lines_make_no_column(table, ends):
     text = "\n".join([f"a,b,y{ends[0]}", *(f"{i % 7},{i % 5},{'pq'[i % 2]}{ends[1]}" for i in range(40))])

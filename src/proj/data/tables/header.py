@@ -22,7 +22,7 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     if not is_named and width > 2 and sum(map(bool, first)) == 1 and has_full_row(table):
         raise UserError(
             f"{table.file}: line {table.above[-1]} holds nothing but {max(first)!r}: if that is a title, delete what "
-            "stands above the names of the columns; dataset.header=false takes it for a row."
+            "stands above the names of the columns; dataset.header=true takes it for names, and false for a row."
         )
     if target is None:  # which is refused, with the names that there are: a few of them may be numbers
         return header or 0 < 2 * sum(map(is_number, first)) < width
