@@ -73,6 +73,7 @@ def test_best_ckpt_is_the_best_whatever_else_is_kept(configure, tmp_path, words,
     assert load_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"] + 1 == metrics["best_epoch"]
     found = kept(tmp_path / "run")
     assert len(found) == count and metrics["checkpoint"] == str(tmp_path / "run" / "best.ckpt")
+    assert ("model.ckpt" in found) == (words == ("callbacks.best.filename=model",))  # of one alone the very name
     if "{val/acc" in words[0]:
         assert f"epoch={metrics['best_epoch'] - 1}-val_acc={best:.3f}.ckpt" in found
 

@@ -1,6 +1,5 @@
 """More seeds for a sweep that cannot tell its rows apart. No test here trains, but a slow one."""
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.refusals import refusals
-from support.sweeps import QUICK, config, names, replace_training, run, sweep
+from support.sweeps import QUICK, config, die_while_freezing, names, replace_training, run, sweep
 
 from proj.errors import UserError
 from proj.reports.compare import compare
@@ -35,17 +34,8 @@ def play(failing: tuple[int, ...] = ()) -> None:
 
 
 def play_and_die_while_freezing() -> None:
-    import proj.sweeps.folder
-
     play()
-    real = proj.sweeps.folder.write_atomically
-
-    def write(path: Path, content: bytes) -> None:
-        if path.parent.name.startswith("7_"):
-            os._exit(9)
-        real(path, content)
-
-    proj.sweeps.folder.write_atomically = write
+    die_while_freezing("7_")
 
 
 def play_but_fail() -> None:

@@ -15,7 +15,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
-from support.sweeps import GRID, QUICK, RATES, SEARCH, config, names, refused, resume, run, sweep
+from support.sweeps import GRID, QUICK, RATES, SEARCH, config, die_while_freezing, names, refused, resume, run, sweep
 
 from proj.config.explain import explain
 from proj.errors import UserError
@@ -51,19 +51,6 @@ def ended(made, tmp_path):
     return ended
 
 
-def play_and_stop_while_freezing() -> None:
-    import proj.sweeps.folder
-
-    whole = proj.sweeps.folder.write_atomically
-
-    def write(path: Path, content: bytes | str) -> None:
-        if path.parent.name.startswith("3_"):
-            os._exit(9)
-        whole(path, content)
-
-    proj.sweeps.folder.write_atomically = write
-
-
 @pytest.mark.parametrize("module", ["train", "sweep"])
 def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, module):
     run(tmp_path, *GRID)
@@ -94,7 +81,7 @@ def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(ended
 
 
 def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_path):
-    code, *_ = sweep(tmp_path, "sweep_name=s", "seed=1,2,3,4,5,6", before=play_and_stop_while_freezing)
+    code, *_ = sweep(tmp_path, "sweep_name=s", "seed=1,2,3,4,5,6", before=functools.partial(die_while_freezing, "3_"))
     folder = tmp_path / "outputs/sweeps/s"
     assert code == 9 and len(list(folder.glob("*/job.yaml"))) == 3
     for name, file in {"7_mine": "job.yaml", "8_notes": "notes.txt", "2_seed=3 copy": "job.yaml"}.items():

@@ -154,7 +154,9 @@ class GridSweeper(Sweeper):
     def freeze_again(self) -> None:
         """Compose the jobs whose folders were deleted, from the sweep's copy of conf/."""
         listed = self.kept.manifest.get("jobs")
-        older = [] if self.params else self.settings()  # a version that listed no jobs; a file's may have changed since
+        # An older version listed no jobs: they follow from the command, unless a sweep's file had a part in them, which
+        # may have changed since.
+        older = [] if self.params else self.settings()
         waiting = set(self.kept.unfinished())
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)

@@ -18,8 +18,10 @@ from proj.system.processes import BAR, die_with_parent
 
 
 def can_fork() -> bool:
-    """Whether this process can have a fork server of its own: on Linux, if it is the command itself, and no worker of a
-    launcher's, whose jobs died with exit code 1."""
+    """Whether this process can have a fork server of its own: on Linux, where it is the command itself.
+
+    A process that a launcher or another fork server has started cannot: the jobs that it forked died with exit code 1.
+    """
     alone = multiprocessing.current_process().name == "MainProcess" and not get_inherited_fds()
     return sys.platform == "linux" and alone
 

@@ -118,8 +118,9 @@ def parent_of(name: str) -> str:
 class Postpone:
     """A finder for `sys.meta_path`, and the loader of what it finds.
 
-    The first import of each name gives a stand-in. An import of a module within torch._dynamo has that imported first,
-    which may bring the module already; run again, it would be another one.
+    The first import of each name gives a stand-in. Before a module within torch._dynamo is imported, the stand-in makes
+    room for the real torch._dynamo. That may import the module itself, which is then taken as it is: run a second time,
+    it would be another module.
     """
 
     def __init__(self) -> None:

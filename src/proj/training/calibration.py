@@ -30,11 +30,11 @@ BINS = 15  # of the probability, in which accuracy and confidence are compared
 def calibrate(
     trainer: Trainer, best: dict[str, Any], path: str | Path, threshold: str | DictConfig | None = None
 ) -> dict[str, Any]:
-    """Keep a temperature and scores in the best checkpoint, of which `best` holds the contents; return the figures for
-    metrics.json, none where logits are infinite. The model then has that checkpoint's weights.
+    """Keep a temperature and scores in the best checkpoint, and return the figures for metrics.json: none where logits
+    are infinite. The model then has that checkpoint's weights.
 
-    threshold: the setting, for which the decision between the classes is fitted and kept too.
-
+    best: the contents of the checkpoint, which lies in `path`. threshold: the setting; where it is given, the decision
+    between the classes is fitted and kept too.
     All processes of a run measure the whole validation part, and the first one writes.
     """
     trainer.lightning_module.load_state_dict(best["state_dict"])

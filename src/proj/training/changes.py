@@ -65,7 +65,8 @@ def refuse_to_start_over(folder: Path) -> None:
 def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
     """Raises UserError where an earlier job of the same sweep had other examples with the same settings of the data.
 
-    dataset: those settings. The seed is none of them in this project's data, whose parts do not follow from it.
+    dataset: those settings. Of this project's own data the seed is left out, since it chooses no example there: jobs of
+    all seeds have the same ones.
     """
     sweep = SweepFolder(folder.parent)
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
