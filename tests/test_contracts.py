@@ -510,8 +510,9 @@ def test_another_minor_version_of_lightning_is_said_once_and_takes_its_own_loop(
 
 
 def is_private(name: object) -> bool:
-    """`_target_` and the like are words of Hydra's language, `os._exit` is in Python's documentation."""
-    return isinstance(name, str) and bool(re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]", name)) and name != "_exit"
+    """`_target_` and the like are words of Hydra's language; `os._exit` and a named tuple's `_replace` are documented."""
+    found = isinstance(name, str) and re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]", name)
+    return bool(found) and name not in ("_exit", "_replace")
 
 
 def names_of(node: ast.AST) -> list:
