@@ -510,7 +510,7 @@ def test_another_minor_version_of_lightning_is_said_once_and_takes_its_own_loop(
 
 
 def is_private(name: object) -> bool:
-    """`_target_` and the like are words of Hydra's language; `os._exit` and a named tuple's `_replace` are documented."""
+    """`_target_` and the like are words of Hydra's; `os._exit` and a named tuple's `_replace` are documented."""
     found = isinstance(name, str) and re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]", name)
     return bool(found) and name not in ("_exit", "_replace")
 
