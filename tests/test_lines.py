@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from support import processes
 from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
+from proj.data.tables.column_list import wrapped
 from proj.sweeps.folder import Sweep
 from proj.sweeps.lines import Lines, duration, shortened
 from proj.sweeps.notes import read_notes
@@ -133,12 +134,16 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
     start = file.stat().st_size
     with open(file, "a") as said:
         said.write("5 of 80 images cannot be read and are left out:\n    a/0.png: cannot identify image file\n")
+        said.write(f"left out, 2 classes of too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
+        rare = f"left out, of too few examples: {'name (1), ' * 20}".strip()
+        said.write(f"{wrapped(rare)}\n    'dataset.drop=[a]' keeps it\n")
         said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
         said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
         said.write("wandb: Run history:\nwandb:  lr ▁\n2026/11/27 01:31:11 INFO mlflow.store.db.utils: Creating\n")
         said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
-    notes = ["5 of 80 images cannot be read and are left out:", "almost full", "UserWarning: beware"]
+    notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes of too few examples:"]
+    notes += [rare, "almost full", "UserWarning: beware"]
     assert read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
 
 

@@ -201,6 +201,10 @@ TABLES = {
     "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
     "a title": (
         "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
+        "2 in line 2, 1 in the first: if the table begins in line 2, delete",
+    ),
+    "a padded title": (
+        "Report,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9,
         "is no column of .* It stands in line 2: if that is the header",
     ),
     "a comment": (
@@ -251,6 +255,7 @@ def test_a_title_above_a_table_whose_target_is_a_place_is_no_header(tmp_path):
     ("target=null", "dataset.target names no column yet. Options: age, column 4, id, lived, name, port."),
     ("target=live", "dataset.target=live is no column .* Did you mean 'lived'?"),
     ("target=6", "dataset.target=6 is no column"),
+    ("header=false", "is no column of .* It stands in the first row: leave dataset.header=false out."),
     ("drop=[agee]", "dataset.drop=agee is no column .* Did you mean 'age'?"),
 )
 def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words, sentence):

@@ -34,7 +34,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     if not (said or tabs or suits(head, separator) > (True,) or inner.lower().endswith(".csv")):
         separator = max(separator, " ", key=lambda separator: suits(head, separator))
     names, *rows = rows_of(head, separator) or [[]]
-    of_r = len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
+    of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
     of_r = of_r and not any(map(is_number, names))
     table = fill(numbered(chain(head, lines), name, separator, skipped=bool(said)), name, ("",) * of_r)
     if table and of_r:

@@ -38,7 +38,9 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
 def below(table: Table, key: str | int | float | None) -> str:
     """The end of a message: the line that holds the name and may be the header; or that nothing separates values."""
     for row, line in enumerate(table.lines[:20]):
-        cells = (part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row)))
+        cells = {part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row))}
+        if key in cells and not table.headed and row == len(table.above) - 1:
+            return " It stands in the first row: leave dataset.header=false out."
         if key in cells:
             return f" It stands in line {line}: if that is the header, delete the lines above it."
     if len(table.names) == 1:
