@@ -86,9 +86,13 @@ def export(
     """
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
-    file = Path(output or path.with_suffix(".onnx" if format == "onnx" else ".pt2"))
+    ending = ".onnx" if format == "onnx" else ".pt2"
+    file = Path(output or path.with_suffix(ending))
     if file.exists() and file.samefile(path):
         raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
+    if {file.suffix, ending} == {".onnx", ".pt2"}:
+        other = "torch_export" if format == "onnx" else "onnx"
+        raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
     model, contents = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(contents)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
