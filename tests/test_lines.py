@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from support import processes
+from support.classes import ENV, ends
 from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
 from proj.data.tables.column_list import wrapped
@@ -159,14 +160,8 @@ def test_jobs_beside_each_other_print_whole_lines(command, tmp_path):
 
 @pytest.mark.parametrize("isolate", [pytest.param("isolate=true", marks=pytest.mark.slow), "isolate=false"])
 def test_a_jobs_log_holds_all_that_it_said_before_it_was_killed(tmp_path, monkeypatch, isolate):
-    (tmp_path / "crash.py").write_text(
-        "import os, signal\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
-        "    def on_train_start(self, trainer, module):\n"
-        "        print('its last words')\n        os.system('echo of a process')\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code, out, _ = sweep(tmp_path, "sweep_name=s", "+callbacks.crash._target_=crash.Crash", isolate)
+    monkeypatch.setenv("PYTHONPATH", ENV["PYTHONPATH"])
+    code, out, _ = sweep(tmp_path, "sweep_name=s", *ends("kill"), isolate)
     assert "its last words\nof a process\n" in log(tmp_path, "0")
     if isolate == "isolate=true":
         assert code == 1 and "1/1    failed: its process ended with signal SIGKILL" in out

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 from support import processes
-from support.classes import ENV, slow
+from support.classes import ENV, ends, slow
 from support.processes import wait_for
 from support.runs import differences, outcome
 from support.sweeps import QUICK, no_training, run, sweep
@@ -148,16 +148,8 @@ def test_a_killed_sweep_continues_to_the_bits_of_one_that_was_not(tmp_path, grid
 
 @pytest.mark.slow
 def test_an_isolated_job_that_dies_costs_itself_alone_and_is_told_of_once(tmp_path, monkeypatch):
-    (tmp_path / "crash.py").write_text(
-        "import os\nfrom lightning.pytorch import Callback\nclass Crash(Callback):\n"
-        "    def __init__(self, how):\n        self.how = how\n"
-        "    def on_train_start(self, trainer, module):\n"
-        "        if self.how == 'die':\n            os._exit(7)\n"
-        "        if self.how == 'break':\n            raise RuntimeError('a bug')\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    crash = ("+callbacks.crash._target_=crash.Crash", "+callbacks.crash.how=die,break", "isolate=true")
-    code, out, err = sweep(tmp_path, "sweep_name=x", *crash)
+    monkeypatch.setenv("PYTHONPATH", ENV["PYTHONPATH"])
+    code, out, err = sweep(tmp_path, "sweep_name=x", *ends("die", "break"), "isolate=true")
     assert code == 1 and "failed: its process ended with exit code 7" in err
     folder = tmp_path / "outputs/sweeps/x"
     assert statuses(folder) == ["failed", "failed"]

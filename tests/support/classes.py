@@ -1,6 +1,7 @@
 """Classes that the tests' configurations name, as a user's own: they need `trust=support` where a file names them."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -37,6 +38,26 @@ class Dies(Callback):
             if not note.exists():
                 note.touch()
                 os._exit(7)
+
+
+class Ends(Callback):
+    """Ends a run as its training begins; how: the process dies, has a bug, or is killed after its last words."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def on_train_start(self, *args) -> None:
+        if self.how == "die":
+            os._exit(7)
+        if self.how == "break":
+            raise RuntimeError("a bug")
+        print("its last words")
+        os.system("echo of a process")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ends(*how: str) -> list[str]:
+    return ["+callbacks.ends._target_=support.classes.Ends", f"+callbacks.ends.how={','.join(how)}"]
 
 
 def slow(seconds: float) -> list[str]:
