@@ -191,6 +191,14 @@ def test_steps_that_end_before_the_first_validation_are_refused_before_the_first
     assert train(configure(*words, "trainer.max_steps=23", "scheduler=none"))["best_epoch"] == 3
 
 
+def test_a_run_that_a_callback_ends_before_the_first_validation_says_that_it_has_no_best(configure):
+    words = ["callbacks=early_stopping", "trainer.check_val_every_n_epoch=5", "trainer.max_epochs=5"]
+    stop = ("monitor=train/loss", "patience=0", "check_on_train_epoch_end=true", "min_delta=9")
+    words += [f"++callbacks.early_stopping.{word}" for word in stop]  # no epoch is that much better
+    with pytest.raises(UserError, match=r"no validation measured val/acc: lower trainer\.check_val_every_n_epoch"):
+        train(configure(*words))
+
+
 def test_a_callback_of_ones_own_may_measure_another_metric(configure):
     words = ("monitor=val/f1", "callbacks.dashboard._target_=mine.Measures", "callbacks=early_stopping")
     cfg = configure(*words)
