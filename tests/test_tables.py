@@ -334,7 +334,7 @@ def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along(table, predict,
 
 
 def test_all_empty_columns_are_named_with_one_word_for_them_beside_those_that_are_left_out(table):
-    text = "\n".join(["a;b;e f;c;y", *(f";{i % 7};NA;1;{'pq'[i % 2]}" for i in range(40))])
+    text = "\n".join(["a;b;e f;c;y;", *(f";{i % 7};NA;1;{'pq'[i % 2]};" for i in range(40))])
     with pytest.raises(
         UserError, match=r"2 columns are empty in all training rows: leave them out with (.*)\.$"
     ) as raised:

@@ -109,7 +109,8 @@ class Columns:
         name, cells = self.table.names[place], self.table.column(place).take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
         if not (trained or seen.numbers or seen.words or seen.missing):
-            refuse_empty(self.table, [*self.kinds], self.settings)
+            made = [at for at, kind in self.kinds.items() if kind or not is_nothing(self.table, at)]
+            refuse_empty(self.table, made, self.settings)
         if kind == "numbers" and not (trained or seen.numbers):
             raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
