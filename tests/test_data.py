@@ -384,3 +384,24 @@ def test_classes_that_are_too_small_beside_a_fold_are_said_with_the_fold():
     targets = torch.tensor([0] * 10 + [1] * 2)
     with pytest.raises(UserError, match="beside fold 0 of 2, class b has 1 example, too few to be in each of train, v"):
         draw_parts(targets, ["a", "b"], {"test": 0.2, "val": 0.2}, 0, fold=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    (
+        ({"train": [0, 1], "test": [0, 1]}, r"Own.load sets no val part: self.splits takes train, val and test."),
+        (
+            {"train": [0, 2], "val": [0, 1], "test": [1]},
+            r"its train part other targets than .* 0 to 1 for its 2 classes",
+        ),
+        ({"train": [0, 1], "val": [0.0, 1.0], "test": [1]}, r"its val part other targets than whole numbers"),
+    ),
+)
+def test_what_ones_own_datamodule_has_not_set_is_one_sentence(parts, sentence):
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.input_shape, self.class_names = (3,), ["a", "b"]
+            self.splits = {part: Split(torch.zeros(len(y), 3), torch.tensor(y)) for part, y in parts.items()}
+
+    with pytest.raises(UserError, match=sentence):
+        Own(batch_size=2, seed=0).setup()

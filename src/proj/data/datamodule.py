@@ -137,6 +137,7 @@ class InMemoryDataModule(LightningDataModule):
         self.load()
         if self.fold and not self.whole:
             raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
+        self._check_splits()
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         if alike := written_alike(self.class_names):
@@ -144,6 +145,16 @@ class InMemoryDataModule(LightningDataModule):
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)
+
+    def _check_splits(self) -> None:
+        """Raises UserError where `load`, of a class of one's own, has not set what the training takes."""
+        name, classes = type(self).__name__, len(self.class_names)
+        if missing := {"train", "val", "test"} - self.splits.keys():
+            raise UserError(f"{name}.load sets no {min(missing)} part: self.splits takes train, val and test.")
+        for part, (_, targets) in self.splits.items():
+            if targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
+                right = f"whole numbers (int64), 0 to {classes - 1} for its {how_many(classes, 'class')}"
+                raise UserError(f"{name}.load gives its {part} part other targets than {right}.")
 
     def checksum(self) -> str:
         """CRC-32 of all examples and targets, in the order of the splits, or of the data that the folds are dealt from;
