@@ -41,10 +41,11 @@ def project(batches: int, *settings: str) -> float:
 def bare(batches: int) -> float:
     """Seconds of forward and backward in 8 epochs."""
     cfg = configure(*SETTINGS)
-    network = build(cfg.model, input_shape=(3, 32, 32), num_classes=10).network
+    model = build(cfg.model, input_shape=(3, 32, 32), num_classes=10)
+    network = model.network
     network[0].weight.requires_grad_(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision, _ = set_precision(cfg.trainer.precision, network, cfg.trainer.accelerator)
+    precision, _ = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
     network.to(device)
     x = torch.randn(2000, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (2000,), device=device)
