@@ -57,9 +57,8 @@ class RawColumns(nn.Module):
     def undo(self, x: Tensor) -> Tensor:
         """A word's inputs may be any numbers: the word is that of the largest one above 0."""
         numbers, words = x[:, self.order.argsort()].tensor_split([len(self.numbers)], 1)
-        parts = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64).repeat(
-            len(x), len(self.dates)
-        )  # unless known
+        unless_known = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # the PARTS of a date
+        parts = unless_known.repeat(len(x), len(self.dates))
         cells = torch.cat([torch.full((len(x), len(self.columns)), nan, dtype=torch.float64), parts], 1)
         cells[:, self.numbers] = self.standardize.undo(numbers)
         for place in self.words.unique().tolist():
