@@ -200,6 +200,8 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     ("hydra.sweeper.pruner=null", "pruner._target_=optuna.pruners.<name>."),
     ("optimizer.lr=0.1", "all trials would be the same: give an interval to search"),
     ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
+    ("model.dropout=uniform(0,0.5)", "A search takes model.dropout=interval(0.1,1), on a logarithmic scale"),
+    ("optimizer.weight_decay=loguniform(1e-5,1e-1)", "optimizer.weight_decay=tag(log,interval(0.1,1))"),
     ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )
 def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, words, sentence):

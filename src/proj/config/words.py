@@ -32,6 +32,8 @@ VALUE = re.compile(
 )
 
 # Hydra's flags by their short forms, and those that take a value.
+# How other programs write a range to search.
+ELSEWHERE = re.compile(r"(q?(log)?_?uniform|randint|normal|linspace|logspace|arange|suggest_\w+)\(", re.I)
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
 SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
 TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
@@ -86,6 +88,11 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
     if not equals or (override and not PATH.fullmatch(key)):
         return word
+    if several and not override and ELSEWHERE.match(value):
+        raise UserError(
+            f"{word} is how other programs write it. A search takes {key}=interval(0.1,1), on a logarithmic scale "
+            f"{key}=tag(log,interval(0.1,1)); a grid takes {key}=range(1,5), or values with commas between them."
+        )
     if several and not override:
         value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
     if not override and not parsed(f"{key}=0"):
