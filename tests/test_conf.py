@@ -1,6 +1,7 @@
 """conf/: each file holds its difference from what it builds on, and nothing else."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -10,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from proj.config.compose import CONF
+from proj.config.settings import NAMES
 
 
 def options(group: str) -> list[str]:
@@ -72,3 +74,8 @@ def test_every_file_of_conf_says_in_its_first_comment_what_it_is_for():
             header = "".join(lines[1:4])
             for part in (f"python -m proj.train preset={file.stem}:", "accuracy", " in ", f"accuracy.py {file.stem}"):
                 assert part in header, file
+
+
+def test_conf_names_the_activations_that_a_model_takes():
+    (line,) = re.findall("^activation: .*", (CONF / "model/mlp.yaml").read_text(encoding="utf-8"), re.M)
+    assert {*re.findall(r"[A-Z]\w+", line)} == {*NAMES["activation"]}

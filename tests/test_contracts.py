@@ -564,6 +564,11 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
     names = set().union(*map(private_names, sorted(SOURCE.rglob("*.py")))) | replaced_names()
     missing = {name for name in names if not re.search(rf"(?<![\w]){name}(?!\w)", listed)}
     assert not missing, f"docs/design.md does not list {missing} among the private parts; each takes a test here"
+    rows = re.findall(r"^\| (.*?) \| (`.*?`) \|", listed, re.M)
+    for file, place in ((file, file.relative_to(SOURCE).as_posix()) for file in SOURCE.rglob("*.py")):
+        said = " ".join(what for what, where in rows if any(map(place.startswith, re.findall("`(.+?)`", where))))
+        strange = {name for name in private_names(file) if not re.search(rf"(?<![\w]){name}(?!\w)", said)}
+        assert not strange, f"docs/design.md does not say that {place} uses {strange}"
     listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
 

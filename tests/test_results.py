@@ -74,6 +74,16 @@ def test_a_result_says_what_it_was_measured_with_and_nothing_of_whose_machine(na
     assert not re.search(r"(?<![\w.…*])/(home|root|work|tmp|Users|var|mnt)\b|\w+://|\\\\|@", text)
 
 
+@pytest.mark.parametrize("preset", sorted((ROOT / "conf/preset").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_header_of_a_preset_has_the_accuracy_and_the_time_that_were_measured(preset):
+    (row,) = RESULTS[f"accuracy/{preset.stem}"]["rows"]
+    header, seconds = preset.read_text(encoding="utf-8"), row["fastest"]
+    assert f"{row['accuracy']:.2f} ± {row['spread']:.2f} %" in header and f"({row['seeds']} seeds" in header
+    assert "augmented" not in row or f"{row['augmented']:.2f} ± {row['augmented_spread']:.2f} %" in header
+    times = (f"{seconds:.1f} s", f"{seconds:.0f} s", f"{seconds / 60:.0f} minutes")
+    assert any(f"in {time} on one thread" in header.replace("\n# ", " ") for time in times)
+
+
 @pytest.mark.parametrize("name", [name for name in RESULTS if name.startswith("accuracy/")])
 def test_an_accuracy_is_a_mean_over_three_seeds_or_more(name):
     (row,) = RESULTS[name]["rows"]

@@ -25,7 +25,7 @@ SHUFFLES = 10  # of each column
 MOST_ROWS, FEWEST_ROWS = 10_000, 200  # that are taken of a large part
 WORK = 5e11  # floating-point operations in all: some ten seconds
 BATCH = 1000
-SHOWN = 10  # columns in the terminal and the picture
+SHOWN = 10  # columns in the terminal
 FEWEST_TO_ASK = 30  # examples by which a column's own accuracy is told from the model's
 
 
