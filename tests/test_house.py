@@ -151,9 +151,9 @@ def test_a_commands_options_are_the_arguments_of_what_it_calls(command):
         assert get_args(annotation) == kind or annotation in taken
 
 
-def test_no_file_has_more_than_220_lines_but_the_table_of_settings_and_no_function_more_than_60():
+def test_no_file_has_more_than_220_lines_and_no_function_more_than_60():
     lengths = {module_of(file): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
-    assert {module for module, lines in lengths.items() if lines > 220} == {"proj.config.settings"}
+    assert not {module for module, lines in lengths.items() if lines > 220}
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):

@@ -15,7 +15,7 @@ from support.sweeps import play, refused, run, sweep
 
 from proj.config.compose import build, configure
 from proj.config.explain import explain
-from proj.config.settings import NAMES
+from proj.config.values import NAMES
 from proj.config.words import as_hydra_reads, flags_and_settings
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError

@@ -15,9 +15,11 @@ from proj.config.explain import sentences
 from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
 from proj.config.other_names import OLD, elsewhere
+from proj.config.policies import policy, refusal, with_above
 from proj.config.ranges import JOBS_AT_ONCE
-from proj.config.settings import SETTINGS, key_of, policy, refusal, with_above
+from proj.config.settings import SETTINGS
 from proj.config.values import check_names, check_ranges, loggers
+from proj.config.words import key_of
 from proj.errors import UserError, nearest
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder

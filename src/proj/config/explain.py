@@ -13,7 +13,8 @@ from yaml import MarkedYAMLError
 
 from proj.config.declared import arguments
 from proj.config.other_names import elsewhere
-from proj.config.settings import SETTINGS, policy, refusal
+from proj.config.policies import policy, refusal
+from proj.config.settings import SETTINGS
 from proj.config.words import GROUPS
 from proj.errors import UserError, message_of, nearest, peer_is_lost, unwritable
 from proj.system.platform import as_command

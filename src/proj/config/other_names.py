@@ -3,7 +3,8 @@
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import arguments
-from proj.config.settings import SETTINGS, policy, with_above
+from proj.config.policies import policy, with_above
+from proj.config.settings import SETTINGS
 
 # What other programs call a setting, or where people look for it.
 OTHER_NAMES = {

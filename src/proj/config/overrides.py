@@ -8,8 +8,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from proj.config.kinds import check_type
-from proj.config.settings import key_of, policy, refusal
-from proj.config.words import GROUPS, as_hydra_reads
+from proj.config.policies import policy, refusal
+from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose
 
 

@@ -17,7 +17,7 @@ from proj.config.command_line import words_or_help
 from proj.config.compose import CONF, NO_ARGUMENTS
 from proj.config.declared import named_arguments
 from proj.config.kinds import range_of
-from proj.config.settings import below, policy
+from proj.config.policies import below, policy
 
 NAMED = ("callbacks", "logger")  # groups of things that each have a name
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", *NAMED)

@@ -1,11 +1,10 @@
 """What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart.
 
-This is the only place that says it: the checks, a run that goes on, the reports and the schema for editors read it.
+This is the only place that says it: the checks, a run that goes on, the reports and the schema for editors read it, by
+the functions of `policies.py`.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from itertools import accumulate
 
 from proj.config import ranges
 
@@ -39,6 +38,7 @@ def reserved(instead: str, resume: str | None = None, report: str | None = None)
 
 
 FOLDER = "the run's folder is hydra.run.dir=path/to/folder"
+HOW_OFTEN = "it saves after a validation, and trainer.val_check_interval=<{}> is how often"
 SETTINGS: dict[str, Setting] = {
     "seed": Setting(ranges.SEED, report="seed"),
     "dataset.seed": Setting(ranges.SEED, report="seed"),
@@ -149,12 +149,8 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.average.update_every_n_steps": Setting(ranges.whole(1)),
     # callbacks.best is Lightning's ModelCheckpoint.
     "callbacks.best.dirpath": Setting(report="never", instead=FOLDER),
-    "callbacks.best.every_n_train_steps": reserved(
-        "it saves after a validation, and trainer.val_check_interval=<batches> is how often"
-    ),
-    "callbacks.best.train_time_interval": reserved(
-        "it saves after a validation, and trainer.val_check_interval=<time> is how often"
-    ),
+    "callbacks.best.every_n_train_steps": reserved(HOW_OFTEN.format("batches")),
+    "callbacks.best.train_time_interval": reserved(HOW_OFTEN.format("time")),
     "callbacks.best.save_weights_only": reserved("a checkpoint holds all that it takes to use it"),
     "callbacks.best.save_on_exception": reserved("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
     "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
@@ -220,52 +216,3 @@ SETTINGS: dict[str, Setting] = {
         "a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"
     ),
 }
-OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
-
-# What this project's models take for these of their settings.
-NAMES = {
-    "activation": ("ELU", "GELU", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"),
-    "norm": ("batch", "none"),
-    "pool_after": ("first", "last"),
-    "head": ("max", "average", "flatten"),
-    "init": ("default", "dirac"),
-}
-SEEDS = [key for key, one in SETTINGS.items() if one.report == "seed"]
-
-
-def with_above(key: str) -> list[str]:
-    """A setting and those above it, from the top: trainer, trainer.precision."""
-    return list(accumulate(key.split("."), "{}.{}".format))
-
-
-@cache
-def policy(key: str) -> Setting:
-    """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
-    lines = [*(SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS), OTHERS]
-    itself = SETTINGS.get(key, OTHERS)
-    resume, report = (
-        next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")
-    )
-    return Setting(itself.range, resume, report, itself.instead)
-
-
-def below(place: str) -> dict[str, Setting]:
-    """The settings that the table has directly below one, such as trainer, by their names there."""
-    start = len(place) + 1
-    return {key[start:]: one for key, one in SETTINGS.items() if key.startswith(f"{place}.") and "." not in key[start:]}
-
-
-def refusal(key: str) -> str:
-    """The sentence for a setting that the program sets itself."""
-    return f"{key} is set by this program: {SETTINGS[key].instead}."
-
-
-def key_of(word: str) -> str:
-    """The setting or group that a word of the command line names, such as model.depth of +model.depth=3."""
-    return word.lstrip("+~").partition("=")[0]
-
-
-def without_plus(word: str) -> str:
-    """A word of the command line, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
-    key = word.partition("=")[0]
-    return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word

@@ -12,9 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from proj.config.compose import CONF, literal
 from proj.config.overrides import apply_words
-from proj.config.settings import below, key_of
+from proj.config.policies import below
 from proj.config.stored import check_destinations, check_stored
 from proj.config.values import check_ranges
+from proj.config.words import key_of
 from proj.errors import UserError, message_of
 from proj.system.run_folder import RunFolder, SweepFolder, flat
 

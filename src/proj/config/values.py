@@ -5,19 +5,25 @@ from importlib.util import find_spec
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.monitors import check_monitors
-from proj.config.settings import NAMES, SETTINGS, below, policy, refusal
+from proj.config.policies import below, policy, refusal
+from proj.config.settings import SETTINGS
 from proj.errors import UserError, choose, nearest
+
+# What this project's models take for these of their settings.
+NAMES = {
+    "activation": ("ELU", "GELU", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"),
+    "norm": ("batch", "none"),
+    "pool_after": ("first", "last"),
+    "head": ("max", "average", "flatten"),
+    "init": ("default", "dirac"),
+}
+LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
+# What all datamodules and models have in common, also those of one's own.
+SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold", "model.loss.")
 
 
 def loggers(cfg: DictConfig) -> DictConfig | dict:
     return cfg.get("logger") or {}  # the copy of conf/ of an older search has none
-
-
-LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
-
-
-# What all datamodules and models have in common, also those of one's own.
-SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold", "model.loss.")
 
 
 def is_of_own_class(key: str, cfg: DictConfig) -> bool:

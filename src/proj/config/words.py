@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
 
-from proj.config.settings import without_plus
+from proj.config.policies import policy
 from proj.errors import UserError, choose, nearest
 from proj.system.platform import as_command
 
@@ -40,6 +40,17 @@ TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config
 SHOWS = {"--cfg": ("job", "hydra", "all")}
 SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
+
+
+def key_of(word: str) -> str:
+    """The setting or group that a word names, such as model.depth of +model.depth=3."""
+    return word.lstrip("+~").partition("=")[0]
+
+
+def without_plus(word: str) -> str:
+    """A word, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
+    key = word.partition("=")[0]
+    return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word
 
 
 def as_text(value: str, quote: str = "'") -> str:

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from proj.config.settings import NAMES
+from proj.config.values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.monitors import mode_of
-from proj.config.settings import SEEDS, policy
+from proj.config.policies import policy
+from proj.config.settings import SETTINGS
 from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.reports.curves import read_scalars, read_table
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
+SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
 AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
 INFINITE = (math.inf, -math.inf)
 

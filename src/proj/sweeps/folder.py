@@ -10,8 +10,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.own_code import changed_code
-from proj.config.settings import key_of
 from proj.config.stored import TRUSTED
+from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.sweep_file import (
     asks_for,

@@ -20,8 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
-from proj.config.settings import key_of
-from proj.config.words import as_hydra_reads
+from proj.config.words import as_hydra_reads, key_of
 from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs

@@ -11,8 +11,8 @@ from functools import cached_property
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.policies import policy
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
-from proj.config.settings import policy
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper, values
 

@@ -8,7 +8,7 @@ import re
 from itertools import chain, count, islice
 from pathlib import Path
 
-from proj.config.settings import key_of
+from proj.config.words import key_of
 from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
 from proj.system.run_folder import SweepFolder

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from proj.config.compose import CONF
 from proj.config.loader import Loader
-from proj.config.settings import key_of, without_plus
+from proj.config.words import key_of, without_plus
 from proj.errors import UserError, refuse_newer
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder

@@ -1,0 +1,35 @@
+"""What holds for a setting, by its own line in the table of settings or by those of the settings above it."""
+
+from functools import cache
+from itertools import accumulate
+
+from proj.config.settings import SETTINGS, Setting
+
+OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
+
+
+def with_above(key: str) -> list[str]:
+    """A setting and those above it, from the top: trainer, trainer.precision."""
+    return list(accumulate(key.split("."), "{}.{}".format))
+
+
+@cache
+def policy(key: str) -> Setting:
+    """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
+    lines = [*(SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS), OTHERS]
+    itself = SETTINGS.get(key, OTHERS)
+    resume, report = (
+        next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")
+    )
+    return Setting(itself.range, resume, report, itself.instead)
+
+
+def below(place: str) -> dict[str, Setting]:
+    """The settings that the table has directly below one, such as trainer, by their names there."""
+    start = len(place) + 1
+    return {key[start:]: one for key, one in SETTINGS.items() if key.startswith(f"{place}.") and "." not in key[start:]}
+
+
+def refusal(key: str) -> str:
+    """The sentence for a setting that the program sets itself."""
+    return f"{key} is set by this program: {SETTINGS[key].instead}."
