@@ -11,8 +11,8 @@ far as the seeds tell. Writes report.csv (a row a run, every setting and
 figure), report.json (a row a configuration, for scripts), report.md and
 report.tex (the table, to paste) and report.html (the table, curves, accuracy
 against time, parallel coordinates, and a search's history and importances; one
-file that loads nothing). All of it comes from config.yaml, run.json,
-metrics.json, TensorBoard's files and importance.json.
+file that loads nothing); of finished folds also out_of_fold.csv (what was said
+of each example) and label_issues.csv (whose label may be wrong).
 """
 
 import os

@@ -9,6 +9,7 @@
   log=full                  show all that the jobs print; line: a line a job
   data_dir=<path>           where the data lies now, if it has moved
   hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
+  hydra.sweeper.n_jobs=…    of a search: trials side by side
   hydra/launcher=…          where the jobs run, and any of hydra.launcher
   trust=<module>            of classes of your own that the sweep names
 

@@ -1,8 +1,10 @@
-"""The JSON schema of conf/, for editors: python -m proj.config.schema > schema.json
+"""The JSON schema of conf/ for editors: python -m proj.config.schema > schema.json
 
-A YAML file that begins with `# yaml-language-server: $schema=schema.json` (a path from the file, or an address) is then
-completed and checked as it is typed: a file of a group's option, a preset, or a whole configuration. It is made from
-the settings table, the options in conf/ with their comments, and the signatures of the classes that they name.
+A YAML file that begins with `# yaml-language-server: $schema=schema.json` (a
+path from the file, or an address) is then completed and checked as it is typed:
+a file of a group's option, a preset, or a whole configuration. The schema is
+made from the settings table, the options in conf/ with their comments, and the
+signatures of the classes that they name.
 """
 
 import json
