@@ -234,7 +234,7 @@ WESTERN = "Straße;Größe;y\nKöln;5 €;Café\nMünchen;7;L’été\n"
 @pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"))
 def test_an_encoding_is_found_out_and_a_guess_is_said(encoding):
     table = read_table(io.BytesIO(WESTERN.encode(encoding)), "t.csv")
-    assert table.first == ["Straße", "Größe", "y"] and list(table.column(2)) == ["Café", "L’été"]
+    assert table.first == ["Straße", "Größe", "y"] and list(table.columns[2]) == ["Café", "L’été"]
     note = ["t.csv is not in UTF-8, and read as cp1252 (Straße, Größe, Köln): dataset.encoding=… says another"]
     assert table.notes == (note if encoding == "cp1252" else [])
 
@@ -513,7 +513,7 @@ def test_blanks_separate_values_where_nothing_else_does_and_the_name_says_no_oth
     write(tmp_path, blank__data=flowers().replace(",", blank).replace("\n", end), t__csv=flowers().replace(",", " "))
     assert load("blank.data").checksum() == load("whole.csv").checksum()
     write(tmp_path, quoted__txt="name where y\n" + f"'O''Hara' \"New  York\" p{end}" * 3)
-    assert open_table(str(tmp_path / "quoted.txt")).column(1).at(2) == "New York"
+    assert open_table(str(tmp_path / "quoted.txt")).columns[1].at(2) == "New York"
     with pytest.raises(UserError, match="Its one column is 'len kind y': separate values by commas"):
         load("t.csv")
 

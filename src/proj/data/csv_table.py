@@ -96,7 +96,7 @@ class CSVDataModule(InMemoryDataModule):
         given = [part for part in self.fractions if part in parts_of_files]
         files = {part: self.files[parts_of_files.index(part)][0] for part in given}
         examples, left_out = self._examples(table, target, parts_of_files, files)
-        labels = table.column(target).take(examples.rows)
+        labels = table.columns[target].take(examples.rows)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
         targets = torch.from_numpy(labels.among(self.class_names))
         drawn = self.fractions, self.split_seed, examples.groups, self.fold
@@ -131,7 +131,7 @@ class CSVDataModule(InMemoryDataModule):
         self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]
     ) -> tuple[Examples, list[str]]:
         """(The rows of the classes that are learnt, lines on those that are left out). files: those that are parts."""
-        labels, name = table.column(target), table.names[target]
+        labels, name = table.columns[target], table.names[target]
         rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
@@ -143,7 +143,7 @@ class CSVDataModule(InMemoryDataModule):
         labels = labels.take(rows)
         refuse_measurements(name, labels)
         to_draw = examples.to_draw()
-        drawn_labels = table.column(target).take(to_draw.rows)
+        drawn_labels = table.columns[target].take(to_draw.rows)
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
         too_few = labels.holds(rare)
@@ -160,7 +160,7 @@ class CSVDataModule(InMemoryDataModule):
         Raises UserError for a missing column, and where there is no such row.
         """
         table, target, _ = self._read()
-        names, labels = [column["name"] for column in columns], table.column(target)
+        names, labels = [column["name"] for column in columns], table.columns[target]
         places = find_columns(names, table.names)
         missing = [name for name, place in zip(names, places, strict=True) if place is None]
         if missing:

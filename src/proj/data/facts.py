@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.dates import FORMS, PARTS, SINCE_1970
-from proj.data.tables.table import is_of_numbers
+from proj.data.tables.table import kind_of
 from proj.errors import UserError
 from proj.system.platform import plain_name
 
@@ -97,7 +97,7 @@ class Facts:
         """What makes the network's inputs from pixels, or from a table's numbers; None where there is no such thing."""
         if self.mean:
             return Normalize(self.mean, self.std)
-        if self.columns and all(map(is_of_numbers, self.columns)):
+        if self.columns and {*map(kind_of, self.columns)} == {"numbers"}:
             return Standardize(self.columns)
         return None
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
 from proj.data.tables.named_column import find_column
-from proj.data.tables.text_table import Table
+from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError, how_many
 
 PARTS = ("train", "val", "test")
@@ -48,11 +48,11 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
     Raises UserError for a row without a group.
     """
     place = find_column(table, "group", key)
-    cells = table.column(place).take(rows)
+    cells = table.columns[place].take(rows)
     missing = rows[cells.each(is_missing, bool)]
     if len(missing):
         more = f" (as in {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
-        line = table.lines_of(missing)[0]
+        line = Lines(table, missing)[0]
         raise UserError(
             f"{file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "
             "(dataset.group): fill it in, or take such rows out."

@@ -13,15 +13,7 @@ from proj.config.own_code import changed_code
 from proj.config.stored import TRUSTED
 from proj.config.words import key_of
 from proj.errors import UserError
-from proj.sweeps.sweep_file import (
-    asks_for,
-    copies_all,
-    copy_conf,
-    describe,
-    git,
-    make_folder,
-    read_manifest,
-)
+from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, make_folder, read_manifest
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, file_name

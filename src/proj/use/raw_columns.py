@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
-from proj.data.tables.dates import DURATION, PARTS, SINCE_1970
+from proj.data.tables.dates import DURATION, PARTS, SINCE_1970, date_parts
 from proj.data.tables.table import truth_codes
 
 
@@ -127,25 +127,6 @@ def texts(column: dict) -> dict[str, float] | None:
     if "truth" in column:
         return truth_codes(column["truth"])
     return {word: float(code) for code, word in enumerate(column["categories"])} if "categories" in column else None
-
-
-def date_parts(seconds: Tensor) -> Tensor:
-    """(B, D, parts) what `parts_of` makes of (B, D) seconds since 1970, by tensor operations alone.
-
-    The year begins in March here, so that a leap day is its last one (Hinnant, chrono-compatible date algorithms).
-    """
-    days = (seconds / 86_400).floor()
-    era = ((days + 719_468) / 146_097).floor()  # of 400 years
-    rest = days + 719_468 - 146_097 * era
-    leaps = (rest / 1460).floor() - (rest / 36_524).floor() + (rest / 146_096).floor()
-    year = ((rest - leaps) / 365).floor()
-    rest = rest - (365 * year + (year / 4).floor() - (year / 100).floor())
-    month = ((5 * rest + 2) / 153).floor()  # March is 0
-    day = rest - ((153 * month + 2) / 5).floor() + 1
-    after = (month >= 10).to(seconds)  # January and February
-    weekday = days + 3 - 7 * ((days + 3) / 7).floor()
-    parts = [year + 400 * era + after, month + 3 - 12 * after, day, weekday, (seconds - 86_400 * days) / 3600]
-    return torch.stack([*parts, seconds / 3600], 2)
 
 
 def free(name: str, taken: Sequence[str]) -> str:

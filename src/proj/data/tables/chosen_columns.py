@@ -42,7 +42,7 @@ def is_nothing(table: Table, place: int) -> str:
     """Why a column without a name is none that somebody made, or ""."""
     if not (table.headed and is_unnamed(table.names[place])):
         return ""
-    cells = table.column(place)
+    cells = table.columns[place]
     if not any(cells):
         return "it is empty"
     numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
@@ -51,7 +51,7 @@ def is_nothing(table: Table, place: int) -> str:
 
 def refuse_empty(table: Table, places: list[int], settings: dict[str, Any]) -> NoReturn:
     """Raises UserError for all columns that are empty, so that one word leaves them out, beside those left out."""
-    empty = [place for place in places if table.column(place).each(is_missing, bool).all()]
+    empty = [place for place in places if table.columns[place].each(is_missing, bool).all()]
     names = [table.names[place] for place in (*empty, *dropped_columns(table, settings))]
     those, it = (f"column {names[0]} is", "it") if len(empty) == 1 else (f"{len(empty):,} columns are", "them")
     how = typed("dataset.drop", *names, listed=True)

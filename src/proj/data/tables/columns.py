@@ -12,15 +12,8 @@ from proj.data.tables.dates import DURATION, PARTS, find_form, moments, parts_of
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id
-from proj.data.tables.table import (
-    find_truth,
-    is_of_numbers,
-    measure_numbers,
-    measure_words,
-    remarks,
-    truth_values,
-)
-from proj.data.tables.text_table import Table
+from proj.data.tables.table import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values
+from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
@@ -71,7 +64,7 @@ class Columns:
     found: dict[int, Finding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lines = self.table.lines_of(self.rows)
+        self.lines = Lines(self.table, self.rows)
         self.inside = np.searchsorted(self.rows, self.training).astype(np.int32)  # the places of the training rows
 
     def measure(self) -> dict[int, dict]:
@@ -83,7 +76,7 @@ class Columns:
             else:
                 self.found[place] = self._take(place, kind)
         taken = {place: one.column for place, one in self.found.items() if not one.left_out}
-        numbers = {place: column for place, column in taken.items() if is_of_numbers(column)}
+        numbers = {place: column for place, column in taken.items() if kind_of(column) == "numbers"}
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             self._measure_numbers(place, marks[place])
@@ -106,7 +99,7 @@ class Columns:
 
     def _take(self, place: int, kind: str) -> Finding:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""
-        name, cells = self.table.names[place], self.table.column(place).take(self.rows)
+        name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
         if not (trained or seen.numbers or seen.words or seen.missing):
             made = [at for at, kind in self.kinds.items() if kind or not is_nothing(self.table, at)]
@@ -184,7 +177,7 @@ class Columns:
     def _measure_numbers(self, place: int, mark: str) -> None:
         """Complete the finding of a column of numbers, once their decimal mark is known."""
         found, kind, marks = self.found[place], self.kinds[place], MARKS.get(self.settings["decimal"], ".,")
-        how, name, whole = found.column, found.column["name"], self.table.column(place)
+        how, name, whole = found.column, found.column["name"], self.table.columns[place]
         read = (mark, marks, how.get("unit", ""), how.get("lenient", False))
         everywhere = values(name, whole.take(self.rows), self.lines, *read)
         numbers = found.measured(everywhere[self.inside])

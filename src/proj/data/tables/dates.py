@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import NoReturn
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from proj.config.words import typed
 from proj.data.tables.cells import is_no_number, plain_number
@@ -104,13 +106,15 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
 
 def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int]) -> None:
     """Raises UserError where the first number is a time, but not in the unit of the training."""
-    for place in ends_of(cells)[:1]:
-        number = plain_number(cells.at(place)) or 0
-        if not is_likely(number, form) and (unit := next((one for one in SINCE_1970 if is_likely(number, one)), None)):
-            raise UserError(
-                f"row {lines[place]}, column {name}: {cells.at(place)!r} is a time in {unit} since 1970, and the "
-                f"training's are in {form}: write all of them in one unit."
-            )
+    if not (places := ends_of(cells)):
+        return
+    first = cells.at(places[0])
+    units = [unit for unit in SINCE_1970 if is_likely(plain_number(first) or 0, unit)]
+    if units and form not in units:
+        raise UserError(
+            f"row {lines[places[0]]}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
+            f"are in {form}: write all of them in one unit."
+        )
 
 
 def are_plain(cells: Column) -> bool:
@@ -119,21 +123,29 @@ def are_plain(cells: Column) -> bool:
 
 
 def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """The numbers in dates: the year, the month from 1, the day of the month, the weekday from Monday, 0, the hour with
-    its minutes as a fraction, and the hours of a duration; NaN for a missing date."""
-    missing = np.isnan(seconds)
-    days = np.floor_divide(np.where(missing, 0, seconds), 86_400)
-    date = days.astype("int64").astype("datetime64[D]")
-    months, years = date.astype("datetime64[M]"), date.astype("datetime64[Y]")
-    parts = {
-        "year": years.astype("int64") + 1970,
-        "month": (months - years).astype("int64") + 1,
-        "day": (date - months).astype("int64") + 1,
-        "weekday": (days + 3) % 7,
-        "hour": (seconds - 86_400 * days) / 3600,
-        "hours": seconds / 3600,
-    }
-    return {name: np.where(missing, np.nan, numbers) for name, numbers in parts.items()}
+    """(N,) each of PARTS, see `date_parts`, of (N,) seconds since 1970."""
+    return dict(zip(PARTS, date_parts(torch.from_numpy(seconds)).numpy().T, strict=True))
+
+
+def date_parts(seconds: Tensor) -> Tensor:
+    """(..., len(PARTS)) the numbers in dates, of seconds since 1970: the year, the month from 1, the day of the month,
+    the weekday from Monday, 0, the hour with its minutes as a fraction, and the hours of a duration; NaN for a missing
+    date. An exported network computes them too, so that all are operations on tensors.
+
+    The year begins in March here, so that a leap day is its last one (Hinnant, chrono-compatible date algorithms).
+    """
+    days = (seconds / 86_400).floor()
+    era = ((days + 719_468) / 146_097).floor()  # of 400 years
+    rest = days + 719_468 - 146_097 * era
+    leaps = (rest / 1460).floor() - (rest / 36_524).floor() + (rest / 146_096).floor()
+    year = ((rest - leaps) / 365).floor()
+    rest = rest - (365 * year + (year / 4).floor() - (year / 100).floor())
+    month = ((5 * rest + 2) / 153).floor()  # March is 0
+    day = rest - ((153 * month + 2) / 5).floor() + 1
+    after = (month >= 10).to(seconds)  # January and February
+    weekday = days + 3 - 7 * ((days + 3) / 7).floor()
+    parts = [year + 400 * era + after, month + 3 - 12 * after, day, weekday, (seconds - 86_400 * days) / 3600]
+    return torch.stack([*parts, seconds / 3600], -1)
 
 
 def find_form(

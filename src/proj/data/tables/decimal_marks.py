@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from proj.data.tables.cells import number
 from proj.data.tables.one_column import Column
-from proj.data.tables.text_table import Table
+from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
@@ -80,8 +80,8 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
     open_ones = [place for place in columns if has_marks(table, place)]
     if decimal or not open_ones:
         return marks
-    found = {place: evidence(table.column(place), columns[place].get("unit", "")) for place in open_ones}
-    points = {"."} if any(table.column(place).mark == "." for place in columns.keys() - found) else set()
+    found = {place: evidence(table.columns[place], columns[place].get("unit", "")) for place in open_ones}
+    points = {"."} if any(table.columns[place].mark == "." for place in columns.keys() - found) else set()
     everywhere = points.union(*(column.marks for column in found.values()))
     for place, column in found.items():
         name, trained = columns[place]["name"], columns[place].get("decimal", "")
@@ -90,7 +90,7 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
         if not trained and marks[place] == "." and "," not in column.doubtful:
             why = "which dataset.decimal=comma changes" if column.has_unmarked and not everywhere else ""
         if column.doubtful and not column.marks and why:
-            cell = table.column(place).at(min(column.doubtful.values()))
+            cell = table.columns[place].at(min(column.doubtful.values()))
             read = number(cell, columns[place].get("unit", "")).value(marks[place])
             notes.append(f"{cell} in column {name} is read as {read:g}, {why}")
     return marks
@@ -98,13 +98,13 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
 
 def has_marks(table: Table, place: int) -> bool:
     """Whether a column has commas, or points alone that can all be between thousands."""
-    column = table.column(place)
+    column = table.columns[place]
     return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
 def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
     """Raises UserError for a number that can be read in two ways."""
-    cell, line = table.column(place).at(row), table.lines_of([row])[0]
+    cell, line = table.columns[place].at(row), Lines(table, [row])[0]
     point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
     raise UserError(
         f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a decimal point, and "

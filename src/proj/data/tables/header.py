@@ -52,7 +52,7 @@ def has_header(table: Table, target: int | None = None) -> bool:
         return False
     if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
         return True
-    return target is not None and bool(table.first[target]) and table.first[target] not in table.column(target)
+    return target is not None and bool(table.first[target]) and table.first[target] not in table.columns[target]
 
 
 def has_full_row(table: Table) -> bool:

@@ -12,7 +12,7 @@ from proj.data.tables.cells import Count, in_order, is_missing, values
 from proj.data.tables.dates import moments, parts_of
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
-from proj.data.tables.text_table import Table
+from proj.data.tables.text_table import Lines, Table
 
 
 def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
@@ -47,16 +47,11 @@ def standardised(numbers: np.ndarray, column: dict) -> Tensor:
 
 def width(column: dict) -> int:
     """How many inputs a column becomes."""
-    return len(column.get("categories", column.get("parts", "1")))
-
-
-def is_of_numbers(column: dict) -> bool:
-    """Whether the cells of a column are numbers, and not words or dates."""
-    return kind_of(column) == "numbers"
+    return len(column.get("categories", column.get("parts", [column])))
 
 
 def kind_of(column: dict) -> str:
-    """What `Columns` calls the kind of a column."""
+    """What a column holds: "numbers", "words", "dates", or in "truth" the words of yes and no."""
     kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
     return next((kind for key, kind in kinds.items() if key in column), "numbers")
 
@@ -75,13 +70,13 @@ def encode_table(
     rows: those to encode, in their order; None for all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
-    numbers = {place: column for place, column in zip(places, columns, strict=True) if is_of_numbers(column)}
+    numbers = {place: column for place, column in zip(places, columns, strict=True) if kind_of(column) == "numbers"}
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
-    lines = table.lines_of(rows)
+    lines = Lines(table, rows)
     encoded = torch.zeros(len(rows), sum(map(width, columns)))
     start = 0
     for place, column in zip(places, columns, strict=True):
-        cells, marks = table.column(place).take(rows), MARKS.get(decimal, ".,")
+        cells, marks = table.columns[place].take(rows), MARKS.get(decimal, ".,")
         part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
@@ -94,7 +89,7 @@ def unknown_words(table: Table, places: list[int], columns: list[dict], rows: np
     notes = []
     for place, column in zip(places, columns, strict=True):
         known = column.get("categories") or truth_codes(column.get("truth", ()))
-        cells = table.column(place) if rows is None else table.column(place).take(rows)
+        cells = table.columns[place] if rows is None else table.columns[place].take(rows)
         words = [word for word, *_ in cells.different() if not is_missing(word)] if known else []
         strange = [word for word in words if word not in known]
         some = ", ".join(map(repr, strange[:3]))

@@ -43,15 +43,9 @@ class Table:
         except ValueError as error:
             raise UserError(f"{self.file} is no CSV file ({error}).") from None
 
-    def column(self, place: int) -> Column:
-        return self.columns[place]
-
     def beginning(self, place: int) -> list[str]:
         """The first cells of a column, some hundreds or thousands."""
-        return list(islice(self.column(place), self.piece))
-
-    def lines_of(self, rows: Sequence[int] | np.ndarray) -> "Lines":
-        return Lines(self, rows)
+        return list(islice(self.columns[place], self.piece))
 
     def take_header(self, is_header: bool) -> None:
         """Name the columns by the first row, `column 3` where it says nothing; or make it a row like the others.
