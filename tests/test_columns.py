@@ -231,6 +231,9 @@ NO_DATES = {
     "codes": [f"{i % 30:02d}-{i % 10:02d}-{i % 50:02d}" for i in range(60)],
     "scores": [f"{i % 4}:{i % 3}" for i in range(60)],
     "addresses": [f"192.168.0.{i % 20}" for i in range(60)],
+    "halves": [f"{1500 + i * 37 % 600}.5" for i in range(60)],
+    "halves with gaps": ["1850.5", "n.a.", *(f"{1500 + i * 37 % 600}.5" for i in range(58))],
+    "years and months": [f"{1871 + i // 12}.{i % 12 + 1:02d}".rstrip("0") for i in range(60)],  # .1 is the tenth month
     "amounts": [1_300_000_000 + i * i % 37 * 10**7 for i in range(60)],
 }
 

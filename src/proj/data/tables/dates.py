@@ -158,7 +158,9 @@ def find_form(
     """
     places = ends_of(cells)
     ends = [cells.at(place) for place in places]
-    forms = [form for form in FORMS if any(moment(cell, form) is not None for cell in ends)]
+    are_numbers = all(plain_number(cell) is not None for cell in ends)
+    known = ["yearmonthday"] if are_numbers and not asked else FORMS  # 1999.5 is a number, and no May
+    forms = [form for form in known if any(moment(cell, form) is not None for cell in ends)]
     units = [unit for unit in SINCE_1970 if ends and is_likely(plain_number(ends[0]) or 0, unit)]
     units = [unit for unit in units if asked or are_since_1970(name, cells, unit)]
     words = [word for word, *_ in cells.different() if not is_no_date(word)] if forms or (asked and units) else []
