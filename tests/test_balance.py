@@ -148,8 +148,17 @@ def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a
     said = capsys.readouterr().out
     assert "class no has 289 training examples and yes 14: balance=loss or balance=sampling" in said
     assert "The model calls all 63 examples 'no'" in said
-    assert single_answer(torch.tensor([[5, 0], [0, 0]]), ["a", "b"]) is None  # they are all of one class
-    assert single_answer(torch.tensor([[5, 0], [2, 1]]), ["a", "b"]) is None
+    for right in ([[5, 0], [0, 0]], [[5, 0], [2, 1]], [[950, 0], [49, 1]]):  # of one class; not all; more often right
+        assert single_answer(torch.tensor(right), ["a", "b"]) is None
+    said = single_answer(torch.tensor([[950, 1], [49, 0]]), ["good", "bad"])
+    assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
+
+
+def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp_path, monkeypatch, capsys):
+    path = trained() / "best.ckpt"
+    monkeypatch.setattr("torch.nn.Linear.forward", lambda self, x: torch.eye(self.out_features)[:1].expand(len(x), -1))
+    evaluate(path, output=str(tmp_path))
+    assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out
 
 
 def test_the_area_under_the_curve_is_of_two_classes(tmp_path):

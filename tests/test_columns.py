@@ -15,11 +15,9 @@ from proj.data.facts import Facts
 from proj.data.tables.dates import moment, parts_of
 from proj.data.tables.table import find_truth
 from proj.errors import UserError
-from proj.models.balance import single_answer
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
-from proj.use.evaluation import evaluate
-from proj.use.prediction import predict, read_tables
+from proj.use.prediction import read_tables
 
 START = datetime(2021, 3, 5, 14, 30)
 DAYS = [START + timedelta(days=i * 37 % 600, hours=i * 7 % 24) for i in range(60)]
@@ -198,12 +196,6 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
         table(cells, words=["dates=[x]"])
 
 
-DURATIONS = (
-    [f"{i * 7 % 50}:{i % 60:02}:30" for i in range(60)],
-    [f"{i * 7 % 50} days {i % 24:02}:30" for i in range(60)],
-)
-
-
 def test_durations_become_hours_though_they_are_longer_than_a_day(table, tmp_path):
     hours, days = ([f"{i * 7 % 50}{word}" for i in range(60)] for word in (":12:30", " days 03:30"))
     data = table(hours, days, [f"{i % 24}:15" for i in range(60)])
@@ -336,29 +328,6 @@ def test_a_run_leaves_the_whole_list_of_columns_and_names_its_file_where_there_a
         assert all(name in out for name in names) != said and "numbers the rows: id\n" in out
         before = out[: out.index("examples\n")]  # of the training
         assert all(len(line) <= 80 for line in before.splitlines() if str(tmp_path) not in line)
-
-
-@pytest.mark.parametrize("name", ("out.csv", "out.jsonl"))
-def test_an_output_takes_the_place_of_a_line_a_row(trained, tmp_path, capsys, name):
-    (tmp_path / "new.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.7,5.1,1.6\n")
-    checkpoint = trained() / "best.ckpt"
-    capsys.readouterr()
-    rows = predict(checkpoint, str(tmp_path / "new.csv"), output=str(tmp_path / name))
-    counts = {row["class"] for row in rows}
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{tmp_path / name} (2 in all): ") and all(label in line for label in counts)
-    assert len((tmp_path / name).read_text().splitlines()) == len(rows) + name.endswith("csv")
-
-
-def test_a_model_that_calls_nearly_all_the_same_gets_a_sentence_also_in_evaluate(
-    trained, tmp_path, monkeypatch, capsys
-):
-    said = single_answer(torch.tensor([[950, 1], [49, 0]]), ["good", "bad"])
-    assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
-    assert single_answer(torch.tensor([[950, 0], [49, 1]]), ["good", "bad"]) is None  # right more often
-    monkeypatch.setattr("torch.nn.Linear.forward", lambda self, x: torch.eye(self.out_features)[:1].expand(len(x), -1))
-    evaluate(trained() / "best.ckpt", output=str(tmp_path))
-    assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out
 
 
 def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluation_and_counted(table, capsys):

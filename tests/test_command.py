@@ -1,3 +1,5 @@
+"""What is typed wrongly ends in one sentence; --help explains what can be typed."""
+
 import importlib
 import os
 from pathlib import Path

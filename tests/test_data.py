@@ -1,3 +1,5 @@
+"""The known data sets: their parts, their batches, their augmentation, and files that are damaged or missing."""
+
 import gzip
 import http.server
 import threading

@@ -1,3 +1,5 @@
+"""python -m proj.evaluate: its figures, pictures and sentences."""
+
 import json
 import shutil
 

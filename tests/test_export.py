@@ -1,3 +1,5 @@
+"""python -m proj.export: what leaves in a file computes what the network computes."""
+
 import functools
 import json
 import re

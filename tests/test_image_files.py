@@ -19,7 +19,6 @@ from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.data.photos.deep_pixels import black_and_white, shallow
 from proj.data.photos.image_file import Refused, open_image
-from proj.data.tables.table_file import open_table
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -449,12 +448,6 @@ def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, c
         with pytest.raises(UserError, match=r"1 of \d+ files? is no image: .*fish"):
             predict(digits / "best.ckpt", str(pattern), output=f"{tmp_path}/again.csv")  # the second time it is there
         assert f"skipped {folder}/fish: no image" in capsys.readouterr().err
-
-
-def test_a_picture_in_a_tables_place_is_said_to_be_one(tmp_path):
-    picture("red", 0).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match=r"a\.png is no CSV file but a picture"):
-        open_table(str(tmp_path / "a.png"))
 
 
 def test_images_of_which_no_batch_fits_into_the_memory_are_refused_before_any_is_read(photos, tmp_path):

@@ -1,3 +1,5 @@
+"""The networks and their optimizers: shapes, exact values, and what is refused."""
+
 import itertools
 import math
 from functools import partial

@@ -1,3 +1,5 @@
+"""In which numbers a run computes."""
+
 from functools import partial
 
 import pytest

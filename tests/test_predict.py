@@ -1,3 +1,5 @@
+"""python -m proj.predict: what is said of images and tables."""
+
 import errno
 import io
 import json
@@ -233,7 +235,7 @@ def test_a_table_is_read_with_and_without_a_header_in_any_order(iris, flowers, t
         (b"sepal_length,sepal_width,petal_length,petal_width\n1,2,3,x\n", "row 2, column petal_width: 'x' is no"),
         (b"sepal_length,sepal_width,petal_length\n1,2,3\n", "has no column petal_width; it has sepal_length"),
         (b"1,2,3,4\n1,2\n", "different numbers of values"),
-        (b"\x89PNG\r\n\x1a\n\x00\xff", "is no CSV file"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "is no CSV file but a picture"),
         (b"sepal_length,sepal_width,petal_length,petal_width\n", "has no row below its header"),
     ),
 )

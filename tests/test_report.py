@@ -1,3 +1,5 @@
+"""python -m proj.report: which runs make a row, what a row says, and the files of a report."""
+
 import json
 import os
 import shutil

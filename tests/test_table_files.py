@@ -217,13 +217,12 @@ DAMAGED = {
     "cut Parquet": b"PAR1 and no more",
     "no workbook": b"\xd0\xcf\x11\xe0 and no more",
     "two files": zipped({"a.csv": b"a", "b.csv": b"b"}),
-    "a picture": b"\x89PNG\r\n\x1a\n\x00\xff",
 }
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_one_sentence(content):
-    with pytest.raises(UserError, match=r"t (is damaged|is no CSV file|holds 2 files)") as raised:
+    with pytest.raises(UserError, match=r"t (is damaged|holds 2 files)") as raised:
         cells(content)
     assert "\n" not in str(raised.value)
 
@@ -510,12 +509,10 @@ def test_an_address_is_no_file(load):
 @pytest.mark.parametrize(("blank", "end"), ((" ", "\n"), ("  ", " \r\n"), (" \t ", "\n")))
 def test_blanks_separate_values_where_nothing_else_does_and_the_name_says_no_other(load, tmp_path, blank, end):
     write(tmp_path, whole__csv=flowers())
-    write(tmp_path, blank__data=flowers().replace(",", blank).replace("\n", end), t__csv=flowers().replace(",", " "))
+    write(tmp_path, blank__data=flowers().replace(",", blank).replace("\n", end))
     assert load("blank.data").checksum() == load("whole.csv").checksum()
     write(tmp_path, quoted__txt="name where y\n" + f"'O''Hara' \"New  York\" p{end}" * 3)
     assert open_table(str(tmp_path / "quoted.txt")).columns[1].at(2) == "New York"
-    with pytest.raises(UserError, match="Its one column is 'len kind y': separate values by commas"):
-        load("t.csv")
 
 
 def test_a_folder_without_a_table_names_its_files(load, tmp_path):

@@ -91,7 +91,7 @@ def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, 
         assert x[0] == pytest.approx((value - mean) / std, abs=1e-4)
 
 
-@pytest.mark.parametrize("cells", ("5 kg;6 g", "5 kg;6", "940xx;606xx", "A11;A12", "5 kg;null kg"))
+@pytest.mark.parametrize("cells", ("5 kg;6 g", "5 kg;6", "940xx;606xx", "A11;A12", "5 kg;null kg", "1,5 l;2,50;none"))
 def test_words_that_hold_numbers_of_several_kinds_stay_words(table, cells):
     assert "categories" in table(column(*cells.split(";"))).columns[0]
 
@@ -361,12 +361,6 @@ def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_singl
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name_where_the_encoding_is_said(table, encoding):
     text = "\ufeff" + column("1", "2", "3").replace("a;b;y", '"a";b;y')
     assert [one["name"] for one in table(text.encode(encoding), f"encoding={encoding}").columns] == ["a", "b"]
-
-
-def test_classes_that_look_alike_are_said(table, capsys):
-    text = column("1", "2", "3").replace(";p", ";new york").replace(";q", ";new \u200b york")
-    table(text)
-    assert "classes that differ in how they are written alone" in capsys.readouterr().out
 
 
 def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):

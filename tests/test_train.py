@@ -1,3 +1,5 @@
+"""One run from its command to its figures."""
+
 import json
 import os
 import signal
