@@ -142,6 +142,27 @@ def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_
     assert [row["input"] for row in rows] == [str(folder / name) for name in ("a.png", "below/b.png", "z.png")]
 
 
+def test_of_several_tables_one_that_does_not_fit_is_named_and_skipped_and_the_rest_goes_on(
+    iris, tmp_path, capsys, mistake
+):
+    row, folder = "5.1,3.5,1.4,0.2\n", tmp_path / "folder"
+    folder.mkdir()
+    for name, text in {"a": row, "b": "1,x,3,4\n", "c": "1,2\n", "d": "", "e": "x,y\n1,2\n", "z": row * 150}.items():
+        (folder / f"{name}.csv").write_text(text)
+    (folder / "gone.csv").symlink_to("nowhere")
+    words = (f"ckpt={iris}", f"input={folder}", f"output={tmp_path}/out.csv")
+    sentence = mistake("proj.predict", *words)
+    assert "5 of 7 files are no tables for this model: " in sentence and f"{folder}/gone.csv" in sentence
+    said = capsys.readouterr().err
+    assert all(f"skipped {folder}/{name}.csv" in said for name in ("b", "c", "d", "e", "gone"))
+    names = [row["input"] for row in read_rows(tmp_path / "out.csv")]
+    assert names == [f"{folder}/a.csv:1", *(f"{folder}/z.csv:{line}" for line in range(1, 151))]
+    for name in "az":
+        (folder / f"{name}.csv").unlink()
+    mistake("proj.predict", *words)
+    assert len(read_rows(tmp_path / "out.csv")) == 151  # nothing takes its place
+
+
 def test_standard_input_is_an_image_or_a_table(digits, iris, tmp_path, monkeypatch):
     buffer = io.BytesIO()
     Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(buffer, "png")

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -72,11 +73,17 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
 
 
 def read_tables(
-    files: list[str], columns: list[dict] | None, training: Mapping = {}, sheet: str = "", encoding: str = ""
+    files: list[str],
+    columns: list[dict] | None,
+    training: Mapping = {},
+    sheet: str = "",
+    encoding: str = "",
+    skipped: list[str] | None = None,
 ) -> Iterator[tuple]:
     """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
 
     training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
+    skipped: of several files such a one is named, goes to this list, and the others are read.
     """
     hint = not (sheet or encoding)
     how = (training.get("sheet"), training.get("encoding")) if hint else (sheet or None, encoding or None)
@@ -84,21 +91,34 @@ def read_tables(
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            table = open_table(file, *how, hint, prefix="")
-        except OSError as error:
-            raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-        places = places_of([column["name"] for column in columns], table)
-        for note in table.notes:
-            print(note, file=sys.stderr)
-        notes: list[str] = []
-        try:
-            inputs = encode_table(table, places, columns, notes=notes)
+            table, inputs = encoded_rows(file, columns, *how, hint)
         except UserError as error:
-            raise UserError(f"{file}: {error}") from None
-        for note in notes + unknown_words(table, places, columns):
-            print(f"{file}: {note}", file=sys.stderr)
+            if skipped is None or len(files) == 1:
+                raise
+            skipped.append(file)
+            print(f"skipped {readable(str(error))}", file=sys.stderr)
+            continue
         for line, x in zip(table.lines, inputs, strict=True):
             yield f"{file}:{line}", x, None, ""
+
+
+def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torch.Tensor]:
+    """A file's table, and (N, F) the inputs that its rows are. how: see `open_table`."""
+    try:
+        table = open_table(file, *how, prefix="")
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}).") from None
+    places = places_of([column["name"] for column in columns], table)
+    for note in table.notes:
+        print(note, file=sys.stderr)
+    notes: list[str] = []
+    try:
+        inputs = encode_table(table, places, columns, notes=notes)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+    for note in notes + unknown_words(table, places, columns):
+        print(f"{file}: {note}", file=sys.stderr)
+    return table, inputs
 
 
 def places_of(names: list[str], table: Table) -> list[int]:

@@ -107,10 +107,11 @@ def say_unsure(rows: list[dict], coverage: float) -> None:
     print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
 
 
-def refuse_skipped(skipped: list[str], files: list[str]) -> None:
-    """Raises UserError that names the files that are no images, if there are any."""
+def refuse_skipped(skipped: list[str], files: list[str], images: bool) -> None:
+    """Raises UserError that names the files that were skipped, if there are any. images: what they should be."""
     if skipped:
-        what = "is no image" if len(skipped) == 1 else "are no images"
+        one, more = ("image", "images") if images else ("table for this model", "tables for this model")
+        what = f"is no {one}" if len(skipped) == 1 else f"are no {more}"
         raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
 
 
@@ -148,7 +149,7 @@ def predict(
 
     coverage: how often the sets of classes should hold the right one; with 0 there are none. sheet, encoding: of a
     table, where they are not as in the training.
-    Raises UserError for what the user can mend; for files that are no images, after all others are done.
+    Raises UserError for what the user can mend; for files that are skipped, after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, contents = checkpoints.load_model(path, trust)
@@ -164,7 +165,7 @@ def predict(
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
     else:
-        examples = read_tables(files, facts.columns, settings, sheet, encoding)
+        examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
     try:
         for batch, probabilities, places in answered(examples, model, facts, device):
             width = max(len(name) for name, *_ in batch)
@@ -185,10 +186,10 @@ def predict(
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
         say_unsure(rows, coverage)
-    if output:
+    if output and rows:
         write_rows(rows, classes, output, inverted)
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
         print(picture)
-    refuse_skipped(skipped, files)
+    refuse_skipped(skipped, files, images)
     return rows
