@@ -13,7 +13,7 @@ from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since
 from proj.errors import UserError, how_many
 from proj.system.files import write_atomically
-from proj.system.platform import processor as processor_name
+from proj.system.platform import processor
 from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
 
 
@@ -83,18 +83,13 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
         )
 
 
-def processor() -> str:
-    """Its name, and which of its instructions torch uses."""
-    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
-
-
 def environment(trainer: Trainer, config: dict) -> dict[str, str | int]:
     """What a run depends on beside its settings: its machine, and the user's own files for what its `config` names."""
     device = trainer.strategy.root_device
     return {
         "torch": str(torch.__version__),
         "lightning": lightning.__version__,
-        "processor": processor(),
+        "processor": f"{processor()} ({torch.backends.cpu.get_cpu_capability()})",  # its name, the instructions in use
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,

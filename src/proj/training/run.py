@@ -24,11 +24,10 @@ from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
 from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
-from proj.training.fold_predictions import write_predictions
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
 from proj.training.precision import set_precision
-from proj.training.results import figures, figures_of_the_test, print_table, tells_why
+from proj.training.results import figures, figures_of_the_test, print_table, tells_why, write_predictions
 from proj.training.resume import Resume
 from proj.training.services import services_end
 from proj.training.start import Start
