@@ -15,7 +15,7 @@ from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
-from proj.system.archive import damage
+from proj.system.files import damage
 
 
 class DamagedCheckpoint(UserError):

@@ -1,6 +1,5 @@
 """Parts that keep together what belongs together: the folds of a cross-validation, and splits of grouped examples."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 
@@ -104,11 +103,6 @@ def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
             )
         found.append(label)
     return np.array(found, dtype=object)
-
-
-def marks_of(images: Tensor) -> np.ndarray:
-    """(N,) the checksum of each image's pixels."""
-    return np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images.flatten(1).numpy()])
 
 
 def has_twins(marks: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.errors import UserError, message_of, nearest, out_of_memory
-from proj.system.archive import damage
+from proj.system.files import damage
 
 Weights = dict[str, Tensor]
 

@@ -92,12 +92,10 @@ def mark_repeats(runs: list[Run]) -> None:
             ended = os.path.getmtime(RunFolder(run.folder).metrics)
         return run.status == "finished", ended, str(run.folder)
 
-    counts: dict[Any, Run] = {}
-    for run in sorted(runs, key=order):
-        counts[run.folder if run.repetition is None else run.repetition] = run
+    last = {run.repetition: run for run in sorted(runs, key=order)}
     for run in runs:
-        counted = counts.get(run.repetition, run)
-        run.repeats = counted.folder if counted is not run else None
+        counts = last[run.repetition]
+        run.repeats = None if counts is run else counts.folder
 
 
 def counted(runs: list[Run]) -> list[Run]:

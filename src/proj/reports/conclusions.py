@@ -14,14 +14,9 @@ ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviation
 
 
 def values_by_seed(row: Row, metric: str, mode: str) -> dict[Any, float]:
-    """A row's values of a metric over its finished runs, each by its seed, or seed and fold; by its folder where that
-    is not known."""
-    found = {}
-    for run in counted(row["runs"]):
-        value = run.value(metric, mode)
-        if value is not None and run.status == "finished":
-            found[run.folder if run.repetition is None else run.repetition] = value
-    return found
+    """A row's values of a metric over its finished runs, each by the run's `repetition`."""
+    runs = [run for run in counted(row["runs"]) if run.status == "finished"]
+    return {run.repetition: value for run in runs if (value := run.value(metric, mode)) is not None}
 
 
 def folds_of(row: Row) -> int:

@@ -76,8 +76,10 @@ class Run:
 
     @property
     def repetition(self) -> Any:
-        """What tells it from the other runs of its row: the seed, and the fold if it has one; None: not known."""
-        return self.seed if self.fold is None or self.seed is None else f"{self.seed}, fold {self.fold}"
+        """What tells it from the other runs of its row: the seed, and the fold if it has one; or else its folder."""
+        if self.seed is None:
+            return self.folder
+        return self.seed if self.fold is None else f"{self.seed}, fold {self.fold}"
 
     def by_epoch(self, metric: str) -> list[tuple[float, float]]:
         """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""

@@ -4,12 +4,15 @@ import csv
 import io
 import os
 import secrets
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from proj.system.platform import replace, sync_folder
+
+FOLDER = 0x10  # the bit by which MS-DOS, and a ZIP file since then, marks a folder
 
 
 @contextmanager
@@ -58,3 +61,22 @@ def remove_unfinished(folder: Path, pattern: str) -> None:
     """Remove what killed processes have left of files named like `pattern`, which nobody else writes now."""
     for temporary in folder.glob(f"{pattern}.*.tmp"):
         temporary.unlink(missing_ok=True)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a record of a ZIP file, in which torch keeps tensors: it is damaged, or torch.load would not
+    read it as Python does; None where all are whole.
+
+    torch.load looks at no checksum. It reads nothing of a record that is marked as a folder, so that a tensor is what
+    the memory held before, and takes any of two records of one name.
+    Raises zipfile.BadZipFile for a file that is no ZIP file, OSError for one that cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        for record in archive.infolist():
+            if record.external_attr & FOLDER:
+                return f"{record.filename} is marked as a folder"
+            if names.count(record.filename) > 1:
+                return f"{record.filename} is there twice"
+        damaged = archive.testzip()
+        return damaged and f"{damaged} fails its checksum"

@@ -106,10 +106,7 @@ def evaluate(
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
-    images = None
-    if worst and facts.kind == "image":
-        x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
-        images = with_heat(model, x, answers.predicted[worst], facts)
+    images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
     parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
     folder, name = Path(output or path.parent), "_".join(filter(None, parts))
     write(metrics, draw(metrics, answers, images), folder, name, answers)
@@ -140,9 +137,10 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
     return names
 
 
-def with_heat(model, x: Tensor, classes: Tensor, facts: Facts) -> np.ndarray:
-    """uint8 (N, H, 2 * W, 3): the images of the inputs x, each beside where the network looked for its class."""
-    heat = looked_at(model.network, x, classes)
+def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
+    """uint8 (N, H, 2 * W, 3): the images of these mistakes, each beside where the network looked for its answer."""
+    x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
+    heat = looked_at(model.network, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
 

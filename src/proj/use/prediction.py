@@ -102,11 +102,6 @@ def write_rows(rows: list[dict], classes: list[str], output: str, inverted: int)
     print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
 
 
-def say_unsure(rows: list[dict], coverage: float) -> None:
-    unsure = sum(bool(doubt(row)) for row in rows)
-    print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
-
-
 def refuse_skipped(skipped: list[str], files: list[str], images: bool) -> None:
     """Raises UserError that names the files that were skipped, if there are any. images: what they should be."""
     if skipped:
@@ -123,14 +118,19 @@ def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
 
 
 def answered(
-    examples: Iterator[tuple], model: Classifier, facts: Facts, device: torch.device
-) -> Iterator[tuple[list[tuple], Tensor, list[int]]]:
-    """Batches of the examples, their probabilities, and the places of the classes that they are given."""
+    examples: Iterator[tuple], model: Classifier, facts: Facts, device: torch.device, limit: float | None
+) -> Iterator[tuple]:
+    """(`answer`, its input's name padded to those of its batch, what to open for a picture, a remark) of each example.
+
+    examples: see `read_images` and `read_tables`.
+    """
     while batch := list(itertools.islice(examples, BATCH)):
-        x = torch.stack([inputs for _, inputs, _, _ in batch])
-        probabilities = probabilities_of(model, facts, x.to(device))
-        named = [(readable(name), *rest) for name, *rest in batch]
-        yield named, probabilities, decided(probabilities, model.costs).tolist()
+        names = [readable(name) for name, *_ in batch]
+        width = max(map(len, names))
+        probabilities = probabilities_of(model, facts, torch.stack([x for _, x, _, _ in batch]).to(device))
+        places = decided(probabilities, model.costs).tolist()
+        for name, shares, place, (*_, content, remark) in zip(names, probabilities, places, batch, strict=True):
+            yield answer(name, shares, place, facts.class_names, limit), name.ljust(width), content, remark
 
 
 def predict(
@@ -167,16 +167,14 @@ def predict(
     else:
         examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
     try:
-        for batch, probabilities, places in answered(examples, model, facts, device):
-            width = max(len(name) for name, *_ in batch)
-            for (name, _, content, remark), shares, chosen in zip(batch, probabilities, places, strict=True):
-                rows.append(answer(name, shares, chosen, classes, limit))
-                words = in_words(rows[-1])
-                if not output:
-                    print("  ".join(filter(None, [f"{name:<{width}}", *words, doubt(rows[-1]), remark])))
-                inverted += bool(remark)
-                if picture and len(shown) < SHOWN:
-                    shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(name))))
+        for row, padded, content, remark in answered(examples, model, facts, device, limit):
+            rows.append(row)
+            words = in_words(row)
+            if not output:
+                print("  ".join(filter(None, [padded, *words, doubt(row), remark])))
+            inverted += bool(remark)
+            if picture and len(shown) < SHOWN:
+                shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(row["input"]))))
     except KeyboardInterrupt:
         if output and rows:
             write_rows(rows, classes, output, inverted)
@@ -185,7 +183,8 @@ def predict(
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
-        say_unsure(rows, coverage)
+        unsure = sum(map(bool, map(doubt, rows)))
+        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
     if output and rows:
         write_rows(rows, classes, output, inverted)
     if shown:
