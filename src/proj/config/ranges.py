@@ -55,7 +55,7 @@ def fits(value: Any, schema: dict) -> bool:
 
 @dataclass(frozen=True)
 class Range:
-    """words: what follows `optimizer.lr=abc is not `. also: what a value must hold too, and no schema can say."""
+    """words: what follows `optimizer.lr=abc is not `. also: a test that the schema cannot express."""
 
     words: str
     schema: dict

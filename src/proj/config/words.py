@@ -60,7 +60,7 @@ def as_text(value: str, quote: str = "'") -> str:
 
 
 def typed(key: str, *texts: str, listed: bool = False) -> str:
-    """A setting with this text as a person types it into the shell; listed: as a list of these texts."""
+    """A setting with this value as a person types it into the shell; listed: with a list of these values."""
     special = ("true", "false", "null", "nan", "inf")  # which Hydra takes for something else
 
     def quoted(text: str) -> str:

@@ -16,9 +16,9 @@ def rare_classes(
 ) -> dict[str, int]:
     """The classes of fewer than `least` examples, or groups, with how many they have, fewest first.
 
-    labels: the class of each example. parts: how many there are, each of which needs an example of a class; with folds
-    they are also as many as these. least: None takes what that needs.
-    There are none where less than two classes or half of the examples would be left: then it is no matter of a few.
+    labels: the class of each example. parts: how many parts there are, each of which needs an example of every class;
+    with folds there are at least as many. least: None takes what the parts need.
+    No class is rare where fewer than two classes, or less than half of the examples, would be left.
     """
     asked = least
     if least is None:

@@ -123,7 +123,7 @@ class GridSweeper(Sweeper):
 
     @cached_property
     def typical(self) -> DictConfig:
-        """The configuration that all jobs share, with the first of each choice, and what an interval leaves open."""
+        """A job's configuration with the first of each choice, and with intervals left at their default value."""
         choices = [f"{key}={values(o)[0]}" for key, o in self.swept.items() if not o.is_interval_sweep()]
         return self.loader.load_sweep_config(self.config, [*self.fixed, *choices])
 

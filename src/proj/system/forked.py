@@ -49,7 +49,7 @@ class Forked:
 
 
 class HandedOn:
-    """An open file that the other process has too, there as its number."""
+    """An open file that is handed on to another process, which gets its number there."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -63,7 +63,7 @@ def taken(file) -> int:
 
 
 def ignore_stops() -> None:
-    """Of the server, which what stops its jobs reaches too, where it is sent to all processes: it ends after them."""
+    """Have the fork server ignore the signals that stop its jobs: sent to all processes, they reach it too."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -23,9 +23,9 @@ EVIDENCE = 20  # rows, below which nothing is left out for what its cells look l
 class Finding:
     """What was found out of a column.
 
-    column: as `encode_table` takes it. left_out: why it is no input, or "". setting: that takes it for something else.
-    numbers_rows: see `is_id`. missing, holds: the share of the training rows in which it has no value, and its words or
-    the range of its numbers.
+    column: as `encode_table` takes it. left_out: why it is no input, or "". setting: the one with which it is taken for
+    something else, or "". numbers_rows: see `is_id`. missing: the share of the training rows that have no value.
+    holds: its words, or the range of its numbers.
     """
 
     column: dict
@@ -45,13 +45,13 @@ class Finding:
 
 @dataclass
 class Columns:
-    """The columns of a table beside `target`, the place of that with the classes.
+    """The columns of a table that are not `target`, the place of the classes.
 
-    training: the rows in which means, words and so on are measured. rows: those that show what a column is taken for:
-    all but those of files that are parts, and so the same for all folds; this asks nothing of the classes.
-    settings: those of `CSVDataModule` that say what a column is. trained: the columns of another training, by their
-    names; they are taken as they were then.
-    notes: sentences on what can be doubted are added to them. found: by the places of the columns.
+    rows: from which it is found out what each column holds: all but those of validation and test files, so that it is
+    the same in all folds; the classes are not looked at. training: the rows of which means, words and so on are taken.
+    settings: those of `CSVDataModule` that say what a column is. trained: the columns of another training by their
+    names, which are taken as they were then.
+    notes: sentences on what can be doubted are added here. found: by the columns' places.
     """
 
     table: Table

@@ -83,7 +83,7 @@ class Column:
 
     @cached_property
     def is_sure(self) -> bool:
-        """Whether this mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands."""
+        """Whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands."""
         if self.whole:
             return self.whole.is_sure
         texts = (text.replace(",", ".") if self.mark == "," else text for text in self.texts)

@@ -15,10 +15,11 @@ STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•�
 
 
 def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str], prefix: str) -> str:
-    """The encoding of a CSV file: what `said` says; else UTF-16 by its first bytes, UTF-8 if all of it is; or, which
-    `notes` say, Windows-1252 where this makes sensible words. hint: `said` comes after UTF-8.
+    """The encoding of a CSV file: `said`, where the user names one; else UTF-16 if the first bytes show it, UTF-8 if
+    all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to `notes`.
 
-    Raises UnicodeError where none fits.
+    hint: `said` is that of another table, taken where the file is not UTF-8. prefix: of the setting, for the notes.
+    Raises UnicodeError where no encoding fits.
     """
     if said and not hint:
         return said

@@ -92,9 +92,9 @@ def where(files: list[tuple[str, int]], line: int) -> str:
 
 
 def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = ()) -> Table | None:
-    """The table that these rows make, each with its line; None for no row. before: cells that the first one lacks.
+    """The table that rows make, each of which comes with its line in the file; None where there is no row.
 
-    A row may have more cells than the first, or fewer, where those are empty.
+    before: cells that the first row lacks. A row may have more cells than the first, or fewer, where those are empty.
     """
     rows, empty = iter(rows), list[int]()
     for line, row in rows:
