@@ -23,7 +23,7 @@ from proj.config.compose import configure
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.images import ImageDataModule
 from proj.models.classifier import Classifier
-from proj.models.tallies import Tally
+from proj.models.metrics import Tally
 from proj.pictures.tensorboard import Curves, Dashboard
 from proj.training.checkpoints import Best
 from proj.training.divergence import Divergence

@@ -14,7 +14,7 @@ from proj.config.stored_run import bring_up_to_date, stored_config
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.balance import WeightedLoss, inequality, single_answer
-from proj.models.tallies import Tally, area_under_curve
+from proj.models.metrics import Tally, area_under_curve
 from proj.reports.report import report
 from proj.training.metric_states import metric_states, restore_metrics
 from proj.training.run import train

@@ -573,9 +573,9 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
 
 
-@contract("torchmetrics", "a metric wraps its update and its compute by methods", "models/tallies.py")
+@contract("torchmetrics", "a metric wraps its update and its compute by methods", "models/metrics.py")
 def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
-    from proj.models.tallies import Tally
+    from proj.models.metrics import Tally
 
     tally = Tally(2, by_class=False)
     for _ in range(2):
@@ -585,9 +585,9 @@ def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
     assert float(tally.compute()["acc"]) == pytest.approx(5 / 6)  # and not what it has computed before
 
 
-@contract("torch", "a module hands what it converts to `_apply` of each module within", "models/tallies.py")
+@contract("torch", "a module hands what it converts to `_apply` of each module within", "models/metrics.py")
 def test_a_metric_keeps_its_kinds_of_numbers_where_its_model_is_converted():
-    from proj.models.tallies import Tally
+    from proj.models.metrics import Tally
 
     tally = torch.nn.ModuleList([Tally(2)]).to(torch.bfloat16)[0]
     assert (tally.loss.dtype, tally.confusion.dtype) == (torch.float64, torch.long)
@@ -636,7 +636,7 @@ import pickle, sys, threading
 import proj
 import torch, torchmetrics
 from lightning.fabric.wrappers import OptimizedModule
-from proj.models.tallies import Tally
+from proj.models.metrics import Tally
 
 def of_settings():
     import torch._dynamo.config
@@ -681,7 +681,7 @@ assert torchvision.ops.nms(boxes, torch.tensor([1.0, 0.5]), 0.5).tolist() == [0]
 
 
 @pytest.mark.slow  # it imports all that a short run does not
-@contract("torch", "the real modules work with what others had of their stand-ins", "system/postponed.py")
+@contract("torch", "the real modules work with what others had of their stand-ins", "system/lazy_imports.py")
 def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_threads():
     command = [sys.executable, "-c", USES_OF_REAL_MODULES]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ from support.runs import TWO, assert_one_set_of_files, curves, differences, free
 from proj.checkpoint.file import load_checkpoint
 from proj.data.batches import Batches
 from proj.errors import UserError
-from proj.models.tallies import Tally
+from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
 from proj.system.processes import started, starts_more, take_part
 from proj.system.slurm import slurm_name

@@ -23,7 +23,7 @@ from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.answers import Answers
 from proj.use.evaluation import evaluate, open_data
-from proj.use.looked_at import looked_at
+from proj.use.heat_map import heat_map
 
 PLAIN = ("dataset=digits", "tta=true")
 
@@ -260,9 +260,9 @@ def test_a_network_looks_where_its_class_is_drawn():
         network[2].weight.copy_(torch.tensor([[-1.0], [1.0]]))
     x = torch.zeros(2, 1, 6, 8)
     x[0, 0, 2, 5] = x[1, 0, 4, 1] = 1
-    heat = looked_at(network, x, torch.tensor([1, 1]))
+    heat = heat_map(network, x, torch.tensor([1, 1]))
     assert heat.shape == (2, 6, 8) and heat.sum() == 2 and heat[0, 2, 5] == heat[1, 4, 1] == 1
-    assert not looked_at(network, x, torch.tensor([0, 0])).any()  # nothing speaks for class 0
+    assert not heat_map(network, x, torch.tensor([0, 0])).any()  # nothing speaks for class 0
     assert not any(module._forward_hooks for module in network.modules())
 
 
@@ -270,7 +270,7 @@ def test_an_mlp_looks_at_pixels():
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
     with torch.no_grad():
         network[1].weight.copy_(torch.tensor([[0.0, 0, 0, 0], [1, -1, 2, 0]]))
-    heat = looked_at(network, torch.ones(1, 1, 2, 2), torch.tensor([1]))
+    heat = heat_map(network, torch.ones(1, 1, 2, 2), torch.tensor([1]))
     assert heat.tolist() == [[[0.5, 0], [1, 0]]]
 
 
@@ -302,7 +302,7 @@ def test_the_heat_of_a_network_that_sees_the_middle_of_a_picture_lies_in_its_mid
     with torch.no_grad():
         network[1].weight.fill_(1)
         network[4].weight.copy_(torch.tensor([[-1.0], [1.0]]))
-    (heat,) = looked_at(network, torch.ones(1, 3, 16, 24), torch.tensor([1]))
+    (heat,) = heat_map(network, torch.ones(1, 3, 16, 24), torch.tensor([1]))
     assert heat[5:11, 9:15].min() == 1 and heat[4:12, 8:16].min() > 0.5
     heat[3:13, 7:17] = 0
     assert not heat.any()
@@ -324,7 +324,7 @@ def test_maps_whose_channels_come_last_are_looked_at_by_their_places():
     with torch.no_grad():
         for layer in (network[1], network[4]):
             layer.weight.fill_(1), layer.bias.zero_()
-    (heat,) = looked_at(network, x, torch.tensor([1]))
+    (heat,) = heat_map(network, x, torch.tensor([1]))
     assert heat[2, 6] == 1 and heat.sum() == 1
 
 

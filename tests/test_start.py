@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from proj.system import postponed
+from proj.system import lazy_imports
 
 # Each took from 0.2 to 4 s of the processor when every run imported it.
 NEVER = {"torch._dynamo.eval_frame", "torch._inductor", "torch.onnx", "torch.distributed.tensor", "sympy"}
@@ -44,7 +44,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "slow_one" / "__init__.py").write_text("from slow_one import part\nbig = part.big\n")
     (tmp_path / "slow_one" / "part.py").write_text("import builtins\nbig = object()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    finder = postponed.Postpone()
+    finder = lazy_imports.Postpone()
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
     yield finder
     for name in [name for name in sys.modules if name.partition(".")[0] == "slow_one"]:
@@ -57,12 +57,12 @@ def test_a_version_that_a_stand_in_does_not_fit_is_imported_whole(package, monke
 
         module.small = part.small
 
-    monkeypatch.setitem(postponed.STAND_INS, "slow_one", does_not_fit)
+    monkeypatch.setitem(lazy_imports.STAND_INS, "slow_one", does_not_fit)
     package.left = {"slow_one"}
     import slow_one
 
     assert slow_one.big is sys.modules["slow_one.part"].big is slow_one.part.big
-    assert not isinstance(slow_one, postponed.Postponed)
+    assert not isinstance(slow_one, lazy_imports.Postponed)
 
 
 def test_what_a_stand_in_cannot_answer_is_answered_by_the_module_with_what_was_imported_of_it(package, monkeypatch):
@@ -71,12 +71,12 @@ def test_what_a_stand_in_cannot_answer_is_answered_by_the_module_with_what_was_i
 
         module.small = part.big
 
-    monkeypatch.setitem(postponed.STAND_INS, "slow_one", small)
+    monkeypatch.setitem(lazy_imports.STAND_INS, "slow_one", small)
     package.left = {"slow_one"}
     import slow_one
 
     part = slow_one.part
-    assert isinstance(slow_one, postponed.Postponed) and slow_one.small is part.big
+    assert isinstance(slow_one, lazy_imports.Postponed) and slow_one.small is part.big
     assert slow_one.big is part.big and sys.modules["slow_one"].part is part and "big" in dir(slow_one)
     with pytest.raises(AttributeError, match="nothing"):
         _ = slow_one.nothing

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from proj.system.postponed import postpone
+from proj.system.lazy_imports import postpone
 
 if TYPE_CHECKING:
     from proj.checkpoint.file import load_model

@@ -13,8 +13,8 @@ from proj.config.values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
+from proj.models.metrics import EpochMeans, Tally
 from proj.models.schedules import Rehearsal, make_schedule
-from proj.models.tallies import EpochMeans, Tally
 from proj.models.tta import augmented_logits
 
 EVALUATED = ("val", "test")

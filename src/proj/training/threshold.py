@@ -12,7 +12,7 @@ from torch import Tensor
 from proj.config.ranges import COST
 from proj.data.rare_classes import classes_among
 from proj.errors import UserError, choose
-from proj.models.tallies import Tally
+from proj.models.metrics import Tally
 
 # What a threshold may be chosen for, from the counts of right and wrong answers: of the positive class, of the other.
 VALUES: dict[str, Callable[..., Tensor]] = {

@@ -26,8 +26,8 @@ from proj.training.precision import set_precision
 from proj.use.answers import Answers, figures, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_table import print_evaluation
+from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
-from proj.use.looked_at import looked_at
 
 SHOWN = 30  # mistakes and columns in the pictures
 LISTED = 1000  # classes of which evaluation.json has the confusion
@@ -140,7 +140,7 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
     """uint8 (N, H, 2 * W, 3): the images of these mistakes, each beside where the network looked for its answer."""
     x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
-    heat = looked_at(model.network, x, answers.predicted[worst])
+    heat = heat_map(model.network, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
 

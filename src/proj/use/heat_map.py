@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from proj.models.pretrained import Fit
 
 
-def looked_at(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
+def heat_map(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     """(N, H, W) in 0..1: what each place of the last feature maps adds to the logit of a class (HiResCAM: Draelos and
     Carin, arXiv 2011.08891), enlarged to the images' size; of an MLP, which has no maps, what each pixel adds.
 
