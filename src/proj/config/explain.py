@@ -30,18 +30,7 @@ def explain(error: BaseException) -> str | None:
         return f"{disk}: make room, or choose another folder with hydra.run.dir=… (of a sweep, hydra.sweep.dir=…)"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
-        if policy(str(cause.full_key)).instead:
-            return refusal(str(cause.full_key))
-        unknown = f"There is no setting {cause.full_key!r}."
-        if known := elsewhere(str(cause.full_key), cause.parent_node._get_root()):
-            return unknown + known
-        of_a_class = isinstance(cause.parent_node, DictConfig) and "_target_" in cause.parent_node
-        taken = arguments(str(cause.parent_node["_target_"])) if of_a_class else None
-        of_a_class = of_a_class and (taken is None or cause.key in taken)
-        of_a_class = of_a_class and not str(cause.full_key).startswith("trainer.")  # conf/ lists all that it takes
-        plus = f" An argument of its class that is not listed takes a plus: +{cause.full_key}=…" if of_a_class else ""
-        of_a_command = () if "." in str(cause.full_key) else ("resume", "trust", "sweep", *GROUPS)
-        return unknown + nearest(str(cause.key), {*cause.parent_node, *of_a_command}) + plus
+        return unknown_setting(cause)
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
@@ -73,6 +62,21 @@ def explain(error: BaseException) -> str | None:
     if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
         return " ".join(text.split())
     return None
+
+
+def unknown_setting(error: ConfigKeyError | ConfigAttributeError) -> str:
+    """The sentence for a setting that is not in the configuration."""
+    key, node, plus = str(error.full_key), error.parent_node, ""
+    if policy(key).instead:
+        return refusal(key)
+    if known := elsewhere(key, node._get_root()):
+        return f"There is no setting {key!r}.{known}"
+    if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # of which conf/ has all
+        taken = arguments(str(node["_target_"]))
+        if taken is None or error.key in taken:
+            plus = f" An argument of its class that is not listed takes a plus: +{key}=…"
+    of_a_command = () if "." in key else ("resume", "trust", "sweep", *GROUPS)
+    return f"There is no setting {key!r}.{nearest(str(error.key), {*node, *of_a_command})}{plus}"
 
 
 FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
