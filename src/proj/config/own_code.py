@@ -23,7 +23,8 @@ def own_code(config: dict) -> dict[str, str]:
             installed = {"site-packages", "dist-packages"} & {*Path(spec.origin or "").parts}
             if installed or name == "proj" or name in sys.stdlib_module_names:
                 break
-            path = f"{name.replace('.', '/')}{'/__init__' * (spec.submodule_search_locations is not None)}.py"
+            within = "" if spec.submodule_search_locations is None else "/__init__"
+            path = f"{name.replace('.', '/')}{within}.py"
             if spec.origin and spec.origin.endswith(".py") and path not in found:
                 found[path] = f"{zlib.crc32(Path(spec.origin).read_bytes()):08x}"
                 with suppress(SyntaxError, ValueError):  # which is told of when the file is imported

@@ -97,8 +97,8 @@ def setting_schema(key: str, defaults: list, description: str | None) -> dict[st
     kinds = [range_of(default) for default in defaults]
     if policy(key).range:
         known = policy(key).range.schema
-        nullable = not key.startswith(("trainer.", "callbacks."))  # an option may leave it open
-        found = {"anyOf": [*known.get("anyOf", [known]), REFERENCE, *[{"type": "null"}] * nullable]}
+        null = [] if key.startswith(("trainer.", "callbacks.")) else [{"type": "null"}]  # an option may leave it open
+        found = {"anyOf": [*known.get("anyOf", [known]), REFERENCE, *null]}
     elif kinds and all(kinds) and len({kind.schema["type"] for kind in kinds}) == 1:
         found = {"anyOf": [kinds[0].schema, REFERENCE, {"type": "null"}]}
     elif nested := below(key):  # such as model.loss

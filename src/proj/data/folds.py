@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 A_LITTLE, A_LOT = 1e-6, 1e9  # what decides between equals only, and what decides before all else
 
@@ -50,11 +50,9 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
     if few:
         (count, name), more = few[0], f" (so do {len(few) - 1} more of {len(class_names)})" if few[1:] else ""
         fewer = f": use dataset.folds={count} or fewer" if count > 1 else ""
-        what = what if count else "example"
+        has = how_many(count, what) if count else "no examples"
         where = ", ".join(shares) if "train" in shares else f"{len(shares)} folds{fewer}"
-        raise UserError(
-            f"class {name} has {count or 'no'} {what}{'s' * (count != 1)}{more}, too few to be in each of {where}."
-        )
+        raise UserError(f"class {name} has {has}{more}, too few to be in each of {where}.")
 
 
 def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, largest: str) -> None:

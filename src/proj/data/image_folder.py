@@ -166,7 +166,7 @@ class ImageFolderDataModule(ImageDataModule):
     def _cache_file(self) -> Path:
         """Where the resized images are kept."""
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
-        shape = "x".join(map(str, self.shape)) + "-drawings" * self.drawings
+        shape = "x".join(map(str, self.shape)) + ("-drawings" if self.drawings else "")
         return self.cache_dir / f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
 
     def _key(self, found: FoundImages) -> str:

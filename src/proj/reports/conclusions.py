@@ -73,7 +73,7 @@ def sentence(comparison: Comparison, row: Row, verdict: Verdict) -> str:
     else:
         folds = folds_of(row)  # of which a seed more is a run each
         more = math.ceil(more / (folds or 1))
-        about = f"about {how_many(more, 'more seed')}{' of all folds' * bool(folds)} would"
+        about = f"about {how_many(more, 'more seed')}{' of all folds' if folds else ''} would"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 

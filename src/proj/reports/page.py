@@ -67,7 +67,8 @@ def link(folder: str) -> str:
 def table(comparison: Comparison, folder: Path) -> str:
     """The table in HTML. data-key: what a cell is sorted by, empty for NaN; data-about: what the pointer tells."""
     columns = table_columns(comparison, folder)
-    kinds = [" class=number" * all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
+    are_numbers = [all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
+    kinds = [" class=number" if one else "" for one in are_numbers]
     heads = "".join(f"<th{kind}>{text(name)}</th>" for kind, (name, _, _) in zip(kinds, columns, strict=True))
     lines = []
     for i, row in enumerate(comparison["rows"]):
@@ -88,7 +89,8 @@ def section(chart: dict) -> str:
     wide = chart.get("wide", 0)
     size = f"height: {chart['layout']['height']}px; min-width: {wide}px"
     heading = f"<h2>{text(chart['title'])} <small>{text(chart['note'])}</small></h2>"
-    return f'<section{" class=wide" * bool(wide)}>{heading}<div><div class="plot" style="{size}"></div></div></section>'
+    kind = " class=wide" if wide else ""
+    return f'<section{kind}>{heading}<div><div class="plot" style="{size}"></div></div></section>'
 
 
 def plotly() -> str:

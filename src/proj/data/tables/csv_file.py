@@ -36,7 +36,8 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     names, *rows = rows_of(head, separator) or [[]]
     of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
     of_r = of_r and not any(map(is_number, names))
-    table = fill(numbered(chain(head, lines), name, separator, skipped=bool(said)), name, ("",) * of_r)
+    rows = numbered(chain(head, lines), name, separator, skipped=1 if said else 0)
+    table = fill(rows, name, before=[""] if of_r else [])
     if table and of_r:
         table.notes = [
             f"{name}: the first column has no name, since there are fewer names than columns, as R writes it"
