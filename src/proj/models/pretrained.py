@@ -1,5 +1,6 @@
 """A network that was trained on a million photos, with a new last layer."""
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ class Pretrained(Classifier):
         if self.frozen or not rate or not self.optimizer.func.__module__.startswith("torch."):
             return everything
         body, head = everything[:-2][::-1], everything[-2:]
-        quarter = -(-len(body) // 4)
+        quarter = math.ceil(len(body) / 4)
         groups = [{"params": head, "lr": rate}]
         for depth, start in enumerate(range(0, len(body), quarter), 1):
             groups.append({"params": body[start : start + quarter], "lr": rate * self.hparams.layer_decay**depth})

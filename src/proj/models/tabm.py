@@ -1,5 +1,6 @@
 """A network for tables: an ensemble of perceptrons that share most of their weights."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class FastDropout(nn.Dropout):
         if not self.training or x.device.type != "cpu":
             return super().forward(x)
         dropped = min(round(self.p * 2**16), 2**16 - 1)  # of the 2**16 values that the bits can have
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
         return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
 
@@ -167,6 +168,6 @@ class TabM(Classifier):
     @classmethod
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
         x = data.splits["train"].inputs.flatten(1)
-        some = x[:: -(-len(x) // MOST)].double().cpu().numpy()
+        some = x[:: math.ceil(len(x) / MOST)].double().cpu().numpy()
         shares = np.linspace(0, 1, 1 + (MANY_BINS if len(x) >= LARGE else BINS))
         return {"quantiles": np.quantile(some, shares, axis=0).T.tolist(), "examples": len(x)}

@@ -76,7 +76,7 @@ def tiles(
     ]
     height = max((tall for _, tall in sizes), default=0)
     top, down = 2 * line if title else line, height + line * (max(map(len, captions), default=0) + 1)
-    canvas = Image.new("RGB", (zoom * width, top + down * -(-len(pictures) // columns)), "white")
+    canvas = Image.new("RGB", (zoom * width, top + down * math.ceil(len(pictures) / columns)), "white")
     if title:
         write(canvas, line // 2, line, title, size)
     for place, (picture, scale, wanted, lines) in enumerate(zip(pictures, scales, sizes, captions, strict=True)):

@@ -41,8 +41,8 @@ class Trials:
                 f"{sweep.files.study} does not know the trial {strangers[0]}: put the file back, or choose another "
                 "sweep_name for a new search."
             )
-        for trial in self.study.trials[:1]:  # a study keeps its kinds of numbers, and an older version chose others
-            self.space.update(trial.distributions)
+        if trials := self.study.trials:  # a study keeps its kinds of numbers, and an older version chose others
+            self.space.update(trials[0].distributions)
         # Each worker has another seed, each time that the search goes on: else all would choose the same first values.
         seed += len(self)
         seed = random.Random(f"{seed} {worker}").getrandbits(32) if worker else seed

@@ -26,7 +26,8 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     """
     lines = TextIOWrapper(file, encoding, newline="")
     head = list(islice(lines, 20))
-    head[:1] = [line.removeprefix("\ufeff") for line in head[:1]]  # which an encoding that is said may leave there
+    if head:
+        head[0] = head[0].removeprefix("\ufeff")  # which an encoding that is said may leave there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
     head = head[1:] if said else head
     tabs = inner.lower().endswith((".tsv", ".tab")) and any("\t" in line for line in head)

@@ -69,7 +69,7 @@ def moment(cell: str, form: str) -> float | None:
     if len(part["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as Python and the C library do
     if half := part.get("half"):
-        hour = hour % 12 + 12 * (half in "pP")
+        hour = hour % 12 + (12 if half in "pP" else 0)
     clock = hour, int(part.get("minute", 0)), int(part.get("second", 0))
     number = MONTHS.index(month) + 1 if month in MONTHS else int(month)
     try:

@@ -1,5 +1,6 @@
 """The rows of a table as text, a column at a time, and the names of its columns."""
 
+import math
 import re
 import zlib
 from array import array
@@ -33,7 +34,7 @@ class Table:
         self.lines, self.files = array("i"), [(file, 0)]
         self.columns = [Column() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
-        self.piece = -(-100_000 // len(first))  # so many rows are looked at as its beginning
+        self.piece = math.ceil(100_000 / len(first))  # so many rows are looked at as its beginning
 
     def add(self, columns: Iterable[Sequence[str]]) -> None:
         """Move the cells of each column to its end. Raises UserError for a zero byte."""
