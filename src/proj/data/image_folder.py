@@ -86,13 +86,15 @@ class ImageFolderDataModule(ImageDataModule):
         if self.known is None:
             found = self._without_rare(found)
         else:
-            self.left_out = unknown_classes(found.labels(), self.known)
+            self.left_out = unknown_classes([image.label for image in found.images], self.known)
             found = found.without(self.left_out)
-        self.class_names, self.files = found.class_names, found.files
-        targets, part_of = torch.tensor(found.targets), torch.tensor(found.parts)
+        self.class_names, self.files = found.class_names, [image.file for image in found.images]
+        places = {name: place for place, name in enumerate(self.class_names)}
+        targets = torch.tensor([places[image.label] for image in found.images])
+        part_of = torch.tensor([[*PARTS].index(image.part) for image in found.images])
         groups = None
         if self.group is not None and self.known is None:
-            groups = groups_in(self._paths(), [[*PARTS][part] for part in found.parts], str(self.group))
+            groups = groups_in(self._paths(), [image.part for image in found.images], str(self.group))
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
         parts_of = partial(self._parts_of_readable, targets, part_of, groups)
 
@@ -151,11 +153,11 @@ class ImageFolderDataModule(ImageDataModule):
 
     def _without_rare(self, found: FoundImages) -> FoundImages:
         """Less the classes of too few training images to be in every part that is drawn."""
-        drawn = [part for part in range(1, len(PARTS)) if part not in found.parts]
-        labels = [label for label, part in zip(found.labels(), found.parts, strict=True) if not part]
+        drawn = {*PARTS} - {image.part for image in found.images}
+        labels = [image.label for image in found.images if image.part == "train"]
         rare = rare_classes(labels, None, 1 + len(drawn), self.fold if drawn else None, self.min_examples)
         if rare:
-            rank_zero_only(print)(describe_rare(rare, sum(label in rare for label in found.labels())))
+            rank_zero_only(print)(describe_rare(rare, sum(image.label in rare for image in found.images)))
         return found.without(rare)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
@@ -172,8 +174,8 @@ class ImageFolderDataModule(ImageDataModule):
     def _key(self, found: FoundImages) -> str:
         """It names the files and all that decides which of them can be read."""
         key = hashlib.blake2b(repr((self.shape, self.max_pixels, HEIC)).encode())
-        for path, stamp in zip(found.files, found.stamps, strict=True):
-            key.update(os.fsencode(path[len(self.data_dir) :]) + repr(stamp).encode())
+        for image in found.images:
+            key.update(os.fsencode(image.file[len(self.data_dir) :]) + repr(image.stamp).encode())
         return key.hexdigest()
 
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:

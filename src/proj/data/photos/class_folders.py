@@ -23,29 +23,24 @@ PARTS = {
 UNLABELLED = ("pred", "predict", "prediction", "unlabeled", "unlabelled")  # folders without classes beside the parts
 
 
-class FoundImages(NamedTuple):
-    """The images of a folder: for each its path, its `stamp`, its class's place in `class_names` and its part's in
-    PARTS; and sentences about what is left out."""
+class FoundImage(NamedTuple):
+    file: str
+    stamp: tuple[int, int, int]  # see `stamp`
+    label: str  # the name of its class
+    part: str  # one of PARTS
 
-    files: list[str]
-    stamps: list[tuple[int, int, int]]
-    targets: list[int]
-    parts: list[int]
+
+class FoundImages(NamedTuple):
+    """The images of a folder, the names of their classes in order, and sentences about what is left out."""
+
+    images: list[FoundImage]
     class_names: list[str]
     said: list[str]
 
-    def labels(self) -> list[str]:
-        return [self.class_names[target] for target in self.targets]
-
     def without(self, classes: Collection[str]) -> "FoundImages":
-        """The same, less some classes; the others are numbered anew."""
-        if not classes:
-            return self
-        names = [name for name in self.class_names if name not in classes]
-        places = {name: place for place, name in enumerate(names)}
-        rows = (row for row in zip(self.files, self.stamps, self.labels(), self.parts, strict=True) if row[2] in places)
-        files, stamps, labels, parts = map(list, zip(*rows, strict=True))
-        return FoundImages(files, stamps, [places[label] for label in labels], parts, names, self.said)
+        """The same, less some classes."""
+        images = [image for image in self.images if image.label not in classes]
+        return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
 def is_image(entry: os.DirEntry) -> bool:
@@ -154,10 +149,10 @@ def find_images(data_dir: str) -> FoundImages:
 def _find(data_dir: str) -> FoundImages:
     parts, unlabelled = find_parts(data_dir)
     others: Counter[str] = Counter()
-    found, empty, names = FoundImages([], [], [], [], [], []), [], {}
     absent: Counter[str] = Counter()  # images of classes that the training part has not
+    found, empty = FoundImages([], [], []), []
     for part, folder in parts.items():
-        unknown: list[str] = []
+        known, unknown = {*found.class_names}, list[str]()
         for folder_of_class in folders_in(folder):
             name = readable(os.path.basename(folder_of_class))
             images = list(images_in(folder_of_class, others))
@@ -165,22 +160,17 @@ def _find(data_dir: str) -> FoundImages:
                 empty.append(readable(os.path.relpath(folder_of_class, data_dir)))
                 continue
             if part == "train":
-                names[name] = len(found.class_names)
                 found.class_names.append(name)
-            elif name not in names:
-                alike = [one for one in names if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
+            elif name not in known:
+                alike = [one for one in known if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
                 if len(alike) != 1:
                     absent[name] += len(images)
                     unknown.append(name)
                     continue
                 name = alike[0]
-            for path, its_stamp in images:
-                found.files.append(path)
-                found.stamps.append(its_stamp)
-                found.targets.append(names[name])
-                found.parts.append([*PARTS].index(part))
-        places = {target for target, at in zip(found.targets, found.parts, strict=True) if at == [*PARTS].index(part)}
-        if unknown and (missing := [name for name, place in names.items() if place not in places]):
+            found.images.extend(FoundImage(path, its_stamp, name, part) for path, its_stamp in images)
+        there = {image.label for image in found.images if image.part == part}
+        if unknown and (missing := [name for name in found.class_names if name not in there]):
             raise UserError(
                 f"{folder} has a class {unknown[0]} that {parts['train']} has not, and none of {first_of(missing, 5)}: "
                 "name a class alike in both, or move its folder away."
@@ -199,12 +189,12 @@ def _find(data_dir: str) -> FoundImages:
     ):
         if what:
             found.said.append(f"{sentence}: {what}")
-    if not found.files or {name.lower() for name in found.class_names} <= {*chain(*PARTS.values())}:
+    if not found.images or {name.lower() for name in found.class_names} <= {*chain(*PARTS.values())}:
         raise UserError(
             f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
             "folder that is named as the class, or name another folder with data_dir=path/to/photos"
         )
-    only = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in names]
+    only = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in found.class_names]
     if len(only) == 1 and len(inner := folders_in(only[0])) > 1:
         what = f"{data_dir} holds the folder {found.class_names[0]} alone"
         raise UserError(
