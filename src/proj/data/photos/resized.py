@@ -1,14 +1,15 @@
 """Image files of any size: read, resized once, and kept in a file that the next start finds."""
 
 import json
+import math
 import os
 import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,6 @@ from proj.system.platform import read_at
 
 FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
-
 REMARKS = "deep", "frames"
 Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
 
@@ -77,7 +77,7 @@ class Resized:
         """Raises OSError if there is no file, ValueError if it has another key or is damaged, which its text says."""
         header = HEADER.format(FORMAT, key).encode()
         self.path, self.files, self.shape = path, files, recipe.shape
-        self.start, self.bytes = len(header), int(np.prod(recipe.shape))
+        self.start, self.bytes = len(header), math.prod(recipe.shape)
         self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
         try:
             levels = self._read_end(header)
@@ -115,7 +115,6 @@ class Resized:
         """The images at `path`, made now where they are not there; a process that comes meanwhile waits.
 
         find_levels: asked once all files have been read; those with deep pixels are made anew with other levels.
-
         Raises UserError where there is no room for them.
         """
         try:
@@ -134,7 +133,7 @@ class Resized:
                 return images
         except OSError as error:
             raise UserError(
-                f"{path}, {len(files) * np.prod(recipe.shape) / 1e6:,.0f} MB of resized images, could not be written "
+                f"{path}, {len(files) * math.prod(recipe.shape) / 1e6:,.0f} MB of resized images, could not be written "
                 f"({error.strerror}): make room, or name another folder with dataset.cache_dir=…"
             ) from error
 
@@ -177,44 +176,45 @@ class Resized:
         return picture.pixels
 
 
-def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
-    """Read and resize all files in as many threads as torch uses, and write what `Resized` reads.
-
-    before: the same images with other levels, from which those without deep pixels are copied.
-    """
-    size, channels = int(np.prod(recipe.shape)), recipe.shape[2]
-    sums = np.full((len(files), 1 + 2 * channels), -1, np.int64)
-    remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
-    batch = 1 + min(10**8 // size, 1000)  # what may wait to be written: 100 MB
-    threads, quiet = ThreadPoolExecutor(torch.get_num_threads()), not sys.stdout.isatty()
+def pictures(files: list[str], recipe: Recipe, before: Resized | None) -> Iterator[Picture | str]:
+    """`read_picture` of each file in turn, in as many threads as torch uses. before: see `write`."""
 
     def make(number: int) -> Picture | str:
         if before is None or number in before.deep:
             return read_picture(files[number], recipe)
         return before.picture(number)
 
-    remove_unfinished(path.parent, path.name)
+    batch = 1 + min(10**8 // math.prod(recipe.shape), 1000)  # what may wait to be written: 100 MB
+    threads = ThreadPoolExecutor(torch.get_num_threads())
     try:
-        with whole_file(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
-            made = (
-                picture
-                for start in range(0, len(files), batch)
-                for picture in threads.map(make, range(start, min(start + batch, len(files))))
-            )
-            file.write(HEADER.format(FORMAT, key).encode())
-            for number, picture in enumerate(track(made, "resizing", len(files), transient=True, disable=quiet)):
-                if isinstance(picture, str):
-                    remarks["left_out"][number] = picture
-                    file.write(bytes(size))
-                else:
-                    sums[number] = picture.sums
-                    file.write(picture.pixels)
-                    for name, value in picture.remarks.items():
-                        remarks[name][number] = value
-            if before:
-                before.file.close()  # Windows replaces no file that is open
-            end = sums.tobytes() + json.dumps(remarks).encode()
-            file.write(end + zlib.crc32(end).to_bytes(4, "little"))
+        for start in range(0, len(files), batch):
+            yield from threads.map(make, range(start, min(start + batch, len(files))))
     finally:
         threads.shutdown(cancel_futures=True)  # where it was interrupted
+
+
+def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
+    """Read and resize all files, and write what `Resized` reads.
+
+    before: the same images with other levels, from which those without deep pixels are copied.
+    """
+    sums = np.full((len(files), 1 + 2 * recipe.shape[2]), -1, np.int64)
+    remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
+    shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not sys.stdout.isatty()}
+    remove_unfinished(path.parent, path.name)
+    with whole_file(path) as file, closing(pictures(files, recipe, before)) as made, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
+        file.write(HEADER.format(FORMAT, key).encode())
+        for number, picture in enumerate(track(made, **shown)):
+            if isinstance(picture, str):
+                remarks["left_out"][number] = picture
+                file.write(bytes(math.prod(recipe.shape)))
+                continue
+            sums[number] = picture.sums
+            file.write(picture.pixels)
+            for name, value in picture.remarks.items():
+                remarks[name][number] = value
+        if before:
+            before.file.close()  # Windows replaces no file that is open
+        end = sums.tobytes() + json.dumps(remarks).encode()
+        file.write(end + zlib.crc32(end).to_bytes(4, "little"))
