@@ -14,8 +14,6 @@ from proj.training.run import train
 
 
 @refusals(
-    ("optimizer.lrr=1", "no setting 'optimizer.lrr'. Did you mean 'lr'?"),
-    ("datset=iris", "no setting 'datset'. Did you mean 'dataset'?"),
     (
         "model=cnnn",
         "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, whitened_cnn.",
@@ -43,11 +41,9 @@ from proj.training.run import train
     ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
     ("sweep_name=x", "are of a sweep: add -m"),
     ("output_dir=x", "a run's folder is chosen with hydra.run.dir="),
-    ("-m model=iris,mlp seed=1,x", "seed=x is not a number"),
     ("optimizer.lr=[", "error: "),
     ("iris", "error: "),
     ("resume=nowhere", "nowhere is not the folder of a run"),
-    ("lr=0.1", "no setting 'lr'. Did you mean 'optimizer.lr'?"),
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
     ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
     ("callbacks.early_stopping.patience=3", "Did you mean 'callbacks=early_stopping'?"),
