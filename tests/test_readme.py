@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from support import processes
 from support.images import TINY_CIFAR10
-from support.pages import PAGES, README
+from support.pages import PAGES, README, ROOT
 from support.sweeps import play
 
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
@@ -142,6 +142,13 @@ def test_every_link_and_picture_is_there_and_every_page_is_led_to(page):
             continue
         assert link.startswith("https://") or (page.parent / link.partition("#")[0]).exists(), link
     assert page is PAGES[0] or f"](docs/{page.name})" in PAGES[0].read_text(encoding="utf-8")
+
+
+def test_every_file_that_a_page_names_with_its_folder_is_there():
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        names = re.findall(r"[`\"]([\w.]+/[\w./]*\.(?:py|yaml|ipynb|html))\b", page.read_text(encoding="utf-8"))
+        for name in set(names) - {"conf/dataset/kmnist.yaml"}:  # which a reader may add
+            assert any((ROOT / place / name).is_file() for place in ("", "src/proj")), f"{page.name}: {name}"
 
 
 def test_the_readme_is_read_in_minutes():
