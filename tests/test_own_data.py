@@ -193,6 +193,7 @@ TABLES = {
     "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),
+    "shares to predict": ("a;y\n" + "".join(f"1;{i},5 %\n" for i in range(30)), "30 different numbers in 30"),
     "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
     "a title": (
         "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
@@ -267,6 +268,7 @@ ALIKE = {
     "Yes and yes": ("Yes", "no", "yes"),
     "1 and 1.0": ("1", "1.0", "2"),
     "a b and a \u200b b": ("a b", "a \u200b b", "c"),
+    ">50K and >50K.": (">50K", ">50K.", "<=50K"),
 }
 
 
@@ -275,6 +277,14 @@ def test_classes_that_are_written_alike_are_said(tmp_path, capsys, said, classes
     rows = [["a", "y"], *([i, classes[i % 3]] for i in range(60))]
     table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
     assert f"count as several: {said}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ("{}", "{}000", "{},5", "$ {}", "{} %"))
+def test_many_numbers_that_are_classes_each_are_said(tmp_path, capsys, cell):
+    for many, is_said in ((40, True), (20, False)):
+        rows = [["a", "y"], *([i * i % 37, cell.format(10 + i % many)] for i in range(200))]
+        table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
+        assert ("y: 40 different numbers, each a class of its own" in capsys.readouterr().out) == is_said
 
 
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (230, 30, 20)}

@@ -418,6 +418,20 @@ def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_name
     assert (data.example("val", 0), data.example("test", 7)) == tuple(f"{tmp_path}/in/{place}" for place in places)
 
 
+def test_classes_that_another_part_writes_otherwise_are_those_of_the_training_and_said(load, tmp_path, capsys):
+    train, test = flowers(), flowers(40, 8)
+    write(tmp_path / "in", train__csv=train, test__csv=test)
+    same, _ = load("in"), capsys.readouterr()
+    for end in ("", "."):
+        write(tmp_path / "in", test__csv=test.replace(",p\n", f",P{end}\n").replace(",q\n", f",Q{end}\n"))
+        data, said = load("in"), " ".join(capsys.readouterr().out.split())
+        assert data.class_names == ["p", "q"] and data.checksum() == same.checksum()
+        assert f"writes otherwise than the training: 'P{end}'" in said and f"'Q{end}' for 'q'" in said
+    write(tmp_path / "in", train__csv=train + "1.5,a,P\n" * 3)  # of which "P." may be either
+    with pytest.raises(UserError, match=r"test.csv has a class 'P.', which the training has not"):
+        load("in")
+
+
 def test_the_rows_below_the_first_of_merged_cells_have_its_value():
     rows = [[], excel(None, "kind", "len"), *(excel(None, "ab"[i // 3] if not i % 3 else None, i) for i in range(6))]
     content = workbook(A=rows, merged=("A1:C1", "B3:B5", "B6:B8"))

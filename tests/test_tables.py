@@ -65,6 +65,8 @@ READ = {
     ("5 €", "7,5 €"): (5, 7.5),
     ("5.2%", "7 %"): (5.2, 7),
     ("−5", "–7"): (-5, -7),
+    ("(5)", "(1.234,5)"): (-5, -1234.5),
+    ("($5)", "$7"): (-5, 7),
     ("1\u202f234", "12\u00a0345,5"): (1234, 12345.5),
     ("1 234 567", "99"): (1234567, 99),
     ("1'234.5", "2’345"): (1234.5, 2345),
@@ -73,6 +75,8 @@ READ = {
     ("12.5 kg", "1,200.5 kg"): (12.5, 1200.5),
     ("36months", "−60 months."): (36, -60),
     ("CHF 7", "CHF1'200.50"): (7, 1200.5),
+    ("7,5 zł", "5 zł"): (7.5, 5),
+    ("12.5 м²", "9 м²"): (12.5, 9),
     ("7,5 km/h", "1.200,5 km/h"): (7.5, 1200.5),
 }
 
@@ -120,13 +124,18 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, w
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
 
 
+def test_numbers_in_parentheses_are_said_to_be_negative(table, capsys):
+    data = table(column("(13)", "13", "-"))
+    assert abs(data.columns[0]["mean"]) < 13 and "a: (13) and the like are negative numbers" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("word", ("?", "n/a", "NULL", "None", "NaN", ""))
 def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word):
     assert "mean" in table(column(word, "1.5", "2")).columns[0] and "missing" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "word", ("inf", "-inf", "1_000", "<5", "12A", "(5)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
+    "word", ("inf", "-inf", "1_000", "<5", "12A", "(x)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
 )
 def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
     assert word in table(column(word, "13", "14")).columns[0]["categories"]
@@ -174,7 +183,8 @@ def test_a_unit_that_the_training_had_is_needed_in_predict(predict):
 
 
 @pytest.mark.parametrize(
-    "cell", ("1.2.3", "1,2,3", "192.168.0.1", "1 23", "--5", "$5$", "5%%", "1,234.567.8", "e5", "1.234e")
+    "cell",
+    ("1.2.3", "1,2,3", "192.168.0.1", "1 23", "--5", "$5$", "5%%", "1,234.567.8", "e5", "1.234e", "(-5)", "(5", "5)"),
 )
 def test_what_only_resembles_a_number_is_none(cell):
     assert number(cell) is None

@@ -11,11 +11,12 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.rare_classes import (
     absent_classes,
-    classes_among,
     describe_rare,
     describe_unknown,
+    doubt_numbers,
     rare_classes,
-    refuse_measurements,
+    spell_as_training,
+    targets_among,
 )
 from proj.data.table_parts import PARTS, Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import in_order, is_no_number
@@ -141,7 +142,7 @@ class CSVDataModule(InMemoryDataModule):
         groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         labels = labels.take(rows)
-        refuse_measurements(name, labels)
+        lines += doubt_numbers(name, labels)
         to_draw = examples.to_draw()
         drawn_labels = table.columns[target].take(to_draw.rows)
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
@@ -166,11 +167,8 @@ class CSVDataModule(InMemoryDataModule):
         if missing:
             what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
             raise UserError(f"{self.file} has {what}")
-        places_of = classes_among([word for word, *_ in labels.different()], class_names)
-        found = labels.among([*places_of])
-        targets = np.array([*places_of.values(), -1])[found]  # -1, which `found` has for all others, is the last place
+        targets, self.left_out = targets_among(labels, class_names)
         rows = np.flatnonzero(targets >= 0)
-        self.left_out = {word: times for word, times, _ in labels.different() if word and word not in places_of}
         if not len(rows):
             strange = next(iter(self.left_out), "")
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
@@ -212,9 +210,10 @@ class CSVDataModule(InMemoryDataModule):
                     f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
-        notes = [note for table in tables for note in table.notes]
-        for line in describe_files(found, [*self.fractions]) + notes[:NOTES]:
-            rank_zero_only(print)(line)
+        notes = [note for table in tables for note in table.notes][:NOTES]
         table = join(tables)
+        notes += spell_as_training(table, target, found.parts)
+        for line in describe_files(found, [*self.fractions]) + notes:
+            rank_zero_only(print)(line)
         self.files = table.files
         return table, target, found.parts

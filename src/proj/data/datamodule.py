@@ -16,9 +16,8 @@ from proj.data.batches import Batches
 from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
-from proj.data.tables.cells import plain_number
+from proj.data.rare_classes import written_alike
 from proj.errors import UserError, how_many
-from proj.system.platform import plain_name
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
 
@@ -33,14 +32,6 @@ def checksum_of(*tensors: Tensor) -> str:
     for tensor in tensors:
         crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
     return f"{crc:08x}"
-
-
-def written_alike(names: list[str]) -> str:
-    """The first names of classes that are the same but for case, spaces or accents, or as numbers: 1 and 1.0."""
-    groups: dict[str | float, list[str]] = {}
-    for name in names:
-        groups.setdefault(plain_name(name) if (value := plain_number(name)) is None else value, []).append(name)
-    return ", ".join(" and ".join(group) for group in [one for one in groups.values() if len(one) > 1][:5])
 
 
 LARGEST_BATCH = 512  # that is chosen; a setting may ask for more
