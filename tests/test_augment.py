@@ -29,6 +29,7 @@ def test_light_is_what_dataset_and_model_say_none_takes_it_away_and_neither_adds
     light, none = (configure("dataset=cifar10", f"augment={name}").dataset for name in ("light", "none"))
     assert configure("dataset=cifar10").dataset == light and (light.flip, light.shift) == (True, 2)
     assert none == {**light, "flip": False, "shift": 0, "sizes": None, "augment": None}
+    assert configure("preset=cifar10_fast", "augment=none").dataset.sizes is None
     tables = [configure("dataset=iris", f"augment={name}").dataset for name in ("light", "none")]
     assert tables[0] == tables[1] and not {"flip", "shift", "augment"} & tables[0].keys()
 
@@ -195,10 +196,6 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
 def test_where_images_cannot_grow_one_sentence_says_so(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):
         train(configure("dataset=digits", "dataset.sizes=[6,8]", *words))
-
-
-def test_augment_none_leaves_the_training_images_at_their_size(configure):
-    assert configure("dataset=cifar10", "preset=cifar10_fast", "augment=none").dataset.sizes is None
 
 
 def test_a_batch_takes_a_hundred_calls_of_torch_at_most_whose_number_is_what_a_small_network_waits_for():
