@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support import processes
 from support.sweeps import config, play, refused, resume, run, sweep
 
 from proj.config.own_code import own_code
@@ -143,6 +144,17 @@ def test_an_argument_of_ones_own_class_may_be_anything_also_under_a_name_that_is
     cfg.dataset = {"_target_": "mine.Data", "size": "large", "batch_size": 0}
     with pytest.raises(UserError, match=r"dataset.batch_size=0 is not a whole number"):
         check_ranges(cfg)
+
+
+def test_a_mistake_in_code_of_ones_own_ends_in_a_traceback_whose_last_lines_name_its_file(tmp_path):
+    data = "from proj.data.datamodule import InMemoryDataModule\n\nclass Data(InMemoryDataModule):\n"
+    data += "    kind = 'table'\n\n    def load(self):\n        self.input_shape = {}['shape']\n"
+    options = "_target_: mine.Data\nbatch_size: 8\nseed: ${seed}\n"
+    write(tmp_path, {"mine.py": data, "conf/dataset/mine.yaml": options})
+    process = processes.run(tmp_path, "proj.train", "--config-dir=conf", "dataset=mine", "model=mlp")
+    said = process.stderr.splitlines()
+    assert process.returncode == 1 and said[-1] == "KeyError: 'shape'"
+    assert any(line.endswith('mine.py", line 7, in load') for line in said[-5:])
 
 
 def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path):

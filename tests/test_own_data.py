@@ -25,6 +25,7 @@ from proj.errors import UserError
 from proj.system.folders import stamp
 from proj.training.run import train
 from proj.use.evaluation import evaluate
+from proj.use.inputs import read_tables
 
 COLUMNS = [{"name": "age", "mean": 30.0, "std": 10.0}, {"name": "port", "categories": ["C", "Q", "S"]}]
 COLUMNS += [{"name": "fare", "mean": 0.0, "std": 1.0}]
@@ -245,6 +246,16 @@ def test_a_title_above_a_table_whose_target_is_a_place_is_no_header(tmp_path):
         table(tmp_path / "t.csv", "target=-1")
     (tmp_path / "t.csv").write_text("x,,\n" + "1,,p\n2,3,q\n" * 9)
     assert table(tmp_path / "t.csv", "target=-1", "header=false", "batch_size=4").num_classes == 2
+
+
+@pytest.mark.parametrize("label", ("", "class"))
+def test_a_row_of_units_below_the_header_is_left_out_of_the_training(tmp_path, capsys, label):
+    rows = "".join(f"{i * i % 37},{i * i % 11},{'pq'[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text(f"a,b,y\nkg,m²,{label}\n{rows}")
+    data, said = table(tmp_path / "t.csv", "target=y", "batch_size=8"), capsys.readouterr().out
+    assert "numbers: a, b\n" in said and data.class_names == ["p", "q"] and "left out" in said
+    with pytest.raises(UserError, match="row 2, column a: 'kg' is no number"):
+        list(read_tables([str(tmp_path / "t.csv")], data.columns))
 
 
 @refusals(
