@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from functools import partial
 
 import pytest
@@ -16,6 +17,7 @@ from proj.config.compose import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier, WhitenedCNN
 from proj.models.classifier import Classifier, augmented_logits
+from proj.models.cnn import GlobalMaxPool
 from proj.models.optimizers import Muon, orthogonalize
 from proj.models.schedules import in_steps, make_schedule
 from proj.models.whitened_cnn import whitening_filters
@@ -67,6 +69,30 @@ def test_every_cnn_option_changes_the_network_and_it_still_runs(after, head):
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     assert network.network[-1].in_features == (8 * 7 * 7 if head == "flatten" else 8)
     assert network.network[2].bias is not None  # without a norm, which would take it away again
+
+
+@pytest.mark.parametrize("words", (("mnist", "mlp"), ("mnist", "cnn"), ("cifar10", "whitened_cnn")), ids="_".join)
+def test_no_network_has_a_layer_that_a_gpu_cannot_train_with_deterministic_kernels(configure, words):
+    """torch's own list of them; with one, `trainer.deterministic=true` ends in an error on a GPU."""
+    refused = torch.use_deterministic_algorithms.__doc__.partition("will throw")[2]
+    missing = set(re.findall(r"torch\.nn\.(\w+)` when attempting to differentiate a CUDA tensor", refused))
+    dataset, model = words
+    shape = (3, 32, 32) if dataset == "cifar10" else (1, 28, 28)
+    cfg = configure(f"dataset={dataset}", f"model={model}")
+    network = build(cfg.model, input_shape=shape, num_classes=10).network
+    assert "AdaptiveMaxPool2d" in missing
+    assert not missing & {type(layer).__name__ for layer in network.modules()}
+
+
+@pytest.mark.parametrize("layout", (torch.contiguous_format, torch.channels_last))
+def test_global_pooling_gives_the_bits_of_torchs_adaptive_pooling_and_its_gradient_also_where_numbers_are_equal(layout):
+    x = torch.randint(0, 4, (8, 16, 5, 3)).float().contiguous(memory_format=layout)
+    results = []
+    for layer in (GlobalMaxPool(), nn.AdaptiveMaxPool2d(1)):
+        given = x.clone().requires_grad_()
+        (layer(given).flatten() * torch.arange(128.0)).sum().backward()
+        results.append((layer(given), given.grad))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*results, strict=True))
 
 
 def test_images_too_small_for_the_groups_are_refused_in_one_sentence():

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from proj.errors import UserError, choose, how_many
 from proj.models.classifier import Classifier, make_activation
@@ -51,7 +52,7 @@ class CNN(Classifier):
         self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"])
         pool_first = choose("model.pool_after", pool_after, {"first": True, "last": False})
         normalization = choose("model.norm", norm, {"batch": nn.BatchNorm2d, "none": None})
-        heads = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d, "flatten": None}
+        heads = {"max": GlobalMaxPool(), "average": nn.AdaptiveAvgPool2d(1), "flatten": None}
         pooling = choose("model.head", head, heads)
         convolution = partial(nn.Conv2d, kernel_size=kernel_size, padding=padding, bias=bias or norm == "none")
 
@@ -68,12 +69,23 @@ class CNN(Classifier):
                 group += [convolution(width, width), *after(width)]
             layers += [group[0], *pooled, *group[1:]] if pool_first else [*group, *pooled]
             channels = width
-        layers += [pooling(1), nn.Flatten()] if pooling else [nn.Flatten()]
+        layers += [pooling, nn.Flatten()] if pooling else [nn.Flatten()]
         layers += [nn.Dropout(dropout)] if dropout else []
         features = features_of(nn.Sequential(*layers), input_shape, len(widths))
         self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
         if channels_last:
             self.to(memory_format=torch.channels_last)
+
+
+class GlobalMaxPool(nn.Module):
+    """(B, C, H, W) -> (B, C, 1, 1): the largest number of each channel.
+
+    What nn.AdaptiveMaxPool2d(1) gives, but torch has no deterministic gradient of that one on a GPU, so that
+    `trainer.deterministic=true` would end in an error.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, x.shape[2:])
 
 
 def one_a_group(pool: list[int], groups: int) -> list[int]:
