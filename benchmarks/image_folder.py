@@ -20,6 +20,7 @@ from PIL import Image
 from record import record
 
 from proj.config.compose import build, configure
+from proj.errors import how_many
 
 HEADER = "| start | ready after, s | CPU, s | CPU ms a batch of 128 | memory beyond the imports, MB |"
 
@@ -76,7 +77,7 @@ def main() -> None:
             for threads in arguments.threads:
                 for cache in folder.glob("cache/*"):
                     cache.unlink()
-                rows.append((f"first, {threads} threads, {words}", *start(folder, threads, limit)))
+                rows.append((f"first, {how_many(threads, 'thread')}, {words}", *start(folder, threads, limit)))
             rows.append((f"second, {words}", *start(folder, threads, limit)))
     found = [dict(zip(("start", "ready", "used", "batch", "peak"), row, strict=True)) for row in rows]
     template = "| {start} | {ready:.1f} | {used:.1f} | {batch:.1f} | {peak:,.0f} |"

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from record import record
 
+from proj.errors import how_many
+
 SETTINGS = ["trainer.max_epochs=5", "~callbacks.progress"]
 
 
@@ -47,7 +49,7 @@ def main() -> None:
         single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]
         jobs = arguments.jobs
         rows = {
-            f"{arguments.commands} commands": (tuple(map(sum, zip(*single, strict=True))), arguments.commands),
+            how_many(arguments.commands, "command"): (tuple(map(sum, zip(*single, strict=True))), arguments.commands),
             f"{arguments.jobs} jobs, Hydra's own sweeper": (
                 measure(folder, *grid, "hydra/sweeper=basic"),
                 arguments.jobs,
