@@ -22,11 +22,10 @@ from proj.data.table_parts import PARTS, Examples, groups_of_rows, part_of_rows,
 from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
-from proj.data.tables.header import find_header, is_unnamed
+from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
 from proj.data.tables.table import encode_table, unknown_words
-from proj.data.tables.table_file import open_table
-from proj.data.tables.table_files import HOW, describe_files, find_tables, join
+from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest
 
@@ -191,15 +190,8 @@ class CSVDataModule(InMemoryDataModule):
         Raises UserError for a file that is no table, or has other columns than the first.
         """
         found = find_tables(str(self.file))
-        try:
-            how = (self.sheet, self.encoding, bool(self.is_other))
-            prefix = "dataset." if self.is_other is None else ""
-            tables = [open_table(file, *how, prefix=prefix) for file in found.files]
-        except OSError as error:
-            raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
-        header = find_header(tables[0], self.target, self.notes) if self.header is None else self.header
-        for table in tables:
-            table.take_header(header)
+        how = self.sheet, self.encoding, bool(self.is_other), "dataset." if self.is_other is None else ""
+        tables = open_tables(found, self.header, self.target, self.notes, *how)
         if self.is_other is not None and isinstance(self.target, str) and self.target not in tables[0].names:
             raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
         target = find_column(tables[0], "target", self.target)

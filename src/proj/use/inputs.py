@@ -105,7 +105,7 @@ def read_tables(
 def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torch.Tensor]:
     """A file's table, and (N, F) the inputs that its rows are. how: see `open_table`."""
     try:
-        table = open_table(file, *how, prefix="")
+        table = open_table(file, *how, "")
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}).") from None
     places = places_of([column["name"] for column in columns], table)

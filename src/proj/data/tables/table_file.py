@@ -24,19 +24,19 @@ LARGE = 30_000_000  # bytes that take a second or so
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
-def open_table(path: str, *how: Any, prefix: str = "dataset.") -> Table:
+def open_table(path: str, *how: Any) -> Table:
     """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened.
 
-    how: the sheet, the encoding, and whether they are a hint. prefix: of these settings, as the user types them.
+    how: the other arguments of `read_table`, in its order.
     """
     if path == "-":
-        return read_table(BytesIO(sys.stdin.buffer.read()), path, *how, prefix=prefix)
+        return read_table(BytesIO(sys.stdin.buffer.read()), path, *how)
     size = getsize(path)
     shown = size > LARGE and sys.stdout.isatty() and not rank()
     with open(path, "rb") as file:
         head = BytesIO(file.read()) if not file.seekable() else file  # a pipe
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
-            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, *how, prefix=prefix)
+            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, *how)
 
 
 def read_table(
@@ -51,6 +51,7 @@ def read_table(
 
     sheet: of a spreadsheet, its name or place; None for the first. encoding: of a CSV file; None finds it out.
     hint: the two are those of another file: they are taken where this one has such a sheet, and is not UTF-8.
+    prefix: of these settings, as the user types them.
     What was found out and can be doubted is in the table's `notes`.
     Raises UserError for what is no table, or needs an extra that is not installed.
     """

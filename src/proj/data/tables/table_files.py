@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 from textwrap import shorten
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from proj.data.photos.class_folders import PARTS, part_of
-from proj.data.tables.header import is_unnamed
+from proj.data.tables.header import find_header, is_unnamed
+from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
@@ -72,6 +73,24 @@ def find_tables(data_dir: str) -> FoundTables:
             left_out = [files[place] for place in order if not parts[place]]
             return FoundTables([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
     return FoundTables(files, [""] * len(files), [])
+
+
+def open_tables(
+    found: FoundTables, header: bool | None, target: str | int | None, notes: list[str], *how: Any
+) -> list[Table]:
+    """The table in each file. header: whether the first rows name the columns; None has `find_header` tell it.
+
+    target, notes: see `find_header`. how: what else `open_table` takes.
+    Raises UserError for a file that cannot be read, or is no table.
+    """
+    try:
+        tables = [open_table(file, *how) for file in found.files]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
+    headed = find_header(tables[0], target, notes) if header is None else header
+    for table in tables:
+        table.take_header(headed)
+    return tables
 
 
 def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
