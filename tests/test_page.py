@@ -15,9 +15,10 @@ import pytest
 import yaml
 from support.made_runs import write_run
 
-from proj.reports.charts import ALL_POINTS, POINTS, charts, coordinate
+from proj.reports.charts import ALL_POINTS, POINTS, charts
 from proj.reports.compare import compare
 from proj.reports.page import plotly
+from proj.reports.parallel import coordinate
 from proj.reports.report import report
 from proj.reports.runs import Run
 from proj.reports.scales import linear_scale

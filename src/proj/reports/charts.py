@@ -10,7 +10,7 @@ from typing import Any
 
 from proj.reports.compare import Comparison, Row
 from proj.reports.runs import Run
-from proj.reports.scales import compact, coordinate, number, round_numbers, scale_of, text, time_unit
+from proj.reports.scales import compact, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
 
 POINTS = 120  # of a curve; of a longer one, neighbours are averaged
@@ -166,49 +166,8 @@ def importance(shares: dict[str, Any]) -> dict | None:
     return chart(title, note, [bars], xaxis, {"showgrid": False}, bargap=0.5)
 
 
-def coordinates(comparison: Comparison) -> list[tuple[str, list]]:
-    """The axes of parallel coordinates, each with the rows' values: the settings, what differs else, the metrics."""
-    rows = comparison["rows"]
-    axes: list[tuple[str, list]] = []
-    for k, name in enumerate(comparison["columns"]):
-        axes.append((name, [row["settings"][k] if row["settings"] else None for row in rows]))
-    seconds = [number(row["seconds"][0]) for row in rows]
-    unit_name, unit = time_unit(max((value for value in seconds if value), default=1))
-    costs = [("parameters", [row["parameters"][0] for row in rows])]
-    costs.append((unit_name, [None if value is None else value / unit for value in seconds]))
-    axes += [(name, values) for name, values in costs if len(set(values) - {None}) > 1]
-    for metric in reversed(comparison["metrics"]):
-        values = [row[metric][0] for row in rows]
-        if any(value is not None for value in values):
-            scale = 100 if "acc" in metric else 1
-            axes.append((heading(metric), [None if value is None else value * scale for value in values]))
-    return axes
-
-
-def parallel(comparison: Comparison) -> dict | None:
-    """Parallel coordinates: a line a configuration. wide: pixels, below which it is scrolled."""
-    axes = coordinates(comparison)
-    if len(comparison["rows"]) < 2 or len(axes) < 2:
-        return None
-    columns = [coordinate(values) for _, values in axes]
-    across = list(range(len(axes)))
-    look = {"mode": "lines+markers", "line": {"width": 1.4}, "marker": {"size": 4}, "hoverinfo": "none"}
-    traces = [
-        {"x": across, "y": [number(places[i], 4) for places, _ in columns], "meta": i, "uid": f"{i}"} | look
-        for i in reversed(range(len(comparison["rows"])))
-    ]
-    beside = {"showarrow": False, "xanchor": "left", "xshift": 4, "borderpad": 1}
-    labels = [{"x": k, "y": y, "text": name} | beside for k, (_, marks) in enumerate(columns) for y, name in marks]
-    xaxis = {"tickvals": across, "ticktext": [text(name) for name, _ in axes], "side": "top", "showgrid": True}
-    xaxis |= {"range": [-0.2, len(axes) - 0.4], "fixedrange": True}
-    yaxis = {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}
-    more = {"dragmode": "select", "height": 380, "margin": {"l": 30, "r": 30, "t": 30, "b": 10}, "annotations": labels}
-    note = "· drag over a part of an axis to keep it, with Shift over another; a double click shows all again"
-    return chart("Parallel coordinates", note, traces, xaxis, yaxis, **more) | {"wide": 110 * len(axes)}
-
-
 def charts(comparison: Comparison, shares: dict[str, Any]) -> list[dict]:
-    """All charts of the page that there is something to draw in. shares: the importance of a search's settings."""
+    """Those of the page that there is something to draw in. shares: the importance of a search's settings."""
     rows = [row | {"runs": [run for run in row["runs"] if not run.repeats]} for row in comparison["rows"]]
     tags = {tag for row in rows for run in row["runs"] for tag in run.curves}
     order = [tag for tag in dict.fromkeys((comparison["monitor"], *FIRST)) if tag in tags]
@@ -217,4 +176,4 @@ def charts(comparison: Comparison, shares: dict[str, Any]) -> list[dict]:
     most = max(10, min(POINTS, ALL_POINTS // max(1, numbers)))
     found = [curves(rows, tag, most) for tag in order]
     made = [*found[:1], against_time(comparison), history(comparison), importance(shares), *found[1:]]
-    return [one for one in [*made, parallel(comparison)] if one]
+    return [one for one in made if one]

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from proj.reports.charts import charts
 from proj.reports.compare import Comparison
 from proj.reports.conclusions import repetitions, sentences
+from proj.reports.parallel import parallel
 from proj.reports.scales import text
 from proj.reports.strip import strip
 from proj.reports.table import as_words, figure, heading, label, statuses, summary
@@ -102,6 +103,8 @@ def plotly() -> str:
 def html_text(comparison: Comparison, shares: dict[str, Any], title: str, folder: Path) -> str:
     """shares: of a search, the importance of each setting. folder: where the page will lie, for its links."""
     common, rows, drawn = comparison["common"], comparison["rows"], charts(comparison, shares)
+    if lines := parallel(comparison):
+        drawn.append(lines)
     if seeds := strip(comparison):
         drawn.insert(1, seeds)
     data = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"))

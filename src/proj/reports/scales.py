@@ -88,25 +88,3 @@ def round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
 
 def time_unit(most: float) -> tuple[str, int]:
     return ("seconds", 1) if most < 120 else ("minutes", 60) if most < 7200 else ("hours", 3600)
-
-
-def coordinate(values: list[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
-    """Where the values lie on an axis from 0 to 1 (None: no value), and the axis's labels, as (place, text)."""
-    known = {value for value in values if number(value) is not None or isinstance(value, str)}
-    if known and all(type(value) in (int, float) for value in known):
-        low, high = min(known), max(known)
-        logarithmic = low > 0 and high / low >= 10
-        scale = math.log if logarithmic else float
-        length = scale(high) - scale(low) or 1
-
-        def place(value: float) -> float:
-            return (scale(value) - scale(low)) / length
-
-        marks = sorted(known) if len(known) <= 8 else round_numbers(low, high, logarithmic)
-        names = [f"{mark:,.0f}" if abs(mark) >= 10_000 else f"{mark:.4g}" for mark in marks]
-    else:
-        marks = sorted(known, key=str)
-        place = {value: k / max(1, len(marks) - 1) for k, value in enumerate(marks)}.__getitem__
-        names = [str(mark) for mark in marks]
-    labels = apart([(place(mark), text(name)) for mark, name in zip(marks, names, strict=True)], 0.06)
-    return [place(value) if value in known else None for value in values], labels
