@@ -343,7 +343,10 @@ def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluat
         data.load_all(data.columns, ["v", "w"])
 
 
-@pytest.mark.parametrize(("known", "written"), ((["no", "yes"], ["No", "YES "]), (["0", "1"], ["0.0", "1.0"])))
+WRITTEN = ((["no", "yes"], ["No", "YES "]), (["0", "1"], ["0.0", "1.0"]), (["Bär", "cat"], ["Ba\u0308r", "CAT"]))
+
+
+@pytest.mark.parametrize(("known", "written"), WRITTEN)
 def test_a_class_that_is_written_otherwise_is_known(table, known, written):
     data = table(range(60), classes=written)
     data.load_all(data.columns, known)

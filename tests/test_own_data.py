@@ -21,6 +21,7 @@ import proj.config
 from proj.checkpoint.file import load_model
 from proj.data.photos.image_file import open_image
 from proj.data.photos.on_disk import OnDisk
+from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.system.folders import stamp
 from proj.training.run import train
@@ -296,6 +297,10 @@ def test_many_numbers_that_are_classes_each_are_said(tmp_path, capsys, cell):
         rows = [["a", "y"], *([i * i % 37, cell.format(10 + i % many)] for i in range(200))]
         table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
         assert ("y: 40 different numbers, each a class of its own" in capsys.readouterr().out) == is_said
+
+
+def test_a_model_knows_a_class_of_images_however_the_accents_of_its_folder_are_stored():
+    assert unknown_classes(["Ba\u0308r", "cat", "dog"], ["Bär", "cat"]) == {"dog": 1}  # as macOS stores them
 
 
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (230, 30, 20)}
