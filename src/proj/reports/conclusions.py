@@ -25,7 +25,7 @@ def folds_of(row: Row) -> int:
 
 
 def overlap_of(row: Row) -> float:
-    """How many examples a fold holds for each that it is trained on; 0 without folds."""
+    """How many examples a fold is tested on for each that it is trained on; 0 without folds."""
     return 1 / (folds_of(row) - 1) if folds_of(row) else 0.0
 
 

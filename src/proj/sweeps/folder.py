@@ -198,7 +198,7 @@ class Sweep:
         return list(found.values())
 
     def holds_its_job_alone(self, name: str) -> bool:
-        """Whether the job has left nothing in its folder yet, but for what was frozen for it, whole or half written."""
+        """Whether the folder holds nothing but the job's frozen configuration, whole or half written."""
         run = self.run(name)
         return all(run.job.name in file.name for file in run.path.iterdir())
 

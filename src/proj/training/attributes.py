@@ -80,7 +80,7 @@ def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 def public_numbers(holder: Any) -> dict[str, Any]:
     """The public numbers of the trainer, the data or a module, and which of a module's parameters are trained.
 
-    What else they hold is theirs to save. `should_stop` belongs to an end that more epochs overrule.
+    What else they hold is theirs to save. `should_stop` is left out: it would end a run that is given more epochs.
     """
     kept = {name: value for name, value in vars(holder).items() if is_number(name, value) and name != "should_stop"}
     if isinstance(holder, nn.Module):

@@ -135,7 +135,7 @@ def refuse_larger_sizes(data) -> None:
 def check_loss(loss: nn.Module, classes: int) -> None:
     """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
 
-    One that finds nothing wrong where the network knows nothing takes log probabilities, as NLLLoss does.
+    A loss of 0 where all logits are 0, so that the network knows nothing, takes log probabilities, as NLLLoss does.
     """
     name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
     try:

@@ -67,8 +67,8 @@ def calibrate(
 
 @torch.no_grad()
 def logits_of(trainer: Trainer, part: str) -> tuple[Tensor, Tensor]:
-    """((N, C) float64 logits, (N,) targets) of the examples that the run measures of a part, "val" or "test", in the
-    numbers that it computes in."""
+    """((N, C) float64 logits, (N,) targets) of the examples of a part, "val" or "test", that the run measures, computed
+    in the run's precision."""
     model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
     limit = getattr(trainer, f"limit_{part}_batches")  # of each process: a number, or a share of them
     batches = (limit if isinstance(limit, int) else int(limit * len(loader))) * trainer.world_size

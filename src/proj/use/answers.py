@@ -90,7 +90,7 @@ def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] 
     """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class;
     None where the checkpoint cannot say it.
 
-    coverage: that is asked for, of which `evaluate` has refused what the checkpoint cannot say; 0 for COVERAGE.
+    coverage: the one that is asked for, which `evaluate` refuses where the checkpoint cannot say it; 0 for COVERAGE.
     """
     asked = coverage or COVERAGE
     try:
