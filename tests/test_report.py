@@ -286,6 +286,18 @@ def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_
     assert comparison["columns"] == ["data"] and len(comparison["rows"]) == 2
 
 
+def test_other_data_is_a_column_unless_settings_of_the_data_tell_it(tmp_path):
+    for size in (32, 64):
+        folder = write_run(tmp_path / f"{size}", lr=size / 100)
+        (folder / "run.json").write_text(json.dumps({"data": f"{size}", "steps_per_epoch": 10}) + "\n")
+    assert made(tmp_path)["columns"] == ["lr", "data"]
+    for size in (32, 64):
+        settings = yaml.safe_load((tmp_path / f"{size}/config.yaml").read_text())
+        settings["dataset"]["size"] = size
+        (tmp_path / f"{size}/config.yaml").write_text(yaml.safe_dump(settings))
+    assert {*made(tmp_path)["columns"]} == {"size", "lr"}
+
+
 def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_counts(tmp_path, capsys):
     write_run(tmp_path / "a", 0.9, seed=0)
     write_run(tmp_path / "b", 0.8, seed=1)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,14 +180,32 @@ def test_one_seed_each_says_what_would_tell(tmp_path, capsys):
         write_run(tmp_path / model, model=model)
     report([tmp_path])
     assert "one seed each does not tell" in capsys.readouterr().out
+    shutil.copytree(tmp_path / "cnn", tmp_path / "copy")  # which is no second seed
+    report([tmp_path])
+    assert "one seed each does not tell" in capsys.readouterr().out
+    write_run(tmp_path / "mlp1", 0.85, seed=1, model="mlp")
+    report([tmp_path])
+    assert "one seed does not tell" in capsys.readouterr().out
 
 
-def test_rows_on_other_data_and_runs_that_go_on_get_no_verdict(tmp_path):
+def test_what_failed_after_the_best_figures_stands_last_and_leaves_the_verdicts_alone(tmp_path, capsys):
+    made_sweep(tmp_path / "a", 3)
+    for seed in range(3):
+        write_run(tmp_path / f"{seed}", 0.999, lr=1.0, seed=seed, finished=False)
+    rows = report([tmp_path])["rows"]
+    assert [dict(row["status"]) for row in rows] == [{"finished": 3}] * 3 + [{"interrupted": 3}]
+    said = capsys.readouterr().out
+    assert "beats mlp lr=0.003 by" in said and "test accuracy of cnn" in said
+
+
+def test_rows_on_other_data_and_runs_that_go_on_get_no_verdict(tmp_path, capsys):
     made_sweep(tmp_path / "a", 2)
     for seed in range(2):
         write_run(tmp_path / f"other{seed}", dataset="mnist", seed=seed)
         write_run(tmp_path / f"going_on{seed}", model="big", seed=seed, finished=False)
     rows = report([tmp_path])["rows"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not compared with digits cnn lr=0.01: 1 configuration on other data" in said
     judged = {row["name"]: row["verdict"] for row in rows[1:]}
     assert judged["mlp on mnist"] is None and judged["big on digits"] is None
     assert [row["verdict"] is not None for row in rows if row["name"] == "mlp on digits"] == [True]

@@ -10,7 +10,8 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
 
     Every choice that differs (dataset, model, …) is a column. Of the rest, three kinds say nothing new: what follows
     from the choices, as each model has widths of its own; a copy of a column, as OneCycleLR's max_lr is the
-    optimizer's lr; and a class or the data's checksum where the columns before it already tell the runs apart.
+    optimizer's lr; and a class where the columns before it already tell the runs apart, as does the data's checksum
+    where the choices and the settings of the data do.
     Two other settings that differ together both stay: in a random search, each rate would tell each dropout.
     """
     choices = [key for key in keys if key.startswith("choices.")]
@@ -19,7 +20,8 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
         if key in choices or not varies(settings, key):
             continue
         if is_class(key):
-            nothing_new = follows(settings, key, columns)
+            of_data = [column for column in columns if column.startswith(("choices.", "dataset."))]
+            nothing_new = follows(settings, key, of_data if key == "data" else columns)
         else:
             copied = [column for column in columns if is_copy(settings, key, column)]
             nothing_new = follows(settings, key, choices)

@@ -113,16 +113,17 @@ def spread(runs: list[Run], metric: str, mode: str) -> Spread:
 
 
 def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
-    """What configurations are sorted by: the best mean first, those without a number last, and then by name."""
-    mean = spread(runs, monitor, mode)[0]
+    """What configurations are sorted by: the best mean first, those without a number last, and then by name. Those of
+    which no run is finished come after the others, since a training that failed may have been the best before."""
+    mean, unfinished = spread(runs, monitor, mode)[0], all(run.status != "finished" for run in runs)
     if mean is None or math.isnan(mean):
-        return True, 0.0, str(runs[0].folder)
-    return False, -mean if mode == "max" else mean, str(runs[0].folder)
+        return unfinished, True, 0.0, str(runs[0].folder)
+    return unfinished, False, -mean if mode == "max" else mean, str(runs[0].folder)
 
 
 def row_of(runs: list[Run], values: list | None, data: Any, metrics: list[str], mode: str) -> Row:
     model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
-    order = sorted(runs, key=lambda run: (bool(run.repeats), run.status != "finished", rank([run], metrics[0], mode)))
+    order = sorted(runs, key=lambda run: (bool(run.repeats), rank([run], metrics[0], mode)))
     counted_first = sorted(runs, key=lambda run: bool(run.repeats))
     words = ["repeated" if run.repeats and run.status == "finished" else run.status for run in counted_first]
     return {

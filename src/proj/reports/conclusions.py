@@ -46,12 +46,19 @@ def conclude(comparison: Comparison) -> Comparison:
     return comparison
 
 
+def finished_others(comparison: Comparison) -> tuple[list[Row], list[Row]]:
+    """(The rows beside the best with a finished run on its data, those on other data)."""
+    best, *others = comparison["rows"]
+    others = [row for row in others if "finished" in row["status"]]
+    alike = [row for row in others if row["data"] == best["data"]]
+    return alike, [row for row in others if row["data"] != best["data"]]
+
+
 def in_doubt(comparison: Comparison) -> list[Row]:
     """The best row and those on the same data that are not told from it; none where it is told from all of them."""
-    best, *others = comparison["rows"]
-    alike = [row for row in others if row["data"] == best["data"] and "finished" in row["status"]]
+    alike, _ = finished_others(comparison)
     doubtful = [row for row in alike if not (row["verdict"] and row["verdict"].told)]
-    return [best, *doubtful] if doubtful or not alike else []
+    return [comparison["rows"][0], *doubtful] if doubtful or not alike else []
 
 
 def name_of(comparison: Comparison, row: Row) -> str:
@@ -131,8 +138,14 @@ def sentences(comparison: Comparison) -> list[str]:
         others = "the other one" if beaten == len(rest) == 1 else f"{beaten} of the {len(rest)} others"
         found.append(f"{name_of(comparison, rows[0])} beats {others}")
     of_a_search = any("trial.number" in run.config for row in rows for run in row["runs"])
-    if len(rows) > 1 and not judged and not of_a_search and all(len(row["runs"]) == 1 for row in rows):
+    alike, on_other_data = finished_others(comparison)
+    once = [row for row in (rows[0], *alike) if len(counted(row["runs"])) == 1]
+    if alike and once and not judged and not of_a_search:
         command = comparison["resume"]
         typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
-        found.append(f"one seed each does not tell which is better by more than chance: {typed}")
+        each = "each " * (len(once) > 1)
+        found.append(f"one seed {each}does not tell which is better by more than chance: {typed}")
+    if on_other_data:
+        left_out = f"{how_many(len(on_other_data), 'configuration')} on other data"
+        found.append(f"not compared with {name_of(comparison, rows[0])}: {left_out}")
     return [*found, *filter(None, [sentence_on_test(comparison)])]
