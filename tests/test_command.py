@@ -20,6 +20,7 @@ from proj.training.run import train
     ),
     ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
     ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
+    ("trainer.precision=fp16", "trainer.precision=fp16 is not auto, 32-true"),
     ("dataset.standardize=maybe", "is not true or false"),
     ("dataset=digits model.widths=3", "model.widths=3 is not a list"),
     ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),

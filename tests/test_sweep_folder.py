@@ -15,7 +15,20 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
-from support.sweeps import GRID, QUICK, RATES, SEARCH, config, die_while_freezing, names, refused, resume, run, sweep
+from support.sweeps import (
+    GRID,
+    QUICK,
+    RATES,
+    SEARCH,
+    config,
+    die_while_freezing,
+    names,
+    refused,
+    replace_training,
+    resume,
+    run,
+    sweep,
+)
 
 from proj.config.explain import explain
 from proj.errors import UserError
@@ -24,6 +37,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
 from proj.sweeps.sweep_file import chosen_by, copy_conf, read_manifest
+from proj.system.run_folder import RunFolder
 from proj.training.pruning import Prune, Pruned, open_study
 
 
@@ -136,6 +150,19 @@ def test_the_number_of_trials_and_the_launcher_may_change(ended, tmp_path):
     assert len(names(tmp_path / "outputs/sweeps/s")) == 5
 
 
+def fail(cfg):
+    RunFolder(cfg.output_dir).write_failure("failed", "the loss turned NaN")
+    raise UserError("the loss turned NaN")
+
+
+def test_a_search_whose_trials_all_failed_names_the_command_that_tries_others(tmp_path):
+    code, _, err = sweep(tmp_path, *SEARCH, RATES, before=functools.partial(replace_training, fail))
+    assert code == 1 and "3 of 3 jobs have no result" in err
+    command = err.rpartition("To continue the sweep: python -m proj.sweep ")[2].split()
+    run(tmp_path, *command, module="sweep")
+    assert len(names(tmp_path / "outputs/sweeps/s")) == 3 == int(command[-1].rpartition("=")[2]) - 3
+
+
 def test_a_search_goes_on_in_a_folder_that_was_moved(ended, tmp_path):
     ended(*SEARCH, RATES)
     (tmp_path / "it's kept").mkdir()
@@ -146,6 +173,9 @@ def test_a_search_goes_on_in_a_folder_that_was_moved(ended, tmp_path):
     (folder / "study.log").unlink()
     err = refused(tmp_path, "resume=it's kept/here,there", module="sweep")
     assert "study.log does not know the trial" in err
+    quoted = """'resume=it'"'"'s kept/here,there'"""
+    assert quoted in refused(tmp_path, "hydra.sweep.dir='it\\'s kept/here,there'", "seed=1,2")
+    assert quoted in refused(tmp_path, "resume=it's kept/here,there", module="train")
 
 
 def test_a_searchs_goal_may_stand_in_its_file(tmp_path):
@@ -230,7 +260,9 @@ def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
     shutil.rmtree(folder / "0_data_dir=a")
     resume(tmp_path)
     assert [config(folder / name)["data_dir"] for name in names(folder)] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    assert "a data_dir of its own" in refused(tmp_path, "resume=outputs/sweeps/s", "data_dir=c", module="sweep")
+    run(tmp_path, "sweep_name=t", "dataset=csv", "dataset.data_dir=a")  # which data_dir=c would leave as it is
+    for name in ("outputs/sweeps/s", "outputs/sweeps/t"):
+        assert "a data_dir of its own" in refused(tmp_path, f"resume={name}", "data_dir=c", module="sweep")
 
 
 @pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])

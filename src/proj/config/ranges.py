@@ -170,8 +170,10 @@ DEVICES = either(
     text(r"auto|-1|\d+(,\d*)+"),
     {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
 )
-PRECISION = either(
-    "auto, 32-true, bf16-mixed or another precision of Lightning's", {"type": "string"}, {"enum": [16, 32, 64]}
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed", "16-true", "64-true")
+OTHER_PRECISIONS = ("transformer-engine", "transformer-engine-float16", "bf16", "16", "32", "64", 16, 32, 64)
+PRECISION = Range(
+    f"{', '.join(PRECISIONS)} or another precision of Lightning's", {"enum": [*PRECISIONS, *OTHER_PRECISIONS]}
 )
 EPOCHS = either(
     "a whole number, 1 or more; -1 where trainer.max_steps or trainer.max_time is the end",

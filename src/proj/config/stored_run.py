@@ -17,6 +17,7 @@ from proj.config.stored import check_destinations, check_stored
 from proj.config.values import check_ranges
 from proj.config.words import key_of
 from proj.errors import UserError, message_of
+from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, SweepFolder, flat
 
 
@@ -79,7 +80,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
     if SweepFolder(folder).manifest.is_file():
-        raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep resume={folder}")
+        raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep {as_command([f'resume={folder}'])}")
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     try:

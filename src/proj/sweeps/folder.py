@@ -62,9 +62,10 @@ class Sweep:
         if not asks_for(config, self.manifest):
             options = [f"--config-dir={folder}" for folder in self.manifest.get("config_dirs") or []]
             begun = as_command([*options, *self.manifest["overrides"], *self.manifest["hydra"]])
+            resume = as_command(["python", "-m", "proj.sweep", f"resume={self.folder}"])
             raise UserError(
-                f"{self.folder} holds another sweep ({begun}). To continue it: "
-                f"python -m proj.sweep resume={self.folder}; for a new one, choose another sweep_name."
+                f"{self.folder} holds another sweep ({begun}). To continue it: {resume}; for a new one, choose another "
+                "sweep_name."
             )
         # A search lists no jobs, since it asks for them on its way, nor does an old sweep.
         listed = self.manifest.get("jobs")

@@ -75,7 +75,8 @@ class GridSweeper(Sweeper):
         with locked(self.kept.folder), stop_signals_as_exits():
             try:
                 if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
-                    data_dir = None if "data_dir" in self.swept else self.typical.data_dir
+                    its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
+                    data_dir = None if its_own else self.typical.data_dir
                     self.kept.begin(self.config, words, data_dir, jobs, self.code)
                 self.loader = frozen
                 if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:

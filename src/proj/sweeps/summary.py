@@ -62,6 +62,9 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     reasons += f"\n    {missing} {'has' if missing == 1 else 'have'} not begun" if missing > 0 else ""
     missing = max(missing, 0)
     sentence = f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:{reasons}"
-    if failures or missing or not best or any(status != "failed" for status, _ in left.values()):
+    all_failed = all(status == "failed" for status, _ in left.values()) and not missing
+    if failures or not all_failed:
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
+    if not best:  # a search has done with the trials that failed
+        raise UserError(f"{sentence}\n{how_to_continue(sweep)} hydra.sweeper.n_trials={2 * len(left)}")
     print(sentence)

@@ -78,8 +78,8 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
         write_atomically(file, checksum)
     elif (before := file.read_text(encoding="utf-8")) != checksum:
         raise UserError(
-            f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed. "
-            "Put it back, or begin a new sweep."
+            f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed, "
+            "or an older version of proj has read it otherwise. Put the file back, or begin a new sweep."
         )
 
 
