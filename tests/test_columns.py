@@ -366,6 +366,22 @@ def test_a_column_is_taken_for_the_same_in_all_folds(table):
     assert len({*x}) == 3  # each measured in its own training part
 
 
+def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsys):
+    heights = [150 + i * i % 37 for i in range(60)]
+    data = table(heights)
+    for unit, rows, is_said in ((100, 9, True), (100, 4, False), (1, 9, False)):
+        write_rows(tmp_path / "new.csv", [["a", "x"], *([height / unit, 1] for height in heights[:rows])])
+        capsys.readouterr()
+        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        said = "column a: its numbers, about 1.62, are far from the training's, 168.8 ± 12: are they in the same unit?"
+        assert (said in capsys.readouterr().err) == is_said
+    for part, unit in (("train", 1), ("test", 100)):
+        rows = [[height / unit, "pq"[i % 2]] for i, height in enumerate(heights)]
+        write_rows(tmp_path / f"{part}.csv", [["a", "y"], *rows])
+    make("csv", f"data_dir={tmp_path}/t*.csv", "target=y", "batch_size=8")
+    assert f"{tmp_path}/test.csv: column a: its numbers, about 1.66, are far" in capsys.readouterr().out
+
+
 def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_path, capsys):
     data = table(["red", "blue"] * 30, ["yes", "no"] * 30)
     for cells, said in (("RED,oui", "'RED'"), ("red,yes", ""), (",", "")):

@@ -457,6 +457,13 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
         assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
 
 
+def test_the_sheet_that_is_read_is_said_before_it_is_refused(load, tmp_path, capsys):
+    write(tmp_path, t__xlsx=workbook(Notes=[excel("read me first")], Data=[excel("a", "y"), excel(1, "p")]))
+    with pytest.raises(UserError, match="target=y is no column"):
+        load("t.xlsx")
+    assert "the sheet Notes is read, and not Data: dataset.sheet=… chooses another" in capsys.readouterr().out
+
+
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
     write(tmp_path, t__csv=flowers())
     load("t.csv", "sheet=2")

@@ -24,7 +24,7 @@ from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
-from proj.data.tables.table import encode_table, unknown_words
+from proj.data.tables.table import encode_table, unlike_training
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest
@@ -120,7 +120,8 @@ class CSVDataModule(InMemoryDataModule):
         say = rank_zero_only(print)
         for part, file in files.items():  # what its columns hold was found in the others
             there = examples.rows[parts[part].numpy()]
-            self.notes += [f"{file}: {note}" for note in unknown_words(table, [*columns], self.columns, there)]
+            doubts = unlike_training(table, [*columns], self.columns, self.splits[part].inputs, there)
+            self.notes += [f"{file}: {note}" for note in doubts]
         self.described = list_columns(whole, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
@@ -172,11 +173,10 @@ class CSVDataModule(InMemoryDataModule):
             strange = next(iter(self.left_out), "")
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
-        if self.left_out:
-            rank_zero_only(print)(wrapped(describe_unknown(self.left_out, "the model")))
-        for note in unknown_words(table, places, columns):
-            rank_zero_only(print)(note)
-        x = encode_table(table, places, columns, self.decimal, rows=rows)
+        notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
+        x = encode_table(table, places, columns, self.decimal, notes, rows)
+        for note in notes:
+            rank_zero_only(print)(wrapped(note))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}
         self.numbers = {"test": torch.from_numpy(np.array(table.lines)[rows])}
@@ -194,6 +194,9 @@ class CSVDataModule(InMemoryDataModule):
         tables = open_tables(found, self.header, self.target, self.notes, *how)
         if self.is_other is not None and isinstance(self.target, str) and self.target not in tables[0].names:
             raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
+        notes = [note for table in tables for note in table.notes][:NOTES]
+        for line in describe_files(found, [*self.fractions]) + notes:
+            rank_zero_only(print)(line)
         target = find_column(tables[0], "target", self.target)
         name = tables[0].names[target]
         for part, table in zip(found.parts, tables, strict=True):
@@ -202,10 +205,8 @@ class CSVDataModule(InMemoryDataModule):
                     f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
-        notes = [note for table in tables for note in table.notes][:NOTES]
         table = join(tables)
-        notes += spell_as_training(table, target, found.parts)
-        for line in describe_files(found, [*self.fractions]) + notes:
+        for line in spell_as_training(table, target, found.parts):
             rank_zero_only(print)(line)
         self.files = table.files
         return table, target, found.parts

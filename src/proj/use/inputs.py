@@ -15,7 +15,7 @@ from proj.data.photos.image_file import Refused
 from proj.data.tables.cells import is_number
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
-from proj.data.tables.table import encode_table, unknown_words
+from proj.data.tables.table import encode_table
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
@@ -116,7 +116,7 @@ def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torc
         inputs = encode_table(table, places, columns, notes=notes)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    for note in notes + unknown_words(table, places, columns):
+    for note in notes:
         print(f"{file}: {note}", file=sys.stderr)
     return table, inputs
 

@@ -66,8 +66,9 @@ def encode_table(
 ) -> Tensor:
     """`encode_column` for all columns of a table, beside each other.
 
-    places: of `columns` in the table. decimal, notes: see `decimal_marks`, which also says what is refused.
-    rows: those to encode, in their order; None for all.
+    places: of `columns` in the table. decimal: see `decimal_marks`, which also says what is refused. notes: of a table
+    that is not the training's; what can be doubted is added to them. rows: those to encode, in their order; None for
+    all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
     numbers = {place: column for place, column in zip(places, columns, strict=True) if kind_of(column) == "numbers"}
@@ -80,24 +81,35 @@ def encode_table(
         part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
+    if notes is not None:
+        notes += unlike_training(table, places, columns, encoded, rows)
     return encoded
 
 
-def unknown_words(table: Table, places: list[int], columns: list[dict], rows: np.ndarray | None = None) -> list[str]:
-    """A remark on each column of words of which none is known, such as one that is written in another case, and on each
-    of two answers that has a third one. rows: those to look at; None for all."""
+FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which the middle one tells
+
+
+def unlike_training(
+    table: Table, places: list[int], columns: list[dict], encoded: Tensor, rows: np.ndarray
+) -> list[str]:
+    """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
+    its, such as metres for centimetres; of words of which none is known, such as one that is written in another case;
+    of two answers that has a third one. encoded: what `encode_table` makes of these rows."""
     notes = []
-    for place, column in zip(places, columns, strict=True):
+    for place, column, inputs in zip(places, columns, encoded.split([*map(width, columns)], 1), strict=True):
+        cells, name = table.columns[place].take(rows), f"column {column['name']}"
+        if kind_of(column) == "numbers" and len(rows) >= ENOUGH and abs(middle := float(inputs.median())) > FAR:
+            mean, std = column["mean"], column["std"]
+            its = f"about {mean + middle * std:.4g}, are far from the training's, {mean:.4g} ± {std:.2g}"
+            notes.append(f"{name}: its numbers, {its}: are they in the same unit?")
         known = column.get("categories") or truth_codes(column.get("truth", ()))
-        cells = table.columns[place] if rows is None else table.columns[place].take(rows)
         words = [word for word, *_ in cells.different() if not is_missing(word)] if known else []
         strange = [word for word in words if word not in known]
         some = ", ".join(map(repr, strange[:3]))
         if strange and len(strange) == len(words):
-            some = f"none of its words ({some})"
-            notes.append(f"column {column['name']}: {some} is one of the training, so all are missing")
+            notes.append(f"{name}: none of its words ({some}) is one of the training, so all are missing")
         elif strange and "truth" in column:
-            notes.append(f"column {column['name']}: {some} is neither of its two answers, and taken for missing")
+            notes.append(f"{name}: {some} is neither of its two answers, and taken for missing")
     return notes
 
 
