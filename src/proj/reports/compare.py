@@ -3,7 +3,7 @@
 import math
 import os
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
@@ -42,42 +42,43 @@ class Comparison(TypedDict):
     resume: str  # the command that goes on with the runs' sweep, where more seeds are wanted, or ""
 
 
-def dataset_of(run: Run, settings: dict[str, Any]) -> tuple[Any, str | None]:
+def dataset_of(run: Run) -> tuple[Any, str | None]:
     """The choice of dataset, and of data of one's own, which data_dir names, where it lies."""
     kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
     is_own = kind in OWN_DATA
-    is_own = is_own or str(settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
+    is_own = is_own or str(run.settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
-def name_data(runs: list[Run], settings: list[dict[str, Any]]) -> None:
+def name_data(runs: list[Run]) -> None:
     """Fill in the data of a run that has no checksum: an old one, or one that stopped before its training.
 
     It is taken for that of the runs with the same dataset and the same settings of it, or else with the same dataset,
     if they all have one checksum; or else its data is what its data_dir names.
     """
-    datasets = [dataset_of(run, one) for run, one in zip(runs, settings, strict=True)]
-    set_up = [  # with the dataset's settings
-        (dataset, *sorted((key, str(value)) for key, value in one.items() if key.startswith("dataset.")))
-        for dataset, one in zip(datasets, settings, strict=True)
-    ]
-    known: dict[tuple, set] = {}
-    for one, *alike in zip(settings, set_up, datasets, strict=True):
-        if one.get("data"):
-            for key in alike:
-                known.setdefault(key, set()).add(one["data"])
-    for one, whole, dataset in zip(settings, set_up, datasets, strict=True):
-        if one and not one["data"]:
-            checksums = known.get(whole) or known.get(dataset) or set()
-            one["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
+
+    def names_of_data(run: Run) -> tuple[tuple, tuple]:
+        settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
+        return (dataset_of(run), *settings), dataset_of(run)
+
+    known: dict[tuple, set] = defaultdict(set)
+    for run in runs:
+        if run.settings.get("data"):
+            for name in names_of_data(run):
+                known[name].add(run.settings["data"])
+    for run in runs:
+        if run.settings and not run.settings["data"]:
+            with_settings, dataset = names_of_data(run)
+            checksums = known[with_settings] or known[dataset]
+            run.settings["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
 
 
-def data_names(runs: list[Run], settings: list[dict[str, Any]]) -> dict[str, str]:
+def data_names(runs: list[Run]) -> dict[str, str]:
     """Checksum -> the name of the folder or file, where names tell all data apart."""
     names = {
-        one["data"]: Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).name
-        for run, one in zip(runs, settings, strict=True)
-        if one.get("data")
+        run.settings["data"]: Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).name
+        for run in runs
+        if run.settings.get("data")
     }
     return names if len(set(names.values())) == len(names) else {}
 
@@ -121,7 +122,7 @@ def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
     return unfinished, False, -mean if mode == "max" else mean, str(runs[0].folder)
 
 
-def row_of(runs: list[Run], values: list | None, data: Any, metrics: list[str], mode: str) -> Row:
+def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> Row:
     model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
     order = sorted(runs, key=lambda run: (bool(run.repeats), rank([run], metrics[0], mode)))
     counted_first = sorted(runs, key=lambda run: bool(run.repeats))
@@ -130,19 +131,19 @@ def row_of(runs: list[Run], values: list | None, data: Any, metrics: list[str], 
         "settings": values,
         "name": f"{model} on {dataset}" if len(runs) > 1 else one_line(runs[0].folder.name),
         **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
-        "data": data,
+        "data": runs[0].settings.get("data") or dataset,
         "status": Counter(words),
         "runs": order,
         "verdict": None,
     }
 
 
-def name_precision(settings: list[dict[str, Any]]) -> None:
+def name_precision(runs: list[Run]) -> None:
     """Give a run that stopped before it chose its precision that of the others."""
-    chosen = {one.get("trainer.precision", "auto") for one in settings} - {"auto"}
-    for one in settings:
-        if one.get("trainer.precision") == "auto" and chosen:
-            one["trainer.precision"] = min(chosen)
+    chosen = {run.settings.get("trainer.precision", "auto") for run in runs} - {"auto"}
+    for run in runs:
+        if run.settings.get("trainer.precision") == "auto" and chosen:
+            run.settings["trainer.precision"] = min(chosen)
 
 
 def compare(runs: list[Run]) -> Comparison:
@@ -151,35 +152,32 @@ def compare(runs: list[Run]) -> Comparison:
     of_test = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
     tests = dict.fromkeys((of_test, "test/acc", "test/macro_f1_threshold"))
     metrics = [monitor, *(name for name in tests if any(name in run.metrics for run in runs))]
-    settings = [run.settings for run in runs]
-    name_data(runs, settings)
-    name_precision(settings)
-    not_empty = [one for one in settings if one]
-    keys = list(dict.fromkeys(key for one in not_empty for key in one))
+    name_data(runs)
+    name_precision(runs)
+    settings = [run.settings for run in runs if run.settings]
+    keys = list(dict.fromkeys(key for one in settings for key in one))
     keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # classes last, what tells most first
-    columns = choose_columns(not_empty, keys)
+    columns = choose_columns(settings, keys)
 
-    data: dict[Any, Any] = {}  # of the groups
     groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration
-    for run, one in zip(runs, settings, strict=True):
-        key = tuple(map(one.get, columns)) if one else (run.folder,)
+    for run in runs:
+        key = tuple(map(run.settings.get, columns)) if run.settings else (run.folder,)
         groups.setdefault(key, []).append(run)
-        data[key] = one.get("data") or run.config.get("choices.dataset")
     for group in groups.values():
         mark_repeats(group)
-    names = data_names(runs, settings)
+    names = data_names(runs)
     rows = []
     for key, group in sorted(groups.items(), key=lambda pair: rank(pair[1], monitor, mode)):
         values = None
         if group[0].config:
             pairs = zip(columns, key, strict=True)
             values = [names.get(value, value) if column == "data" else value for column, value in pairs]
-        rows.append(row_of(group, values, data[key], metrics, mode))
+        rows.append(row_of(group, values, metrics, mode))
     return {
         "monitor": monitor,
         "mode": mode,
         "metrics": metrics,
-        "common": {key: not_empty[0].get(key) for key in keys if not varies(not_empty, key)},
+        "common": {key: settings[0].get(key) for key in keys if not varies(settings, key)},
         "columns": names_of(columns),
         "rows": rows,
         "resume": "",

@@ -5,6 +5,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,10 @@ class Run:
         path = RunFolder(self.folder).checkpoint_of(self.metrics)
         return path if os.path.isfile(path) else None  # this takes any name, also one that no file can have
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
-        """The configuration, without seed, fold and what changes no result, and the data's checksum (None: unknown)."""
+        """The configuration, without seed, fold and what changes no result, and the data's checksum (None: unknown).
+        `compare` fills in what other runs tell of it."""
         settings = {key: value for key, value in self.config.items() if policy(key).report not in AVERAGED}
         if (processes := self.processes) > 1:  # each has a batch of its own
             settings["trainer.devices"] = processes
