@@ -53,6 +53,16 @@ def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: st
     canvas.paste(ink, (round(x - back * image.width), round(y - image.height / 2)), image)
 
 
+def enlarged(image: np.ndarray | Image.Image, longest: float) -> Image.Image:
+    """An image with so many pixels along its longest side, or fewer, to enlarge each by a whole number."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+    scale = longest / max(image.size)
+    scale = int(scale) if scale >= 2 else scale
+    size = tuple(max(round(side * scale), 1) for side in image.size)
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.BICUBIC)
+
+
 def tiles(
     images: Sequence[np.ndarray | Image.Image],
     captions: Sequence[Sequence[str]],
@@ -64,25 +74,15 @@ def tiles(
 ) -> Image.Image:
     """Images with a caption's lines below each, the first of them in `colour`. Arrays are uint8 (H, W, 1 or 3)."""
     across, line, size = zoom * width // columns, zoom * LINE, zoom * (11 if zoom == 1 else 9)
-    pictures = [
-        image if isinstance(image, Image.Image) else Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
-        for image in images
-    ]
-    scales = [(across - line) / max(picture.size) for picture in pictures]
-    scales = [int(scale) if scale >= 2 else scale for scale in scales]  # a whole number of pixels for each
-    sizes = [
-        tuple(max(round(side * scale), 1) for side in picture.size)
-        for picture, scale in zip(pictures, scales, strict=True)
-    ]
-    height = max((tall for _, tall in sizes), default=0)
+    pictures = [enlarged(image, across - line) for image in images]
+    height = max((picture.height for picture in pictures), default=0)
     top, down = 2 * line if title else line, height + line * (max(map(len, captions), default=0) + 1)
     canvas = Image.new("RGB", (zoom * width, top + down * math.ceil(len(pictures) / columns)), "white")
     if title:
         write(canvas, line // 2, line, title, size)
-    for place, (picture, scale, wanted, lines) in enumerate(zip(pictures, scales, sizes, captions, strict=True)):
+    for place, (picture, lines) in enumerate(zip(pictures, captions, strict=True)):
         x, y = line // 2 + across * (place % columns), top + down * (place // columns)
-        resized = picture.resize(wanted, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.BICUBIC)
-        canvas.paste(resized, (x, y + height - resized.height))
+        canvas.paste(picture, (x, y + height - picture.height))
         for number, words in enumerate(lines):
             ink = QUIET if number and colour != INK else colour
             write(canvas, x, y + height + line * (number + 0.7), fitted(words, across - line // 2, size), size, ink)
