@@ -71,10 +71,10 @@ def typed(key: str, *texts: str, listed: bool = False) -> str:
     return as_command([f"{key}=[{value}]" if listed else f"{key}={value}"])
 
 
-def short_names(keys: list[str]) -> list[str]:
-    """lr for optimizer.lr, where it can be no other of these."""
+def short_names(keys: list[str]) -> dict[str, str]:
+    """Each of these settings with its short name: lr for optimizer.lr, where it can be no other of them."""
     lasts = [key.rpartition(".")[2] for key in keys]
-    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
+    return {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
 
 
 def as_hydra_reads(word: str, several: bool = False) -> str:

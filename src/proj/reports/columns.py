@@ -57,4 +57,4 @@ def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
 
 def names_of(columns: list[str]) -> list[str]:
     """`short_names`; a class keeps its whole name."""
-    return [column if is_class(column) else short for column, short in zip(columns, short_names(columns), strict=True)]
+    return [column if is_class(column) else short for column, short in short_names(columns).items()]

@@ -152,8 +152,8 @@ class Lines:
         job = self.sweep.job(name)
         words = [word for word in job["hydra"]["overrides"]["task"] if word not in self.shared] if job else [name]
         keys = [word.partition("=")[0] for word in words]
-        pairs = zip(short_names(keys), keys, words, strict=True)
-        return " ".join(f"{short}{word.removeprefix(key)}" for short, key, word in pairs)
+        shorts = short_names(keys)
+        return " ".join(f"{shorts[key]}{word.removeprefix(key)}" for key, word in zip(keys, words, strict=True))
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
         """The notes in a job's log that no other job had before, indented below the job's line."""
