@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Sweep
+from hydra.core.override_parser.types import Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from proj.config.policies import policy
@@ -53,10 +53,9 @@ def without_plus(word: str) -> str:
     return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word
 
 
-def as_text(value: str, quote: str = "'") -> str:
+def as_text(value: str, quote: Quote = Quote.single) -> str:
     """A value in quotes, in which Hydra reads it as it stands."""
-    text = re.sub(rf"(\\+)(?={quote}|$)", r"\1\1", value)  # elsewhere a backslash is itself
-    return quote + text.replace(quote, f"\\{quote}") + quote
+    return QuotedString(value, quote).with_quotes()
 
 
 def typed(key: str, *texts: str, listed: bool = False) -> str:
@@ -65,7 +64,7 @@ def typed(key: str, *texts: str, listed: bool = False) -> str:
 
     def quoted(text: str) -> str:
         plain = re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) and text.lower() not in special
-        return text if plain else as_text(text.replace("${", "\\${"), '"')
+        return text if plain else as_text(text.replace("${", "\\${"), Quote.double)
 
     value = ",".join(map(quoted, texts))
     return as_command([f"{key}=[{value}]" if listed else f"{key}={value}"])
