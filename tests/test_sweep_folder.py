@@ -265,6 +265,16 @@ def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
         assert "a data_dir of its own" in refused(tmp_path, f"resume={name}", "data_dir=c", module="sweep")
 
 
+def test_a_sweep_that_goes_on_with_other_versions_says_so_where_a_job_is_left(ended, tmp_path):
+    folder = ended(*GRID)
+    manifest = config(folder, "sweep.yaml")
+    manifest["versions"]["torch"], manifest["commit"] = "2.1.0", None
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(manifest))
+    assert "other versions" not in resume(tmp_path)
+    shutil.rmtree(folder / "0_seed=1")
+    assert "which may change results, too: torch 2.1.0, " in resume(tmp_path)
+
+
 @pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])
 def test_a_sweep_of_an_older_version_goes_on(tmp_path, words):
     run(tmp_path, *words)

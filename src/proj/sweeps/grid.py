@@ -26,7 +26,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
-from proj.sweeps.sweep_file import frozen_loader, make_folder, no_folder_if_refused
+from proj.sweeps.sweep_file import changed_versions, frozen_loader, make_folder, no_folder_if_refused
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import started, stop_signals_as_exits
@@ -150,6 +150,9 @@ class GridSweeper(Sweeper):
     def show(self, total: int, done: int) -> None:
         """From now on, show a line for each job that ends, unless log=full has the jobs show all that they print."""
         self.lines = Lines(self.kept, total, done, self.fixed) if self.log == "line" else None
+        changes = changed_versions(self.kept.manifest) if self.kept.trust is not None and done < total else ""
+        if changes:
+            print(f"{self.kept.folder} began with other versions, which may change results, too: {changes}.")
 
     def freeze_again(self) -> None:
         """Compose the jobs whose folders were deleted, from the sweep's copy of conf/."""

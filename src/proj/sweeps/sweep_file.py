@@ -71,7 +71,7 @@ def no_folder_if_refused(folder: Path) -> Iterator[None]:
     """Take a sweep's folder away where the sweep is refused within: one that is named by the time is there already."""
     try:
         yield
-    except Exception:
+    except BaseException:  # Ctrl-C too
         with suppress(OSError):  # it is not empty, or not there
             folder.rmdir()
         raise
@@ -121,9 +121,21 @@ def describe(config: DictConfig) -> dict:
         "hydra": [word for word in config.hydra.overrides.hydra if not word.startswith(not_kept)],
         "config_name": config.hydra.job.config_name,
         "config_dirs": config_dirs(config),
-        "versions": {name: version(name) for name in PACKAGES},
-        "commit": git("rev-parse", "HEAD").decode().strip() or None,
+        **runs_with(),
     }
+
+
+def runs_with() -> dict:
+    """The versions of the packages, and the commit of the project."""
+    commit = git("rev-parse", "HEAD").decode().strip() or None
+    return {"versions": {name: version(name) for name in PACKAGES}, "commit": commit}
+
+
+def changed_versions(manifest: dict) -> str:
+    """What a sweep.yaml says of versions and commit that is otherwise now; "" where nothing is."""
+    before, now = ({**one["versions"], "commit": one.get("commit")} for one in (manifest, runs_with()))
+    changed = [name for name in now if before.get(name) and now[name] and before[name] != now[name]]
+    return ", ".join(f"{name} {before[name][:12]}, {now[name][:12]} now" for name in changed)
 
 
 def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
