@@ -146,7 +146,6 @@ def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exp
     (("{iris}",), "without spaces around the =. Did you mean ckpt="),
     (("ckpt={iris}", "format=torch_export", "output={digits}/x.pt2"), "x.pt2 could not be written"),
     (("ckpt={iris}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
-    (("ckpt={digits}", "raw=true", "format=torch_export"), "raw=true and quantize=int8 are for format=onnx"),
     (("ckpt={mnist}", "quantize=int8", "data_dir={iris}"), "quantize=int8 looks at training examples: name"),
     (("ckpt={iris}", "quantize=int4"), "quantize=int4 does not exist."),
 )

@@ -658,7 +658,6 @@ def test_a_table_that_the_model_has_not_seen_is_measured_whole(learnt, mistake, 
     ("dataset=image_folder dataset.memory_limit_mb=-1", "memory_limit_mb=-1 is not a number, 0 or more"),
     ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
     ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
-    ("dataset=csv model=cnn", "dataset=csv is table data: use model=iris or model=mlp"),
 )
 def test_a_setting_out_of_its_range_is_refused(configure, words, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):

@@ -117,7 +117,6 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),
     ("-m hydra.sweep.subdir=x", "a job's folder is named by its number"),
     ("-m hydra.output_subdir=x", "job.yaml"),
-    ("-m output_dir=x seed=1,2", "hydra.run.dir=path/to/folder"),
     ("hydra.runtime.output_dir=x", "hydra.run.dir=path/to/folder"),
     ("choices.model=x", "model=mlp, dataset=digits"),
     ("trial=3", "hydra/sweeper=optuna"),
