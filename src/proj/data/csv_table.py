@@ -113,14 +113,14 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
-        x, y = encode_table(table, [*columns], self.columns, self.decimal, rows=examples.rows[order]), targets[order]
+        x, y = encode_table(table, columns, self.decimal, rows=examples.rows[order]), targets[order]
         self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         say = rank_zero_only(print)
         for part, file in files.items():  # what its columns hold was found in the others
             there = examples.rows[parts[part].numpy()]
-            doubts = unlike_training(table, [*columns], self.columns, self.splits[part].inputs, there)
+            doubts = unlike_training(table, columns, self.splits[part].inputs, there)
             self.notes += [f"{file}: {note}" for note in doubts]
         self.described = list_columns(whole, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
@@ -174,7 +174,7 @@ class CSVDataModule(InMemoryDataModule):
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
-        x = encode_table(table, places, columns, self.decimal, notes, rows)
+        x = encode_table(table, dict(zip(places, columns, strict=True)), self.decimal, notes, rows)
         for note in notes:
             rank_zero_only(print)(wrapped(note))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names

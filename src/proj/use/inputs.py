@@ -113,7 +113,7 @@ def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torc
         print(note, file=sys.stderr)
     notes: list[str] = []
     try:
-        inputs = encode_table(table, places, columns, notes=notes)
+        inputs = encode_table(table, dict(zip(places, columns, strict=True)), notes=notes)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     for note in notes:

@@ -58,45 +58,42 @@ def kind_of(column: dict) -> str:
 
 def encode_table(
     table: Table,
-    places: list[int],
-    columns: list[dict],
+    columns: dict[int, dict],
     decimal: str | None = None,
     notes: list[str] | None = None,
     rows: np.ndarray | None = None,
 ) -> Tensor:
-    """`encode_column` for all columns of a table, beside each other.
+    """`encode_column` for columns of a table, beside each other.
 
-    places: of `columns` in the table. decimal: see `decimal_marks`, which also says what is refused. notes: of a table
-    that is not the training's; what can be doubted is added to them. rows: those to encode, in their order; None for
-    all.
+    columns: by their places in the table. decimal: see `decimal_marks`, which also says what is refused.
+    notes: of a table that is not the training's; what can be doubted is added to them.
+    rows: those to encode, in their order; None for all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
-    numbers = {place: column for place, column in zip(places, columns, strict=True) if kind_of(column) == "numbers"}
+    numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
     lines = Lines(table, rows)
-    encoded = torch.zeros(len(rows), sum(map(width, columns)))
+    encoded = torch.zeros(len(rows), sum(map(width, columns.values())))
     start = 0
-    for place, column in zip(places, columns, strict=True):
+    for place, column in columns.items():
         cells, marks = table.columns[place].take(rows), MARKS.get(decimal, ".,")
         part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
     if notes is not None:
-        notes += unlike_training(table, places, columns, encoded, rows)
+        notes += unlike_training(table, columns, encoded, rows)
     return encoded
 
 
 FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which the middle one tells
 
 
-def unlike_training(
-    table: Table, places: list[int], columns: list[dict], encoded: Tensor, rows: np.ndarray
-) -> list[str]:
+def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
     its, such as metres for centimetres; of words of which none is known, such as one that is written in another case;
     of two answers that has a third one. encoded: what `encode_table` makes of these rows."""
-    notes = []
-    for place, column, inputs in zip(places, columns, encoded.split([*map(width, columns)], 1), strict=True):
+    notes, widths = [], [*map(width, columns.values())]
+    for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
         if kind_of(column) == "numbers" and len(rows) >= ENOUGH and abs(middle := float(inputs.median())) > FAR:
             mean, std = column["mean"], column["std"]
