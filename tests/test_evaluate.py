@@ -156,6 +156,7 @@ def test_classes_are_paired_by_names_in_any_order_subset_or_spelling():
     assert pair([" Night", "day"], ["Day", "dusk", "night"]) == ([2, 0], ["Day", "dusk", "night"])
     assert pair(["café"], ["tea", "cafe\u0301"]) == ([1], ["tea", "cafe\u0301"])  # as a Mac writes it
     assert pair(["A", "a"], ["a", "A"]) == ([1, 0], ["a", "A"])
+    assert pair(["2.0", "1.0"], ["1", "2", "3"]) == ([1, 0], ["1", "2", "3"])
 
 
 UNLIKE = ("alba, day|day, night", "Alba, Day|day, night", "day, dusk, night|day, night", "x, y|day, dusk, night")

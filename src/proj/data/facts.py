@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.rare_classes import classes_among, spelling
 from proj.data.tables.dates import FORMS, PARTS, SINCE_1970
 from proj.data.tables.table import kind_of
 from proj.errors import UserError
-from proj.system.platform import plain_name
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
@@ -139,12 +139,10 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     They are paired by their names; where none is common and there are as many of both, by their order, which is said.
     Raises UserError where the names agree in part only.
     """
-    for spelled in (str, plain_name):
-        places = {spelled(name): place for place, name in enumerate(known)}
-        names = [spelled(name) for name in given]
-        if len(places) == len(known) and len(set(names)) == len(names) and places.keys() >= set(names):
-            return [places[name] for name in names], known
-    if set(map(plain_name, given)) & set(map(plain_name, known)) or len(given) != len(known):
+    found = classes_among(given, known)
+    if len({*found.values()}) == len(given):
+        return [found[name] for name in given], known
+    if {*map(spelling, given)} & {*map(spelling, known)} or len(given) != len(known):
         raise UserError(
             f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
             "give the data's classes the model's names, and move the others away."
