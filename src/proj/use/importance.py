@@ -54,7 +54,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     draws = torch.Generator().manual_seed(counter_seed(0))
     rows = torch.randperm(len(x), generator=draws)[:size]
     x, targets = x[rows], targets[rows]
-    parts, order = parts_of(columns), list(range(len(columns)))
+    parts, order = inputs_of(columns), list(range(len(columns)))
     if size * len(columns) > most:
         strength = influence(model, x, targets)
         order.sort(key=lambda place: -strength[parts[place]].sum().item())
@@ -74,7 +74,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     return sorted(found, key=lambda row: row["log_loss"], reverse=True)
 
 
-def parts_of(columns: list[dict]) -> list[Tensor]:
+def inputs_of(columns: list[dict]) -> list[Tensor]:
     """The places of each column's inputs."""
     widths = [width(column) for column in columns]
     return list(torch.arange(sum(widths)).split(widths))
@@ -106,7 +106,7 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
         return {}
     from sklearn.tree import DecisionTreeClassifier  # takes 1.6 s, which other evaluations do without
 
-    parts, alone = {column["name"]: part for column, part in zip(columns, parts_of(columns), strict=True)}, {}
+    parts, alone = {column["name"]: part for column, part in zip(columns, inputs_of(columns), strict=True)}, {}
     rows = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
     for name in [row["column"] for row in found[:SHOWN]]:
         tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)

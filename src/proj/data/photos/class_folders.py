@@ -80,7 +80,7 @@ def part_of(folder: str, by_words: bool = False) -> str | None:
     return next((part for part, names in (*PARTS.items(), ("", UNLABELLED)) if words & {*names}), None)
 
 
-def unpacked(folder: str) -> str:
+def inner_folder(folder: str) -> str:
     """The folder, or the only folder in it: many archives hold their name twice (pets/pets/cat)."""
     while len(inner := folders_in(folder)) == 1 and not loose_images(folder):
         again = os.path.basename(inner[0]) == os.path.basename(folder) or part_of(inner[0]) is None
@@ -96,13 +96,13 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
 
     Raises UserError where it could be either, or a part has two folders.
     """
-    data_dir = unpacked(data_dir)
+    data_dir = inner_folder(data_dir)
     for by_words in (False, True):
         found, unlabelled, others = {part: [] for part in PARTS}, [], []
         for folder in folders_in(data_dir):
             part = part_of(folder, by_words)
             if part and folders_in(folder):
-                found[part].append(unpacked(folder))
+                found[part].append(inner_folder(folder))
             elif part in ("", "val", "test"):
                 unlabelled.append(folder)
             else:
