@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from proj.config.compose import CONF
-from proj.config.settings import NAMES
+from proj.config.values import NAMES
 
 
 def options(group: str) -> list[str]:
