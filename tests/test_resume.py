@@ -15,6 +15,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
+from proj.training.checkpoints import moved_path
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 
@@ -93,6 +94,18 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):
         assert metrics["epochs"] == epochs and metrics["best_epoch"] == 1
         assert metrics["checkpoint"] == str(tmp_path / "new" / "best.ckpt") and not (tmp_path / "old").exists()
     assert (tmp_path / "new" / "best.ckpt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "name"),
+    (
+        (r"C:\runs\a\best.ckpt", r"C:\runs\a", "best.ckpt"),
+        (r"C:\runs\a\top\one.ckpt", r"C:\runs\a", "top/one.ckpt"),
+        ("/runs/a/../../etc/x.ckpt", "/runs/a", "x.ckpt"),
+    ),
+)
+def test_a_checkpoint_of_a_run_from_another_system_is_looked_for_in_its_folder_here(path, old, name):
+    assert moved_path(path, old, "/here") == f"/here/{name}"
 
 
 def test_a_run_that_goes_on_may_have_another_checkpoint_callback(tmp_path):

@@ -30,8 +30,19 @@ from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
-from proj.system.platform import RESERVED, ending, file_name, memory, printable_output, read_at, replace, sync_folder
+from proj.system.platform import (
+    RESERVED,
+    ending,
+    file_name,
+    memory,
+    or_unread,
+    printable_output,
+    read_at,
+    replace,
+    sync_folder,
+)
 from proj.system.run_folder import RunFolder
+from proj.system.slurm import requeue
 from proj.training.run import train
 
 FORK = multiprocessing.get_context("fork")
@@ -327,6 +338,14 @@ def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_ot
         assert ("at the end" in out) == (word == "3")
         for file in files:
             os.close(file)
+
+
+def test_what_windows_says_of_a_pipe_that_nobody_reads_ends_no_command(tmp_path):
+    def write(text: str) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with open(tmp_path / "pipe", "w") as stream:
+        assert or_unread(stream, write)("a line") == 6
 
 
 def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):

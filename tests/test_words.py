@@ -41,6 +41,7 @@ def read(word: str) -> list:
         ("data_dir=it's.csv,a.csv", ["it's.csv", "a.csv"]),
         ("data_dir='a, b.csv',ä", ["a, b.csv", "ä"]),
         ("data_dir=2024,1e3,true", ["2024", "1e3", "true"]),
+        (r"data_dir=\\server\a,C:\b", [r"\\server\a", r"C:\b"]),  # of Windows
         ("data_dir=choice(ä.csv,b.csv)", ["ä.csv", "b.csv"]),
         ("dataset.target=größe,breite", ["größe", "breite"]),
         ("dataset.drop=[größe],[len (cm),a],[]", [["größe"], ["len (cm)", "a"], []]),

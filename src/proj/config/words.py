@@ -123,7 +123,8 @@ def one_value(key: str, value: str) -> str:
     if PATH.fullmatch(key):
         value = os.path.expanduser(value)
         override = parsed(f"{key}={value}")
-        if override and isinstance(override.value(), int | float):
+        # Hydra takes \\ for a single \, also where Windows begins the name of another machine with it.
+        if override and (isinstance(override.value(), int | float) or value.startswith("\\\\")):
             return as_text(value)
         listed = re.fullmatch(r"\[(.*)\]", value)
         if listed and key.endswith("data_dir"):  # files that are one table, written as the folders of PATH are

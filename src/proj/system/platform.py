@@ -69,7 +69,9 @@ def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
     def called(*text: str) -> Any:
         try:
             return call(*text)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is what Windows says of such a pipe
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return sum(map(len, text))
 

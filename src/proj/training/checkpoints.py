@@ -2,9 +2,9 @@
 the folder in which they were stopped, once that has moved.
 """
 
-import os
+import ntpath
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -127,7 +127,7 @@ def moved_path(path: str | None, old: str, here: str) -> str:
     deletes the files that a checkpoint names once there are better ones."""
     if not path:
         return ""
-    whole = Path(os.path.abspath(path))
+    whole = PureWindowsPath(ntpath.normpath(path))  # both / and \ separate: the run may have begun on Windows
     return str(Path(here, whole.relative_to(old) if whole.is_relative_to(old) else whole.name))
 
 
