@@ -104,6 +104,7 @@ def test_a_job_for_which_lightning_starts_processes_is_known(monkeypatch, job):
 
 def test_jobs_side_by_side_take_a_gpu_each(configure, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("proj.config.check.OF_A_SWEEP", {})
 
     def job():
         return configure("hydra/launcher=joblib", "trainer.accelerator=gpu")

@@ -25,6 +25,14 @@ from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder
 
 
+def check_single(cfg: DictConfig) -> None:
+    """`check` for a run that is no job of a sweep, whose words it refuses."""
+    if cfg.hydra.runtime.choices.sweep or cfg.sweep_name:
+        raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
+    refuse_words(cfg.hydra.overrides, OF_A_SWEEP)
+    check(cfg)
+
+
 def check(cfg: DictConfig) -> None:
     """Raises UserError for a pair of dataset and model that cannot work, or a value out of its range.
 
@@ -162,10 +170,7 @@ class Check(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with sentences():
-            if config.hydra.runtime.choices.sweep or config.sweep_name:
-                raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
-            refuse_words(config.hydra.overrides, OF_A_SWEEP)
-            check(config)
+            check_single(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
             try:

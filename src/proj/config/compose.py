@@ -12,10 +12,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from proj.config.check import check, kind_of
+from proj.config.check import check_single, kind_of
 from proj.config.declared import arguments as taken_by
+from proj.config.explain import user_errors
 from proj.config.stored import now_called
-from proj.config.words import as_hydra_reads, as_text
+from proj.config.words import as_hydra_reads, as_text, refuse_left_out
 from proj.errors import UserError, causes, nearest
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
@@ -101,11 +102,14 @@ def build_within(value: Any) -> Any:
     return value
 
 
+@user_errors()
 def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`.
 
     config_dir: a folder of options of one's own, as of --config-dir.
+    Raises UserError for what the command line would refuse.
     """
+    refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]
     if config_dir:
         if not os.path.isdir(config_dir):
@@ -113,7 +117,7 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
         words.append(f"hydra.searchpath=[{as_text(f'file://{os.path.abspath(config_dir)}')}]")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", words, return_hydra_config=True)
-        check(cfg)
+        check_single(cfg)
     HydraConfig.instance().set_config(cfg)
     runtime = HydraConfig.get().runtime
     with read_write(runtime), open_dict(runtime):

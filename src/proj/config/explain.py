@@ -69,6 +69,8 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError) -> str:
     key, node, plus = str(error.full_key), error.parent_node, ""
     if policy(key).instead:
         return refusal(key)
+    if key in ("resume", "trust"):
+        return f"{key} is of the command line: python -m proj.train resume=<folder>"
     if known := elsewhere(key, node._get_root()):
         return f"There is no setting {key!r}.{known}"
     if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # of which conf/ has all
@@ -80,6 +82,17 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError) -> str:
 
 
 FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """What the user can mend raises UserError, for those who call from Python."""
+    try:
+        yield
+    except Exception as error:
+        if sentence := explain(error):
+            raise UserError(sentence) from error
+        raise
 
 
 @contextmanager

@@ -8,7 +8,7 @@ each job, `sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` hand
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, Sweep
@@ -111,7 +111,7 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
 
-def refuse_left_out(words: list[str]) -> None:
+def refuse_left_out(words: Iterable[str]) -> None:
     """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without."""
     for word in words:
         if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
