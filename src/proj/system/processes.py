@@ -13,7 +13,7 @@ from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.platform import STOP_SIGNALS, c_library
 
 # In the environment of a sweep's job: the number of the open file that is the terminal, and what the job's bar begins
@@ -131,6 +131,11 @@ def take_part(trainer: DictConfig) -> list:
     from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
     there = started()
+    if trainer.num_nodes not in (1, nodes := there[1] if there else 1):
+        raise UserError(
+            f"trainer.num_nodes={trainer.num_nodes}, but this run was started on {how_many(nodes, 'machine')}: leave "
+            "it out, since torchrun or Slurm's srun, which start a run on several, say how many there are."
+        )
     if not there:  # a batch script of Slurm's, say, where Lightning would look for srun's tasks
         return [LightningEnvironment()] if "SLURM_JOB_ID" in os.environ else []
     local, nodes = there
