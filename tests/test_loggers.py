@@ -310,6 +310,17 @@ def test_a_service_that_is_not_there_stops_a_run_before_it_begins(configure):
         train(configure("logger=mlflow", "logger.mlflow.tracking_uri=http://127.0.0.1:9"))
 
 
+def test_a_service_without_a_login_stops_a_run_before_it_begins(configure, monkeypatch):
+    import wandb
+
+    def init(**settings):
+        raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
+
+    monkeypatch.setattr(wandb, "init", init)
+    with pytest.raises(UserError, match=r"^logger=wandb cannot begin, .*: No API key configured\. Use `wandb login`"):
+        train(configure("logger=wandb"))
+
+
 def test_one_process_of_several_sends(configure, monkeypatch, tmp_path):
     monkeypatch.setenv("LOCAL_RANK", "1")
     cfg = configure("logger=[tensorboard,mlflow]", "logger.mlflow.tracking_uri=http://127.0.0.1:9")

@@ -54,11 +54,13 @@ def choose_option(cfg: DictConfig, override: Override, conf: Path) -> None:
     Raises UserError for a group in which a run that goes on has made its choice, unless it is the same again.
     """
     group, option = override.key_or_group, override.value()
-    if group in ("trainer", "callbacks", "logger") and isinstance(option, str) and not override.is_delete():
+    if group in ("trainer", "callbacks", "logger") and isinstance(option, str | list) and not override.is_delete():
         options = {file.stem: file for file in (conf / group).glob("*.yaml")}
-        choose(group, option, options)
-        with open_dict(cfg):
-            cfg.merge_with({group: own_settings(options, option)})
+        for one in option if isinstance(option, list) else [option]:
+            choose(group, one, options)
+            said = own_settings(options, one)
+            with open_dict(cfg):  # logger=none says nothing, and means that there is none
+                cfg[group] = OmegaConf.merge(cfg[group], said) if said else {}
     elif override.is_delete() or option != OmegaConf.select(cfg, f"choices.{group}"):
         raise UserError(
             f"{override.input_line} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu, "

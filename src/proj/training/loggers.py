@@ -92,7 +92,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
             service.log_hyperparams(parameters)
         except (UserError, OSError) as error:
             raise UserError(
-                f"{message_of(error, 300)}: logger={name} cannot begin, and without it the run does (~logger.{name})."
+                f"logger={name} cannot begin, and without it the run does (~logger.{name}): {message_of(error, 300)}"
             ) from error
         service.log_metrics()
         loggers.append(service)

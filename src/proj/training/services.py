@@ -122,8 +122,8 @@ class WandB(Service, WandbLogger):
         settings = entry | {"resume": "allow" if begun else None} | settings
         super().__init__(save_dir=str(save_dir), project=project, **settings)
         self._wandb_init.pop("anonymous")  # which Lightning 2.6 gives, and the library warns of
-        OPEN.append(self)
         run = self.experiment
+        OPEN.append(self)
         self.sent, self.last = run.step, int(run.summary.get("trainer/global_step") or -1)
         if run.offline:
             for folder in Path(save_dir, "wandb").glob(f"offline-run-*-{entry['id']}"):
