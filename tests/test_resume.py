@@ -130,7 +130,7 @@ def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken,
 
 
 def test_a_run_whose_schedule_is_laid_out_says_so_where_more_epochs_are_asked_for(unbroken):
-    with pytest.raises(UserError, match="scheduled for 3 epochs: begin a new run for more, or one with scheduler=n"):
+    with pytest.raises(UserError, match="scheduled for 3 epochs: begin a new run for another length, or one with"):
         train(configure(*WORDS, "trainer.max_epochs=4", f"hydra.run.dir={unbroken[0]}"))
 
 

@@ -364,6 +364,13 @@ def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
     assert process.returncode == -signal.SIGINT and not process.stderr
 
 
+def test_a_container_without_the_commands_of_slurm_queues_nothing(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("PATH", "")
+    requeue(signal.SIGTERM)
+
+
 def test_a_folder_whose_holder_on_this_machine_died_is_free_and_taken_without_a_wait(tmp_path, monkeypatch):
     (tmp_path / ".lock").write_text(f" process 1 on {socket.gethostname()}")
     assert not is_locked(tmp_path)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
         assert words in process.stdout
     assert max(map(len, process.stdout.splitlines())) <= 80
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
+
+
+def test_a_thread_other_than_the_main_one_trains_too(configure):
+    """Python lets none but the main thread take signals."""
+    words = ("trainer.max_epochs=1", "trainer.accelerator=cpu")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train, configure(*words)).result()["epochs"] == 1
 
 
 @pytest.mark.slow

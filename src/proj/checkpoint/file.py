@@ -12,7 +12,7 @@ import torch
 from proj.config.compose import build
 from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
-from proj.errors import UserError, first_of, out_of_memory
+from proj.errors import UserError, first_of, message_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.trusted import trusted
 from proj.system.files import damage
@@ -59,7 +59,7 @@ def load_checkpoint(path: str | Path) -> dict:
     except Exception as error:
         if out_of_memory(error):
             raise
-        raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({error}).") from error
+        raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({message_of(error, 100)}).") from error
     contents = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
     if not isinstance(contents, dict) or not isinstance(contents.get("format", 0), int):
         raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")

@@ -1,6 +1,7 @@
 """What a run or a sweep has to do with Slurm: its name, being queued again, waiting for its jobs."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -19,7 +20,8 @@ def slurm_name() -> str | None:
 
 def requeue(number: int) -> None:
     """Queue this Slurm job again where the signal says that its time is up, or that it gives way to another job."""
-    if "SLURM_STEP_ID" not in os.environ:  # without srun its script would begin a new run
+    # Without srun its script would begin a new run, and a container may lack Slurm's commands.
+    if "SLURM_STEP_ID" not in os.environ or not shutil.which("scontrol"):
         return
     job = os.environ["SLURM_JOB_ID"]
     if "SLURM_ARRAY_JOB_ID" in os.environ:  # one task's id is that of the whole array

@@ -33,7 +33,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         planned = how_many(steps, "step") if steps > 0 else how_many(epochs, "epoch")
         raise UserError(
             f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
-            "new run for more, or one with scheduler=none, which can be trained on."
+            "new run for another length, or one with scheduler=none, which can be trained on."
         )
     changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
     if changes:

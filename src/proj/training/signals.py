@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 from lightning.pytorch import Trainer
@@ -24,10 +25,11 @@ class StopSignals:
         """Take the signals in place of Lightning and submitit.
 
         Slurm sends TERM before preemption, and before the end of a job's time what `sbatch --signal` asks for: USR1 as
-        a rule, USR2 with submitit.
+        a rule, USR2 with submitit. Python lets none but the main thread take any.
         """
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number in STOP_SIGNALS:
+                signal.signal(number, self._note)
 
     def _note(self, number: int, frame) -> None:
         if self.number == number and time.monotonic() > self.came + 1:  # Slurm sends each twice, and others
