@@ -12,7 +12,7 @@ from scipy import stats
 from support.made_runs import write_run
 from support.tables import read_rows
 
-from proj.reports.conclusions import overlap_of
+from proj.reports.conclusions import in_doubt, overlap_of
 from proj.reports.report import report
 from proj.reports.runs import Run
 from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
@@ -198,14 +198,19 @@ def test_what_failed_after_the_best_figures_stands_last_and_leaves_the_verdicts_
     assert "beats mlp lr=0.003 by" in said and "test accuracy of cnn" in said
 
 
-def test_rows_on_other_data_and_runs_that_go_on_get_no_verdict(tmp_path, capsys):
+def test_rows_are_compared_on_each_data_alone_and_runs_that_go_on_are_not(tmp_path, capsys):
     made_sweep(tmp_path / "a", 2)
     for seed in range(2):
         write_run(tmp_path / f"other{seed}", dataset="mnist", seed=seed)
+        write_run(tmp_path / f"worse{seed}", 0.88 + seed / 50, dataset="mnist", seed=seed, lr=0.5)
+        write_run(tmp_path / f"alone{seed}", dataset="iris", seed=seed)
         write_run(tmp_path / f"going_on{seed}", model="big", seed=seed, finished=False)
-    rows = report([tmp_path])["rows"]
+    comparison = report([tmp_path])
     said = " ".join(capsys.readouterr().out.split())
-    assert "not compared with digits cnn lr=0.01: 1 configuration on other data" in said
-    judged = {row["name"]: row["verdict"] for row in rows[1:]}
-    assert judged["mlp on mnist"] is None and judged["big on digits"] is None
-    assert [row["verdict"] is not None for row in rows if row["name"] == "mlp on digits"] == [True]
+    assert "configurations on 3 sets of data are not compared with each other" in said
+    assert "digits cnn lr=0.01 from" in said and "cannot tell mnist mlp lr=0.01 from mnist mlp lr=0.5" in said
+    assert all(f"test accuracy of {name}" in said for name in ("digits cnn lr=0.01", "mnist mlp", "iris mlp"))
+    judged = {(*row["settings"][:2], row["settings"][-1]) for row in comparison["rows"] if row["verdict"]}
+    assert judged == {("digits", "cnn", 0.003), ("digits", "mlp", 0.003), ("mnist", "mlp", 0.5)}
+    doubtful = [row["settings"][0] for row in in_doubt(comparison)]
+    assert {"digits", "mnist", "iris"} == {*doubtful} and doubtful.count("mnist") == 2

@@ -29,7 +29,7 @@ class Row(TypedDict):
     data: Any  # the checksum of the data, or the dataset's name where that is not known
     status: Counter[str]  # of the runs
     runs: list[Run]  # those that count first, then the finished ones, the best of them first
-    verdict: Verdict | None  # of the best row against this one, once `conclude` has given it
+    verdict: Verdict | None  # of the best row on its data against this one, once `conclude` has given it
 
 
 class Comparison(TypedDict):

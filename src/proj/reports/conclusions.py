@@ -36,38 +36,41 @@ def repetitions(*rows: Row) -> str:
     return "folds" if len({str(run.seed) for row in rows for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
+def by_data(comparison: Comparison) -> list[list[Row]]:
+    """The rows that have a finished run, in groups on the same data, each with its best row first."""
+    groups: dict[Any, list[Row]] = {}
+    for row in comparison["rows"]:
+        if "finished" in row["status"]:
+            groups.setdefault(row["data"], []).append(row)
+    return [*groups.values()]
+
+
 def conclude(comparison: Comparison) -> Comparison:
-    """Give the rows of a comparison their verdicts. Only rows on the same data are compared with the best."""
-    rows, monitor, mode = comparison["rows"], comparison["monitor"], comparison["mode"]
-    alike = [row for row in rows if row["data"] == rows[0]["data"]]
-    found = verdicts([values_by_seed(row, monitor, mode) for row in alike], mode, max(map(overlap_of, alike)))
-    for row, verdict in zip(alike[1:], found, strict=True):
-        row["verdict"] = verdict
+    """Give the rows of a comparison their verdicts. A row is compared with the best on its data."""
+    monitor, mode = comparison["monitor"], comparison["mode"]
+    for rows in by_data(comparison):
+        found = verdicts([values_by_seed(row, monitor, mode) for row in rows], mode, max(map(overlap_of, rows)))
+        for row, verdict in zip(rows[1:], found, strict=True):
+            row["verdict"] = verdict
     return comparison
 
 
-def finished_others(comparison: Comparison) -> tuple[list[Row], list[Row]]:
-    """(The rows beside the best with a finished run on its data, those on other data)."""
-    best, *others = comparison["rows"]
-    others = [row for row in others if "finished" in row["status"]]
-    alike = [row for row in others if row["data"] == best["data"]]
-    return alike, [row for row in others if row["data"] != best["data"]]
-
-
 def in_doubt(comparison: Comparison) -> list[Row]:
-    """The best row and those on the same data that are not told from it; none where it is told from all of them."""
-    alike, _ = finished_others(comparison)
-    doubtful = [row for row in alike if not (row["verdict"] and row["verdict"].told)]
-    return [comparison["rows"][0], *doubtful] if doubtful or not alike else []
+    """Of all rows on the same data the best and those that are not told from it; none where it is told from all."""
+    found = [] if by_data(comparison) else comparison["rows"][:1]  # of which none is finished
+    for best, *others in by_data(comparison):
+        doubtful = [row for row in others if not (row["verdict"] and row["verdict"].told)]
+        found += [best, *doubtful] if doubtful or not others else []
+    return found
 
 
 def name_of(comparison: Comparison, row: Row) -> str:
     return label(comparison, row) or row["name"]
 
 
-def sentence(comparison: Comparison, row: Row, verdict: Verdict) -> str:
+def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) -> str:
     monitor = comparison["monitor"]
-    best, other = name_of(comparison, comparison["rows"][0]), name_of(comparison, row)
+    best, other = name_of(comparison, best_row), name_of(comparison, row)
     by = written(verdict.difference, monitor) + (" points" if "acc" in monitor else "")
     interval = f"[{written(verdict.low, monitor)}, {written(verdict.high, monitor)}]"
     counted_as = f"{verdict.seeds} {repetitions(row)}"
@@ -111,9 +114,8 @@ def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
     }
 
 
-def sentence_on_test(comparison: Comparison) -> str | None:
-    """How good the best row is on examples that had no part in choosing it."""
-    row = comparison["rows"][0]
+def sentence_on_test(comparison: Comparison, row: Row) -> str | None:
+    """How good a row, the best on its data, is on examples that had no part in choosing it."""
     found = figures_on_test(comparison, row)
     if not found:
         return None
@@ -129,23 +131,23 @@ def sentence_on_test(comparison: Comparison) -> str | None:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """The verdicts on the rows next to the best, what would make one possible, and the accuracy on the test set."""
-    rows = comparison["rows"]
-    judged = [row for row in rows if row["verdict"]]
-    found = [sentence(comparison, row, row["verdict"]) for row in judged[:SHOWN]]
-    if rest := judged[SHOWN:]:
-        beaten = sum(row["verdict"].told for row in rest)
-        others = "the other one" if beaten == len(rest) == 1 else f"{beaten} of the {len(rest)} others"
-        found.append(f"{name_of(comparison, rows[0])} beats {others}")
-    of_a_search = any("trial.number" in run.config for row in rows for run in row["runs"])
-    alike, on_other_data = finished_others(comparison)
-    once = [row for row in (rows[0], *alike) if len(counted(row["runs"])) == 1]
-    if alike and once and not judged and not of_a_search:
-        command = comparison["resume"]
-        typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
-        each = "each " * (len(once) > 1)
-        found.append(f"one seed {each}does not tell which is better by more than chance: {typed}")
-    if on_other_data:
-        left_out = f"{how_many(len(on_other_data), 'configuration')} on other data"
-        found.append(f"not compared with {name_of(comparison, rows[0])}: {left_out}")
-    return [*found, *filter(None, [sentence_on_test(comparison)])]
+    """On each data, the verdicts on the rows next to the best, what would make one possible, and its test accuracy."""
+    groups, found = by_data(comparison), []
+    if len(groups) > 1:
+        found.append(f"configurations on {len(groups)} sets of data are not compared with each other")
+    for best, *others in groups[:SHOWN]:
+        judged = [(row, row["verdict"]) for row in others if row["verdict"]]
+        found += [sentence(comparison, best, row, verdict) for row, verdict in judged[:SHOWN]]
+        if rest := judged[SHOWN:]:
+            beaten = sum(verdict.told for _, verdict in rest)
+            all_of_them = "the other one" if beaten == len(rest) == 1 else f"{beaten} of the {len(rest)} others"
+            found.append(f"{name_of(comparison, best)} beats {all_of_them}")
+        of_a_search = any("trial.number" in run.config for run in best["runs"])
+        once = [row for row in (best, *others) if len(counted(row["runs"])) == 1]
+        if others and once and not judged and not of_a_search:
+            command = comparison["resume"]
+            typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
+            each = "each " * (len(once) > 1)
+            found.append(f"one seed {each}does not tell which is better by more than chance: {typed}")
+        found += filter(None, [sentence_on_test(comparison, best)])
+    return [*dict.fromkeys(found)]
