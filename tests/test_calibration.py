@@ -10,7 +10,7 @@ from support.tables import read_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
-from proj.models.trusted import trusted
+from proj.models.logits import trusted
 from proj.training.calibration import belong, calibration_error, fit_temperature, most_unlikely
 from proj.training.run import train
 from proj.use.data import open_data

@@ -384,7 +384,7 @@ def test_a_group_is_told_from_a_setting_by_hydras_repository():
             assert loader.repository.group_exists(key) == bool(loader.get_group_options(key)) == is_group
 
 
-@contract("hydra-core", "its private loader changes a configuration as words say", "config/overrides.py")
+@contract("hydra-core", "its private loader changes a configuration as words say", "config/stored_run.py")
 def test_hydras_loader_changes_a_configuration_that_is_there():
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 

@@ -16,7 +16,7 @@ from support.tables import encode, write_rows
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts, Normalize
 from proj.errors import UserError
-from proj.models.trusted import trusted
+from proj.models.logits import trusted
 from proj.training.run import train
 from proj.use.evaluation import evaluate, open_data
 from proj.use.export import export

@@ -18,7 +18,7 @@ from support.runs import rewritten
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import configure
 from proj.errors import UserError
-from proj.models.trusted import decided
+from proj.models.logits import decided
 from proj.training.run import train
 from proj.training.threshold import best_bound, check_threshold, fit_decision, summary
 from proj.use.data import open_data

@@ -14,7 +14,7 @@ from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, message_of, out_of_memory
 from proj.models.classifier import Classifier
-from proj.models.trusted import trusted
+from proj.models.logits import trusted
 from proj.system.files import damage
 
 

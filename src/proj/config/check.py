@@ -11,10 +11,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.declared import arguments, declared
-from proj.config.explain import sentences
+from proj.config.explain import OLD, elsewhere, sentences
 from proj.config.kinds import check_types, compose_defaults
 from proj.config.new_folder import make_new_folder
-from proj.config.other_names import OLD, elsewhere
 from proj.config.policies import policy, refusal, with_above
 from proj.config.ranges import JOBS_AT_ONCE
 from proj.config.settings import SETTINGS

@@ -2,7 +2,7 @@
 
 This is their way. `as_hydra_reads` makes of each a word that Hydra understands, and Hydra composes conf/ by them. Then
 `check.py` tests the result, for which `kinds.py` tells the kind of each value by what conf/ has without the words. A
-run that goes on has a configuration already, to which `overrides.py` applies them. Of a sweep, `loader.py` composes
+run that goes on has a configuration already, to which `stored_run.py` applies them. Of a sweep, `loader.py` composes
 each job, `sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` hands that to Hydra's launcher.
 """
 

@@ -13,9 +13,9 @@ from proj.config.values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
+from proj.models.logits import augmented_logits
 from proj.models.metrics import EpochMeans, Tally
 from proj.models.schedules import Rehearsal, make_schedule
-from proj.models.tta import augmented_logits
 
 EVALUATED = ("val", "test")
 FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # of a split; what is not measured of it is left out

@@ -19,7 +19,7 @@ from torch import Tensor
 from proj.data.batches import Batches
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
-from proj.models.trusted import trusted
+from proj.models.logits import trusted
 from proj.training.threshold import fit_decision
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest

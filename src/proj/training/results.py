@@ -20,7 +20,7 @@ from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.data.batches import Batches
 from proj.errors import UserError, how_many, unwritable
-from proj.models.trusted import decided, trusted
+from proj.models.logits import decided, trusted
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
 from proj.system.platform import as_command, one_line

@@ -16,7 +16,7 @@ from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError
 from proj.models.balance import single_answer
-from proj.models.tta import augmented_logits
+from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
 from proj.system.files import csv_text, write_atomically
 from proj.system.run_folder import write_json

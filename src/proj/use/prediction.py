@@ -19,7 +19,7 @@ from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError, first_of, how_many
 from proj.models.classifier import Classifier
-from proj.models.trusted import decided
+from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.files import csv_text
 from proj.system.platform import one_line, readable
