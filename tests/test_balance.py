@@ -16,7 +16,7 @@ from proj.errors import UserError
 from proj.models.balance import WeightedLoss, inequality, single_answer
 from proj.models.metrics import Tally, area_under_curve
 from proj.reports.report import report
-from proj.training.metric_states import metric_states, restore_metrics
+from proj.training.counters import metric_states, restore_metrics
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 

@@ -237,7 +237,7 @@ def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monk
 # torchmetrics and torch
 
 
-@contract("torchmetrics", "a metric's count and its last result can be set", "training/metric_states.py")
+@contract("torchmetrics", "a metric's count and its last result can be set", "training/counters.py")
 def test_a_metric_goes_on_from_what_it_had_counted():
     from torchmetrics import MeanMetric
 
@@ -411,10 +411,10 @@ def test_hydra_says_what_explain_translates(words, sentence):
     assert "\n" not in text and "full_key" not in text and "https" not in text, text
 
 
-@contract("hydra-core", "the warning of a launcher's schema is the one that is left out", "config/hydra_command.py")
+@contract("hydra-core", "the warning of a launcher's schema is the one that is left out", "config/command_line.py")
 def test_hydra_warns_of_a_launchers_schema_in_the_words_that_are_left_out():
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    from proj.config.hydra_command import SCHEMA
+    from proj.config.command_line import SCHEMA
 
     with warnings.catch_warnings(record=True) as found, initialize_config_dir(str(CONF), version_base="1.3"):
         warnings.simplefilter("always")

@@ -25,9 +25,8 @@ from pathlib import Path
 
 import hydra
 
-from proj.config.command_line import take, words_or_help
+from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
-from proj.config.hydra_command import run_hydra
 from proj.config.stored import TRUSTED
 from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest

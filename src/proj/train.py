@@ -11,10 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.command_line import take, words_or_help
+from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.compose import CONF
 from proj.config.explain import sentences
-from proj.config.hydra_command import run_hydra
 from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
 from proj.system.processes import die_with_parent, leave, look_at_environment, rank

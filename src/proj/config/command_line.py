@@ -1,23 +1,41 @@
-"""The command lines of what starts from a checkpoint: `key=value` words."""
+"""The command lines: of what Hydra composes, and of what starts from a checkpoint, with options as `key=value`."""
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from proj.config.explain import sentences
-from proj.config.words import flags_and_settings
+from proj.config.explain import FULL_ERROR, sentences
+from proj.config.words import as_hydra_reads, flags_and_settings, refuse_left_out
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
 from proj.system.platform import printable_output, refuse_no_text
 from proj.system.processes import look_at_environment
 from proj.system.run_folder import RunFolder, read_flat
 
+SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
 # Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
 # is to choose from.
 Kind = type | tuple[str, ...]
+
+
+def run_hydra(command: Callable[[], object]) -> None:
+    """Run a function of `hydra.main`'s with the command line's settings; errors as `sentences` says."""
+    with sentences():
+        flags, settings = flags_and_settings(sys.argv[1:])
+        refuse_left_out(settings)
+        several = "--multirun" in flags
+        sys.argv[1:] = [*flags, *(as_hydra_reads(word, several) for word in settings)]
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a class of one's own lies in the working folder; `python -m` has it there already
+    os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+    warnings.filterwarnings("ignore", SCHEMA)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+    with sentences():
+        command()
 
 
 def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:

@@ -1,11 +1,18 @@
-"""Lightning's own counts of what it has done, corrected where a run is stopped and goes on.
+"""What has been counted where a run is stopped and goes on: by Lightning, and by a model's metrics.
 
-They are private parts of Lightning 2.6, which counts a batch as begun before any callback can save, and an epoch as
-done wherever the training ends.
+Lightning's counts are private parts of Lightning 2.6, which counts a batch as begun before any callback can save, and
+an epoch as done wherever the training ends. It leaves what torchmetrics have counted out of its checkpoints.
 """
 
-from lightning.pytorch import Trainer
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.loop import _Loop
+from torch import Tensor
+from torchmetrics import Metric
+
+State = Tensor | list[Tensor]  # a list of all batches' values, such as AUROC keeps
 
 
 def count_batch_as_not_begun(checkpoint: dict) -> None:
@@ -46,3 +53,31 @@ def say_that_the_run_goes_on_as_usual(trainer: Trainer, batches_that_stepped: in
     """
     _Loop.restarting.fset(trainer.fit_loop, False)
     trainer.fit_loop.epoch_loop._batches_that_stepped = batches_that_stepped
+
+
+def to_device(state: State, device: torch.device | str) -> State:
+    return [part.to(device) for part in state] if isinstance(state, list) else state.to(device)
+
+
+def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
+    """On the CPU, the states of those that have counted since they were reset, by their places in the model."""
+    return {
+        name: {
+            "count": metric.update_count,
+            "state": {key: to_device(state, "cpu") for key, state in metric.metric_state.items()},
+        }
+        for name, metric in model.named_modules()
+        if isinstance(metric, Metric) and metric.update_count
+    }
+
+
+def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
+    """Have the model's metrics go on from what `metric_states` gave."""
+    modules = dict(model.named_modules())
+    for name, known in states.items():
+        metric = modules[name]
+        for key, state in known["state"].items():
+            now = getattr(metric, key)
+            state = state.to(now.dtype) if isinstance(now, Tensor) else state  # older versions counted in float32
+            setattr(metric, key, to_device(state, model.device))
+        metric._update_count, metric._computed = known["count"], None

@@ -5,8 +5,8 @@ before, and dropout draws other numbers. Here a checkpoint is taken at one quies
 when all before it is done and logged; and everything random in a batch depends on (seed, epoch, batch) alone, so that
 no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
 
-`start.py` finds the checkpoint to go on from; what it takes beside the weights is in `counters.py`, `attributes.py`,
-`metric_states.py` and `checkpoints.py`.
+`start.py` finds the checkpoint to go on from; what it takes beside the weights is in `counters.py`, `attributes.py` and
+`checkpoints.py`.
 """
 
 import math
@@ -29,7 +29,6 @@ from proj.training.changes import compare_environments, environment
 from proj.training.checkpoints import mend_callback_states
 from proj.training.divergence import Divergence
 from proj.training.loggers import Table
-from proj.training.metric_states import metric_states, restore_metrics
 from proj.training.run_length import is_last_to_validate, stopped_early
 from proj.training.signals import StopSignals, leave
 
@@ -183,7 +182,7 @@ class Resume(Callback):
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
         """What `_restore` needs beside what Lightning saves. batch_idx: see `_save`."""
-        carried = {"metrics": metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
+        carried = {"metrics": counters.metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
         parts = [carried] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(parts, carried)
@@ -217,4 +216,4 @@ class Resume(Callback):
         self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
         counters.say_that_the_run_goes_on_as_usual(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
-        restore_metrics(pl_module, state["metrics"][trainer.global_rank])
+        counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
@@ -12,6 +13,7 @@ from proj.config.new_folder import make_new_folder
 from proj.config.stored_run import bring_up_to_date
 from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
+from proj.errors import how_many
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
@@ -22,7 +24,6 @@ from proj.training.build import build_data_and_model, build_trainer, compile_net
 from proj.training.calibration import calibrate
 from proj.training.changes import refuse_data_unlike_other_jobs
 from proj.training.divergence import SkipNaN
-from proj.training.fast_dev_run import try_out
 from proj.training.faults import run_errors
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
@@ -54,6 +55,31 @@ def train(cfg: DictConfig) -> dict[str, Any]:
             return train_in(folder, cfg)
         with locked(folder), tells_why(folder), services_end():
             return train_in(folder, cfg)
+
+
+def try_out(folder: Path, cfg: DictConfig) -> dict:
+    """`trainer.fast_dev_run`: does it run at all? Return the metrics of a few batches of training, validation and test.
+
+    Nothing is saved, and a run that is in the folder stays as it is.
+    """
+    quiet_lightning()
+    environment = take_part(cfg.trainer)
+    refuse_missing_devices(cfg.trainer)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    data, model = build_data_and_model(cfg)
+    cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment, [DummyLogger()])
+    if trainer.is_global_zero:
+        introduce(cfg, trainer, data, reason)
+    trainer.fit(model, data)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if cfg.test:
+        metrics |= trainer.test(model, data, verbose=False)[0]
+    if trainer.is_global_zero:
+        batches = how_many(int(cfg.trainer.fast_dev_run), "batch")
+        parts = "training, validation and test" if cfg.test else "training and validation"
+        print(f"fast_dev_run: {batches} each of {parts} went through; nothing was saved.")
+    return metrics
 
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
