@@ -306,11 +306,29 @@ def test_files_without_a_header_are_one_table(load, tmp_path):
 
 def test_files_of_other_columns_are_refused(load, tmp_path):
     write(tmp_path / "in", a__csv=flowers(), b__csv="len,kin,y\n1,1,1")
-    with pytest.raises(UserError, match=r"b.csv has no column 'kind', which .*a.csv has"):
+    with pytest.raises(UserError, match=r"b.csv has no column 'kind', which .*a.csv has: .* Did you mean 'kin'\?"):
         load("in")
-    write(tmp_path / "in", b__csv="len,kind,y,more\n1,1,1,1")
-    with pytest.raises(UserError, match=r"a.csv has no column 'more', which .*b.csv has"):
-        load("in")
+
+
+def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, capsys):
+    more = "\n".join(f"{row},{'i' if row[0] == 'l' else 1}" for row in flowers(40, 8).splitlines())
+    write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))
+    write(tmp_path / "in", train__csv=flowers(), test__csv=more)
+    assert load("in").checksum() == load("same").checksum()
+    said = f"{tmp_path}/in/test.csv: left out, which {tmp_path}/in/train.csv does not have: i\n"
+    assert said in capsys.readouterr().out
+
+
+def test_test_rows_that_are_in_the_training_too_are_said(load, tmp_path, capsys):
+    def rows(*numbers: int) -> str:
+        return "".join(["len,y\n", *(f"{number},{'pq'[number % 2]}\n" for number in numbers)])
+
+    for new, copies in ((0, 8), (9, 1), (10, 1), (8, 0)):  # one of eleven is not said
+        test = rows(*range(copies), *range(100, 100 + new))
+        write(tmp_path / "in", train__csv=rows(*range(40)), val__csv=rows(50, 51), test__csv=test)
+        load("in", "numeric=[len]")
+        said = f"{copies} of {copies + new} test rows have the same inputs as a training row: if they are copies"
+        assert (said in capsys.readouterr().out) == (new + copies < 11 and copies > 0)
 
 
 def test_the_same_table_in_two_formats_is_refused(load, tmp_path):

@@ -18,7 +18,15 @@ from proj.data.rare_classes import (
     spell_as_training,
     targets_among,
 )
-from proj.data.table_parts import PARTS, Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.table_parts import (
+    PARTS,
+    Examples,
+    describe_copies,
+    groups_of_rows,
+    part_of_rows,
+    refuse_useless,
+    table_parts,
+)
 from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
@@ -125,7 +133,7 @@ class CSVDataModule(InMemoryDataModule):
         self.described = list_columns(whole, say)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        for line in left_out:
+        for line in left_out + describe_copies(self.splits["train"].inputs, self.splits["test"].inputs):
             say(line)
 
     def _examples(
@@ -205,7 +213,7 @@ class CSVDataModule(InMemoryDataModule):
                     f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
-        table = join(tables)
+        table = join(tables, self.notes)
         for line in spell_as_training(table, target, found.parts):
             rank_zero_only(print)(line)
         self.files = table.files

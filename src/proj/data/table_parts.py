@@ -9,6 +9,7 @@ from torch import Tensor
 
 from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
+from proj.data.tables.column_list import wrapped
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError, how_many
@@ -96,3 +97,19 @@ def table_parts(
     groups_to_draw = None if groups is None else groups[rest]
     drawn = draw_parts(targets[rest], class_names, left, seed, groups_to_draw, fold)
     return {part: rest[indices] for part, indices in drawn.items()} | given
+
+
+def describe_copies(train: Tensor, test: Tensor) -> list[str]:
+    """A line where a tenth or more of the test rows have the same inputs, (N, F) float32, as a training row."""
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(-(2**62), 2**62, (train.shape[1],), generator=generator)
+
+    def marks(inputs: Tensor) -> Tensor:
+        """(N,) int64, another one for rows of other inputs, but for one in 2⁶⁴."""
+        return torch.cat([rows.view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
+
+    copies = int(torch.isin(marks(test), marks(train)).sum())
+    if 10 * copies < len(test):
+        return []
+    said = f"{copies:,} of {how_many(len(test), 'test row')} have the same inputs as a training row"
+    return [wrapped(f"{said}: if they are copies, delete these, since the network has seen the answers")]

@@ -12,7 +12,7 @@ from proj.data.photos.class_folders import PARTS, part_of
 from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of
+from proj.errors import UserError, first_of, nearest
 from proj.system.folders import entries_in, folders_in
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
@@ -107,16 +107,23 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
     return [shorten(line, 200, placeholder=" …") for line in said]
 
 
-def join(tables: Sequence[Table]) -> Table:
-    """The rows of all tables, below the columns of the first. Raises UserError where another has other columns, but for
-    one without a name, such as pandas writes its index."""
+def join(tables: Sequence[Table], notes: list[str]) -> Table:
+    """The rows of all tables, below the columns of the first. Further columns of another one are left out, which is
+    added to `notes`, but for one without a name, such as pandas writes its index.
+
+    Raises UserError where another table lacks a column.
+    """
     first, *others = tables
     for other in others:
         places = {name: place for place, name in enumerate(other.names)}
-        named = [name for name in other.names if not (other.headed and is_unnamed(name))]
-        for names, one, two in ((first.names, first, other), (named, other, first)):
-            if strange := [name for name in names if name not in two.names]:
-                raise UserError(f"{two.file} has no column {strange[0]!r}, which {one.file} has: they are one table.")
+        more = [name for name in other.names if name not in first.names]
+        lacking = [name for name in first.names if name not in places]
+        if lacking or (more and not other.headed):
+            one, two = (other, first) if lacking else (first, other)
+            which = f"{one.file} has no column {[*lacking, *more][0]!r}, which {two.file} has"
+            raise UserError(f"{which}: they are one table.{nearest(lacking[0], other.names) if lacking else ''}")
+        if named := [name for name in more if not is_unnamed(name)]:
+            notes.append(f"{other.file}: left out, which {first.file} does not have: {first_of(named, 10)}")
         start = first.lines[-1] if first.lines else first.files[-1][1]
         first.files.append((other.file, start))
         first.lines.extend(line + start for line in other.lines)
