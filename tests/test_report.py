@@ -192,6 +192,14 @@ def test_a_class_is_a_column_only_where_nothing_else_tells_the_runs_apart(tmp_pa
     assert comparison["columns"] == ["model.source._target_"] and len(comparison["rows"]) == 2
 
 
+def test_a_row_whose_settings_are_all_null_is_named_by_them(tmp_path, capsys):
+    for activation, accuracy in ((None, 0.95), ("ReLU", 0.9)):
+        for seed in range(2):
+            write_run(tmp_path / f"{activation}{seed}", accuracy, seed=seed, activation=activation)
+    report([tmp_path])
+    assert "test accuracy of activation=null: 94.00 %" in capsys.readouterr().out
+
+
 def test_runs_of_several_seeds_alone_are_named_by_model_and_dataset(tmp_path, capsys):
     for seed in (6, 7):
         write_run(tmp_path / f"{seed}_seed={seed}", seed=seed)

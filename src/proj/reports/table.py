@@ -40,10 +40,10 @@ def statuses(count: Counter) -> str:
 
 
 def label(comparison: Comparison, row: Row) -> str:
-    """A row's settings as words, or its name where there are none."""
-    pairs = zip(comparison["columns"], row["settings"] or [], strict=False)
+    """A row's settings as words, without those that are null unless all are; "" where it has none."""
+    pairs = [*zip(comparison["columns"], row["settings"] or [], strict=False)]
     words = [f"{value}" if name in CHOICES else f"{name}={value}" for name, value in pairs if value is not None]
-    return one_line(" ".join(words))
+    return one_line(" ".join(words or [f"{name}=null" for name, _ in pairs]))
 
 
 def draw_table(comparison: Comparison, joined: bool) -> Table:
@@ -60,7 +60,7 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
         if row["settings"] is None or not columns:
             values = [row["name"], *[""] * (0 if joined else len(columns) - 1)]
         elif joined:
-            values = [label(comparison, row) or "–"]
+            values = [label(comparison, row)]
         else:
             values = ["–" if value is None else one_line(str(value)) for value in row["settings"]]
         parameters, seconds = row["parameters"][0], row["seconds"][0]
