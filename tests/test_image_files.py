@@ -111,7 +111,8 @@ def test_what_systems_leave_is_no_class_and_no_image(photos, tmp_path):
 @pytest.mark.parametrize(
     "names",
     ("train/valid/test", "Train/dev/Test", "training/eval/testing", "TRAIN/val/", "training/validation/evaluation",
-     "seg_train/seg_val/seg_test", "training_set/dev-set/test_set", "train2017/val2017/test2017", "TrainData/Val/Test"),
+     "seg_train/seg_val/seg_test", "training_set/dev-set/test_set", "train2017/val2017/test2017", "TrainData/Val/Test",
+     "trainset/valset/testset"),
 )  # fmt: skip
 def test_the_parts_are_found_as_public_data_sets_name_them(photos, tmp_path, names):
     for count, name in zip((8, 2, 3), names.split("/"), strict=True):
@@ -121,6 +122,17 @@ def test_the_parts_are_found_as_public_data_sets_name_them(photos, tmp_path, nam
     sizes = [len(split.targets) for split in data.splits.values()]
     assert data.class_names == ["blue", "red"]
     assert sizes == ([14, 4, 2] if names == "TRAIN/val/" else [16, 4, 6])
+
+
+def test_folders_that_may_be_parts_are_not_taken_as_classes_without_a_word(photos, tmp_path):
+    for name in ("train_set", "test_set", "holdout"):
+        write_classes(tmp_path / "in" / name)
+    with pytest.raises(UserError, match=r"holdout is a class beside .*train_set, which holds folders as for a part"):
+        photos(tmp_path / "in")
+    for name in ("Trainingsdaten", "Testdaten"):
+        write_classes(tmp_path / "other" / name)
+    _, said = photos(tmp_path / "other", "identical=apart")
+    assert "The classes are Testdaten, Trainingsdaten, and each holds the folders blue, red: if" in said
 
 
 def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
@@ -442,10 +454,12 @@ def test_a_link_to_a_folder_above_is_no_class_and_nothing_is_found_twice(photos,
 
 def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, capsys, digits):
     folder = write_classes(tmp_path / "in")
-    (folder / "fish").symlink_to("nowhere")
-    assert "Links left out, which lead nowhere: fish" in photos(folder)[1]
+    for name in ("fish", "red/frog"):
+        (folder / name).symlink_to("nowhere")
+    said = photos(folder)[1]
+    assert "Links left out, which lead nowhere: fish" in said and "red/frog: No such file" in said
     for pattern in (tmp_path / "in", tmp_path / "in" / "f*"):
-        with pytest.raises(UserError, match=r"1 of \d+ files? is no image: .*fish"):
+        with pytest.raises(UserError, match=r"[12] of \d+ files? (is|are) no images?: .*fish"):
             predict(digits / "best.ckpt", str(pattern), output=f"{tmp_path}/again.csv")  # the second time it is there
         assert f"skipped {folder}/fish: no image" in capsys.readouterr().err
 

@@ -135,9 +135,12 @@ def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:60])
     (folder / "empty.jpg").touch()
     sentence = mistake("proj.predict", f"ckpt={digits}", f"input={folder}", f"output={tmp_path}/new/x.jsonl")
-    assert "3 of 6 files are no images" in sentence and "notes.txt" in sentence
+    assert "2 of 5 files are no images" in sentence
     said = capsys.readouterr().err
-    assert all(f"skipped {folder}/{name}: no image" in said for name in ("cut.png", "empty.jpg", "notes.txt"))
+    assert all(f"skipped {folder}/{name}: no image" in said for name in ("cut.png", "empty.jpg"))
+    assert said.startswith("Files left out, which are no images: 1 .txt\n")
+    named = mistake("proj.predict", f"ckpt={digits}", f"input={folder}/notes.txt")
+    assert "1 of 1 file is no image" in named
     rows = [json.loads(line) for line in (tmp_path / "new/x.jsonl").read_text().splitlines()]
     assert [row["input"] for row in rows] == [str(folder / name) for name in ("a.png", "below/b.png", "z.png")]
 
@@ -325,7 +328,7 @@ def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, 
 @refusals(
     (("ckpt={digits}",), "name what to look at: input="),
     (("ckpt={digits}", "input=nowhere.png"), "input=nowhere.png finds no file"),
-    (("ckpt={digits}", "input={empty}"), "finds no file"),
+    (("ckpt={digits}", "input={empty}"), "finds no image"),
     (("ckpt={iris}", "input={empty}"), "finds no table"),
     (("ckpt=nowhere.ckpt", "input=x"), "there is no checkpoint nowhere.ckpt"),
     (("ckpt={digits}", "input={digits}"), "1 of 1 file is no image"),
@@ -345,10 +348,10 @@ def test_a_table_or_a_folder_that_cannot_be_read_is_one_sentence(iris, tmp_path,
     with pytest.raises(UserError, match=r"gone\.csv cannot be read \(No such file or directory\)"):
         predict(iris, str(tmp_path / "gone.csv"))
 
-    def refuse(folder):
+    def refuse(folder, *_):
         raise PermissionError(errno.EACCES, "Permission denied", folder)
 
-    monkeypatch.setattr("proj.use.inputs.everything_in", refuse)
+    monkeypatch.setattr("proj.use.inputs.files_in", refuse)
     with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
         predict(iris, str(tmp_path))
 

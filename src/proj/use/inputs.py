@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from proj.data.photos.image_file import Refused
+from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
@@ -20,39 +22,37 @@ from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, how_many
-from proj.system.folders import everything_in
 from proj.system.platform import is_companion, readable
 
 
-def find_files(pattern: str, kind: str = "file") -> list[str]:
-    """The files that a path, a folder or a pattern stands for, without hidden ones and those that systems leave.
-
-    kind: "table" for files in a folder whose names end as those of tables.
+def find_files(pattern: str, kind: str = "image") -> list[str]:
+    """The files that a path or a pattern stands for, or those of a kind, "image" or "table", in a folder, without
+    hidden ones and those that systems leave; the endings of a folder's other files are printed.
 
     Raises UserError for none.
     """
-    folder = os.path.isdir(pattern)
+    folder, others = os.path.isdir(pattern), Counter[str]()
     if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
         return [pattern]
     if folder:
         try:
-            found = sorted(entry.path for entry in everything_in(pattern) if is_file_or_broken(entry.path))
+            wanted = is_image if kind == "image" else is_table
+            found = sorted(entry.path for entry in files_in(pattern, wanted, others))
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
+        if others:
+            print(f"Files left out, which are no {kind}s: {listed(others)}", file=sys.stderr)
     else:
         named = Path(pattern).parts
-        found = sorted(filter(is_file_or_broken, glob.glob(pattern, recursive=True)))
+        found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]
         found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
-    if folder and kind == "table":
-        found = list(filter(TABLE.fullmatch, found))
     if not found:
-        raise UserError(f"input={pattern} finds no {kind}.")
+        raise UserError(f"input={pattern} finds no {kind if folder else 'file'}.")
     return found
 
 
-def is_file_or_broken(path: str) -> bool:
-    """Whether a path is a file, or a link that leads nowhere, which is named where it cannot be opened."""
-    return os.path.isfile(path) or not os.path.exists(path)
+def is_table(entry: os.DirEntry) -> bool:
+    return bool(TABLE.fullmatch(entry.name)) and entry.is_file()
 
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[tuple]:

@@ -159,7 +159,7 @@ def predict(
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     refuse_unfitting(images, picture, sheet or encoding)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
-    files = ["-"] if input == "-" else find_files(input, "file" if images else "table")
+    files = ["-"] if input == "-" else find_files(input, facts.kind)
     refuse_to_overwrite(files, output=output, show=picture)
     rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
     if images:

@@ -1,20 +1,17 @@
-"""Which folders are classes and parts, and which files in them are images."""
+"""Which folders are classes and parts, and the images in them."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection
 from itertools import chain
 from typing import NamedTuple
 
-from proj.data.photos.image_file import RAW, begins_as_image
+from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
-from proj.system.folders import entries_in, everything_in, folders_in, stamp
+from proj.system.folders import entries_in, folders_in
 from proj.system.platform import plain_name, readable
 
-# Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
 PARTS = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
@@ -43,40 +40,13 @@ class FoundImages(NamedTuple):
         return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
-def is_image(entry: os.DirEntry) -> bool:
-    """Whether a file should be one, by its ending, or else by its first bytes."""
-    name = entry.name.lower()
-    if name.endswith((*SUFFIXES, *RAW)):
-        return name.endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink())
-    with suppress(OSError):  # it may not be opened
-        return entry.is_file() and begins_as_image(entry.path)
-    return False
-
-
-def loose_images(folder: str) -> list[str]:
-    """The images right in a folder."""
-    return [entry.path for entry in entries_in(folder) if not entry.is_dir() and is_image(entry)]
-
-
-def images_in(folder: str, others: Counter[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """(path, `stamp`) of each image in a folder and below it; the endings of other files are counted in `others`."""
-    for entry in everything_in(folder):
-        if is_image(entry):
-            # The stamp of the link itself where it leads nowhere.
-            yield entry.path, stamp(entry.path, entry.stat(follow_symlinks=entry.is_file()))
-        else:
-            others[ending(entry.name)] += 1
-
-
-def ending(name: str) -> str:
-    return readable(os.path.splitext(name)[1].lower()) or "without an ending"
-
-
 def part_of(folder: str, by_words: bool = False) -> str | None:
-    """The part that a folder is named after, by its whole name or by one of its words, as of seg_train or TestSet; ""
-    for one of images without classes, such as seg_pred."""
+    """The part that a folder is named after, by its whole name or by one of its words, as of seg_train, TestSet or
+    valset; "" for one of images without classes, such as seg_pred."""
     name = os.path.basename(folder)
     words = {word.lower() for word in (re.findall("[A-Z]?[a-z]+|[A-Z]+", name) if by_words else [name])}
+    if by_words:
+        words = {word.removesuffix("set").removesuffix("data") for word in words}
     return next((part for part, names in (*PARTS.items(), ("", UNLABELLED)) if words & {*names}), None)
 
 
@@ -112,7 +82,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
         others, unlabelled = (
             [folder for folder in folders if any(images_in(folder, Counter()))] for folders in (others, unlabelled)
         )
-        if not by_words or not others:
+        if not by_words or not others or found["val"] or found["test"]:
             break
     else:
         return {"train": data_dir}, []
@@ -194,14 +164,25 @@ def _find(data_dir: str) -> FoundImages:
             f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
             "folder that is named as the class, or name another folder with data_dir=path/to/photos"
         )
-    only = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in found.class_names]
-    if len(only) == 1 and len(inner := folders_in(only[0])) > 1:
-        what = f"{data_dir} holds the folder {found.class_names[0]} alone"
-        raise UserError(
-            f"{what}: if the {len(inner):,} folders in it are the classes, give data_dir={readable(only[0])}"
-        )
+    look_within(found, data_dir, parts)
     return found
 
 
-def listed(counts: Counter[str]) -> str:
-    return first_of([f"{count:,} {what}" for what, count in counts.most_common()], 10)
+def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
+    """Say where all classes hold folders of the same names, so that they may be parts, or kinds of what the inner
+    folders hold. Raises UserError where a single class holds several."""
+    names, folders = found.class_names, folders_in(parts["train"])
+    classes = [folder for folder in folders if readable(os.path.basename(folder)) in names]
+    inner = [[readable(os.path.basename(folder)) for folder in folders_in(its_folder)] for its_folder in classes]
+    if len(inner[0]) < 2:
+        return
+    if len(classes) == 1:
+        raise UserError(
+            f"{data_dir} holds the folder {names[0]} alone: if the {len(inner[0]):,} folders in it are the classes, "
+            f"give data_dir={readable(classes[0])}"
+        )
+    if len(parts) == 1 and all(one == inner[0] for one in inner):
+        found.said.append(
+            f"The classes are {first_of(names, 5)}, and each holds the folders {first_of(inner[0], 5)}: if those are "
+            "parts, put the folders of the classes into folders named train, val and test"
+        )

@@ -1,0 +1,53 @@
+"""Which files in a person's folder are images."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from proj.data.photos.image_file import RAW, begins_as_image
+from proj.errors import first_of
+from proj.system.folders import entries_in, everything_in, stamp
+from proj.system.platform import readable
+
+# Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
+
+
+def is_image(entry: os.DirEntry) -> bool:
+    """Whether a file should be one, by its ending, or else by its first bytes."""
+    name = entry.name.lower()
+    if name.endswith((*SUFFIXES, *RAW)):
+        return name.endswith(SUFFIXES) and entry.is_file()
+    with suppress(OSError):  # it may not be opened
+        return entry.is_file() and begins_as_image(entry.path)
+    return False
+
+
+def loose_images(folder: str) -> list[str]:
+    """The images right in a folder."""
+    return [entry.path for entry in entries_in(folder) if not entry.is_dir() and is_image(entry)]
+
+
+def files_in(folder: str, wanted: Callable[[os.DirEntry], bool], others: Counter[str]) -> Iterator[os.DirEntry]:
+    """The files in a folder and below it that are wanted, and links that lead nowhere, which are named once they
+    cannot be opened; the endings of the others are counted in `others`."""
+    for entry in everything_in(folder):
+        if wanted(entry) or (entry.is_symlink() and not os.path.exists(entry.path)):
+            yield entry
+        else:
+            others[ending(entry.name)] += 1
+
+
+def images_in(folder: str, others: Counter[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(path, `stamp`) of each image in a folder and below it."""
+    for entry in files_in(folder, is_image, others):
+        yield entry.path, stamp(entry.path, entry.stat(follow_symlinks=entry.is_file()))
+
+
+def ending(name: str) -> str:
+    return readable(os.path.splitext(name)[1].lower()) or "without an ending"
+
+
+def listed(counts: Counter[str]) -> str:
+    return first_of([f"{count:,} {what}" for what, count in counts.most_common()], 10)
