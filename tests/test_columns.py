@@ -196,6 +196,19 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
         table(cells, words=["dates=[x]"])
 
 
+def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(table, tmp_path):
+    seconds = [f"{(day - datetime(1970, 1, 1)).total_seconds():.0f}" for day in DAYS]
+    for cells in (*([f"{day:{form}}" for day in DAYS] for form in ("%d.%m.%Y %H:%M", "%b %d, %Y %H:%M")), seconds):
+        data, taken_for = table(cells, names=["time"], words=["day_first=true"]), []
+        for rows in (cells, [f"{day:%Y-%m-%d %H:%M}" for day in DAYS], ["", *cells]):
+            write_rows(tmp_path / "new.csv", [["time", "x"], *([cell, 1] for cell in rows)])
+            taken_for.append([x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)])
+        assert taken_for[0] == taken_for[1] == taken_for[2][1:]
+        write_rows(tmp_path / "new.csv", [["time", "x"], ["2021-03-05", 1], [cells[0], 1]])
+        with pytest.raises(UserError, match=r"is no date, which the others are"):  # one of them may be misread
+            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+
+
 def test_durations_become_hours_though_they_are_longer_than_a_day(table, tmp_path):
     hours, days = ([f"{i * 7 % 50}{word}" for i in range(60)] for word in (":12:30", " days 03:30"))
     data = table(hours, days, [f"{i % 24}:15" for i in range(60)])
