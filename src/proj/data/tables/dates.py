@@ -15,8 +15,7 @@ from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
 EPOCH = datetime(1970, 1, 1)
-ISO = "year-month-day"
-DURATION = "hours:minutes"  # of any number of hours, also 2 days 03:00:00
+ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
 NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
 
 TIME = (
@@ -79,11 +78,6 @@ def moment(cell: str, form: str) -> float | None:
         return None
 
 
-def is_iso(cell: str) -> bool:
-    """Whether a cell holds a date that no other form could have written."""
-    return moment(cell, ISO) is not None
-
-
 def is_no_date(cell: str) -> bool:
     """Whether a cell of a column of dates says that there is none."""
     return is_no_number(cell) or cell.startswith(NEVER)
@@ -92,19 +86,18 @@ def is_no_date(cell: str) -> bool:
 def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     """The float64 seconds since 1970 of a column of dates, NaN for what is missing. lines: of the cells, for messages.
 
-    Raises UserError for the first cell that holds no date of the column's form, unless all are dates as spreadsheets
-    and databases write them, 2024-01-31, and for a time in another unit.
+    Raises UserError for the first cell that holds no date of the column's form, unless all are of the form `ISO`, which
+    no other form can be, and for a time in another unit.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
     if form in SINCE_1970:
         refuse_other_unit(name, form, cells, lines)
         if are_plain(cells):
             return cells.numbers / SINCE_1970[form]
-    if form not in ("hour:minute", DURATION) and all(
-        is_no_date(cell) or is_iso(cell) for cell, *_ in cells.different()
-    ):
+    different, dated = cells.different(), form not in ("hour:minute", DURATION)
+    if dated and all(is_no_date(cell) or moment(cell, ISO) is not None for cell, *_ in different):
         form = ISO
-    for cell, _, place in cells.different():
+    for cell, _, place in different:
         found = np.nan if is_no_date(cell) else moment(cell, form)
         if found is None and not column.get("lenient"):
             raise UserError(
