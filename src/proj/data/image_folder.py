@@ -14,9 +14,8 @@ from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
-from proj.data.folds import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
-from proj.data.parts import draw_parts
+from proj.data.parts import describe_twins, draw_parts, groups_in, has_twins, joined
 from proj.data.photos.class_folders import PARTS, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS

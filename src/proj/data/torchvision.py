@@ -13,9 +13,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
-from proj.data.folds import describe_twins, has_twins
 from proj.data.images import ImageDataModule
-from proj.data.parts import draw_parts
+from proj.data.parts import describe_twins, draw_parts, has_twins
 from proj.errors import UserError, how_many
 from proj.system.locks import alone
 
