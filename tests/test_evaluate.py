@@ -177,8 +177,10 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     shutil.copytree(data_dir / "FashionMNIST", tmp_path / "data" / "FashionMNIST")
     file = tmp_path / "data/FashionMNIST/raw/t10k-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:-1] + b"\x07")
-    evaluate(path, data_dir=str(tmp_path / "data"), output=str(tmp_path))
-    assert "the data is not what the training read" in capsys.readouterr().out
+    found = evaluate(path, data_dir=str(tmp_path / "data"), output=str(tmp_path))
+    said = capsys.readouterr().out
+    assert "the data is not what the training read" in said and "measured whole with split=all" in said
+    assert found["data_dir"] == str(tmp_path / "data")
 
 
 @refusals(

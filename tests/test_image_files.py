@@ -506,5 +506,10 @@ def test_new_photos_of_classes_that_the_model_does_not_have_are_left_out_and_cou
     train(configure(*words, f"data_dir={tmp_path}/photos", "trainer.max_epochs=1", "dataset.batch_size=8"))
     shutil.copytree(tmp_path / "photos" / "red", tmp_path / "photos" / "green")
     found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "photos"))
-    said = "left out, 8 images of a class that the model does not have: green (8)"
-    assert said in capsys.readouterr().out and found["left_out"] == {"green": 8} and found["examples"] == 16
+    said = capsys.readouterr().out
+    assert "left out, 8 images of a class that the model does not have: green (8)" in said
+    assert found["left_out"] == {"green": 8} and found["examples"] == 16
+    assert "this is the training's own data: new examples would have worse figures" in said
+    shutil.move(tmp_path / "photos", tmp_path / "others")
+    evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "others"))
+    assert "the training's own data" not in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,8 +85,8 @@ def evaluate(
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
-    if not dataset and split != "all" and data.checksum() != facts.data:
-        print("Note: the data is not what the training read: its split may put training examples elsewhere.")
+    if not dataset:
+        note_seen(split, data.checksum() == facts.data, data_dir, stored["dataset"].get("data_dir"))
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     names = test_on(data, part, facts.class_names)
     results, answers = classify(model, data, contents, names, tta)
@@ -93,6 +94,7 @@ def evaluate(
     metrics = {
         "checkpoint": str(path),
         "dataset": dataset or stored["choices"]["dataset"],
+        "data_dir": data_dir or None,
         "split": split,
         "tta": tta,
         "examples": len(answers.targets),
@@ -124,6 +126,17 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
         raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
     if split == "all" and not other_data:
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
+
+
+def note_seen(split: str, same: bool, data_dir: str, trained_on: str | None) -> None:
+    """Print where examples that the model was trained on may be among those that are measured. same: whether the data
+    is what the training read, from `trained_on`."""
+    if split == "all":
+        if os.path.abspath(data_dir) == trained_on:
+            print("Note: this is the training's own data: new examples would have worse figures.")
+    elif not same:
+        how = " Data that the model has not seen is measured whole with split=all." if data_dir else ""
+        print(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
 
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
