@@ -278,10 +278,11 @@ def test_weights_that_lie_in_torchs_folder_are_taken_if_their_checksum_is_right(
         build_data_and_model(configure(*words, "model.weights=default"))
 
 
-def test_a_checkpoint_of_a_network_that_computes_its_own_widths_is_opened(configure, tmp_path):
+def test_a_checkpoint_of_a_network_that_computes_its_own_widths_is_opened(configure, tmp_path, capsys):
     words = [*WORDS, "model.backbone=regnet_y_400mf", "model.weights=null", "model.cache_dir=null"]
     train(configure(*words, "trainer.max_steps=1", "test=false"))
     assert load_model(tmp_path / "run" / "best.ckpt")[1]["config"]["model"]["backbone"] == "regnet_y_400mf"
+    assert "the frozen network has random weights; model.train=all trains it" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from proj.data.datamodule import InMemoryDataModule
@@ -109,6 +110,8 @@ class Pretrained(Classifier):
             fit.take(data.mean, data.std)
         if weights := self.hparams.weights:
             load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
+        elif self.frozen:
+            rank_zero_only(print)("model.weights=null: the frozen network has random weights; model.train=all trains it")
 
     def setup(self, stage: str) -> None:
         data, crop = self.trainer.datamodule, self.network[0].recipe.crop
