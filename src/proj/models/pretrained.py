@@ -111,7 +111,7 @@ class Pretrained(Classifier):
         if weights := self.hparams.weights:
             load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
         elif self.frozen:
-            rank_zero_only(print)("model.weights=null: the frozen network has random weights; model.train=all trains it")
+            rank_zero_only(print)("model.weights=null: the frozen network is random; model.train=all trains it")
 
     def setup(self, stage: str) -> None:
         data, crop = self.trainer.datamodule, self.network[0].recipe.crop
