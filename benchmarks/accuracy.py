@@ -100,8 +100,6 @@ def write(row: str, runs: list[dict], settings: str, aim: float | None, source: 
     oldest = min(runs, key=lambda one: one["date"])
     about = {name: oldest[name] for name in ("commit", "dirty", "date")} | {"command": command}
     about["machine"] = machine() | {"load": None}  # that of this moment says nothing of the runs
-    if oldest["commit"] is None:
-        about["note"] = "trained before the commit was noted"
     record(f"accuracy/{row}", header, template, [cells | {"runs": runs}], **about)
 
 

@@ -205,10 +205,8 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
     return code, note.read_text() if at is not None and note.exists() else "a random moment"
 
 
-def sentences_of(cases: list[str], total: dict) -> list[str]:
-    """What docs/ say of kills after which all runs were identical, in their words."""
-    if cases:
-        return [f"{total['kills']} of {total['kills']} kills (`python benchmarks/kill.py {' '.join(cases)}`)"]
+def sentences_of(total: dict) -> list[str]:
+    """What docs/robustness.md says of the kills of all cases after which all runs were identical, in its words."""
     return [
         f"After {total['kills']:,} kills all {total['identical']:,} runs were identical",
         f"`save_every={total['save_every']:g}`, a kill cost {total['median']:.1f} s of work (median)",
@@ -273,7 +271,7 @@ def main() -> None:
     total = {"case": "all"} | {name: sum(row[name] for row in seen) for name in list(seen[0])[:-1]}
     total |= {"median": statistics.median(lost), "longest": max(lost), "save_every": chosen.save_every}
     template = "| {case} | {kills:d} | {resumes:d} | {identical:d} | {different:d} |"
-    sentences = [] if total["different"] else sentences_of(chosen.cases, total)
+    sentences = [] if total["different"] or chosen.cases else sentences_of(total)
     header = "| case | kills | resumes | identical | different |"
     record("kill/" + ("_".join(chosen.cases) or "all"), header, template, [*seen, total], *sentences)
     print("Killed at: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))

@@ -94,7 +94,7 @@ def record(name: str, header: str, template: str, rows: list[dict], *sentences: 
     template: what `str.format` makes a line of, from a row, "| {mean:.2f} ± {spread:.2f} % | {seconds:.0f} |"
     rows: the numbers as they were measured; more may be in a row than is shown
     sentences: as they stand in a document, which gets their numbers
-    facts: in place of what is found out here: commit, dirty, date, command; or a `note`
+    facts: in place of what is found out here: commit, dirty, date, command, machine
     """
     columns = dict(zip(titles := cells(header), cells(template), strict=True))
     if len(columns) < len(titles):

@@ -24,9 +24,8 @@ def results() -> dict[str, dict]:
 
 
 def measured(result: dict) -> str:
-    """The day and the commit of a result; of one whose commit is not known the one in which a document had it first."""
-    commit = result["commit"][:7] if result["commit"] else f"before {result.get('since', 'commits were noted')}"
-    return f"{result['date'][:10]}, {commit}" + (" and changes" if result["dirty"] else "")
+    """The day and the commit of a result."""
+    return f"{result['date'][:10]}, {result['commit'][:7]}" + (" and changes" if result["dirty"] else "")
 
 
 def machine(result: dict) -> str:

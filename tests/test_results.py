@@ -69,7 +69,7 @@ def test_a_result_says_what_it_was_measured_with_and_nothing_of_whose_machine(na
     assert script and (ROOT / script[1]).is_file()
     assert result["machine"].keys() >= {"processor", "flags", "cores", "threads", "gpu", "system"}
     assert re.match(r"\d{4}-\d\d-\d\d", result["date"])
-    assert (result["commit"] and result["versions"]["torch"]) or result["note"]
+    assert result["commit"] and result["versions"]["torch"]
     text = json.dumps(result, ensure_ascii=False)
     assert not re.search(r"(?<![\w.…*])/(home|root|work|tmp|Users|var|mnt)\b|\w+://|\\\\|@", text)
 
@@ -87,7 +87,7 @@ def test_the_header_of_a_preset_has_the_accuracy_and_the_time_that_were_measured
 @pytest.mark.parametrize("name", [name for name in RESULTS if name.startswith("accuracy/")])
 def test_an_accuracy_is_a_mean_over_three_seeds_or_more(name):
     (row,) = RESULTS[name]["rows"]
-    assert row["seeds"] >= 3 or RESULTS[name]["commit"] is None  # of older documents, which had one and two
+    assert row["seeds"] >= 3
 
 
 def test_a_result_becomes_a_table_and_sentences_get_its_numbers(tmp_path, monkeypatch, capsys):
