@@ -241,6 +241,12 @@ class Weights(Callback):
         self.validated.append(model.network[-1].bias.detach().clone())
 
 
+@pytest.mark.parametrize(("epochs", "said"), ((2, True), (30, False)))
+def test_a_run_too_short_for_its_average_says_so(configure, capsys, epochs, said):
+    train(configure("callbacks=average", f"trainer.max_epochs={epochs}", "~callbacks.dashboard"))
+    assert ("at the end 81% of the average are still the weights of the beg" in capsys.readouterr().out) == said
+
+
 def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(configure, tmp_path):
     Weights.steps, Weights.validated = [], []
     words = (

@@ -26,7 +26,7 @@ from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
-from proj.training.run_length import batches_of_a_run
+from proj.training.run_length import batches_of_a_run, share_of_first_weights
 from proj.training.threshold import check_threshold
 
 
@@ -44,6 +44,12 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     if precision == "16-mixed" != trainer.precision:
         precision, reason = trainer.precision, "16-mixed is for GPUs"
     print(f"on {trainer.strategy.root_device} in {precision}: {reason}")
+    steps = batches_of_a_run(trainer, data, cfg.test) / trainer.accumulate_grad_batches
+    if (share := share_of_first_weights(cfg.callbacks.get("average"), steps)) > 0.05:
+        print(
+            f"callbacks.average: at the end {share:.0%} of the average are still the weights of the beginning. Train "
+            "longer, or lower callbacks.average.decay or callbacks.average.update_every_n_steps."
+        )
     if not is_tested():
         print(
             f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "

@@ -78,3 +78,13 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
             f"validation would tell the best checkpoint. Use trainer.val_check_interval={most} or less."
         )
     return batches
+
+
+def share_of_first_weights(average: DictConfig | None, steps: float) -> float:
+    """How much of a moving average of the weights is still what they were after the first of `steps`.
+
+    average: the settings of Lightning's EMAWeightAveraging; of any other callback, and of none, 0 is returned.
+    """
+    if not average or not str(average.get("_target_")).endswith(".EMAWeightAveraging"):
+        return 0.0
+    return average.get("decay", 0.999) ** ((steps - 1) // average.get("update_every_n_steps", 1))
