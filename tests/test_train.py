@@ -40,6 +40,16 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
 
 
+def test_runs_of_one_script_in_a_job_of_slurm_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setattr(proj.config.new_folder, "TAKEN", TAKEN := set())
+    monkeypatch.setattr(proj.config.compose, "TAKEN", TAKEN)
+    names = [Path(proj.config.configure(f"seed={seed}").output_dir).name for seed in range(3)]
+    assert names == ["slurm-7", "slurm-7-2", "slurm-7-3"]
+
+
 def test_a_thread_other_than_the_main_one_trains_too(configure):
     """Python lets none but the main thread take signals."""
     words = ("trainer.max_epochs=1", "trainer.accelerator=cpu")

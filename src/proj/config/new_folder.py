@@ -12,15 +12,19 @@ from proj.system.processes import agree
 from proj.system.slurm import slurm_name
 
 NAMED: set[str] = set()  # by the time, in this process, and not made yet
+TAKEN: set[str] = set()  # by the configurations that this process has composed in Python
 
 
 def new_folder(parent: str, name: str | None = None) -> str:
     """What `${new_folder:…}` in conf/ stands for: a folder named by the time, of which there is none yet.
 
-    With a name, or in a job of Slurm's, a folder of that name, which may be there. Makes nothing.
+    With a name, a folder of that name, which may be there. In a job of Slurm's that is the job's, with a number for the
+    second and later ones of a process: they are the same where the job is queued again. Makes nothing.
     """
-    if name := name or slurm_name():
+    if name:
         return str(Path(parent, name))
+    if name := slurm_name():
+        return next(one for one in numbered(str(Path(parent, name))) if one not in TAKEN)
     by_time = str(Path(parent, f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
     folder = next(name for name in numbered(by_time) if name not in NAMED and not Path(name).exists())
     NAMED.add(folder)
