@@ -129,6 +129,14 @@ def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken,
         train(configure(*WORDS, change, f"hydra.run.dir={unbroken[0]}"))
 
 
+def test_a_configuration_that_was_edited_since_the_run_began_is_named(unbroken, tmp_path):
+    folder = shutil.copytree(unbroken[0], tmp_path / "run")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("seed: 0\n", "seed: 4\n", 1))
+    with pytest.raises(UserError, match=r"config\.yaml, which was changed since: put back what was there"):
+        train(stored_config(folder, []))
+
+
 def test_a_run_whose_schedule_is_laid_out_says_so_where_more_epochs_are_asked_for(unbroken):
     with pytest.raises(UserError, match="scheduled for 3 epochs: begin a new run for another length, or one with"):
         train(configure(*WORDS, "trainer.max_epochs=4", f"hydra.run.dir={unbroken[0]}"))

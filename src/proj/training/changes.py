@@ -14,7 +14,7 @@ from proj.config.stored_run import listed_since
 from proj.errors import UserError, how_many
 from proj.system.files import write_atomically
 from proj.system.platform import processor
-from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
+from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
@@ -23,23 +23,29 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("fixed", "scheduled") if scheduled else ("fixed",)
     length = ("trainer.max_epochs", "trainer.max_steps")  # which the schedule was laid out for
-    changes = [
-        f"{key}: {before.get(key)} in the run, {now.get(key)} now"
+    changes = {
+        key: f"{key}: {before.get(key)} in the run, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and policy(key).resume in fixed
-    ]
-    if scheduled and changes and all(change.startswith(length) for change in changes):
+    }
+    if scheduled and changes and all(key in length for key in changes):
         steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]
         planned = how_many(steps, "step") if steps > 0 else how_many(epochs, "epoch")
         raise UserError(
             f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
             "new run for another length, or one with scheduler=none, which can be trained on."
         )
-    changes = [change for change in changes if change.startswith("choices.")] or changes  # the others follow from them
+    # The others follow from the choices.
+    changes = {key: text for key, text in changes.items() if key.startswith("choices.")} or changes
     if changes:
+        file = RunFolder(folder).config
+        written = read_flat(file, parse_yaml, ".")
+        cure = f"To continue it: {resume_command(folder)}"
+        if written and all(written.get(key) == now.get(key) for key in changes):
+            cure = f"They are in {file}, which was changed since: put back what was there to continue it"
         raise UserError(
-            f"{folder} holds a run with other settings ({'; '.join(changes)}). To continue it: "
-            f"{resume_command(folder)}; for a new run, choose another hydra.run.dir."
+            f"{folder} holds a run with other settings ({'; '.join(changes.values())}). {cure}; for a new run, choose "
+            "another hydra.run.dir."
         )
 
 
