@@ -390,6 +390,14 @@ def test_a_trial_is_pruned_but_for_its_last_epoch_whose_result_it_then_has(tmp_p
         prune.on_validation_end(trainer, None)
 
 
+def test_options_of_the_users_own_in_a_sweeps_folder_are_not_written_over(tmp_path):
+    own = tmp_path / "conf/model/mlp.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("hidden: [8]\n")
+    assert "conf is there already" in refused(tmp_path, "hydra.sweep.dir=.", "seed=1,2")
+    assert own.read_text() == "hidden: [8]\n"
+
+
 @pytest.mark.parametrize("number", (errno.ENOSPC, errno.EFBIG))  # a full disk, and a limit of files such as ulimit -f
 def test_a_sweep_whose_copy_of_conf_finds_no_room_ends_in_one_sentence(tmp_path, monkeypatch, number):
     def fail(source, target, **options):

@@ -86,12 +86,18 @@ class Sweep:
 
         words: the settings of all jobs, fixed and swept. data_dir: None where each job has its own.
         jobs: the settings that a job has for itself, and its whole configuration. code: see `own_code`.
+        Raises UserError where the folder has a conf/ of the user's own.
         """
+        if self.files.conf.exists() and not self.files.uncommitted.exists():  # it is no sweep's copy
+            raise UserError(
+                f"{self.files.conf} is there already, where a sweep keeps its copy of all options: choose another "
+                "folder, hydra.sweep.dir=path/to/folder."
+            )
         self.clear()
         digits = len(str(len(jobs) - 1))
         listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
-        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(key_of, words)])
         write_atomically(self.files.uncommitted, git("diff", "HEAD"))
+        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(key_of, words)])
         data_dir = data_dir and self.data_dir(data_dir)
         self.manifest = {"name": self.folder.name} | describe(config)
         self.manifest |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
