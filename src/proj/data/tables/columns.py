@@ -8,7 +8,8 @@ import numpy as np
 
 from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
-from proj.data.tables.dates import DURATION, PARTS, find_form, moments, parts_of
+from proj.data.tables.date_parts import PARTS, parts_of
+from proj.data.tables.dates import DURATION, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id

@@ -1,4 +1,4 @@
-"""Dates and times as people and programs write them, and the numbers in them that a network can learn from."""
+"""Dates and times as people and programs write them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import NoReturn
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from proj.config.words import typed
 from proj.data.tables.cells import is_no_number, plain_number
@@ -45,7 +43,6 @@ FORMS = {  # by their names in messages and in checkpoints
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
-PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # durations have the last one alone, others do not
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 
 
@@ -124,32 +121,6 @@ def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int])
 def are_plain(cells: Column) -> bool:
     """Whether `cells.numbers` are those that `plain_number` reads in the cells."""
     return cells.numbers is not None and cells.mark != ","
-
-
-def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """(N,) each of PARTS, see `date_parts`, of (N,) seconds since 1970."""
-    return dict(zip(PARTS, date_parts(torch.from_numpy(seconds)).numpy().T, strict=True))
-
-
-def date_parts(seconds: Tensor) -> Tensor:
-    """(..., len(PARTS)) the numbers in dates, of seconds since 1970: the year, the month from 1, the day of the month,
-    the weekday from Monday, 0, the hour with its minutes as a fraction, and the hours of a duration; NaN for a missing
-    date. An exported network computes them too, so that all are operations on tensors.
-
-    The year begins in March here, so that a leap day is its last one (Hinnant, chrono-compatible date algorithms).
-    """
-    days = (seconds / 86_400).floor()
-    era = ((days + 719_468) / 146_097).floor()  # of 400 years
-    rest = days + 719_468 - 146_097 * era
-    leaps = (rest / 1460).floor() - (rest / 36_524).floor() + (rest / 146_096).floor()
-    year = ((rest - leaps) / 365).floor()
-    rest = rest - (365 * year + (year / 4).floor() - (year / 100).floor())
-    month = ((5 * rest + 2) / 153).floor()  # March is 0
-    day = rest - ((153 * month + 2) / 5).floor() + 1
-    after = (month >= 10).to(seconds)  # January and February
-    weekday = days + 3 - 7 * ((days + 3) / 7).floor()
-    parts = [year + 400 * era + after, month + 3 - 12 * after, day, weekday, (seconds - 86_400 * days) / 3600]
-    return torch.stack([*parts, seconds / 3600], -1)
 
 
 def find_form(

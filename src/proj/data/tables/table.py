@@ -9,7 +9,8 @@ from torch import Tensor
 
 from proj.config.words import typed
 from proj.data.tables.cells import Count, in_order, is_missing, values
-from proj.data.tables.dates import moments, parts_of
+from proj.data.tables.date_parts import parts_of
+from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Lines, Table
