@@ -275,6 +275,7 @@ def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, cont
         ("column 0|column 2", "1,a,2,yes\n", [1, 2]),  # the other columns of the training's table
         ("column 0|column 2", "1,2\n", [1, 2]),
         ("age|Port no.|column 2", "Age,PORT_NO,,age\n1,2,3,4\n", [4, 2, 3]),  # its own name before one alike
+        ("Größe|age", "AGE,GRÖSSE\n2,1\n", [1, 2]),
         ("temp (min)|temp (max)", "temp (max),temp (min)\n2,1\n", [1, 2]),  # told apart by their brackets
     ),
 )

@@ -53,7 +53,7 @@ def below(table: Table, key: str | int | float | None) -> str:
 def bare_name(name: str) -> str:
     """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
     in which it is written."""
-    return re.sub(r"[\s_.()]|cm\)?$", "", name.lower())
+    return re.sub(r"[\s_.()]|cm\)?$", "", name.casefold())
 
 
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:
