@@ -152,6 +152,7 @@ def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a
         assert single_answer(torch.tensor(right), ["a", "b"]) is None
     said = single_answer(torch.tensor([[950, 1], [49, 0]]), ["good", "bad"])
     assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
+    assert "try monitor=val/loss" in single_answer(torch.tensor([[5, 0], [5, 0]]), ["a", "b"])  # nothing to balance
 
 
 def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp_path, monkeypatch, capsys):

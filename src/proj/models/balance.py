@@ -58,8 +58,9 @@ def single_answer(confusion: Tensor, names: list[str]) -> str | None:
     if (right > 0).sum() < 2 or not (nearly or (said > 0).sum() == 1):
         return None
     all_of = "all" if (said > 0).sum() == 1 else f"{said.max():,} of"
+    unequal = right.max() > 2 * right[right > 0].min()
+    balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if unequal else ""
     return (
         f"The model calls {all_of} {right.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no "
-        "more than that class's share: try balance=loss or balance=sampling with monitor=val/balanced_acc, or "
-        "monitor=val/loss, another optimizer.lr, or more epochs."
+        f"more than that class's share: try {balance}monitor=val/loss, another optimizer.lr, or more epochs."
     )
