@@ -310,6 +310,13 @@ def test_files_of_other_columns_are_refused(load, tmp_path):
         load("in")
 
 
+@pytest.mark.parametrize("header", ("LEN,Kind,Y", "len.,kind,y", '" Len (cm)",kind,y'))
+def test_names_of_columns_may_be_written_otherwise_in_another_file(load, tmp_path, header):
+    write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))
+    write(tmp_path / "in", train__csv=flowers(), test__csv=flowers(40, 8, header=header))
+    assert load("in").checksum() == load("same").checksum()
+
+
 def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, capsys):
     more = "\n".join(f"{row},{'i' if row[0] == 'l' else 1}" for row in flowers(40, 8).splitlines())
     write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from proj.data.photos.class_folders import PARTS, part_of
 from proj.data.tables.header import find_header, is_unnamed
+from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
@@ -78,7 +79,8 @@ def find_tables(data_dir: str) -> FoundTables:
 def open_tables(
     found: FoundTables, header: bool | None, target: str | int | None, notes: list[str], *how: Any
 ) -> list[Table]:
-    """The table in each file. header: whether the first rows name the columns; None has `find_header` tell it.
+    """The table in each file, with the names of its columns written as the first one's, where they differ in that
+    alone. header: whether the first rows name the columns; None has `find_header` tell it.
 
     target, notes: see `find_header`. how: what else `open_table` takes.
     Raises UserError for a file that cannot be read, or is no table.
@@ -90,6 +92,10 @@ def open_tables(
     headed = find_header(tables[0], target, notes) if header is None else header
     for table in tables:
         table.take_header(headed)
+    for table in tables[1:]:
+        for name, place in zip(tables[0].names, find_columns(tables[0].names, table.names), strict=True):
+            if place is not None:
+                table.names[place] = name
     return tables
 
 
