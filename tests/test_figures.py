@@ -103,12 +103,19 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
     assert train(cfg)["epochs"] == 3
 
 
-def test_a_best_checkpoint_that_was_copied_into_a_folder_is_not_overwritten(configure, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("best.ckpt", r"delete best\.ckpt in .*run to begin it anew"),
+        ("config.yaml", r"config\.yaml is no run's, which would be written over"),
+    ],
+)
+def test_what_another_run_or_program_has_left_in_a_folder_is_not_overwritten(configure, tmp_path, name, sentence):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "best.ckpt").write_bytes(b"of another run")
-    with pytest.raises(UserError, match=r"delete best\.ckpt in .*run to begin it anew"):
+    (tmp_path / "run" / name).write_bytes(b"of: another\n")
+    with pytest.raises(UserError, match=sentence):
         train(configure())
-    assert (tmp_path / "run" / "best.ckpt").read_bytes() == b"of another run"
+    assert (tmp_path / "run" / name).read_bytes() == b"of: another\n"
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(configure, tmp_path, killed_at):

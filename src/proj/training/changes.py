@@ -50,11 +50,14 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
 
 
 def refuse_to_start_over(folder: Path) -> None:
-    """Raises UserError where a run has left more than can be made again, and no checkpoint to go on from.
+    """Raises UserError where a run has left more than can be made again, and no checkpoint to go on from, or another
+    program's config.yaml lies where a run writes its own.
 
     A run that was killed before its first checkpoint has nothing to lose and begins again.
     """
     run = RunFolder(folder)
+    if run.config.is_file() and "choices.dataset" not in read_flat(run.config, parse_yaml, "."):
+        raise UserError(f"{run.config} is no run's, which would be written over: choose another hydra.run.dir.")
     left = [run.record] if read_flat(run.record).get("saved") else []
     if run.metrics.is_file():
         left.append(run.metrics)
