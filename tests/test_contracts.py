@@ -172,7 +172,7 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     assert callable(_AutomaticOptimization)
 
 
-@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/checkpoints.py")
+@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/moved_folder.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
     state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()
     paths = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"}

@@ -7,7 +7,7 @@ import pytest
 from support import processes
 from support.sweeps import config, play, refused, resume, run, sweep
 
-from proj.config.declared import own_code
+from proj.config.own_code import own_code
 from proj.config.values import check_ranges
 from proj.errors import UserError
 from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs

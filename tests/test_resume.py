@@ -15,7 +15,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.training.checkpoints import moved_path
+from proj.training.moved_folder import moved_path
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 

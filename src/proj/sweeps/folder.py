@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import changed_code
+from proj.config.own_code import changed_code
 from proj.config.stored import TRUSTED
 from proj.config.words import key_of
 from proj.errors import UserError

@@ -18,8 +18,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check
-from proj.config.declared import own_code
 from proj.config.loader import Loader
+from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
 from proj.errors import UserError, unwritable
 from proj.sweeps.folder import Sweep

@@ -3,27 +3,24 @@
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
 import torch
 from omegaconf import DictConfig
 from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
 from proj.data.facts import Facts
-from proj.errors import UserError, message_of, out_of_memory
+from proj.errors import UserError, message_of
 from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, inequality
 from proj.pictures.tensorboard import hyperparameters
-from proj.system.platform import memory
 from proj.system.processes import BAR
 from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
+from proj.training.enough_memory import enough_for_parameters
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import batches_of_a_run, share_of_first_weights
@@ -94,38 +91,6 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
             check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
-
-
-@contextmanager
-def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
-    """Raises UserError as soon as the parameters that are made within are too many to be trained: once they have been
-    asked for, and before they are filled, which is what takes the memory.
-
-    A gradient of each is beside them, and two numbers more for Adam; on a GPU, which says by itself that it is full,
-    and for a frozen network, there are the parameters alone.
-    """
-    on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
-    alone = on_gpu or cfg.model.get("train") == "head"
-    copies = 1 if alone else 4 if "Adam" in str(cfg.optimizer._target_) else 2
-    there, taken = memory() or float("inf"), 0
-
-    def add(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
-        nonlocal taken
-        taken += copies * parameter.nbytes
-        if taken > there:
-            what = "parameters" if alone else "parameters, their gradients and what the optimizer keeps of them"
-            sizes = f"take more than {taken / 1e9:,.1f} GB, and this machine has {there / 1e9:,.1f}"
-            raise UserError(f"the network's {what} {sizes}: choose a smaller model.")
-
-    hook = register_module_parameter_registration_hook(add)
-    try:
-        yield
-    except Exception as error:
-        if out_of_memory(error):
-            raise UserError("the network's parameters do not fit into the memory: choose a smaller model.") from error
-        raise
-    finally:
-        hook.remove()
 
 
 def refuse_larger_sizes(data) -> None:

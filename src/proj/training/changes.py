@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.config.declared import own_code
+from proj.config.own_code import own_code
 from proj.config.policies import policy
 from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since

@@ -1,14 +1,11 @@
-"""The callbacks that keep checkpoints: best.ckpt, and what else a run is asked to keep beside it; and what they have of
-the folder in which they were stopped, once that has moved.
-"""
+"""The callbacks that keep checkpoints: best.ckpt, and what else a run is asked to keep beside it."""
 
-import ntpath
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, SpikeDetection
+from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import build
@@ -120,32 +117,3 @@ def build_kept(folder: Path, best: DictConfig) -> Kept:
         node["auto_insert_metric_name"] = False
     node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": name}
     return build({**node, "enable_version_counter": False})
-
-
-def moved_path(path: str | None, old: str, here: str) -> str:
-    """Where a callback's file is now that was in its folder `old`: always below the folder `here`, since Lightning
-    deletes the files that a checkpoint names once there are better ones."""
-    if not path:
-        return ""
-    whole = PureWindowsPath(ntpath.normpath(path))  # both / and \ separate: the run may have begun on Windows
-    return str(Path(here, whole.relative_to(old) if whole.is_relative_to(old) else whole.name))
-
-
-def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
-    """Change the callbacks' states in `checkpoint` so that Lightning 2.6 can hand them on to the callbacks of now."""
-    for callback in trainer.callbacks:
-        if isinstance(callback, SpikeDetection):  # it cannot read what it has saved
-            checkpoint["callbacks"].pop(callback.state_key, None)
-    for callback in trainer.checkpoint_callbacks:
-        state = checkpoint["callbacks"].get(callback.state_key, {})
-        if "best_k_models" not in state:  # the callback is new in this run, or of another kind
-            continue
-        callback.current_score = state["current_score"]  # which Lightning saves and does not read
-        old, here = str(state["dirpath"]), callback.dirpath
-        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
-            state[key] = moved_path(state.get(key), old, here)
-        state["best_k_models"] = {moved_path(path, old, here): score for path, score in state["best_k_models"].items()}
-        state["dirpath"] = here
-        best = RunFolder(here).best
-        if Path(state["best_model_path"]) == best and not best.is_file():  # those of other names replace each other
-            raise UserError(f"{best} is gone, the best epoch of the run so far: put it back, or begin a new run.")

@@ -6,7 +6,7 @@ when all before it is done and logged; and everything random in a batch depends 
 no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
 
 `start.py` finds the checkpoint to go on from; what it takes beside the weights is in `counters.py`, `attributes.py` and
-`checkpoints.py`.
+`moved_folder.py`.
 """
 
 import math
@@ -26,9 +26,9 @@ from proj.system.run_folder import RunFolder
 from proj.training import counters
 from proj.training.attributes import Attributes
 from proj.training.changes import compare_environments, environment
-from proj.training.checkpoints import mend_callback_states
 from proj.training.divergence import Divergence
 from proj.training.loggers import Table
+from proj.training.moved_folder import mend_callback_states
 from proj.training.run_length import is_last_to_validate, stopped_early
 from proj.training.signals import StopSignals, leave
 
