@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
+from proj.data.class_names import spell_as_training, targets_among
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.rare_classes import (
@@ -15,8 +16,6 @@ from proj.data.rare_classes import (
     describe_unknown,
     doubt_numbers,
     rare_classes,
-    spell_as_training,
-    targets_among,
 )
 from proj.data.table_parts import (
     PARTS,

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
-from proj.data.rare_classes import classes_among, spelling
 from proj.data.tables.date_parts import PARTS
 from proj.data.tables.dates import FORMS, SINCE_1970
 from proj.data.tables.table import kind_of

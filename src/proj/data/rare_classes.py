@@ -1,5 +1,4 @@
-"""Classes that are written otherwise, and those that are left out: of too few examples to be in every part, or such as
-no training row has."""
+"""Classes that are left out: of too few examples to be in every part, or such as no training row has."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,13 +6,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.table_parts import part_of_rows
-from proj.data.tables.cells import number, plain_number
+from proj.data.class_names import classes_among
+from proj.data.tables.cells import number
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.one_column import Column
-from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many
-from proj.system.platform import plain_name
 
 
 def rare_classes(
@@ -73,54 +70,6 @@ def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
     if any(known[part_of == part].mean() < 0.5 for part in np.unique(part_of)):
         return {}
     return dict(Counter(labels.take(np.flatnonzero(~known))))
-
-
-def spelling(word: str) -> str | float:
-    """What is the same for classes that differ in how they are written alone: in case, spaces or accents, with a full
-    stop at the end, or as numbers, 1 and 1.0."""
-    value = plain_number(word)
-    return plain_name(word).removesuffix(".") if value is None else value
-
-
-def written_alike(names: list[str]) -> str:
-    """The first classes that have one `spelling`."""
-    groups: dict[str | float, list[str]] = {}
-    for name in names:
-        groups.setdefault(spelling(name), []).append(name)
-    return ", ".join(" and ".join(group) for group in [one for one in groups.values() if len(one) > 1][:5])
-
-
-def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:
-    """The words that are one of these classes, with its place: also by their `spelling`, where that is no other's."""
-    places = {spelling(name): place for place, name in enumerate(class_names)}
-    known_spellings = places if len(places) == len(class_names) else {}
-    found = {word: known_spellings[spelling(word)] for word in words if spelling(word) in known_spellings}
-    given = {*words}
-    return found | {name: place for place, name in enumerate(class_names) if name in given}
-
-
-def targets_among(labels: Column, class_names: list[str]) -> tuple[np.ndarray, dict[str, int]]:
-    """((N,) the place of each label among these classes, -1 for another; the others, with how often they come.)"""
-    words = labels.different()
-    places = classes_among([word for word, *_ in words], class_names)
-    others = {word: times for word, times, _ in words if word and word not in places}
-    return labels.each(lambda word: places.get(word, -1), np.int64), others
-
-
-def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> list[str]:
-    """Write the classes in the files that are parts as the training writes them: see `classes_among`. Returns a line
-    on those that were written otherwise. target: the place of their column."""
-    labels, part_of = table.columns[target], part_of_rows(table, np.arange(len(table.lines)), parts_of_files)
-    if not part_of.any():
-        return []
-    known = [word for word, *_ in labels.take(np.flatnonzero(part_of == 0)).different() if word]
-    others = {word for word, *_ in labels.different() if word} - {*known}
-    spelled = {word: known[place] for word, place in classes_among([*others], known).items()}
-    if not spelled:
-        return []
-    table.columns[target] = Column(labels.each(lambda word: spelled.get(word, word), object).tolist())
-    pairs = [f"{word!r} for {other!r}" for word, other in sorted(spelled.items())]
-    return [wrapped(f"classes that another part writes otherwise than the training: {first_of(pairs, 5)}")]
 
 
 def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from proj.config.ranges import COST
-from proj.data.rare_classes import classes_among
+from proj.data.class_names import classes_among
 from proj.errors import UserError, choose
 from proj.models.metrics import Tally
 
