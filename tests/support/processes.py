@@ -95,6 +95,11 @@ def wait_for(condition: Callable[[], object], process=None, seconds: float = 150
 
 def in_child(work: Callable[[], object]):
     """What `work` gives in a forked process, which may watch itself, and die alone."""
+    return answer_of(*forked(work))
+
+
+def forked(work: Callable[[], object]) -> tuple[int, int]:
+    """(A process that does some work, what it answers through), for `answer_of`."""
     receives, sends = os.pipe()
     child = os.fork()
     if not child:
@@ -106,6 +111,11 @@ def in_child(work: Callable[[], object]):
         finally:
             os._exit(0)
     os.close(sends)
+    return child, receives
+
+
+def answer_of(child: int, receives: int):
+    """What the work of a `forked` process gave, once it is done."""
     with os.fdopen(receives, "rb") as answer:
         result = answer.read()
     _, status = os.waitpid(child, 0)
