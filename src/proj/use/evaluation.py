@@ -86,7 +86,7 @@ def evaluate(
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     if not dataset:
-        note_seen(split, data.checksum() == facts.data, data_dir, stored["dataset"].get("data_dir"))
+        note_seen(split, data, facts, data_dir, stored["dataset"].get("data_dir"))
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     names = test_on(data, part, facts.class_names)
     results, answers = classify(model, data, contents, names, tta)
@@ -128,13 +128,13 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
 
 
-def note_seen(split: str, same: bool, data_dir: str, trained_on: str | None) -> None:
-    """Print where examples that the model was trained on may be among those that are measured. same: whether the data
-    is what the training read, from `trained_on`."""
+def note_seen(split: str, data, facts: Facts, data_dir: str, trained_on: str | None) -> None:
+    """Print where examples that the model was trained on may be among those that are measured. trained_on: the folder
+    or file that the training read."""
     if split == "all":
         if os.path.abspath(data_dir) == trained_on:
             print("Note: this is the training's own data: new examples would have worse figures.")
-    elif not same:
+    elif data.checksum() != facts.data:
         how = " Data that the model has not seen is measured whole with split=all." if data_dir else ""
         print(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
 
