@@ -147,7 +147,7 @@ def sentences(comparison: Comparison) -> list[str]:
         if others and once and not judged and not of_a_search:
             command = comparison["resume"]
             typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
-            each = "each " * (len(once) > 1)
+            each = "each " if len(once) > 1 else ""
             found.append(f"one seed {each}does not tell which is better by more than chance: {typed}")
         found += filter(None, [sentence_on_test(comparison, best)])
     return [*dict.fromkeys(found)]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NoReturn
 
@@ -52,10 +53,8 @@ def moment(cell: str, form: str) -> float | None:
         value = plain_number(cell)
         return None if value is None else value / SINCE_1970[form]
     if form == ISO and cell[4:5] == cell[7:8] == "-":
-        try:
+        with suppress(ValueError):  # Python 3.10 reads fewer of them, and the pattern below the others
             return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
-        except ValueError:
-            pass  # Python before 3.11 does not read all of them
     if not (found := PATTERNS[form].fullmatch(cell)):
         return None
     part = {"year": "1970", "month": "1", "day": "1"} | {name: text for name, text in found.groupdict().items() if text}
