@@ -44,8 +44,9 @@ def test_runs_of_one_script_in_a_job_of_slurm_have_a_folder_each(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_STEP_ID", "0")
-    monkeypatch.setattr(proj.config.new_folder, "TAKEN", TAKEN := set())
-    monkeypatch.setattr(proj.config.compose, "TAKEN", TAKEN)
+    taken = set()
+    monkeypatch.setattr("proj.config.new_folder.TAKEN", taken)
+    monkeypatch.setattr("proj.config.compose.TAKEN", taken)
     names = [Path(proj.config.configure(f"seed={seed}").output_dir).name for seed in range(3)]
     assert names == ["slurm-7", "slurm-7-2", "slurm-7-3"]
 
