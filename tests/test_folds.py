@@ -200,6 +200,14 @@ def test_what_a_pattern_finds_in_the_path_of_a_photo_stays_together(animals, wor
         photos(animals, r"group='(anna'")
 
 
+def test_a_class_of_photos_of_too_few_groups_is_left_out(animals, capsys):
+    (animals / "fish").mkdir()
+    for number in range(8):
+        draw(500 + number).save(animals / f"fish/anna{20 + number % 2}_{number}.png")
+    assert photos(animals, r"group=anna\d+").class_names == ["cat", "dog"]
+    assert "left out, a class of too few examples, 8 in all (dataset.min_examples): fish (2)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", ([], ["folds=3", "fold=2"], [r"group=_\d"]))
 def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, capsys, words):
     for number in range(8):

@@ -16,7 +16,7 @@ from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule
 from proj.data.parts import describe_twins, draw_parts, groups_in, has_twins, joined
-from proj.data.photos.class_folders import PARTS, FoundImages, find_images
+from proj.data.photos.class_folders import PARTS, FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
@@ -91,9 +91,7 @@ class ImageFolderDataModule(ImageDataModule):
         places = {name: place for place, name in enumerate(self.class_names)}
         targets = torch.tensor([places[image.label] for image in found.images])
         part_of = torch.tensor([[*PARTS].index(image.part) for image in found.images])
-        groups = None
-        if self.group is not None and self.known is None:
-            groups = groups_in(self._paths(), [image.part for image in found.images], str(self.group))
+        groups = self._groups(found.images)
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
         parts_of = partial(self._parts_of_readable, targets, part_of, groups)
 
@@ -150,11 +148,18 @@ class ImageFolderDataModule(ImageDataModule):
     def example(self, split: str, index: int) -> str:
         return self._paths([self.file_of(split, index)])[0]
 
+    def _groups(self, images: list[FoundImage]) -> np.ndarray | None:
+        if self.group is None or self.known is not None:
+            return None
+        paths = self._paths([image.file for image in images])
+        return groups_in(paths, [image.part for image in images], str(self.group))
+
     def _without_rare(self, found: FoundImages) -> FoundImages:
-        """Less the classes of too few training images to be in every part that is drawn."""
+        """Less the classes of too few training images, or groups of such, to be in every part that is drawn."""
         drawn = {*PARTS} - {image.part for image in found.images}
-        labels = [image.label for image in found.images if image.part == "train"]
-        rare = rare_classes(labels, None, 1 + len(drawn), self.fold if drawn else None, self.min_examples)
+        train = [image for image in found.images if image.part == "train"]
+        labels, fold = [image.label for image in train], self.fold if drawn else None
+        rare = rare_classes(labels, self._groups(train), 1 + len(drawn), fold, self.min_examples)
         if rare:
             rank_zero_only(print)(describe_rare(rare, sum(image.label in rare for image in found.images)))
         return found.without(rare)
