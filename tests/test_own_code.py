@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from support import processes
 from support.sweeps import config, play, refused, resume, run, sweep
+from torch import nn
 
 from proj.config.own_code import own_code
 from proj.config.values import check_ranges
 from proj.errors import UserError
+from proj.models import Classifier
 from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
+from proj.training.run import train
 
 NET = "from helper import WIDTH\nfrom proj.models import MLP\n\nclass Net(MLP):\n    width = WIDTH\n"
 
@@ -155,6 +158,32 @@ def test_a_mistake_in_code_of_ones_own_ends_in_a_traceback_whose_last_lines_name
     said = process.stderr.splitlines()
     assert process.returncode == 1 and said[-1] == "KeyError: 'shape'"
     assert any(line.endswith('mine.py", line 7, in load') for line in said[-5:])
+
+
+class Wide(Classifier):
+    """Gives an output more than there are classes."""
+
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(num_classes, **training)
+        self.network = nn.Linear(input_shape[0], num_classes + 1)
+
+
+class Plain(nn.Linear):
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(input_shape[0], num_classes)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    (
+        (Wide, r"gives numbers of the shape \(10, 4\) for a batch, and there are 3 classes"),
+        (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
+    ),
+)
+def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(configure, model, sentence):
+    words = (f"model._target_={__name__}.{model.__name__}", "~model.activation", "trainer.max_epochs=1")
+    with pytest.raises(UserError, match=sentence):
+        train(configure(*words))
 
 
 def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path):

@@ -20,6 +20,7 @@ from proj.config.stored_run import stored_config, trainer_defaults
 from proj.config.values import check_trainer
 from proj.errors import UserError
 from proj.models import Classifier
+from proj.training.progress_bar import ProgressBar
 from proj.training.run import train
 
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
@@ -226,3 +227,8 @@ def test_an_optimizer_without_a_momentum_to_move_trains_with_the_usual_schedule(
 def test_a_run_that_ends_before_a_validation_is_due_by_time_is_validated_at_its_end(configure, words):
     metrics = train(configure("trainer.val_check_interval=00:01:00:00", "trainer.max_epochs=3", "test=false", *words))
     assert metrics["best_epoch"] == (2 if "trainer.check_val_every_n_epoch=2" in words else 3)
+
+
+def test_a_bar_that_is_never_drawn_is_answered_with_the_word_that_leaves_it_out():
+    with pytest.raises(UserError, match=r"refresh_rate=0 is not above 0: ~callbacks\.progress leaves the bar out"):
+        ProgressBar(refresh_rate=0)

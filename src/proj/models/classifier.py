@@ -13,7 +13,7 @@ from proj.config.values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose, settings_of
-from proj.models.logits import augmented_logits
+from proj.models.logits import augmented_logits, check_outputs
 from proj.models.metrics import EpochMeans, Tally
 from proj.models.schedules import Rehearsal, make_schedule
 
@@ -70,6 +70,7 @@ class Classifier(LightningModule):
     def _step(self, batch: tuple[Tensor, Tensor], split: str) -> tuple[Tensor, Tensor]:
         x, y = batch
         logits = self(x)
+        check_outputs(logits, self.num_classes)
         if self.dtype in HALF:  # of trainer.precision=bf16-true: eight bits are too few for a loss
             logits, y = logits.float(), y.float() if y.is_floating_point() else y
             if isinstance(self.loss, nn.Module):

@@ -5,6 +5,17 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from proj.errors import UserError
+
+
+def check_outputs(outputs: Tensor, classes: int) -> None:
+    """Raises UserError where a network of one's own does not give a number for each class."""
+    if outputs.shape[-1] != classes:
+        raise UserError(
+            f"the network gives numbers of the shape {tuple(outputs.shape)} for a batch, and there are {classes} "
+            f"classes: it should give a logit for each, (batch, {classes})."
+        )
+
 
 def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
     """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up

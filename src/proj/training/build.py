@@ -4,6 +4,7 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -12,10 +13,12 @@ from torch import nn
 
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build
+from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
 from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, inequality
+from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
 from proj.training import fast_loop
@@ -64,7 +67,7 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
         picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
     if contents is None and "backbone" in cfg.model and cfg.model.get("weights"):
         weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
-    data = build(cfg.dataset, **picture)
+    data = build_a(InMemoryDataModule, "dataset", cfg.dataset, **picture)
     if contents and contents.get("columns"):
         data.take(Facts.from_dict(contents))
     data.prepare_data()
@@ -76,7 +79,8 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     schedule = build({**cfg.scheduler, "_partial_": True})
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     with enough_for_parameters(cfg):
-        model = build(cfg.model, **facts, optimizer=build(cfg.optimizer), scheduler=schedule, **measured)
+        training = {"optimizer": build(cfg.optimizer), "scheduler": schedule}
+        model = build_a(Classifier, "model", cfg.model, **facts, **training, **measured)
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:
@@ -91,6 +95,17 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
             check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
+
+
+def build_a(base: type, part: str, node: DictConfig, **settings) -> Any:
+    """`build` of a part of the configuration. Raises UserError for a class that is not derived from `base`."""
+    made = build(node, **settings)
+    if not isinstance(made, base):
+        raise UserError(
+            f"{part}._target_={node._target_} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}, "
+            "as the README's example does."
+        )
+    return made
 
 
 def refuse_larger_sizes(data) -> None:

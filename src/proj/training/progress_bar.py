@@ -3,12 +3,15 @@
 import math
 import os
 import time
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.callbacks import RichProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from proj.errors import UserError
 
 SHOWN = ("train/loss", "val/acc")  # in the progress bar
 
@@ -17,6 +20,12 @@ class ProgressBar(RichProgressBar):
     """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step."""
 
     drawn = 0.0
+
+    def __init__(self, refresh_rate: float, **settings: Any) -> None:
+        if refresh_rate <= 0:
+            none = "~callbacks.progress leaves the bar out"
+            raise UserError(f"callbacks.progress.refresh_rate={refresh_rate} is not above 0: {none}.")
+        super().__init__(refresh_rate, **settings)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         now = time.monotonic()
