@@ -13,10 +13,11 @@ SHOWN = 3  # rows that are compared with the best in the terminal and on the pag
 ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviations mostly
 
 
-def values_by_seed(row: Row, metric: str, mode: str) -> dict[Any, float]:
-    """A row's values of a metric over its finished runs, each by the run's `repetition`."""
+def values_by_seed(row: Row, metric: str, mode: str, as_pairs: bool = False) -> dict[Any, float]:
+    """A row's values of a metric over its finished runs, each by the run's `repetition`, or by its `pair`."""
     runs = [run for run in counted(row["runs"]) if run.status == "finished"]
-    return {run.repetition: value for run in runs if (value := run.value(metric, mode)) is not None}
+    values = [(run, run.value(metric, mode)) for run in runs]
+    return {run.pair if as_pairs else run.repetition: value for run, value in values if value is not None}
 
 
 def folds_of(row: Row) -> int:
@@ -49,7 +50,8 @@ def conclude(comparison: Comparison) -> Comparison:
     """Give the rows of a comparison their verdicts. A row is compared with the best on its data."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     for rows in by_data(comparison):
-        found = verdicts([values_by_seed(row, monitor, mode) for row in rows], mode, max(map(overlap_of, rows)))
+        values = [values_by_seed(row, monitor, mode, as_pairs=True) for row in rows]
+        found = verdicts(values, mode, max(map(overlap_of, rows)))
         for row, verdict in zip(rows[1:], found, strict=True):
             row["verdict"] = verdict
     return comparison
@@ -81,7 +83,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     if more >= MOST_SEEDS:
         about = f"even {MOST_SEEDS} more seeds would hardly"
     else:
-        folds = folds_of(row)  # of which a seed more is a run each
+        folds = min(folds_of(best_row), folds_of(row))  # of which a seed more is a run each
         more = math.ceil(more / (folds or 1))
         about = f"about {how_many(more, 'more seed')}{' of all folds' if folds else ''} would"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""

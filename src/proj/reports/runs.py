@@ -19,6 +19,8 @@ from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
 SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
 AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
+# What decides which examples the fold of a number has.
+DEALT_BY = [f"dataset.{key}" for key in ("folds", "split_seed", "group", "min_examples")]
 INFINITE = (math.inf, -math.inf)
 
 
@@ -82,6 +84,12 @@ class Run:
         if self.seed is None:
             return self.folder
         return self.seed if self.fold is None else f"{self.seed}, fold {self.fold}"
+
+    @property
+    def pair(self) -> Any:
+        """What two runs of different rows have in common that are a pair: the seed and, of folds, the examples of the
+        fold, since fold 0 of 3 has others than fold 0 of 5."""
+        return self.repetition if self.fold is None else (self.repetition, *map(self.config.get, DEALT_BY))
 
     def by_epoch(self, metric: str) -> list[tuple[float, float]]:
         """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""
