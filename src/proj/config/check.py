@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from proj.config.declared import arguments, declared
 from proj.config.explain import OLD, elsewhere, sentences
 from proj.config.kinds import check_types, compose_defaults
-from proj.config.new_folder import make_new_folder
+from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.policies import policy, refusal, with_above
 from proj.config.ranges import JOBS_AT_ONCE
 from proj.config.settings import SETTINGS
@@ -172,6 +172,7 @@ class Check(Callback):
             check_single(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
+            refuse_run_in_a_sweep(config.hydra.run.dir)
             try:
                 Path(config.hydra.run.dir).mkdir(parents=True, exist_ok=True)
             except FileNotFoundError as error:
@@ -182,6 +183,7 @@ class Check(Callback):
             sweep = SweepFolder(config.hydra.sweep.dir)
             if not sweep.manifest.is_file():  # else it goes on as an older version began it
                 refuse_words(config.hydra.overrides, OF_A_RUN)
+                refuse_sweep_in_a_run(config.hydra.sweep.dir)
             if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # joblib's
                 JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
             self.make_folder(config.hydra.sweep)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from proj.config.check import check_single, kind_of
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors
-from proj.config.new_folder import TAKEN
+from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text, refuse_left_out
 from proj.errors import UserError, causes, nearest
@@ -123,6 +123,7 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     runtime = HydraConfig.get().runtime
     with read_write(runtime), open_dict(runtime):
         runtime.output_dir = cfg.hydra.run.dir
+    refuse_run_in_a_sweep(cfg.hydra.run.dir)
     TAKEN.add(cfg.hydra.run.dir)
     with open_dict(cfg):
         cfg.pop("hydra")

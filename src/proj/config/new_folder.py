@@ -8,7 +8,10 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from proj.errors import UserError
+from proj.system.platform import as_command
 from proj.system.processes import agree
+from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml, read_flat
 from proj.system.slurm import slurm_name
 
 NAMED: set[str] = set()  # by the time, in this process, and not made yet
@@ -54,6 +57,28 @@ def make_new_folder(folder: str) -> str:
                 return name
 
     return agree(make)
+
+
+def refuse_run_in_a_sweep(folder: str) -> None:
+    """Raises UserError for a new run in a sweep's folder or directly within it, where it would pass for a job."""
+    for place in (Path(folder), Path(folder).parent):
+        if SweepFolder(place).manifest.is_file():
+            begun = RunFolder(folder).config.is_file()
+            module, there = ("train", folder) if begun else ("sweep", str(place))
+            goes_on = as_command(["python", "-m", f"proj.{module}", f"resume={there}"])
+            raise UserError(
+                f"{folder} is the folder of a sweep or within it, where a new run would pass for one of its jobs: "
+                f"choose another folder, hydra.run.dir=path/to/folder. To continue what is there: {goes_on}"
+            )
+
+
+def refuse_sweep_in_a_run(folder: str) -> None:
+    """Raises UserError for a new sweep in the folder of a run, which could then not go on."""
+    run = RunFolder(folder)
+    if run.job.is_file() or "choices.dataset" in read_flat(run.config, parse_yaml, "."):
+        raise UserError(
+            f"{folder} is the folder of a run: choose another for the sweep, hydra.sweep.dir=path/to/folder"
+        )
 
 
 OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)

@@ -1,0 +1,43 @@
+"""A new run or sweep in a folder that is another's. No test here trains."""
+
+import shlex
+
+import pytest
+from support import processes
+from support.sweeps import GRID, play, refused, run
+
+from proj.config.compose import configure
+from proj.errors import UserError
+
+SWEEP = "outputs/sweeps/s"
+
+
+@pytest.mark.parametrize(
+    ("folder", "goes_on"),
+    [
+        (SWEEP, f"proj.sweep resume={SWEEP}"),
+        (f"{SWEEP}/0_seed=1", f"proj.train resume={SWEEP}/0_seed=1"),
+        (f"{SWEEP}/1_seed=2", f"proj.sweep resume={SWEEP}"),  # a job that has not begun
+        (f"{SWEEP}/mine", f"proj.sweep resume={SWEEP}"),
+    ],
+)
+def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(tmp_path, mistake, monkeypatch, folder, goes_on):
+    run(tmp_path, *GRID)
+    for file in (tmp_path / SWEEP / "1_seed=2").iterdir():
+        if file.name != "job.yaml":
+            file.unlink()
+    monkeypatch.chdir(tmp_path)
+    said = mistake("proj.train", f"hydra.run.dir={folder}")
+    assert said.startswith(f"error: {folder} is the folder of a sweep or within it") and said.endswith(goes_on)
+    with pytest.raises(UserError, match="would pass for one of its jobs"):
+        configure(f"hydra.run.dir={folder}")
+    process = processes.run(tmp_path, *shlex.split(goes_on), before=play)
+    assert process.returncode == 0, process.stderr
+
+
+def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(tmp_path):
+    run(tmp_path, *GRID)
+    job = f"{SWEEP}/0_seed=1"
+    said = refused(tmp_path, f"hydra.sweep.dir={job}", "seed=1,2")
+    assert f"{job} is the folder of a run: choose another" in said
+    assert not (tmp_path / job / "sweep.yaml").exists()
