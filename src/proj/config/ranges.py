@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from proj.errors import UserError
-from proj.system.platform import RESERVED
+from proj.system.names import RESERVED
 
 TYPES: dict[str, type | tuple] = {
     "null": type(None),

@@ -10,7 +10,7 @@ from proj.data.tables.column_list import wrapped
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Table
 from proj.errors import first_of
-from proj.system.platform import plain_name
+from proj.system.names import plain_name
 
 
 def spelling(word: str) -> str | float:

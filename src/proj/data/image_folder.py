@@ -23,7 +23,7 @@ from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.resized import Levels, Recipe, Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError, how_many
-from proj.system.platform import file_name, readable
+from proj.system.names import file_name, readable
 
 
 class ImageFolderDataModule(ImageDataModule):

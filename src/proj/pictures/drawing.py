@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from proj.pictures.fonts import pieces
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 WIDTH = 350  # pixels: as one of TensorBoard's cards
 LINE = 16  # pixels from one line of text to the next

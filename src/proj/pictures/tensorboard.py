@@ -21,7 +21,7 @@ from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams
 
 from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
-from proj.system.platform import one_line
+from proj.system.names import one_line
 from proj.system.run_folder import CURVES
 
 METRICS = ("test/acc", "val_best/acc", "val/acc", "test/loss", "val_best/loss", "val/loss")  # of the HParams tab

@@ -13,7 +13,7 @@ from proj.config.policies import policy
 from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
 from proj.reports.verdicts import Verdict
-from proj.system.platform import one_line
+from proj.system.names import one_line
 from proj.system.run_folder import RunFolder
 
 OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one

@@ -9,7 +9,7 @@ from proj.reports.conclusions import figures_on_test, sentences, values_by_seed
 from proj.reports.scales import number
 from proj.reports.table import figure, heading, statuses, written
 from proj.reports.verdicts import LEVEL
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 
 def json_text(comparison: Comparison) -> str:

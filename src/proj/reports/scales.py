@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 Scale = tuple[Callable[[float], float], dict[str, Any]]  # where a value lies on an axis, and the axis as Plotly has it
 

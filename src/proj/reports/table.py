@@ -11,7 +11,7 @@ from rich.table import Table
 from proj.config.policies import policy
 from proj.errors import how_many
 from proj.reports.compare import Comparison, Row
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 LONGEST = 30  # rows in the terminal; the files have them all
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name

@@ -16,7 +16,8 @@ from proj.errors import UserError
 from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, make_folder, read_manifest
 from proj.sweeps.trust import check_files, check_job, without_hydra
 from proj.system.files import write_atomically
-from proj.system.platform import as_command, file_name
+from proj.system.names import file_name
+from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePath
 
-from proj.system.platform import WINDOWS, is_companion
+from proj.system.platform import WINDOWS
+
+# What systems and their disks leave beside a person's files, in lower case: thumbnails, bins, indices.
+COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
+COMPANIONS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information"}
+COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@__thumb"}
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file or folder is hidden, or a system's own."""
+    return name.startswith(".") or name.lower() in COMPANIONS
 
 
 def entries_in(folder: str) -> list[os.DirEntry]:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,28 +23,6 @@ WINDOWS = os.name == "nt"
 # What asks a run to stop: Ctrl-C, `kill`, and Slurm before a job's time is over; on Windows the closing of its window.
 ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGBREAK")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(signal, name))
-
-# Windows keeps these names for devices, also with an ending (nul.txt).
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
-
-# What systems and their disks leave beside a person's files, in lower case: thumbnails, bins, indices.
-COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
-COMPANIONS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information"}
-COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@__thumb"}
-
-
-def is_companion(name: str) -> bool:
-    """Whether a file or folder is hidden, or a system's own."""
-    return name.startswith(".") or name.lower() in COMPANIONS
-
-
-def file_name(text: str, longest: int = 80) -> str:
-    """`text` as a part of the name of a file or folder that every system takes, at most `longest` characters.
-
-    The longest names below a run's folder have 60 characters, and Windows takes 260 for a whole path.
-    """
-    name = re.sub(r"[^\w.=,+-]+", "_", text, flags=re.ASCII)[:longest].rstrip("_.") or "_"
-    return f"_{name}" if RESERVED.fullmatch(name) else name
 
 
 def printable_output() -> None:
@@ -76,23 +53,6 @@ def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
             return sum(map(len, text))
 
     return called
-
-
-def readable(name: str) -> str:
-    """A file's name as text that can be written anywhere, on one line. Names are read as UTF-8, whatever the locale."""
-    return one_line(os.fsencode(name).decode("utf-8", "backslashreplace"))
-
-
-def one_line(text: str) -> str:
-    """`text` with line breaks and other control characters written as \\n, \\x1b and so on."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
-
-
-def plain_name(name: str) -> str:
-    """A name without what people write in more than one way: case, spaces, accents put together; and without what
-    nobody sees, such as a joiner."""
-    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
-    return " ".join(seen.split()).casefold()
 
 
 # Where Linux says what a container may take, in its newer and its older way.

@@ -23,7 +23,8 @@ from proj.errors import UserError, how_many, unwritable
 from proj.models.logits import decided, trusted
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
-from proj.system.platform import as_command, one_line
+from proj.system.names import one_line
+from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
 from proj.training.threshold import at_threshold

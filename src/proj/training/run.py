@@ -17,7 +17,8 @@ from proj.errors import how_many
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
-from proj.system.platform import readable, refuse_no_text, shorter
+from proj.system.names import readable
+from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import rank, refuse_missing_devices, take_part
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proj.errors import how_many
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 SHOWN = 30  # classes in the table
 

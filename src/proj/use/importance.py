@@ -19,7 +19,7 @@ from proj.data.datamodule import Split
 from proj.data.facts import Facts
 from proj.data.tables.table import width
 from proj.models import Classifier
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 SHUFFLES = 10  # of each column
 MOST_ROWS, FEWEST_ROWS = 10_000, 200  # that are taken of a large part

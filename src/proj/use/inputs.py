@@ -22,7 +22,8 @@ from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, how_many
-from proj.system.platform import is_companion, readable
+from proj.system.folders import is_companion
+from proj.system.names import readable
 
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:

@@ -22,7 +22,7 @@ from proj.models.classifier import Classifier
 from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.files import csv_text
-from proj.system.platform import one_line, readable
+from proj.system.names import one_line, readable
 from proj.training.calibration import belong, most_unlikely
 from proj.use.inputs import find_files, read_images, read_tables
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
-from proj.system.platform import plain_name, readable
+from proj.system.names import plain_name, readable
 
 PARTS = {
     "train": ("train", "training"),

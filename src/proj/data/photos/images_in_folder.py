@@ -8,7 +8,7 @@ from contextlib import suppress
 from proj.data.photos.image_file import RAW, begins_as_image
 from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, stamp
-from proj.system.platform import readable
+from proj.system.names import readable
 
 # Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")

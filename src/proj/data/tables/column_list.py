@@ -8,7 +8,7 @@ from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
 from proj.data.tables.table import kind_of
 from proj.errors import how_many
-from proj.system.platform import one_line
+from proj.system.names import one_line
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most

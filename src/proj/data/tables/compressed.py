@@ -10,7 +10,7 @@ from os.path import basename
 from typing import Any, BinaryIO
 
 from proj.errors import UserError, how_many
-from proj.system.platform import is_companion
+from proj.system.folders import is_companion
 
 OTHERS = {  # which people try, by their first bytes
     "JSON": rb"\s*(\[\s*)?\{\s*[\"}]|\s*\[\s*\[",
