@@ -30,17 +30,8 @@ from proj.reports.runs import read_run
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
-from proj.system.platform import (
-    RESERVED,
-    ending,
-    file_name,
-    memory,
-    or_unread,
-    printable_output,
-    read_at,
-    replace,
-    sync_folder,
-)
+from proj.system.names import RESERVED, file_name
+from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 from proj.training.run import train
