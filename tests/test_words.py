@@ -13,8 +13,9 @@ from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
 
 from proj.config.compose import build, configure
+from proj.config.flags import flags_and_settings
 from proj.config.values import NAMES
-from proj.config.words import as_hydra_reads, flags_and_settings, parsed
+from proj.config.words import as_hydra_reads, parsed
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN

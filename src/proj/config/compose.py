@@ -12,8 +12,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from proj.config.check import check_single, kind_of
+from proj.config.check import check_single
 from proj.config.declared import arguments as taken_by
+from proj.config.declared import kind_of_data
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import now_called
@@ -40,7 +41,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     for node in (plain, plain.get("dataset")):
         if isinstance(node, dict) and node.get("data_dir") is not None:
             node["data_dir"] = os.path.abspath(os.path.expanduser(str(node["data_dir"])))
-    if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of(cfg) != "image":
+    if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of_data(cfg) != "image":
         for key in ("flip", "shift", "sizes", "augment"):
             plain["dataset"].pop(key, None)
     return OmegaConf.create(literal(plain), flags={"struct": True})

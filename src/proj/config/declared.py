@@ -10,6 +10,8 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 UNREADABLE = (ImportError, OSError, ValueError, SyntaxError, RecursionError)
 
 
@@ -25,6 +27,21 @@ def declared(target: str, attribute: str) -> Any:
         return next((ast.literal_eval(line.value) for line in lines), None)
     except UNREADABLE:
         return None
+
+
+def kind_of_data(cfg: DictConfig) -> str | None:
+    """What the dataset's class says that its examples are, image or table; None where it does not say it."""
+    return declared(cfg.dataset._target_, "kind")
+
+
+def accepted(model: DictConfig) -> tuple[str, ...]:
+    """The kinds of data that a model's class says it takes."""
+    return declared(model._target_, "accepts") or ()
+
+
+def takes(model: DictConfig, kind: str | None) -> bool:
+    """Whether a model can be trained on data of a kind; where one of them does not say it, that is found out later."""
+    return kind is None or not accepted(model) or kind in accepted(model)
 
 
 def arguments(target: str) -> frozenset[str] | None:

@@ -102,11 +102,16 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     name, known = key.rpartition(".")[2], []
     if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
         known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
-    if here := [*filter(None, (as_typed(one, cfg) for one in known))] or [*filter(None, [OTHER_NAMES.get(name)])]:
+    here = [word for word in (as_typed(one, cfg) for one in known) if word]
+    if not here and name in OTHER_NAMES:
+        here = [OTHER_NAMES[name]]
+    if here:
         return f" Did you mean {' or '.join(map(repr, here))}?"
+    if not known:
+        return ""
     groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
     others = " or ".join(f"{group}=…" for group in groups)
-    return f" With another {others} there is {' or '.join(map(repr, known))}." if known else ""
+    return f" With another {others} there is {' or '.join(map(repr, known))}."
 
 
 def is_reserved(key: str) -> bool:
@@ -115,13 +120,18 @@ def is_reserved(key: str) -> bool:
 
 
 def as_typed(key: str, cfg: DictConfig) -> str | None:
-    """A setting as this configuration takes it, with a plus where it is an argument that conf/ does not list."""
+    """A setting as this configuration takes it, with a plus where it is an argument that conf/ does not list.
+
+    None where this configuration has no such setting.
+    """
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)
     if not OmegaConf.is_dict(node):
         return None
-    listed, target = name in node, node.get("_target_")
-    return key if listed else f"+{key}" if target and name in (arguments(target) or ()) else None
+    if name in node:
+        return key
+    target = node.get("_target_")
+    return f"+{key}" if target and name in (arguments(target) or ()) else None
 
 
 FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"

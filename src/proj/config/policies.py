@@ -16,11 +16,10 @@ def with_above(key: str) -> list[str]:
 @cache
 def policy(key: str) -> Setting:
     """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
-    lines = [*(SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS), OTHERS]
+    nearest_first = [SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS]
     itself = SETTINGS.get(key, OTHERS)
-    resume, report = (
-        next(value for line in lines if (value := getattr(line, field))) for field in ("resume", "report")
-    )
+    resume = next((line.resume for line in nearest_first if line.resume), OTHERS.resume)
+    report = next((line.report for line in nearest_first if line.report), OTHERS.report)
     return Setting(itself.range, resume, report, itself.instead)
 
 

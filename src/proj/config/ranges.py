@@ -88,9 +88,12 @@ def either(words: str, *schemas: dict, also: Callable[[Any], bool] | None = None
 
 
 def or_null(one: Range) -> Range:
-    also = one.also
     schemas = one.schema.get("anyOf", [one.schema])
-    return either(f"{one.words}, or null", *schemas, {"type": "null"}, also=also and (lambda v: v is None or also(v)))
+
+    def also(value: Any) -> bool:
+        return value is None or one.also is None or one.also(value)
+
+    return either(f"{one.words}, or null", *schemas, {"type": "null"}, also=also)
 
 
 def list_of(words: str, item: dict) -> Range:
@@ -103,7 +106,9 @@ def text(pattern: str) -> dict:
 
 def is_above_zero(time: Any) -> bool:
     """Whether a duration lasts."""
-    return any(time.values()) if isinstance(time, dict) else not isinstance(time, str) or bool(time.strip("0:"))
+    if isinstance(time, dict):
+        return any(time.values())
+    return not isinstance(time, str) or bool(time.strip("0:"))
 
 
 ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}

@@ -1,0 +1,53 @@
+"""The flags of a command line that Hydra composes, such as --multirun and --config-dir=conf, told from its settings."""
+
+import os
+
+from proj.errors import UserError, choose, nearest
+
+# Hydra's flags by their short forms, and those that take a value.
+SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
+SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir"}
+TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
+SHOWS = {"--cfg": ("job", "hydra", "all")}
+SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
+
+
+def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
+    """A command line's flags, each with its value as --flag=value, and its settings. Flags may stand anywhere, while
+    Hydra reads no setting that comes after a flag which comes after a setting.
+
+    Raises UserError for what is no flag of Hydra's, or lacks its value.
+    """
+    flags, settings, rest = [], [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
+        fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
+        if len(fitting) != 1 or (equals and fitting[0] not in TAKE_VALUES):
+            raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
+        flag = fitting[0]
+        if flag not in TAKE_VALUES:
+            flags.append(flag)
+            continue
+        if not equals and flag == "--info" and rest[:1] not in ([one] for one in SHOWS[flag]):  # it may be left out
+            value = "all"
+        elif not equals:
+            value = rest.pop(0) if rest else ""
+        if flag == "--config-path":
+            raise UserError(f"{word} would leave out the settings of this program: --config-dir={value} adds a folder.")
+        if not value:
+            raise UserError(f"{flag} takes a value: {flag}=…")
+        if flag in SHOWS:
+            choose(flag, value, dict.fromkeys(SHOWS[flag]))
+        flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
+    if "--resolve" in flags and "--cfg" not in {flag.partition("=")[0] for flag in flags}:
+        raise UserError("--resolve looks up the references that --cfg=job shows: add it.")
+    shells = ("install=", "uninstall=", "query=")  # the last is what a shell asks
+    if "--shell-completion" in flags and not any(word.startswith(shells) for word in settings):
+        raise UserError("--shell-completion takes install=bash or uninstall=bash (or fish, or zsh).")
+    return flags, settings

@@ -1,0 +1,106 @@
+"""Words of a command line that would change nothing, or do not suit the others: refused, with what to type instead."""
+
+import re
+
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.declared import arguments, declared, kind_of_data
+from proj.config.explain import OLD, elsewhere
+from proj.config.policies import policy, refusal, with_above
+from proj.config.settings import SETTINGS
+from proj.config.words import key_of
+from proj.errors import UserError, nearest
+
+# What a command for one run leaves unused, and one for a sweep, with what the user types instead.
+OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "is of a sweep: add -m"}
+OF_A_RUN = {
+    r"hydra\.run\b": "is of a single run: a sweep's folder is hydra.sweep.dir=path/to/folder",
+    r"hydra\.output_subdir$": "is of a single run: a job's configuration is in its job.yaml",
+}
+
+
+def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
+    """Raises UserError for a word of the command line that would change nothing."""
+    for word in [*overrides.task, *overrides.hydra]:
+        key, value = key_of(word), word.partition("=")[2]
+        for name in with_above(key):
+            if name in SETTINGS and SETTINGS[name].instead and value != "null":
+                raise UserError(refusal(name))
+        for pattern, why in others.items():
+            if re.match(pattern, key) and value not in ("null", "false"):
+                raise UserError(f"{word} {why}.")
+
+
+def check_additions(cfg: DictConfig) -> None:
+    """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr, or
+    which the class of its part does not take, as far as its source tells."""
+    for word in cfg.hydra.overrides.task:
+        key = key_of(word)
+        if not word.startswith("+"):
+            continue
+        if "." in key:
+            refuse_unknown_argument(key, cfg)
+        elif meant := elsewhere(key, cfg):
+            is_referred_to = re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg))
+            if not is_referred_to:
+                raise UserError(f"{word} adds a setting that nothing reads.{meant}")
+
+
+def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
+    """Raises UserError for a setting such as optimizer.lr that the class of its part does not take.
+
+    Only the source of libraries' classes is asked: a class of one's own may hand on what its source does not name.
+    """
+    place, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, place)
+    target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+    if not target.startswith(("proj.", "torch.", "torchvision.", "lightning.")) or name.startswith("_") or key in OLD:
+        return
+    taken = arguments(target)
+    if taken is not None and name not in taken:
+        options = [one for one in taken if not policy(f"{place}.{one}").instead]
+        raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options)}")
+
+
+def check_fold_part(cfg: DictConfig) -> None:
+    """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
+    part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
+    for word in cfg.hydra.overrides.task:
+        if folds and key_of(word) == f"dataset.{part}_fraction":
+            why = f"since a fold is the {part} part: leave it out"
+            raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
+
+
+def check_momentum(cfg: DictConfig) -> None:
+    """Raises UserError for a momentum in place of which the schedule has its own."""
+    scheduler, keeps_its_own = cfg.scheduler, str(cfg.optimizer.get("_target_")).endswith(".Muon")
+    moves = str(scheduler.get("_target_")).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
+    if keeps_its_own or not moves:
+        return
+    low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
+    given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}
+    for word in cfg.hydra.overrides.task:
+        value = given.get(key_of(word).removeprefix("optimizer."))
+        if isinstance(value, int | float) and (0 <= value < low or high < value < 1):
+            raise UserError(
+                f"{word} has no effect with this scheduler, which moves the momentum between {low} and {high}: add "
+                "+scheduler.cycle_momentum=false, or leave it out."
+            )
+
+
+def check_augmentation(cfg: DictConfig) -> None:
+    """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss, or where
+    the network enlarges again what dataset.sizes has shrunk."""
+    if cfg.dataset.get("sizes") and cfg.model._target_ == "proj.models.Pretrained":
+        raise UserError("dataset.sizes shrinks images, and model=pretrained enlarges them: give dataset.sizes=null.")
+    strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))
+    if strong and kind_of_data(cfg) == "table":
+        raise UserError("augment=strong changes images, and the dataset is a table: leave it out.")
+    if cfg.model._target_ == "proj.models.Pretrained" and cfg.model.get("train") == "head":
+        for word in cfg.hydra.overrides.task:
+            if re.match(r"\+*dataset\.augment\.(mixup|cutmix)=(?!0(\.0*)?$)", word):
+                raise UserError(f"{word} has no effect on model.train=head, which sees single pictures: leave it out.")
+    mixes = strong and (strong.get("mixup") or strong.get("cutmix"))
+    if mixes and loss.startswith("torch.nn.") and not loss.endswith(".CrossEntropyLoss"):
+        cure = "use torch.nn.CrossEntropyLoss, or dataset.augment.mixup=0 dataset.augment.cutmix=0"
+        raise UserError(f"model.loss._target_={loss} takes no mixed labels: {cure}.")
