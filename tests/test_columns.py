@@ -12,8 +12,8 @@ from support.runs import make
 from support.tables import read_rows, write_rows
 
 from proj.data.facts import Facts
+from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
-from proj.data.tables.dates import moment
 from proj.data.tables.table import find_truth
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder

@@ -24,6 +24,7 @@ FLOORS = (
     {"errors"},
     {"system"},
     {"config", "pictures"},
+    {"data.part_names"},
     {"data.photos"},
     {"data.tables"},
     {"data"},

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from proj.data.class_names import spell_as_training, targets_among
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
+from proj.data.part_names import PARTS
 from proj.data.rare_classes import (
     absent_classes,
     describe_rare,
@@ -18,7 +19,6 @@ from proj.data.rare_classes import (
     rare_classes,
 )
 from proj.data.table_parts import (
-    PARTS,
     Examples,
     describe_copies,
     groups_of_rows,

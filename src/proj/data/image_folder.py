@@ -15,8 +15,9 @@ from torch import Tensor
 from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule
+from proj.data.part_names import PARTS
 from proj.data.parts import describe_twins, draw_parts, groups_in, has_twins, joined
-from proj.data.photos.class_folders import PARTS, FoundImage, FoundImages, find_images
+from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
@@ -90,7 +91,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.class_names, self.files = found.class_names, [image.file for image in found.images]
         places = {name: place for place, name in enumerate(self.class_names)}
         targets = torch.tensor([places[image.label] for image in found.images])
-        part_of = torch.tensor([[*PARTS].index(image.part) for image in found.images])
+        part_of = torch.tensor([PARTS.index(image.part) for image in found.images])
         groups = self._groups(found.images)
         self._parts(targets, part_of, groups)  # refuses the classes before all is read
         parts_of = partial(self._parts_of_readable, targets, part_of, groups)

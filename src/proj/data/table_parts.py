@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
 from proj.data.tables.column_list import wrapped
@@ -14,7 +15,6 @@ from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError, how_many
 
-PARTS = ("train", "val", "test")
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
 
 
@@ -64,9 +64,10 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
 def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
     """Raises UserError where a setting says how a part is drawn that has a file. files: by their parts."""
     for part, file in files.items():
-        useless = f"{part}_fraction" if fractions[part] != FRACTION else "folds" if fold else None
-        if useless:
-            raise UserError(f"dataset.{useless} has no use, since {file} is the {part} part: leave it out.")
+        settings = {f"{part}_fraction": fractions[part] != FRACTION, "folds": fold is not None}
+        for name, is_given in settings.items():
+            if is_given:
+                raise UserError(f"dataset.{name} has no use, since {file} is the {part} part: leave it out.")
 
 
 def table_parts(

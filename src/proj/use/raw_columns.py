@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
+from proj.data.tables.date_forms import DURATION, SINCE_1970
 from proj.data.tables.date_parts import PARTS, date_parts
-from proj.data.tables.dates import DURATION, SINCE_1970
 from proj.data.tables.table import truth_codes
 
 

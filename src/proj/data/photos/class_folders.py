@@ -1,23 +1,17 @@
 """Which folders are classes and parts, and the images in them."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Collection
-from itertools import chain
 from typing import NamedTuple
 
+from proj.data.part_names import NAMES, PARTS, part_named
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
 from proj.system.names import plain_name, readable
 
-PARTS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
-    "test": ("test", "testing"),
-}
-UNLABELLED = ("pred", "predict", "prediction", "unlabeled", "unlabelled")  # folders without classes beside the parts
+PART_WORDS = {word for part in PARTS for word in NAMES[part]}
 
 
 class FoundImage(NamedTuple):
@@ -40,20 +34,10 @@ class FoundImages(NamedTuple):
         return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
-def part_of(folder: str, by_words: bool = False) -> str | None:
-    """The part that a folder is named after, by its whole name or by one of its words, as of seg_train, TestSet or
-    valset; "" for one of images without classes, such as seg_pred."""
-    name = os.path.basename(folder)
-    words = {word.lower() for word in (re.findall("[A-Z]?[a-z]+|[A-Z]+", name) if by_words else [name])}
-    if by_words:
-        words = {word.removesuffix("set").removesuffix("data") for word in words}
-    return next((part for part, names in (*PARTS.items(), ("", UNLABELLED)) if words & {*names}), None)
-
-
 def inner_folder(folder: str) -> str:
     """The folder, or the only folder in it: many archives hold their name twice (pets/pets/cat)."""
     while len(inner := folders_in(folder)) == 1 and not loose_images(folder):
-        again = os.path.basename(inner[0]) == os.path.basename(folder) or part_of(inner[0]) is None
+        again = os.path.basename(inner[0]) == os.path.basename(folder) or part_named(inner[0]) is None
         if not again or not folders_in(inner[0]) or loose_images(inner[0]):
             break
         folder = inner[0]
@@ -70,7 +54,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     for by_words in (False, True):
         found, unlabelled, others = {part: [] for part in PARTS}, [], []
         for folder in folders_in(data_dir):
-            part = part_of(folder, by_words)
+            part = part_named(folder, by_words)
             if part and folders_in(folder):
                 found[part].append(inner_folder(folder))
             elif part in ("", "val", "test"):
@@ -159,7 +143,7 @@ def _find(data_dir: str) -> FoundImages:
     ):
         if what:
             found.said.append(f"{sentence}: {what}")
-    if not found.images or {name.lower() for name in found.class_names} <= {*chain(*PARTS.values())}:
+    if not found.images or {name.lower() for name in found.class_names} <= PART_WORDS:
         raise UserError(
             f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
             "folder that is named as the class, or name another folder with data_dir=path/to/photos"

@@ -150,16 +150,18 @@ def count(cells: Column) -> Count:
     for cell, times, _ in cells.different():
         if plain_number(cell) is not None:
             numbers, units[""] = numbers + times, units[""] + times
+        elif is_missing(cell):
+            continue  # no column takes it for a word
         elif is_no_number(cell):
-            missing[cell] += times * (not is_missing(cell))
+            missing[cell] += times
         elif read := number(cell):
             numbers, units[read.unit] = numbers + times, units[read.unit] + times
             bracketed = cell if BRACKETED.match(cell) else bracketed
         else:
             words[cell] += times
     if not numbers and (unit := common_word(words)):
-        return Count(words.total(), Counter(), +missing, unit)
-    return Count(numbers, words, +missing, max(units, key=units.get, default=""), bracketed)
+        return Count(words.total(), Counter(), missing, unit)
+    return Count(numbers, words, missing, max(units, key=units.get, default=""), bracketed)
 
 
 def values(
@@ -201,6 +203,10 @@ def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: st
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"
         raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
-    kind = " with a decimal comma" if marks == "," else " below 3e38" if is_too_large(cell) else unit and f" in {unit}"
+    kind = f" in {unit}" if unit else ""
+    if is_too_large(cell):
+        kind = " below 3e38"
+    if marks == ",":
+        kind = " with a decimal comma"
     how = f"or train with {typed('dataset.numeric', name, listed=True)}, which takes such cells for empty ones"
     raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, {how}.")

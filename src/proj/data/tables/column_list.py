@@ -29,15 +29,20 @@ def taken_for(column: dict) -> str:
 
 def row_of(whole: Columns, place: int) -> dict[str, str]:
     """What columns.csv says of a column of the table."""
+    row = {"column": whole.table.names[place], "taken for": "left out", "why": "", "missing": "", "holds": ""}
     found = whole.found.get(place)
-    kind, why, missing, holds = "left out", "a setting says it", "", ""
-    if found:
-        kind, why = (kind, found.left_out) if found.left_out else (HEADINGS[kind_of(found.column)], "")
-        why = why or (f"written as {found.column['date']}" if "date" in found.column else "")
-        missing, holds = "" if found.missing is None else f"{found.missing:.2%}", found.holds
-    elif place == whole.target:
-        kind, why = "classes", ""
-    return {"column": whole.table.names[place], "taken for": kind, "why": why, "missing": missing, "holds": holds}
+    if place == whole.target:
+        row["taken for"] = "classes"
+    elif not found:
+        row["why"] = "a setting says it"
+    else:
+        if not found.left_out:
+            row["taken for"] = HEADINGS[kind_of(found.column)]
+        written_as = f"written as {found.column['date']}" if "date" in found.column else ""
+        row["why"] = found.left_out or written_as
+        row["missing"] = "" if found.missing is None else f"{found.missing:.2%}"
+        row["holds"] = found.holds
+    return row
 
 
 def list_columns(whole: Columns, say: Callable[[str], None]) -> list[dict[str, str]]:
@@ -52,12 +57,18 @@ def list_columns(whole: Columns, say: Callable[[str], None]) -> list[dict[str, s
             continue
         first = whole.found[places[0]]
         many = len(names) > SHOWN and len(places) > SHOWN // 2
-        some = [names[place] if first.left_out else taken_for(whole.found[place].column) for place in places]
-        say(wrapped(f"{heading}: {f'{len(some):,} columns' if many else ', '.join(some)}"))
+        if many:
+            columns = f"{len(places):,} columns"
+        elif first.left_out:
+            columns = ", ".join(names[place] for place in places)
+        else:
+            columns = ", ".join(taken_for(whole.found[place].column) for place in places)
+        say(wrapped(f"{heading}: {columns}"))
         if first.setting:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
-            say(f"    {how} " + (f"keeps {it}" if first.left_out else f"takes {it} for {KINDS[first.setting]}"))
+            what = f"keeps {it}" if first.left_out else f"takes {it} for {KINDS[first.setting]}"
+            say(f"    {how} {what}")
     for note in whole.notes[:NOTES]:
         say(note)
     if len(whole.notes) > NOTES:

@@ -8,8 +8,9 @@ import numpy as np
 
 from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
+from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
-from proj.data.tables.dates import DURATION, find_form, moments
+from proj.data.tables.dates import find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id
@@ -87,9 +88,12 @@ class Columns:
     def _keep_ranks(self) -> None:
         """Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be
         left, they are none: who makes a table of an id alone?"""
-        ids = [one for one in self.found.values() if one.numbers_rows]
-        ranks = [one for one in ids if one.numbers_rows == "shuffled"]
-        for one in ids if all(one.left_out for one in self.found.values()) else ranks if len(ranks) > 1 else []:
+        kept = [one for one in self.found.values() if one.numbers_rows == "shuffled"]
+        if len(kept) < 2:
+            kept = []
+        if all(one.left_out for one in self.found.values()):
+            kept = [one for one in self.found.values() if one.numbers_rows]
+        for one in kept:
             one.left_out = one.setting = ""
 
     def why_left_out(self) -> str:

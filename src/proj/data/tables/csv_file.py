@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from proj.data.tables.cells import is_number
 from proj.data.tables.text_table import Table, fill
@@ -30,10 +30,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
         head[0] = head[0].removeprefix("\ufeff")  # which an encoding that is said may leave there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
     head = head[1:] if said else head
-    tabs = inner.lower().endswith((".tsv", ".tab")) and any("\t" in line for line in head)
-    separator = said[1] if said else max("\t" if tabs else ";,\t|", key=lambda separator: suits(head, separator))
-    if not (said or tabs or suits(head, separator) > (True,) or inner.lower().endswith(".csv")):
-        separator = max(separator, " ", key=lambda separator: suits(head, separator))
+    separator = said[1] if said else find_separator(head, inner.lower())
     names, *rows = rows_of(head, separator) or [[]]
     of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
     of_r = of_r and not any(map(is_number, names))
@@ -44,6 +41,16 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
             f"{name}: the first column has no name, since there are fewer names than columns, as R writes it"
         ]
     return table
+
+
+def find_separator(head: list[str], name: str) -> str:
+    """What separates the values in the first lines of a file. name: the file's, in lower case."""
+    if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
+        return "\t"
+    best = max(";,\t|", key=lambda separator: suits(head, separator))
+    if suits(head, best).all_alike or name.endswith(".csv"):
+        return best
+    return max(best, " ", key=lambda separator: suits(head, separator))
 
 
 def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[str]]:
@@ -92,11 +99,19 @@ def rows_of(head: list[str], separator: str) -> list[list[str]]:
     return rows
 
 
-def suits(head: list[str], separator: str) -> tuple[bool, bool, int]:
-    """How well a separator suits the first lines of a file: whether it cuts all into as many pieces, whether the commas
-    that it leaves are within numbers, and into how many pieces it cuts most lines."""
+class Fit(NamedTuple):
+    """How well a separator suits the first lines of a file, what counts most first."""
+
+    all_alike: bool  # whether it cuts all lines into as many pieces, and more than one
+    commas_in_numbers: bool  # whether all lines have as many pieces, and the commas that it leaves are within numbers
+    pieces: int  # of most lines
+
+
+def suits(head: list[str], separator: str) -> Fit:
     rows = rows_of(head, separator)
     lengths = Counter(map(len, rows))
+    pieces = max(lengths, key=lengths.get, default=0)
     commas = [cell.strip() for row in rows for cell in row if "," in cell]
-    most = max(lengths, key=lengths.get, default=0)
-    return len(lengths) == 1 and most > 1, len(lengths) == 1 and bool(commas) and all(map(is_number, commas)), most
+    in_numbers = bool(commas) and all(map(is_number, commas))
+    one_length = len(lengths) == 1
+    return Fit(one_length and pieces > 1, one_length and in_numbers, pieces)

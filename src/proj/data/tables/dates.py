@@ -1,82 +1,19 @@
-"""Dates and times as people and programs write them."""
+"""Columns of dates and times: whether a column is one, of which form, and the moments in it."""
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import NoReturn
 
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.cells import is_no_number, plain_number
+from proj.data.tables.cells import plain_number
+from proj.data.tables.date_forms import DAY_FIRST, DURATION, FORMS, ISO, MONTH_FIRST, SINCE_1970, is_no_date, moment
 from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
-EPOCH = datetime(1970, 1, 1)
-ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
-NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
-
-TIME = (
-    r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
-    r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
-)
-AT = rf"(?:(?:,? |T){TIME})?"
-YEAR, MONTH, DAY = r"(?P<year>(?:1[5-9]|2[01])\d\d)", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
-SHORT = r"(?!\d\d?-\d\d?-\d\d(?!\d))"  # before a year that may have two digits: 12-05-33 is no date, but a number
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-NAME = rf"(?P<month>{'|'.join(MONTHS)})[a-z]*\.?"
-ANY_YEAR, WEEKDAY = YEAR.replace(r"\d\d)", r"\d\d|\d\d)"), r"(?:[a-z]+\.?,? )?"
-FORMS = {  # by their names in messages and in checkpoints
-    ISO: rf"{YEAR}(?P<mark>[-/.]){MONTH}(?:(?P=mark){DAY}{AT})?",
-    "day.month.year": rf"{SHORT}{DAY}(?P<mark>[-/.]){MONTH}(?P=mark){ANY_YEAR}{AT}",
-    "month/day/year": rf"{SHORT}{MONTH}(?P<mark>[-/]){DAY}(?P=mark){ANY_YEAR}{AT}",
-    "1 Jan 2000": rf"{WEEKDAY}{DAY}(?:\.|st|nd|rd|th)?[ -]?{NAME},?[ -]?{ANY_YEAR}{AT}",
-    "Jan 1, 2000": rf"{WEEKDAY}{NAME} {DAY}(?:st|nd|rd|th)?,? {YEAR}{AT}",
-    "Sat Jan 1 10:00:00 2000": rf"[a-z]{{3}} {NAME} {{1,2}}{DAY} {TIME} {YEAR}",  # as C and Twitter write it
-    "2000年1月1日": rf"{YEAR}年{MONTH}月{DAY}日{AT}",
-    "hour:minute": TIME,
-    DURATION: (
-        r"(?:(?P<days>\d{1,4}) days?,? )?(?P<hours>\d{1,4}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
-    ),
-    "yearmonthday": rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?",
-}
-PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
-SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
-
-
-def moment(cell: str, form: str) -> float | None:
-    """Seconds since 1970 on the clock and in the zone in which a date is written; None for a cell of another form."""
-    if form in SINCE_1970:
-        value = plain_number(cell)
-        return None if value is None else value / SINCE_1970[form]
-    if form == ISO and cell[4:5] == cell[7:8] == "-":
-        with suppress(ValueError):  # Python 3.10 reads fewer of them, and the pattern below the others
-            return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
-    if not (found := PATTERNS[form].fullmatch(cell)):
-        return None
-    part = {"year": "1970", "month": "1", "day": "1"} | {name: text for name, text in found.groupdict().items() if text}
-    if form == DURATION:
-        days, hours, minute, second = (int(part.get(name, 0)) for name in ("days", "hours", "minute", "second"))
-        return float(86_400 * days + 3600 * hours + 60 * minute + second)
-    year, month, hour = int(part["year"]), part["month"][:3].lower(), int(part.get("hour", 0))
-    if len(part["year"]) == 2:
-        year += 1900 if year > 68 else 2000  # as Python and the C library do
-    if half := part.get("half"):
-        hour = hour % 12 + (12 if half in "pP" else 0)
-    clock = hour, int(part.get("minute", 0)), int(part.get("second", 0))
-    number = MONTHS.index(month) + 1 if month in MONTHS else int(month)
-    try:
-        return (datetime(year, number, int(part["day"]), *clock) - EPOCH).total_seconds()
-    except ValueError:  # such as February 30
-        return None
-
-
-def is_no_date(cell: str) -> bool:
-    """Whether a cell of a column of dates says that there is none."""
-    return is_no_number(cell) or cell.startswith(NEVER)
 
 
 def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
@@ -109,7 +46,7 @@ def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int])
     if not (places := ends_of(cells)):
         return
     first = cells.at(places[0])
-    units = [unit for unit in SINCE_1970 if is_likely(plain_number(first) or 0, unit)]
+    units = units_at([first])
     if units and form not in units:
         raise UserError(
             f"row {lines[places[0]]}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
@@ -130,25 +67,40 @@ def find_form(
     asked: whether the user says that it holds dates. day_first: what 1/2/2000 is; None calls `refuse` with the place of
     such a cell, where no other one tells.
     """
+    least = 0.0 if asked else 0.95  # the share of the words that are dates of a form
     places = ends_of(cells)
     ends = [cells.at(place) for place in places]
-    are_numbers = all(plain_number(cell) is not None for cell in ends)
-    known = ["yearmonthday"] if are_numbers and not asked else FORMS  # 1999.5 is a number, and no May
-    forms = [form for form in known if any(moment(cell, form) is not None for cell in ends)]
-    units = [unit for unit in SINCE_1970 if ends and is_likely(plain_number(ends[0]) or 0, unit)]
-    units = [unit for unit in units if asked or are_since_1970(name, cells, unit)]
-    words = [word for word, *_ in cells.different() if not is_no_date(word)] if forms or (asked and units) else []
-    fits = {form: share(words, form, 0 if asked else 0.95) for form in forms}
-    fits |= {unit: share(words, unit, 0) if asked else 1.0 for unit in units}
-    forms = [form for form, fit in fits.items() if fit >= (0 if asked else 0.95)]
+    forms = forms_at(ends, asked)
+    units = [unit for unit in units_at(ends) if asked or are_since_1970(name, cells, unit)]
+    words: list[str] = []
+    if forms or (asked and units):
+        words = [word for word, *_ in cells.different() if not is_no_date(word)]
+    fits = {form: share(words, form, least) for form in forms}
+    for unit in units:
+        fits[unit] = share(words, unit, least) if asked else 1.0
+    forms = [form for form, fit in fits.items() if fit >= least]
     if forms == ["yearmonthday"] and not (asked or len(words) >= 10 or TIMES.search(name)):
         return None
-    days = [fits[form] for form in forms if form in ("day.month.year", "month/day/year")]
-    if len(days) == 2:
-        if day_first is None and days[0] == days[1]:
+    if {DAY_FIRST, MONTH_FIRST} <= {*forms}:
+        if day_first is None and fits[DAY_FIRST] == fits[MONTH_FIRST]:
             refuse(places[0])
-        forms.remove("month/day/year" if day_first or (day_first is None and days[0] > days[1]) else "day.month.year")
+        is_day_first = fits[DAY_FIRST] > fits[MONTH_FIRST] if day_first is None else day_first
+        forms.remove(MONTH_FIRST if is_day_first else DAY_FIRST)
     return max(forms, key=fits.get, default=None)
+
+
+def forms_at(ends: list[str], asked: bool) -> list[str]:
+    """The forms of which one of these cells is a date. Numbers are none where nobody has `asked` for dates, but for
+    20000101: 1999.5 is a number, and no May."""
+    are_numbers = all(plain_number(cell) is not None for cell in ends)
+    known = ["yearmonthday"] if are_numbers and not asked else FORMS
+    return [form for form in known if any(moment(cell, form) is not None for cell in ends)]
+
+
+def units_at(ends: list[str]) -> list[str]:
+    """The units of SINCE_1970 in which the first of these cells may be a time."""
+    first = (plain_number(ends[0]) or 0) if ends else 0
+    return [unit for unit in SINCE_1970 if is_likely(first, unit)]
 
 
 def ends_of(cells: Column) -> list[int]:

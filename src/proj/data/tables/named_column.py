@@ -18,24 +18,32 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
         return names.index(key)
     if key is None and not listed:
         raise UserError(f"{setting} names no column yet." + nearest("", names))
-    if not isinstance(key, str):  # a name that looks like a number, or like a place
-        value = None if isinstance(key, bool) or key is None else key
-        named = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
-        named = named or [place for place, name in enumerate(names) if value == plain_number(name) is not None]
+    if not isinstance(key, str):
+        named = named_like(key, names)
         at = [key % len(names)] if type(key) is int and -len(names) <= key < len(names) else []
-        if len({*named, *at}) == 1:
-            return (named + at)[0]
+        places = list(dict.fromkeys(named + at))
+        if len(places) == 1:
+            return places[0]
         if named:
-            words = " or ".join(typed(setting, names[place], listed=listed) for place in dict.fromkeys(named + at))
+            words = " or ".join(typed(setting, names[place], listed=listed) for place in places)
             raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
-    parts = [name for name in names if str(key) in (part.strip() for part in name.split(","))] if names[1:] else []
-    how = f" Type {typed(setting, parts[0], listed=listed)}." if parts else ""
-    raise UserError(
-        f"{setting}={key} is no column of {table.file}." + (how or below(table, key) or nearest(str(key), names))
-    )
+    with_commas = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
+    how = ""
+    if len(names) > 1 and with_commas:
+        how = f" Type {typed(setting, with_commas[0], listed=listed)}."
+    how = how or where_it_stands(table, key) or nearest(str(key), names)
+    raise UserError(f"{setting}={key} is no column of {table.file}.{how}")
 
 
-def below(table: Table, key: str | int | float | None) -> str:
+def named_like(key: int | float | bool | None, names: list[str]) -> list[int]:
+    """The places of the columns whose name Hydra took for this number, true, false or null."""
+    alike = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
+    if alike or isinstance(key, bool) or key is None:
+        return alike
+    return [place for place, name in enumerate(names) if plain_number(name) == key]
+
+
+def where_it_stands(table: Table, key: str | int | float | None) -> str:
     """The end of a message: the line that holds the name and may be the header; or that nothing separates values."""
     for row, line in enumerate(table.lines[:20]):
         cells = {part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row))}

@@ -22,8 +22,8 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
         also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimal_marks`.
         {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
-        {"name", "date", "parts"}: dates of a form of `dates.FORMS`; each part, by its name in `parts_of`, is a column
-        of numbers. They may be "lenient" too.
+        {"name", "date", "parts"}: dates of a form of `date_forms.FORMS`; each part, by its name in `parts_of`, is a
+        column of numbers. They may be "lenient" too.
         {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
     """
     if "categories" in column:

@@ -8,7 +8,7 @@ from itertools import chain
 from textwrap import shorten
 from typing import Any, NamedTuple
 
-from proj.data.photos.class_folders import PARTS, part_of
+from proj.data.part_names import PARTS, part_named
 from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import open_table
@@ -26,6 +26,11 @@ class FoundTables(NamedTuple):
     files: list[str]
     parts: list[str]
     left_out: list[str]
+
+
+def without_ending(file: str) -> str:
+    match = TABLE.fullmatch(file)
+    return match[1] if match else file
 
 
 def tables_in(folder: str) -> list[str]:
@@ -47,7 +52,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     found = tables_in(data_dir) if os.path.isdir(data_dir) else sorted(filter(os.path.isfile, glob.glob(data_dir)))
     names = [os.path.basename(file) for file in found]
     if not found and os.path.isdir(data_dir):
-        inner = [(file, folder) for folder in folders_in(data_dir) if part_of(folder) for file in tables_in(folder)]
+        inner = [(file, folder) for folder in folders_in(data_dir) if part_named(folder) for file in tables_in(folder)]
         found, names = [file for file, _ in inner], [os.path.basename(folder) for _, folder in inner]
     if not found:
         files = [entry.name for entry in entries_in(data_dir) if entry.is_file()] if os.path.isdir(data_dir) else []
@@ -55,8 +60,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
         raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {how}")
     stems: dict[str, str] = {}
     for file in found:
-        match = TABLE.fullmatch(file)
-        if (other := stems.setdefault(match[1] if match else file, file)) != file:
+        if (other := stems.setdefault(without_ending(file), file)) != file:
             raise UserError(f"{other} and {file} would be the same rows twice: move one of them away.")
     return list(zip(found, names, strict=True))
 
@@ -67,12 +71,13 @@ def find_tables(data_dir: str) -> FoundTables:
     pairs = named_files(data_dir)
     files = [file for file, _ in pairs]
     for by_words in (False, True):
-        parts = [part_of(match[1] if (match := TABLE.fullmatch(name)) else name, by_words) for _, name in pairs]
+        parts = [part_named(without_ending(name), by_words) for _, name in pairs]
         if "train" in parts and {"val", "test"} & {*parts} and not (by_words and None in parts):
-            order = sorted(range(len(files)), key=lambda place: [*PARTS, "", None].index(parts[place]))
-            of_parts = [place for place in order if parts[place]]
-            left_out = [files[place] for place in order if not parts[place]]
-            return FoundTables([files[place] for place in of_parts], [parts[place] for place in of_parts], left_out)
+            order = [*PARTS, "", None]
+            found = sorted(zip(files, parts, strict=True), key=lambda pair: order.index(pair[1]))
+            of_parts = [file for file, part in found if part]
+            left_out = [file for file, part in found if not part]
+            return FoundTables(of_parts, [part for _, part in found if part], left_out)
     return FoundTables(files, [""] * len(files), [])
 
 
