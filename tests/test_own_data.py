@@ -457,7 +457,7 @@ def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tm
         read.append(file)
         return open_image(file, *rest)
 
-    monkeypatch.setattr("proj.data.photos.resized.open_image", counted)
+    monkeypatch.setattr("proj.data.photos.picture.open_image", counted)
     first, second = photos(folder), photos(folder, "split_seed=1", "memory_limit_mb=0")
     assert len(read) == 18 and first.checksum() != second.checksum()
     draw("red", 99).save(folder / "red" / "00.png")

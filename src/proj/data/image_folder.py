@@ -14,14 +14,16 @@ from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
+from proj.data.groups import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
 from proj.data.part_names import PARTS
-from proj.data.parts import describe_twins, draw_parts, groups_in, has_twins, joined
+from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
-from proj.data.photos.resized import Levels, Recipe, Resized
+from proj.data.photos.picture import Levels, Recipe
+from proj.data.photos.resized import Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError, how_many
 from proj.system.names import file_name, readable

@@ -13,8 +13,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
+from proj.data.groups import describe_twins, has_twins
 from proj.data.images import ImageDataModule
-from proj.data.parts import describe_twins, draw_parts, has_twins
+from proj.data.parts import draw_parts
 from proj.errors import UserError, how_many
 from proj.system.locks import alone
 

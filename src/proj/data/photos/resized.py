@@ -1,4 +1,4 @@
-"""Image files of any size: read, resized once, and kept in a file that the next start finds."""
+"""Images resized once, and kept in a file that the next start finds."""
 
 import json
 import math
@@ -10,16 +10,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.photos.picture import REMARKS, Levels, Picture, Recipe, read_picture
 from proj.errors import UserError, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
@@ -27,41 +26,6 @@ from proj.system.platform import read_at
 
 FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
-REMARKS = "deep", "frames"
-Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a file becomes an image of `shape` (height, width, channels); see `open_image` and `fit_image`."""
-
-    shape: tuple[int, int, int]
-    drawings: bool = False
-    levels: Levels = field(default_factory=dict)
-    max_pixels: int = MAX_PIXELS
-
-
-class Picture(NamedTuple):
-    """An image as the recipe has it. sums: the CRC-32 of its pixels, then their sums and their sums of squares, one a
-    channel. remarks: "deep" and "frames", as `open_image` says them."""
-
-    pixels: bytes
-    sums: list[int]
-    remarks: dict
-
-
-def read_picture(file: str, recipe: Recipe) -> Picture | str:
-    """A file as a picture; or why it is none."""
-    size, channels = recipe.shape[:2], recipe.shape[2]
-    try:
-        image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
-        pixels, _ = fit_image(image, size, recipe.drawings)
-    except Exception as error:
-        why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
-        return " ".join(why.split()) or type(error).__name__
-    flat = pixels.reshape(-1, channels).astype(np.int64)
-    sums = [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()]
-    return Picture(pixels.tobytes(), sums, {name: image.info[name] for name in REMARKS if image.info.get(name)})
 
 
 class Resized:
