@@ -265,7 +265,7 @@ def test_an_optimizers_hooks_and_a_wrapped_step_can_be_seen():
     assert hasattr(used.step, "_wrapped_by_lr_sched") and vars(used)["step"].__wrapped__ is type(used).step
 
 
-@contract("torch", "norms of many tensors are had in one call", "models/classifier.py")
+@contract("torch", "norms of many tensors are had in one call", "models/measuring.py")
 def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
     norms = torch._foreach_norm([torch.tensor([3.0, 4.0]), torch.tensor([1.0])])
     assert [float(norm) for norm in norms] == [5, 1]

@@ -2,10 +2,8 @@
 
 import difflib
 import errno
-import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,26 +60,6 @@ def choose(key: str, value: str, options: dict) -> Any:
     if value not in options:
         raise UserError(f"{key}={value} does not exist." + nearest(value, options))
     return options[value]
-
-
-@contextmanager
-def settings_of(what: str, of: Callable) -> Iterator[None]:
-    """Raises UserError where torch refuses the settings of an optimizer or a scheduler, however it does that."""
-    taken = inspect.signature(getattr(of, "func", of)).parameters
-    given = getattr(of, "keywords", {})
-    foreign = [name for name in given if name not in taken]
-    if foreign and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
-        words = " ".join(f"~{what}.{name}" for name in foreign)
-        raise UserError(
-            f"the {what} does not take its settings: {of.func.__name__} has no {', '.join(foreign)} (without: {words})."
-            + nearest(foreign[0], set(taken) - {"params", what, *given})
-        )
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proj.errors import UserError, choose, how_many
-from proj.models.classifier import Classifier, make_activation
+from proj.models.activations import make_activation
+from proj.models.classifier import Classifier
 
 
 class CNN(Classifier):

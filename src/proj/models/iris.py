@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from proj.models.classifier import Classifier, make_activation
+from proj.models.activations import make_activation
+from proj.models.classifier import Classifier
 
 
 class IrisClassifier(Classifier):

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from proj.errors import UserError, choose, how_many
-from proj.models.classifier import Classifier, make_activation
+from proj.models.activations import make_activation
+from proj.models.classifier import Classifier
 
 
 class MLP(Classifier):

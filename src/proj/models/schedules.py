@@ -1,8 +1,10 @@
 """Learning rate schedules that know how long the run is."""
 
+import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError, how_many, message_of, nearest
 
 STEPS = re.compile(r"steps(?:/(\d+))?")
 
@@ -57,6 +59,26 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
             f"trainer.max_steps={made.total_steps}."
         )
     return made
+
+
+@contextmanager
+def settings_of(what: str, of: Callable) -> Iterator[None]:
+    """Raises UserError where torch refuses the settings of an optimizer or a scheduler, however it does that."""
+    taken = inspect.signature(getattr(of, "func", of)).parameters
+    given = getattr(of, "keywords", {})
+    foreign = [name for name in given if name not in taken]
+    if foreign and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
+        words = " ".join(f"~{what}.{name}" for name in foreign)
+        raise UserError(
+            f"the {what} does not take its settings: {of.func.__name__} has no {', '.join(foreign)} (without: {words})."
+            + nearest(foreign[0], set(taken) - {"params", what, *given})
+        )
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
 
 
 class Rehearsal:
