@@ -23,7 +23,7 @@ def make_tallies(num_classes: int) -> nn.ModuleDict:
 
 
 class Measuring(LightningModule):
-    """A module whose steps count what they compute. A subclass sets `tallies`, which `make_tallies` makes, and `epoch_means`."""
+    """A module whose steps count what they give. A subclass sets `tallies`, of `make_tallies`, and `epoch_means`."""
 
     tallies: nn.ModuleDict
     epoch_means: EpochMeans

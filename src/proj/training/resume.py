@@ -10,16 +10,13 @@ no generator's state has to be kept. TensorBoard's files are cut back to their l
 """
 
 import math
-import random
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from proj.checkpoint.writing import refuse_names
-from proj.data.batches import counter_seed
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder
 from proj.system.run_folder import RunFolder
@@ -30,17 +27,8 @@ from proj.training.divergence import Divergence
 from proj.training.loggers import Table
 from proj.training.moved_folder import mend_callback_states
 from proj.training.run_length import is_last_to_validate, stopped_early
-from proj.training.signals import StopSignals, leave
-
-BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
-
-
-def seed_all(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.default_generator.manual_seed(seed)  # 2 µs; torch.manual_seed takes 357
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
+from proj.training.seeding import seed_batch, seed_validation
+from proj.training.signals import StopSignals, end_by
 
 
 class Resume(Callback):
@@ -48,7 +36,6 @@ class Resume(Callback):
 
     described: what every checkpoint says about itself. stop_at_nan: see `Divergence`.
     state: `load_checkpoint(…)["resume"]` of the run to continue, None of one that begins.
-    Several processes decide together, once every `trainer.log_every_n_steps` steps, whether to save or to stop.
     """
 
     def __init__(self, folder: Path, seed: int, seconds: float, described: dict, stop_at_nan: bool, state: dict | None):
@@ -96,13 +83,14 @@ class Resume(Callback):
         self.attributes.bring_back(trainer)  # before the other callbacks act on them
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
-        due, number = self._asked(trainer, batch_idx)
+        is_due = time.monotonic() - self.saved > self.every
+        to_save, signal = self.signals.asked(trainer, batch_idx, is_due)
         if self.state:
             self._restore(trainer, pl_module)
-        elif due and trainer.global_step:  # before the first step there is nothing to keep
+        elif to_save and trainer.global_step:  # before the first step there is nothing to keep
             self._save(trainer, pl_module, batch_idx)
-        leave(trainer, number)
-        seed_all(counter_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, BATCH))
+        end_by(trainer, signal)
+        seed_batch(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         self.divergence.step_begins(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
@@ -115,21 +103,23 @@ class Resume(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step:
             self.divergence.look(trainer, pl_module)  # the best checkpoint may follow
-        seed_all(counter_seed(self.seed, trainer.current_epoch, VALIDATION))
+        seed_validation(self.seed, trainer.current_epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        _, number = self._asked(trainer, batch_idx=0)
+        _, signal = self.signals.asked(trainer, batch_idx=0)
         self._save(trainer, pl_module, batch_idx=None)
-        leave(trainer, number)
+        end_by(trainer, signal)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.take()  # Lightning gave them back at the end of the training
 
     def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx, *rest) -> None:
-        leave(trainer, self._asked(trainer, batch_idx)[1])
+        _, signal = self.signals.asked(trainer, batch_idx)
+        end_by(trainer, signal)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        leave(trainer, self._asked(trainer, batch_idx=0)[1])
+        _, signal = self.signals.asked(trainer, batch_idx=0)
+        end_by(trainer, signal)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint["proj"] = self.described
@@ -145,19 +135,6 @@ class Resume(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         mend_callback_states(trainer, checkpoint)
-
-    def _asked(self, trainer: Trainer, batch_idx: int) -> tuple[bool, int]:
-        """(Whether to save, the signal by which to leave or 0), the same in all processes."""
-        alone = trainer.world_size == 1
-        window = trainer.accumulate_grad_batches * (1 if alone else trainer.log_every_n_steps)
-        if batch_idx % window:
-            return False, 0
-        number = self.signals.number
-        due = bool(number) or time.monotonic() - self.saved > self.every
-        if not alone:
-            both = torch.tensor([float(due), number], device=trainer.strategy.root_device)
-            due, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
-        return bool(due), number
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         """Write last.ckpt at the start of the batch `batch_idx`, or at the end of the training, where it is None."""

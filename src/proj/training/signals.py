@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import torch
 from lightning.pytorch import Trainer
 
 from proj.system.platform import STOP_SIGNALS
@@ -37,8 +38,26 @@ class StopSignals:
         if not self.number:
             self.number, self.came = number, time.monotonic()
 
+    def asked(self, trainer: Trainer, batch_idx: int, is_due: bool = False) -> tuple[bool, int]:
+        """(Whether to save, the signal by which to end or 0), the same in all processes: they decide together, once
+        every `trainer.log_every_n_steps` steps.
 
-def leave(trainer: Trainer, number: int) -> None:
+        is_due: whether this process has to save anyway.
+        """
+        alone = trainer.world_size == 1
+        window = trainer.accumulate_grad_batches
+        if not alone:
+            window *= trainer.log_every_n_steps
+        if batch_idx % window:
+            return False, 0
+        to_save, number = is_due or self.number != 0, self.number
+        if not alone:
+            both = torch.tensor([float(to_save), number], device=trainer.strategy.root_device)
+            to_save, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
+        return bool(to_save), number
+
+
+def end_by(trainer: Trainer, number: int) -> None:
     """End this process because of the signal `number`; 0 stands for none."""
     if not number:
         return
