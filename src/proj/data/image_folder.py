@@ -23,9 +23,10 @@ from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.picture import Levels, Recipe
+from proj.data.photos.remarks import remarks_on
 from proj.data.photos.resized import Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.names import file_name, readable
 
 
@@ -106,7 +107,8 @@ class ImageFolderDataModule(ImageDataModule):
         recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
         images = Resized.from_files(self._cache_file(), self._key(found), self.files, recipe, find_levels)
         self.levels = images.recipe.levels if images.deep else self.levels
-        self._describe(images)
+        for line in remarks_on(images, self.data_dir, self.levels):
+            rank_zero_only(print)(line)
         self.numbers = parts = parts_of(images, describe=True)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
         self.splits = {
@@ -201,22 +203,3 @@ class ImageFolderDataModule(ImageDataModule):
         groups_to_draw = None if groups is None else groups[train.numpy()]
         drawn = draw_parts(targets[train], self.class_names, fractions, self.split_seed, groups_to_draw, self.fold)
         return {name: train[drawn[name]] if name in drawn else given[name] for name in PARTS}
-
-    @rank_zero_only
-    def _describe(self, images: Resized) -> None:
-        """Print which images cannot be read, and what has been made of those with deep pixels and many frames."""
-        left_out = images.left_out
-        if left_out:
-            print(f"{len(left_out):,} of {how_many(len(self.files), 'image')} cannot be read and are left out:")
-        for number, why in list(left_out.items())[:10]:
-            why = why.replace("max_pixels", "dataset.max_pixels")
-            print(f"    {readable(os.path.relpath(self.files[number], self.data_dir))}: {why}")
-        if len(left_out) > 10:
-            print(f"    and {len(left_out) - 10:,} more")
-        if images.frames:
-            print(f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}")
-        for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
-            if count := sum(known[0] == kind for known in images.deep.values()):
-                scale = (self.levels or {}).get(kind)
-                how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
-                print(f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])")

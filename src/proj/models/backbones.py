@@ -52,7 +52,8 @@ class Backbone:
         """
         try:
             network = self.make(crop)
-            place, last = [each for each in network.named_modules() if [*each[1].parameters(recurse=False)]][-1]
+            of_weights = {name.rpartition(".")[0] for name, _ in network.named_parameters(remove_duplicate=False)}
+            place, last = [pair for pair in network.named_modules() if pair[0] in of_weights][-1]
             reason = f"it ends in {type(last).__name__}"
             if isinstance(last, nn.Linear):
                 network.set_submodule(place, nn.Identity())

@@ -71,7 +71,7 @@ class Classifier(Measuring):
         else:
             loss = measure(logits, y)
         labels = y.argmax(1) if y.is_floating_point() else y  # of mixed examples that of the largest share
-        self._count(split, loss.detach(), logits.detach(), labels)
+        self.count_batch(split, loss.detach(), logits.detach(), labels)
         return loss, logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -90,7 +90,7 @@ class Classifier(Measuring):
         if self.tta:
             x, y = batch
             logits = augmented_logits(self.network, x, self.trainer.datamodule.flip).float()
-            self._count("tta", self.loss(logits, y), logits, y)
+            self.count_batch("tta", self.loss(logits, y), logits, y)
 
     def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """(B, num_classes) probabilities, for a batch (x, y) or x alone."""

@@ -31,7 +31,7 @@ class Measuring(LightningModule):
     confusion: Tensor | None = None  # (C, C) counts of the last validation or test, a row for each right class
     _window_start = _validation_start = 0.0
 
-    def _count(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def count_batch(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch to the figures of a split. loss: its mean over the batch. logits: (B, C). labels: (B,)."""
         self.tallies[tally_key(split)].update(loss, logits, labels)
 

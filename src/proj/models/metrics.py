@@ -1,6 +1,7 @@
 """Metrics that cost a step next to nothing."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,12 @@ class Counts(Metric):
     def _wrap_compute(self, compute: Callable) -> Callable:
         """Without its cache, which nobody asks twice, and, in a process alone, without asking for others."""
         shared = super()._wrap_compute(compute)
-        several = torch.distributed.is_initialized if torch.distributed.is_available() else bool
-        return lambda: shared() if several() else compute()
+        can_be_several = torch.distributed.is_available()
+
+        def computed() -> Any:
+            return shared() if can_be_several and torch.distributed.is_initialized() else compute()
+
+        return computed
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> nn.Module:
         """Go to the device to which the model goes, and keep the kinds of numbers."""

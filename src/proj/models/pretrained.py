@@ -96,9 +96,12 @@ class Pretrained(Classifier):
     def train(self, mode: bool = True) -> "Pretrained":
         super().train(mode)
         body = self.network[1]
-        norms = [part for part in body.modules() if isinstance(part, NORMS)] if self.hparams.weights else []
-        for part in [body] if self.frozen else norms:
-            part.eval()  # statistics of a million photos are better than those of small batches of a few
+        if self.frozen:
+            body.eval()
+        elif self.hparams.weights:  # statistics of a million photos are better than those of small batches of a few
+            for part in body.modules():
+                if isinstance(part, NORMS):
+                    part.eval()
         return self
 
     def forward(self, x: Tensor) -> Tensor:

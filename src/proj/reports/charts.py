@@ -6,6 +6,7 @@ A trace's meta is the number of its row; its uid becomes a class of its lines, b
 import math
 import statistics
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from proj.reports.compare import Comparison, Row
@@ -104,12 +105,10 @@ def dots(
         return None
     height, y_axis = scale_of(monitor, [value for _, value, _, _ in points])
     del y_axis["range"]  # every dot is shown
-    best_so_far: list[tuple[float, float]] = []
-    for x, value, _, run in sorted(points, key=lambda point: point[0]):
-        if run.status == "finished":
-            best = value if not best_so_far else (min if mode == "min" else max)(value, best_so_far[-1][1])
-            best_so_far.append((x, best))
-    line = {"x": [x for x, _ in best_so_far], "y": [height(y) for _, y in best_so_far], "hoverinfo": "skip"}
+    from_left = sorted(points, key=lambda point: point[0])
+    finished = [(x, value) for x, value, _, run in from_left if run.status == "finished"]
+    best_so_far = accumulate((value for _, value in finished), min if mode == "min" else max)
+    line = {"x": [x for x, _ in finished], "y": [height(y) for y in best_so_far], "hoverinfo": "skip"}
     traces = [line | {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}]
     for i in reversed(range(len(comparison["rows"]))):
         dots_of_row = [(x, height(value), run) for x, value, row, run in points if row == i]

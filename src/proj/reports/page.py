@@ -50,7 +50,8 @@ def table_columns(comparison: Comparison, folder: Path) -> list[tuple[str, list,
 
 
 def pill(status: str) -> str:
-    return f'<span class="pill{"" if status == "finished" else " open"}">{text(status)}</span>'
+    look = "pill" if status == "finished" else "pill open"
+    return f'<span class="{look}">{text(status)}</span>'
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -66,7 +67,7 @@ def link(folder: str) -> str:
 
 
 def table(comparison: Comparison, folder: Path) -> str:
-    """The table in HTML. data-key: what a cell is sorted by, empty for NaN; data-about: what the pointer tells."""
+    """The table in HTML. data-key: what a cell is sorted by; data-about: what the pointer tells."""
     columns = table_columns(comparison, folder)
     are_numbers = [all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
     kinds = [" class=number" if one else "" for one in are_numbers]
@@ -78,11 +79,17 @@ def table(comparison: Comparison, folder: Path) -> str:
             map(text, [f"{i + 1}. {label(comparison, row) or row['name']}", *figures, statuses(row["status"])])
         )
         cells = "".join(
-            f'<td{kind} data-key="{"" if keys[i] is None or keys[i] != keys[i] else text(keys[i])}">{shown[i]}</td>'
+            f'<td{kind} data-key="{sorting_key(keys[i])}">{shown[i]}</td>'
             for kind, (_, keys, shown) in zip(kinds, columns, strict=True)
         )
         lines.append(f'<tr class=trace{i} data-about="{about}">{cells}</tr>')
     return f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
+
+
+def sorting_key(value: Any) -> str:
+    """What a cell is sorted by, as page.html reads it: empty for none and for NaN, which come last."""
+    is_nan = value != value
+    return "" if value is None or is_nan else text(value)
 
 
 def section(chart: dict) -> str:

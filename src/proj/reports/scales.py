@@ -87,4 +87,7 @@ def round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
 
 
 def time_unit(most: float) -> tuple[str, int]:
-    return ("seconds", 1) if most < 120 else ("minutes", 60) if most < 7200 else ("hours", 3600)
+    """The name of the unit in which times up to `most` seconds are shown, and its seconds."""
+    if most < 120:
+        return "seconds", 1
+    return ("minutes", 60) if most < 7200 else ("hours", 3600)

@@ -69,7 +69,7 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
             *map(escape, values),
             *(figure(metric, *row[metric]) for metric in metrics),
             "–" if parameters is None else f"{parameters:,.0f}",
-            "–" if seconds is None else f"{seconds:,.{1 if seconds < 100 else 0}f}",
+            "–" if seconds is None else (f"{seconds:.1f}" if seconds < 100 else f"{seconds:,.0f}"),
             statuses(row["status"]),
         )
     for column in table.columns:

@@ -22,7 +22,9 @@ def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
     """
     on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
     alone = on_gpu or cfg.model.get("train") == "head"
-    copies = 1 if alone else 4 if "Adam" in str(cfg.optimizer._target_) else 2
+    copies = 4 if "Adam" in str(cfg.optimizer._target_) else 2
+    if alone:
+        copies = 1
     there, taken = memory() or float("inf"), 0
 
     def add(module: nn.Module, name: str, parameter: nn.Parameter) -> None:

@@ -118,9 +118,10 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         run.remove_unfinished_checkpoints()
         run.rewind_curves(start.lengths)
     resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)
-    skip_nan = [SkipNaN()] if cfg.on_nan == "skip" else []
+    skip_nan = SkipNaN() if cfg.on_nan == "skip" else None
+    callbacks = [resume, skip_nan] if skip_nan else [resume]
     loggers = build_loggers(folder, config, start.state)
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [resume, *skip_nan], environment, loggers)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, environment, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         if data.described and not start.state:
@@ -135,15 +136,15 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     return measure_best(run, cfg, trainer, resume.seconds, skip_nan)
 
 
-def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: list[SkipNaN]) -> dict:
+def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:
     """Calibrate and test the best checkpoint of a training that took `seconds`; write metrics.json, print the table.
 
     skip_nan: the callback that has left steps out, if the run has one.
     """
     data, model = trainer.datamodule, trainer.lightning_module
     best, metrics = figures(cfg, run.path, trainer, seconds)
-    for callback in skip_nan:
-        metrics["steps_left_out"] = callback.refuse_most(trainer.global_step)
+    if skip_nan:
+        metrics["steps_left_out"] = skip_nan.refuse_most(trainer.global_step)
     metrics |= calibrate(trainer, best, metrics["checkpoint"], cfg.threshold)
     if cfg.test:
         metrics |= figures_of_the_test(trainer, best["proj"].get("calibration", {}))
@@ -153,8 +154,8 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
         if data.fold:
             write_predictions(run, trainer, best)
         run.write_metrics(metrics)
-        for callback in skip_nan:
-            print(callback.summary(trainer.global_step))
+        if skip_nan:
+            print(skip_nan.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
         if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names)):
             print(sentence)

@@ -62,16 +62,21 @@ class Start:
 
     def final_metrics(self, cfg: DictConfig) -> dict | None:
         """The metrics of a run that has nothing left to do; None of any other."""
-        done = self.state is not None and is_done(self.checkpoint, cfg.trainer)
-        run, metrics = RunFolder(self.folder), None
+        if self.state is None or not is_done(self.checkpoint, cfg.trainer):
+            return None
+        run = RunFolder(self.folder)
         try:
-            metrics = run.read_metrics() if done else None
+            metrics = run.read_metrics()
         except ValueError:
             print(f"{run.metrics} is damaged: the run is measured anew.")
-        wanted = [name for name, asked in (("test/acc", cfg.test), ("test/acc_tta", cfg.test and cfg.tta)) if asked]
-        if not metrics or metrics.get("threshold", {"asked": "null"})["asked"] != as_asked(cfg.threshold):
             return None
-        return metrics if all(name in metrics for name in wanted) else None
+        if not metrics:
+            return None
+        threshold = metrics["threshold"]["asked"] if "threshold" in metrics else "null"
+        has_all = threshold == as_asked(cfg.threshold)
+        if cfg.test:
+            has_all = has_all and "test/acc" in metrics and ("test/acc_tta" in metrics or not cfg.tta)
+        return metrics if has_all else None
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:

@@ -36,8 +36,12 @@ def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, A
     chosen = os.environ.keys() & {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}
     if chosen or data.kind != "table" or torch.get_num_threads() not in (cores, cores // 2):
         return
-    small = model.multiplications * data.batch_size < SMALL
     now = torch.get_num_threads()
-    wanted = state["environment"].get("threads", now) if state else 1 if small else now
+    if state:
+        wanted = state["environment"].get("threads", now)
+    elif model.multiplications * data.batch_size < SMALL:
+        wanted = 1
+    else:
+        wanted = now
     if wanted < now:
         torch.set_num_threads(wanted)
