@@ -76,6 +76,7 @@ def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence)
     ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
     ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
     ("hydra.sweep.dir=x", "goes on as it began"),
+    ("hydra.job.chdir=true", "is set by this program"),
     ("optimizer.lr=0.1", "optimizer.lr=0.1 would change the jobs of"),
     ("seed=3", "goes on as it began"),
     ("hydra.sweeper.seed=3", "goes on as it began"),
@@ -85,7 +86,16 @@ def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence)
 )
 def test_a_sweep_that_goes_on_refuses_what_it_cannot_take(tmp_path, words, sentence):
     with pytest.raises(UserError, match=sentence):
-        refuse(words, tmp_path)
+        refuse(words, tmp_path, is_search="n_trial=" in words)
+
+
+@pytest.mark.parametrize(("is_search", "other"), ((True, "seeds"), (False, "hydra.sweeper.n_trials")))
+def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search, other):
+    for word in ("optimizer.lr=0.1", "lr", *([] if is_search else ["hydra.sweeper.n_trials=3"])):
+        with pytest.raises(UserError) as raised:
+            refuse(word, tmp_path, is_search)
+        said = str(raised.value).removeprefix(word)
+        assert other not in said and ("hydra.sweeper.n_trials" if is_search else "seeds") in said, said
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from proj.config.own_code import own_code
 from proj.config.values import check_ranges
 from proj.errors import UserError
 from proj.models import Classifier
+from proj.sweeps.folder import Sweep
+from proj.sweeps.sweep_file import read_manifest
 from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
 from proj.training.run import train
 
@@ -48,15 +50,19 @@ def test_the_files_of_own_classes_are_found_with_all_that_they_import(tmp_path, 
     assert sorted(found) == sorted([*(f"own_nets/{part}.py" for part in parts), *others])
 
 
-def test_a_sweep_whose_own_files_have_changed_says_which_and_goes_on_once_they_are_named(tmp_path):
+def test_a_sweep_whose_own_files_have_changed_says_which_and_goes_on_once_they_are_named(tmp_path, monkeypatch):
     write(tmp_path, {"mine.py": NET, "helper.py": "WIDTH = 1\n"})
     run(tmp_path, "sweep_name=s", "seed=1,2", "model=mlp", "model._target_=mine.Net")
     folder = tmp_path / "outputs/sweeps/s"
+    assert "resume=outputs/sweeps/s trust=mine; for a new one" in refused(tmp_path, "sweep_name=s", "seed=1,2,3")
     write(tmp_path, {"helper.py": "WIDTH = 2\n"})
     shutil.rmtree(folder / "1_seed=2")
     assert "helper.py changed since" in refused(tmp_path, "resume=outputs/sweeps/s", "trust=mine", module="sweep")
     said = resume(tmp_path, "trust=mine,helper.py")
     assert "2 runs (finished)" in said
+    monkeypatch.syspath_prepend(tmp_path)
+    stopped = Sweep(folder, read_manifest(folder), {0: "0_seed=1"}, trust=["mine", "helper.py"])
+    assert stopped.resume_command(stopped.jobs()).endswith(" trust=helper.py,mine")
 
 
 def change_mine_and_play() -> None:

@@ -131,11 +131,14 @@ def test_what_is_no_number_of_seeds_is_one_sentence(words, sentence, begun, mist
     assert sentence in mistake("proj.sweep", f"resume={NAME}", *words)
 
 
-def test_a_search_is_told_to_begin_a_sweep_and_nothing_is_asked_without_the_word(tmp_path):
-    (tmp_path / "study.log").touch()
-    with pytest.raises(UserError, match="is a search"):
-        ask_for_seeds("+6", None, tmp_path)
-    ask_for_seeds(None, None, tmp_path)
+@refusals((("+6", None), "is a search"), ((None, "all"), "is a search"))
+def test_a_search_is_told_to_begin_a_sweep(tmp_path, words, sentence):
+    with pytest.raises(UserError, match=sentence):
+        ask_for_seeds(*words, tmp_path, is_search=True)
+
+
+def test_nothing_is_asked_without_the_word(tmp_path):
+    ask_for_seeds(None, None, tmp_path, is_search=False)
     assert seeds.ASKED == []
 
 

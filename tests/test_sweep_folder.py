@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shlex
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,6 +186,20 @@ def test_a_searchs_goal_may_stand_in_its_file(tmp_path):
     sizes = [config(run.folder)["dataset"]["batch_size"] for run in find_runs([tmp_path / "outputs/sweeps/s"])]
     assert study.direction.name == "MINIMIZE" and all(type(size) is int and 5 <= size <= 9 for size in sizes)
     assert sorted(trial.value for trial in study.trials) == sorted(map(float, sizes))
+
+
+def test_the_best_of_a_search_that_is_kept_as_a_file_can_be_swept_over_seeds(tmp_path):
+    """As the sentence advises that refuses seeds=+6."""
+    about = "# @package _global_\nhydra: {sweeper: {n_trials: 3, params: {optimizer.lr: 'interval(0.01,0.1)'}}}"
+    (tmp_path / "own/sweep").mkdir(parents=True)
+    (tmp_path / "own/sweep/rates.yaml").write_text(about)
+    words = ("--config-dir=own", "sweep=rates")
+    assert "is of a search: add hydra/sweeper=optuna" in refused(tmp_path, *words)
+    said = run(tmp_path, *words, "hydra/sweeper=optuna", "sweep_name=s")
+    again = shlex.split(said.partition("The best again: python -m proj.train ")[2].splitlines()[0])
+    assert "2 runs (finished), 1 configuration" in run(
+        tmp_path, *(word for word in again if word not in ("-m", *QUICK)), "seed=1,2"
+    )
 
 
 def test_a_search_with_two_goals_is_refused_before_the_first_trial(tmp_path):

@@ -27,6 +27,7 @@ import hydra
 
 from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
+from proj.config.policies import policy, refusal
 from proj.config.stored import TRUSTED
 from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
@@ -41,25 +42,36 @@ from proj.system.run_folder import SweepFolder
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
 OPTIONS = {"resume": Path, "log": ("line", "full"), "data_dir": Path, "trust": list}
 OPTIONS |= {"seeds": str, "rows": ("doubtful", "all")}
-WORDS = (*OPTIONS, "isolate", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher")
+OF_A_GRID = ("seeds", "rows")
+OF_A_SEARCH = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")
+WORDS = (*OPTIONS, *OF_A_SEARCH, "isolate", "hydra/launcher")
 OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
 
 
-def refuse(word: str, folder: Path) -> None:
-    """Raises UserError for a word that a sweep that goes on does not take."""
+def refuse(word: str, folder: Path, is_search: bool) -> None:
+    """Raises UserError for a word that a sweep that goes on, or a search, does not take."""
     key, equals, value = word.lstrip("+~").partition("=")
+    words = [one for one in WORDS if one not in (OF_A_GRID if is_search else OF_A_SEARCH)]
     if word.startswith(("--config", "-c")):
         raise UserError(f"{folder} has a copy of all options that its jobs take: leave {word} out.")
     if word.startswith("-") or not equals:
-        raise UserError(f"{word!r} is not of the form key=value." + nearest(key, WORDS))
+        raise UserError(f"{word!r} is not of the form key=value." + nearest(key, words))
+    if policy(key).instead:
+        raise UserError(refusal(key))
     if key in OPTIONS:
         raise UserError(f"{word} has a sign too many: {word.lstrip('+~')}")
     if key == "isolate":
         choose(key, value.lower(), {"true": True, "false": False})
-    elif chooses_jobs(word) or (key not in WORDS and not key.startswith(OF_HYDRA)):
+    elif key in OF_A_SEARCH and not is_search:
         raise UserError(
-            f"{word} would change the jobs of {folder}, which goes on as it began (with seeds=…, isolate=…, log=…, "
-            f"data_dir=…, hydra.sweeper.n_trials=… or hydra/launcher=…): begin a new sweep.{nearest(key, WORDS)}"
+            f"{word} is of a search, and {folder} is a sweep, whose jobs were all named when it began: leave it out "
+            "(seeds=+6 adds seeds to its rows)."
+        )
+    elif chooses_jobs(word) or (key not in words and not key.startswith(OF_HYDRA)):
+        its_own = "hydra.sweeper.n_trials=…" if is_search else "seeds=…"
+        raise UserError(
+            f"{word} would change the jobs of {folder}, which goes on as it began (with {its_own}, isolate=…, log=…, "
+            f"data_dir=… or hydra/launcher=…): begin a new sweep.{nearest(key, words)}"
         )
 
 
@@ -72,10 +84,10 @@ def main() -> None:
             raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
         TRUSTED[:] = chosen.get("trust", [])
         manifest = read_manifest(folder)
-        check_sweep(folder, manifest, TRUSTED)
-        ask_for_seeds(chosen.get("seeds"), chosen.get("rows"), folder)
+        is_search = "n_trials" in check_sweep(folder, manifest, TRUSTED).sweeper
+        ask_for_seeds(chosen.get("seeds"), chosen.get("rows"), folder, is_search)
         for word in more:
-            refuse(word, folder)
+            refuse(word, folder, is_search)
         if shown := chosen.get("log"):
             more.append(f"++log={shown}")  # which the copied conf/ of an older version does not name
         if moved := chosen.get("data_dir"):

@@ -32,7 +32,7 @@ def own_code(config: dict) -> dict[str, str]:
     return found
 
 
-def changed_code(checksums: dict[str, str], imported: Container[str]) -> list[str]:
+def changed_code(checksums: dict[str, str], imported: Container[str] = ()) -> list[str]:
     """The files that are not as `own_code` found them, but for those of the modules that are `imported` already."""
     modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in checksums}
     return [path for path in checksums if modules[path] not in imported and code_now(path) != checksums[path]]

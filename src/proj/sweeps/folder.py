@@ -14,7 +14,7 @@ from proj.config.stored import TRUSTED
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, make_folder, read_manifest
-from proj.sweeps.trust import check_files, check_job, without_hydra
+from proj.sweeps.trust import check_files, check_job, resume_command, without_hydra
 from proj.system.files import write_atomically
 from proj.system.names import file_name
 from proj.system.platform import as_command
@@ -55,7 +55,7 @@ class Sweep:
             if begun:
                 raise UserError(
                     f"{self.folder} holds the job {begun[0]} of a sweep whose sweep.yaml is gone: put it back, or "
-                    "choose another sweep_name."
+                    "choose another sweep_name or hydra.sweep.dir."
                 )
             return False
         self.manifest, self.trust = read_manifest(self.folder), list(TRUSTED)
@@ -63,10 +63,10 @@ class Sweep:
         if not asks_for(config, self.manifest):
             options = [f"--config-dir={folder}" for folder in self.manifest.get("config_dirs") or []]
             begun = as_command([*options, *self.manifest["overrides"], *self.manifest["hydra"]])
-            resume = as_command(["python", "-m", "proj.sweep", f"resume={self.folder}"])
+            resume = self.resume_command(list(self.frozen_jobs().values()))
             raise UserError(
                 f"{self.folder} holds another sweep ({begun}). To continue it: {resume}; for a new one, choose another "
-                "sweep_name."
+                "sweep_name or hydra.sweep.dir."
             )
         # A search lists no jobs, since it asks for them on its way, nor does an old sweep.
         listed = self.manifest.get("jobs")
@@ -113,6 +113,10 @@ class Sweep:
                 for file in folder.iterdir():
                     file.unlink()
                 folder.rmdir()
+
+    def resume_command(self, names: list[str]) -> str:
+        """What goes on with the sweep, for these jobs."""
+        return resume_command(self.folder, self.manifest, [self.job(name) for name in names], self.trust or [])
 
     def refuse_changed_code(self, imported: Container[str] = ()) -> None:
         """Raises UserError where a Python file of the user's own is not as it was when the sweep began.

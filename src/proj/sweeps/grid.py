@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -34,10 +35,14 @@ from proj.system.slurm import wait_for_every_job
 
 
 class GridSweeper(Sweeper):
-    """Every combination of the values. params: more overrides, from a sweep's file; the command line wins."""
+    """Every combination of the values.
 
-    def __init__(self, params: DictConfig | None = None) -> None:
-        self.params = params or {}
+    params: more overrides, from a sweep's file; the command line wins. of_a_search: what else that file says, for a
+    search. A grid takes no notice of it where the command line names the values of all `params`.
+    """
+
+    def __init__(self, params: DictConfig | None = None, **of_a_search: Any) -> None:
+        self.params, self.of_a_search = params or {}, of_a_search
         self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -135,6 +140,9 @@ class GridSweeper(Sweeper):
 
     def check(self) -> list[tuple[list[str], DictConfig]]:
         """The jobs, each as its own settings and its configuration. Raises UserError for a mistake in any."""
+        if self.of_a_search and self.params.keys() & self.swept.keys():
+            said = ", ".join(f"hydra.sweeper.{key}" for key in self.of_a_search)
+            raise UserError(f"{said} in the sweep's file is of a search: add hydra/sweeper=optuna, or leave it out.")
         if intervals := [override.input_line for override in self.swept.values() if override.is_interval_sweep()]:
             raise UserError(
                 f"{intervals[0]} is searched: add hydra/sweeper=optuna, or name its values, as in 0.01,0.1."

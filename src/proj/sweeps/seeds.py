@@ -11,25 +11,27 @@ from pathlib import Path
 from proj.config.words import key_of
 from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
-from proj.system.run_folder import SweepFolder
 
 ASKED: list[str] = []  # what a command says, such as ["+6", "doubtful"], for the sweep that goes on in it
 SEEDS = 2**32  # so many seeds there are
 
 
-def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path) -> None:
-    """What the sweep in `folder` is to add, once it goes on. Raises UserError for what is no number of seeds."""
+def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: bool) -> None:
+    """What the sweep in `folder` is to add, once it goes on.
+
+    Raises UserError for what is no number of seeds, and for a search.
+    """
     ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
+    if (seeds or rows) and is_search:
+        raise UserError(
+            f"{folder} is a search, each of whose trials has one seed: to be sure of the best, begin a sweep with the "
+            "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
+        )
     if seeds is None and rows is not None:
         raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds, re.ASCII):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
-        )
-    if seeds and SweepFolder(folder).study.exists():
-        raise UserError(
-            f"{folder} is a search, each of whose trials has one seed: to be sure of the best, begin a sweep with the "
-            "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
         )
 
 

@@ -8,19 +8,12 @@ from proj.errors import UserError, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
-from proj.sweeps.trust import sweep_trust
 from proj.system.platform import as_command, shorter
-
-
-def resume_command(sweep: Sweep, names: list[str]) -> str:
-    """What goes on with a sweep. names: of the jobs that are to run, or of such as they are."""
-    jobs = [sweep.job(name) for name in names]
-    return f"{as_command(['python', '-m', 'proj.sweep', f'resume={sweep.folder}'])}{sweep_trust(jobs)}"
 
 
 def how_to_continue(sweep: Sweep) -> str:
     more = " seeds={} rows={}".format(*sweep.asked) if sweep.asked else ""  # which adds none a second time
-    return f"To continue the sweep: {resume_command(sweep, sweep.unfinished())}{more}"
+    return f"To continue the sweep: {sweep.resume_command(sweep.unfinished())}{more}"
 
 
 def flags(sweep: Sweep) -> list[str]:
@@ -45,15 +38,14 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     missing: jobs that should be there and have not begun.
     """
     folders = sweep.folders()
-    resume = None if sweep.files.study.exists() else lambda: resume_command(sweep, sweep.jobs())
+    resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
     rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:
         words = job_words(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
         if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
-            search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=1"] if sweep.files.study.exists() else []
-            words = ["-m", *search, *words]
+            words = ["-m", *words]
         print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left and missing <= 0:

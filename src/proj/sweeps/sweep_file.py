@@ -46,14 +46,15 @@ def read_manifest(folder: Path) -> dict:
     """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
     file = SweepFolder(folder).manifest
     if not file.is_file():
-        raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.")
+        above = f" Give resume={folder.parent}" if SweepFolder(folder.parent).manifest.is_file() else ""
+        raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.{above}")
     try:
         text = file.read_text(encoding="utf-8")
         manifest = yaml.safe_load(text) if text.endswith("\n") else None
     except (ValueError, yaml.YAMLError):
         manifest = None
     if not isinstance(manifest, dict) or not {"overrides", "hydra", "versions"} <= manifest.keys():
-        raise UserError(f"{file} is damaged: put a copy of it back, or choose another sweep_name for a new sweep.")
+        raise UserError(f"{file} is damaged: put a copy of it back, or begin a new sweep elsewhere.")
     refuse_newer(file, manifest.get("format", FORMAT), FORMAT, "sweep")  # versions before the number wrote none
     return manifest
 

@@ -39,7 +39,7 @@ class Trials:
         if strangers := [name for number, name in sweep.names.items() if number >= len(self)]:
             raise UserError(
                 f"{sweep.files.study} does not know the trial {strangers[0]}: put the file back, or choose another "
-                "sweep_name for a new search."
+                "sweep_name or hydra.sweep.dir for a new search."
             )
         if trials := self.study.trials:  # a study keeps its kinds of numbers, and an older version chose others
             self.space.update(trials[0].distributions)

@@ -18,8 +18,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import CONF
+from proj.config.own_code import changed_code
 from proj.config.stored import MOVED, PRUNER, check_destinations, check_plain, check_stored, needs_trust, trust_option
 from proj.errors import UserError
+from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder, flat
 
 # What Hydra fills in itself, what a command that goes on says anew, and what is only printed.
@@ -88,8 +90,11 @@ def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
         raise UserError(f"{file} holds a job that is no folder of the sweep ({odd[0]}): treat it as malicious.")
 
 
-def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
-    """Raises UserError where a sweep that goes on would start anything that is neither this project's nor trusted."""
+def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> DictConfig:
+    """Hydra's settings of a sweep that goes on, such as its sweeper.
+
+    Raises UserError where they would start anything that is neither this project's nor trusted.
+    """
     check_files(folder, manifest, trust)
     words = [*manifest["overrides"], *manifest["hydra"]]
     hydra = composed(SweepFolder(folder).conf, words, manifest.get("config_name", "train")).hydra
@@ -99,6 +104,7 @@ def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
             f"the sweep in {folder} would start its jobs otherwise than this project does: {what}. If that is your own "
             f"setting, add trust={','.join(sorted({*trust, *foreign}))}"
         )
+    return hydra
 
 
 def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
@@ -116,9 +122,13 @@ def without_hydra(config: dict | DictConfig) -> dict:
     return {key: value for key, value in plain.items() if key != "hydra"}
 
 
-def sweep_trust(jobs: Sequence[dict]) -> str:
-    """` trust=…` for a command that goes on with these frozen jobs; nothing where it needs none."""
+def resume_command(folder: Path, manifest: dict, jobs: Sequence[dict], trust: Sequence[str]) -> str:
+    """What goes on with a sweep. jobs: what was frozen for those that are to run, or for such as they are.
+
+    trust: what this command names; of that, files of the user's own that have changed since are named again.
+    """
     words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
     if jobs:  # what starts them is the same for all
         words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
-    return trust_option(words)
+    words.update(path for path in changed_code(manifest.get("code") or {}) if path in trust)
+    return f"{as_command(['python', '-m', 'proj.sweep', f'resume={folder}'])}{trust_option(words)}"
