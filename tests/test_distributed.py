@@ -20,7 +20,7 @@ from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
-from proj.system.processes import started, starts_more, take_part
+from proj.system.processes import SRUN, TORCHRUN, started, starts_more, take_part
 from proj.system.slurm import slurm_name
 from proj.training.run import train
 
@@ -72,9 +72,10 @@ def test_a_process_without_a_share_of_the_last_batch_leaves_the_mean_alone():
 
 def test_the_processes_are_those_that_torchrun_or_srun_started(monkeypatch):
     assert started() is None and slurm_name() is None
-    for name, value in {"ID": 7, "STEP_ID": 0, "STEP_NUM_TASKS": 6, "STEP_NUM_NODES": 3}.items():
-        monkeypatch.setenv(f"SLURM_{'JOB_' * (name == 'ID')}{name}", str(value))
-    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "2(x3)")
+    for name in (*SRUN, *TORCHRUN):
+        monkeypatch.setenv(name, "0")
+    for name, value in {"JOB_ID": 7, "STEP_NUM_TASKS": 6, "STEP_NUM_NODES": 3, "STEP_TASKS_PER_NODE": "2(x3)"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
     assert started() == (2, 3) and slurm_name() == "slurm-7"
     monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "4,1(x2)")
     with pytest.raises(UserError, match="give srun --ntasks-per-node"):

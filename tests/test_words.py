@@ -1,6 +1,7 @@
 """What people type is taken as they mean it, or refused in one sentence that says what to type."""
 
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from proj.config.words import as_hydra_reads, parsed
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
-from proj.system.processes import look_at_environment
+from proj.system.processes import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started, take_part
 from proj.use.data import open_data
 
 
@@ -211,7 +212,7 @@ def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, wor
 
 def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
     def look(**variables: str) -> None:
-        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_STEP_ID"):
+        for name in (*TORCHRUN, *SRUN, "TORCHELASTIC_RUN_ID", "SLURM_STEP_NUM_TASKS"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -224,6 +225,35 @@ def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
     for variables, sentence in (({"RANK": "1"}, "RANK=1 in the env"), ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK")):
         with pytest.raises(UserError, match=sentence):
             look(**variables)
+
+
+@pytest.mark.parametrize(
+    ("begins", "others", "starter"),
+    (
+        ("TORCHELASTIC_RUN_ID", TORCHRUN, "torchrun"),
+        ("SLURM_STEP_NUM_TASKS", SRUN, "srun"),
+        ("", RANKS, "torchrun or srun"),
+    ),
+)
+def test_a_part_of_what_torchrun_or_srun_sets_is_one_sentence_whose_cure_helps(monkeypatch, begins, others, starter):
+    """Each of the variables in turn is missing, or of those that number a process is the only one."""
+    trainer = OmegaConf.create({"devices": "auto", "strategy": "auto", "num_nodes": 1, "accelerator": "cpu"})
+    for chosen in others:
+        names = [begins, *(name for name in others if name != chosen)] if begins else [chosen, "MASTER_PORT"]
+        for name in (*TORCHRUN, *SRUN, "TORCHELASTIC_RUN_ID", "SLURM_STEP_NUM_TASKS"):
+            monkeypatch.delenv(name, raising=False)
+        for name in names:
+            monkeypatch.setenv(name, "2")
+        with pytest.raises(
+            UserError, match=f"{names[0]}=2 in the environment says.*or start them with {starter}"
+        ) as raised:
+            look_at_environment()
+            take_part(trainer)
+        for name in re.search("unset (.+), or", str(raised.value))[1].split():
+            monkeypatch.delenv(name)
+        look_at_environment()
+        take_part(trainer)
+        assert rank() == 0 and not started()
 
 
 def test_the_names_that_are_checked_are_those_that_the_models_take():

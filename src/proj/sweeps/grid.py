@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -41,7 +40,7 @@ class GridSweeper(Sweeper):
     search. A grid takes no notice of it where the command line names the values of all `params`.
     """
 
-    def __init__(self, params: DictConfig | None = None, **of_a_search: Any) -> None:
+    def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search
         self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
 

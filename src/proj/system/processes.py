@@ -21,13 +21,17 @@ from proj.system.platform import STOP_SIGNALS, c_library
 BAR = "PROJ_BAR"
 
 
-def rank() -> int:
-    """The number of this process among those that train one run together; the first, 0, writes the files.
+# What tells a process its number, for Lightning too, and what torchrun and Slurm's srun set beside it.
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+SRUN = ("SLURM_STEP_ID", "SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID")
+SRUN += ("SLURM_STEP_TASKS_PER_NODE", "SLURM_STEP_NUM_NODES")
+NO_NUMBERS = ("MASTER_ADDR", "SLURM_STEP_TASKS_PER_NODE")
 
-    It is read from the environment's variables that Lightning reads too.
-    """
-    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
+
+def rank() -> int:
+    """The number of this process among those that train one run together; the first, 0, writes the files."""
+    return int(next((os.environ[name] for name in RANKS if os.environ.get(name)), 0))
 
 
 def look_at_environment() -> None:
@@ -36,30 +40,44 @@ def look_at_environment() -> None:
 
     Raises UserError for those that somebody has left there, where nothing has started several processes.
     """
-    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+    names = (*TORCHRUN, *SRUN, "NODE_RANK", "SLURM_STEP_NUM_TASKS")
     for name in (*names, "PROJ_DATA_DIR"):
         if os.environ.get(name) == "":
             del os.environ[name]
-    left = [name for name in names if not os.environ.get(name, "0").isdecimal()]
-    if not left and not {"TORCHELASTIC_RUN_ID", "MASTER_PORT", "SLURM_STEP_ID"} & os.environ.keys():
-        left += [name for name in ("RANK", "LOCAL_RANK") if int(os.environ.get(name, "0"))]
-    if left:
-        raise UserError(
-            f"{left[0]}={os.environ[left[0]]} in the environment says that this is one of several processes, and "
-            f"nothing has started them: unset {left[0]}, or start them with torchrun."
-        )
+    if left := [name for name in names if name not in NO_NUMBERS and not os.environ.get(name, "0").isdecimal()]:
+        raise left_over(left[0], "nothing has started them", "torchrun or srun")
+    if not started() and not {"LOCAL_RANK", "MASTER_PORT"} <= os.environ.keys():  # which Lightning sets
+        refuse_rank()
+
+
+def refuse_rank() -> None:
+    """Raises UserError where the environment gives the only process of a run a number of one of several."""
+    if left := [name for name in RANKS if int(os.environ.get(name) or 0)]:
+        raise left_over(left[0], "nothing has started them", "torchrun or srun")
+
+
+def left_over(name: str, why: str, starter: str) -> UserError:
+    """The error of a process that is not one of several, though a variable of its environment says so."""
+    names = dict.fromkeys([name, *(one for one in RANKS if os.environ.get(one, "0") != "0")])
+    return UserError(
+        f"{name}={os.environ[name]} in the environment says that this is one of several processes, and {why}: unset "
+        f"{' '.join(names)}, or start them with {starter}."
+    )
 
 
 def started() -> tuple[int, int] | None:
     """(processes a node, nodes) where torchrun or srun has started several for a run; None where this is the only one.
 
-    Raises UserError where Slurm's nodes have different numbers.
+    Raises UserError where Slurm's nodes have different numbers, and where the environment has a part of what torchrun
+    or srun sets.
     """
     env = os.environ
     if "TORCHELASTIC_RUN_ID" in env:
+        refuse_missing("TORCHELASTIC_RUN_ID", TORCHRUN, "torchrun")
         return int(env["LOCAL_WORLD_SIZE"]), int(env["GROUP_WORLD_SIZE"])
-    if int(env.get("SLURM_STEP_NUM_TASKS", 1)) == 1:
+    if int(env.get("SLURM_STEP_NUM_TASKS") or 1) < 2:
         return None
+    refuse_missing("SLURM_STEP_NUM_TASKS", SRUN, "srun")
     tasks = re.fullmatch(r"(\d+)(\(x\d+\))?", env["SLURM_STEP_TASKS_PER_NODE"])
     if not tasks:
         raise UserError(
@@ -67,6 +85,12 @@ def started() -> tuple[int, int] | None:
             "--ntasks-per-node."
         )
     return int(tasks[1]), int(env["SLURM_STEP_NUM_NODES"])
+
+
+def refuse_missing(name: str, others: tuple[str, ...], starter: str) -> None:
+    """Raises UserError where a variable says that several processes were started, and one of the others is missing."""
+    if missing := [other for other in others if other not in os.environ]:
+        raise left_over(name, f"{missing[0]} is missing, which {starter} sets too", starter)
 
 
 def die_with_parent() -> None:
@@ -136,8 +160,11 @@ def take_part(trainer: DictConfig) -> list:
             f"trainer.num_nodes={trainer.num_nodes}, but this run was started on {how_many(nodes, 'machine')}: leave "
             "it out, since torchrun or Slurm's srun, which start a run on several, say how many there are."
         )
-    if not there:  # a batch script of Slurm's, say, where Lightning would look for srun's tasks
-        return [LightningEnvironment()] if "SLURM_JOB_ID" in os.environ else []
+    if not there:
+        if not starts_more(trainer):
+            refuse_rank()
+        # In a batch script of Slurm's, say, Lightning would look for srun's tasks.
+        return [LightningEnvironment()] if {"SLURM_JOB_ID", "SLURM_NTASKS"} & os.environ.keys() else []
     local, nodes = there
     if trainer.devices not in ("auto", local):
         raise UserError(f"trainer.devices={trainer.devices}, but {local} processes were started: leave it out.")

@@ -11,20 +11,20 @@ def slurm_name() -> str | None:
 
     None outside of Slurm, and in a terminal of Slurm's, where a person starts one run after another.
     """
-    step = os.environ.get("SLURM_STEP_ID")
-    if step is None or "SLURM_PTY_PORT" in os.environ:
+    job, step = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_STEP_ID")
+    if job is None or step is None or "SLURM_PTY_PORT" in os.environ:
         return None
-    name = f"slurm-{os.environ['SLURM_JOB_ID']}"
+    name = f"slurm-{job}"
     return name if step == "0" else f"{name}.{step}"
 
 
 def requeue(number: int) -> None:
     """Queue this Slurm job again where the signal says that its time is up, or that it gives way to another job."""
     # Without srun its script would begin a new run, and a container may lack Slurm's commands.
-    if "SLURM_STEP_ID" not in os.environ or not shutil.which("scontrol"):
+    if not {"SLURM_JOB_ID", "SLURM_STEP_ID"} <= os.environ.keys() or not shutil.which("scontrol"):
         return
     job = os.environ["SLURM_JOB_ID"]
-    if "SLURM_ARRAY_JOB_ID" in os.environ:  # one task's id is that of the whole array
+    if {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"} <= os.environ.keys():  # one task's id is that of the whole array
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     if number in (signal.SIGINT, signal.SIGTERM):
         about = subprocess.run(["scontrol", "-o", "show", "job", job], capture_output=True).stdout
