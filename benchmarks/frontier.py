@@ -26,9 +26,10 @@ ROWS = {  # set: (the part that validates, {what: settings})
         f"dataset.val_fraction={1 / 6}",
         {
             BEFORE["mnist"]: "model=cnn",
-            "cnn, 6 epochs, small images first": f"model=cnn trainer.max_epochs=6 {SIZES}[16,20,20,24,24,28]",
+            "cnn, 5 epochs, small images first": f"model=cnn trainer.max_epochs=5 {SIZES}[16,20,24,28,28]",
             "whitened_cnn, 4 epochs": f"trainer.max_epochs=4 {SIZES}null",
-            "whitened_cnn, 6 epochs, small images first": "",
+            "whitened_cnn, 6 epochs, more of them small": f"trainer.max_epochs=6 {SIZES}[16,20,20,24,24,28]",
+            "whitened_cnn, 5 epochs, small images first": "",
             "whitened_cnn, twice as wide, 12 epochs": "model.widths=[64,128] trainer.max_epochs=12",
         },
     ),
