@@ -98,6 +98,13 @@ def test_a_sweep_without_an_axis_of_seeds_gets_one_and_the_shared_seed_gives_way
     assert job["seed"] == 6 and [word for word in job["hydra"]["overrides"]["task"] if "seed" in word] == ["seed=6"]
 
 
+def test_jobs_that_repeat_others_get_no_seeds_of_their_own(tmp_path):
+    """Such as those on two copies of the same data."""
+    run(tmp_path, "sweep_name=s", "save_every=10,20", "seed=1", before=play)
+    run(tmp_path, f"resume={NAME}", "seeds=+1", module="sweep", before=play)
+    assert len(names(tmp_path / NAME)) == 3
+
+
 def test_rows_take_the_seeds_of_the_others_first_and_folds_are_filled_each():
     taken = {("lr=1", "seed="): {1, 2, 3, 4}, ("lr=2", "seed="): {1, 2}}
     assert new_jobs(taken, "+2") == [["lr=1", "seed=5"], ["lr=2", "seed=3"], ["lr=1", "seed=6"], ["lr=2", "seed=4"]]

@@ -252,8 +252,14 @@ def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tm
     moved = (project / "tables").rename(tmp_path / "new")
     for name in names(folder):
         (folder / name / "metrics.json").unlink()
-    resume(tmp_path, "data_dir=new/a.csv", name="project/outputs/sweeps/s")
+    shutil.copy(moved / "a.csv", moved / "b.csv")
+    assert "there is no new/c.csv" in refused(tmp_path, f"resume={folder}", "data_dir=new/c.csv", module="sweep")
+    said = resume(tmp_path, "data_dir=new/a.csv", name="project/outputs/sweeps/s")
     assert places() == {str(moved / "a.csv")}
+    again = shlex.split(said.rpartition("The best again: ")[2])
+    assert f"data_dir={moved / 'a.csv'}" in again and "data_dir=tables/a.csv" not in again
+    resume(tmp_path, "data_dir=[new/a.csv,new/b.csv]", name="project/outputs/sweeps/s")
+    assert config(folder, "sweep.yaml")["data_dir"] == f"{moved / 'a.csv'}{os.pathsep}{moved / 'b.csv'}"
 
 
 def test_a_sweep_goes_on_where_its_whole_project_was_moved(tmp_path, monkeypatch):

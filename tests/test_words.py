@@ -68,6 +68,14 @@ def test_a_sweep_over_names_with_accents_says_a_command_that_a_shell_and_the_pro
     assert Path(configure(*words).data_dir).name in files
 
 
+def test_a_folder_may_have_commas_in_its_name_and_what_a_sweep_has_one_of_takes_one_value(tmp_path):
+    run(tmp_path, "hydra.sweep.dir=ü, [1],b", "seed=1,2")
+    assert (tmp_path / "ü, [1],b/sweep.yaml").is_file()
+    assert configure("hydra.run.dir=a,b").output_dir == "a,b"
+    for word in ("sweep_name=a,b", "log=line,full"):
+        assert f"{word}: all jobs of a sweep have the same" in refused(tmp_path, word, "seed=1")
+
+
 def test_what_is_advised_for_several_values_without_a_sweep_is_taken(mistake):
     said = mistake("proj.train", "dataset=csv", "dataset.target=a,b")
     listed, text = (shlex.split(said.partition(start)[2])[0] for start in ("or type ", "(a list) or "))

@@ -20,6 +20,8 @@ composed, checked and frozen in the job's folder (job.yaml), with the command,
 the versions of packages, the commit and the uncommitted changes beside them.
 """
 
+import glob
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
 from proj.config.policies import policy, refusal
 from proj.config.stored import TRUSTED
-from proj.config.words import as_text
+from proj.config.words import as_hydra_reads, as_text, parsed
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import ask_for_seeds
@@ -75,6 +77,20 @@ def refuse(word: str, folder: Path, is_search: bool) -> None:
         )
 
 
+def place_of_data(moved: Path) -> str:
+    """Where data_dir=… says that the data lies now: a folder, a file, a pattern, or several of them.
+
+    Raises UserError where there is nothing.
+    """
+    named = str(moved)
+    if named.startswith("[") and not moved.exists():  # several files, in the words of a new run
+        named = parsed(as_hydra_reads(f"data_dir={named}")).value()
+    places = [named] if os.path.exists(named) else named.split(os.pathsep)
+    if missing := [place for place in places if not (os.path.exists(place) or glob.glob(place))]:
+        raise UserError(f"there is no {missing[0]}: give the place where the data lies now, data_dir=…")
+    return os.pathsep.join(map(os.path.abspath, places))
+
+
 def main() -> None:
     more = words_or_help(__doc__)
     with sentences():
@@ -93,7 +109,7 @@ def main() -> None:
         if moved := chosen.get("data_dir"):
             if manifest.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
-            manifest["data_dir"] = str(moved.absolute())
+            manifest |= {"data_dir": place_of_data(moved), "data_moved": True}
             with locked(folder):
                 Sweep(folder, manifest).write_manifest()
     from proj.train import job

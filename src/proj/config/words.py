@@ -100,7 +100,7 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
     if not override and not parsed(f"{key}=0"):
         raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
-    values = between_commas(value) if several else [value]
+    values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
 
@@ -116,8 +116,11 @@ def one_value(key: str, value: str) -> str:
     if PATH.fullmatch(key):
         value = os.path.expanduser(value)
         override = parsed(f"{key}={value}")
-        # Hydra takes \\ for a single \, also where Windows begins the name of another machine with it.
-        if override and (isinstance(override.value(), int | float) or value.startswith("\\\\")):
+        if override and (
+            isinstance(override.value(), int | float)
+            or value.startswith("\\\\")  # where Windows begins another machine's name, and Hydra takes it for one \
+            or (key.startswith("hydra.") and override.is_sweep_override())  # a folder's name with commas
+        ):
             return as_text(value)
         listed = re.fullmatch(r"\[(.*)\]", value)
         if listed and key.endswith("data_dir"):  # files that are one table, written as the folders of PATH are

@@ -10,8 +10,6 @@ from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -27,6 +25,7 @@ from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, frozen_loader, make_folder, no_folder_if_refused
+from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import started, stop_signals_as_exits
@@ -104,14 +103,7 @@ class GridSweeper(Sweeper):
         """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
         words = [as_hydra_reads(word, several=True) for word in self.kept.manifest.get("words") or [*own, *arguments]]
-        parsed = OverridesParser.create(self.loader).parse_overrides(words)
-        last = {override.get_key_element(): override for override in parsed}  # of a setting that is named twice
-        for override in last.values():
-            if override.is_sweep_override() and not values(override):
-                how = "give the smaller end first, as in range(1,5)" if override.is_range_sweep() else "name some"
-                raise UserError(f"{override.input_line} has no value: {how}.")
-        self.fixed = [override.input_line for override in last.values() if not override.is_sweep_override()]
-        self.swept = {key: override for key, override in last.items() if override.is_sweep_override()}
+        self.fixed, self.swept = fixed_and_swept(words, self.loader)
         return words
 
     def compose_checked(self, own: list[str]) -> DictConfig:
@@ -211,10 +203,3 @@ class GridSweeper(Sweeper):
         from proj.sweeps.summary import summarise
 
         summarise(self.kept)
-
-
-def values(override: Override) -> list[str]:
-    """All values of a choice or range, both ends of an interval."""
-    if override.is_interval_sweep():
-        return [str(override.value().start), str(override.value().end)]
-    return list(override.sweep_string_iterator())

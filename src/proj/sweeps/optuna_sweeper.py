@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.policies import policy
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.errors import UserError
-from proj.sweeps.grid import GridSweeper, values
+from proj.sweeps.grid import GridSweeper
+from proj.sweeps.swept import values
 
 
 class OptunaSweeper(GridSweeper):

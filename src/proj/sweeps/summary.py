@@ -1,9 +1,11 @@
 """What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
 
+import re
 from filecmp import cmpfiles
 from pathlib import Path
 
 from proj.config.compose import CONF
+from proj.config.words import as_text, key_of
 from proj.errors import UserError, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
@@ -43,7 +45,12 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:
-        words = job_words(sweep.job(best.folder.name)["hydra"]["overrides"]["task"])
+        job = sweep.job(best.folder.name)
+        words = job_words(job["hydra"]["overrides"]["task"])
+        place = sweep.data_dir(job["data_dir"])
+        if sweep.manifest.get("data_moved") or place != job["data_dir"]:  # since the job was frozen
+            place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
+            words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
         if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
             words = ["-m", *words]
         print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
