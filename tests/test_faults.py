@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -254,6 +255,21 @@ def test_hydras_own_files_on_a_full_or_read_only_disk_are_one_sentence(command, 
         process = command("-m", "proj.train", word)
         assert process.returncode == 1 and len(process.stderr.splitlines()) == 1
         assert re.match(r"error: \S.* could not be written \(.*\): make room, or choose", process.stderr)
+
+
+@pytest.mark.parametrize("state", ("full", "read-only"))
+def test_a_sweep_on_a_full_or_read_only_disk_says_what_goes_on_with_it(command, small_disk, state):
+    disk = small_disk("16m")  # of which the report takes five
+    words = ("seed=1,2", "trainer.max_epochs=1", f"hydra.sweep.dir={disk}/s")
+    assert command("-m", "proj.train", "-m", *words).returncode == 0
+    shutil.rmtree(disk / "s/1_seed=2")
+    if state == "full":
+        fill(disk)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    process = command("-m", "proj.sweep", f"resume={disk}/s")
+    assert process.returncode == 1 and len(process.stderr.splitlines()) == 1, process.stderr
+    assert process.stderr.rstrip().endswith(f"To continue the sweep: python -m proj.sweep resume={disk}/s")
 
 
 def test_an_existing_run_on_a_read_only_disk_is_one_sentence(configure, small_disk):

@@ -86,6 +86,17 @@ def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, 
     assert "2 runs (finished)" in resume(tmp_path)
 
 
+@pytest.mark.parametrize("content", (None, "seed: [1"))
+def test_a_finished_job_whose_frozen_configuration_is_lost_still_counts_and_is_frozen_again(ended, tmp_path, content):
+    folder = ended(*GRID)
+    for name in names(folder):
+        file = folder / name / "job.yaml"
+        file.unlink() if content is None else file.write_text(content)
+    said = resume(tmp_path)
+    assert "2 runs (finished)" in said and "The best again: python -m proj.train" in said
+    assert [config(folder / name, "job.yaml")["seed"] for name in names(folder)] == [1, 2]
+
+
 def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(ended, tmp_path):
     folder = ended(*SEARCH, RATES)
     before, there = [(t.params, t.value) for t in open_study(folder).trials], names(folder)

@@ -116,7 +116,8 @@ class Sweep:
 
     def resume_command(self, names: list[str]) -> str:
         """What goes on with the sweep, for these jobs."""
-        return resume_command(self.folder, self.manifest, [self.job(name) for name in names], self.trust or [])
+        jobs = [job for name in names if (job := self.job(name))]
+        return resume_command(self.folder, self.manifest, jobs, self.trust or [])
 
     def refuse_changed_code(self, imported: Container[str] = ()) -> None:
         """Raises UserError where a Python file of the user's own is not as it was when the sweep began.

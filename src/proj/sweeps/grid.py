@@ -19,7 +19,7 @@ from proj.config.check import check
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
-from proj.errors import UserError, unwritable
+from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
@@ -65,7 +65,7 @@ class GridSweeper(Sweeper):
             wait_for_every_job()
 
     def sweep(self, arguments: list[str]) -> None:
-        from proj.sweeps.summary import how_to_continue
+        from proj.sweeps.summary import telling_how_to_continue
 
         goes_on = self.kept.was_begun(self.config)
         frozen = frozen_loader(self.loader, self.kept.files.conf)
@@ -74,28 +74,18 @@ class GridSweeper(Sweeper):
         with no_folder_if_refused(self.kept.folder):
             words = self.understand(arguments)
             jobs = [] if goes_on else self.check()
-        make_folder(self.kept.folder)
-        with locked(self.kept.folder), stop_signals_as_exits():
-            try:
-                if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
-                    its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
-                    data_dir = None if its_own else self.typical.data_dir
-                    self.kept.begin(self.config, words, data_dir, jobs, self.code)
-                self.loader = frozen
-                if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
-                    print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
+        with telling_how_to_continue(self.kept), locked(make_folder(self.kept.folder)), stop_signals_as_exits():
+            if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
+                its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
+                data_dir = None if its_own else self.typical.data_dir
+                self.kept.begin(self.config, words, data_dir, jobs, self.code)
+            self.loader = frozen
+            if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
+                print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
+            self.run()
+            if not again and add_seeds(self.kept, self.fixed):
                 self.run()
-                if not again and add_seeds(self.kept, self.fixed):
-                    self.run()
-                self.end()
-            except (SystemExit, KeyboardInterrupt):
-                if self.kept.files.manifest.is_file():
-                    print(how_to_continue(self.kept))
-                raise
-            except OSError as error:
-                if self.kept.files.manifest.is_file() and (disk := unwritable(error)):
-                    raise UserError(f"{disk}: make room. {how_to_continue(self.kept)}") from error
-                raise
+            self.end()
             if self.kept.manifest.pop("more_seeds", None):
                 self.kept.write_manifest()
 
@@ -154,15 +144,14 @@ class GridSweeper(Sweeper):
             print(f"{self.kept.folder} began with other versions, which may change results, too: {changes}.")
 
     def freeze_again(self) -> None:
-        """Compose the jobs whose folders were deleted, from the sweep's copy of conf/."""
+        """Compose the jobs whose folders were deleted or whose job.yaml is damaged, from the sweep's copy of conf/."""
         listed = self.kept.manifest.get("jobs")
         # An older version listed no jobs: they follow from the command, unless a sweep's file had a part in them, which
         # may have changed since.
         older = [] if self.params else self.settings()
-        waiting = set(self.kept.unfinished())
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)
-            if name is None or (name in waiting and not self.kept.job(name)):
+            if name is None or not self.kept.job(name):
                 self.kept.freeze(number, own, self.compose(own))
 
     def launch(self, names: list[str]) -> None:

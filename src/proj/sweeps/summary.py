@@ -1,12 +1,14 @@
 """What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from filecmp import cmpfiles
 from pathlib import Path
 
 from proj.config.compose import CONF
 from proj.config.words import as_text, key_of
-from proj.errors import UserError, how_many
+from proj.errors import UserError, how_many, unwritable
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
@@ -16,6 +18,24 @@ from proj.system.platform import as_command, shorter
 def how_to_continue(sweep: Sweep) -> str:
     more = " seeds={} rows={}".format(*sweep.asked) if sweep.asked else ""  # which adds none a second time
     return f"To continue the sweep: {sweep.resume_command(sweep.unfinished())}{more}"
+
+
+@contextmanager
+def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
+    """Print the command that goes on with a sweep which is stopped within, once it has begun.
+
+    Raises UserError, with that command, where a file cannot be written.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        if sweep.files.manifest.is_file():
+            print(how_to_continue(sweep))
+        raise
+    except OSError as error:
+        if sweep.files.manifest.is_file() and (disk := unwritable(error)):
+            raise UserError(f"{disk}: make room, or let it be written. {how_to_continue(sweep)}") from error
+        raise
 
 
 def flags(sweep: Sweep) -> list[str]:
@@ -41,7 +61,12 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     """
     folders = sweep.folders()
     resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
-    rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
+    try:
+        rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
+    except UserError as error:
+        if isinstance(error.__cause__, OSError):  # its cure, another place for the files, is of proj.report alone
+            raise error.__cause__ from None
+        raise
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:

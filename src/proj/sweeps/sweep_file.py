@@ -59,10 +59,11 @@ def read_manifest(folder: Path) -> dict:
     return manifest
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it. Raises UserError where a file is in the way."""
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it, and return it. Raises UserError where a file is in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return folder
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
 
