@@ -17,7 +17,7 @@ from support import processes
 from support.classes import ENV, ends, slow
 from support.processes import wait_for
 from support.runs import differences, outcome
-from support.sweeps import QUICK, no_training, run, sweep
+from support.sweeps import QUICK, no_training, replace_training, run, sweep
 
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
@@ -271,6 +271,20 @@ def test_a_signal_between_two_jobs_ends_the_sweep_with_the_command_that_goes_on(
     code, out, err = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop_between_jobs)
     assert code == 128 + signal.SIGTERM and not err
     assert out.splitlines()[-1] == "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s"
+    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished", "queued"]
+
+
+def stop_while_an_object_is_destroyed() -> None:
+    class Dying:
+        def __del__(self) -> None:  # from which Python lets no exception out
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    replace_training(lambda cfg: Dying() and 0.5)
+
+
+def test_a_signal_that_python_takes_while_it_destroys_an_object_ends_the_sweep_after_the_job(tmp_path):
+    code, out, _ = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop_while_an_object_is_destroyed)
+    assert code == 128 + signal.SIGTERM and "To continue the sweep" in out
     assert statuses(tmp_path / "outputs/sweeps/s") == ["finished", "queued"]
 
 

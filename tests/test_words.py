@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError
 from support.refusals import refusals
 from support.sweeps import play, refused, run, sweep
 
 from proj.config.compose import build, configure
+from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
 from proj.config.values import NAMES
 from proj.config.words import as_hydra_reads, parsed
@@ -262,6 +265,18 @@ def test_a_part_of_what_torchrun_or_srun_sets_is_one_sentence_whose_cure_helps(m
         look_at_environment()
         take_part(trainer)
         assert rank() == 0 and not started()
+
+
+def test_ctrl_c_of_which_hydra_makes_another_error_is_no_traceback():
+    with pytest.raises(SystemExit) as stop, sentences():
+        try:
+            try:
+                raise KeyboardInterrupt
+            finally:  # as OmegaConf does with a node that is half made
+                raise ConfigKeyError("half composed")
+        except ConfigKeyError as error:
+            raise ConfigCompositionException from error
+    assert stop.value.code == 130
 
 
 def test_the_names_that_are_checked_are_those_that_the_models_take():

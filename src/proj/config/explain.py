@@ -18,7 +18,7 @@ from proj.config.declared import arguments
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
 from proj.config.words import GROUPS
-from proj.errors import UserError, message_of, nearest, peer_is_lost, unwritable
+from proj.errors import UserError, causes, message_of, nearest, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
 # What other programs call a setting, or where people look for it.
@@ -154,6 +154,8 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if any(isinstance(link, KeyboardInterrupt) for link in causes(error)):  # Hydra raises others in its place
+            raise SystemExit(130) from None
         sentence = explain(error)
         if sentence is None or FULL_ERROR:
             raise

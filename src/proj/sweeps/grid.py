@@ -42,6 +42,7 @@ class GridSweeper(Sweeper):
     def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search
         self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
+        self.signals: list[int] = []  # that came to stop this command
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if started():
@@ -74,7 +75,8 @@ class GridSweeper(Sweeper):
         with no_folder_if_refused(self.kept.folder):
             words = self.understand(arguments)
             jobs = [] if goes_on else self.check()
-        with telling_how_to_continue(self.kept), locked(make_folder(self.kept.folder)), stop_signals_as_exits():
+        alone = locked(make_folder(self.kept.folder))
+        with telling_how_to_continue(self.kept), alone, stop_signals_as_exits() as self.signals:
             if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
                 its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
                 data_dir = None if its_own else self.typical.data_dir
@@ -164,6 +166,8 @@ class GridSweeper(Sweeper):
                 self.kept.checked_job(name)  # all of them, before the first one starts
         one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
+            if self.signals:
+                raise SystemExit(128 + self.signals[0])
             if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
                 return
 

@@ -103,15 +103,20 @@ def die_with_parent() -> None:
 
 
 @contextmanager
-def stop_signals_as_exits() -> Iterator[None]:
-    """A signal that asks to stop ends the command within as Ctrl-C does, where nothing else has taken it."""
+def stop_signals_as_exits() -> Iterator[list[int]]:
+    """A signal that asks to stop ends the command within as Ctrl-C does, where nothing else has taken it.
+
+    Yields the numbers of the signals that came: Python goes on after one that comes while it destroys an object.
+    """
+    came: list[int] = []
 
     def end(number: int, frame) -> None:
+        came.append(number)
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, end) for number in STOP_SIGNALS if number != signal.SIGINT}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
