@@ -200,6 +200,13 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
     assert not list(tmp_path.glob("outputs/sweeps/*"))
 
 
+def test_a_search_says_what_it_chooses_that_is_no_merit_and_what_has_no_effect(tmp_path):
+    words = ("hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=4", "seed=1,2", "dataset=iris,digits", "model=mlp")
+    said = run(tmp_path, "hydra/sweeper=optuna", *words)
+    for sentence in ("one of a lucky seed", "one on the easiest data", "n_jobs has no effect without hydra"):
+        assert sentence in said
+
+
 @refusals(
     ("hydra.sweeper.n_trials=two", "n_trials=two is not a whole number, 1 or more"),
     ("hydra.sweeper.n_trials=0", "n_trials=0 is not a whole number, 1 or more"),

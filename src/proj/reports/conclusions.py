@@ -79,13 +79,15 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     if verdict.told:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
         return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
+    # A seed more is a run in each fold that a row has.
+    folds = min(len({run.fold for run in one["runs"]} - {None}) for one in (best_row, row))
+    each = " of all folds" if folds else ""
     more = verdict.more_seeds or 0
     if more >= MOST_SEEDS:
-        about = f"even {MOST_SEEDS} more seeds would hardly"
+        about = f"even {how_many(MOST_SEEDS // (folds or 1), 'more seed')}{each} would hardly"
     else:
-        folds = min(folds_of(best_row), folds_of(row))  # of which a seed more is a run each
         more = math.ceil(more / (folds or 1))
-        about = f"about {how_many(more, 'more seed')}{' of all folds' if folds else ''} would"
+        about = f"about {how_many(more, 'more seed')}{each} would"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 

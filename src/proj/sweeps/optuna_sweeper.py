@@ -74,6 +74,8 @@ class OptunaSweeper(GridSweeper):
             print(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
         for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
             print(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
+        for key in {"dataset", "data_dir", "dataset.data_dir"} & self.swept.keys():
+            print(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
         return []
 
     def check_settings(self) -> None:
@@ -93,6 +95,8 @@ class OptunaSweeper(GridSweeper):
         side_by_side = self.n_jobs or launcher.get("n_jobs", 1)
         side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
         if self.runs_here:
+            if (self.n_jobs or 1) != 1 and left:
+                print("hydra.sweeper.n_jobs has no effect without hydra/launcher=joblib or another one that can.")
             self.run_trials(self.trials, lambda number, name: self.launch([name]))
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
             self.run_side_by_side(side_by_side)
