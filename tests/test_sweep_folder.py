@@ -86,6 +86,20 @@ def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, 
     assert "2 runs (finished)" in resume(tmp_path)
 
 
+def play_and_delete_the_next_job() -> None:
+    def figure(cfg) -> float:
+        if cfg.seed == 1:
+            shutil.rmtree(Path(cfg.output_dir).parent / "1_seed=2")
+        return 0.5
+
+    replace_training(figure)
+
+
+def test_a_job_whose_folder_is_deleted_while_another_runs_is_run_all_the_same(tmp_path):
+    said = run(tmp_path, *GRID, before=play_and_delete_the_next_job)
+    assert "2 runs (finished)" in said and config(tmp_path / "outputs/sweeps/s/1_seed=2")["seed"] == 2
+
+
 @pytest.mark.parametrize("content", (None, "seed: [1"))
 def test_a_finished_job_whose_frozen_configuration_is_lost_still_counts_and_is_frozen_again(ended, tmp_path, content):
     folder = ended(*GRID)

@@ -116,8 +116,7 @@ class Sweep:
 
     def resume_command(self, names: list[str]) -> str:
         """What goes on with the sweep, for these jobs."""
-        jobs = [job for name in names if (job := self.job(name))]
-        return resume_command(self.folder, self.manifest, jobs, self.trust or [])
+        return resume_command(self.folder, self.manifest, [self.job(name) for name in names], self.trust or [])
 
     def refuse_changed_code(self, imported: Container[str] = ()) -> None:
         """Raises UserError where a Python file of the user's own is not as it was when the sweep began.
@@ -183,8 +182,9 @@ class Sweep:
         return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
 
     def checked_job(self, name: str) -> dict:
-        """`job`, of one that is about to run. Raises UserError if it names what it may not."""
-        job = self.job(name)
+        """`job`, of one that is about to run. Raises UserError if it names what it may not, or is gone."""
+        if not (job := self.job(name)):
+            raise UserError(f"{self.run(name).job} is gone or damaged. When the sweep goes on, it is made anew.")
         if self.trust is not None:
             check_job(without_hydra(job), self.run(name).job, self.trust)
         return job

@@ -168,6 +168,8 @@ class GridSweeper(Sweeper):
         for part in [[name] for name in names] if one_by_one else [names]:
             if self.signals:
                 raise SystemExit(128 + self.signals[0])
+            if not all(map(self.kept.job, part)):  # deleted by hand while others ran
+                self.freeze_again()
             if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
                 return
 
@@ -189,7 +191,8 @@ class GridSweeper(Sweeper):
             with self.lines.following(names, one_by_one) if self.lines else nullcontext():
                 return run()
         except Exception as error:  # a worker died, and with it what the launcher knew
-            print(f"the launcher gave up: {type(error).__name__}: {error}".split("\n")[0])
+            name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            print(f"the launcher gave up: {name}{error}".split("\n")[0])
             return None
 
     def end(self) -> None:

@@ -127,6 +127,7 @@ def resume_command(folder: Path, manifest: dict, jobs: Sequence[dict], trust: Se
 
     trust: what this command names; of that, files of the user's own that have changed since are named again.
     """
+    jobs = [job for job in jobs if job]  # a damaged one says nothing
     words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
     if jobs:  # what starts them is the same for all
         words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
