@@ -361,6 +361,13 @@ def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_
     assert "it has no sweep.yaml" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
 
 
+def test_a_folder_within_a_sweeps_is_told_of_the_sweep(ended, tmp_path):
+    folder = ended(*GRID)
+    for place in ("0_seed=1", "sweep.yaml"):
+        said = refused(tmp_path, f"resume={folder}/{place}", module="sweep")
+        assert said.rstrip().endswith("Give resume=outputs/sweeps/s")
+
+
 def test_a_file_where_a_sweep_needs_a_folder_is_told_of(tmp_path):
     (tmp_path / "outputs/sweeps").mkdir(parents=True)
     (tmp_path / "outputs/sweeps/s").touch()

@@ -177,6 +177,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("presets=mnist_dnn", "Did you mean 'preset'?"),
     ('seed="3"', "seed='3', a text, is not a number"),
     ("--resolve", "--cfg=job shows: add it"),
+    ("-m --cfg job seed=1,2", "--multirun and --cfg=job are two ways"),
+    ("--info --cfg job", "are two ways to call this program: leave one of them out"),
     ("--cfg jobs", "--cfg=jobs does not exist. Did you mean 'job'?"),
     ("--info=serchpath", "Did you mean 'searchpath'?"),
     ("--shell-completion", "takes install=bash"),

@@ -10,6 +10,7 @@ SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-
 TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
 SHOWS = {"--cfg": ("job", "hydra", "all")}
 SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # of which Hydra takes one
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
 
 
@@ -45,6 +46,9 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         if flag in SHOWS:
             choose(flag, value, dict.fromkeys(SHOWS[flag]))
         flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
+    if len(ways := [flag for flag in flags if flag.partition("=")[0] in WAYS]) > 1:
+        one = ", and a configuration is of one run, with one value of each setting" if "--multirun" in ways else ""
+        raise UserError(f"{ways[0]} and {ways[1]} are two ways to call this program{one}: leave one of them out.")
     if "--resolve" in flags and "--cfg" not in {flag.partition("=")[0] for flag in flags}:
         raise UserError("--resolve looks up the references that --cfg=job shows: add it.")
     shells = ("install=", "uninstall=", "query=")  # the last is what a shell asks

@@ -19,7 +19,7 @@ from proj.config.compose import CONF
 from proj.config.loader import Loader
 from proj.config.words import key_of, without_plus
 from proj.errors import UserError, refuse_newer
-from proj.system.platform import as_command
+from proj.system.platform import as_command, shorter
 from proj.system.run_folder import SweepFolder
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
@@ -46,8 +46,9 @@ def read_manifest(folder: Path) -> dict:
     """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
     file = SweepFolder(folder).manifest
     if not file.is_file():
-        above = f" Give resume={folder.parent}" if SweepFolder(folder.parent).manifest.is_file() else ""
-        raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.{above}")
+        above = shorter(folder.resolve().parent)
+        hint = f" Give resume={above}" if SweepFolder(above).manifest.is_file() else ""
+        raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.{hint}")
     try:
         text = file.read_text(encoding="utf-8")
         manifest = yaml.safe_load(text) if text.endswith("\n") else None
