@@ -106,6 +106,12 @@ def test_the_validation_part_is_that_of_the_training(digits):
     assert (digits / "evaluation_val.json").is_file() and (digits / "evaluation_val_confusion.png").is_file()
 
 
+def test_another_dataset_is_taken_also_where_the_current_folder_is_a_sweeps(digits, tmp_path, monkeypatch):
+    (tmp_path / "sweep.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert evaluate(digits / "best.ckpt", split="all", dataset="digits", output=str(tmp_path))["examples"] == 1797
+
+
 def test_all_is_every_example_of_every_part(digits, tmp_path):
     _, known = load_model(digits / "best.ckpt")
     y = torch.cat([split.targets for split in open_data(known).splits.values()])

@@ -37,7 +37,7 @@ def reserved(instead: str, resume: str | None = None, report: str | None = None)
     return Setting(None, resume, report, instead)
 
 
-FOLDER = "the run's folder is hydra.run.dir=path/to/folder"
+FOLDER = "the run's folder is hydra.run.dir=path/to/folder (a sweep's: hydra.sweep.dir=path/to/folder)"
 HOW_OFTEN = "it saves after a validation, and trainer.val_check_interval=<{}> is how often"
 SETTINGS: dict[str, Setting] = {
     "seed": Setting(ranges.SEED, report="seed"),
@@ -53,7 +53,7 @@ SETTINGS: dict[str, Setting] = {
     "on_nan": Setting(ranges.one_of("stop", "skip"), resume="free"),
     "choices": Setting(report="first", instead="model=mlp, dataset=digits and so on choose an option"),
     "choices.augment": Setting(report="apart"),
-    "output_dir": reserved("a run's folder is chosen with hydra.run.dir=path/to/folder", "free", "never"),
+    "output_dir": reserved(FOLDER, "free", "never"),
     "data_dir": free(ranges.PATH),
     "save_every": free(ranges.NOT_NEGATIVE),
     "fast_loop": free(),

@@ -27,7 +27,8 @@ def open_data(
     facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
     chosen = dict(stored)
     if dataset:
-        chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=.", config_dir=config_dir).dataset)
+        # No run will have this folder, so that it may be any that is no sweep's.
+        chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
     if reading and "sheet" not in chosen:
