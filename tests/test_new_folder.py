@@ -35,6 +35,13 @@ def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(tmp_path, mis
     assert process.returncode == 0, process.stderr
 
 
+def test_a_job_that_has_not_begun_is_told_of_its_sweep(tmp_path, mistake, monkeypatch):
+    (tmp_path / "s/0_seed=1").mkdir(parents=True)
+    (tmp_path / "s/0_seed=1/job.yaml").write_text("seed: 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert mistake("proj.train", "resume=s/0_seed=1").endswith("goes on with python -m proj.sweep resume=s")
+
+
 def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(tmp_path):
     run(tmp_path, *GRID)
     job = f"{SWEEP}/0_seed=1"

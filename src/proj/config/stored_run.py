@@ -86,6 +86,9 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
         raise UserError(f"{folder} is a file: give the folder of its run, resume={folder.parent}")
     if SweepFolder(folder).manifest.is_file():
         raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep {as_command([f'resume={folder}'])}")
+    if not file.is_file() and RunFolder(folder).job.is_file():
+        above = as_command([f"resume={folder.parent}"])
+        raise UserError(f"{folder} is a job that has not begun: its sweep goes on with python -m proj.sweep {above}")
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     try:
