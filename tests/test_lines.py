@@ -213,7 +213,7 @@ def test_long_settings_lose_their_middle_and_wide_letters_count_twice():
 
 def test_what_is_left_follows_from_the_pace_without_the_first_job_which_imports_torch(tmp_path):
     shown = Lines(Sweep(tmp_path), total=300, done=100, shared=[])
-    shown.ends, shown.one_by_one = [0, 30, 36, 42], True
+    shown.times, shown.one_by_one = [0, 30, 36, 42], True
     assert shown.count() == "103/300" and shown.left() == "about 20 min left"  # 197 jobs, 6 s each
     shown.one_by_one = False  # several that begin together end together
     assert shown.left() == "about 46 min left"

@@ -31,25 +31,31 @@ def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
             break
     else:
         return []
-    table, right, decided, count, answers = [], 0, [], 0, []
+    table, answers = [], []
+    right = right_at_threshold = 0
+    has_threshold = True
     for run in chain.from_iterable(seeds):
         with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            names, *lines = csv.reader(file)
+            rows = csv.DictReader(file)
+            names, lines = list(rows.fieldnames), list(rows)
         table = table or [["seed", "fold", *names]]
-        table += ([run.seed, run.fold, *line] for line in lines)
-        classes = [name[2:-1] for name in names[4:] if name.startswith("p(")]  # p(<class>)
-        shares = slice(4, 4 + len(classes))
-        answers += [(line[0], line[1], dict(zip(classes, map(float, line[shares]), strict=True))) for line in lines]
-        decided += [line[1] == line[-1] for line in lines if names[-1] == "at threshold"]
-        right, count = right + sum(line[1] == line[2] for line in lines), count + len(lines)
+        probabilities = {name: name[2:-1] for name in names if name.startswith("p(")}  # p(<class>)
+        has_threshold = has_threshold and "at threshold" in names
+        for line in lines:
+            table.append([run.seed, run.fold, *line.values()])
+            shares = {label: float(line[name]) for name, label in probabilities.items()}
+            answers.append((line["example"], line["class"], shares))
+            right += line["predicted"] == line["class"]
+            right_at_threshold += line.get("at threshold") == line["class"]
+    count = len(answers)
     issues, doubtful = label_issues(answers)
     write_output(folder / "out_of_fold.csv", csv_text(table))
     write_output(folder / "label_issues.csv", issues)
     are = "is" if doubtful == 1 else "are"
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
-    if len(decided) == count:
-        accuracy += f", {sum(decided) / count:.2%} at the threshold".replace("%", " %")
+    if has_threshold:
+        accuracy += f", {right_at_threshold / count:.2%} at the threshold".replace("%", " %")
     return [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
         f"{how_many(doubtful, 'example')} {are} taken for another class than their label: look at the first ones of "

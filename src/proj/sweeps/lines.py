@@ -35,11 +35,13 @@ class Lines:
     def __init__(self, sweep: Sweep, total: int, done: int, shared: list[str]) -> None:
         self.sweep, self.total, self.done, self.shared = sweep, total, done, shared
         self.out, self.width = own_stdout(), shutil.get_terminal_size().columns - 1
-        self.ends = [time.monotonic()]  # when this command began, and when each of its jobs ended
+        self.times = [time.monotonic()]  # when this command began, and when each of its jobs ended
         self.notes: set[str] = set()  # that jobs have had so far: each is shown once
         self.widest = 0  # of the settings so far, which form a column
         self.title = ""  # stands in the terminal's last line until a job's line takes its place
-        before = ", all done" if done == total else f" ({done} done before)" if done else ""
+        before = f" ({done} done before)" if done else ""
+        if done == total:
+            before = ", all done"
         self.write(f"{how_many(total, 'job')} in {sweep.folder}{before}\n")
 
     @contextmanager
@@ -86,7 +88,7 @@ class Lines:
         for name in list(self.running):
             if all_ended or self.has_ended(name):
                 _, log_size = self.running.pop(name)
-                self.ends.append(time.monotonic())
+                self.times.append(time.monotonic())
                 self.write("".join(f"{line}\n" for line in [self.line(name), *self.new_notes(name, log_size)]))
 
     def write(self, lines: str) -> None:
@@ -120,29 +122,38 @@ class Lines:
             best = f"{monitor} {metrics[monitor]:.4f}" if isinstance(metrics.get(monitor), float) else ""
             outcome = f"  {best}  {duration(metrics.get('seconds', 0)):>6}"
         else:
-            outcome = "  " + " ".join((reason if status == "pruned" else f"{status}: {reason or run.log}").split())
+            why = reason if status == "pruned" else f"{status}: {reason or run.log}"
+            outcome = f"  {' '.join(why.split())}"
         beside = len(outcome) if status == "finished" else 24  # of a failure's sentence, so much at least
-        room = self.width - len(count) - beside - len("  about 120 min left")
-        settings = shortened(self.settings(name), room := max(room, 12))
+        room = max(self.width - len(count) - beside - len("  about 120 min left"), 12)
+        settings = shortened(self.settings(name), room)
         self.widest = max(self.widest, cell_len(settings))
         text = f"{count}{set_cell_size(settings, min(self.widest, room))}{outcome}"
         if status == "finished":
             return f"{text}  {self.left()}".rstrip()
         return text if cell_len(text) <= self.width else f"{set_cell_size(text, self.width - 1)}…"
 
+    @property
+    def ended(self) -> int:
+        """How many jobs have ended, also before this command."""
+        return self.done + len(self.times) - 1
+
     def count(self, more: int = 0) -> str:
         """Of the jobs that have ended, such as 12/300."""
-        return f"{self.done + len(self.ends) - 1 + more:>{len(str(self.total))}}/{self.total}"
+        return f"{self.ended + more:>{len(str(self.total))}}/{self.total}"
 
     def left(self) -> str:
         """How long the rest takes at the pace of this command.
 
         Of jobs one by one, the first counts only while it is the only one: its time is that of importing torch, too.
         """
-        jobs = self.total - self.done - len(self.ends) + 1
-        ends = self.ends[1:] if self.one_by_one and len(self.ends) > 2 else self.ends
-        pace = (ends[-1] - ends[0]) / (len(ends) - 1)
-        return f"about {duration(max(1, round(jobs * pace)))} left" if jobs else ""
+        jobs = self.total - self.ended
+        if not jobs:
+            return ""
+        leaves_first_out = self.one_by_one and len(self.times) > 2
+        times = self.times[1:] if leaves_first_out else self.times
+        pace = (times[-1] - times[0]) / (len(times) - 1)
+        return f"about {duration(max(1, round(jobs * pace)))} left"
 
     def settings(self, name: str) -> str:
         """What a job has for itself, such as lr=0.01 seed=2: of each name the last part, where that tells which it is.

@@ -45,12 +45,17 @@ def flags(sweep: Sweep) -> list[str]:
     copied = [str(file.relative_to(conf)) for file in conf.rglob("*.yaml")]
     own = [file for file in copied if not (CONF / file).is_file()]
     named = [Path(folder) for folder in sweep.manifest.get("config_dirs") or []]
-    same = [folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own for folder in named]
-    named = [folder if it_is else conf for folder, it_is in zip(named, same, strict=True)]
+
+    def is_as_copied(folder: Path) -> bool:
+        return folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own
+
+    named = [folder if is_as_copied(folder) else conf for folder in named]
     if any("hydra.searchpath=" in word for word in sweep.manifest["hydra"]):
         named.append(conf)
-    folders = dict.fromkeys(map(shorter, named))
-    return [*(f"--config-dir={folder}" for folder in folders), *([f"--config-name={name}"] if name != "train" else [])]
+    words = [f"--config-dir={folder}" for folder in dict.fromkeys(map(shorter, named))]
+    if name != "train":
+        words.append(f"--config-name={name}")
+    return words
 
 
 def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
@@ -82,10 +87,13 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left and missing <= 0:
         return
-    reasons = "".join(f"\n    {name}: {': '.join(filter(None, why))}" for name, why in left.items())
-    reasons += f"\n    {missing} {'has' if missing == 1 else 'have'} not begun" if missing > 0 else ""
     missing = max(missing, 0)
-    sentence = f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:{reasons}"
+    lines = [f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:"]
+    for name, (status, reason) in left.items():
+        lines.append(f"    {name}: {status}: {reason}" if reason else f"    {name}: {status}")
+    if missing:
+        lines.append(f"    {missing} {'has' if missing == 1 else 'have'} not begun")
+    sentence = "\n".join(lines)
     all_failed = all(status == "failed" for status, _ in left.values()) and not missing
     if failures or not all_failed:
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")

@@ -8,9 +8,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from proj.data.photos.image_file import Refused
 from proj.data.photos.images_in_folder import files_in, is_image, listed
@@ -24,6 +25,15 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError, how_many
 from proj.system.folders import is_companion
 from proj.system.names import readable
+
+
+class Example(NamedTuple):
+    """An input that is to be named."""
+
+    name: str  # of its file, and of a row of a table its line
+    x: Tensor  # (H, W, C) uint8 pixels of an image, (F,) inputs of a row
+    picture: str | io.BytesIO | None = None  # what is opened to show it
+    remark: str = ""
 
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
@@ -56,13 +66,13 @@ def is_table(entry: os.DirEntry) -> bool:
     return bool(TABLE.fullmatch(entry.name)) and entry.is_file()
 
 
-def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[tuple]:
-    """(file, uint8 (H, W, C) pixels, what to open for a picture, a remark) of each; what is no image is named and goes
-    to `skipped`."""
+def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[Example]:
+    """The image in each file; what is no image is named and goes to `skipped`."""
+    inverts = {"true": True, "false": False, "auto": None}[invert]
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
-            pixels, inverted = facts.read_image(content, {"true": True, "false": False}.get(invert), max_pixels)
+            pixels, inverted = facts.read_image(content, inverts, max_pixels)
         except UserError:
             raise
         except Exception as error:  # Pillow's readers raise many kinds
@@ -70,7 +80,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             why = error if isinstance(error, Refused) else f"no image ({re.sub(' <_io.*>', '', str(error))})"
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
-        yield file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else ""
+        yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")
 
 
 def read_tables(
@@ -80,8 +90,8 @@ def read_tables(
     sheet: str = "",
     encoding: str = "",
     skipped: list[str] | None = None,
-) -> Iterator[tuple]:
-    """(file:line, (F,) inputs, None, "") of each row. Raises UserError for what is no table, or not the model's.
+) -> Iterator[Example]:
+    """Each row of the tables. Raises UserError for what is no table, or not the model's.
 
     training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
     skipped: of several files such a one is named, goes to this list, and the others are read.
@@ -100,7 +110,7 @@ def read_tables(
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
         for line, x in zip(table.lines, inputs, strict=True):
-            yield f"{file}:{line}", x, None, ""
+            yield Example(f"{file}:{line}", x)
 
 
 def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torch.Tensor]:
@@ -135,14 +145,15 @@ def places_of(names: list[str], table: Table) -> list[int]:
         if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
             raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
         return places
-    training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
-    if len(header) > len(names) and unnamed and max(training) < len(header):
-        if training != [*range(len(names))]:  # else no column that may be away stands before them
-            taken = (
-                f"{', '.join(names)} (0 the first) are taken, as in the training's table, that of the classes included"
+    in_training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
+    if len(header) > len(names) and unnamed and max(in_training) < len(header):
+        if in_training != [*range(len(names))]:  # else no column that may be away stands before them
+            print(
+                f"{table.file} has no header: {', '.join(names)} (0 the first) are taken, as in the training's table, "
+                "that of the classes included",
+                file=sys.stderr,
             )
-            print(f"{table.file} has no header: {taken}", file=sys.stderr)
-        return training
+        return in_training
     if len(header) != len(names):
         raise UserError(
             f"{table.file}: row {table.lines[0]} has {how_many(len(header), 'value')} for "

@@ -24,7 +24,7 @@ from proj.pictures import drawing
 from proj.system.files import csv_text
 from proj.system.names import one_line, readable
 from proj.training.calibration import belong, most_unlikely
-from proj.use.inputs import find_files, read_images, read_tables
+from proj.use.inputs import Example, find_files, read_images, read_tables
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
@@ -64,9 +64,14 @@ def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], li
     return {**row, "probabilities": rounded}
 
 
+def is_unsure(row: dict) -> bool:
+    """Whether sets were asked for, and this answer's is not of one class."""
+    return "set" in row and len(row["set"]) != 1
+
+
 def doubt(row: dict) -> str:
-    """What the terminal says of a set that is not of one class."""
-    if len(row.get("set", [""])) == 1:
+    """What the terminal says of an answer that `is_unsure`."""
+    if not is_unsure(row):
         return ""
     return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
 
@@ -118,19 +123,16 @@ def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
 
 
 def answered(
-    examples: Iterator[tuple], model: Classifier, facts: Facts, device: torch.device, limit: float | None
-) -> Iterator[tuple]:
-    """(`answer`, its input's name padded to those of its batch, what to open for a picture, a remark) of each example.
-
-    examples: see `read_images` and `read_tables`.
-    """
+    examples: Iterator[Example], model: Classifier, facts: Facts, device: torch.device, limit: float | None
+) -> Iterator[tuple[Example, dict, str]]:
+    """(Each example, its `answer`, its name padded to those of its batch)."""
     while batch := list(itertools.islice(examples, BATCH)):
-        names = [readable(name) for name, *_ in batch]
+        names = [readable(example.name) for example in batch]
         width = max(map(len, names))
-        probabilities = probabilities_of(model, facts, torch.stack([x for _, x, _, _ in batch]).to(device))
+        probabilities = probabilities_of(model, facts, torch.stack([example.x for example in batch]).to(device))
         places = decided(probabilities, model.costs).tolist()
-        for name, shares, place, (*_, content, remark) in zip(names, probabilities, places, batch, strict=True):
-            yield answer(name, shares, place, facts.class_names, limit), name.ljust(width), content, remark
+        for example, name, shares, place in zip(batch, names, probabilities, places, strict=True):
+            yield example, answer(name, shares, place, facts.class_names, limit), name.ljust(width)
 
 
 def predict(
@@ -167,14 +169,15 @@ def predict(
     else:
         examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
     try:
-        for row, padded, content, remark in answered(examples, model, facts, device, limit):
+        for example, row, padded in answered(examples, model, facts, device, limit):
             rows.append(row)
             words = in_words(row)
             if not output:
-                print("  ".join(filter(None, [padded, *words, doubt(row), remark])))
-            inverted += bool(remark)
+                print("  ".join(filter(None, [padded, *words, doubt(row), example.remark])))
+            inverted += bool(example.remark)
             if picture and len(shown) < SHOWN:
-                shown.append((thumbnail(content, facts, largest), (words[0], os.path.basename(row["input"]))))
+                small = thumbnail(example.picture, facts, largest)
+                shown.append((small, (words[0], os.path.basename(row["input"]))))
     except KeyboardInterrupt:
         if output and rows:
             write_rows(rows, classes, output, inverted)
@@ -183,7 +186,7 @@ def predict(
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
-        unsure = sum(map(bool, map(doubt, rows)))
+        unsure = sum(map(is_unsure, rows))
         print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
     if output and rows:
         write_rows(rows, classes, output, inverted)

@@ -40,8 +40,10 @@ class RawColumns(nn.Module):
             if "parts" in column:
                 first = len(columns) + len(PARTS) * self.dates.index(place)
                 inputs += [(first + PARTS.index(part["name"]), nan) for part in column["parts"]]
+            elif "categories" in column:
+                inputs += [(place, code) for code in texts(column).values()]
             else:
-                inputs += [(place, code) for code in (texts(column) if "categories" in column else {"": nan}).values()]
+                inputs.append((place, nan))
         places, codes = torch.tensor(inputs, dtype=torch.float64).T
         words = ~codes.isnan()
         self.register_buffer("numbers", places[~words].long())
