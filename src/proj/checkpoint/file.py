@@ -14,7 +14,7 @@ from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, message_of, out_of_memory
 from proj.models.classifier import Classifier
-from proj.models.logits import trusted
+from proj.models.logits import UNCALIBRATED, trusted
 from proj.system.files import damage
 
 
@@ -98,7 +98,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
     model = build(node, **facts)
     model.load_state_dict(checkpoint["state_dict"])
-    found = contents.get("calibration", {"temperature": 1.0, "smoothing": 0.0})
+    found = contents.get("calibration", UNCALIBRATED)
     model.temperature, model.smoothing = float(found["temperature"]), float(found["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")

@@ -90,6 +90,11 @@ def sets(line: ast.stmt, attribute: str) -> bool:
     return named and getattr(line, "value", None) is not None
 
 
+def is_installed(spec: ModuleSpec) -> bool:
+    """Whether a module is of an installed package, and no file of the user's own."""
+    return bool({"site-packages", "dist-packages"} & {*Path(spec.origin or "").parts})
+
+
 def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
     """The packages that a module or a class lies in, from the outermost one, and the module itself."""
     name, *parts = name.split(".")

@@ -6,7 +6,7 @@ from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
-from proj.config.declared import imported, modules, parsed
+from proj.config.declared import imported, is_installed, modules, parsed
 from proj.config.stored import targets_in
 
 
@@ -20,8 +20,7 @@ def own_code(config: dict) -> dict[str, str]:
     left = [str(target) for _, target, _ in targets_in(config)]
     while left:
         for name, spec in modules(left.pop()):
-            installed = {"site-packages", "dist-packages"} & {*Path(spec.origin or "").parts}
-            if installed or name == "proj" or name in sys.stdlib_module_names:
+            if is_installed(spec) or name == "proj" or name in sys.stdlib_module_names:
                 break
             within = "" if spec.submodule_search_locations is None else "/__init__"
             path = f"{name.replace('.', '/')}{within}.py"

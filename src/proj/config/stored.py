@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from hydra.utils import get_object
 
+from proj.config.declared import is_installed
 from proj.errors import UserError, causes
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
@@ -96,21 +97,26 @@ def is_trusted(target: str, trust: Sequence[str]) -> bool:
     if target in trust:
         return True
     for word in trust:
-        if target.startswith(f"{word}."):
+        if is_within(target, word):
             try:
                 home = str(getattr(get_object(target), "__module__", ""))
             except Exception as error:
                 raise UserError(f"{target} cannot be loaded ({list(causes(error))[-1]}).") from error
-            return f"{home}.".startswith(f"{word}.")
+            return is_within(home, word)
     return False
+
+
+def is_within(name: str, package: str) -> bool:
+    """Whether a dotted name is this package's, or the package itself."""
+    return f"{name}.".startswith(f"{package}.")
 
 
 def word_for(target: str) -> str:
     """What `trust=` takes for a name: its package, or the very name where the package is an installed library."""
     package = target.split(".")[0]
     found = find_spec(package)
-    installed = found and {"site-packages", "dist-packages"} & {*Path(found.origin or "").parts}
-    return target if installed or package == "proj" else package
+    is_own = package != "proj" and not (found and is_installed(found))
+    return package if is_own else target
 
 
 def needs_trust(config: dict) -> set[str]:
@@ -148,7 +154,7 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
         if not isinstance(config.get(part, {}), dict):
             raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {part}).")
     known = strangers(config)
-    foreign = [(key, target) for key, target in known if not any(f"{target}.".startswith(f"{w}.") for w in trust)]
+    foreign = [(key, target) for key, target in known if not any(is_within(target, word) for word in trust)]
     foreign = foreign or [(key, target) for key, target in known if not is_trusted(target, trust)]
     if not foreign:
         return config
@@ -173,7 +179,7 @@ def destinations(config: dict) -> dict[str, Any]:
 def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> None:
     """Raises UserError for each of `destinations` that the command does not name itself, with trust=… or anew."""
     found = destinations(config)
-    if foreign := [key for key in found if not any(f"{key}.".startswith(f"{name}.") for name in named)]:
+    if foreign := [key for key in found if not any(is_within(key, name) for name in named)]:
         what = ", ".join(f"{key}={found[key]}" for key in foreign)
         raise UserError(
             f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(foreign)}"

@@ -1,6 +1,7 @@
 """What becomes of a network's logits: the mean over small changes of an image, probabilities one can trust, a class."""
 
 import math
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,6 +43,14 @@ def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
         rest = (known.exp() - smoothing / logits.shape[1]).clamp(min=1e-30).log()
         logits = rest.maximum(known - math.log(100))
     return logits if temperature == 1 else logits / temperature
+
+
+UNCALIBRATED = {"temperature": 1.0, "smoothing": 0.0}  # of a checkpoint that has no calibration
+
+
+def calibrated(logits: Tensor, calibration: dict[str, Any]) -> Tensor:
+    """(N, C) probabilities one can trust. calibration: what a checkpoint says of it, or UNCALIBRATED."""
+    return trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
 
 
 def decided(probabilities: Tensor, costs: Tensor | None) -> Tensor:

@@ -5,7 +5,7 @@ import io
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -55,6 +55,11 @@ def csv_text(rows: Iterable[Iterable[Any]], line_end: str = "\n") -> str:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=line_end).writerows(rows)
     return text.getvalue()
+
+
+def csv_of(rows: Sequence[dict[str, Any]], line_end: str = "\n") -> str:
+    """`csv_text` of rows that all have the same keys, which are the header."""
+    return csv_text([[*rows[0]], *(row.values() for row in rows)], line_end)
 
 
 def remove_unfinished(folder: Path, pattern: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from proj.system.files import csv_text, remove_unfinished, write_atomically
+from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
 CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
@@ -145,7 +145,7 @@ class RunFolder:
         write_json(self.failure, {"status": status, "reason": reason})
 
     def write_columns(self, rows: list[dict[str, str]]) -> None:
-        write_atomically(self.columns, csv_text([[*rows[0]], *(row.values() for row in rows)], "\r\n"))
+        write_atomically(self.columns, csv_of(rows, "\r\n"))
 
     def write_record(self, **record) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.

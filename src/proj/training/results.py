@@ -20,7 +20,7 @@ from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.data.batches import Batches
 from proj.errors import UserError, how_many, unwritable
-from proj.models.logits import decided, trusted
+from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
 from proj.system.names import one_line
@@ -101,8 +101,7 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     tested, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
-        probabilities = trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
-        predicted = decided(probabilities, torch.tensor(threshold["costs"]))
+        predicted = decided(calibrated(logits, calibration), torch.tensor(threshold["costs"]))
         decision = at_threshold(threshold, data.class_names, predicted, targets)
     return {
         **metrics,
@@ -126,9 +125,9 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     batches = Batches(*split, max(data.batch_size, data.evaluation_batch_size), data.prepare)
     with torch.inference_mode(), precision.forward_context():
         logits = torch.cat([model(precision.convert_input(x)).float() for x, _ in batches])
-    fitted = best["proj"].get("calibration", {"temperature": 1.0, "smoothing": 0.0})
-    probabilities = trusted(logits, fitted["temperature"], fitted["smoothing"]).softmax(1).cpu()
-    threshold = fitted.get("threshold")
+    calibration = best["proj"].get("calibration", UNCALIBRATED)
+    probabilities = calibrated(logits, calibration).cpu()
+    threshold = calibration.get("threshold")
     chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
     header = ["example", "class", "predicted", "probability", *(f"p({name})" for name in names)]
     rows = [[*header, "at threshold"] if chosen else header]

@@ -19,7 +19,7 @@ from proj.errors import UserError
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
-from proj.system.files import csv_text, write_atomically
+from proj.system.files import csv_of, csv_text, write_atomically
 from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
@@ -200,7 +200,6 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, an
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
         if "importance" in metrics:
             files["table"] = folder / f"{name}_importance.csv"
-            rows = metrics["importance"]
-            write_atomically(files["table"], csv_text([[*rows[0]], *(row.values() for row in rows)]))
+            write_atomically(files["table"], csv_of(metrics["importance"]))
         write_json(file, metrics, indent=2)
     print(file, *files.values(), sep="\n")
