@@ -40,7 +40,7 @@ from proj.training.run import train
     ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
     ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
     ("sweep_name=x", "are of a sweep: add -m"),
-    ("output_dir=x", "a run's folder is chosen with hydra.run.dir="),
+    ("output_dir=x", "the run's folder is hydra.run.dir="),
     ("optimizer.lr=[", "optimizer.lr=[ is not a number"),
     ("resume=nowhere", "nowhere is not the folder of a run"),
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),

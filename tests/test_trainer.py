@@ -44,6 +44,9 @@ def test_arguments_of_the_trainer_take_no_plus_and_a_run_trains_with_them(config
     assert train(configure("trainer.max_epochs=1", "trainer.gradient_clip_val=1", *words))["epochs"] == 1
 
 
+STOP = "+callbacks.stop._target_=lightning.pytorch.callbacks.EarlyStopping +callbacks.stop.monitor=val/loss"
+
+
 @pytest.mark.parametrize("value", (None, "abc", -2, 0, 2.5, {"a": 1}, ["x"], True), ids=str)
 def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, monkeypatch, value):
     monkeypatch.setattr(Trainer, "fit", lambda *args, **settings: (_ for _ in ()).throw(UserError("it fits")))
@@ -87,7 +90,21 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     ("optimizer._target_=torch.optim.RMSprop", r"RMSprop has no betas, fused \(without: ~optimizer.betas"),
     ("optimizer.betas=[a,b]", "the optimizer does not take its settings"),
     ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
-    ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "the scheduler does not take its settings: "),
+    ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "scheduler.anneal_strategy=x is not cos or linear"),
+    ("trainer.limit_val_batches=1e300", "is not a number above 0: 1 or another whole number"),
+    ("trainer.max_time=9999999999:00:00:00", "up to 999999999 days"),
+    (f"{STOP} +callbacks.stop.min_delta=abc", "callbacks.stop.min_delta=abc is not a number"),
+    (f"{STOP} +callbacks.stop.patience=2.5", "callbacks.stop.patience=2.5 is not a whole number"),
+    (f"{STOP} +callbacks.stop.strict=2", "callbacks.stop.strict=2 is not true or false"),
+    ("+logger.tensorboard.max_queue=abc", "max_queue=abc is not a whole number"),
+    ("+model.loss.weight=[1,2,3]", "balance=loss has unequal classes count alike"),
+    (
+        "+callbacks.x._target_=torch.nn.Identity",
+        r"callbacks\.x\._target_=torch\.nn\.Identity is no Callback: derive it",
+    ),
+    ("+logger.x._target_=torch.nn.Identity", r"logger\.x\._target_=torch\.nn\.Identity is no Logger: derive it"),
+    ("optimizer._target_=torch.nn.Linear", "is no optimizer: derive it from torch.optim.optimizer.Optimizer"),
+    ("scheduler._target_=torch.nn.Linear", "is no scheduler: derive it from torch.optim.lr_scheduler.LRScheduler"),
     ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "takes a run whose steps are known"),
     ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
     ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),

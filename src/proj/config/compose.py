@@ -93,6 +93,18 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
         raise UserError(f"{target}: {named}{error}") from error
 
 
+def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> Any:
+    """`build` of a part of the configuration. Raises UserError for what is no object of `base`."""
+    made = build(node, **settings)
+    if not isinstance(made, base):
+        as_shown = ", as the README's example does" if base.__module__.startswith("proj.") else ""
+        raise UserError(
+            f"{part}._target_={node['_target_']} is no {base.__name__}: derive it from "
+            f"{base.__module__}.{base.__name__}{as_shown}."
+        )
+    return made
+
+
 def build_within(value: Any) -> Any:
     """A value with what it names, itself or within its lists and mappings, built."""
     if OmegaConf.is_config(value):

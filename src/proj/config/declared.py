@@ -46,23 +46,24 @@ def takes(model: DictConfig, kind: str | None) -> bool:
 
 def arguments(target: str) -> frozenset[str] | None:
     """The names of the arguments that a class takes; None where they may have any name, or the source does not tell."""
-    names, all_of_them = named_arguments(target)
-    return names if all_of_them else None
+    annotated, all_of_them = named_arguments(target)
+    return frozenset(annotated) if all_of_them else None
 
 
 @cache
-def named_arguments(target: str) -> tuple[frozenset[str], bool]:
-    """(The names of the arguments of a class and, where it hands others on, of those that it inherits from; whether it
-    takes no others)."""
-    names: set[str] = set()
+def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
+    """(The annotations of the arguments of a class, by their names, and where it hands others on, of those that it
+    inherits from; whether it takes no others)."""
+    annotated: dict[str, ast.expr | None] = {}
     with suppress(*UNREADABLE):
         for line in (line for node in classes(target) for line in node.body):
             if isinstance(line, ast.FunctionDef) and line.name == "__init__":
                 taken = line.args
-                names |= {one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs)}
+                for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs):
+                    annotated.setdefault(one.arg, one.annotation)
                 if not taken.kwarg:
-                    return frozenset(names), True
-    return frozenset(names), False
+                    return annotated, True
+    return annotated, False
 
 
 def classes(target: str) -> Iterator[ast.ClassDef]:

@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -48,9 +49,11 @@ def fits(value: Any, schema: dict) -> bool:
         return in_number and all(fits(one, schema["items"]) for one in value if "items" in schema)
     if kind == "object":
         names = schema.get("propertyNames", {}).get("enum", value)
-        return all(name in names and fits(one, schema["additionalProperties"]) for name, one in value.items())
+        taken = schema.get("additionalProperties")
+        return all(name in names and (taken is None or fits(one, taken)) for name, one in value.items())
     in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
-    return in_limits and (kind != "integer" or abs(value) < 2**63)  # torch counts in so many bits
+    is_count = kind == "integer" or "multipleOf" in schema
+    return in_limits and (not is_count or abs(value) < 2**63)  # torch counts in so many bits
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,15 @@ def text(pattern: str) -> dict:
     return {"type": "string", "pattern": f"^({pattern})$"}
 
 
-def is_above_zero(time: Any) -> bool:
-    """Whether a duration lasts."""
-    if isinstance(time, dict):
-        return any(time.values())
-    return not isinstance(time, str) or bool(time.strip("0:"))
+def lasts(time: Any) -> bool:
+    """Whether a duration is above zero, and not longer than Python counts; any other value is taken."""
+    if isinstance(time, str):
+        numbers = map(int, time.split(":"))
+        time = dict(zip(("days", "hours", "minutes", "seconds"), numbers, strict=True))
+    try:
+        return not isinstance(time, dict) or timedelta(**time) > timedelta(0)
+    except OverflowError:
+        return False
 
 
 ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}
@@ -124,7 +131,7 @@ DURATION_SCHEMA = (
     },
 )
 BATCHES_WORDS = "a number above 0: 1 or another whole number is that many batches, 1.0 or less a share of them"
-DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}"
+DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1}, up to 999999999 days"
 
 SEED = Range("a whole number, 0 to 4294967295", {"type": "integer", "minimum": 0, "maximum": 2**32 - 1})
 PATH = either("a path", text(".+"), {"type": "number"})
@@ -150,6 +157,9 @@ COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
     *NAME_OR_PLACE_SCHEMA,
+)
+WEIGHTS = either(
+    "a tensor, which no list can be: balance=loss has unequal classes count alike", {"type": "object"}, {"type": "null"}
 )
 SHEET = either("a sheet's name or its place, 0 the first, or null", *NAME_OR_PLACE_SCHEMA)
 SIZE = either(
@@ -191,12 +201,12 @@ WHOLE_OR_NO_LIMIT = either("a whole number, 1 or more, or -1 for no limit", {"en
 BATCHES = either(BATCHES_WORDS, *BATCHES_SCHEMA)
 OVERFIT = either(f"0 for no limit, {BATCHES_WORDS}", {"type": "number", "minimum": 0, "maximum": 0}, *BATCHES_SCHEMA)
 TRIES = either("true, false or a number of batches", SWITCH.schema, {"type": "integer", "minimum": 0})
-DURATION = either(DURATION_WORDS, *DURATION_SCHEMA, also=is_above_zero)
+DURATION = either(DURATION_WORDS, *DURATION_SCHEMA, also=lasts)
 INTERVAL = either(
     f"a share of an epoch, a number of batches, or a time ({DURATION_WORDS})",
     *BATCHES_SCHEMA,
     *DURATION_SCHEMA,
-    also=is_above_zero,
+    also=lasts,
 )
 # A class and what it costs to miss it: of a text, since Hydra reads no mapping of names such as >50K.
 COST = r"""\s*("[^"]*"|'[^']*'|[^,]*?)\s*:\s*((?=[\d.]*[1-9])\d*\.?\d+)\s*"""

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.annotations import check_annotations
 from proj.config.monitors import check_monitors
 from proj.config.policies import below, policy, refusal
 from proj.config.settings import SETTINGS
@@ -45,6 +46,7 @@ def check_ranges(cfg: DictConfig) -> None:
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     check_monitors(cfg)
+    check_annotations(cfg)
     for name, node in loggers(cfg).items():
         library = LIBRARIES.get(node.get("_target_")) if OmegaConf.is_dict(node) else None
         if library and not find_spec(library):

@@ -52,6 +52,7 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
     if scheduler.func in (OneCycleLR, CyclicLR) and not {"momentum", "betas"} & optimizer.defaults.keys():
         settings.setdefault("cycle_momentum", False)  # as of Adagrad, which has none
     made = scheduler.func(optimizer, **settings)
+    refuse_other("scheduler", scheduler, made, LRScheduler)
     if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it raises at the step after its last
         raise UserError(
             f"the scheduler ends after {how_many(made.total_steps, 'step')}, and the run has "
@@ -61,13 +62,27 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
     return made
 
 
+def refuse_other(what: str, of: Callable, made: Any, base: type) -> None:
+    """Raises UserError unless `made`, which is `of` itself or what it gives, is one of `base`: an optimizer, say."""
+    if not (issubclass(made, base) if isinstance(made, type) else isinstance(made, base)):
+        called = getattr(of, "func", of)
+        name = f"{called.__module__}.{called.__qualname__}"
+        raise UserError(f"{what}._target_={name} is no {what}: derive it from {base.__module__}.{base.__name__}.")
+
+
 @contextmanager
 def settings_of(what: str, of: Callable) -> Iterator[None]:
     """Raises UserError where torch refuses the settings of an optimizer or a scheduler, however it does that."""
-    taken = inspect.signature(getattr(of, "func", of)).parameters
+    called = getattr(of, "func", of)
+    if isinstance(called, type):
+        refuse_other(what, of, called, Optimizer if what == "optimizer" else LRScheduler)
+    try:
+        taken = inspect.signature(called).parameters
+    except ValueError:  # of a function that is written in C
+        taken = {}
     given = getattr(of, "keywords", {})
     foreign = [name for name in given if name not in taken]
-    if foreign and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
+    if taken and foreign and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
         words = " ".join(f"~{what}.{name}" for name in foreign)
         raise UserError(
             f"the {what} does not take its settings: {of.func.__name__} has no {', '.join(foreign)} (without: {words})."
@@ -87,6 +102,7 @@ class Rehearsal:
     def __init__(self, optimizer: Callable, device: torch.device) -> None:
         self.parameters = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,), (2, 2))]
         self.optimizer = optimizer(self.parameters)
+        refuse_other("optimizer", optimizer, self.optimizer, Optimizer)
         self.step()
 
     def step(self) -> None:

@@ -63,9 +63,12 @@ class Curves(TensorBoardLogger):
     """In the run's folder. Writes the values of a step as one record: a third of the time of a record each."""
 
     def __init__(self, save_dir: Path, **settings: Any) -> None:
-        taken = {*signature(TensorBoardLogger).parameters, *signature(SummaryWriter).parameters}
-        if unknown := [name for name in settings if name not in taken]:  # which the writer refuses once it is needed
-            raise TypeError(f"there is no argument {unknown[0]!r}")
+        taken = {**signature(SummaryWriter).parameters, **signature(TensorBoardLogger).parameters}
+        for name, value in settings.items():  # the writer refuses them once it is needed
+            if name not in taken:
+                raise TypeError(f"there is no argument {name!r}")
+            if isinstance(taken[name].default, int) and not isinstance(value, int):
+                raise TypeError(f"{name}={value} is not a whole number")
         own = {"name": "", "version": "", "default_hp_metric": False, "filename_suffix": CURVES}
         super().__init__(save_dir, **own | settings)
 

@@ -4,15 +4,16 @@ import os
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig
 from torch import nn
 
 from proj.checkpoint.writing import AtomicCheckpointIO
-from proj.config.compose import build
+from proj.config.compose import build, build_a
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
@@ -97,17 +98,6 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     return data, model
 
 
-def build_a(base: type, part: str, node: DictConfig, **settings) -> Any:
-    """`build` of a part of the configuration. Raises UserError for a class that is not derived from `base`."""
-    made = build(node, **settings)
-    if not isinstance(made, base):
-        raise UserError(
-            f"{part}._target_={node._target_} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}, "
-            "as the README's example does."
-        )
-    return made
-
-
 def refuse_larger_sizes(data) -> None:
     """Raises UserError where dataset.sizes would enlarge the images, which it is there to shrink."""
     height = data.input_shape[1] if len(data.input_shape) == 3 else 0
@@ -124,6 +114,8 @@ def check_loss(loss: nn.Module, classes: int) -> None:
     A loss of 0 where all logits are 0, so that the network knows nothing, takes log probabilities, as NLLLoss does.
     """
     name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
+    if isinstance(loss, nn.CrossEntropyLoss):
+        cure = "leave out what model.loss has beside _target_ and label_smoothing"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of shapes that it broadcasts
@@ -134,7 +126,9 @@ def check_loss(loss: nn.Module, classes: int) -> None:
     if found[0] <= 0:
         raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")
     if abs(found[0] - found[1]) > 1e-4 * found[0]:
-        raise UserError(f"the loss {name} is no mean over the examples: leave model.loss.reduction out.")
+        raise UserError(
+            f"the loss {name} is no mean over the examples: leave model.loss.reduction, size_average and reduce out."
+        )
 
 
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):
@@ -148,7 +142,9 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg, data.batch_size)
     # Without need, torch imports its compiler to be told that no kernel has to be deterministic.
     deterministic = cfg.trainer.deterministic or (False if torch.are_deterministic_algorithms_enabled() else None)
-    trainer = build(
+    trainer = build_a(
+        Trainer,
+        "trainer",
         cfg.trainer,
         precision=precision,
         deterministic=deterministic,
@@ -156,7 +152,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         logger=list(loggers),
         plugins=[AtomicCheckpointIO(folder), *environment],
         default_root_dir=str(folder),
-        enable_progress_bar="progress" in callbacks,
+        enable_progress_bar=any(isinstance(one, ProgressBar) for one in callbacks.values()),
     )
     if cfg.trial:
         from proj.training.pruning import Prune

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.compose import build
+from proj.config.compose import build, build_a
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 
@@ -67,7 +67,11 @@ class Kept(ModelCheckpoint):
 def build_callbacks(folder: Path, cfg: DictConfig) -> dict:
     """The callbacks of the configuration by their names, that of best.ckpt first: the run reports its checkpoint."""
     best = build_best(folder, cfg)
-    others = {name: build(callback) for name, callback in cfg.callbacks.items() if callback and name != "best"}
+    others = {
+        name: build_a(Callback, f"callbacks.{name}", callback)
+        for name, callback in cfg.callbacks.items()
+        if name != "best" and callback and callback.get("_target_")
+    }
     for name, callback in others.items():
         if type(callback) is ModelCheckpoint and callback.state_key == best.state_key:
             callback.__class__, callback.name = Kept, name

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import DummyLogger
 
-from proj.config.compose import build
+from proj.config.compose import build, build_a
 from proj.config.policies import policy
 from proj.errors import UserError, message_of
 from proj.reports.curves import read_rows
@@ -75,7 +75,11 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
     more = {CURVES: {"save_dir": folder}, TABLE: settings}
     nodes = {name: node for name, node in config["logger"].items() if node and node.get("_target_")}
     services = {name: node for name, node in nodes.items() if node["_target_"] in SERVICES}
-    loggers = [build(node, **more.get(node["_target_"], {})) for name, node in nodes.items() if name not in services]
+    loggers = [
+        build_a(Logger, f"logger.{name}", node, **more.get(node["_target_"], {}))
+        for name, node in nodes.items()
+        if name not in services
+    ]
     table = next((one for one in loggers if isinstance(one, Table)), None)
     if services and table is None:
         loggers.append(table := Table(**settings))

@@ -1,0 +1,77 @@
+"""What the arguments of a library's class take, as its source annotates them; nothing is imported."""
+
+import ast
+
+from omegaconf import DictConfig, OmegaConf
+
+from proj.config.declared import named_arguments
+from proj.config.policies import policy
+from proj.config.ranges import STEPS, Range, either
+
+LIBRARIES = ("proj.", "torch.", "lightning.")  # a class of one's own may take more than it says
+# The types of plain values, in words and as JSON schemas. A text may be a number on the command line, such as a name.
+PLAIN = {
+    "bool": ("true or false", [{"type": "boolean"}]),
+    "int": ("a whole number", [{"type": "integer"}]),
+    "float": ("a number", [{"type": "number"}]),
+    "str": ("a text", [{"type": "string"}, {"type": "number"}]),
+    "list": ("a list", [{"type": "array"}]),
+    "dict": ("a mapping", [{"type": "object"}]),
+    "None": ("null", [{"type": "null"}]),
+}
+PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN["list"]) | {"Dict": PLAIN["dict"]}
+# Types that no plain value has; a mapping with a `_target_` is built into one.
+BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
+
+
+def check_annotations(cfg: DictConfig) -> None:
+    """Raises UserError for a value that is of another type than a library's class has annotated."""
+    parts = {"optimizer": cfg.optimizer, "scheduler": cfg.scheduler, "model.loss": cfg.model.get("loss")}
+    parts |= {
+        f"{group}.{name}": node for group in ("callbacks", "logger") for name, node in (cfg.get(group) or {}).items()
+    }
+    for place, node in parts.items():
+        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        annotated = named_arguments(target)[0] if target.startswith(LIBRARIES) else {}
+        for name in annotated.keys() & node.keys() if annotated else ():
+            key, value = f"{place}.{name}", node[name]
+            built_later = OmegaConf.is_dict(value) and "_target_" in value
+            steps = place == "scheduler" and STEPS.holds(value)
+            if policy(key).range or built_later or steps or annotated[name] is None:
+                continue
+            if taken := range_of(annotated[name]):
+                taken.check(key, value)
+
+
+def range_of(annotation: ast.expr) -> Range | None:
+    """What an argument takes; None where its annotation does not tell."""
+    found = [type_of(one) for one in alternatives(annotation)]
+    if not all(found):
+        return None
+    words = list(dict.fromkeys(words for words, _ in found))
+    return either(" or ".join(words), *(schema for _, schemas in found for schema in schemas))
+
+
+def alternatives(annotation: ast.expr) -> list[ast.expr]:
+    """The parts of a union, however it is written."""
+    match annotation:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return [*alternatives(left), *alternatives(right)]
+        case ast.Subscript(value=ast.Name("Optional"), slice=one):
+            return [*alternatives(one), ast.Constant(None)]
+        case ast.Subscript(value=ast.Name("Union"), slice=ast.Tuple(elts=several)):
+            return [part for one in several for part in alternatives(one)]
+    return [annotation]
+
+
+def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
+    """(In words, JSON schemas) of one type; None of a type that is not known here."""
+    match annotation:
+        case ast.Constant(None):
+            return PLAIN["None"]
+        case ast.Subscript(value=ast.Name("Literal"), slice=options):
+            values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
+            return " or ".join(str(value).lower() for value in values), [{"enum": values}]
+        case ast.Subscript(value=ast.Name(name)) | ast.Name(name):
+            return PLAIN.get(name) or (("an object that {_target_:…} names", [{"enum": []}]) if name in BUILT else None)
+    return None
