@@ -197,6 +197,24 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
         table(cells, words=["dates=[x]"])
 
 
+@pytest.mark.parametrize(
+    ("form", "never"), (("%Y-%m-%d", "9999-12-31"), ("%d.%m.%Y", "31.12.2999"), ("%Y%m%d", "99991231"))
+)
+def test_a_date_that_says_that_there_is_no_end_is_none(table, tmp_path, form, never):
+    """A mean of years such as 2820 would hide all others."""
+    days = [f"{day:{form}}" for day in DAYS]
+    cells = [never if i % 10 == 3 else day for i, day in enumerate(days)]
+    data, empty = (table(cells, words=["day_first=true"]) for cells in (cells, [c.replace(never, "") for c in cells]))
+    assert data.columns == empty.columns
+    write_rows(tmp_path / "new.csv", [["a", "x"], [never, 1], ["", 1]])
+    first, second = (x for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    assert torch.equal(first, second)
+    old = [{name: value for name, value in column.items() if name != "no_end"} for column in data.columns]
+    if form == "%Y-%m-%d":  # an older model goes on with what it learned
+        first, second = (x for _, x, *_ in read_tables([str(tmp_path / "new.csv")], old))
+        assert not torch.equal(first, second)
+
+
 def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(table, tmp_path):
     seconds = [f"{(day - datetime(1970, 1, 1)).total_seconds():.0f}" for day in DAYS]
     for cells in (*([f"{day:{form}}" for day in DAYS] for form in ("%d.%m.%Y %H:%M", "%b %d, %Y %H:%M")), seconds):
@@ -287,7 +305,10 @@ def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
     new = table(*cells, words=["numeric=[c]"])
     again = table(*cells, facts=new.facts)
     assert again.columns == new.columns and again.checksum() == new.checksum()
-    assert [sorted(one) for one in new.columns[:2]] == [["mean", "name", "std", "truth"], ["date", "name", "parts"]]
+    assert [sorted(one) for one in new.columns[:2]] == [
+        ["mean", "name", "std", "truth"],
+        ["date", "name", "no_end", "parts"],
+    ]
     assert Facts.from_dict(new.facts.to_dict()) == new.facts and new.facts.normalizer() is None
 
 

@@ -160,6 +160,8 @@ class Columns:
         if not form and not asked:
             return None
         column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
+        if not trained or trained.get("no_end"):  # an older version took 9999-12-31 for a date
+            column["no_end"] = True
         seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")

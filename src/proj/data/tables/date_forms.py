@@ -35,6 +35,13 @@ FORMS = {  # by their names in messages and in checkpoints
     ),
     "yearmonthday": rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?",
 }
+# Dates with which people and databases say that there is no end: 9999-12-31, 31.12.2999, Dec 31 9999, 9999-01-01.
+# Years below 2700 are those of a Buddhist calendar, too.
+FAR_YEAR, FAR_DAY = r"(?:2[7-9]|[3-9]\d)\d\d", r"(?:0?1|12|3[01]|dec[a-z]*\.?|jan[a-z]*\.?)"
+MARK = r"(?:[-/. ]|, ?)"
+NO_END = re.compile(
+    rf"(?:{FAR_YEAR}[-/.]?{FAR_DAY}[-/.]?{FAR_DAY}|{FAR_DAY}{MARK}{FAR_DAY}{MARK}{FAR_YEAR}){AT}(?:\.0)?", re.I
+)
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
@@ -66,6 +73,6 @@ def moment(cell: str, form: str) -> float | None:
         return None
 
 
-def is_no_date(cell: str) -> bool:
-    """Whether a cell of a column of dates says that there is none."""
-    return is_no_number(cell) or cell.startswith(NEVER)
+def is_no_date(cell: str, no_end: bool = True) -> bool:
+    """Whether a cell of a column of dates says that there is none. no_end: whether 9999-12-31 and the like do."""
+    return is_no_number(cell) or cell.startswith(NEVER) or (no_end and bool(NO_END.fullmatch(cell)))

@@ -27,11 +27,11 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
         refuse_other_unit(name, form, cells, lines)
         if are_plain(cells):
             return cells.numbers / SINCE_1970[form]
-    different, dated = cells.different(), form not in ("hour:minute", DURATION)
-    if dated and all(is_no_date(cell) or moment(cell, ISO) is not None for cell, *_ in different):
+    different, dated, no_end = cells.different(), form not in ("hour:minute", DURATION), column.get("no_end", False)
+    if dated and all(is_no_date(cell, no_end) or moment(cell, ISO) is not None for cell, *_ in different):
         form = ISO
     for cell, _, place in different:
-        found = np.nan if is_no_date(cell) else moment(cell, form)
+        found = np.nan if is_no_date(cell, no_end) else moment(cell, form)
         if found is None and not column.get("lenient"):
             raise UserError(
                 f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "
