@@ -198,7 +198,10 @@ TABLES = {
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),
     "shares to predict": ("a;y\n" + "".join(f"1;{i},5 %\n" for i in range(30)), "30 different numbers in 30"),
-    "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), r"1 example \(so do 29 more of 30\)"),
+    "words to predict": (
+        "a,y\n" + "".join(f"1,w{i}\n" for i in range(30)),
+        r"1 example \(one of 30 such classes\), too few",
+    ),
     "a title": (
         "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
         "2 in line 2, 1 in the first: if the table begins in line 2, delete",
@@ -425,7 +428,14 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
         "in holds the folder pets alone: if the 2 folders in it are the classes, give data_dir=.*in/pets",
     ),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
-    "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(so do 1 more of 3\)"),
+    "a part that cannot be read": (
+        {"train/red": 5, "train/blue": 5, "test/red": -3, "test/blue": -3},
+        "no image of the folder of test can be read: mend its files, or take the folder away",
+    ),
+    "one class and rare ones": (
+        {"red": 5, "green": 2, "gold": 2},
+        r"class gold has 2 .*\(one of 2 such classes\), too few",
+    ),
     "a class in val in place of another one": (
         {"train/red": 5, "train/blue": 5, "val/red": 4, "val/green": 5},
         "val has a class green that .*train has not, and none of blue: name a class alike in both",
