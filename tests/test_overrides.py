@@ -55,7 +55,7 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     ("save_every=true", "is not a number"),
     ("optimizer.lr=x", "is not a number"),
     ("choices.model=x", "choices is set by this program"),
-    ("+trainer.max_epoch=3", r"no setting 'trainer\.max_epoch'\. Did you mean 'max_epochs'"),
+    ("+trainer.max_epoch=3", r"no setting 'trainer\.max_epoch'\. Did you mean 'trainer\.max_epochs'"),
     ("~optimizer", "chooses anew"),
     ("trainer=cpuu", "Did you mean 'cpu'"),
     ("logger=[csv,tensorbord]", "Did you mean 'tensorboard'"),
@@ -63,7 +63,11 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     ("trainer.logger=false", "trainer.logger is set by this program"),
     ("~callbacks.best", r"leave ~callbacks\.best out"),
     ("trainer.max_epochs=-3", "not a whole number"),
-    ("optimizer.lrr=1", "Did you mean 'lr'"),
+    ("optimizer.lrr=1", r"Did you mean 'optimizer\.lr'"),
+    ("max_epoch=3", r"Did you mean 'trainer\.max_epochs'"),
+    ("batchsize=3", r"Did you mean 'dataset\.batch_size'"),
+    ("lrr=0.1", r"Did you mean 'optimizer\.lr'"),
+    ("sed=3", "Did you mean 'seed'"),
 )
 def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence):
     with pytest.raises((UserError, HydraException)) as error:

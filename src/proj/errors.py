@@ -12,8 +12,11 @@ class UserError(Exception):
     """A problem that the user can mend; the message says what is wrong and what to type."""
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
-    """The end of a message: the nearest option, and all of them unless they are many."""
+def nearest(word: str, options: Iterable[str], place: str = "") -> str:
+    """The end of a message: the nearest option, and all of them unless they are many.
+
+    place: what is typed before the nearest one, such as `trainer.`.
+    """
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
     if not options:
         return ""
@@ -25,7 +28,7 @@ def nearest(word: str, options: Iterable[str]) -> str:
     order = [(match.ratio(), match.get_matching_blocks()[0].size) for match in matches]
     close = [option for _, option in sorted(zip(order, close, strict=True))]
     close.sort(key=lambda option: sorted(option) == sorted(word))  # modle is model, and not mode
-    guess = f" Did you mean {lower[close[-1]]!r}?" if close else ""
+    guess = f" Did you mean {place + lower[close[-1]]!r}?" if close else ""
     return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
@@ -93,13 +94,20 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError) -> str:
         taken = arguments(str(node["_target_"]))
         if taken is None or error.key in taken:
             plus = f" An argument of its class that is not listed takes a plus: +{key}=…"
-    of_a_command = () if "." in key else ("resume", "trust", "sweep", *GROUPS)
-    return f"There is no setting {key!r}.{nearest(str(error.key), {*node, *of_a_command})}{plus}"
+    place = key.removesuffix(str(error.key))
+    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS}
+    return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
 
 
 def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
-    name, known = key.rpartition(".")[2], []
+    (place, _, name), known = key.rpartition("."), []
+    names = {one.rpartition(".")[2] for one in SETTINGS}
+    if not place and name not in (
+        *names,
+        *OTHER_NAMES,
+    ):  # max_epoch, say, which is likelier trainer.max_epochs than a group
+        name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
         known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
     here = [word for word in (as_typed(one, cfg) for one in known) if word]

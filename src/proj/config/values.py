@@ -137,5 +137,5 @@ def check_argument(place: str, name: str, value: object) -> None:
     if policy(f"{place}.{name}").instead:
         raise UserError(refusal(f"{place}.{name}"))
     if name not in options:
-        raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options))
+        raise UserError(f"There is no setting '{place}.{name}'." + nearest(name, options, f"{place}."))
     options[name].range.check(f"{place}.{name}", value)

@@ -59,7 +59,7 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     taken = arguments(target)
     if taken is not None and name not in taken:
         options = [one for one in taken if not policy(f"{place}.{one}").instead]
-        raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options)}")
+        raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options, f'{place}.')}")
 
 
 def check_fold_part(cfg: DictConfig) -> None:
