@@ -38,6 +38,7 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
 
     def dates(form: str, step: int) -> tuple[list[str], np.ndarray]:
         seconds = step * draws.integers(-(10**9) // step, 4 * 10**9 // step, rows)
+        seconds[5::17] = 253_402_214_400  # 9999-12-31
         cells = [datetime.fromtimestamp(int(second), timezone.utc).strftime(form) for second in seconds]
         known = draws.random(rows) > 0.1
         return [cell if one else "" for cell, one in zip(cells, known, strict=True)], np.where(known, seconds, nan)

@@ -110,7 +110,7 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
     """Raises UserError for a class of fewer examples, or groups, than there are parts."""
     few = [(int(count), name) for count, name in zip(counts, class_names, strict=True) if count < len(shares)]
     if few:
-        count, name = few[0]
+        count, name = min(few)  # so that the advised number of folds fits all of them
         more = f" (one of {len(few)} such classes)" if few[1:] else ""
         fewer = f": use dataset.folds={count} or fewer" if count > 1 else ""
         has = how_many(count, what) if count else "no examples"

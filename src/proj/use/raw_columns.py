@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
-from proj.data.tables.date_forms import DURATION, SINCE_1970
+from proj.data.tables.date_forms import DURATION, FAR, SINCE_1970
 from proj.data.tables.date_parts import PARTS, date_parts
 from proj.data.tables.table import truth_codes
 
@@ -31,6 +31,8 @@ class RawColumns(nn.Module):
         self.dates = [place for place, column in enumerate(columns) if "parts" in column]
         units = [SINCE_1970.get(columns[place]["date"], 1) for place in self.dates]
         self.register_buffer("units", torch.tensor(units, dtype=torch.float64))
+        no_end = [columns[place].get("no_end", False) for place in self.dates]
+        self.register_buffer("no_end", torch.tensor(no_end, dtype=torch.bool))
         durations = [columns[place]["date"] == DURATION for place in self.dates]
         self.register_buffer("durations", torch.tensor(durations, dtype=torch.bool))
         # Of each input of the network: its place among the codes and, after these, the parts of the dates; and the code
@@ -53,7 +55,9 @@ class RawColumns(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         if self.dates:
-            cells = torch.cat([cells, date_parts(cells[:, self.dates] / self.units).flatten(1)], 1)
+            moments = cells[:, self.dates] / self.units
+            moments = torch.where(self.no_end & (moments >= FAR), nan, moments)
+            cells = torch.cat([cells, date_parts(moments).flatten(1)], 1)
         words = (cells[:, self.words] == self.codes).float()
         return torch.cat([self.standardize(cells[:, self.numbers]), words], 1)[:, self.order]
 

@@ -42,6 +42,7 @@ MARK = r"(?:[-/. ]|, ?)"
 NO_END = re.compile(
     rf"(?:{FAR_YEAR}[-/.]?{FAR_DAY}[-/.]?{FAR_DAY}|{FAR_DAY}{MARK}{FAR_DAY}{MARK}{FAR_YEAR}){AT}(?:\.0)?", re.I
 )
+FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
