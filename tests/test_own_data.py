@@ -432,6 +432,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
         {"train/red": 5, "train/blue": 5, "test/red": -3, "test/blue": -3},
         "no image of the folder of test can be read: mend its files, or take the folder away",
     ),
+    "a part without images": (
+        {"train/red": 5, "train/blue": 5, "test/red": 0, "test/blue": 0},
+        "in/test holds no images: take it away, and test is drawn from the training images",
+    ),
     "one class and rare ones": (
         {"red": 5, "green": 2, "gold": 2},
         r"class gold has 2 .*\(one of 2 such classes\), too few",

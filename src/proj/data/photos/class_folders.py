@@ -124,6 +124,8 @@ def _find(data_dir: str) -> FoundImages:
                 name = alike[0]
             found.images.extend(FoundImage(path, its_stamp, name, part) for path, its_stamp in images)
         there = {image.label for image in found.images if image.part == part}
+        if part != "train" and not there and not unknown:
+            raise UserError(f"{folder} holds no images: take it away, and {part} is drawn from the training images.")
         if unknown and (missing := [name for name in found.class_names if name not in there]):
             raise UserError(
                 f"{folder} has a class {unknown[0]} that {parts['train']} has not, and none of {first_of(missing, 5)}: "
