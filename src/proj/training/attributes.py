@@ -128,8 +128,9 @@ class Attributes(Callback):
 
     def bring_back(self, trainer: Trainer) -> None:
         """Set what the run before this process had changed; only the first call does anything."""
-        self._set(trainer)
-        self.changed = {}
+        if self.changed:
+            self._set(trainer)
+            self.changed = {}
 
     def _set(self, trainer: Trainer) -> None:
         for name, holder in state_holders(trainer):

@@ -38,9 +38,11 @@ class Divergence:
     def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""
         self._look_at_losses(trainer)
-        for what, tensors in (("a weight", pl_module.parameters()), ("batch norm's statistics", statistics(pl_module))):
-            if not math.isfinite(get_total_norm(list(tensors), math.inf)):  # after a step with a finite loss
-                self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
+        weights = list(pl_module.parameters())
+        if are_finite([*weights, *statistics(pl_module)]):
+            return
+        what = "batch norm's statistics" if are_finite(weights) else "a weight"  # after a step with a finite loss
+        self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
 
     def _look_at_losses(self, trainer: Trainer) -> None:
         if not self.losses:
@@ -66,6 +68,10 @@ class Divergence:
             f"{what} (epoch {trainer.current_epoch + 1}), at a learning rate of {rate:.3g}. {kept}. Start a new run "
             f"with a lower optimizer.lr or trainer.gradient_clip_val=1{skip}"
         )
+
+
+def are_finite(tensors: list[torch.Tensor]) -> bool:
+    return math.isfinite(get_total_norm(tensors, math.inf))
 
 
 def statistics(model: LightningModule) -> list[torch.Tensor]:
@@ -94,7 +100,7 @@ class SkipNaN(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.in_epoch[1] += 1
-        if not gradients or math.isfinite(get_total_norm([*gradients, *statistics(pl_module)], math.inf)):
+        if not gradients or are_finite([*gradients, *statistics(pl_module)]):
             return
         optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
         for buffer, before in zip(pl_module.buffers(), self.before, strict=True):
