@@ -223,9 +223,38 @@ def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(tab
             write_rows(tmp_path / "new.csv", [["time", "x"], *([cell, 1] for cell in rows)])
             taken_for.append([x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)])
         assert taken_for[0] == taken_for[1] == taken_for[2][1:]
-        write_rows(tmp_path / "new.csv", [["time", "x"], ["2021-03-05", 1], [cells[0], 1]])
-        with pytest.raises(UserError, match=r"is no date, which the others are"):  # one of them may be misread
-            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+
+
+@pytest.mark.parametrize("every", (50, 3, 2), ids=["a few", "a third", "half"])
+@pytest.mark.parametrize("form", ("%d.%m.%Y", "%m/%d/%y", "%b %d, %Y", "%Y%m%d"))
+@pytest.mark.parametrize("is_iso_rare", (True, False))
+def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
+    table, tmp_path, capsys, form, every, is_iso_rare
+):
+    iso, local = (f"{DAYS[0]:%Y-%m-%d}", f"{DAYS[1]:%Y-%m-%d}"), [f"{day:{form}}" for day in DAYS]
+    cells = [f"{day:%Y-%m-%d}" if (i % every == 1) == is_iso_rare else local[i] for i, day in enumerate(DAYS)]
+    data, plain = (table(rows, words=["day_first=false"]) for rows in (cells, [f"{day:%Y-%m-%d}" for day in DAYS]))
+    assert data.columns[0]["date"] != plain.columns[0]["date"]
+    assert data.columns[0]["parts"] == plain.columns[0]["parts"]
+    assert "a: dates of two forms, " in capsys.readouterr().out
+    write_rows(tmp_path / "new.csv", [["a", "x"], *([cell, 1] for cell in (*iso, *local[:2]))])
+    rows = [x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)]
+    assert rows[:2] == rows[2:] and rows[0] != rows[1]
+
+
+def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
+    cells = [f"{day:%Y-%m-%d}" if i % 2 == 0 else f"0{1 + i % 9}/0{1 + i % 7}/2021" for i, day in enumerate(DAYS)]
+    with pytest.raises(UserError, match=r"row 3, column a: '02/02/2021' can be .*dataset.day_first=true or"):
+        table(cells)
+
+
+def test_what_is_taken_for_a_missing_date_is_said(table, capsys):
+    days = [f"{day:%Y-%m-%d}" for day in DAYS]
+    for cell, words in (("9999-12-31", ()), ("unknown", ()), ("0000-00-00", ()), ("soon", ["dates=[a]"])):
+        table([cell if i % 10 == 3 else "" if i % 10 == 4 else day for i, day in enumerate(days)], words=words)
+        assert f"a: dates, and 11% are taken for missing ones ('{cell}')" in capsys.readouterr().out
+    table(days)
+    assert "missing" not in capsys.readouterr().out
 
 
 def test_durations_become_hours_though_they_are_longer_than_a_day(table, tmp_path):

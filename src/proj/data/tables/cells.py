@@ -128,6 +128,11 @@ def in_order(word: str) -> tuple:
     return (True, 0, word) if value is None else (False, value, word)
 
 
+def examples_of(words: Counter) -> str:
+    """The three most frequent of some words, for a message."""
+    return ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word, _ in words.most_common(3))
+
+
 class Count(NamedTuple):
     """How many of a column's cells hold numbers, words, and what stands for no number."""
 

@@ -10,7 +10,7 @@ from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
-from proj.data.tables.dates import find_form, moments
+from proj.data.tables.dates import date_remarks, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id
@@ -165,6 +165,7 @@ class Columns:
         seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
+        self.notes += [] if self.trained else date_remarks(column, cells, seconds)
         parts, possible = parts_of(seconds), PARTS[-1:] if form == DURATION else PARTS[:-1]
         if trained:
             names = [part["name"] for part in trained["parts"]]

@@ -1,13 +1,14 @@
 """Columns of dates and times: whether a column is one, of which form, and the moments in it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.cells import plain_number
+from proj.data.tables.cells import examples_of, is_missing, plain_number
 from proj.data.tables.date_forms import DAY_FIRST, DURATION, FORMS, ISO, MONTH_FIRST, SINCE_1970, is_no_date, moment
 from proj.data.tables.one_column import Column
 from proj.errors import UserError
@@ -19,19 +20,17 @@ TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|whe
 def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     """The float64 seconds since 1970 of a column of dates, NaN for what is missing. lines: of the cells, for messages.
 
-    Raises UserError for the first cell that holds no date of the column's form, unless all are of the form `ISO`, which
-    no other form can be, and for a time in another unit.
+    A date of the form `ISO` is one in every column, since it can be of no other form.
+    Raises UserError for the first cell that holds no date of the column's form, and for a time in another unit.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
     if form in SINCE_1970:
         refuse_other_unit(name, form, cells, lines)
         if are_plain(cells):
             return cells.numbers / SINCE_1970[form]
-    different, dated, no_end = cells.different(), form not in ("hour:minute", DURATION), column.get("no_end", False)
-    if dated and all(is_no_date(cell, no_end) or moment(cell, ISO) is not None for cell, *_ in different):
-        form = ISO
-    for cell, _, place in different:
-        found = np.nan if is_no_date(cell, no_end) else moment(cell, form)
+    no_end = column.get("no_end", False)
+    for cell, _, place in cells.different():
+        found = np.nan if is_no_date(cell, no_end) else moment_of_column(cell, form)
         if found is None and not column.get("lenient"):
             raise UserError(
                 f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "
@@ -39,6 +38,14 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
             )
         known[cell] = np.nan if found is None else found
     return cells.each(lambda cell: known.get(cell, np.nan))
+
+
+def moment_of_column(cell: str, form: str) -> float | None:
+    """The `moment` of a cell in a column whose dates are of a form; one of the form `ISO` is a date there, too."""
+    found = moment(cell, form)
+    if found is None and form not in ("hour:minute", DURATION) and plain_number(cell) is None:  # 1999.5 is no May
+        return moment(cell, ISO)
+    return found
 
 
 def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int]) -> None:
@@ -76,6 +83,8 @@ def find_form(
     if forms or (asked and units):
         words = [word for word, *_ in cells.different() if not is_no_date(word)]
     fits = {form: share(words, form, least) for form in forms}
+    if fits.get(ISO, 1) < 1 and (others := [word for word in words if moment(word, ISO) is None]):
+        fits |= {form: share(words, form, least) for form in forms_at([others[0], others[-1]], asked)}
     for unit in units:
         fits[unit] = share(words, unit, least) if asked else 1.0
     forms = [form for form, fit in fits.items() if fit >= least]
@@ -83,7 +92,7 @@ def find_form(
         return None
     if {DAY_FIRST, MONTH_FIRST} <= {*forms}:
         if day_first is None and fits[DAY_FIRST] == fits[MONTH_FIRST]:
-            refuse(places[0])
+            refuse(next(place for word, _, place in cells.different() if moment(word, DAY_FIRST) is not None))
         is_day_first = fits[DAY_FIRST] > fits[MONTH_FIRST] if day_first is None else day_first
         forms.remove(MONTH_FIRST if is_day_first else DAY_FIRST)
     return max(forms, key=fits.get, default=None)
@@ -114,7 +123,7 @@ def share(words: Sequence[str], form: str, least: float) -> float:
     """How many of the words are dates of a form, as a share; 0 as soon as it is less than `least`."""
     fitting = len(words)
     for word in words:
-        if moment(word, form) is None:
+        if moment_of_column(word, form) is None:
             fitting -= 1
             if fitting / len(words) < least:
                 return 0.0
@@ -139,3 +148,22 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
         return False
     a_day = high - low > 86_400 * SINCE_1970[unit]
     return bool(a_day and (TIMES.search(name) or (unit != "seconds" and not (numbers % 1).any())))
+
+
+def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
+    """What is to be said of a column of dates: that some are of another form, and what is taken for missing ones.
+    seconds: those of its cells, see `moments`."""
+    if cells.numbers is not None:
+        return []
+    name, form = column["name"], column["date"]
+    words = [one for one in cells.different() if not is_missing(one[0])]
+    none = Counter({word: times for word, times, place in words if np.isnan(seconds[place])})
+    may_be_iso = [one for one in words if form != ISO and one[0][:4].isdecimal()]
+    iso = Counter({word: times for word, times, _ in may_be_iso if moment(word, form) is None}) - none
+    total, notes = sum(times for _, times, _ in words), []
+    if iso:
+        such = f"{examples_of(iso)} beside {form}"
+        notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}")
+    if none:
+        notes.append(f"{name}: dates, and {none.total() / total:.0%} are taken for missing ones ({examples_of(none)})")
+    return notes

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import Count, in_order, is_missing, values
+from proj.data.tables.cells import Count, examples_of, in_order, is_missing, values
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
@@ -160,8 +160,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
 
     kind: what the settings say it is, or "".
     """
-    words = [word for word, _ in (seen.missing + seen.words).most_common(3)]
-    such = ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word in words)
+    such = examples_of(seen.missing + seen.words)
     share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
     if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
         how = typed("dataset.categorical", name, listed=True)
