@@ -1,4 +1,4 @@
-"""What a user reads when something breaks, as the README's table: `python benchmarks/faults.py`.
+"""What a user reads when something breaks, as the table in docs/robustness.md: `python benchmarks/faults.py`.
 
 Each row is a real run, in a fork of this process, that meets the fault. Only root may mount the small disks.
 """
@@ -30,6 +30,7 @@ from proj.training.run import train
 
 SHORT = ["trainer.max_epochs=2", "scheduler=none", "save_every=0", "~callbacks.progress"]
 DIGITS = ["dataset=digits", "model=mlp", *SHORT]
+TRACEBACK = 70  # the exit code of a fault that no sentence answers: a bug
 FAULTS: dict[str, Callable[[Path], list[str]]] = {}
 
 
@@ -140,7 +141,7 @@ def _(home):
 
 
 def mnist(home: Path) -> list[str]:
-    from conftest import draw, write_idx
+    from support.images import draw, write_idx
 
     labels = torch.arange(200).remainder(10).byte().numpy()
     for part in ("train", "t10k"):
@@ -234,7 +235,7 @@ def meet(prepare: Callable[[Path], list[str]], home: Path) -> tuple[int, str]:
                 print(stop.code, file=sys.stderr)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            code = 70  # a traceback: a bug
+            code = TRACEBACK
         sys.stdout.flush()
         os._exit(code)
     _, status = os.waitpid(child, 0)
@@ -246,22 +247,25 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help="of the faults' names; default: all")
     chosen = parser.parse_args().words
     print("| what breaks | what the command says | exit code |\n| --- | --- | ---: |")
+    tracebacks = 0
     for name, prepare in FAULTS.items():
         if chosen and not any(word in name for word in chosen):
             continue
         home = Path(tempfile.mkdtemp())
         try:
             code, said = meet(prepare, home)
-            mine = [
-                line for line in said.splitlines() if re.search(r"^error: |damaged|truncated|Stopped|resume=", line)
-            ]
+            marks = r"^error: |damaged|truncated|Stopped|resume=|was not opened|is more than"
+            mine = [line for line in said.splitlines() if re.search(marks, line)]
             shown = " ".join(" ".join(mine or said.splitlines()[-1:]).split()).replace(f"{home}/", "")
             shown = re.sub(r"process \d+ on [^\s.]+", "process 4711 on here", shown).replace("|", "\\|")
             print(f"| {name} | {shown} | {code} |", flush=True)
+            tracebacks += code == TRACEBACK
         finally:
             with contextlib.suppress(FileNotFoundError):
                 subprocess.run(["umount", "-l", str(home / "disk")], capture_output=True)
             shutil.rmtree(home, ignore_errors=True)
+    if tracebacks:
+        sys.exit(f"{tracebacks} of them end in a traceback.")
 
 
 if __name__ == "__main__":

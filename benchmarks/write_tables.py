@@ -29,20 +29,33 @@ def measured(result: dict) -> str:
 
 
 def machine(result: dict) -> str:
-    """The machine of a result in words."""
+    """The machine of a result in words, without its load."""
     about = result["machine"]
     best = next((f" ({FLAGS[flag]})" for flag in FLAGS if flag in about["flags"]), "")
     words = [about["gpu"] or about["processor"] + best]
     words.append(f"{about['threads']} thread{'s' * (about['threads'] != 1)}" if about["threads"] else "")
-    words.append(f"load {about['load']:g}" if about["load"] and about["load"] >= 1.5 else "")
     return ", ".join(filter(None, words))
+
+
+def machines(found: list[dict]) -> list[str]:
+    """The machines of some results in words, each once, with the loads that they had."""
+    loads: dict[str, list[float]] = {}
+    for result in found:
+        noted = result["machine"]["load"]
+        loads.setdefault(machine(result), []).extend([noted] if noted else [])
+    words = []
+    for name, seen in sorted(loads.items()):
+        least, most = min(seen, default=0), max(seen, default=0)
+        load = f"load {most:g}" if least == most else f"loads of {least:g} to {most:g}"
+        words.append(f"{name}, {load}" if most >= 1.5 else name)
+    return words
 
 
 def caption(found: list[dict]) -> str:
     """Where the rows of a table come from: a table of several files has days and commits in its last column."""
     one = found[0]["command"] if len(found) == 1 else " ".join(found[0]["command"].split()[:2])
     words = [f"`{one}`", measured(found[0])] if len(found) == 1 else [f"`{one}`"]
-    return "; ".join([*words, *sorted({machine(result) for result in found})])
+    return "; ".join([*words, *machines(found)])
 
 
 def names_of(mark: re.Match) -> list[str]:

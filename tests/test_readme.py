@@ -1,5 +1,6 @@
 """What the README shows is what the commands do."""
 
+import ast
 import importlib
 import itertools
 import os
@@ -130,18 +131,37 @@ def test_every_benchmark_has_a_command_in_the_readme_and_finds_what_it_measures(
     assert "usage:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    """What a link can name behind `#`, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_link_and_picture_is_there_and_every_page_is_led_to(page):
-    text = page.read_text(encoding="utf-8")
-    headings = {line.lower().replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
-    prose = re.sub(r"```.*?```", "", text, flags=re.S)  # in code such brackets are a call
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)  # in code such brackets are a call
     links = re.findall(r"\]\(([^)]+)\)", prose) + re.findall(r'src="([^"]+)"', prose)
     for link in links:
-        if link.startswith("#"):
-            assert link[1:] in headings, link
-            continue
-        assert link.startswith("https://") or (page.parent / link.partition("#")[0]).exists(), link
-    assert page is PAGES[0] or f"](docs/{page.name})" in PAGES[0].read_text(encoding="utf-8")
+        file, _, heading = link.partition("#")
+        there = page.parent / file if file else page
+        assert link.startswith("https://") or there.exists(), link
+        assert link.startswith("https://") or not heading or heading in anchors(there), link
+    place = page.relative_to(ROOT).as_posix()
+    assert page is PAGES[0] or f"]({place})" in PAGES[0].read_text(encoding="utf-8")
+
+
+def test_the_messages_that_the_page_on_faults_shows_are_those_of_the_program():
+    """Of each message at least four runs of three words, since the page shortens them."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in sorted((ROOT / "src/proj").rglob("*.py"))]
+    texts = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    said = "\n".join(" ".join(re.findall(r"[\w./-]+", text)) for text in texts if isinstance(text, str))
+    page = (ROOT / "docs/robustness.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", page.partition("| what breaks |")[2], re.M)
+    assert len(rows) > 15
+    for fault, message in rows[1:]:
+        words = re.findall(r"[\w./-]+", message)
+        runs = [" ".join(words[place : place + 3]) for place in range(len(words) - 2)]
+        assert sum(run in said for run in runs) >= 4 or message.startswith("nothing: "), fault
 
 
 def test_every_file_that_a_page_names_with_its_folder_is_there():

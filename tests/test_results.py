@@ -21,7 +21,7 @@ SMALLEST = {  # of each benchmark the shortest of its measurements that needs no
     "backbones": "--rounds 1",
     "calibration": "digits --seeds 1",
     "cifar10_fast": "--rounds 1 --batches 1",
-    "faults": "0 epochs",
+    "faults": "epochs 'data file' code 'batch larger'",
     "folds": "--sets 2 --kills 1",
     "fuzz": "--files 10",
     "growth": "defaults",
