@@ -416,7 +416,7 @@ def test_folds_share_their_training_examples_so_that_their_intervals_are_wider()
 
 @pytest.mark.slow
 def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
-    """Of 5 % changed at random, 80 % and more are in the first 8 %."""
+    """Of 5 % changed at random, 95 % and more are in the first 8 %: docs/sweeps.md says so."""
     table, draws = read_table("digits.csv.gz", (1797, 65)), np.random.default_rng(0)
     wrong = draws.choice(len(table), 90, replace=False)
     table[wrong, -1] = (table[wrong, -1] + torch.from_numpy(draws.integers(1, 10, 90))) % 10
@@ -428,7 +428,7 @@ def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
         train(configure(*words, f"dataset.fold={fold}", folder=tmp_path / str(fold)))
     report([tmp_path])
     first = {int(issue["example"]) - 2 for issue in read_rows(tmp_path / "label_issues.csv")[:144]}  # after a header
-    assert len(first & {*wrong.tolist()}) >= 0.8 * 90
+    assert len(first & {*wrong.tolist()}) >= 0.95 * 90
 
 
 @pytest.mark.parametrize(
