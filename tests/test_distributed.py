@@ -20,7 +20,8 @@ from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
-from proj.system.processes import SRUN, TORCHRUN, started, starts_more, take_part
+from proj.system.processes import starts_more, take_part
+from proj.system.ranks import SRUN, TORCHRUN, started
 from proj.system.slurm import slurm_name
 from proj.training.run import train
 

@@ -322,6 +322,11 @@ def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
         train(configure(*TINY, "trainer=gpu", "trainer.devices=4"))
 
 
+def test_processes_of_a_cpu_without_end_are_refused(configure):
+    with pytest.raises(UserError, match=r"devices=99999 would start 99,999 processes on \d+ cores?: use trainer\.dev"):
+        train(configure(*TINY, "trainer.devices=99999", "trainer.accelerator=cpu"))
+
+
 def test_an_epoch_that_goes_on_is_known_to_have_had_good_steps(configure, tmp_path, monkeypatch):
     def spoil(model, loss, batch, batch_idx):
         return loss * (math.nan if model.current_epoch and batch_idx >= 5 else 1)

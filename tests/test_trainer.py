@@ -146,13 +146,15 @@ def test_fast_dev_run_tries_one_batch_and_leaves_the_run_in_the_folder_as_it_is(
     train(configure("trainer.max_epochs=1"))
     before = {file: file.read_bytes() for file in (tmp_path / "run").iterdir()}
     assert 0 <= train(configure("trainer.fast_dev_run=true"))["val/acc"] <= 1
-    assert "fast_dev_run: 1 batch each of training, validation and test went through" in capsys.readouterr().out
+    assert "1 batch of training, 1 batch of validation, 1 batch of test went through" in capsys.readouterr().out
     assert {file: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
 
 
-def test_fast_dev_run_in_a_new_folder_saves_nothing(configure, tmp_path):
-    train(configure("dataset=digits", "+trainer.fast_dev_run=2", "callbacks=early_stopping"))
+def test_fast_dev_run_in_a_new_folder_saves_nothing_and_counts_the_batches_that_there_are(configure, tmp_path, capsys):
+    train(configure("dataset=digits", "+trainer.fast_dev_run=5", "callbacks=early_stopping", "dataset.batch_size=500"))
     assert not list((tmp_path / "run").iterdir())
+    said = capsys.readouterr().out
+    assert "fast_dev_run: 3 batches of training, 1 batch of validation, 1 batch of test went through" in said
 
 
 @pytest.mark.parametrize("steps", (5, 22, 29))  # within an epoch, at its end, within the last one

@@ -23,7 +23,8 @@ from proj.config.words import as_hydra_reads, parsed
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
-from proj.system.processes import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started, take_part
+from proj.system.processes import take_part
+from proj.system.ranks import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started
 from proj.use.data import open_data
 
 
@@ -85,6 +86,24 @@ def test_what_is_advised_for_several_values_without_a_sweep_is_taken(mistake):
     assert "add -m to sweep" in said
     assert configure("dataset=csv", listed).dataset.target == ["a", "b"]
     assert configure("dataset=csv", text.rstrip(".")).dataset.target == "a,b"
+
+
+def test_an_option_that_is_named_by_a_number_is_a_name():
+    assert parsed(as_hydra_reads("dataset=2024")).value() == "2024"
+    assert read("dataset=iris,2024") == ["iris", "2024"]
+
+
+def test_an_option_of_a_command_is_typed_without_dashes(mistake):
+    for module in ("proj.evaluate", "proj.predict", "proj.export"):
+        assert "an option is typed without dashes: run=x" in mistake(module, "--run=x")
+    assert "without dashes: output=x" in mistake("proj.report", "--output=x", "outputs")
+    assert "without dashes: resume=x" in mistake("proj.sweep", "--resume=x")
+
+
+def test_a_sweep_compares_runs_with_and_without_a_preset(tmp_path):
+    run(tmp_path, "sweep_name=s", "preset=none,iris_tutorial", "dataset=iris", "trainer.max_epochs=1")
+    first, second = (OmegaConf.load(file) for file in sorted(tmp_path.glob("outputs/sweeps/s/*/config.yaml")))
+    assert first.optimizer == configure("dataset=iris").optimizer != second.optimizer
 
 
 def test_flags_may_stand_anywhere():
@@ -154,7 +173,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
     ("dataset.split_seed=-1", "is not a whole number"),
     ("trainer.accumulate_grad_batches=99999999999999999999", "is not a whole number"),
-    ("trainer=[a,1]", "names no option of trainer"),
+    ("trainer=[a,1]", "is a list, and a run has one trainer"),
     ("trainer._target_=null", "trainer._target_=null is no class"),
     ("optimizer._target_=abc", "optimizer._target_=abc is no class"),
     ("callbacks.best._target_=[a,1]", "is no class"),
@@ -195,6 +214,31 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m hydra/sweeper=optuna optimizer.lr=interval(-1,1)", "optimizer.lr=-1.0 is not a number above 0"),
     ("-m hydra/sweeper=optuna model=mlp,cnn", "use model=iris or model=mlp"),
     ("--config-name=foo", "--config-name=foo does not exist. Options: train."),
+    ("--trainer.max_epochs=3", "a setting is typed without dashes: trainer.max_epochs=3"),
+    ("--max-epochs", "a setting is typed without dashes: max_epochs=…"),
+    ("--resume=run", "an option is typed without dashes: resume=run"),
+    ("dataset=[iris,digits]", "dataset=[iris,digits] is a list, and a run has one dataset: give one word"),
+    ("-m dataset=[iris,digits],iris", "is a list, and a run has one dataset"),
+    ("callbacks=[]", "callbacks=[] names no option of callbacks: give one word"),
+    ("logger=[csv,3]", "logger=[csv,3] names no option of logger"),
+    ("logger=3", "logger=3 does not exist. Options: csv, mlflow, none"),
+    ("-m logger=csv,3", "logger=3 does not exist. Options: csv, mlflow, none"),
+    ("-m model=range(1,3)", "model=range(1,3) names no option of model"),
+    ("preset=null", "preset=null names no option of preset: preset=none is the empty one"),
+    ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
+    ("optimizer.lr=inf", "optimizer.lr=inf is not finite: give a number above 0."),
+    ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not finite: give a number, 0 or more"),
+    ("scheduler=step scheduler.gamma=-1", "scheduler.gamma=-1 is not a number above 0."),
+    ("scheduler=plateau +scheduler.min_lr=-0.1", "scheduler.min_lr=-0.1 is not a number, 0 or more."),
+    ("+scheduler.div_factor=-25", "scheduler.div_factor=-25 is not a number above 0."),
+    ("scheduler=none +scheduler.foo=3", "scheduler.foo has no effect, since scheduler names no class"),
+    ("scheduler=none scheduler.gamma=3", "There is no setting 'scheduler.gamma', since scheduler names no class"),
+    ("optimzer.lr=1", "There is no setting 'optimzer.lr'. Did you mean 'optimizer.lr'?"),
+    ("model.los.weight=1", "Did you mean '+model.loss.weight'?"),
+    ("+optimzer.lr=1", "+optimzer.lr=1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
+    ("augment.crop=0.5", "With another augment=… there is 'dataset.augment.crop'."),
+    ("optimizer.betas.x=1", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
+    ("~optimizer.betas.0", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
     ("--experimental-rerun=x", "there is no flag --experimental-rerun"),
 )
 def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_path, monkeypatch, words, sentence):
@@ -243,9 +287,13 @@ def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
 
     look(RANK="", LOCAL_RANK="", WORLD_SIZE="", PROJ_DATA_DIR="")
     assert "PROJ_DATA_DIR" not in os.environ
-    look(WORLD_SIZE="2", RANK="0")
-    look(LOCAL_RANK="1", MASTER_PORT="1234")
-    for variables, sentence in (({"RANK": "1"}, "RANK=1 in the env"), ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK")):
+    look(WORLD_SIZE="1", RANK="0")
+    look(LOCAL_RANK="1", MASTER_PORT="1234", WORLD_SIZE="2")
+    for variables, sentence in (
+        ({"RANK": "1"}, "RANK=1 in the env"),
+        ({"LOCAL_RANK": "x"}, "unset LOCAL_RANK"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "WORLD_SIZE=2 in the environment .* unset WORLD_SIZE, or start them with"),
+    ):
         with pytest.raises(UserError, match=sentence):
             look(**variables)
 
@@ -378,7 +426,7 @@ def test_a_typo_in_a_list_of_loggers_is_answered_with_the_nearest_name():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     (
-        (["optimizr.lr=1"], "There is no setting 'optimizr'. Did you mean 'optimizer'?"),
+        (["optimizr.lr=1"], "There is no setting 'optimizr.lr'. Did you mean 'optimizer.lr'?"),
         (["model=cnnn"], "model=cnnn does not exist. Did you mean 'cnn'?"),
         (["seed=1,2"], "seed=1,2 gives several values: add -m"),
         (["~model"], "~model cannot be left out"),

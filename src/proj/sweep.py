@@ -38,7 +38,7 @@ from proj.sweeps.seeds import ask_for_seeds
 from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
-from proj.system.processes import look_at_environment
+from proj.system.ranks import look_at_environment
 from proj.system.run_folder import SweepFolder
 
 # What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.

@@ -16,7 +16,8 @@ from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
-from proj.system.processes import die_with_parent, leave, look_at_environment, rank
+from proj.system.processes import die_with_parent, leave
+from proj.system.ranks import look_at_environment, rank
 
 # Of the processes that train together, one keeps the log and Hydra's notes.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]

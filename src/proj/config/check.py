@@ -46,7 +46,7 @@ def check(cfg: DictConfig) -> None:
     check_additions(cfg)
     check_types(cfg, list(cfg.hydra.overrides.task))
     chosen = cfg.hydra.runtime.choices
-    if chosen.preset:
+    if chosen.preset not in (None, "none"):
         meant = compose_defaults(cfg, f"preset={chosen.preset}")
         if (kind_of_data(meant), meant.model._target_) != (kind_of_data(cfg), cfg.model._target_):
             its = meant.hydra.runtime.choices

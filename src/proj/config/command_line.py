@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.explain import FULL_ERROR, sentences
-from proj.config.flags import flags_and_settings
+from proj.config.flags import flags_and_settings, refuse_dashes
 from proj.config.words import as_hydra_reads, refuse_left_out
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
 from proj.system.platform import printable_output, refuse_no_text
-from proj.system.processes import look_at_environment
+from proj.system.ranks import look_at_environment
 from proj.system.run_folder import RunFolder, read_flat
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
@@ -44,6 +44,7 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
 
     Raises UserError for an option that is given twice, but for a list's, and for a value that it does not take.
     """
+    refuse_dashes(words, kinds)
     found: dict[str, str] = {}
     chosen: dict[str, Any] = {}
     for word in list(words):
@@ -87,6 +88,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     kinds = {"ckpt": str, "run": str, **kinds}
     flags: list[str] = []
     if "config_dir" in kinds:
+        refuse_dashes(words, kinds.keys() - {"config_dir"})
         flags, words = flags_and_settings(words)
     left = [*words, *(flag.replace("--config-dir=", "config_dir=") for flag in flags)]
     chosen = take(kinds, left)

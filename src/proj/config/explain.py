@@ -5,6 +5,7 @@ Of a setting that is not there, it says where one is that people look for under 
 
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -46,9 +47,10 @@ def explain(error: BaseException) -> str | None:
     if disk := unwritable(error):
         return f"{disk}: make room, or choose another folder with hydra.run.dir=… (of a sweep, hydra.sweep.dir=…)"
     cause = error.__cause__ or error
-    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
-        return unknown_setting(cause)
     text = str(error)
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        typed = re.match(r"Could not override '(.+)'", text)
+        return unknown_setting(cause, typed[1] if typed else str(cause.full_key))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
@@ -62,8 +64,6 @@ def explain(error: BaseException) -> str | None:
     if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
         known = nearest(nothing[1], {*GROUPS, *SETTINGS} - {nothing[1]})
         return f"~{nothing[1]} leaves out what is not there.{known}"
-    if text.startswith("Config group override must be"):
-        return "a group such as scheduler cannot be null: name one of its options (scheduler=none is the empty one)."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
@@ -74,6 +74,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
+    of_words = raised_in(error).startswith(("omegaconf.", "hydra._internal.config"))
+    if of_words and isinstance(error, ValueError | TypeError):
+        return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
@@ -81,32 +84,55 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def unknown_setting(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """The sentence for a setting that is not in the configuration."""
+def raised_in(error: BaseException) -> str:
+    """The name of the module in which an error was raised; an empty text where it was not raised yet."""
+    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return modules[-1] if modules else ""
+
+
+def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) -> str:
+    """The sentence for a setting that is not in the configuration.
+
+    typed: all of it; the error names no more than the first part that is not there, as of optimzer.lr.
+    """
     key, node, plus = str(error.full_key), error.parent_node, ""
+    cfg, place, rest = node._get_root(), key.removesuffix(str(error.key)), typed.removeprefix(key)
     if policy(key).instead:
         return refusal(key)
     if key in ("resume", "trust"):
         return f"{key} is of the command line: python -m proj.train resume=<folder>"
-    if known := elsewhere(key, node._get_root()):
-        return f"There is no setting {key!r}.{known}"
+    if known := rest and similar(typed, key, cfg):
+        return f"There is no setting {typed!r}.{known}"
+    asked = key if place else typed
+    if known := elsewhere(asked, cfg):
+        return f"There is no setting {asked!r}.{known}"
     if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # of which conf/ has all
+        if node["_target_"] is None:
+            return f"There is no setting {key!r}, since {place[:-1]} names no class: choose another {place[:-1]}."
         taken = arguments(str(node["_target_"]))
         if taken is None or error.key in taken:
             plus = f" An argument of its class that is not listed takes a plus: +{key}=…"
-    place = key.removesuffix(str(error.key))
-    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS}
+    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS} - {key}
     return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
+
+
+def similar(key: str, above: str, cfg: DictConfig) -> str:
+    """The end of a message on a setting whose place `above` is not there: the same in a place of a similar name, such
+    as optimizer.lr for optimzer.lr."""
+    place, _, name = above.rpartition(".")
+    there = OmegaConf.select(cfg, place) if place else cfg
+    places = get_close_matches(name, {*map(str, there)} - {name}, cutoff=0.5)
+    words = (as_typed(".".join(filter(None, (place, one))) + key.removeprefix(above), cfg) for one in places)
+    meant = next(filter(None, words), None)
+    return f" Did you mean {meant!r}?" if meant else ""
 
 
 def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
     (place, _, name), known = key.rpartition("."), []
     names = {one.rpartition(".")[2] for one in SETTINGS}
-    if not place and name not in (
-        *names,
-        *OTHER_NAMES,
-    ):  # max_epoch, say, which is likelier trainer.max_epochs than a group
+    # A name near to one of them is likelier meant for it than for a group, such as max_epoch for trainer.max_epochs.
+    if not place and name not in names | OTHER_NAMES.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
         known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]

@@ -1,6 +1,8 @@
 """The flags of a command line that Hydra composes, such as --multirun and --config-dir=conf, told from its settings."""
 
 import os
+from collections.abc import Container, Iterable
+from difflib import get_close_matches
 
 from proj.errors import UserError, choose, nearest
 
@@ -12,6 +14,20 @@ SHOWS = {"--cfg": ("job", "hydra", "all")}
 SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # of which Hydra takes one
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
+
+
+def without_dashes(word: str) -> str:
+    """The setting that somebody may mean by a word such as --max-epochs=3."""
+    key, _, value = word.lstrip("-").partition("=")
+    return f"without dashes: {key.replace('-', '_')}={value or '…'}"
+
+
+def refuse_dashes(words: Iterable[str], options: Container[str]) -> None:
+    """Raises UserError for one of a command's options that is typed as other programs have them, --run=folder."""
+    for word in words:
+        key = word.partition("=")[0]
+        if key.startswith("-") and key.lstrip("-").replace("-", "_") in options:
+            raise UserError(f"there is no flag {word}; an option is typed {without_dashes(word)}")
 
 
 def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
@@ -30,6 +46,8 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
         fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
         if len(fitting) != 1 or (equals and fitting[0] not in TAKE_VALUES):
+            if not fitting and not get_close_matches(name, FLAGS, cutoff=0.8):
+                raise UserError(f"there is no flag {word}; a setting is typed {without_dashes(word)}")
             raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
         flag = fitting[0]
         if flag not in TAKE_VALUES:

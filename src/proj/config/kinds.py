@@ -51,6 +51,8 @@ def check_type(key: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the setting's default."""
     listed = policy(key).range
     if isinstance(default, ListConfig | list) and isinstance(value, str):
+        if value.startswith("[") != value.endswith("]"):
+            raise UserError(f"{key}={value} has one bracket of two: a list is typed as {key}=[{value.strip('[]')}].")
         raise UserError(f"{key}={value} is not a list: type {typed(key, value, listed=True)}.")
     kind = listed if value is None and isinstance(default, str) else range_of(default)
     if kind and not (value is None and listed and listed.holds(None)):

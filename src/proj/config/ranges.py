@@ -1,6 +1,6 @@
 """What a value may be: in words for the user, and as a JSON schema, which the checks here and an editor read."""
 
-import operator
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,51 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from proj.config.json_schema import fits
 from proj.errors import UserError
 from proj.system.names import RESERVED
-
-TYPES: dict[str, type | tuple] = {
-    "null": type(None),
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "string": str,
-    "array": list,
-    "object": dict,
-}
-LIMITS: dict[str, Callable[[Any, Any], bool]] = {
-    "minimum": operator.ge,
-    "maximum": operator.le,
-    "exclusiveMinimum": operator.gt,
-    "exclusiveMaximum": operator.lt,
-    "multipleOf": lambda value, size: value % size == 0,
-}
-
-
-def fits(value: Any, schema: dict) -> bool:
-    """Whether a plain value fits, by those words of JSON schema that the ranges of this file use.
-
-    A whole number is an int: 64.0 is none here, while JSON schema takes it for one.
-    """
-    if "anyOf" in schema:
-        return any(fits(value, one) for one in schema["anyOf"])
-    if "enum" in schema:
-        return any(value == one and type(value) is type(one) for one in schema["enum"])
-    kind = schema["type"]
-    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        return False
-    if kind == "string":
-        return bool(re.fullmatch(schema.get("pattern", ".*"), value, re.DOTALL))
-    if kind == "array":
-        in_number = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
-        return in_number and all(fits(one, schema["items"]) for one in value if "items" in schema)
-    if kind == "object":
-        names = schema.get("propertyNames", {}).get("enum", value)
-        taken = schema.get("additionalProperties")
-        return all(name in names and (taken is None or fits(one, taken)) for name, one in value.items())
-    in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
-    is_count = kind == "integer" or "multipleOf" in schema
-    return in_limits and (not is_count or abs(value) < 2**63)  # torch counts in so many bits
 
 
 @dataclass(frozen=True)
@@ -72,6 +30,8 @@ class Range:
     def check(self, key: str, value: Any) -> None:
         """Raises UserError for a value of the setting `key` that is not in the range."""
         if not self.holds(value):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"{key}={value} is not finite: give {self.words}.")
             shown = "null" if value is None else value
             if isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null", value, re.I):
                 shown = f"'{value}', a text,"

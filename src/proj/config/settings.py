@@ -4,41 +4,10 @@ This is the only place that says it: the checks, a run that goes on, the reports
 the functions of `policies.py`.
 """
 
-from dataclasses import dataclass
-
 from proj.config import ranges
+from proj.config.lightning_settings import SETTINGS_OF_LIGHTNING
+from proj.config.setting import FOLDER, Setting, free, reserved
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What is known of a setting. `resume` and `report` also hold for the settings below it that say nothing else.
-
-    range: what its value may be; None where its default value tells the type.
-    resume: when a run goes on, it is "fixed", "free" to change, or "scheduled", that is, fixed where the learning
-    rate's schedule was laid out for it.
-    report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed" or a "fold", over
-    which runs are averaged; or changes no result ("never").
-    instead: what the user types instead, of a setting that this program sets itself.
-    """
-
-    range: ranges.Range | None = None
-    resume: str | None = None
-    report: str | None = None
-    instead: str | None = None
-
-
-def free(range: ranges.Range | None = None) -> Setting:
-    """A setting that changes no result: where files lie, how often a run is saved, how it is shown and started."""
-    return Setting(range, resume="free", report="never")
-
-
-def reserved(instead: str, resume: str | None = None, report: str | None = None) -> Setting:
-    """A setting that this program sets itself."""
-    return Setting(None, resume, report, instead)
-
-
-FOLDER = "the run's folder is hydra.run.dir=path/to/folder (a sweep's: hydra.sweep.dir=path/to/folder)"
-HOW_OFTEN = "it saves after a validation, and trainer.val_check_interval=<{}> is how often"
 SETTINGS: dict[str, Setting] = {
     "seed": Setting(ranges.SEED, report="seed"),
     "dataset.seed": Setting(ranges.SEED, report="seed"),
@@ -144,72 +113,22 @@ SETTINGS: dict[str, Setting] = {
     "scheduler.step_size": Setting(ranges.STEPS),
     "scheduler.T_max": Setting(ranges.STEPS),
     "scheduler.patience": Setting(ranges.whole(0)),
+    "scheduler.cooldown": Setting(ranges.whole(0)),
+    "scheduler.gamma": Setting(ranges.ABOVE_ZERO),
+    "scheduler.factor": Setting(ranges.UP_TO_1),
+    "scheduler.eta_min": Setting(ranges.NOT_NEGATIVE),
+    "scheduler.min_lr": Setting(ranges.NOT_NEGATIVE),
+    "scheduler.div_factor": Setting(ranges.ABOVE_ZERO),
+    "scheduler.final_div_factor": Setting(ranges.ABOVE_ZERO),
+    "scheduler.base_momentum": Setting(ranges.SHARE),
+    "scheduler.max_momentum": Setting(ranges.SHARE),
     "callbacks": Setting(resume="free"),
     "callbacks.progress": free(),
     "callbacks.dashboard": free(),
     "callbacks.average.decay": Setting(ranges.SHARE),
     "callbacks.average.update_every_n_steps": Setting(ranges.whole(1)),
-    # callbacks.best is Lightning's ModelCheckpoint.
-    "callbacks.best.dirpath": Setting(report="never", instead=FOLDER),
-    "callbacks.best.every_n_train_steps": reserved(HOW_OFTEN.format("batches")),
-    "callbacks.best.train_time_interval": reserved(HOW_OFTEN.format("time")),
-    "callbacks.best.save_weights_only": reserved("a checkpoint holds all that it takes to use it"),
-    "callbacks.best.save_on_exception": reserved("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
-    "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
-    "callbacks.best.save_top_k": Setting(ranges.WHOLE_OR_ALL),
-    "callbacks.best.every_n_epochs": Setting(ranges.or_null(ranges.whole(1))),
-    "callbacks.best.save_last": Setting(ranges.or_null(ranges.SWITCH)),
-    "callbacks.best.save_on_train_epoch_end": Setting(ranges.or_null(ranges.SWITCH)),
-    "callbacks.best.verbose": Setting(ranges.SWITCH),
-    "callbacks.best.auto_insert_metric_name": Setting(ranges.SWITCH),
-    "callbacks.best.enable_version_counter": Setting(ranges.SWITCH),
     "logger": free(),
     **{f"logger.{name}.save_dir": reserved(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
-    # All arguments of Lightning's Trainer.
-    "trainer": Setting(resume="free"),
-    "trainer.accelerator": Setting(ranges.NAME),
-    "trainer.devices": Setting(ranges.DEVICES, report="never"),  # how many processes there are, the report tells itself
-    "trainer.num_nodes": Setting(ranges.whole(1)),
-    "trainer.strategy": Setting(ranges.NAME),
-    "trainer.precision": Setting(ranges.PRECISION, resume="fixed", report="first"),
-    "trainer.max_epochs": Setting(ranges.EPOCHS, resume="scheduled", report="first"),
-    "trainer.min_epochs": Setting(ranges.or_null(ranges.whole(0))),
-    "trainer.max_steps": Setting(ranges.WHOLE_OR_NO_LIMIT, resume="scheduled"),
-    "trainer.min_steps": Setting(ranges.or_null(ranges.whole(0))),
-    "trainer.max_time": Setting(ranges.or_null(ranges.DURATION)),
-    "trainer.limit_train_batches": Setting(ranges.or_null(ranges.BATCHES), resume="fixed"),
-    "trainer.limit_val_batches": Setting(ranges.or_null(ranges.BATCHES)),
-    "trainer.limit_test_batches": Setting(ranges.or_null(ranges.BATCHES)),
-    "trainer.limit_predict_batches": Setting(ranges.or_null(ranges.NOT_NEGATIVE)),
-    "trainer.overfit_batches": Setting(ranges.OVERFIT, resume="fixed"),
-    "trainer.fast_dev_run": Setting(ranges.TRIES),
-    "trainer.val_check_interval": Setting(ranges.or_null(ranges.INTERVAL)),
-    "trainer.check_val_every_n_epoch": Setting(ranges.or_null(ranges.whole(1))),
-    "trainer.num_sanity_val_steps": Setting(ranges.or_null(ranges.whole(-1))),
-    "trainer.log_every_n_steps": Setting(ranges.or_null(ranges.whole(1))),
-    "trainer.accumulate_grad_batches": Setting(ranges.whole(1), resume="fixed"),
-    "trainer.gradient_clip_val": Setting(ranges.or_null(ranges.NOT_NEGATIVE), resume="fixed"),
-    "trainer.gradient_clip_algorithm": Setting(ranges.or_null(ranges.one_of("norm", "value")), resume="fixed"),
-    "trainer.deterministic": Setting(ranges.or_null(ranges.DETERMINISTIC)),
-    "trainer.benchmark": Setting(ranges.or_null(ranges.SWITCH)),
-    "trainer.inference_mode": Setting(ranges.SWITCH),
-    "trainer.use_distributed_sampler": Setting(ranges.SWITCH),
-    "trainer.sync_batchnorm": Setting(ranges.SWITCH, resume="fixed"),
-    "trainer.reload_dataloaders_every_n_epochs": Setting(ranges.whole(0)),
-    "trainer.profiler": Setting(ranges.or_null(ranges.one_of("simple", "advanced", "pytorch"))),
-    "trainer.detect_anomaly": Setting(ranges.SWITCH),
-    "trainer.enable_model_summary": Setting(ranges.or_null(ranges.SWITCH)),
-    "trainer.enable_autolog_hparams": Setting(ranges.SWITCH),
-    "trainer.barebones": reserved(
-        "it leaves out what every run here needs: trainer.fast_dev_run=true tries a run that leaves nothing"
-    ),
-    "trainer.callbacks": reserved("+callbacks.<name>._target_=<class> adds one, ~callbacks.<name> leaves one out"),
-    "trainer.default_root_dir": reserved(FOLDER),
-    "trainer.enable_checkpointing": reserved("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
-    "trainer.enable_progress_bar": reserved("~callbacks.progress leaves the bar out"),
-    "trainer.logger": reserved("logger=csv, logger=[tensorboard,mlflow] and so on choose where the curves go"),
-    "trainer.model_registry": reserved("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
-    "trainer.plugins": reserved("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
     "hydra.job.chdir": reserved(
         "a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"
     ),
@@ -217,4 +136,5 @@ SETTINGS: dict[str, Setting] = {
     "hydra.sweep.subdir": reserved(
         "a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"
     ),
+    **SETTINGS_OF_LIGHTNING,
 }

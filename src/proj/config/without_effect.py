@@ -5,7 +5,7 @@ import re
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import arguments, declared, kind_of_data
-from proj.config.explain import OLD, elsewhere
+from proj.config.explain import OLD, elsewhere, similar
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
 from proj.config.words import key_of
@@ -38,10 +38,11 @@ def check_additions(cfg: DictConfig) -> None:
         key = key_of(word)
         if not word.startswith("+"):
             continue
-        if "." in key:
+        top, _, rest = key.partition(".")
+        if rest and top in {one.partition(".")[0] for one in SETTINGS}:
             refuse_unknown_argument(key, cfg)
-        elif meant := elsewhere(key, cfg):
-            is_referred_to = re.search(rf"\$\{{\.*{key}\}}", OmegaConf.to_yaml(cfg))
+        elif meant := (rest and similar(key, top, cfg)) or elsewhere(key, cfg):
+            is_referred_to = re.search(rf"\$\{{\.*({key}|{top})\}}", OmegaConf.to_yaml(cfg))
             if not is_referred_to:
                 raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
@@ -54,6 +55,8 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)
     target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+    if OmegaConf.is_dict(node) and node.get("_target_", "") is None and name != "_target_":
+        raise UserError(f"{key} has no effect, since {place} names no class: leave it out, or choose another {place}.")
     if not target.startswith(("proj.", "torch.", "torchvision.", "lightning.")) or name.startswith("_") or key in OLD:
         return
     taken = arguments(target)

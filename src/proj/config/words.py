@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString, Sweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from proj.config.policies import policy
@@ -22,6 +22,8 @@ from proj.system.platform import as_command
 PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir|sweep_name)")
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
+TAKE_SEVERAL = ("callbacks", "logger")
+EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `none`
 # Groups that ~ cannot leave out, and what the user types instead.
 NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
@@ -84,9 +86,9 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     if key in ("hydra.launcher", "hydra.sweeper") and equals:
         raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
     override = parsed(word) if equals else None
-    chosen = override.value() if override and key in GROUPS else None
-    if isinstance(chosen, dict) or (isinstance(chosen, list) and not all(isinstance(one, str) for one in chosen)):
-        raise UserError(f"{word} names no option of {key}: give one word, {key}=…")
+    if override and key in OF_ALL:
+        refuse_no_option(word, key, override.value())
+        return f"{key}={','.join(as_name(key, each) for each in between_commas(value))}"
     if override and any(isinstance(one, Sweep) for one in getattr(override.value(), "list", ())):
         raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
     if not equals or (override and not PATH.fullmatch(key)):
@@ -102,6 +104,26 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
+
+
+def refuse_no_option(word: str, group: str, value: object) -> None:
+    """Raises UserError for a value that can be no option of a group, and for a list where a run has one of them."""
+    for one in value.list if isinstance(value, ChoiceSweep) else [value]:
+        if isinstance(one, list) and group not in TAKE_SEVERAL:
+            raise UserError(
+                f"{word} is a list, and a run has one {group}: give one word, {group}=…, or a run for each, "
+                f"python -m proj.train -m {group}=…,…"
+            )
+        if one is None and group in EMPTY:
+            raise UserError(f"{word} names no option of {group}: {group}=none is the empty one.")
+        of_names = isinstance(one, list) and all(isinstance(name, str) for name in one) and (one or group == "logger")
+        if not of_names and not isinstance(one, str | QuotedString | int | float | Glob):
+            raise UserError(f"{word} names no option of {group}: give one word, {group}=…")
+
+
+def as_name(group: str, text: str) -> str:
+    """An option's name as Hydra takes it: 2024 is a number there."""
+    return as_text(text) if isinstance(parsed(f"{group}={text}").value(), int | float) else text
 
 
 def refuse_left_out(words: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import literal
 from proj.sweeps.folder import Sweep
-from proj.system.processes import rank
+from proj.system.ranks import rank
 
 
 class FrozenJobs:

@@ -28,7 +28,8 @@ from proj.sweeps.sweep_file import changed_versions, frozen_loader, make_folder,
 from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
-from proj.system.processes import started, stop_signals_as_exits
+from proj.system.processes import stop_signals_as_exits
+from proj.system.ranks import started
 from proj.system.slurm import wait_for_every_job
 
 

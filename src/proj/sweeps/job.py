@@ -23,7 +23,8 @@ from proj.system.files import write_atomically
 from proj.system.forked import Forked, can_fork
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
-from proj.system.processes import BAR, die_with_parent, rank, started, starts_more
+from proj.system.processes import BAR, die_with_parent, starts_more
+from proj.system.ranks import rank, started
 from proj.system.run_folder import RunFolder, SweepFolder
 
 log = logging.getLogger(__name__)

@@ -1,10 +1,9 @@
-"""The processes that train one run together: which one this is, who started them, where they write.
+"""The processes that train one run together: who starts them, on which devices, and how they end.
 
 Lightning starts them itself (trainer=ddp), or torchrun or Slurm's srun has: the command then runs in each of them.
 """
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,83 +13,12 @@ from functools import cache
 from omegaconf import DictConfig, open_dict
 
 from proj.errors import UserError, how_many
-from proj.system.platform import STOP_SIGNALS, c_library
+from proj.system.platform import STOP_SIGNALS, c_library, usable_cores
+from proj.system.ranks import rank, refuse_rank, started
 
 # In the environment of a sweep's job: the number of the open file that is the terminal, and what the job's bar begins
 # with; empty where it shows no bar.
 BAR = "PROJ_BAR"
-
-
-# What tells a process its number, for Lightning too, and what torchrun and Slurm's srun set beside it.
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-SRUN = ("SLURM_STEP_ID", "SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID")
-SRUN += ("SLURM_STEP_TASKS_PER_NODE", "SLURM_STEP_NUM_NODES")
-NO_NUMBERS = ("MASTER_ADDR", "SLURM_STEP_TASKS_PER_NODE")
-
-
-def rank() -> int:
-    """The number of this process among those that train one run together; the first, 0, writes the files."""
-    return int(next((os.environ[name] for name in RANKS if os.environ.get(name)), 0))
-
-
-def look_at_environment() -> None:
-    """Forget the empty ones of the variables that tell processes which of several they are, which Lightning would read,
-    and of the data's folder.
-
-    Raises UserError for those that somebody has left there, where nothing has started several processes.
-    """
-    names = (*TORCHRUN, *SRUN, "NODE_RANK", "SLURM_STEP_NUM_TASKS")
-    for name in (*names, "PROJ_DATA_DIR"):
-        if os.environ.get(name) == "":
-            del os.environ[name]
-    if left := [name for name in names if name not in NO_NUMBERS and not os.environ.get(name, "0").isdecimal()]:
-        raise left_over(left[0], "nothing has started them", "torchrun or srun")
-    if not started() and not {"LOCAL_RANK", "MASTER_PORT"} <= os.environ.keys():  # which Lightning sets
-        refuse_rank()
-
-
-def refuse_rank() -> None:
-    """Raises UserError where the environment gives the only process of a run a number of one of several."""
-    if left := [name for name in RANKS if int(os.environ.get(name) or 0)]:
-        raise left_over(left[0], "nothing has started them", "torchrun or srun")
-
-
-def left_over(name: str, why: str, starter: str) -> UserError:
-    """The error of a process that is not one of several, though a variable of its environment says so."""
-    names = dict.fromkeys([name, *(one for one in RANKS if os.environ.get(one, "0") != "0")])
-    return UserError(
-        f"{name}={os.environ[name]} in the environment says that this is one of several processes, and {why}: unset "
-        f"{' '.join(names)}, or start them with {starter}."
-    )
-
-
-def started() -> tuple[int, int] | None:
-    """(processes a node, nodes) where torchrun or srun has started several for a run; None where this is the only one.
-
-    Raises UserError where Slurm's nodes have different numbers, and where the environment has a part of what torchrun
-    or srun sets.
-    """
-    env = os.environ
-    if "TORCHELASTIC_RUN_ID" in env:
-        refuse_missing("TORCHELASTIC_RUN_ID", TORCHRUN, "torchrun")
-        return int(env["LOCAL_WORLD_SIZE"]), int(env["GROUP_WORLD_SIZE"])
-    if int(env.get("SLURM_STEP_NUM_TASKS") or 1) < 2:
-        return None
-    refuse_missing("SLURM_STEP_NUM_TASKS", SRUN, "srun")
-    tasks = re.fullmatch(r"(\d+)(\(x\d+\))?", env["SLURM_STEP_TASKS_PER_NODE"])
-    if not tasks:
-        raise UserError(
-            f"Slurm has spread the tasks unevenly over the nodes ({env['SLURM_STEP_TASKS_PER_NODE']}): give srun "
-            "--ntasks-per-node."
-        )
-    return int(tasks[1]), int(env["SLURM_STEP_NUM_NODES"])
-
-
-def refuse_missing(name: str, others: tuple[str, ...], starter: str) -> None:
-    """Raises UserError where a variable says that several processes were started, and one of the others is missing."""
-    if missing := [other for other in others if other not in os.environ]:
-        raise left_over(name, f"{missing[0]} is missing, which {starter} sets too", starter)
 
 
 def die_with_parent() -> None:
@@ -183,7 +111,8 @@ def take_part(trainer: DictConfig) -> list:
 
 
 def refuse_missing_devices(trainer: DictConfig) -> None:
-    """Raises UserError where more GPUs are asked for than there are."""
+    """Raises UserError where more GPUs are asked for than there are, or so many processes of a CPU that they would be
+    without end."""
     import torch
 
     if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
@@ -194,6 +123,12 @@ def refuse_missing_devices(trainer: DictConfig) -> None:
     if trainer.accelerator != "cpu" and type(devices) is int and 0 < there < devices:
         raise UserError(
             f"trainer.devices={devices} are asked for, and torch finds {there}: use trainer.devices={there}."
+        )
+    cores = usable_cores()
+    if (trainer.accelerator == "cpu" or not there) and type(devices) is int and devices > 8 * cores:
+        raise UserError(
+            f"trainer.devices={devices} would start {how_many(devices, 'process')} on {how_many(cores, 'core')}: use "
+            f"trainer.devices={cores}, or leave it out, since one process takes all cores."
         )
 
 

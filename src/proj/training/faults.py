@@ -9,7 +9,7 @@ from pathlib import Path
 from proj.config.explain import explain
 from proj.config.stored import resume_command
 from proj.errors import UserError, causes, out_of_memory, peer_is_lost, unwritable
-from proj.system.processes import rank
+from proj.system.ranks import rank
 
 # What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")

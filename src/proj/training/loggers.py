@@ -19,7 +19,7 @@ from proj.config.policies import policy
 from proj.errors import UserError, message_of
 from proj.reports.curves import read_rows
 from proj.system.files import csv_text, write_atomically
-from proj.system.processes import rank
+from proj.system.ranks import rank
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat, write_json
 
 CURVES, TABLE = "proj.pictures.tensorboard.Curves", "proj.training.loggers.Table"

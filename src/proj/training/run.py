@@ -19,7 +19,8 @@ from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
 from proj.system.platform import refuse_no_text, shorter
-from proj.system.processes import rank, refuse_missing_devices, take_part
+from proj.system.processes import refuse_missing_devices, take_part
+from proj.system.ranks import rank
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
 from proj.training.calibration import calibrate
@@ -77,9 +78,11 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     if cfg.test:
         metrics |= trainer.test(model, data, verbose=False)[0]
     if trainer.is_global_zero:
-        batches = how_many(int(cfg.trainer.fast_dev_run), "batch")
-        parts = "training, validation and test" if cfg.test else "training and validation"
-        print(f"fast_dev_run: {batches} each of {parts} went through; nothing was saved.")
+        counts = {"training": trainer.num_training_batches, "validation": sum(trainer.num_val_batches)}
+        if cfg.test:
+            counts["test"] = sum(trainer.num_test_batches)
+        parts = ", ".join(f"{how_many(count, 'batch')} of {part}" for part, count in counts.items())
+        print(f"fast_dev_run: {parts} went through; nothing was saved.")
     return metrics
 
 

@@ -18,7 +18,7 @@ from proj.data.tables.csv_file import read_csv
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, fill
 from proj.errors import UserError, message_of, nearest
-from proj.system.processes import rank
+from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
