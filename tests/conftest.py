@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
-from support import composing, processes
+from support import processes, speed
 from support.images import TINY_CIFAR10, write_official_sets
 
 import proj.config
 
-composing.merge_once()
+speed.quicken()
 
 
 def pytest_collection_finish() -> None:
@@ -29,7 +29,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """Libraries that count what is left at the end would name all of it as leaked."""
     gc.unfreeze()
-    composing.forget()
+    speed.forget()
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.demos.boring_classes import BoringModel
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution
-from support import composing
-from support.processes import PROCESSES
+from support import speed
+from support.processes import PROCESSES, new
 from support.refusals import refusals
 
 import proj
@@ -46,7 +46,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "proj"
 @pytest.fixture(autouse=True)
 def hydra_alone(monkeypatch):
     """Hydra composes as for a user, without what the other tests keep."""
-    monkeypatch.setattr(composing.ConfigLoaderImpl, "load_configuration", composing.hydras_own)
+    monkeypatch.setattr(speed.ConfigLoaderImpl, "load_configuration", speed.hydras_own)
 
 
 def contract(library: str, promise: str, *files: str):
@@ -349,7 +349,7 @@ def test_torch_says_that_another_process_has_died():
     from support.runs import free_ports
 
     (port,), out = free_ports(1), PROCESSES.Queue()
-    both = [PROCESSES.Process(target=one_process, args=(rank, port, out)) for rank in (0, 1)]
+    both = [new(one_process, rank, port, out) for rank in (0, 1)]
     for process in both:
         process.start()
     kind, text = out.get(timeout=120)

@@ -1,5 +1,6 @@
 """Commands and runs in processes of their own, forks of a server that has imported torch once: seconds less each."""
 
+import functools
 import gc
 import importlib
 import multiprocessing
@@ -11,41 +12,29 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
-
-from support import composing
+from unittest import mock
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    [
-        "proj.train",  # first: what it postpones is then postponed for all that follow
-        "proj.sweep",
-        "proj.pictures.tensorboard",
-        "proj.training.progress_bar",
-        "proj.training.run",
-        "proj.models",
-        "proj.data",
-        "proj.sweeps.job",
-        "proj.sweeps.folder",
-        "proj.reports.report",
-        "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
-        "optuna.importance",  # with pandas and scikit-learn, what a search imports: seconds
-        "pandas",
-        "sklearn.ensemble",
-        "narwhals",
-        "torchvision",
-    ]
-)
 
 
-def begin() -> None:
-    """Of a forked process: leave what is imported to it alone, which each collection of garbage would copy else."""
-    gc.freeze()
-    composing.merge_once()
+@functools.cache
+def start_server() -> None:
+    """Let the processes that follow be forks of one that has imported `support.warm`."""
+    PROCESSES.set_forkserver_preload(["support.warm"])
+    places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(places)):
+        forkserver.ensure_running()
+
+
+def new(work: Callable, *arguments) -> multiprocessing.Process:
+    """A process, not started yet, that will do some work."""
+    start_server()
+    return PROCESSES.Process(target=work, args=arguments)
 
 
 def child(module: str, words: list[str], folder: Path, streams: list[Path], env: dict, before) -> None:
-    begin()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -64,8 +53,7 @@ def child(module: str, words: list[str], folder: Path, streams: list[Path], env:
 
 def start(folder: Path, module: str, *words: str, streams=(os.devnull, os.devnull), env=None, before=None):
     """A process as of `python -m <module> <words>` in `folder`; it calls `before` first."""
-    arguments = (module, list(words), folder, list(streams), dict(env or os.environ), before)
-    process = PROCESSES.Process(target=child, args=arguments)
+    process = new(child, module, list(words), folder, list(streams), dict(env or os.environ), before)
     process.start()
     return process
 
@@ -103,7 +91,7 @@ def forked(work: Callable[[], object]) -> tuple[int, int]:
     receives, sends = os.pipe()
     child = os.fork()
     if not child:
-        begin()
+        gc.freeze()  # else each collection of garbage would copy what the process was forked with
         try:
             os.write(sends, pickle.dumps(work()))
         except BaseException:

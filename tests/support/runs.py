@@ -23,7 +23,8 @@ from proj.config.compose import build, configure
 from proj.data.facts import Facts
 from proj.models import Classifier
 from proj.training.run import train
-from support.processes import PROCESSES, begin, wait_for
+from support import processes
+from support.processes import wait_for
 
 # TensorBoard numbers a process's files, and reads those of one second by name: the 100th before the 99th.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
@@ -98,7 +99,6 @@ def rewritten(file: Path, to: Path | None = None) -> Iterator[dict]:
 
 def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
     """A run in a process of its own; `dies` names a place in the code at which it is killed."""
-    begin()
     if port:  # one of two processes that train together
         rank_zero_only.rank = rank
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
@@ -123,7 +123,7 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
 
 def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None = None) -> int:
     """The exit code of a run in a process of its own, which is killed `after` seconds."""
-    process = PROCESSES.Process(target=child, args=(str(folder), list(words), dies))
+    process = processes.new(child, str(folder), list(words), dies)
     process.start()
     if after is not None:
         process.join(after)
@@ -135,7 +135,7 @@ def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None 
 def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
     """The exit codes of a run of two processes; `stop` comes once they have written a checkpoint."""
     (port,), before = free_ports(1), saved(folder)
-    both = [PROCESSES.Process(target=child, args=(str(folder), words, None, rank, port)) for rank in range(2)]
+    both = [processes.new(child, str(folder), words, None, rank, port) for rank in range(2)]
     for process in both:
         process.start()
     if stop:
