@@ -171,6 +171,16 @@ def test_every_file_that_a_page_names_with_its_folder_is_there():
             assert any((ROOT / place / name).is_file() for place in ("", "src/proj")), f"{page.name}: {name}"
 
 
+def test_the_readme_names_every_option_of_its_groups_and_no_other():
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGES[0].read_text(encoding="utf-8"), re.M)
+    assert len(rows) > 5
+    for group, words in rows:
+        options = {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}
+        assert options and options <= {*re.findall(r"`(\w+)`", words)}, group
+        others = {*re.findall(r"`(\w+)`", words)} - options
+        assert others <= {"monitor", "whitened_cnn"}, group
+
+
 def test_the_readme_is_read_in_minutes():
     assert len(PAGES[0].read_text(encoding="utf-8")) <= 10_000
 
