@@ -230,6 +230,12 @@ def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, targe
     assert list(predict(flowers(header), data.columns)) == [str(line) for line in range(2, 62)]
 
 
+def test_a_name_of_a_column_may_be_a_class_where_another_stands_above_numbers(table):
+    text = flowers(["width", "length", "y"]).replace(",0\n", ",y\n")
+    data = table(text, "target=-1")
+    assert data.class_names == ["1", "2", "y"] and [one["name"] for one in data.columns] == ["width", "length"]
+
+
 def test_a_header_is_what_the_setting_says(table):
     for header, rows in (("true", 60), ("false", 61)):
         data = table(flowers([0, 1, 2]), "target=2", f"header={header}")

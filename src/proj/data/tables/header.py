@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 from textwrap import shorten
 
-from proj.data.tables.cells import is_number
+from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
@@ -34,7 +34,8 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
 
 
 def has_header(table: Table, target: int | None = None) -> bool:
-    """Whether the first row names the columns: no cell of it comes again in its column, and it holds no number.
+    """Whether the first row names the columns: it holds no number, and no cell of it comes again in its column, as a y
+    does that is a name and a class; or one of its words stands above numbers.
 
     It may hold numbers if it counts the columns from 0 or 1, as pandas and R do for a table without names, and there
     are three of them or one is of fractions; or if its cell in the column of the classes, `target`, comes but once,
@@ -47,7 +48,7 @@ def has_header(table: Table, target: int | None = None) -> bool:
     places = [place for place, cell in enumerate(table.first) if is_number(cell)]
     numbers = [table.first[place] for place in places]
     if not numbers:
-        return not again
+        return not again or any(is_above_numbers(table, place) for place in range(len(table.first)))
     if len(set(filled)) < len(filled) or again - set(numbers):
         return False
     if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
@@ -58,6 +59,12 @@ def has_header(table: Table, target: int | None = None) -> bool:
 def has_full_row(table: Table) -> bool:
     """Whether one of the first rows has a value in each column."""
     return any(map(all, islice(zip(*table.columns, strict=True), 20)))
+
+
+def is_above_numbers(table: Table, place: int) -> bool:
+    """Whether a column, but for a word in its first row, holds numbers alone."""
+    below = [cell for cell in table.beginning(place) if not is_no_number(cell)]
+    return bool(below) and not is_no_number(table.first[place]) and all(map(is_number, below))
 
 
 def has_fractions(table: Table, place: int) -> bool:
