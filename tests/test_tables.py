@@ -67,6 +67,7 @@ READ = {
     ("−5", "–7"): (-5, -7),
     ("(5)", "(1.234,5)"): (-5, -1234.5),
     ("($5)", "$7"): (-5, 7),
+    ("5-", "1.234,5–"): (-5, -1234.5),
     ("1\u202f234", "12\u00a0345,5"): (1234, 12345.5),
     ("1 234 567", "99"): (1234567, 99),
     ("1'234.5", "2’345"): (1234.5, 2345),
@@ -124,9 +125,34 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, w
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
 
 
-def test_numbers_in_parentheses_are_said_to_be_negative(table, capsys):
-    data = table(column("(13)", "13", "-"))
-    assert abs(data.columns[0]["mean"]) < 13 and "a: (13) and the like are negative numbers" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("cells", "note"),
+    (
+        (
+            ["-999", *"123456789"],
+            "a: -999 is far from all others, and 10% of the numbers: if it says that there is none",
+        ),
+        (["99999", *"123456789"], "a: 99999 is far from all others"),
+        (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),
+    ),
+)
+def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsys, cells, note):
+    table(column(*cells))
+    assert note in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("cells", (["0", "1"], ["0", "100", "200"], [*"123456789"], ["0", *map(str, range(10, 60))]))
+def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cells):
+    table(column(*cells))
+    assert "a: " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ("(13)", "13-", "13−"))
+def test_numbers_in_parentheses_or_before_a_minus_are_said_to_be_negative(table, capsys, cell):
+    data = table(column(cell, "13", "-"))
+    assert (
+        abs(data.columns[0]["mean"]) < 13 and f"a: {cell} and the like are negative numbers" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("word", ("?", "n/a", "NULL", "None", "NaN", ""))

@@ -29,7 +29,7 @@ NUMBER = re.compile(
     re.I,
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
-BRACKETED = re.compile(r"^\((.+)\)$")  # (92) is -92, as accountants and spreadsheets write it
+NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
 WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is not told
     rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){{1,10}})\.?)?"
 )
@@ -58,7 +58,7 @@ def number(cell: str, unit: str = "") -> Number | None:
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
-    found = NUMBER.fullmatch(BRACKETED.sub(r"-\1", cell.translate(PLAIN)))
+    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", cell.translate(PLAIN)))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""
@@ -140,7 +140,7 @@ class Count(NamedTuple):
     words: Counter
     missing: Counter  # but for empty cells and the like, which no column takes for words
     unit: str  # of most numbers
-    bracketed: str = ""  # one of the numbers in parentheses
+    negative: str = ""  # one of the numbers that are negative as accountants write it
 
     @property
     def mostly_numbers(self) -> bool:
@@ -151,7 +151,7 @@ class Count(NamedTuple):
 def count(cells: Column) -> Count:
     if cells.numbers is not None:
         return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
-    numbers, units, words, missing, bracketed = 0, Counter(), Counter(), Counter(), ""
+    numbers, units, words, missing, negative = 0, Counter(), Counter(), Counter(), ""
     for cell, times, _ in cells.different():
         if plain_number(cell) is not None:
             numbers, units[""] = numbers + times, units[""] + times
@@ -161,12 +161,12 @@ def count(cells: Column) -> Count:
             missing[cell] += times
         elif read := number(cell):
             numbers, units[read.unit] = numbers + times, units[read.unit] + times
-            bracketed = cell if BRACKETED.match(cell) else bracketed
+            negative = cell if NEGATIVE.match(cell.translate(PLAIN)) else negative
         else:
             words[cell] += times
     if not numbers and (unit := common_word(words)):
         return Count(words.total(), Counter(), missing, unit)
-    return Count(numbers, words, missing, max(units, key=units.get, default=""), bracketed)
+    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative)
 
 
 def values(

@@ -9,6 +9,7 @@ from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
 
 ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
+OFTEN = 5  # times that a number comes which may say that there is none, and different numbers beside it
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
 
@@ -34,8 +35,9 @@ def is_id(name: str, numbers: np.ndarray) -> str:
 
 
 def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str]:
-    """What can be doubted of numbers that are no ids: large ones of a column without a name may be; and of more than 15
-    digits float64 does not hold all. beginning: the first cells of the column."""
+    """What can be doubted of numbers that are no ids: large ones of a column without a name may be; of more than 15
+    digits float64 does not hold all; those with leading zeros may be codes; and one far from all others may say that
+    there is none. beginning: the first cells of the column."""
     found, notes = numbers[~np.isnan(numbers)], []
     if is_unnamed(name) and not (found % 1).any() and len(np.unique(found)) >= 0.9 * len(numbers):
         how = typed("dataset.drop", name, listed=True)
@@ -43,4 +45,24 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str
     if np.abs(found).max(initial=0) >= 2**53 and any(len(cell) > 15 and cell.isdecimal() for cell in beginning):
         how = typed("dataset.categorical", name, listed=True)
         notes.append(f"{name}: of numbers with more than 15 digits the last ones are lost: {how} takes them for words")
+    if code := next((cell for cell in beginning if re.fullmatch(r"0\d{2,}", cell)), None):
+        how = typed("dataset.categorical", name, listed=True)
+        notes.append(f"{name}: numbers such as {code}: {how} takes them for words if they are codes")
+    for number in far_ends(found):
+        such = f"{number:.10g} is far from all others, and {(found == number).mean():.0%} of the numbers"
+        notes.append(f"{name}: {such}: if it says that there is none, make these cells empty")
     return notes
+
+
+def far_ends(found: np.ndarray) -> list[float]:
+    """The lowest and the highest number, where it comes often and is farther from the others than these lie apart, as
+    -999 among lengths; none where the others are two or three numbers."""
+    ends = []
+    for end in (found.min(initial=np.inf), found.max(initial=-np.inf)):
+        others = found[found != end]
+        if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:
+            continue
+        low, high = others.min(), others.max()
+        if max(low - end, end - high) > high - low:
+            ends.append(float(end))
+    return ends
