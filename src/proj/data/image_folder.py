@@ -134,7 +134,7 @@ class ImageFolderDataModule(ImageDataModule):
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         lost = {*part_of.tolist()} - {*part_of[numbers].tolist()}
         if lost and self.known is None:  # it would be drawn from the training images
-            name = [*PARTS][min(lost)]
+            name = PARTS[min(lost)]
             raise UserError(f"no image of the folder of {name} can be read: mend its files, or take the folder away.")
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
         if (self.fold or self.identical == "together") and self.known is None and has_twins(sums[:, 0]):

@@ -116,7 +116,10 @@ def of_torchvision(name: str) -> Backbone:
         arguments = {"image_size": crop} if name.startswith("vit_") else {}
         if name in ("googlenet", "inception_v3"):  # without the outputs that only its own training used
             arguments = {"aux_logits": False, "transform_input": True, "init_weights": True}
-        return wherever(partial(models.get_model, name, weights=None, **arguments))
+        device = torch.get_default_device()
+        # RegNet reads its widths from tensors, which have no values on the meta device where checkpoints are tried.
+        with torch.device("cpu" if name.startswith("regnet_") else device):
+            return models.get_model(name, weights=None, **arguments).to(device)
 
     def load() -> Weights:
         if not file.is_file():
@@ -141,16 +144,7 @@ def of_timm(name: str) -> Backbone:
     recipe = Recipe(int(crop / made["crop_pct"]), crop, *scale, made["interpolation"].replace("random", "bicubic"))
     url = known.url or f"https://huggingface.co/{known.hf_hub_id}/resolve/main/model.safetensors"
     make = partial(timm.create_model, name)
-    return Backbone(name, recipe, lambda crop: wherever(make), lambda: make(pretrained=True).state_dict(), url)
-
-
-def wherever(make: Callable[[], nn.Module]) -> nn.Module:
-    """The network, also on the meta device, on which a checkpoint's sizes are compared before they take memory."""
-    try:
-        return make()
-    except NotImplementedError:  # RegNet computes its widths with tensors, whose values are not there on it
-        with torch.device("cpu"):
-            return make().to("meta")
+    return Backbone(name, recipe, lambda crop: make(), lambda: make(pretrained=True).state_dict(), url)
 
 
 def read_weights(file: Path) -> Weights:
