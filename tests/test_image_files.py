@@ -152,6 +152,7 @@ def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path):
     picture("red", 80).save(tmp_path / "in" / "test" / "1.jpg")
     data, said = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and examples(data) == 16 and "no classes: " in said
+    assert "test (a part without class folders is drawn from the training images)" in said
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)

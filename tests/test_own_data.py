@@ -419,10 +419,10 @@ TWO = {"red": 5, "blue": 5}
 NO_CLASSES = "in holds no class folders with images"
 FOLDERS = {  # how many images lie where; a negative number is of files that are none
     "no folder": ({}, "in cannot be read .*No such file.*data_dir=path/to/photos"),
-    "loose images": ({".": 1}, f"{NO_CLASSES} .*: put those of each class into a folder"),
+    "loose images": ({".": 1}, f"{NO_CLASSES} .*: put the images of each class into a folder"),
     "loose images in train and test": ({"train": 1, "test": 1}, NO_CLASSES),
     "no image": ({"red": 0}, NO_CLASSES),
-    "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone"),
+    "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone in .*in: put"),
     "the classes below a single folder": (
         {"pets": 1, "pets/red": 5, "pets/blue": 5},
         "in holds the folder pets alone: if the 2 folders in it are the classes, give data_dir=.*in/pets",
@@ -435,6 +435,11 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "a part without images": (
         {"train/red": 5, "train/blue": 5, "test/red": 0, "test/blue": 0},
         "in/test holds no images: take it away, and test is drawn from the training images",
+    ),
+    "an empty part": ({"train/red": 5, "train/blue": 5, "test": 0}, "in/test holds no images: take it away, and test"),
+    "an empty part found by a word": (
+        {"train_set/red": 5, "train_set/blue": 5, "dev_set": 0},
+        "in/dev_set holds no images: take it away, and val",
     ),
     "one class and rare ones": (
         {"red": 5, "green": 2, "gold": 2},
@@ -462,6 +467,34 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
     with pytest.raises(UserError, match=sentence) as raised:
         photos(tmp_path / "in")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "table", "data_dir"),
+    (("in", "in/labels.csv", "in"), ("in/images", "in/labels.xlsx", "in"), ("in/train", "in/train.csv", "in/train"),
+     ("in", "in/labels.csv", "in/labels.csv")),
+)  # fmt: skip
+def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_folders(
+    photos, tmp_path, images, table, data_dir
+):
+    (tmp_path / images).mkdir(parents=True)
+    draw("red", 1).save(tmp_path / images / "1.png")
+    (tmp_path / table).write_text("image,label\n1.png,red\n")
+    with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, docs/data\.md makes"):
+        photos(tmp_path / data_dir)
+
+
+def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    for number in range(12):
+        draw(("red", "blue")[number % 2], number).save(tmp_path / "photos" / f"{number}.png")
+    rows = (f"{number}.png,{('red', 'blue')[number % 2]}\n" for number in range(12))
+    (tmp_path / "photos" / "labels.csv").write_text("image,label\n" + "".join(rows))
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(import csv, .*?)```", page, re.S)[1])
+    data = photos(tmp_path / "sorted")
+    assert data.class_names == ["blue", "red"] and sum(len(split.targets) for split in data.splits.values()) == 12
 
 
 def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from proj.data.groups import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
 from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
-from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
+from proj.data.photos.class_folders import FoundImage, FoundImages, find_images, refuse_single
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
@@ -87,6 +87,7 @@ class ImageFolderDataModule(ImageDataModule):
         for line in found.said:
             rank_zero_only(print)(line)
         if self.known is None:
+            refuse_single(found, self.data_dir)
             found = self._without_rare(found)
         else:
             self.left_out = unknown_classes([image.label for image in found.images], self.known)

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
 from typing import NamedTuple
 
 from proj.data.part_names import NAMES, PARTS, part_named
@@ -63,13 +64,17 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
                 others.append(folder)
         if not found["train"]:
             continue
-        others, unlabelled = (
-            [folder for folder in folders if any(images_in(folder, Counter()))] for folders in (others, unlabelled)
-        )
+        empty = [folder for folder in unlabelled if not any(images_in(folder, Counter()))]
+        unlabelled = [folder for folder in unlabelled if folder not in empty]
+        others = [folder for folder in others if any(images_in(folder, Counter()))]
         if not by_words or not others or found["val"] or found["test"]:
             break
     else:
         return {"train": data_dir}, []
+    for folder in empty:  # of a part, which is refused: else it would be drawn without a word
+        part = part_named(folder, by_words)
+        if part and not found[part]:
+            found[part].append(folder)
     if len(found["val"]) > 1 and not found["test"]:  # as of food-11: training, validation, evaluation
         found["test"] = [folder for folder in found["val"] if os.path.basename(folder).lower().startswith("eval")]
         found["val"] = [folder for folder in found["val"] if folder not in found["test"]]
@@ -96,8 +101,36 @@ def find_images(data_dir: str) -> FoundImages:
     except OSError as error:
         raise UserError(
             f"{error.filename} cannot be read ({error.strerror}). Name the folder that holds a folder of images "
-            "for each class with data_dir=path/to/photos"
+            f"for each class with data_dir=path/to/photos{by_a_list(data_dir)}"
         ) from error
+
+
+def by_a_list(data_dir: str) -> str:
+    """What to do with a table that may list the classes of images, in their folder, beside it, or in its place."""
+    files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
+    with suppress(OSError):  # it may not be there, or not be a folder
+        files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
+        files += entries_in(data_dir)
+    tables = [readable(entry.path) for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+    if not tables:
+        return ""
+    return f" (if {tables[-1]} lists the class of each image, docs/data.md makes the folders by it)"
+
+
+def refuse_single(found: FoundImages, data_dir: str) -> None:
+    """Raises UserError for a single class, of which nothing can be learned."""
+    if len(found.class_names) == 1:
+        raise UserError(
+            f"a classifier takes two classes or more, and there is {found.class_names[0]} alone in {data_dir}: "
+            f"{how_to_sort(data_dir)}"
+        )
+
+
+def how_to_sort(data_dir: str) -> str:
+    return (
+        f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
+        "folder with data_dir=path/to/photos"
+    )
 
 
 def _find(data_dir: str) -> FoundImages:
@@ -135,20 +168,21 @@ def _find(data_dir: str) -> FoundImages:
     broken = [
         entry.name for folder in {*parts.values()} for entry in entries_in(folder) if not os.path.exists(entry.path)
     ]
+    parts_without = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
+    drawn = " (a part without class folders is drawn from the training images)" if parts_without else ""
     for sentence, what in (
         ("Links left out, which lead nowhere", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
         ("Images left out, of classes that the training part has not", listed(absent)),
         ("Folders left out, which hold no images", first_of(empty, 10)),
-        ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled))),
+        ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
     ):
         if what:
             found.said.append(f"{sentence}: {what}")
     if not found.images or {name.lower() for name in found.class_names} <= PART_WORDS:
         raise UserError(
-            f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): put those of each class into a "
-            "folder that is named as the class, or name another folder with data_dir=path/to/photos"
+            f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): {how_to_sort(data_dir)}"
         )
     look_within(found, data_dir, parts)
     return found
