@@ -142,6 +142,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
         said.write("wandb: Run history:\nwandb:  lr ▁\n2026/11/27 01:31:11 INFO mlflow.store.db.utils: Creating\n")
+        said.write("\x1b[1mtest accuracy\x1b[0m\x1b[1m  \x1b[0m60.00%\n")  # with FORCE_COLOR
         said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
     notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes of too few examples:"]
     notes += [rare, "almost full", "UserWarning: beware"]

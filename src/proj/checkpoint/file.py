@@ -69,11 +69,13 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier, dict[str, Any]]:
-    """(model in evaluation mode, its `contents`) of a checkpoint, from the file alone.
+    """(The model, on the CPU and in evaluation mode; what the checkpoint says of it), from the file alone.
 
-    The model gives `trusted` logits, whose softmax are probabilities one can trust; those of its `network` alone are as
-    in the training. They are the same where no temperature was fitted, as in older versions. `decided` names a
-    class by the model's `costs`, which are there where the training had a threshold.
+    The model takes normalised inputs, (B, *input_shape), and gives (B, num_classes) `trusted` logits, whose softmax are
+    probabilities one can trust; those of its `network` alone are as in the training. They are the same where no
+    temperature was fitted, as in older versions. `decided` names a class by the model's `costs`, which are there where
+    the training had a threshold.
+    What the checkpoint says are its `config`, and the `class_names` and all else that `Facts.from_dict` takes.
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
     Raises UserError for a file that is damaged, or that names anything else than this project does.
     """

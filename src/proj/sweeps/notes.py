@@ -12,6 +12,7 @@ ORDINARY = re.compile(
 )
 WHY_IT_FAILED = re.compile(r"error: |Traceback \(|\[.*\]\[(ERROR|CRITICAL)\] ")  # which the job's line says
 WRAPPED = 80  # columns, at which a long sentence goes on in the next line, indented as details are
+COLOUR = re.compile(r"\x1b\[[\d;]*m")  # which rich writes into a file, too, where FORCE_COLOR is set, as in a notebook
 SOURCE = re.compile(r"^(\[[^]]*\]\[[^]]*\]\[\w+\] |\S.*:\d+: )")  # of a log record, of a Python warning
 
 
@@ -24,7 +25,7 @@ def read_notes(log: Path, start: int) -> list[str]:
     except FileNotFoundError:
         return []
     notes, before = list[str](), ""  # the line before, of a note
-    for line in text.replace("\r", "\n").split("\n"):
+    for line in COLOUR.sub("", text).replace("\r", "\n").split("\n"):
         if WHY_IT_FAILED.match(line):
             break
         goes_on = before and re.match(r" {4}[^' ]", line)  # and is not what to type

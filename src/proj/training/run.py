@@ -41,7 +41,9 @@ from proj.training.threshold import summary
 def train(cfg: DictConfig) -> dict[str, Any]:
     """Train, test the best checkpoint, write metrics.json into `cfg.output_dir`; return the metrics.
 
-    A folder that holds the checkpoint of a stopped run is continued from there.
+    They are what metrics.json holds: figures by their names, such as `test/acc` in 0..1 and `seconds` of training and
+    validation, the run's `folder` and its best `checkpoint`. A folder that holds the checkpoint of a stopped run is
+    continued from there; of a finished run the metrics are read.
     Raises UserError for what the user can mend.
     """
     cfg = resolved(cfg)
