@@ -1,8 +1,10 @@
 """python -m proj.predict: what is said of images and tables."""
 
 import errno
+import gc
 import io
 import json
+import tracemalloc
 import types
 
 import numpy as np
@@ -18,7 +20,8 @@ import proj.use.prediction
 from proj.checkpoint.file import load_model
 from proj.errors import UserError
 from proj.use.evaluation import evaluate, open_data
-from proj.use.prediction import csv_rows, predict, read_tables
+from proj.use.predicted import Predictions, csv_rows
+from proj.use.prediction import predict, read_tables
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +188,25 @@ def test_more_images_than_a_batch_are_all_named(digits, tmp_path, monkeypatch):
     rows = predict(digits, f"{tmp_path}/[0-9].png")
     assert [row["input"][-5] for row in rows] == list("0123456")
     assert shares(rows[6]) == pytest.approx(rounded(probabilities[6]), abs=2e-6)
+
+
+def test_a_large_table_takes_little_memory_a_row(tmp_path):
+    (tmp_path / "t.csv").write_text("a\n" + "1\n" * 5000)
+    examples = read_tables([str(tmp_path / "t.csv")], [{"name": "a", "mean": 0.0, "std": 1.0}])
+    next(examples)
+    assert sum(type(one) is torch.Tensor for one in gc.get_objects()) < 2000  # a row is made when it is its turn
+    tracemalloc.start()
+    rows, shares = Predictions(["no", "yes"], None), torch.tensor([[0.25, 0.75]], dtype=torch.float64)
+    for name in map(str, range(5000)):
+        rows.add([name], shares.argmax(1), shares)
+    assert tracemalloc.get_traced_memory()[0] < 200 * len(rows)
+    tracemalloc.stop()
+    assert rows[-1] == {
+        "input": "4999",
+        "class": "yes",
+        "probability": 0.75,
+        "probabilities": {"no": 0.25, "yes": 0.75},
+    }
 
 
 def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, tmp_path, capsys):

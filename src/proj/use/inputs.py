@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,19 +102,19 @@ def read_tables(
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            table, inputs = encoded_rows(file, columns, *how, hint)
+            lines, inputs = encoded_rows(file, columns, *how, hint)
         except UserError as error:
             if skipped is None or len(files) == 1:
                 raise
             skipped.append(file)
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
-        for line, x in zip(table.lines, inputs, strict=True):
-            yield Example(f"{file}:{line}", x)
+        for place, line in enumerate(lines):  # a loop over a tensor makes one of each row beforehand
+            yield Example(f"{file}:{line}", inputs[place])
 
 
-def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torch.Tensor]:
-    """A file's table, and (N, F) the inputs that its rows are. how: see `open_table`."""
+def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Sequence[int], torch.Tensor]:
+    """The lines of a file on which its rows begin, and (N, F) the inputs that they are. how: see `open_table`."""
     try:
         table = open_table(file, *how, "")
     except OSError as error:
@@ -129,7 +129,7 @@ def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Table, torc
         raise UserError(f"{file}: {error}") from None
     for note in notes:
         print(f"{file}: {note}", file=sys.stderr)
-    return table, inputs
+    return table.lines, inputs
 
 
 def places_of(names: list[str], table: Table) -> list[int]:

@@ -2,10 +2,8 @@
 
 import io
 import itertools
-import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -21,10 +19,10 @@ from proj.errors import UserError, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.logits import decided
 from proj.pictures import drawing
-from proj.system.files import csv_text
-from proj.system.names import one_line, readable
-from proj.training.calibration import belong, most_unlikely
+from proj.system.names import readable
+from proj.training.calibration import most_unlikely
 from proj.use.inputs import Example, find_files, read_images, read_tables
+from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
 BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
 
@@ -51,62 +49,6 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
-def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
-    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
-    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
-    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
-    best = classes[chosen]
-    row = {"input": name, "class": best, "probability": rounded[best]}
-    if limit is not None:
-        members = belong(probabilities, limit)
-        order = probabilities.argsort(descending=True, stable=True).tolist()
-        row["set"] = [classes[place] for place in order if members[place]]
-    return {**row, "probabilities": rounded}
-
-
-def is_unsure(row: dict) -> bool:
-    """Whether sets were asked for, and this answer's is not of one class."""
-    return "set" in row and len(row["set"]) != 1
-
-
-def doubt(row: dict) -> str:
-    """What the terminal says of an answer that `is_unsure`."""
-    if not is_unsure(row):
-        return ""
-    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
-
-
-def in_words(row: dict) -> list[str]:
-    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
-    shares, best = row["probabilities"], row["class"]
-    order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
-    threshold = ["(by the threshold)"] if shares[best] < max(shares.values()) else []
-    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
-
-
-def csv_rows(rows: list[dict], classes: list[str]) -> str:
-    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
-    sets = ["set"] if rows and "set" in rows[0] else []
-    first = ["input", "class", "probability", *sets]
-    table = [[*first, *(f"p({name})" if name in first else name for name in classes)]]
-    for row in rows:
-        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
-        table.append([row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()])
-    return csv_text(table, "\r\n")
-
-
-def write_rows(rows: list[dict], classes: list[str], output: str, inverted: int) -> None:
-    """Write the answers to the file `output`, and print how many inputs each class has and how many were inverted."""
-    if output.endswith(".csv"):
-        content = csv_rows(rows, classes)
-    else:
-        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_output(Path(output), content)
-    counts = [f"{one_line(name)} {n:,}" for name, n in Counter(row["class"] for row in rows).most_common(SHOWN)]
-    also = f", {inverted:,} inverted" if inverted else ""
-    print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
-
-
 def refuse_skipped(skipped: list[str], files: list[str], images: bool) -> None:
     """Raises UserError that names the files that were skipped, if there are any. images: what they should be."""
     if skipped:
@@ -123,16 +65,16 @@ def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
 
 
 def answered(
-    examples: Iterator[Example], model: Classifier, facts: Facts, device: torch.device, limit: float | None
-) -> Iterator[tuple[Example, dict, str]]:
-    """(Each example, its `answer`, its name padded to those of its batch)."""
+    examples: Iterator[Example], rows: Predictions, model: Classifier, facts: Facts, device: torch.device
+) -> Iterator[tuple[Example, int, str]]:
+    """(Each example, the place of its answer among `rows`, its name padded to those of its batch)."""
     while batch := list(itertools.islice(examples, BATCH)):
         names = [readable(example.name) for example in batch]
         width = max(map(len, names))
         probabilities = probabilities_of(model, facts, torch.stack([example.x for example in batch]).to(device))
-        places = decided(probabilities, model.costs).tolist()
-        for example, name, shares, place in zip(batch, names, probabilities, places, strict=True):
-            yield example, answer(name, shares, place, facts.class_names, limit), name.ljust(width)
+        rows.add(names, decided(probabilities, model.costs), probabilities)
+        for place, (example, name) in enumerate(zip(batch, names, strict=True), len(rows) - len(batch)):
+            yield example, place, name.ljust(width)
 
 
 def predict(
@@ -146,7 +88,7 @@ def predict(
     coverage: float = 0.0,
     sheet: str = "",
     encoding: str = "",
-) -> list[dict]:
+) -> Predictions:
     """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
 
     coverage: how often the sets of classes should hold the right one; with 0 there are none. sheet, encoding: of a
@@ -163,21 +105,20 @@ def predict(
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, facts.kind)
     refuse_to_overwrite(files, output=output, show=picture)
-    rows, skipped, shown, inverted = list[dict](), list[str](), list[tuple](), 0
+    rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
     else:
         examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
     try:
-        for example, row, padded in answered(examples, model, facts, device, limit):
-            rows.append(row)
-            words = in_words(row)
+        for example, place, padded in answered(examples, rows, model, facts, device):
             if not output:
-                print("  ".join(filter(None, [padded, *words, doubt(row), example.remark])))
+                row = rows[place]
+                print("  ".join(filter(None, [padded, *in_words(row), doubt(row), example.remark])))
             inverted += bool(example.remark)
             if picture and len(shown) < SHOWN:
-                small = thumbnail(example.picture, facts, largest)
-                shown.append((small, (words[0], os.path.basename(row["input"]))))
+                small, row = thumbnail(example.picture, facts, largest), rows[place]
+                shown.append((small, (in_words(row)[0], os.path.basename(row["input"]))))
     except KeyboardInterrupt:
         if output and rows:
             write_rows(rows, classes, output, inverted)

@@ -1,0 +1,99 @@
+"""The answers of predict to many inputs: kept in little memory, told in the terminal, and written."""
+
+import itertools
+import json
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from proj.config.command_line import write_output
+from proj.system.files import csv_text
+from proj.system.names import one_line
+from proj.training.calibration import belong
+
+SHOWN = 30  # classes that are counted in the terminal
+
+
+def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
+    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
+    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
+    rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
+    best = classes[chosen]
+    row = {"input": name, "class": best, "probability": rounded[best]}
+    if limit is not None:
+        members = belong(probabilities, limit)
+        order = probabilities.argsort(descending=True, stable=True).tolist()
+        row["set"] = [classes[place] for place in order if members[place]]
+    return {**row, "probabilities": rounded}
+
+
+class Predictions(Sequence):
+    """The answers to inputs, each of which is made when it is asked for: kept as dictionaries, they would take a
+    kilobyte each. classes, limit: see `answer`."""
+
+    def __init__(self, classes: list[str], limit: float | None) -> None:
+        self.classes, self.limit = classes, limit
+        self.names, self.chosen, self.shares = list[str](), array("l"), array("d")
+
+    def add(self, names: Sequence[str], chosen: Tensor, probabilities: Tensor) -> None:
+        """The inputs of a batch: chosen, (B,) places of their classes; probabilities, (B, C)."""
+        self.shares.extend(probabilities.flatten().tolist())
+        self.chosen.extend(chosen.tolist())
+        self.names += names  # last, since their number is that of the answers, also where Ctrl-C comes in between
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, place: int) -> dict:
+        place, size = range(len(self))[place], len(self.classes)
+        shares = torch.tensor(self.shares[place * size : (place + 1) * size], dtype=torch.float64)
+        return answer(self.names[place], shares, self.chosen[place], self.classes, self.limit)
+
+
+def is_unsure(row: dict) -> bool:
+    """Whether sets were asked for, and this answer's is not of one class."""
+    return "set" in row and len(row["set"]) != 1
+
+
+def doubt(row: dict) -> str:
+    """What the terminal says of an answer that `is_unsure`."""
+    if not is_unsure(row):
+        return ""
+    return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
+
+
+def in_words(row: dict) -> list[str]:
+    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
+    shares, best = row["probabilities"], row["class"]
+    order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
+    threshold = ["(by the threshold)"] if shares[best] < max(shares.values()) else []
+    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
+
+
+def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
+    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
+    sets = ["set"] if rows and "set" in rows[0] else []
+    first = ["input", "class", "probability", *sets]
+
+    def cells(row: dict) -> list:
+        members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
+        return [row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()]
+
+    header = [*first, *(f"p({name})" if name in first else name for name in classes)]
+    return csv_text(itertools.chain([header], map(cells, rows)), "\r\n")
+
+
+def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int) -> None:
+    """Write the answers to the file `output`, and print how many inputs each class has and how many were inverted."""
+    if output.endswith(".csv"):
+        content = csv_rows(rows, classes)
+    else:
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_output(Path(output), content)
+    counts = [f"{one_line(classes[place])} {n:,}" for place, n in Counter(rows.chosen).most_common(SHOWN)]
+    also = f", {inverted:,} inverted" if inverted else ""
+    print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
