@@ -396,7 +396,6 @@ def test_hydras_loader_changes_a_configuration_that_is_there():
 
 @refusals(
     ("dataset=digit", "dataset=digit does not exist. Did you mean 'digits'?"),
-    ("scheduler=null", "a group such as scheduler cannot be null"),
     ("lerning_rate=1", "There is no setting 'lerning_rate'."),
     ("~optimizr", "~optimizr leaves out what is not there. Did you mean 'optimizer'?"),
     ("+seed.x=1", "seed"),
