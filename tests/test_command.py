@@ -110,6 +110,13 @@ def test_full_error_shows_the_traceback(command):
     assert process.returncode == 1 and "Traceback" in process.stderr
 
 
+def test_full_error_lets_no_run_begin_that_the_checks_refuse(command, tmp_path):
+    env = {name: value for name, value in os.environ.items() if name != "PROJ_FULL_ERROR"} | {"HYDRA_FULL_ERROR": "1"}
+    process = command("-m", "proj.train", "scheduler=step", "scheduler.gamma=-1", env=env, fresh=True)
+    assert process.returncode == 1 and "Traceback" in process.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_help_names_every_group_and_option_in_80_columns(command):
     text = command("-m", "proj.train", "--help").stdout
     groups = {folder.name for folder in CONF.iterdir() if folder.is_dir()} - {"dataset_model", "hydra"}

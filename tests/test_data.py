@@ -4,6 +4,7 @@ import gzip
 import http.server
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -379,7 +380,7 @@ def test_an_example_keeps_its_number_where_all_parts_are_measured(load):
 
 
 def test_a_datamodule_of_ones_own_that_loads_nothing_is_named():
-    with pytest.raises(TypeError, match="InMemoryDataModule does not say how it loads its splits"):
+    with pytest.raises(UserError, match="InMemoryDataModule does not say how it loads its splits: write its `load`"):
         InMemoryDataModule(batch_size=1, seed=0).setup()
 
 
@@ -407,4 +408,24 @@ def test_what_ones_own_datamodule_has_not_set_is_one_sentence(parts, sentence):
             self.splits = {part: Split(torch.zeros(len(y), 3), torch.tensor(y)) for part, y in parts.items()}
 
     with pytest.raises(UserError, match=sentence):
+        Own(batch_size=2, seed=0).setup()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "sentence"),
+    (
+        (torch.zeros(2, 3), ["a", "b"], None),
+        (torch.zeros(0, 3), ["a", "b"], "its train part 0 inputs and 2 targets"),
+        (torch.zeros(2, 4), ["a", "b"], r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
+        (torch.zeros(2, 3).double(), ["a", "b"], r"\(3,\) in float64, and not \(3,\) in float32"),
+        (torch.zeros(2, 3), [0, 1], "class_names that are no texts: give '0' for 0."),
+    ),
+)
+def test_inputs_and_names_that_no_network_takes_are_one_sentence(inputs, names, sentence):
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.input_shape, self.class_names = [3], names
+            self.splits = {part: Split(inputs, torch.tensor([0, 1])) for part in ("train", "val", "test")}
+
+    with pytest.raises(UserError, match=sentence) if sentence else nullcontext():
         Own(batch_size=2, seed=0).setup()

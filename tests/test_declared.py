@@ -3,7 +3,9 @@
 import pytest
 from support.made_runs import write_run
 
+from proj.config.compose import configure
 from proj.config.declared import declared
+from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 
@@ -66,6 +68,13 @@ def test_a_model_that_does_not_fit_is_refused_before_torch_is_imported(command, 
     process = command("-c", code)
     assert process.returncode == 0, process.stderr
     assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp or model=" in process.stdout
+
+
+def test_a_dataset_of_a_kind_that_no_model_takes_is_told_the_kinds(tmp_path, monkeypatch):
+    (tmp_path / "heard.py").write_text("class Heard:\n    kind = 'audio'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="dataset=iris is audio data: its class says kind = 'image' or 'table'"):
+        configure("dataset=iris", "model=mlp", "dataset._target_=heard.Heard", "hydra.run.dir=unused")
 
 
 def test_a_run_of_an_older_version_which_kept_kind_and_accepts_is_of_the_same_configuration_as_one_of_now(tmp_path):

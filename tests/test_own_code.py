@@ -179,9 +179,21 @@ class Plain(nn.Linear):
         super().__init__(input_shape[0], num_classes)
 
 
+class Empty(Classifier):
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(num_classes, **training)
+
+
+class Breaks(Empty):
+    def __init__(self, input_shape, num_classes, **training):
+        raise RuntimeError("of two\nlines")
+
+
 @pytest.mark.parametrize(
     ("model", "sentence"),
     (
+        (Empty, r"Empty has no network: set self\.network in its __init__\."),
+        (Breaks, r"Breaks: RuntimeError: of two lines$"),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
     ),

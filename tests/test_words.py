@@ -339,6 +339,15 @@ def test_ctrl_c_of_which_hydra_makes_another_error_is_no_traceback():
     assert stop.value.code == 130
 
 
+def test_a_warning_that_is_made_an_error_is_no_traceback(monkeypatch):
+    monkeypatch.setattr("sys.warnoptions", ["error"])
+    with (
+        pytest.raises(SystemExit, match=r"^error: PYTHONWARNINGS or -W makes an error of .* \(old\): leave it"),
+        sentences(),
+    ):
+        raise DeprecationWarning("old")
+
+
 def test_the_names_that_are_checked_are_those_that_the_models_take():
     for name in NAMES["activation"]:
         MLP((4,), 3, hidden=[8], activation=name, norm="none", loss=None)

@@ -1,6 +1,9 @@
 """Refuses a wrong setting in one sentence, before a folder is made or anything heavy is imported."""
 
 import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -57,9 +60,10 @@ def check(cfg: DictConfig) -> None:
     if not takes(cfg.model, kind_of_data(cfg)):
         words = [f"model={name}" for name in GlobalHydra.instance().config_loader().get_group_options("model")]
         fitting = " or ".join(word for word in words if takes(compose_defaults(cfg, word).model, kind_of_data(cfg)))
+        cure = f"use {fitting}" if fitting else "its class says kind = 'image' or 'table'"
         raise UserError(
             f"model={chosen.model} takes {' or '.join(accepted(cfg.model))} data, and dataset={chosen.dataset} is "
-            f"{kind_of_data(cfg)} data: use {fitting}."
+            f"{kind_of_data(cfg)} data: {cure}."
         )
     check_ranges(cfg)
     check_fold_part(cfg)
@@ -92,11 +96,22 @@ def check_classes(cfg: DictConfig) -> None:
             )
 
 
+@contextmanager
+def ending_the_command() -> Iterator[None]:
+    """`sentences` for a callback, after whose errors Hydra would go on with what was not checked."""
+    try:
+        with sentences():
+            yield
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
 class Check(Callback):
     """Checks a run before it starts, and makes the folder of a new run or sweep; the sweepers check their jobs."""
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
-        with sentences():
+        with ending_the_command():
             check_single(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
@@ -107,7 +122,7 @@ class Check(Callback):
                 raise UserError(f"{error.filename} cannot be made: choose another folder, hydra.run.dir=…") from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
-        with sentences():
+        with ending_the_command():
             sweep = SweepFolder(config.hydra.sweep.dir)
             if not sweep.manifest.is_file():  # else it goes on as an older version began it
                 refuse_words(config.hydra.overrides, OF_A_RUN)

@@ -19,7 +19,7 @@ from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text, refuse_left_out
-from proj.errors import UserError, causes, nearest
+from proj.errors import UserError, causes, message_of, nearest
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -75,7 +75,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     try:
         called = get_object(target)
     except Exception as error:
-        raise UserError(f"Error locating target '{target}' ({list(causes(error))[-1]}).") from error
+        raise UserError(f"Error locating target '{target}' ({message_of(list(causes(error))[-1])}).") from error
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):
@@ -90,7 +90,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
             known = nearest(foreign[1], taken_by(target) or ())
             raise UserError(f"{target} takes no {foreign[1]}.{known}") from error
         named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
-        raise UserError(f"{target}: {named}{error}") from error
+        raise UserError(f"{target}: {named}{message_of(error)}") from error
 
 
 def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> Any:

@@ -5,6 +5,7 @@ Of a setting that is not there, it says where one is that people look for under 
 
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ def explain(error: BaseException) -> str | None:
     """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, Warning) and sys.warnoptions:
+        return f"PYTHONWARNINGS or -W makes an error of what a library warns of ({message_of(error)}): leave it out."
     if peer_is_lost(error):
         return "another process of this run has died"
     if disk := unwritable(error):

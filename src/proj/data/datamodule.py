@@ -82,7 +82,7 @@ class InMemoryDataModule(LightningDataModule):
         self.described: list[dict[str, str]] = []  # what each column of a table is taken for, see `list_columns`
 
     def load(self) -> None:
-        raise TypeError(f"{type(self).__name__} does not say how it loads its splits")
+        raise UserError(f"{type(self).__name__} does not say how it loads its splits: write its `load`.")
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         """Make all examples the test part, for a model that was trained on others.
@@ -142,7 +142,16 @@ class InMemoryDataModule(LightningDataModule):
         name, classes = type(self).__name__, len(self.class_names)
         if missing := {"train", "val", "test"} - self.splits.keys():
             raise UserError(f"{name}.load sets no {min(missing)} part: self.splits takes train, val and test.")
-        for part, (_, targets) in self.splits.items():
+        if other := [one for one in self.class_names if not isinstance(one, str)]:
+            raise UserError(f"{name}.load sets class_names that are no texts: give {str(other[0])!r} for {other[0]!r}.")
+        shape = tuple(self.input_shape) if isinstance(self.input_shape, list) else self.input_shape
+        as_kept = type(self).prepare is InMemoryDataModule.prepare
+        for part, (inputs, targets) in self.splits.items():
+            if len(inputs) != len(targets) or not len(targets):
+                raise UserError(f"{name}.load gives its {part} part {len(inputs)} inputs and {len(targets)} targets.")
+            given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
+            if as_kept and given != (right := f"{shape} in float32"):
+                raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
             if targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
                 right = f"whole numbers (int64), 0 to {classes - 1} for its {how_many(classes, 'class')}"
                 raise UserError(f"{name}.load gives its {part} part other targets than {right}.")

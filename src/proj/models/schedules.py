@@ -93,7 +93,8 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
+        reason = message_of(error) or type(error).__name__
+        raise UserError(f"the {what} does not take its settings: {reason}") from error
 
 
 class Rehearsal:

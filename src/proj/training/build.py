@@ -82,6 +82,8 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     with enough_for_parameters(cfg):
         training = {"optimizer": build(cfg.optimizer), "scheduler": schedule}
         model = build_a(Classifier, "model", cfg.model, **facts, **training, **measured)
+    if not hasattr(model, "network") and type(model).forward is Classifier.forward:
+        raise UserError(f"model._target_={cfg.model._target_} has no network: set self.network in its __init__.")
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     if cfg.monitor == "val/auc" and data.num_classes != 2:

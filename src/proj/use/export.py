@@ -90,6 +90,10 @@ def export(
     file = Path(output or path.with_suffix(ending))
     if file.exists() and file.samefile(path):
         raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
+    if file.is_dir():
+        raise UserError(
+            f"output={output} is a folder: name a file in it, output={file / path.with_suffix(ending).name}"
+        )
     if {file.suffix, ending} == {".onnx", ".pt2"}:
         other = "torch_export" if format == "onnx" else "onnx"
         raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
