@@ -497,6 +497,35 @@ def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypa
     assert data.class_names == ["blue", "red"] and sum(len(split.targets) for split in data.splits.values()) == 12
 
 
+def test_figures_of_other_photos_and_of_another_checkpoint_replace_no_others(configure, tmp_path):
+    for place in ("in", "new/val", "old/val"):
+        write_photos(tmp_path / place, 6)
+        draw("red", len(place)).save(tmp_path / place / "red" / "more.png")
+    words = (
+        "dataset=image_folder",
+        "model=mlp",
+        f"data_dir={tmp_path / 'in'}",
+        "dataset.size=8",
+        "+trainer.max_steps=1",
+    )
+    train(configure(*words, f"dataset.cache_dir={tmp_path / 'cache'}"))
+    best, last = (tmp_path / "run" / name for name in ("best.ckpt", "last.ckpt"))
+
+    def names(checkpoint=best, **settings) -> list[str]:
+        before = {*(tmp_path / "run").glob("*.json")}
+        evaluate(checkpoint, **settings)
+        return [file.name for file in {*(tmp_path / "run").glob("*.json")} - before]
+
+    assert names() == ["evaluation.json"] and names(split="val") == ["evaluation_val.json"]
+    assert names(last) == ["evaluation_last.json"]
+    new, old = ({"data_dir": str(tmp_path / name / "val")} for name in ("new", "old"))
+    assert names(**new) == ["evaluation_val_test.json"]
+    assert names(**new, split="all") == ["evaluation_val_all.json"]
+    assert names(**old, split="all") == ["evaluation_val_all_2.json"]
+    assert names(**new, split="all") == names(**old, split="all") == names(data_dir=str(tmp_path / "in")) == []
+    assert json.loads((tmp_path / "run" / "evaluation_val_all_2.json").read_text())["data_dir"] == old["data_dir"]
+
+
 def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, monkeypatch):
     folder, read = write_photos(tmp_path / "in", 6), []
 

@@ -17,9 +17,9 @@ Prints loss, accuracy, top-3 accuracy, macro F1, calibration error, how often
 the sets of classes hold the right one, and for what each class is taken. Writes
 evaluation.json, the confusion matrix, a reliability diagram and the most
 confident mistakes with what the network looked at, the pictures into
-TensorBoard's files too; evaluation_val.json and so on for anything but the
-plain test. Of a table also how much each column matters, as a picture and as
-evaluation_importance.csv.
+TensorBoard's files too; evaluation_val.json, evaluation_new_all.json of
+data_dir=new and so on for anything but the plain test. Of a table also how
+much each column matters, as a picture and as evaluation_importance.csv.
 """
 
 from proj.config.command_line import options

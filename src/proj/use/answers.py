@@ -112,7 +112,7 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     columns = [*answers.names, *answers.class_names[len(answers.names) :]]
     shares = (dict(zip(columns, row, strict=True)) for row in answers.probabilities.tolist())
     labels = [answers.names[target] for target in answers.targets.tolist()]
-    file = folder / f"{name.replace('evaluation', 'label_issues')}.csv"
+    file = folder / f"{name.replace('evaluation', 'label_issues', 1)}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
     print(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} are taken for another class than their label")

@@ -26,6 +26,7 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, figures, write_label_issues
 from proj.use.data import open_data
+from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
@@ -85,8 +86,10 @@ def evaluate(
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
+    data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
+    other = bool(dataset) or is_other(split, data, facts, data_dir, sheet, stored["dataset"])
     if not dataset:
-        note_seen(split, data, facts, data_dir, stored["dataset"].get("data_dir"))
+        note_seen(split, other, data_dir)
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     names = test_on(data, part, facts.class_names)
     results, answers = classify(model, data, contents, names, tta)
@@ -109,8 +112,8 @@ def evaluate(
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
     images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
-    parts = ["evaluation", dataset, "" if split == "test" else split, "tta" if tta else ""]
-    folder, name = Path(output or path.parent), "_".join(filter(None, parts))
+    folder, new = Path(output or path.parent), (data_dir, sheet) if other else ("", "")
+    name = name_of_files(folder, path, dataset, *new, split, tta)
     write(metrics, draw(metrics, answers, images), folder, name, answers)
     if labels:
         write_label_issues(answers, data, part, folder, name)
@@ -128,13 +131,18 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
 
 
-def note_seen(split: str, data, facts: Facts, data_dir: str, trained_on: str | None) -> None:
-    """Print where examples that the model was trained on may be among those that are measured. trained_on: the folder
-    or file that the training read."""
+def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
+    """Whether the data is another than the training's. trained_on: the settings of that."""
     if split == "all":
-        if os.path.abspath(data_dir) == trained_on:
-            print("Note: this is the training's own data: new examples would have worse figures.")
-    elif data.checksum() != facts.data:
+        return os.path.abspath(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
+    return data.checksum() != facts.data
+
+
+def note_seen(split: str, other: bool, data_dir: str) -> None:
+    """Print where examples that the model was trained on may be among those that are measured. other: see `is_other`"""
+    if split == "all" and not other:
+        print("Note: this is the training's own data: new examples would have worse figures.")
+    if split != "all" and other:
         how = " Data that the model has not seen is measured whole with split=all." if data_dir else ""
         print(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
 
