@@ -60,8 +60,11 @@ def load(data_dir):
     def load(name: str, *overrides: str):
         from support.runs import make, settings  # imports torch, which the process that only hands out tests does not
 
-        here = [f"data_dir={data_dir}"] * ("data_dir" in settings(name)) + [TINY_CIFAR10] * (name == "cifar10")
-        here += ["batch_size=60"] * (name in ("mnist", "fashion_mnist", "cifar10"))  # there are 180 examples
+        here = []
+        if "data_dir" in settings(name):  # of an official set, of which there are 180 training examples
+            here = [f"data_dir={data_dir}", "batch_size=60"]
+        if name == "cifar10":
+            here.append(TINY_CIFAR10)
         return make(name, *(word.removeprefix("dataset.") for word in (*here, *overrides)))
 
     return load
@@ -103,6 +106,23 @@ def mistake(monkeypatch):
         return stop.value.code
 
     return mistake
+
+
+@pytest.fixture
+def calls_of(monkeypatch):
+    """calls_of(owner, "name") -> the arguments of each call of this function, which does as before."""
+
+    def calls_of(owner, name: str) -> list[tuple]:
+        real, calls = getattr(owner, name), []
+
+        def called(*args, **settings):
+            calls.append(args)
+            return real(*args, **settings)
+
+        monkeypatch.setattr(owner, name, called)
+        return calls
+
+    return calls_of
 
 
 @pytest.fixture

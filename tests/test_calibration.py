@@ -128,7 +128,8 @@ def test_an_old_checkpoint_has_temperature_1_and_no_sets_which_is_one_sentence(d
     assert torch.equal(model(x), model.network(x))
     assert evaluate(tmp_path / "old.ckpt")["coverage"] is None
     for command in ("proj.predict", "proj.evaluate"):
-        words = [f"ckpt={tmp_path / 'old.ckpt'}", "coverage=0.9", *["input=x.png"] * (command == "proj.predict")]
+        words = [f"ckpt={tmp_path / 'old.ckpt'}", "coverage=0.9"]
+        words += ["input=x.png"] if command == "proj.predict" else []
         assert "coverage=0.9 takes the figures of a validation, and the checkpoint has none" in mistake(command, *words)
 
 

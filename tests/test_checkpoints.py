@@ -140,13 +140,6 @@ def test_the_mode_follows_a_monitor_that_is_given_alone(configure, words, modes)
     assert cfg.callbacks.best.mode == cfg.mode
 
 
-def test_a_loss_is_reported_as_a_loss(configure, tmp_path, capsys):
-    metrics = train(configure("monitor=val/loss", "trainer.max_epochs=3", "callbacks=early_stopping"))
-    losses = [value for _, value in read_run(tmp_path / "run").curves["val/loss"]]
-    assert metrics["val/loss"] == pytest.approx(min(losses)) and metrics["epochs"] == 3
-    assert f"val/loss {metrics['val/loss']:.4f}" in capsys.readouterr().out
-
-
 def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path):
     (tmp_path / "job.yaml").write_text(
         "monitor: val/loss\nmode: ${mode_of:${monitor},max}\nchoices: {dataset: iris}\ncallbacks:\n  best:\n"

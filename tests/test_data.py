@@ -346,11 +346,13 @@ def test_what_a_batch_draws_is_its_own_and_the_same_where_an_epoch_goes_on_from_
     assert drawn(0, 0, 0, start=1) == every[0][1:]
 
 
-def test_images_for_a_model_of_other_images_are_normalised_as_those_were():
+def test_images_for_a_model_of_other_images_are_normalised_as_those_were_channel_by_channel():
     images = torch.randint(0, 256, (20, 4, 4, 3), dtype=torch.uint8)
     data = of_images(images, Facts([3, 4, 4], ["a", "b"], False, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], None, ""))
     x = data.prepare(images, slice(None), None)
-    assert torch.allclose(x[:, 1], (images[..., 1] / 255 - 0.2) / 0.5, atol=1e-5)
+    for channel, (mean, std) in enumerate(((0.1, 0.4), (0.2, 0.5), (0.3, 0.6))):
+        assert torch.allclose(x[:, channel], (images[..., channel] / 255 - mean) / std, atol=1e-5)
+    assert x.is_contiguous(memory_format=torch.channels_last)
     with pytest.raises(UserError, match="does not take images as this dataset has them: choose another dataset"):
         of_images(images, Facts([3, 4, 4], ["a", "b"], False, None, None, None, ""))
 

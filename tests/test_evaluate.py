@@ -106,13 +106,9 @@ def test_the_validation_part_is_that_of_the_training(digits):
     assert (digits / "evaluation_val.json").is_file() and (digits / "evaluation_val_confusion.png").is_file()
 
 
-def test_another_dataset_is_taken_also_where_the_current_folder_is_a_sweeps(digits, tmp_path, monkeypatch):
+def test_all_is_every_example_of_every_part_also_where_the_current_folder_is_a_sweeps(digits, tmp_path, monkeypatch):
     (tmp_path / "sweep.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    assert evaluate(digits / "best.ckpt", split="all", dataset="digits", output=str(tmp_path))["examples"] == 1797
-
-
-def test_all_is_every_example_of_every_part(digits, tmp_path):
     _, known = load_model(digits / "best.ckpt")
     y = torch.cat([split.targets for split in open_data(known).splits.values()])
     found = evaluate(digits / "best.ckpt", split="all", dataset="digits", output=str(tmp_path))
@@ -246,16 +242,10 @@ def test_another_dataset_is_mirrored_as_the_models_own_was(trained, data_dir, tm
     assert set(mirrored) == {load_model(path)[1]["config"]["dataset"]["flip"]} == {True}
 
 
-def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_the_confidence(monkeypatch):
-    bars, real = [], Axes.bar
-
-    def bar(self, places, heights, *rest, **look):
-        bars.append((list(places), list(heights)))
-        return real(self, places, heights, *rest, **look)
-
-    monkeypatch.setattr(Axes, "bar", bar)
+def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_the_confidence(calls_of):
+    drawn = calls_of(Axes, "bar")
     reliability_picture(np.array([0.5, 0.95, 0.5, 1.0]), np.array([True, True, False, True]), error=0.0125)
-    (places, accuracy), (_, gap), (_, shares) = bars
+    (places, accuracy), (_, gap), (_, shares) = [(list(places), list(heights)) for _, places, heights, *_ in drawn]
     assert places == pytest.approx([7.5 / 15, 14.5 / 15]) and shares == [0.5, 0.5]
     assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.025])
 

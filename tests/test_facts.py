@@ -14,7 +14,7 @@ from support.runs import rewritten
 from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
-from proj.data.facts import FORMAT, Facts, Normalize
+from proj.data.facts import FORMAT, Facts
 from proj.errors import UserError
 from proj.models.logits import trusted
 from proj.training.run import train
@@ -216,17 +216,6 @@ def test_a_checkpoint_carries_the_facts_of_its_datamodule(digits, trained):
     facts, data = Facts.from_dict(known), open_data(known)
     assert facts == data.facts and facts.kind == "image" and facts.drawings and known["format"] == FORMAT
     assert not Facts.from_dict(load_model(trained() / "best.ckpt")[1]).drawings
-
-
-@pytest.mark.parametrize(("mean", "std"), (([0.2], [0.3]), ([0.2, 0.5, 0.7], [0.1, 0.2, 0.4])))
-def test_pixels_are_normalised_channel_by_channel_and_stay_channels_last_in_memory(mean, std):
-    channels = len(mean)
-    images = torch.randint(0, 256, (2, 5, 4, channels), dtype=torch.uint8)
-    normalize = Normalize(mean, std)
-    x = normalize(images)
-    expected = (images.permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(std).view(-1, 1, 1)
-    assert torch.allclose(x, expected, atol=1e-5) and x.is_contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(normalize.undo(x), images.float(), atol=1e-3)
 
 
 @pytest.mark.parametrize("dataset", ("mnist", "fashion_mnist", "cifar10", "digits"))

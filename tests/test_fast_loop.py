@@ -53,10 +53,9 @@ class Recorder(Callback):
 
 
 @pytest.fixture
-def steps(configure, tmp_path, monkeypatch):
+def steps(configure, tmp_path, calls_of):
     """steps(*settings) -> how many steps of a run go through the fast loop."""
-    used, real = [], fast_loop.FastEpochLoop.fast_batch
-    monkeypatch.setattr(fast_loop.FastEpochLoop, "fast_batch", lambda *args: used.append(1) or real(*args))
+    used = calls_of(fast_loop.FastEpochLoop, "fast_batch")
     NOTED.clear()
 
     def steps(*settings: str, folder=tmp_path / "run") -> int:
@@ -285,11 +284,9 @@ class Validated(Callback):
 
 
 @pytest.fixture
-def validations(monkeypatch) -> list:
+def validations(calls_of) -> list:
     """One entry for each validation in the fast loop."""
-    used, real = [], fast_loop.FastValidationLoop._validate
-    monkeypatch.setattr(fast_loop.FastValidationLoop, "_validate", lambda *args: used.append(1) or real(*args))
-    return used
+    return calls_of(fast_loop.FastValidationLoop, "_validate")
 
 
 @pytest.mark.parametrize("words", ((), ("trainer.val_check_interval=2",), ("trainer.limit_val_batches=2",)), ids=str)

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from support.images import load_photos
-from support.made_runs import write_run
+from support.made_runs import change, write_run
 from support.refusals import refusals
 from support.runs import break_off, differences, make, outcome
 from support.tables import read_rows
@@ -328,10 +327,8 @@ def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3, mo
     the heading and of each row."""
     write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr)
     run = RunFolder(folder / f"{lr}_{seed}_{fold}")
-    config = yaml.safe_load(run.config.read_text())
-    config["dataset"] |= {"folds": folds, "fold": fold}
-    run.config.write_text(yaml.safe_dump(config, sort_keys=False))
-    run.write_metrics(json.loads(run.metrics.read_text()) | {"fold_part": "test", "test_examples": 4})
+    change(run.config, {"dataset.folds": folds, "dataset.fold": fold})
+    change(run.metrics, {"fold_part": "test", "test_examples": 4})
     classes = ("two,two", "one,one", "one,one", "one,two")  # the right one and that which the run names
     rows = [f"{4 * fold + k},{classes[k]},0.7,0.7,0.3{more[1]}" for k in range(4)]
     run.fold.write_text("\n".join([f"example,class,predicted,probability,p(one),p(two){more[0]}", *rows]) + "\n")

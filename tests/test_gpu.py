@@ -31,7 +31,8 @@ def words(request, tmp_path):
     numbers = torch.randn(120, 3, generator=draw)
     rows = [[*(f"{number:.3f}" for number in row), "up" if row.sum() > 0 else "down"] for row in numbers]
     table = write_rows(tmp_path / "table.csv", [["a", "b", "c", "kind"], *rows])
-    return (*CASES[request.param], *[f"data_dir={table}"] * (request.param == "tabm"))
+    words = CASES[request.param]
+    return (*words, f"data_dir={table}") if request.param == "tabm" else words
 
 
 def test_on_a_gpu_a_run_that_dies_twice_ends_with_the_same_bits(configure, monkeypatch, tmp_path, words):

@@ -133,8 +133,8 @@ def test_whitened_patches_are_uncorrelated_with_variance_one():
 
 
 def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
-    few = ("dataset.batch_size=60", "dataset.val_fraction=0.2", "trainer.max_epochs=1", "tta=false")
-    train(cfg := configure("dataset=cifar10", "preset=cifar10_fast", *few))
+    few = ("dataset.batch_size=60", "dataset.val_fraction=0.2", "trainer.max_epochs=1", "test=false", "tta=false")
+    train(cfg := configure("dataset=cifar10", "preset=cifar10_fast", *few, "~callbacks.dashboard"))
     model, _ = load_model(f"{cfg.output_dir}/best.ckpt", trust=["support"])
     data = ready(cfg.dataset)
     expected = whitening_filters(data.prepare(data.splits["train"].inputs, slice(5000), None), 24)
@@ -247,13 +247,9 @@ def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():
     assert torch.allclose(logits, sum(w * x.flatten(1)[:, :3] for w, x in zip(weights, seen, strict=True)))
 
 
-def test_tta_is_reported_beside_the_plain_accuracy(configure, tmp_path):
-    metrics = train(configure("dataset=digits", "trainer=debug", "tta=true"))
-    examples = metrics["epochs"] * 3 * 64  # of three batches, not of all
-    assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(examples)
-    assert {"test/acc", "test/acc_tta"} <= metrics.keys()
+def test_test_time_augmentation_of_a_table_is_refused(configure):
     with pytest.raises(UserError, match="tta=true moves images, and iris has none"):
-        train(configure("tta=true", folder=tmp_path / "again"))
+        train(configure("tta=true"))
 
 
 def test_predict_step_gives_probabilities():
@@ -283,9 +279,11 @@ def test_every_pair_overfits_one_batch(configure, dataset, model):
     for _ in range(300 if dataset == "iris" else 40):
         optimizer.zero_grad()
         loss = network.loss(network(x), y)
+        if loss < 0.1:
+            return
         loss.backward()
         optimizer.step()
-    assert loss < 0.1
+    raise AssertionError(f"the loss is still {loss}")
 
 
 RATES = {"cosine": [0.1, 0.0933, 0.075, 0.05, 0.025, 0.0067], "step": [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]}

@@ -660,13 +660,6 @@ def test_images_on_the_disk_give_the_batches_of_those_in_memory(photos, tmp_path
             assert pairs and all(torch.equal(a, b) for batches in pairs for a, b in zip(*batches, strict=True))
 
 
-def test_the_normalisation_is_that_of_the_training_images(photos, tmp_path):
-    data = photos(write_photos(tmp_path / "in", 8))
-    pixels = data.splits["train"].inputs.double() / 255
-    assert data.mean == pytest.approx(pixels.mean((0, 1, 2)).tolist())
-    assert data.std == pytest.approx(pixels.std((0, 1, 2), correction=0).tolist())
-
-
 @pytest.mark.parametrize(("model", "limit"), (("cnn model.widths=[16,32]", 1000), ("mlp", 0)))
 def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, limit):
     words = ("dataset=image_folder", f"data_dir={write_photos(tmp_path / 'in', 10)}", *f"model={model}".split())

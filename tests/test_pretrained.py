@@ -22,7 +22,7 @@ from proj.checkpoint.file import load_model
 from proj.data import MNISTDataModule, features
 from proj.errors import UserError
 from proj.models import Pretrained, backbones
-from proj.models.backbones import find, load_weights, read_weights
+from proj.models.backbones import find, load_weights
 from proj.training.build import build_data_and_model
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -70,7 +70,6 @@ def test_the_head_trains_on_features_and_what_is_deployed_takes_pictures_with_no
     own = tmp_path / "own.pth"
     own.write_bytes(weights.read_bytes())
     words[-2] = f"model.weights={own}"
-    words.remove("~callbacks.dashboard")
     metrics = train(configure(*words, "trainer.max_epochs=10", "optimizer.lr=0.01", "tta=true"))
     before = torch.load(weights, weights_only=True)
     body = body_of(tmp_path / "run" / "best.ckpt")
@@ -145,11 +144,10 @@ def test_each_fold_has_features_of_its_own_also_of_mixed_and_cropped_views(confi
 
 @pytest.mark.parametrize("how", ["head", "all"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_without_the_weights_file(
-    configure, words, tmp_path, monkeypatch, how
+    configure, words, tmp_path, monkeypatch, calls_of, how
 ):
     extra = ["save_every=0", "seed=3", "dataset.shift=1", f"model.train={how}", "dataset.batch_size=90"]
-    reads = []
-    monkeypatch.setattr(backbones, "read_weights", lambda file: reads.append(file) or read_weights(file))
+    reads = calls_of(backbones, "read_weights")
     assert not changed_by_stops(configure, monkeypatch, tmp_path, [*words, *extra], [(1, 1)])
     assert len(reads) == 4  # as each of the two runs began: before the pictures are read, and into the network
 
@@ -229,7 +227,7 @@ def test_the_head_mixes_no_pictures_so_that_the_dashboard_shows_none_that_are(co
     [
         (["model.backbone=shuflenet_v2_x0_5"], "Did you mean 'shufflenet_v2_x0_5'?"),
         (["model.backbone=squeezenet1_1"], "it has no single linear layer at its end"),
-        (["model.backbone=vit_b_16"], "missing"),
+        (["model.backbone=mobilenet_v3_small"], "missing"),
         (["model.backbone=vit_b_16", "model.size=40"], "takes no pictures of 40×40 pixels (Input shape indivisible by"),
         (["model.backbone=alexnet"], "takes no pictures of 32×32 pixels (Given input size: (256x1x1)."),
         (["model.backbone=hf_hub:someone/something"], "does not exist"),

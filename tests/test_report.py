@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.made_runs import config, write_events, write_run
+from support.made_runs import change, config, write_events, write_run
 from support.tables import read_rows
 
 from proj.errors import UserError
@@ -38,8 +38,7 @@ def test_the_best_is_first_by_the_monitor_and_its_mode(tmp_path):
         folder = write_run(tmp_path / f"{lr}", accuracy, lr=lr)
     assert [row["settings"] for row in made(tmp_path)["rows"]] == [[0.2], [0.3], [0.1]]
     for folder in tmp_path.iterdir():  # the best val/loss of a run is 2 - its accuracy
-        settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"monitor": "val/loss", "mode": "min"}
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        change(folder / "config.yaml", {"monitor": "val/loss", "mode": "min"})
     rows = made(tmp_path)["rows"]
     assert [row["settings"] for row in rows] == [[0.2], [0.3], [0.1]]
     assert rows[0]["val/loss"][0] == pytest.approx(1.1)
@@ -164,8 +163,7 @@ def test_the_joined_table_names_every_value_but_the_choices_and_has_one_form_of_
     monkeypatch.setenv("COLUMNS", "80")
     for k, (model, init, parameters) in enumerate((("mlp", "auto", 1283), ("cnn", "max", 42210), ("mlp", "max", 243))):
         folder = write_run(tmp_path / f"{k}", 0.9 - k / 10, model=model, init=init, size="x" * 40 + f"{k}")
-        metrics = json.loads((folder / "metrics.json").read_text()) | {"parameters": parameters}
-        (folder / "metrics.json").write_text(json.dumps(metrics) + "\n")
+        change(folder / "metrics.json", {"parameters": parameters})
     report([tmp_path])
     text = capsys.readouterr().out
     assert {"mlp", "cnn", "init=auto", "init=max", "243", "1,283", "42,210"} <= set(text.split()), text
@@ -246,14 +244,14 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     assert len(process.stderr.splitlines()) == 1
 
 
-def test_a_real_run_holds_what_the_report_reads(configure, tmp_path):
-    metrics = train(configure("trainer.max_epochs=2"))
-    run = read_run(tmp_path / "run")
-    assert run.status == "finished" and run.checkpoint == tmp_path / "run/best.ckpt"
+def test_a_real_run_holds_what_the_report_reads(trained, tmp_path):
+    folder = trained()
+    run, metrics = read_run(folder), json.loads((folder / "metrics.json").read_text())
+    assert run.status == "finished" and run.checkpoint == folder / "best.ckpt"
     assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2]
     assert max(run.curves["val/acc"], key=lambda point: point[1])[1] == pytest.approx(metrics["val/acc"])
     assert {"train/loss", "train/acc", "val/loss"} <= run.curves.keys()
-    (row,) = report([tmp_path])["rows"]
+    (row,) = report([folder], tmp_path)["rows"]
     assert row["parameters"][0] == 243 and row["test/acc"][0] == metrics["test/acc"]
 
 
@@ -300,9 +298,7 @@ def test_other_data_is_a_column_unless_settings_of_the_data_tell_it(tmp_path):
         (folder / "run.json").write_text(json.dumps({"data": f"{size}", "steps_per_epoch": 10}) + "\n")
     assert made(tmp_path)["columns"] == ["lr", "data"]
     for size in (32, 64):
-        settings = yaml.safe_load((tmp_path / f"{size}/config.yaml").read_text())
-        settings["dataset"]["size"] = size
-        (tmp_path / f"{size}/config.yaml").write_text(yaml.safe_dump(settings))
+        change(tmp_path / f"{size}/config.yaml", {"dataset.size": size})
     assert {*made(tmp_path)["columns"]} == {"size", "lr"}
 
 
@@ -324,9 +320,7 @@ def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_count
 def test_the_number_of_processes_tells_runs_apart_and_which_devices_they_had_does_not(tmp_path):
     for k, devices in enumerate(("auto", 1, [3], 2, [0, 1])):
         folder = write_run(tmp_path / f"{k}", seed=k)
-        made = yaml.safe_load((folder / "config.yaml").read_text())
-        made["trainer"]["devices"] = devices
-        (folder / "config.yaml").write_text(yaml.safe_dump(made))
+        change(folder / "config.yaml", {"trainer.devices": devices})
     assert sorted(len(row["runs"]) for row in compare(find_runs([tmp_path]))["rows"]) == [2, 3]
 
 
@@ -356,8 +350,7 @@ def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_th
 def test_runs_of_another_threshold_are_another_configuration(tmp_path):
     for threshold in ("f1", "balanced"):
         folder = write_run(tmp_path / threshold)
-        settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"threshold": threshold}
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        change(folder / "config.yaml", {"threshold": threshold})
     assert {*map(tuple, (row["settings"] for row in made(tmp_path)["rows"]))} == {("f1",), ("balanced",)}
 
 

@@ -10,10 +10,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from proj.config.compose import CONF
+from proj.config.compose import CONF, resolved
 from proj.config.ranges import fits
 from proj.config.schema import schema
 from proj.config.settings import SETTINGS
+from proj.config.stored import strangers
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +41,17 @@ def test_every_file_of_conf_is_valid(validator):
             assert validator.is_valid(content), (file, jsonschema.exceptions.best_match(validator.iter_errors(content)))
 
 
-def test_what_the_options_compose_is_valid(validator):
+def test_what_the_options_compose_is_valid_and_names_nothing_that_a_file_may_not(validator):
     groups = ("model", "optimizer", "scheduler", "trainer", "callbacks", "logger", "augment")
     commands = [*([word] for word in options("dataset") + options("preset"))]
     commands += [list(filter(None, words)) for words in itertools.zip_longest(*map(options, groups))]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for words in commands:
-            cfg = OmegaConf.to_container(compose("train", words))
-            assert validator.is_valid(cfg), (words, jsonschema.exceptions.best_match(validator.iter_errors(cfg)))
+            cfg = compose("train", words)
+            made = OmegaConf.to_container(cfg)
+            assert validator.is_valid(made), (words, jsonschema.exceptions.best_match(validator.iter_errors(made)))
+            cfg.data_dir, cfg.output_dir, cfg.choices = "x", "x", None  # which refer to what Hydra knows of a run
+            assert not strangers(OmegaConf.to_container(resolved(cfg))), words
 
 
 @pytest.mark.parametrize(

@@ -260,11 +260,12 @@ def test_an_interval_that_is_none_is_refused(word):
 @pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])
 def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tmp_path, words):
     project, other = tmp_path / "project", tmp_path / "other"
-    (project / "tables").mkdir(parents=True), other.mkdir()
+    (project / "tables").mkdir(parents=True)
+    other.mkdir()
     (project / "tables/a.csv").write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
     run(project, *words, "dataset=csv", "data_dir=tables/a.csv")
     folder, data = project / "outputs/sweeps/s", project / "tables/a.csv"
-    more = ("hydra.sweeper.n_trials=4",) * (words != GRID)
+    more = () if words == GRID else ("hydra.sweeper.n_trials=4",)
 
     def places() -> set[str]:
         return {config(folder / name)["data_dir"] for name in names(folder)}

@@ -17,7 +17,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
-from support.made_runs import write_run
+from support.made_runs import change, write_run
 from support.processes import wait_for
 
 import proj
@@ -168,8 +168,7 @@ def test_processes_that_give_no_figures_back_are_refused(configure):
 def test_a_run_of_another_system_is_reported_with_its_checkpoint(tmp_path):
     run = write_run(tmp_path / "run")
     for name in (r"outputs\iris\best.ckpt", "/home/me/outputs/best.ckpt"):
-        metrics = json.loads((run / "metrics.json").read_text()) | {"checkpoint": name}
-        (run / "metrics.json").write_text(json.dumps(metrics) + "\n")
+        change(run / "metrics.json", {"checkpoint": name})
         assert read_run(run).checkpoint == run / "best.ckpt"
 
 
@@ -182,7 +181,7 @@ def test_a_system_that_opens_no_folder_goes_without_syncing_it(tmp_path, monkeyp
 
 
 def write_often(path: Path, letter: str) -> None:
-    for _ in range(150):
+    for _ in range(50):
         write_atomically(path, letter * 10_000)
 
 
@@ -280,7 +279,7 @@ def test_asking_whether_a_folder_is_in_use_disturbs_nobody(tmp_path):
     asking = [FORK.Process(target=ask) for _ in range(2)]
     for process in asking:
         process.start()
-    for _ in range(100):
+    for _ in range(30):
         with locked(tmp_path):
             assert is_locked(tmp_path)
         assert not is_locked(tmp_path)

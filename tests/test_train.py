@@ -12,10 +12,9 @@ import torch
 from support import processes
 from support.classes import ENV, slow
 from support.processes import start, wait_for
-from support.runs import events, ready
+from support.runs import events
 
 import proj.config
-from proj.checkpoint.file import load_model
 from proj.config.new_folder import make_new_folder, new_folder
 from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
@@ -114,18 +113,10 @@ def test_curves_have_several_points_an_epoch_and_no_false_ones(run):
     assert len(accumulator.Scalars("val/acc")) == 3
 
 
-def test_dashboard_shows_the_inputs_and_the_graph(configure, tmp_path):
-    train(configure("dataset=digits", "trainer.max_epochs=1"))
-    accumulator = events(tmp_path / "run")
+def test_dashboard_shows_the_inputs_and_the_graph(digits):
+    accumulator = events(digits)
     assert accumulator.Images("views/inputs")[0].width > 60
     assert b"Conv2d" in accumulator.Graph().SerializeToString()
-
-
-@pytest.mark.parametrize(("dataset", "model"), [("iris", "mlp"), ("mnist", "cnn"), ("fashion_mnist", "cnn")])
-def test_every_dataset_trains_from_one_command(configure, dataset, model):
-    """Those that no other test trains; `test_models` has every pair learn a batch."""
-    metrics = train(configure(f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1"))
-    assert 0 <= metrics["test/acc"] <= 1 and Path(metrics["checkpoint"]).is_file()
 
 
 @pytest.mark.parametrize("pair", ["adam none", "adamw cosine", "sgd onecycle", "adam step"])
@@ -139,19 +130,10 @@ def test_default_digits_learn(configure):
     assert train(configure("dataset=digits", "model=mlp"))["test/acc"] > 0.95
 
 
-def test_the_best_checkpoint_is_tested_and_opens_from_the_file_alone(configure, tmp_path):
-    cfg = configure("dataset=digits", "trainer.max_epochs=3")
-    metrics = train(cfg)
-    best = (tmp_path / "run" / "best.ckpt").rename(tmp_path / "moved.ckpt")
-    model, contents = load_model(best)
-    data = ready(cfg.dataset)
-    x, y = next(iter(data.test_dataloader()))
-    assert (model(x).argmax(1) == y).float().mean().item() == pytest.approx(metrics["test/acc"])
-    assert contents["class_names"] == data.class_names and contents["mean"] == data.mean
-
-
 def test_debug_is_two_epochs_of_three_batches_for_any_pair(configure, tmp_path):
-    assert train(configure("dataset=digits", "trainer=debug"))["epochs"] == 2
+    metrics = train(configure("dataset=digits", "trainer=debug"))
+    assert metrics["epochs"] == 2
+    assert metrics["examples_per_second"] * metrics["seconds"] == pytest.approx(2 * 3 * 64)
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 6
 
 

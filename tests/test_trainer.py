@@ -49,7 +49,10 @@ STOP = "+callbacks.stop._target_=lightning.pytorch.callbacks.EarlyStopping +call
 
 @pytest.mark.parametrize("value", (None, "abc", -2, 0, 2.5, {"a": 1}, ["x"], True), ids=str)
 def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, monkeypatch, value):
-    monkeypatch.setattr(Trainer, "fit", lambda *args, **settings: (_ for _ in ()).throw(UserError("it fits")))
+    def fit(*args, **settings):
+        raise UserError("it fits")
+
+    monkeypatch.setattr(Trainer, "fit", fit)
     cfg = configure("trainer.max_epochs=1", "~callbacks.dashboard")
     for key in RANGES:
         changed = cfg.copy()
@@ -190,7 +193,6 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
 @pytest.mark.parametrize(
     "words",
     (
-        ("trainer.max_steps=29",),
         ("trainer.max_steps=22",),
         ("scheduler=plateau", "+scheduler.cooldown=1", "scheduler.patience=0", "trainer.max_steps=33"),
         ("scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5"),
@@ -234,7 +236,7 @@ def test_a_run_that_was_begun_before_an_argument_was_listed_goes_on(configure, t
     assert load_checkpoint(tmp_path / "again" / "last.ckpt")["global_step"] == 15
 
 
-@pytest.mark.parametrize("name", ("Adadelta", "LBFGS", "Adagrad", "SGD"))
+@pytest.mark.parametrize("name", ("Adadelta", "LBFGS", "SGD"))
 def test_an_optimizer_without_a_momentum_to_move_trains_with_the_usual_schedule(configure, name):
     foreign = {"LBFGS": ("fused", "weight_decay"), "Adadelta": ("fused",)}.get(name, ())
     words = [f"~optimizer.{setting}" for setting in ("betas", *foreign)]

@@ -15,7 +15,7 @@ def without_types(function: ast.FunctionDef) -> list[str]:
     takes = function.args
     arguments = [*takes.posonlyargs, *takes.args, *takes.kwonlyargs, *filter(None, [takes.vararg, takes.kwarg])]
     left = [one.arg for one in arguments if one.annotation is None and one.arg not in ("self", "cls")]
-    return left + ["return"] * (function.returns is None)
+    return left if function.returns else [*left, "return"]
 
 
 @pytest.mark.parametrize("file", SURFACE, ids=lambda file: str(file.relative_to(SOURCE)))

@@ -31,6 +31,19 @@ def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **s
     }
 
 
+def change(file: Path, values: dict) -> None:
+    """Set values in a run's config.yaml or metrics.json, by their dotted keys."""
+    is_json, text = file.suffix == ".json", file.read_text()
+    content = json.loads(text) if is_json else yaml.safe_load(text)
+    for key, value in values.items():
+        *above, name = key.split(".")
+        node = content
+        for part in above:
+            node = node[part]
+        node[name] = value
+    file.write_text(json.dumps(content) + "\n" if is_json else yaml.safe_dump(content, sort_keys=False))
+
+
 def write_events(file: Path, curves: dict[str, list[tuple[int, float]]]) -> None:
     """TensorBoard's file of scalars, tag -> [(step, value), …]."""
     with open(file, "wb") as stream:
