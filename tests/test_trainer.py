@@ -253,3 +253,9 @@ def test_a_run_that_ends_before_a_validation_is_due_by_time_is_validated_at_its_
 def test_a_bar_that_is_never_drawn_is_answered_with_the_word_that_leaves_it_out():
     with pytest.raises(UserError, match=r"refresh_rate=0 is not above 0: ~callbacks\.progress leaves the bar out"):
         ProgressBar(refresh_rate=0)
+
+
+def test_the_bar_shows_no_speed_where_none_is_known():
+    column = ProgressBar(refresh_rate=10).configure_columns(None)[-1]
+    shown = [column.render(SimpleNamespace(speed=speed)).plain for speed in (None, 0.0, 654.354)]
+    assert shown == [" " * 8, " " * 8, "654.35it/s"]

@@ -8,12 +8,21 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks.progress.rich_progress import ProcessingSpeedColumn
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from proj.errors import UserError
 
 SHOWN = ("train/loss", "val/acc")  # in the progress bar
+
+
+class Speed(ProcessingSpeedColumn):
+    """Lightning's, but for its 0.00 where the speed is not known, as in an epoch of a moment: blanks, as wide."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.speed else Text(" " * len("0.00it/s"))
 
 
 class ProgressBar(RichProgressBar):
@@ -38,7 +47,7 @@ class ProgressBar(RichProgressBar):
         for column in columns:
             if isinstance(column, BarColumn):
                 column.bar_width = 16  # so that a line of 80 columns has room for the rest
-        return columns
+        return [Speed(column.style) if isinstance(column, ProcessingSpeedColumn) else column for column in columns]
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}".ljust(len(self.validation_description))
