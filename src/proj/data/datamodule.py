@@ -149,9 +149,11 @@ class InMemoryDataModule(LightningDataModule):
         for part, (inputs, targets) in self.splits.items():
             if len(inputs) != len(targets) or not len(targets):
                 raise UserError(f"{name}.load gives its {part} part {len(inputs)} inputs and {len(targets)} targets.")
-            given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
-            if as_kept and given != (right := f"{shape} in float32"):
-                raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
+            if as_kept:  # else as `prepare` takes them, such as photos on the disk
+                right = f"{shape} in float32"
+                given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
+                if given != right:
+                    raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
             if targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
                 right = f"whole numbers (int64), 0 to {classes - 1} for its {how_many(classes, 'class')}"
                 raise UserError(f"{name}.load gives its {part} part other targets than {right}.")
