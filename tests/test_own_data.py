@@ -19,7 +19,7 @@ from support.tables import encode, write_rows
 
 import proj.config
 from proj.checkpoint.file import load_model
-from proj.data.photos.image_file import open_image
+from proj.data.photos import picture
 from proj.data.photos.on_disk import OnDisk
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
@@ -526,14 +526,8 @@ def test_figures_of_other_photos_and_of_another_checkpoint_replace_no_others(con
     assert json.loads((tmp_path / "run" / "evaluation_val_all_2.json").read_text())["data_dir"] == old["data_dir"]
 
 
-def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, monkeypatch):
-    folder, read = write_photos(tmp_path / "in", 6), []
-
-    def counted(file, *rest):
-        read.append(file)
-        return open_image(file, *rest)
-
-    monkeypatch.setattr("proj.data.photos.picture.open_image", counted)
+def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, calls_of):
+    folder, read = write_photos(tmp_path / "in", 6), calls_of(picture, "open_image")
     first, second = photos(folder), photos(folder, "split_seed=1", "memory_limit_mb=0")
     assert len(read) == 18 and first.checksum() != second.checksum()
     draw("red", 99).save(folder / "red" / "00.png")

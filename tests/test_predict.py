@@ -228,12 +228,11 @@ def test_a_class_that_is_called_as_a_column_of_the_output_has_a_column_of_its_ow
     assert csv_rows([row], ["input", "class"]).splitlines()[0] == "input,class,probability,p(input),p(class)"
 
 
-def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monkeypatch, capsys):
+def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monkeypatch, capsys, calls_of):
     monkeypatch.chdir(tmp_path)
     for k, image in enumerate(expected(digits, 3)[0]):
         Image.fromarray(image.squeeze()).resize((50 + k, 50)).save(f"{k}.png")
-    drawn, draw = [], proj.pictures.drawing.grid
-    monkeypatch.setattr(proj.pictures.drawing, "grid", lambda *words, **how: drawn.append(words) or draw(*words, **how))
+    drawn = calls_of(proj.pictures.drawing, "grid")
     rows = predict(digits, "?.png", show="true")
     ((images, captions),) = drawn
     assert [image.size for image in images] == [(50, 50), (51, 50), (52, 50)]
