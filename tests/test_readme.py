@@ -183,6 +183,35 @@ def test_every_file_that_a_page_names_with_its_folder_is_there():
             assert any((ROOT / place / name).is_file() for place in ("", "src/proj")), f"{page.name}: {name}"
 
 
+def masked(text: str) -> list[str]:
+    """The lines of an output without their numbers, and with one blank for several."""
+    return [" ".join(re.sub(r"\d[\d,.]*", "#", line).split()) for line in text.splitlines()]
+
+
+def shown(page: str, first: str) -> list[str]:
+    """The `masked` lines of the output that a page shows, from the one that begins with `first` to the first cut."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return masked(text[text.index(f"\n    {first}") :].partition("\n    …")[0].strip())
+
+
+@pytest.mark.parametrize(
+    ("page", "first", "words"),
+    (
+        ("training.md", "iris on iris:", "proj.train hydra.run.dir=outputs/iris/iris/2026-11-21_13-05-31"),
+        ("checkpoints.md", "accuracy 98", "proj.evaluate run=digits"),
+    ),
+)
+def test_the_outputs_that_the_pages_show_are_those_of_the_commands_but_for_numbers(
+    command, digits, tmp_path, page, first, words
+):
+    shutil.copytree(digits, tmp_path / "digits")
+    printed = masked(command("-m", *words.split()).stdout)
+    lines = [
+        line for line in shown(page, first) if not line.startswith(("# - ", "on cpu"))
+    ]  # classes of another dataset, a GPU
+    assert len(lines) > 3 and not [line for line in lines if line not in printed], printed
+
+
 def test_the_readme_names_every_option_of_its_groups_and_no_other():
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGES[0].read_text(encoding="utf-8"), re.M)
     assert len(rows) > 5
