@@ -104,6 +104,14 @@ def test_a_gpu_that_is_not_there_is_one_sentence(configure, monkeypatch):
         train(configure("trainer=gpu"))
 
 
+def test_a_working_folder_that_is_gone_is_one_sentence(mistake, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for module, word in (("proj.train", "seed=1"), ("proj.evaluate", "run=x"), ("proj.sweep", "resume=x")):
+        assert "the folder in which this command was started is no longer there" in mistake(module, word)
+
+
 def test_full_error_shows_the_traceback(command):
     env = {name: value for name, value in os.environ.items() if name != "PROJ_FULL_ERROR"} | {"HYDRA_FULL_ERROR": "1"}
     process = command("-m", "proj.train", "optimizer.lrr=1", env=env, fresh=True)

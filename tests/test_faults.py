@@ -194,11 +194,31 @@ def without_memory(loss):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
 
 
-@pytest.mark.parametrize("happens", (lambda _: torch.empty(2**55), lambda _: np.empty(2**55), without_memory))
+def without_memory_of_onednn(loss):
+    raise RuntimeError("could not create a primitive")
+
+
+@pytest.mark.parametrize(
+    "happens",
+    (lambda _: torch.empty(2**55), lambda _: np.empty(2**55), without_memory, without_memory_of_onednn),
+)
 def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch, happens):
     at_batch(monkeypatch, 0, 2, happens)
     with pytest.raises(UserError, match=r"not suffice for dataset\.batch_size=10: .*batch_size=5 or a smaller"):
         train(configure(*TINY))
+
+
+@pytest.mark.parametrize("place", ("torch.nn.Conv2d.forward", "torch.nn.Linear.__init__", "torch.optim.AdamW.step"))
+def test_too_little_memory_where_a_run_begins_is_taken_for_no_other_mistake(configure, monkeypatch, place):
+    monkeypatch.setattr(place, lambda *args, **settings: torch.empty(2**55))
+    with pytest.raises(UserError, match=r"^the memory does not suffice|do not fit into the memory"):
+        train(configure("dataset=digits", "trainer.max_epochs=1"))
+
+
+def test_too_little_memory_for_a_checkpoint_does_not_make_it_a_damaged_one(trained, monkeypatch, mistake):
+    folder = trained()
+    monkeypatch.setattr("proj.checkpoint.file.model_of", lambda *args: torch.empty(2**55))
+    assert "the memory does not suffice: end other programs" in mistake("proj.evaluate", f"run={folder}")
 
 
 def test_a_model_too_large_for_the_memory_is_one_sentence(configure):

@@ -94,7 +94,10 @@ def peer_is_lost(error: BaseException) -> bool:
     return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in causes(error))
 
 
-OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.I)
+# As torch, CUDA, C++ and oneDNN say it; the last says "a primitive descriptor" of what it cannot compute.
+OUT_OF_MEMORY = re.compile(
+    r"can't allocate memory|not enough memory|out of memory|bad_alloc|could not create a primitive(?! desc)", re.I
+)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -83,9 +83,11 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     contents = checkpoint["proj"]
     try:
         return model_of(checkpoint, path, trust), contents
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
 
 

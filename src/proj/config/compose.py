@@ -19,7 +19,7 @@ from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import now_called
 from proj.config.words import as_hydra_reads, as_text, refuse_left_out
-from proj.errors import UserError, causes, message_of, nearest
+from proj.errors import UserError, causes, message_of, nearest, out_of_memory
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -85,6 +85,8 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         foreign = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
         if foreign and foreign[1] in node:
             known = nearest(foreign[1], taken_by(target) or ())

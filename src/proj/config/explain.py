@@ -21,7 +21,7 @@ from proj.config.declared import arguments
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
 from proj.config.words import GROUPS
-from proj.errors import UserError, causes, message_of, nearest, peer_is_lost, unwritable
+from proj.errors import UserError, causes, message_of, nearest, out_of_memory, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
 # What other programs call a setting, or where people look for it.
@@ -49,6 +49,8 @@ def explain(error: BaseException) -> str | None:
         return "another process of this run has died"
     if disk := unwritable(error):
         return f"{disk}: make room, or choose another folder with hydra.run.dir=… (of a sweep, hydra.sweep.dir=…)"
+    if out_of_memory(error):
+        return "the memory does not suffice: end other programs that take it, or use a machine that has more."
     cause = error.__cause__ or error
     text = str(error)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:

@@ -12,7 +12,7 @@ from proj.data.crop_and_flip import crop_and_flip
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
 from proj.data.parts import stratified
-from proj.errors import UserError, how_many
+from proj.errors import UserError, how_many, out_of_memory
 
 
 def shrunk(images: Tensor, height: int) -> Tensor:
@@ -160,7 +160,9 @@ class ImageDataModule(InMemoryDataModule):
             try:
                 with torch.no_grad():
                     network(shrunk(torch.zeros(1, *self.input_shape, device=network.device, dtype=network.dtype), size))
-            except RuntimeError:
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise
                 raise UserError(
                     f"the network does not take images of another size, {size} of dataset.sizes: give "
                     "dataset.sizes=null."

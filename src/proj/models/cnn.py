@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proj.errors import UserError, choose, how_many
+from proj.errors import UserError, choose, how_many, out_of_memory
 from proj.models.activations import make_activation
 from proj.models.classifier import Classifier
 
@@ -103,7 +103,9 @@ def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int)
     try:
         with torch.no_grad():
             features = body.eval()(torch.zeros(1, *input_shape)).shape[1]
-    except RuntimeError:
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise
         raise UserError(
             f"images of {input_shape[1]}×{input_shape[2]} are too small for {groups} groups that each shrink them: "
             "give fewer model.widths, or model.pool=[1]."

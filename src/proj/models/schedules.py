@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from proj.errors import UserError, how_many, message_of, nearest
+from proj.errors import UserError, how_many, message_of, nearest, out_of_memory
 
 STEPS = re.compile(r"steps(?:/(\d+))?")
 
@@ -93,6 +93,8 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         reason = message_of(error) or type(error).__name__
         raise UserError(f"the {what} does not take its settings: {reason}") from error
 

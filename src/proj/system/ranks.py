@@ -22,8 +22,13 @@ def look_at_environment() -> None:
     """Forget the empty ones of the variables that tell processes which of several they are, which Lightning would read,
     and of the data's folder.
 
-    Raises UserError for those that somebody has left there, where nothing has started several processes.
+    Raises UserError for those that somebody has left there, where nothing has started several processes, and for a
+    working folder that is gone, which libraries take for something else.
     """
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError("the folder in which this command was started is no longer there: cd to another.") from error
     names = (*TORCHRUN, *SRUN, "NODE_RANK", "SLURM_STEP_NUM_TASKS")
     for name in (*names, "PROJ_DATA_DIR"):
         if os.environ.get(name) == "":
