@@ -3,10 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from filecmp import cmpfiles
-from pathlib import Path
 
-from proj.config.compose import CONF
 from proj.config.words import as_text, key_of
 from proj.errors import UserError, how_many, unwritable
 from proj.reports.report import report
@@ -39,21 +36,12 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
 
 
 def flags(sweep: Sweep) -> list[str]:
-    """The flags with which a command composes what the sweep's did, also where the folder that they name is gone or its
-    options have changed."""
-    conf, name = sweep.files.conf, sweep.manifest.get("config_name", "train")
-    copied = [str(file.relative_to(conf)) for file in conf.rglob("*.yaml")]
-    own = [file for file in copied if not (CONF / file).is_file()]
-    named = [Path(folder) for folder in sweep.manifest.get("config_dirs") or []]
-
-    def is_as_copied(folder: Path) -> bool:
-        return folder.is_dir() and cmpfiles(folder, conf, own, shallow=False)[0] == own
-
-    named = [folder if is_as_copied(folder) else conf for folder in named]
-    if any("hydra.searchpath=" in word for word in sweep.manifest["hydra"]):
-        named.append(conf)
-    words = [f"--config-dir={folder}" for folder in dict.fromkeys(map(shorter, named))]
-    if name != "train":
+    """The flags with which a command composes what the sweep's did. Options of the user's own are taken from the
+    sweep's copy, since the folder that had them may be gone or changed."""
+    has_own_options = bool(sweep.manifest.get("config_dirs"))
+    has_own_options = has_own_options or any("hydra.searchpath=" in word for word in sweep.manifest["hydra"])
+    words = [f"--config-dir={shorter(sweep.files.conf)}"] if has_own_options else []
+    if (name := sweep.manifest.get("config_name", "train")) != "train":
         words.append(f"--config-name={name}")
     return words
 
