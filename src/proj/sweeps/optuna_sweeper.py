@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
+from multiprocessing.pool import ThreadPool
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
@@ -56,13 +57,13 @@ class OptunaSweeper(GridSweeper):
         self.check_settings()
         for key in {"monitor", "mode"} & self.swept.keys():
             raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
-        lists = []
+        words_of: dict[str, list[str]] = {}
         for key, override in self.swept.items():
             ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # a choice has none
-            lists.append([f"{key}={value}" for value in (values(override) if None in ends else ends)])
-        first = [words[0] for words in lists]
-        options = [[*first[:place], word, *first[place + 1 :]] for place, words in enumerate(lists) for word in words]
-        goals = {(config.monitor, config.mode) for config in map(self.compose_checked, options or [[]])}
+            words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
+        firsts = {key: words[0] for key, words in words_of.items()}
+        jobs = [list((firsts | {key: word}).values()) for key, words in words_of.items() for word in words]
+        goals = {(config.monitor, config.mode) for config in map(self.compose_checked, jobs or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         if self.n_trials > (count := combinations(self.space)):
@@ -92,15 +93,17 @@ class OptunaSweeper(GridSweeper):
         total, left = max(self.n_trials, len(self.trials)), len(self.trials.left)
         self.show(total, done=len(self.trials) - left)
         left += total - len(self.trials)
+        if not left:
+            return
         side_by_side = self.n_jobs or launcher.get("n_jobs", 1)
         side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
         if self.runs_here:
-            if (self.n_jobs or 1) != 1 and left:
+            if (self.n_jobs or 1) != 1:
                 print("hydra.sweeper.n_jobs has no effect without hydra/launcher=joblib or another one that can.")
             self.run_trials(self.trials, lambda number, name: self.launch([name]))
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
             self.run_side_by_side(side_by_side)
-        elif left:
+        else:
             self.start_workers(side_by_side)
 
     def start_workers(self, count: int) -> None:
@@ -118,28 +121,15 @@ class OptunaSweeper(GridSweeper):
         These processes end with their trial, so that not they ask for the next one, as a worker does, but a thread here
         that waits for them. Ctrl-C does not wait for the threads, and their trials go on.
         """
-        errors = []
 
         def launch(number: int, name: str) -> None:
             if self.lines:
                 self.lines.expect([name])
             self.launcher.launch([[name]], initial_job_idx=number)
 
-        def run_trials() -> None:
-            try:
-                self.run_trials(self.trials, launch)
-            except Exception as error:
-                errors.append(error)
-
         def run() -> list:
-            threads = [threading.Thread(target=run_trials, daemon=True) for _ in range(count)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            if errors:
-                raise errors[0]
-            return []
+            with ThreadPool(count) as threads:
+                return threads.starmap(self.run_trials, [(self.trials, launch)] * count, chunksize=1)
 
         self.follow(self.stopped(), run)
 
