@@ -117,7 +117,7 @@ def test_a_run_whose_checkpoint_has_another_name_is_found_by_its_folder(configur
     ("target", "said"),
     (
         ("test_checkpoints.Lowest", "goes by monitor=val/loss: use monitor=val/loss"),
-        ("builtins.dict", "is no ModelCheckpoint, which keeps the best"),
+        ("builtins.dict", "callbacks.best._target_=builtins.dict is no ModelCheckpoint: derive it from lightning"),
     ),
 )
 def test_a_callback_that_does_not_keep_the_best_is_refused(configure, target, said):

@@ -63,22 +63,49 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
 
     contents: of the checkpoint from which a run goes on; a table is read as it was then.
     """
-    picture = {}
-    if cfg.dataset.get("size", 0) is None and "backbone" in cfg.model:  # as large as its weights were trained on
-        picture = {"size": find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize}
-    if contents is None and "backbone" in cfg.model and cfg.model.get("weights"):
-        weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
-    data = build_a(InMemoryDataModule, "dataset", cfg.dataset, **picture)
+    data = read_data(cfg, contents)
+    refuse_unfitting(cfg, data)
+    model = build_model(cfg, data, contents)
+    if contents is None:
+        refuse_larger_sizes(data)
+        if type(model).__module__.startswith("proj.models."):  # one of the user's own may end in log probabilities
+            check_loss(model.loss, data.num_classes)
+        model.begin(data)
+    return data, model
+
+
+def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:
+    """contents: see `build_data_and_model`."""
+    settings = {}
+    if "backbone" in cfg.model:
+        if cfg.dataset.get("size", 0) is None:  # as large as its weights were trained on
+            settings["size"] = find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize
+        if contents is None and cfg.model.get("weights"):
+            weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
+    data = build_a(InMemoryDataModule, "dataset", cfg.dataset, **settings)
     if contents and contents.get("columns"):
         data.take(Facts.from_dict(contents))
     data.prepare_data()
     data.setup()
+    data.balanced = cfg.balance == "sampling"
+    return data
+
+
+def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
+    """Raises UserError for a setting of another kind of data, or of another number of classes."""
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    if cfg.monitor == "val/auc" and data.num_classes != 2:
+        raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
+    check_threshold(cfg.threshold, data.class_names)
+
+
+def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None) -> Classifier:
+    """contents: see `build_data_and_model`."""
     network = build({**cfg.model, "_partial_": True}).func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
-    schedule = build({**cfg.scheduler, "_partial_": True})
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    schedule = build({**cfg.scheduler, "_partial_": True})
     with enough_for_parameters(cfg):
         training = {"optimizer": build(cfg.optimizer), "scheduler": schedule}
         model = build_a(Classifier, "model", cfg.model, **facts, **training, **measured)
@@ -86,18 +113,9 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
         raise UserError(f"model._target_={cfg.model._target_} has no network: set self.network in its __init__.")
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
-    if cfg.monitor == "val/auc" and data.num_classes != 2:
-        raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
-    check_threshold(cfg.threshold, data.class_names)
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
-    data.balanced = cfg.balance == "sampling"
-    if contents is None:
-        refuse_larger_sizes(data)
-        if type(model).__module__.startswith("proj.models."):  # one of the user's own may end in log probabilities
-            check_loss(model.loss, data.num_classes)
-        model.begin(data)
-    return data, model
+    return model
 
 
 def refuse_larger_sizes(data) -> None:

@@ -97,9 +97,7 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
         best = build({**ours, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
         best.by_steps = any(node.get(name) for name in ("every_n_train_steps", "train_time_interval", "verbose"))
         return best
-    best = build(node)
-    if not isinstance(best, ModelCheckpoint):
-        raise UserError(f"callbacks.best._target_={node._target_} is no ModelCheckpoint, which keeps the best.")
+    best = build_a(ModelCheckpoint, "callbacks.best", node)
     best.dirpath = str(folder.absolute())
     for key in ("monitor", "mode"):
         if getattr(best, key) != cfg[key]:

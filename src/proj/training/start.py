@@ -85,24 +85,27 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     Where the older one has to be taken, the newer one is renamed. Raises UserError where both cannot be used.
     """
     unusable: dict[Path, UserError] = {}
-    found = None
     for path in (RunFolder(folder).last, RunFolder(folder).previous):
-        if found or not path.is_file():
+        if not path.is_file():
             continue
         try:
-            found = path, load_to_resume(path)
+            found = load_to_resume(path)
         except (DamagedCheckpoint, RefusedCheckpoint) as error:
             unusable[path] = error
+            continue
+        for newer, error in unusable.items():
+            set_aside(newer, error)
+        return path, found
     for path, error in unusable.items():
-        if found or isinstance(error, DamagedCheckpoint):  # a refused one stays: it may be the user's own copy
+        if isinstance(error, DamagedCheckpoint):  # a refused one stays: it may be the user's own copy
             set_aside(path, error)
-    if found or not unusable:
-        return found
     for error in unusable.values():
         if isinstance(error, RefusedCheckpoint):
             raise error
-    names = ", ".join(f"{path.name}.damaged" for path in unusable)
-    raise UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
+    if unusable:
+        names = ", ".join(f"{path.name}.damaged" for path in unusable)
+        raise UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
+    return None
 
 
 def set_aside(path: Path, error: UserError) -> None:
