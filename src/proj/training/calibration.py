@@ -20,6 +20,7 @@ from proj.data.batches import Batches
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
 from proj.models.logits import trusted
+from proj.training.run_length import batches_of_a_round
 from proj.training.threshold import fit_decision
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest
@@ -66,12 +67,11 @@ def calibrate(
 
 
 @torch.no_grad()
-def logits_of(trainer: Trainer, part: str) -> tuple[Tensor, Tensor]:
-    """((N, C) float64 logits, (N,) targets) of the examples of a part, "val" or "test", that the run measures, computed
-    in the run's precision."""
+def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor, Tensor]:
+    """((N, C) float64 logits, (N,) targets) of the examples of a part, "val" or "test", computed in the run's
+    precision: of those that the run measures, or of the whole part. Any process has them all."""
     model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
-    limit = getattr(trainer, f"limit_{part}_batches")  # of each process: a number, or a share of them
-    batches = (limit if isinstance(limit, int) else int(limit * len(loader))) * trainer.world_size
+    batches = None if whole else batches_of_a_round(trainer, part, len(loader)) * trainer.world_size
     if isinstance(loader, Batches):
         loader.rank, loader.world = 0, 1
     logits, targets = [torch.empty(0, model.num_classes)], [torch.empty(0, dtype=torch.long)]

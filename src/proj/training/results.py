@@ -18,7 +18,6 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
-from proj.data.batches import Batches
 from proj.errors import UserError, how_many, unwritable
 from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.reports.curves import read_scalars
@@ -114,24 +113,17 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
 
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     """Write a line an example of the fold: which it is, its class, the most probable one, all calibrated probabilities,
-    and the class that the threshold chooses, where there is one.
-
-    best: the contents of the best checkpoint. All goes through the network in this process alone.
-    """
-    model, data, precision = trainer.lightning_module, trainer.datamodule, trainer.precision_plugin
-    split, names = data.splits[data.fold_part], data.class_names
-    model.load_state_dict(best["state_dict"])
-    model.to(split.targets.device).eval()
-    batches = Batches(*split, max(data.batch_size, data.evaluation_batch_size), data.prepare)
-    with torch.inference_mode(), precision.forward_context():
-        logits = torch.cat([model(precision.convert_input(x)).float() for x, _ in batches])
+    and the class that the threshold chooses, where there is one. best: the contents of the best checkpoint."""
+    data, names = trainer.datamodule, trainer.datamodule.class_names
+    trainer.lightning_module.load_state_dict(best["state_dict"])
+    logits, targets = logits_of(trainer, data.fold_part, whole=True)
     calibration = best["proj"].get("calibration", UNCALIBRATED)
-    probabilities = calibrated(logits, calibration).cpu()
+    probabilities = calibrated(logits, calibration)
     threshold = calibration.get("threshold")
     chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
     header = ["example", "class", "predicted", "probability", *(f"p({name})" for name in names)]
     rows = [[*header, "at threshold"] if chosen else header]
-    answers = zip(split.targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
+    answers = zip(targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
     for index, (right, predicted, values) in enumerate(answers):
         rounded = [round(value, 6) for value in values]
         row = [data.example(data.fold_part, index), names[right], names[predicted], rounded[predicted], *rounded]
@@ -157,30 +149,45 @@ def tells_why(folder: Path) -> Iterator[None]:
         raise
 
 
+def test_figures(metrics: dict, monitor: str) -> str:
+    """Of the most probable class: how accurate it is, on how many examples, and the figure that is monitored."""
+    tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
+    part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
+    more = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
+    own = monitor.replace("val/", "test/")
+    if monitor.endswith(BY_CLASS) and own in metrics:
+        more += f"   {own.removeprefix('test/')} {metrics[own]:.4f}"
+    return f"{metrics['test/acc']:.2%}{part}{more}   loss {metrics['test/loss']:.4f}"
+
+
+def threshold_figures(metrics: dict) -> str:
+    shares = {name: f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("acc", "balanced_acc", "macro_f1")}
+    f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
+    return f"{shares['acc']}   balanced {shares['balanced_acc']}   macro F1 {shares['macro_f1']}{f1}"
+
+
+def class_figures(accuracies: dict[str, float | None]) -> str:
+    """The accuracy of each class that has examples, on lines that are not broken within a class, as rich would."""
+    known = {name: share for name, share in accuracies.items() if share is not None}
+    shown = sorted(known, key=known.get)[:SHOWN] if len(known) > SHOWN else known
+    words = "  ".join(f"{one_line(name)} {known[name]:.1%}".replace(" ", "\u00a0") for name in shown)
+    lines = "\n".join(wrap(words, 62))
+    if more := len(known) - len(shown):
+        lines += f"\nand {how_many(more, 'class')} with fewer mistakes: see metrics.json"
+    return lines.replace("\u00a0", " ")
+
+
 def print_table(metrics: dict, monitor: str) -> None:
     """A run's figures, at most 80 columns wide; only what is there to be copied may be longer."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
     table.add_column(overflow="fold")
     if "test/acc" in metrics:
-        augmented = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
-        tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
-        if monitor.endswith(BY_CLASS) and (own := monitor.replace("val/", "test/")) in metrics:
-            augmented += f"   {own.removeprefix('test/')} {metrics[own]:.4f}"
-        part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
-        table.add_row("test accuracy", f"{metrics['test/acc']:.2%}{part}{augmented}   loss {metrics['test/loss']:.4f}")
-        shares = {name: share for name, share in metrics["test/acc_per_class"].items() if share is not None}
-        shown = sorted(shares, key=shares.get)[:SHOWN] if len(shares) > SHOWN else shares
-        words = "  ".join(f"{one_line(name)} {shares[name]:.1%}".replace(" ", "\u00a0") for name in shown)
-        lines = "\n".join(wrap(words, 62))  # which breaks no line within a class, as rich does
-        if more := len(shares) - len(shown):
-            lines += f"\nand {how_many(more, 'class')} with fewer mistakes: see metrics.json"
+        table.add_row("test accuracy", test_figures(metrics, monitor))
         if "test/acc_threshold" in metrics:
-            f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
-            balanced, macro = (f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("balanced_acc", "macro_f1"))
-            at = f"{metrics['test/acc_threshold']:.2%}   balanced {balanced}   macro F1 {macro}{f1}"
-            table.add_row("at threshold", at)
-        table.add_row("per class", Text(lines.replace("\u00a0", " ")))  # not markup: a class may be called [red]
+            table.add_row("at threshold", threshold_figures(metrics))
+        # Text is no markup: a class may be called [red].
+        table.add_row("per class", Text(class_figures(metrics["test/acc_per_class"])))
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""
     table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}{early}   {monitor} {metrics[monitor]:.4f}")

@@ -58,6 +58,14 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
         )
 
 
+def costs_by_place(threshold: str | DictConfig, names: list[str]) -> list[float] | None:
+    """What it costs to miss each class, 1 where nothing is said; None where something else than costs is asked for."""
+    if (asked := costs_of(threshold)) is None:
+        return None
+    by_place = {place_of(name, names): cost for name, cost in asked.items()}
+    return [by_place.get(place, 1.0) for place in range(len(names))]
+
+
 def fit_decision(
     threshold: str | DictConfig, names: list[str], counts: Tensor, logits: Tensor, targets: Tensor
 ) -> dict[str, Any]:
@@ -69,24 +77,21 @@ def fit_decision(
     counts: of the classes' training examples. logits (N, C), whose softmax are probabilities one can trust, and targets
     (N,): of the validation part.
     """
-    costs = None
-    if (asked := costs_of(threshold)) is not None:
-        by_place = {place_of(name, names): cost for name, cost in asked.items()}
-        costs = [by_place.get(place, 1.0) for place in range(len(names))]
-        if len(names) > 2:
-            return {"asked": as_asked(threshold), "costs": costs}
-    word, _, named = threshold.partition(":") if costs is None else ("cost", "", "")
+    asked, costs = as_asked(threshold), costs_by_place(threshold, names)
+    if costs and len(names) > 2:
+        return {"asked": asked, "costs": costs}
+    word, _, named = ("cost", "", "") if costs else threshold.partition(":")
     positive = place_of(named, names) if named else int(counts[1] <= counts[0])
     found = targets == positive
-    told = {"asked": as_asked(threshold), "class": names[positive]}
+    told = {"asked": asked, "class": names[positive]}
     if found.all() or not found.any():
         return {**told, "costs": [1.0, 1.0], "probability": 0.5}
 
-    def value(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
-        if costs is None:
-            return VALUES[word](tp, fp, fn, tn)
+    def saved(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
+        """The cost of an example, less than 0, so that more is better."""
         return -(costs[positive] * fn + costs[1 - positive] * fp) / len(targets)
 
+    value = saved if costs else VALUES[word]
     bound, best, before = best_bound(logits[:, positive] - logits[:, 1 - positive], found, value)
     of_other, of_positive = torch.tensor([bound, -bound], dtype=torch.float64).sigmoid().tolist()
     return {

@@ -84,19 +84,7 @@ def export(
     raw: None is true of a table whose columns are known, but for format=torch_export and normalize=true.
     Raises UserError where it does not, and leaves no file.
     """
-    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
-        raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
-    ending = ".onnx" if format == "onnx" else ".pt2"
-    file = Path(output or path.with_suffix(ending))
-    if file.exists() and file.samefile(path):
-        raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
-    if file.is_dir():
-        raise UserError(
-            f"output={output} is a folder: name a file in it, output={file / path.with_suffix(ending).name}"
-        )
-    if {file.suffix, ending} == {".onnx", ".pt2"}:
-        other = "torch_export" if format == "onnx" else "onnx"
-        raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
+    file = file_to_write(path, format, output)
     model, contents = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(contents)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
@@ -126,6 +114,25 @@ def export(
     print(f"{file} takes {taken}")
     if model.costs is not None and not raw:
         print("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
+    return file
+
+
+def file_to_write(path: Path, format: str, output: str) -> Path:
+    """Raises UserError where the file would be another kind of file than its name says, or takes a checkpoint's place,
+    and where a library for it is missing."""
+    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
+        raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
+    ending = ".onnx" if format == "onnx" else ".pt2"
+    file = Path(output or path.with_suffix(ending))
+    if file.exists() and file.samefile(path):
+        raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
+    if file.is_dir():
+        raise UserError(
+            f"output={output} is a folder: name a file in it, output={file / path.with_suffix(ending).name}"
+        )
+    if {file.suffix, ending} == {".onnx", ".pt2"}:
+        other = "torch_export" if format == "onnx" else "onnx"
+        raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
     return file
 
 

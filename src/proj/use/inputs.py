@@ -134,19 +134,28 @@ def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Sequence[in
 
 def places_of(names: list[str], table: Table) -> list[int]:
     """The places of the model's columns in a table, whose header is taken. Raises UserError for a missing one."""
-    header, unnamed = table.first, all(re.fullmatch(r"column \d+", name) for name in names)
-    found = find_columns(names, header)
-    headed = any(place is not None for place in found) or has_header(table)
-    table.take_header(headed)
-    if headed and any(map(is_number, header)):
+    header = table.first
+    trained_without_header = all(re.fullmatch(r"column \d+", name) for name in names)
+    has_names = any(place is not None for place in find_columns(names, header)) or has_header(table)
+    table.take_header(has_names)
+    if has_names and any(map(is_number, header)):
         print(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
-    if headed and not (unnamed and all(map(is_number, header))):
-        places = find_columns(names, table.names)
-        if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
-            raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
-        return places
-    in_training = [int(name.split()[1]) for name in names] if unnamed else []  # its table had no header either
-    if len(header) > len(names) and unnamed and max(in_training) < len(header):
+    if not has_names or (trained_without_header and all(map(is_number, header))):
+        return places_by_order(names, table, trained_without_header)
+    places = find_columns(names, table.names)
+    if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+        raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
+    return places
+
+
+def places_by_order(names: list[str], table: Table, trained_without_header: bool) -> list[int]:
+    """`places_of` where no names tell them. Raises UserError for another number of columns than the model's.
+
+    trained_without_header: the names then are those of the places in the training's table: column 0, and so on.
+    """
+    header = table.first
+    in_training = [int(name.split()[1]) for name in names] if trained_without_header else []
+    if in_training and len(header) > len(names) and max(in_training) < len(header):
         if in_training != [*range(len(names))]:  # else no column that may be away stands before them
             print(
                 f"{table.file} has no header: {', '.join(names)} (0 the first) are taken, as in the training's table, "
