@@ -159,33 +159,37 @@ class Resume(Callback):
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
         """What `_restore` needs beside what Lightning saves. batch_idx: see `_save`."""
-        carried = {"metrics": counters.metric_states(pl_module), "attributes": self.attributes.changes(trainer)}
-        parts = [carried] * trainer.world_size
-        if trainer.world_size > 1:
-            torch.distributed.all_gather_object(parts, carried)
-        lengths: dict[str, int] = {}
-        tables = [logger.rows for logger in trainer.loggers if isinstance(logger, Table)]
-        if trainer.is_global_zero:
-            for logger in trainer.loggers:
-                logger.save()
-            lengths = self.run.sync_curves(self.lengths)
         finished = batch_idx is None
         early = finished and stopped_early(trainer)
         if finished:  # where more epochs will go on, once they are asked for
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             batch_idx = 0 if early or done == trainer.num_training_batches else done
+        own = counters.metric_states(pl_module), self.attributes.changes(trainer)
+        of_each_process = [own] * trainer.world_size
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(of_each_process, own)
         return {
             "batch": batch_idx,
             "finished": finished,
             "stopped_early": early,
-            "lengths": lengths,
-            "rows": len(tables[0]) if tables else 0,
-            **{name: [part[name] for part in parts] for name in carried},  # of each process
+            **self._written(trainer),
+            "metrics": [metrics for metrics, _ in of_each_process],
+            "attributes": [attributes for _, attributes in of_each_process],
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
             "environment": self.environment,
         }
+
+    def _written(self, trainer: Trainer) -> dict:
+        """How far the curves are on the disk: TensorBoard's files, by the first process, and the rows of the table."""
+        lengths: dict[str, int] = {}
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.save()
+            lengths = self.run.sync_curves(self.lengths)
+        rows = next((len(logger.rows) for logger in trainer.loggers if isinstance(logger, Table)), 0)
+        return {"lengths": lengths, "rows": rows}
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """At the first batch, set what Lightning has not restored."""

@@ -100,10 +100,6 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
     if metrics := start.final_metrics(cfg):
-        if rank() == 0:
-            early = start.state["stopped_early"]
-            ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained on." if early else ""
-            print(f"This run is finished; its figures are in {run.metrics}.{ended}")
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 
@@ -129,16 +125,22 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, environment, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
-        if data.described and not start.state:
-            run.write_columns(data.described)
-            if len(data.described) > SHOWN:
-                print(f"{run.columns} says of each of the {len(data.described):,} columns what it is taken for")
+        if not start.state:
+            write_columns(run, data.described)
         introduce(cfg, trainer, data, reason)
         print(readable(str(folder)))
 
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
 
     return measure_best(run, cfg, trainer, resume.seconds, skip_nan)
+
+
+def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
+    """Of a table, what each column is taken for; a small one's was printed as it was read."""
+    if described:
+        run.write_columns(described)
+    if len(described) > SHOWN:
+        print(f"{run.columns} says of each of the {len(described):,} columns what it is taken for")
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:

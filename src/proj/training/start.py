@@ -61,7 +61,7 @@ class Start:
             )
 
     def final_metrics(self, cfg: DictConfig) -> dict | None:
-        """The metrics of a run that has nothing left to do; None of any other."""
+        """The metrics of a run that has nothing left to do, which is said; None of any other."""
         if self.state is None or not is_done(self.checkpoint, cfg.trainer):
             return None
         run = RunFolder(self.folder)
@@ -76,7 +76,12 @@ class Start:
         has_all = threshold == as_asked(cfg.threshold)
         if cfg.test:
             has_all = has_all and "test/acc" in metrics and ("test/acc_tta" in metrics or not cfg.tta)
-        return metrics if has_all else None
+        if not has_all:
+            return None
+        early = self.state["stopped_early"]
+        ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained on." if early else ""
+        rank_zero_only(print)(f"This run is finished; its figures are in {run.metrics}.{ended}")
+        return metrics
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
