@@ -54,7 +54,6 @@ class OptunaSweeper(GridSweeper):
         """
         from proj.sweeps.search import combinations
 
-        self.check_settings()
         for key in {"monitor", "mode"} & self.swept.keys():
             raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
         words_of: dict[str, list[str]] = {}
@@ -79,16 +78,17 @@ class OptunaSweeper(GridSweeper):
             print(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
         return []
 
-    def check_settings(self) -> None:
-        """Raises UserError for a setting of the sweeper's own that is out of its range, before the first trial."""
+    def understand(self, arguments: list[str]) -> list[str]:
+        """Raises UserError for a setting of the sweeper's own that is out of its range, too, before the first trial."""
         from proj.sweeps.search import try_sampler
 
+        words = super().understand(arguments)
         for key, own in (("n_trials", whole(1)), ("n_jobs", or_null(WHOLE_OR_ALL)), ("seed", SEED)):
             own.check(f"hydra.sweeper.{key}", getattr(self, key))
         try_sampler(self.sampler, self.pruner, self.space)
+        return words
 
     def run(self) -> None:
-        self.check_settings()
         self.trials, launcher = self.open_trials(), self.config.hydra.launcher
         total, left = max(self.n_trials, len(self.trials)), len(self.trials.left)
         self.show(total, done=len(self.trials) - left)
