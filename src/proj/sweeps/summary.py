@@ -46,6 +46,19 @@ def flags(sweep: Sweep) -> list[str]:
     return words
 
 
+def best_again(sweep: Sweep, name: str) -> str:
+    """The command that trains what the job of this name did, on the data where it lies now."""
+    job = sweep.job(name)
+    words = job_words(job["hydra"]["overrides"]["task"])
+    place = sweep.data_dir(job["data_dir"])
+    if sweep.manifest.get("data_moved") or place != job["data_dir"]:  # since the job was frozen
+        place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
+        words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
+    if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
+        words = ["-m", *words]
+    return as_command(["python", "-m", "proj.train", *flags(sweep), *words])
+
+
 def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     """Print and write the report, and name the jobs without a result.
 
@@ -63,19 +76,11 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
     best = next(finished, None)  # the rows are in order
     if best:
-        job = sweep.job(best.folder.name)
-        words = job_words(job["hydra"]["overrides"]["task"])
-        place = sweep.data_dir(job["data_dir"])
-        if sweep.manifest.get("data_moved") or place != job["data_dir"]:  # since the job was frozen
-            place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
-            words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
-        if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
-            words = ["-m", *words]
-        print(f"The best again: {as_command(['python', '-m', 'proj.train', *flags(sweep), *words])}")
-    left = {name: sweep.run(name).status() for name in sweep.unfinished()}
-    if not left and missing <= 0:
-        return
+        print(f"The best again: {best_again(sweep, best.folder.name)}")
     missing = max(missing, 0)
+    left = {name: sweep.run(name).status() for name in sweep.unfinished()}
+    if not left and not missing:
+        return
     lines = [f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:"]
     for name, (status, reason) in left.items():
         lines.append(f"    {name}: {status}: {reason}" if reason else f"    {name}: {status}")

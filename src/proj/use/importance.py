@@ -49,29 +49,34 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(x[:1])
-    most = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # examples of all columns together
-    size = int(min(len(x), MOST_ROWS, max(most / len(columns), FEWEST_ROWS)))
+    affordable = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # examples, those of all columns together
+    size = int(min(len(x), MOST_ROWS, max(affordable / len(columns), FEWEST_ROWS)))
     draws = torch.Generator().manual_seed(counter_seed(0))
     rows = torch.randperm(len(x), generator=draws)[:size]
     x, targets = x[rows], targets[rows]
     parts, order = inputs_of(columns), list(range(len(columns)))
-    if size * len(columns) > most:
+    if size * len(columns) > affordable:
         strength = influence(model, x, targets)
         order.sort(key=lambda place: -strength[parts[place]].sum().item())
     found, before = [], losses(model, x, targets)
-    for place in order[: max(int(most / size), SHOWN)]:
+    for place in order[: max(int(affordable / size), SHOWN)]:
         kept, worse = x[:, parts[place]].clone(), -before
         for repetition in range(SHUFFLES):
             draws.manual_seed(counter_seed(0, repetition))
             x[:, parts[place]] = kept[torch.randperm(size, generator=draws)]
             worse = worse + losses(model, x, targets) / SHUFFLES
         x[:, parts[place]] = kept
-        mean, half = worse.mean(1), 1.96 * worse.std(1, correction=0) / size**0.5
-        values = torch.stack([mean, mean - half, mean + half], 1).flatten().tolist()
-        names = [f"{kind}{end}" for kind in ("log_loss", "accuracy") for end in ("", "_low", "_high")]
-        rounded = {name: round(value, 6) for name, value in zip(names, values, strict=True)}
-        found.append({"column": columns[place]["name"], "rows": size, **rounded})
+        found.append({"column": columns[place]["name"], "rows": size, **means_and_intervals(worse)})
     return sorted(found, key=lambda row: row["log_loss"], reverse=True)
+
+
+def means_and_intervals(worse: Tensor) -> dict[str, float]:
+    """Over examples, with 95 % intervals. worse: (2, N) how much the log loss and the mistakes of each have grown."""
+    figures = {}
+    for name, values in zip(("log_loss", "accuracy"), worse, strict=True):
+        mean, half = values.mean().item(), 1.96 * values.std(correction=0).item() / len(values) ** 0.5
+        figures |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+    return {name: round(value, 6) for name, value in figures.items()}
 
 
 def inputs_of(columns: list[dict]) -> list[Tensor]:
