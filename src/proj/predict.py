@@ -1,7 +1,7 @@
 """Name what images or rows of a table show: python -m proj.predict ckpt=<file> …
 
   ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
-  input=<path>     an image or CSV file, a folder, a pattern ('photos/*') or
+  input=<path>     an image or a table, a folder, a pattern ('photos/*') or
                    - for standard input
   output=<file>    a .csv or .jsonl for the probabilities of all classes
   show=<file>      a .png of the first 30 images, each with its prediction;
