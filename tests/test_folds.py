@@ -121,6 +121,16 @@ def test_a_patient_is_on_one_side_and_no_input_with_folds_and_without(patients):
     assert sorted(map(int, tested)) == [*range(2, 92)] and len(checksums) == 1
 
 
+def test_groups_that_are_written_in_two_ways_are_said(patients, capsys):
+    by_patient(patients)
+    assert "written alone" not in capsys.readouterr().out
+    patients.write_text(patients.read_text().replace(",p3,", ",7,", 1).replace(",p3,", ",7.0,"))
+    by_patient(patients)
+    assert "groups of patient that differ in how they are written alone, and count as several: 7 and 7.0" in (
+        capsys.readouterr().out
+    )
+
+
 TABLES = {  # the column "patient" of 40 rows, and what is said
     "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(as in 1 more row\)"),
     "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),

@@ -234,6 +234,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("scheduler=none +scheduler.foo=3", "scheduler.foo has no effect, since scheduler names no class"),
     ("scheduler=none scheduler.gamma=3", "There is no setting 'scheduler.gamma', since scheduler names no class"),
     ("optimzer.lr=1", "There is no setting 'optimzer.lr'. Did you mean 'optimizer.lr'?"),
+    ("dataset=csv target=species", "There is no setting 'target'. Did you mean 'dataset.target'?"),
+    ("dataset=csv drop=[a]", "There is no setting 'drop'. Did you mean 'dataset.drop'?"),
     ("model.los.weight=1", "Did you mean '+model.loss.weight'?"),
     ("+optimzer.lr=1", "+optimzer.lr=1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
     ("augment.crop=0.5", "With another augment=… there is 'dataset.augment.crop'."),

@@ -135,12 +135,15 @@ def similar(key: str, above: str, cfg: DictConfig) -> str:
 def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
     (place, _, name), known = key.rpartition("."), []
-    names = {one.rpartition(".")[2] for one in SETTINGS}
+    groups = OmegaConf.to_container(cfg, resolve=False).items()
+    composed = [f"{group}.{one}" for group, node in groups if isinstance(node, dict) for one in node]
+    settings = dict.fromkeys([*SETTINGS, *(one for one in composed if one != key)])  # dataset.target is in conf/ alone
+    names = {one.rpartition(".")[2] for one in settings}
     # A name near to one of them is likelier meant for it than for a group, such as max_epoch for trainer.max_epochs.
     if not place and name not in names | OTHER_NAMES.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
-        known = [one for one in SETTINGS if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
+        known = [one for one in settings if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
     here = [word for word in (as_typed(one, cfg) for one in known) if word]
     if not here and name in OTHER_NAMES:
         here = [OTHER_NAMES[name]]

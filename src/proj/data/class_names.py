@@ -1,6 +1,6 @@
 """The names of classes: which of them are one class, written in two ways."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,12 +20,13 @@ def spelling(word: str) -> str | float:
     return plain_name(word).removesuffix(".") if value is None else value
 
 
-def written_alike(names: list[str]) -> str:
-    """The first classes that have one `spelling`."""
-    groups: dict[str | float, list[str]] = {}
+def describe_alike(what: str, names: Iterable[str]) -> list[str]:
+    """A line with the first classes, or groups, that have one `spelling`. what: these are."""
+    spelled: dict[str | float, list[str]] = {}
     for name in names:
-        groups.setdefault(spelling(name), []).append(name)
-    return ", ".join(" and ".join(group) for group in [one for one in groups.values() if len(one) > 1][:5])
+        spelled.setdefault(spelling(name), []).append(name)
+    alike = ", ".join(" and ".join(some) for some in [one for one in spelled.values() if len(one) > 1][:5])
+    return [f"{what} that differ in how they are written alone, and count as several: {alike}"] if alike else []
 
 
 def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from proj.data.class_names import spell_as_training, targets_among
+from proj.data.class_names import describe_alike, spell_as_training, targets_among
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS
@@ -147,6 +147,7 @@ class CSVDataModule(InMemoryDataModule):
         if not self.trained:
             refuse_useless(files, self.fractions, self.fold)
         groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
+        lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         labels = labels.take(rows)
         lines += doubt_numbers(name, labels)

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
-from proj.data.class_names import written_alike
+from proj.data.class_names import describe_alike
 from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
@@ -131,8 +131,8 @@ class InMemoryDataModule(LightningDataModule):
         self._check_splits()
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
-        if alike := written_alike(self.class_names):
-            rank_zero_only(print)(f"classes that differ in how they are written alone, and count as several: {alike}")
+        for line in describe_alike("classes", self.class_names):
+            rank_zero_only(print)(line)
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)
