@@ -1,4 +1,4 @@
-"""Accuracy and time of every recipe of the README: `python benchmarks/accuracy.py [ROW ...]`.
+"""Accuracy and time of every row of docs/results.md: `python benchmarks/accuracy.py [ROW ...]`.
 
 Each row is the command that it names, for several seeds, one after the other, in outputs/accuracy/<row>/<seed>; what is
 finished is not run again, what was stopped goes on. Each becomes benchmarks/results/accuracy/<row>.json once all of its

@@ -90,7 +90,7 @@ def seen(monkeypatch):
 
 @pytest.fixture(scope="module")
 def recipe():
-    """recipe(onnx file, image file) -> (logits, class) as the README's lines find them."""
+    """recipe(onnx file, image file) -> (logits, class) as the lines of docs/checkpoints.md find them."""
     session = functools.cache(onnxruntime.InferenceSession)
 
     def recipe(onnx: Path, file: str) -> tuple[torch.Tensor, str]:
@@ -203,7 +203,7 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     session = onnxruntime.InferenceSession(onnx)
     columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
     cells = [[row[names.index(column["name"])] for column in columns] for row in rows]
-    if words:  # as the README says how
+    if words:  # as docs/checkpoints.md says how
         x = encode(cells, columns).numpy()
     else:
         kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.get_inputs()[0].type]
