@@ -282,7 +282,10 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path
     url = f"http://127.0.0.1:{server.server_port}/"
     source = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}[name]
     official = getattr(torchvision.datasets, source)
-    monkeypatch.setattr(official, *(("url", url + "cifar.tar.gz") if name == "cifar10" else ("mirrors", [url])))
+    if name == "cifar10":
+        monkeypatch.setattr(official, "url", f"{url}cifar.tar.gz")
+    else:
+        monkeypatch.setattr(official, "mirrors", [url])
     word = f"dataset.source._target_=torchvision.datasets.{source}"
     try:
         for _ in range(2):  # what the first leaves does not pass for data

@@ -61,7 +61,7 @@ def faults(targets, names, groups, folds: int) -> str | None:
     for parts in (*dealt, plain):
         if sorted(torch.cat([*parts.values()]).tolist()) != [*range(len(targets))]:
             return "the parts are not the whole"
-        if groups is not None and max(Counter(g for p in parts.values() for g in set(groups[p])).values()) > 1:
+        if groups is not None and sum(len(set(groups[part])) for part in parts.values()) > len(set(groups)):
             return "a group is in two parts"
         if any((targets[part].bincount(minlength=len(names)) == 0).any() for part in parts.values()):
             return "a part lacks a class"

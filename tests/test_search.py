@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import time
+from pathlib import Path
 
 import optuna
 import pytest
@@ -23,8 +24,15 @@ SAMPLER = {"_target_": "optuna.samplers.RandomSampler"}
 
 
 def the_first_waits_for_the_third() -> None:
+    """The first trial ends once the third one has begun."""
+
+    def seconds(cfg) -> float:
+        if cfg.trial.number == 0:
+            processes.wait_for(lambda: list(Path(cfg.output_dir).parent.glob("2_*/lives")), seconds=60)
+        return 0.0
+
     workers.fork_workers()
-    workers.train_by_sleeping(workers.wait_for_the_third)
+    workers.train_by_sleeping(seconds)
 
 
 @pytest.mark.parametrize("jobs", ("hydra.launcher.n_jobs=2", "+hydra.launcher.tasks_per_node=2 hydra.sweeper.n_jobs=2"))

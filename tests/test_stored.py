@@ -1,6 +1,7 @@
 """A file that somebody else made runs no code here, whatever its configuration names and wherever it names it."""
 
 import copy
+import itertools
 import json
 import os
 import sys
@@ -54,10 +55,11 @@ def places(node, *way) -> Iterator[tuple]:
 
 
 def hostile(config: dict) -> Iterator[tuple[dict, bool]]:
-    """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there;
-    and whether it is text alone, which may be read as it stands."""
-    for number, way in enumerate(places(config)):
-        for harm in (HARM * 2)[4 * number % len(HARM) :][:4]:
+    """Copies of a genuine configuration, each with one of HARM at one place, or as the class that is named there: four
+    for each place; and whether it is text alone, which may be read as it stands."""
+    harms = itertools.cycle(HARM)
+    for way in places(config):
+        for harm in itertools.islice(harms, 4):
             made = copy.deepcopy(config)
             node = made
             for key in way[:-1]:

@@ -237,7 +237,8 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
     job = tmp_path / "outputs/sweeps/s/0_seed=1"
     words = ["-m", "seed=1,2", "isolate=true", "sweep_name=s", "trainer.max_epochs=60", "save_every=0", *slow(0.1)]
     again = ["proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
-    for command, number in ((["proj.train", *words], signal.SIGKILL), (again, signal.SIGTERM), (again, signal.SIGINT)):
+    stops = ((["proj.train", *words], signal.SIGKILL), (again, signal.SIGTERM), (again, signal.SIGINT))
+    for times_said, (command, number) in enumerate(stops):
         began = time.time()
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=tmp_path, env=ENV, start_new_session=True)
         # Before the first checkpoint of its life a job only ends: it has nothing to save.
@@ -251,8 +252,8 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
             process.send_signal(number)
         assert process.wait(30) == (-number if number == signal.SIGKILL else 128 + number)
         wait_for(lambda: not is_locked(job), seconds=5)
-        stops = (job / "train.log").read_text().count("Stopped. To continue")
-        assert (RunFolder(job).status()[0], stops) == ("interrupted", [9, 15, 2].index(number))
+        assert RunFolder(job).status()[0] == "interrupted"
+        assert (job / "train.log").read_text().count("Stopped. To continue") == times_said  # nothing by SIGKILL
 
 
 def stop_between_jobs() -> None:

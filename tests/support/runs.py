@@ -179,11 +179,15 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def flat(node, prefix="") -> dict:
-    if isinstance(node, dict):
-        return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}/{key}").items()}
+    """All values of nested mappings and lists, by the way to each."""
     if isinstance(node, list):
-        return flat(dict(enumerate(node)), prefix)
-    return {prefix: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
+        node = dict(enumerate(node))
+    if not isinstance(node, dict):
+        return {prefix: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
+    found = {}
+    for key, value in node.items():
+        found |= flat(value, f"{prefix}/{key}")
+    return found
 
 
 # What differs between two runs of the same command: times, and names of folders.

@@ -5,8 +5,6 @@ import random
 import time
 from pathlib import Path
 
-from support.processes import wait_for
-
 SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra/launcher=joblib", "optimizer.lr=tag(log,interval(1e-4,1e-1))")
 
 
@@ -62,13 +60,6 @@ def train_by_sleeping(seconds) -> None:
 def lengths(shortest: float):
     """Lengths of trials from `shortest` to ten times as long, each trial's own."""
     return lambda cfg: shortest * 10 ** random.Random(cfg.trial.number).random()
-
-
-def wait_for_the_third(cfg) -> float:
-    """The first trial ends once the third one has begun."""
-    if cfg.trial.number == 0:
-        wait_for(lambda: list(Path(cfg.output_dir).parent.glob("2_*/lives")), seconds=60)
-    return 0.0
 
 
 def assert_each_trial_once(folder: Path, count: int) -> None:
