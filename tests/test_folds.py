@@ -134,7 +134,7 @@ def test_groups_that_are_written_in_two_ways_are_said(patients, capsys):
 TABLES = {  # the column "patient" of 40 rows, and what is said
     "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(as in 1 more row\)"),
     "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),
-    "one for all": (lambda i: "p", [], "class ill has 1 group .*too few to be in each of train, test, val"),
+    "one for all": (lambda i: "p", [], "class ill has 1 group .*each of train, test, val: add others, or"),
     "fewer than folds": (lambda i: f"p{i % 3}", ["folds=6", "fold=0"], "3 groups .*6 folds: use dataset.folds=3 or f"),
     "more folds than rows": (lambda i: f"p{i}", ["folds=21", "fold=0"], "20 examples .*21 folds: use dataset.folds=20"),
     "no such column": (lambda i: "p", ["group=pateint"], "dataset.group=pateint is no column .*patient"),

@@ -112,10 +112,11 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
     if few:
         count, name = min(few)  # so that the advised number of folds fits all of them
         more = f" (one of {len(few)} such classes)" if few[1:] else ""
-        fewer = f": use dataset.folds={count} or fewer" if count > 1 else ""
+        folds = "train" not in shares
+        where = f"{len(shares)} folds" if folds else ", ".join(shares)
+        cure = f"use dataset.folds={count} or fewer" if folds and count > 1 else "add others, or take the class away"
         has = how_many(count, what) if count else "no examples"
-        where = ", ".join(shares) if "train" in shares else f"{len(shares)} folds{fewer}"
-        raise UserError(f"class {name} has {has}{more}, too few to be in each of {where}.")
+        raise UserError(f"class {name} has {has}{more}, too few to be in each of {where}: {cure}.")
 
 
 def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, largest: str) -> None:
