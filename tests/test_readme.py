@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 from support import processes
 from support.images import TINY_CIFAR10
@@ -220,6 +221,25 @@ def test_the_readme_names_every_option_of_its_groups_and_no_other():
         assert options and options <= {*re.findall(r"`(\w+)`", words)}, group
         others = {*re.findall(r"`(\w+)`", words)} - options
         assert others <= {"monitor", "whitened_cnn"}, group
+
+
+DEFAULTS = {  # whose values the pages name: of a file of conf/, which stands in this place of the configuration
+    ("train", ""): "save_every",
+    ("dataset/image_folder", ""): "dataset.test_fraction dataset.val_fraction dataset.size dataset.memory_limit_mb "
+    "dataset.cache_dir",
+    ("dataset/csv", ""): "dataset.test_fraction dataset.val_fraction dataset.split_seed dataset.max_categories",
+    ("dataset_model/image_folder_cnn", ""): "dataset.shift",
+    ("model/pretrained", "model."): "model.views model.layer_decay",
+    ("callbacks/average", "callbacks."): "callbacks.average.update_every_n_steps callbacks.average.decay",
+    ("hydra/sweeper/optuna", "hydra.sweeper."): "hydra.sweeper.seed",
+}
+
+
+@pytest.mark.parametrize(("file", "place"), DEFAULTS)
+def test_the_defaults_that_the_pages_name_are_those_of_conf(file, place):
+    conf = OmegaConf.load(ROOT / "conf" / f"{file}.yaml")
+    for setting in DEFAULTS[file, place].split():
+        assert f"`{setting}={OmegaConf.select(conf, setting.removeprefix(place))}`" in README
 
 
 def test_the_readme_is_read_in_minutes():
