@@ -233,6 +233,21 @@ def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, caps
     assert photos(animals, "identical=apart").class_names and not capsys.readouterr().out  # as an older run's data
 
 
+def test_identical_photos_in_the_folders_of_different_parts_are_said_to_stay_there(animals, capsys):
+    for part in ("train", "test"):
+        (animals / part).mkdir()
+    for kind in ("cat", "dog"):
+        (animals / kind).rename(animals / "train" / kind)
+        (animals / "test" / kind).mkdir()
+        draw(900 + len(kind) + ord(kind[0])).save(animals / "test" / kind / "new.png")
+    draw(0).save(animals / "test/cat/again.png")
+    assert len(photos(animals).splits["test"].targets) == 3
+    said = (
+        "2 images are 1, since others are identical: kept together, but for those in the folders of different parts\n"
+    )
+    assert said in capsys.readouterr().out
+
+
 def test_without_identical_photos_the_parts_are_those_of_older_runs(animals):
     for part in ("train", "val", "test"):
         assert examples(photos(animals), part) == examples(photos(animals, "identical=apart"), part)

@@ -53,7 +53,9 @@ def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Seq
     """Sentences about images that are identical, by their `marks`, and about those of which classes or the folders of
     parts are not the same."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    said = [f"{sizes[sizes > 1].sum():,} images are {(sizes > 1).sum():,}, since others are identical: kept together"]
+    apart = (parts.numpy() != parts.numpy()[first][number]).any()
+    how = "kept together" + (", but for those in the folders of different parts" if apart else "")
+    said = [f"{sizes[sizes > 1].sum():,} images are {(sizes > 1).sum():,}, since others are identical: {how}"]
     for what, values in (("different classes", targets.numpy()), ("the folders of different parts", parts.numpy())):
         if len(unlike := (values != values[first][number]).nonzero()[0]):
             pair = f"{names[first[number[unlike[0]]]]} and {names[unlike[0]]}"
