@@ -63,6 +63,12 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeyp
     assert not list(tmp_path.glob("outputs/*/*/*"))
 
 
+def test_a_run_that_stopped_while_its_data_was_read_is_started_again_with_its_command(mistake, tmp_path):
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)  # as a run leaves it that is killed then
+    said = mistake("proj.train", f"resume={tmp_path / 'run'}")
+    assert "is of a run that stopped before its training began: start it with its command again." in said
+
+
 @pytest.mark.parametrize("word", ("optimizer.lrr=1", "model.activation=relu"))
 def test_what_the_command_or_the_model_refuses_ends_with_exit_code_1(command, word):
     process = command("-m", "proj.train", word)

@@ -89,6 +89,10 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     if not file.is_file() and RunFolder(folder).job.is_file():
         above = as_command([f"resume={folder.parent}"])
         raise UserError(f"{folder} is a job that has not begun: its sweep goes on with python -m proj.sweep {above}")
+    if not file.is_file() and RunFolder(folder).notes.is_dir():
+        raise UserError(
+            f"{folder} is of a run that stopped before its training began: start it with its command again."
+        )
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
     try:
