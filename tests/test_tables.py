@@ -3,6 +3,7 @@
 import math
 import shlex
 import tracemalloc
+import unicodedata
 
 import numpy as np
 import pytest
@@ -123,6 +124,17 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, w
     said = capsys.readouterr().out
     assert f"taken for missing ones ({word!r}): 'dataset.categorical=[a]'" in said
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+
+
+@pytest.mark.parametrize(("one", "two"), (("Bär", "Löwe"), ("sí", "no")))
+def test_words_and_names_are_the_same_however_their_accents_are_stored(table, predict, capsys, one, two):
+    text = column(one, two).replace("a;b;y", "Größe;b;y")
+    data = table(text)
+    stored = unicodedata.normalize("NFD", text)  # as macOS has them
+    assert stored != text and predict(stored, data.columns) == predict(text, data.columns)
+    assert "none of its words" not in capsys.readouterr().err
+    other = table(stored.replace(";y\n", ";ä\n"), "target=ä", "drop=[Größe]")
+    assert [column["name"] for column in other.columns] == ["b"] and other.class_names == ["p", "q"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from unicodedata import normalize
 
 from proj.config.words import typed
 from proj.data.tables.cells import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest
+from proj.system.names import plain_name
 
 SEPARATE = "separate values by commas, semicolons, tabs or |"
 
@@ -16,6 +18,9 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
     names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
     if key in names:
         return names.index(key)
+    composed = [normalize("NFC", name) for name in names]  # as keyboards have accents, and macOS has not
+    if isinstance(key, str) and composed.count(normalize("NFC", key)) == 1:
+        return composed.index(normalize("NFC", key))
     if key is None and not listed:
         raise UserError(f"{setting} names no column yet." + nearest("", names))
     if not isinstance(key, str):
@@ -60,8 +65,8 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
 
 def bare_name(name: str) -> str:
     """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
-    in which it is written."""
-    return re.sub(r"[\s_.()]|cm\)?$", "", name.casefold())
+    in which it is written, or its accents are stored."""
+    return re.sub(r"[\s_.()]|cm\)?$", "", plain_name(name))
 
 
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -144,9 +145,10 @@ class Column:
         return self.each(words.__contains__, bool)
 
     def among(self, words: Sequence[str]) -> np.ndarray:
-        """(N,) int64 places of the cells among these words; -1 for another cell."""
+        """(N,) int64 places of the cells among these words, however their accents are stored; -1 for another cell."""
         places = {word: place for place, word in enumerate(words)}
-        return self.each(lambda word: places.get(word, -1), np.int64)
+        composed = {normalize("NFC", word): place for word, place in places.items()}
+        return self.each(lambda word: places.get(word, composed.get(normalize("NFC", word), -1)), np.int64)
 
 
 def plain_numbers(text: str) -> np.ndarray | None:

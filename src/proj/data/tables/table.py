@@ -101,8 +101,9 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             its = f"about {mean + middle * std:.4g}, are far from the training's, {mean:.4g} ± {std:.2g}"
             notes.append(f"{name}: its numbers, {its}: are they in the same unit?")
         known = column.get("categories") or truth_codes(column.get("truth", ()))
-        words = [word for word, *_ in cells.different() if not is_missing(word)] if known else []
-        strange = [word for word in words if word not in known]
+        words = [one for one in cells.different() if not is_missing(one[0])] if known else []
+        there = cells.among([*known])
+        strange = [word for word, _, row in words if there[row] < 0]
         some = ", ".join(map(repr, strange[:3]))
         if strange and len(strange) == len(words):
             notes.append(f"{name}: none of its words ({some}) is one of the training, so all are missing")
@@ -134,7 +135,7 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
 def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     """`truth_codes`, NaN for all else."""
     codes = truth_codes(words)
-    return cells.each(lambda cell: codes.get(cell, np.nan))
+    return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # -1 is the last
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
