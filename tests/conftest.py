@@ -7,13 +7,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests run in parallel, 
 import functools
 import gc
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
-from support import processes, speed
+from support import processes, speed, sweeps
 from support.images import TINY_CIFAR10, write_official_sets
 
 import proj.config
@@ -92,6 +93,30 @@ def trained(tmp_path_factory, data_dir):
 def digits(trained) -> Path:
     """The folder of a run of the usual network on digits."""
     return trained("dataset=digits", "tta=true")
+
+
+@pytest.fixture(scope="session")
+def sweep_once(tmp_path_factory):
+    """sweep_once("sweep_name=s", …) -> where this sweep has ended, with a training that is over at once."""
+
+    @functools.cache
+    def sweep_once(*words: str) -> Path:
+        folder = tmp_path_factory.mktemp("swept")
+        sweeps.run(folder, *words)
+        return folder
+
+    return sweep_once
+
+
+@pytest.fixture
+def ended_sweep(sweep_once, tmp_path):
+    """ended_sweep("sweep_name=s", …) -> the folder of such a sweep, a copy in tmp_path."""
+
+    def ended_sweep(*words: str) -> Path:
+        shutil.copytree(sweep_once(*words), tmp_path, dirs_exist_ok=True)
+        return tmp_path / "outputs/sweeps/s"
+
+    return ended_sweep
 
 
 @pytest.fixture

@@ -81,17 +81,6 @@ def test_log_full_shows_what_the_jobs_print_also_of_a_sweep_that_goes_on(failing
     assert "log=some is not line or full" in sweep(folder, "log=some", "seed=1,2")[2]
 
 
-def test_a_sweep_of_a_version_without_lines_goes_on_with_them_and_without(tmp_path):
-    run(tmp_path, "sweep_name=s", "seed=1,2")
-    folder = tmp_path / "outputs/sweeps/s"
-    for file in (folder / "conf/train.yaml", *folder.glob("*/job.yaml")):
-        file.write_text(re.sub(r"^log: .*\n", "", file.read_text(), flags=re.M))
-    (folder / "0_seed=1/metrics.json").unlink()
-    assert lines(resume(tmp_path))[0].startswith("2/2  seed=1  val/acc 0.0300     1 s")
-    (folder / "0_seed=1/metrics.json").unlink()
-    assert not lines(resume(tmp_path, "log=full"))
-
-
 def prune() -> None:
     """As `play`, and the second trial is pruned."""
     play()

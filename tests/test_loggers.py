@@ -240,13 +240,6 @@ def test_a_run_goes_on_with_fewer_or_more_loggers(stored):
     assert stored_config(stored, ["~logger.mlflow", "logger=wandb"]).logger.wandb.project is None
 
 
-def test_a_run_of_a_version_without_loggers_goes_on_with_tensorboard(stored):
-    config = yaml.safe_load((stored / "config.yaml").read_text())
-    del config["logger"]
-    (stored / "config.yaml").write_text(yaml.safe_dump(config))
-    assert list(stored_config(stored, []).logger) == ["tensorboard"]
-
-
 @pytest.mark.parametrize("name", ("mlflow", "wandb"))
 def test_a_missing_library_is_named_before_anything_is_made(configure, monkeypatch, tmp_path, name):
     monkeypatch.setattr(proj.config.values, "find_spec", lambda library: None)

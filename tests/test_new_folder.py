@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 from support import processes
-from support.sweeps import GRID, play, refused, run
+from support.sweeps import GRID, play, refused
 
 from proj.config.compose import configure
 from proj.errors import UserError
@@ -21,8 +21,10 @@ SWEEP = "outputs/sweeps/s"
         (f"{SWEEP}/mine", f"proj.sweep resume={SWEEP}"),
     ],
 )
-def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(tmp_path, mistake, monkeypatch, folder, goes_on):
-    run(tmp_path, *GRID)
+def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(
+    ended_sweep, tmp_path, mistake, monkeypatch, folder, goes_on
+):
+    ended_sweep(*GRID)
     for file in (tmp_path / SWEEP / "1_seed=2").iterdir():
         if file.name != "job.yaml":
             file.unlink()
@@ -42,8 +44,8 @@ def test_a_job_that_has_not_begun_is_told_of_its_sweep(tmp_path, mistake, monkey
     assert mistake("proj.train", "resume=s/0_seed=1").endswith("goes on with python -m proj.sweep resume=s")
 
 
-def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(tmp_path):
-    run(tmp_path, *GRID)
+def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(ended_sweep, tmp_path):
+    ended_sweep(*GRID)
     job = f"{SWEEP}/0_seed=1"
     said = refused(tmp_path, f"hydra.sweep.dir={job}", "seed=1,2")
     assert f"{job} is the folder of a run: choose another" in said

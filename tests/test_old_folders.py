@@ -6,11 +6,13 @@ left which was killed before it had read its data.
 """
 
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
+from support import processes
 
 from proj.checkpoint import load_model
 from proj.reports.compare import compare
@@ -90,15 +92,29 @@ def test_old_runs_of_every_state_are_reported(outputs, command):
     assert "12 runs" in succeeds(command, "proj.report", "outputs")
 
 
+RESUME = "proj.sweep resume=outputs/sweeps/grid"
 ITS_COMMAND = "proj.train -m sweep_name=grid seed=0,1 trainer.max_epochs=2 save_every=0"
 
 
-@pytest.mark.parametrize("words", ["proj.sweep resume=outputs/sweeps/grid", ITS_COMMAND])
+@pytest.mark.parametrize("words", [RESUME, f"{RESUME} log=full", ITS_COMMAND])
 def test_an_old_grid_goes_on(outputs, command, words):
     before = (outputs / "sweeps/grid/0_seed=0/metrics.json").stat().st_mtime_ns
-    assert "2 runs (finished)" in succeeds(command, *words.split())
+    said = succeeds(command, *words.split())
+    assert "2 runs (finished)" in said and ("2/2  seed=1  val/acc 0." in said) == ("log=full" not in words)
     assert statuses(outputs / "sweeps/grid") == {"0_seed=0": "finished", "1_seed=1": "finished"}
     assert (outputs / "sweeps/grid/0_seed=0/metrics.json").stat().st_mtime_ns == before
+
+
+def test_an_old_grid_goes_on_from_another_folder_with_the_data_that_it_began_with_and_a_job_whose_folder_is_gone(
+    outputs, tmp_path
+):
+    folder = outputs / "sweeps/grid"
+    shutil.rmtree(folder / "0_seed=0")
+    (tmp_path / "other").mkdir()
+    process = processes.run(tmp_path / "other", "proj.sweep", "resume=../outputs/sweeps/grid")
+    assert process.returncode == 0 and "2 runs (finished)" in process.stdout, process.stderr
+    configs = [yaml.safe_load((folder / name / "config.yaml").read_text()) for name in ("0_seed=0", "1_seed=1")]
+    assert {config["data_dir"] for config in configs} == {"/tmp/proj/data"}
 
 
 def test_an_old_search_goes_on_with_the_trial_that_it_was_in(outputs, command):

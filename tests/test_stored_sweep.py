@@ -1,6 +1,5 @@
 """A sweep's folder that somebody else made starts nothing of its own when it goes on. No test here trains."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,10 @@ from proj.sweeps.trust import check_job, check_sweep
 HARM = "{_target_: os.system, command: touch harmed}"
 
 
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory) -> Path:
-    """The folder in which a genuine sweep has run."""
-    folder = tmp_path_factory.mktemp("grid")
-    run(folder, *GRID)
-    return folder
-
-
 @pytest.fixture
-def copied(grid, tmp_path) -> Path:
-    shutil.copytree(grid, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "outputs/sweeps/s"
+def copied(ended_sweep) -> Path:
+    """The folder of a genuine sweep."""
+    return ended_sweep(*GRID)
 
 
 def rewrite(file: Path, change) -> None:

@@ -42,30 +42,6 @@ from proj.system.run_folder import RunFolder
 from proj.training.pruning import Prune, Pruned, open_study
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """made(*words) -> where this sweep has ended, once for all tests."""
-
-    @functools.cache
-    def made(*words: str) -> Path:
-        folder = tmp_path_factory.mktemp("made")
-        run(folder, *words)
-        return folder
-
-    return made
-
-
-@pytest.fixture
-def ended(made, tmp_path):
-    """ended(*words) -> the folder of this sweep, a copy in tmp_path."""
-
-    def ended(*words: str) -> Path:
-        shutil.copytree(made(*words), tmp_path, dirs_exist_ok=True)
-        return tmp_path / "outputs/sweeps/s"
-
-    return ended
-
-
 @pytest.mark.parametrize("module", ["train", "sweep"])
 def test_a_job_whose_folder_was_deleted_is_run_again_as_it_was_frozen(tmp_path, module):
     run(tmp_path, *GRID)
@@ -101,8 +77,10 @@ def test_a_job_whose_folder_is_deleted_while_another_runs_is_run_all_the_same(tm
 
 
 @pytest.mark.parametrize("content", (None, "seed: [1"))
-def test_a_finished_job_whose_frozen_configuration_is_lost_still_counts_and_is_frozen_again(ended, tmp_path, content):
-    folder = ended(*GRID)
+def test_a_finished_job_whose_frozen_configuration_is_lost_still_counts_and_is_frozen_again(
+    ended_sweep, tmp_path, content
+):
+    folder = ended_sweep(*GRID)
     for name in names(folder):
         file = folder / name / "job.yaml"
         file.unlink() if content is None else file.write_text(content)
@@ -111,8 +89,8 @@ def test_a_finished_job_whose_frozen_configuration_is_lost_still_counts_and_is_f
     assert [config(folder / name, "job.yaml")["seed"] for name in names(folder)] == [1, 2]
 
 
-def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(ended, tmp_path):
-    folder = ended(*SEARCH, RATES)
+def test_a_trial_whose_folder_was_deleted_is_run_again_and_the_study_stays(ended_sweep, tmp_path):
+    folder = ended_sweep(*SEARCH, RATES)
     before, there = [(t.params, t.value) for t in open_study(folder).trials], names(folder)
     shutil.rmtree(folder / there[1])
     (folder / there[2] / "metrics.json").unlink()
@@ -134,8 +112,8 @@ def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_
 
 
 @pytest.mark.parametrize(("words", "copied"), [(GRID, "0_seed=1 (copy)"), ((*SEARCH, RATES), "mine")])
-def test_a_stray_copy_of_a_jobs_folder_is_no_job(ended, tmp_path, words, copied):
-    folder = ended(*words)
+def test_a_stray_copy_of_a_jobs_folder_is_no_job(ended_sweep, tmp_path, words, copied):
+    folder = ended_sweep(*words)
     there = names(folder)
     shutil.copytree(folder / there[0], folder / copied)
     if words is GRID:
@@ -168,8 +146,8 @@ def test_a_name_is_not_used_again_by_a_command_that_would_have_other_jobs(first,
     assert chosen(first) != chosen(second)
 
 
-def test_the_number_of_trials_and_the_launcher_may_change(ended, tmp_path):
-    ended(*SEARCH, RATES)
+def test_the_number_of_trials_and_the_launcher_may_change(ended_sweep, tmp_path):
+    ended_sweep(*SEARCH, RATES)
     more = ("hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
     run(tmp_path, *SEARCH[:2], *more, RATES)
     resume(tmp_path, "hydra.sweeper.n_trials=5", "isolate=false")
@@ -189,8 +167,8 @@ def test_a_search_whose_trials_all_failed_names_the_command_that_tries_others(tm
     assert len(names(tmp_path / "outputs/sweeps/s")) == 3 == int(command[-1].rpartition("=")[2]) - 3
 
 
-def test_a_search_goes_on_in_a_folder_that_was_moved(ended, tmp_path):
-    ended(*SEARCH, RATES)
+def test_a_search_goes_on_in_a_folder_that_was_moved(ended_sweep, tmp_path):
+    ended_sweep(*SEARCH, RATES)
     (tmp_path / "it's kept").mkdir()
     folder = (tmp_path / "outputs/sweeps/s").rename(tmp_path / "it's kept/here,there")
     resume(tmp_path, "hydra.sweeper.n_trials=4", name="it's kept/here,there")
@@ -312,8 +290,8 @@ def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
         assert "a data_dir of its own" in refused(tmp_path, f"resume={name}", "data_dir=c", module="sweep")
 
 
-def test_a_sweep_that_goes_on_with_other_versions_says_so_where_a_job_is_left(ended, tmp_path):
-    folder = ended(*GRID)
+def test_a_sweep_that_goes_on_with_other_versions_says_so_where_a_job_is_left(ended_sweep, tmp_path):
+    folder = ended_sweep(*GRID)
     manifest = config(folder, "sweep.yaml")
     manifest["versions"]["torch"], manifest["commit"] = "2.1.0", None
     (folder / "sweep.yaml").write_text(yaml.safe_dump(manifest))
@@ -322,27 +300,8 @@ def test_a_sweep_that_goes_on_with_other_versions_says_so_where_a_job_is_left(en
     assert "which may change results, too: torch 2.1.0, " in resume(tmp_path)
 
 
-@pytest.mark.parametrize("words", [GRID, (*SEARCH, RATES)])
-def test_a_sweep_of_an_older_version_goes_on(tmp_path, words):
-    run(tmp_path, *words)
-    folder = tmp_path / "outputs/sweeps/s"
-    about = config(folder, "sweep.yaml")
-    old = {key: about[key] for key in ("command", "overrides", "hydra", "versions", "commit")}
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(old, sort_keys=False))
-    for name in names(folder):
-        job = config(folder / name, "job.yaml") | {"data_dir": "${oc.env:PROJ_DATA_DIR,data}"}
-        (folder / name / "job.yaml").write_text(yaml.safe_dump(job))
-    there = names(folder)
-    shutil.rmtree(folder / there[0])
-    (folder / there[1] / "metrics.json").unlink()
-    (tmp_path / "data").mkdir()
-    (tmp_path / "other").mkdir()
-    assert f"{len(there)} runs (finished)" in resume(tmp_path / "other", name="../outputs/sweeps/s")
-    assert {config(folder / name)["data_dir"] for name in there} == {str(tmp_path / "data")} and names(folder) == there
-
-
-def test_a_sweep_of_a_newer_version_says_so(ended, tmp_path):
-    folder = ended(*SEARCH, RATES)
+def test_a_sweep_of_a_newer_version_says_so(ended_sweep, tmp_path):
+    folder = ended_sweep(*SEARCH, RATES)
     open_study(folder).set_user_attr("format", 99)
     assert "study.log has format 99" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
     (folder / "sweep.yaml").write_text(yaml.safe_dump(config(folder, "sweep.yaml") | {"format": 99}))
@@ -350,8 +309,8 @@ def test_a_sweep_of_a_newer_version_says_so(ended, tmp_path):
         read_manifest(folder)
 
 
-def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(ended, tmp_path):
-    file = ended(*GRID) / "sweep.yaml"
+def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_for_anothers(ended_sweep, tmp_path):
+    file = ended_sweep(*GRID) / "sweep.yaml"
     for content in ("", "overrides: [\n", "- 1\n", "command: x\noverrides: [sw"):
         file.write_text(content)
         with pytest.raises(UserError, match=r"sweep\.yaml is damaged"):
@@ -362,22 +321,22 @@ def test_a_sweep_yaml_that_is_damaged_or_gone_is_told_of_and_no_result_is_taken_
     assert "it has no sweep.yaml" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
 
 
-def test_a_folder_within_a_sweeps_is_told_of_the_sweep(ended, tmp_path):
-    folder = ended(*GRID)
+def test_a_folder_within_a_sweeps_is_told_of_the_sweep(ended_sweep, tmp_path):
+    folder = ended_sweep(*GRID)
     for place in ("0_seed=1", "sweep.yaml"):
         said = refused(tmp_path, f"resume={folder}/{place}", module="sweep")
         assert said.rstrip().endswith("Give resume=outputs/sweeps/s")
 
 
-def test_a_file_where_a_sweep_needs_a_folder_is_told_of(tmp_path):
+def test_a_file_where_a_sweep_needs_a_folder_is_told_of(ended_sweep, tmp_path):
     (tmp_path / "outputs/sweeps").mkdir(parents=True)
     (tmp_path / "outputs/sweeps/s").touch()
     assert "outputs/sweeps/s is a file" in refused(tmp_path, *GRID)
     assert "no sweep.yaml" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
     (tmp_path / "outputs/sweeps/s").unlink()
-    run(tmp_path, *GRID)
-    shutil.rmtree(tmp_path / "outputs/sweeps/s/0_seed=1")
-    (tmp_path / "outputs/sweeps/s/0_seed=1").touch()
+    folder = ended_sweep(*GRID)
+    shutil.rmtree(folder / "0_seed=1")
+    (folder / "0_seed=1").touch()
     assert "0_seed=1 is a file" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
 
 
@@ -402,8 +361,8 @@ def test_folders_of_more_than_ten_jobs_sort_as_their_numbers_do(tmp_path):
     assert len(names(folder)) == 11 and (folder / "07_seed=7/metrics.json").is_file()
 
 
-def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(ended):
-    sweep = Sweep(ended(*GRID))
+def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(ended_sweep):
+    sweep = Sweep(ended_sweep(*GRID))
     command = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere"}, "launcher": "of this command"}})
     jobs = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True, log="line")))
     job = jobs.load_sweep_config(command, ["1_seed=2"])
@@ -423,8 +382,8 @@ def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_d
     assert shares.keys() == {"optimizer.lr", "model.dropout"} and sum(shares.values()) == pytest.approx(1)
 
 
-def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(ended):
-    sweep = Sweep(ended(*GRID))
+def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(ended_sweep):
+    sweep = Sweep(ended_sweep(*GRID))
     job = sweep.run("1_seed=2").job
     job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
     command = OmegaConf.create({"hydra": {"sweep": {}}})
