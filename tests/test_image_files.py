@@ -108,6 +108,18 @@ def test_what_systems_leave_is_no_class_and_no_image(photos, tmp_path):
     assert len(find_files(str(folder))) == 12  # predict's
 
 
+def test_the_pictures_of_a_run_beside_the_photos_are_no_class_and_no_photos(photos, tmp_path, configure):
+    folder = write_classes(tmp_path / "in")
+    run = folder / "outputs" / "image_folder" / "mlp" / "now"
+    words = ("dataset=image_folder", f"data_dir={folder}", "model=mlp", "dataset.size=8", "+trainer.max_steps=1")
+    train(configure(*words, f"dataset.cache_dir={tmp_path / 'cache'}", folder=run))
+    evaluate(run / "best.ckpt")
+    assert list(run.glob("*.png"))
+    data, said = photos(folder)
+    assert data.class_names == ["blue", "red"] and examples(data) == 12 and "no images: outputs" in said
+    assert len(find_files(str(folder))) == 12  # predict's
+
+
 @pytest.mark.parametrize(
     "names",
     ("train/valid/test", "Train/dev/Test", "training/eval/testing", "TRAIN/val/", "training/validation/evaluation",

@@ -1,4 +1,4 @@
-"""What lies in a person's folder, without what systems leave there."""
+"""What lies in a person's folder, without what systems and this program leave there."""
 
 import os
 import zlib
@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import PurePath
 
 from proj.system.platform import WINDOWS
+from proj.system.run_folder import RunFolder
 
 # What systems and their disks leave beside a person's files, in lower case: thumbnails, bins, indices.
 COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
@@ -20,9 +21,18 @@ def is_companion(name: str) -> bool:
 
 
 def entries_in(folder: str) -> list[os.DirEntry]:
-    """Files and folders by their names, without hidden ones, those that systems leave, and links to folders above."""
-    found = (entry for entry in os.scandir(folder) if not (is_companion(entry.name) or leads_back(entry, folder)))
-    return sorted(found, key=lambda entry: entry.name)
+    """Files and folders by their names, without hidden ones, those that systems leave, links to folders above, and the
+    folders of runs: of one that was started beside the photos, the pictures of an evaluation are no class."""
+
+    def is_left_out(entry: os.DirEntry) -> bool:
+        return is_companion(entry.name) or leads_back(entry, folder) or (entry.is_dir() and is_of_a_run(entry.path))
+
+    return sorted((entry for entry in os.scandir(folder) if not is_left_out(entry)), key=lambda entry: entry.name)
+
+
+def is_of_a_run(folder: str) -> bool:
+    run = RunFolder(folder)
+    return run.record.is_file() or run.notes.is_dir()
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
