@@ -3,6 +3,7 @@
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests run in parallel, and threads of two programs collide
+os.environ["TESTS_NEVER_SYNC"] = "1"  # of which `support.speed` tells
 
 import functools
 import gc

@@ -1,7 +1,7 @@
 """What makes the tests quicker, in each of their processes.
 
 They share what Hydra has merged of conf/, of which `proj.config.loader` tells. None waits for the disk: what is written
-is there for all processes at once, and no test takes the power away.
+is there for all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do wait.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ hydras_own = ConfigLoaderImpl.load_configuration
 
 
 def quicken() -> None:
-    """From now on, let this process merge no options that another one has merged, and not wait for the disk."""
-    os.fsync = lambda descriptor: None
+    """From now on, merge no options here that another process has merged, and in the tests do not wait for the disk."""
+    if "TESTS_NEVER_SYNC" in os.environ:
+        os.fsync = lambda descriptor: None
     with suppress(ImportError):  # of what another version of Hydra lacks, as the contracts tell
         from proj.config import loader
 
