@@ -143,16 +143,23 @@ def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():
     assert "b 0" in inequality(torch.tensor([10, 0]), ["a", "b"])
 
 
+CHOSEN = {"balance": "none", "monitor": "val/acc"}
+
+
 def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a_line(tmp_path, capsys):
     train(configure(*words(table(tmp_path, 20, 400), tmp_path / "run", "monitor=val/loss", "trainer.max_epochs=3")))
     said = capsys.readouterr().out
     assert "class no has 289 training examples and yes 14: balance=loss or balance=sampling" in said
     assert "The model calls all 63 examples 'no'" in said
     for right in ([[5, 0], [0, 0]], [[5, 0], [2, 1]], [[950, 0], [49, 1]]):  # of one class; not all; more often right
-        assert single_answer(torch.tensor(right), ["a", "b"]) is None
-    said = single_answer(torch.tensor([[950, 1], [49, 0]]), ["good", "bad"])
+        assert single_answer(torch.tensor(right), ["a", "b"], CHOSEN) is None
+    unequal = torch.tensor([[950, 1], [49, 0]])
+    said = single_answer(unequal, ["good", "bad"], CHOSEN)
     assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
-    assert "try monitor=val/loss" in single_answer(torch.tensor([[5, 0], [5, 0]]), ["a", "b"])  # nothing to balance
+    equal = single_answer(torch.tensor([[5, 0], [5, 0]]), ["a", "b"], CHOSEN)
+    assert "try monitor=val/loss" in equal  # nothing to balance
+    advised = single_answer(unequal, ["good", "bad"], {"balance": "loss", "monitor": "val/loss"})
+    assert "try another optimizer.lr" in advised  # the rest was tried
 
 
 def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp_path, monkeypatch, capsys):

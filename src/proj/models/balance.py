@@ -1,7 +1,7 @@
 """Classes of unequal size: a loss in which they count alike, and what is said of them."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -50,17 +50,18 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
     )
 
 
-def single_answer(confusion: Tensor, names: list[str]) -> str | None:
+def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str | None:
     """A sentence for a model that calls examples of several classes all the same, or all but one of a hundred while it
-    is no more often right than if it did; None for any other."""
+    is no more often right than if it did; None for any other. config: of its training, which is not advised again."""
     right, said = confusion.sum(1), confusion.sum(0)
     nearly = said.max() >= 0.99 * said.sum() and confusion.diagonal().sum() <= right.max()
     if (right > 0).sum() < 2 or not (nearly or (said > 0).sum() == 1):
         return None
     all_of = "all" if (said > 0).sum() == 1 else f"{said.max():,} of"
-    unequal = right.max() > 2 * right[right > 0].min()
+    unequal = right.max() > 2 * right[right > 0].min() and config.get("balance", "none") == "none"  # old ones have none
     balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if unequal else ""
+    monitor = "monitor=val/loss, " if config["monitor"] != "val/loss" else ""
     return (
         f"The model calls {all_of} {right.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no "
-        f"more than that class's share: try {balance}monitor=val/loss, another optimizer.lr, or more epochs."
+        f"more than that class's share: try {balance}{monitor}another optimizer.lr, or more epochs."
     )

@@ -164,7 +164,7 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
         if skip_nan:
             print(skip_nan.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
-        if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names)):
+        if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names, cfg)):
             print(sentence)
         if "threshold" in metrics:
             print(summary(metrics["threshold"]))

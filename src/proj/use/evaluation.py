@@ -106,7 +106,7 @@ def evaluate(
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)
-    if sentence := single_answer(metrics["confusion"], facts.class_names):
+    if sentence := single_answer(metrics["confusion"], facts.class_names, stored):
         print(sentence)
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
