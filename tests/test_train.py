@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from support import processes
 from support.classes import ENV, slow
 from support.processes import start, wait_for
 from support.runs import events
 
 import proj.config
+from proj.checkpoint.file import load_model
 from proj.config.new_folder import make_new_folder, new_folder
+from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
 from proj.training.run import train
@@ -170,3 +173,29 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     cfg = proj.config.configure("trainer.max_epochs=1")
     assert cfg.output_dir.startswith("outputs/iris/iris/") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    (
+        ("optimizer.lr", "x", "optimizer.lr=x is not a number above 0"),
+        ("dataset.batch_size", 0, "dataset.batch_size=0 is not a whole number, 1 or more"),
+        ("scheduler.pct_start", 2, "scheduler.pct_start=2 is not a number above 0 and below 1"),
+        ("monitor", "val/loss", "monitor=val/loss mode=max would keep the worst checkpoint"),
+    ),
+)
+def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, key, value, sentence):
+    cfg = configure("trainer.max_epochs=1")
+    OmegaConf.update(cfg, key, value)
+    with pytest.raises(UserError, match=sentence):
+        train(cfg)
+
+
+def test_what_is_no_configuration_no_word_and_no_file_is_told_what_to_write(tmp_path):
+    for wrong in ("dataset=iris", {"dataset": "iris"}, None):
+        with pytest.raises(UserError, match=r"as configure makes it: train\(configure\('dataset=iris'\)\)"):
+            train(wrong)
+    with pytest.raises(UserError, match=r"configure takes words, .* and \['dataset=iris'\] is none"):
+        proj.config.configure(["dataset=iris"])
+    with pytest.raises(UserError, match=r"is a folder: name the checkpoint in it, .*best\.ckpt"):
+        load_model(tmp_path)

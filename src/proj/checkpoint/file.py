@@ -16,6 +16,7 @@ from proj.errors import UserError, first_of, message_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, trusted
 from proj.system.files import damage
+from proj.system.run_folder import RunFolder
 
 
 class DamagedCheckpoint(UserError):
@@ -41,6 +42,8 @@ def load_checkpoint(path: str | Path) -> dict:
     whole.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the checkpoint in it, {RunFolder(path).best}")
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}.")
     try:

@@ -123,8 +123,11 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`.
 
     config_dir: a folder of options of one's own, as of --config-dir.
-    Raises UserError for what the command line would refuse.
+    Raises UserError for what the command line would refuse. A later change of a setting that others in conf/ refer to,
+    such as `seed` or `data_dir`, does not reach them: give it here.
     """
+    if other := [word for word in overrides if not isinstance(word, str)]:
+        raise UserError(f"configure takes words, configure('dataset=iris', 'model=mlp'), and {other[0]!r} is none.")
     refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]
     if config_dir:

@@ -9,11 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
 from proj.config.compose import resolved
-from proj.config.new_folder import make_new_folder
+from proj.config.new_folder import TAKEN, make_new_folder
 from proj.config.stored_run import bring_up_to_date
+from proj.config.values import check_ranges
 from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
-from proj.errors import how_many
+from proj.errors import UserError, how_many
 from proj.models.balance import single_answer
 from proj.system.files import write_atomically
 from proj.system.locks import locked
@@ -46,7 +47,11 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     continued from there; of a finished run the metrics are read.
     Raises UserError for what the user can mend.
     """
+    if not OmegaConf.is_dict(cfg):
+        raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
     cfg = resolved(cfg)
+    if cfg.output_dir in TAKEN:  # composed in Python, where it may have been changed since
+        check_ranges(cfg)
     bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
