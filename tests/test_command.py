@@ -149,16 +149,18 @@ def test_help_explains_every_option_of_a_command_in_80_columns(name):
     assert f"python -m proj.{name} " in module.__doc__ and max(map(len, module.__doc__.splitlines())) <= 80
 
 
-def test_help_and_config_import_nothing_heavy(command):
+def test_help_a_configuration_and_what_is_refused_import_nothing_heavy(command, tmp_path):
+    (tmp_path / "own.py").write_text("from proj.models import CNN\n\n\nclass Net(CNN):\n    pass\n")
     heavy = "torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard", "numpy", "PIL", "optuna"
     code = (
         "import sys\nfrom proj.train import main\n"
-        "for words in (['--help'], ['optimizer.lrr=1'], ['--cfg', 'job']):\n"
-        "    sys.argv[1:] = words\n    try: main()\n    except SystemExit: pass\n"
+        "for words in ('--help', 'optimizer.lrr=1', '--cfg job', 'dataset=iris model=cnn model._target_=own.Net'):\n"
+        "    sys.argv[1:] = words.split()\n    try: main()\n    except SystemExit as stop: print(stop)\n"
         f"    found = set({heavy}) & set(sys.modules)\n    assert not found, (words, found)"
     )
     process = command("-c", code)
     assert process.returncode == 0 and "dataset:" in process.stdout, process.stderr
+    assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp or model=" in process.stdout
 
 
 def test_console_script_completes_options(command):

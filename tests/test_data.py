@@ -290,10 +290,12 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_data(load, tmp_path
     try:
         for _ in range(2):  # what the first leaves does not pass for data
             with pytest.raises(UserError, match=rf"{source} is missing or damaged .* not be downloaded \(.+\)\. N"):
-                load(name, f"data_dir={tmp_path}/data", word)
+                load(name, f"data_dir={tmp_path}/new/data", word)
     finally:
         server.shutdown()
         server.server_close()
+    if answers == "refuse":
+        assert not list(tmp_path.iterdir())
 
 
 def test_of_several_processes_that_need_data_one_downloads_it(tmp_path):

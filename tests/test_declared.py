@@ -58,18 +58,6 @@ def test_a_classs_attribute_is_read_from_its_source(tmp_path, monkeypatch, targe
     assert declared(target, attribute) == value
 
 
-def test_a_model_that_does_not_fit_is_refused_before_torch_is_imported(command, tmp_path):
-    (tmp_path / "own.py").write_text("from proj.models import CNN\n\n\nclass Net(CNN):\n    pass\n")
-    code = (
-        "import sys\nsys.argv[1:] = ['dataset=iris', 'model=cnn', 'model._target_=own.Net']\n"
-        "from proj.train import main\n"
-        "try: main()\nexcept SystemExit as stop: print(stop)\nassert 'torch' not in sys.modules\n"
-    )
-    process = command("-c", code)
-    assert process.returncode == 0, process.stderr
-    assert "takes image data, and dataset=iris is table data: use model=iris or model=mlp or model=" in process.stdout
-
-
 def test_a_dataset_of_a_kind_that_no_model_takes_is_told_the_kinds(tmp_path, monkeypatch):
     (tmp_path / "heard.py").write_text("class Heard:\n    kind = 'audio'\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -20,7 +20,6 @@ from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
 from proj.config.values import NAMES
 from proj.config.words import as_hydra_reads, parsed
-from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
 from proj.system.processes import take_part
@@ -403,20 +402,6 @@ def test_data_that_is_not_there_is_not_downloaded_into_the_current_folder(tmp_pa
         known["config"]["dataset"]["data_dir"] = "data"
         with pytest.raises(UserError, match="name the folder that has it, or into which to download it"):
             open_data(known, **words)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_download_that_fails_leaves_no_empty_folder(tmp_path):
-    class Source:
-        def __init__(self, root, train, download=False):
-            if not download:
-                raise RuntimeError("Dataset not found")
-            (Path(root) / "MNIST" / "raw").mkdir(parents=True)
-            raise OSError("no network")
-
-    settings = {"batch_size": 4, "seed": 0, "val_fraction": 0.25, "split_seed": 0}
-    with pytest.raises(UserError, match="could not be downloaded"):
-        MNISTDataModule(source=Source, data_dir=str(tmp_path / "a" / "b"), **settings).prepare_data()
     assert not list(tmp_path.iterdir())
 
 
