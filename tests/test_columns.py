@@ -453,3 +453,14 @@ def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_pat
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
         err = capsys.readouterr().err
         assert (f"column a: none of its words ({said}) is one of the training" in err) == bool(said) == ("'oui'" in err)
+
+
+def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, capsys):
+    data = table(["red", "blue"] * 30, ["yes", "no"] * 30, [f"{day:%Y-%m-%d}" for day in DAYS])
+    for gaps in ([], ["a"], ["b", "x"], ["c", "x"]):
+        row = {"a": "red", "b": "yes", "c": "2021-03-05", "x": "1"} | dict.fromkeys(gaps, "NA")
+        for count in (5, 4):
+            write_rows(tmp_path / "new.csv", [[*row], *[[*row.values()]] * count])
+            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+            err = capsys.readouterr().err
+            assert [name for name in row if f"column {name}: no row has a value" in err] == (gaps if count > 4 else [])

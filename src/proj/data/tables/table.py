@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import Count, examples_of, in_order, is_missing, values
+from proj.data.tables.cells import Count, examples_of, in_order, is_missing, is_no_number, values
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
@@ -92,7 +92,7 @@ FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which th
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
     its, such as metres for centimetres; of words of which none is known, such as one that is written in another case;
-    of two answers that has a third one. encoded: what `encode_table` makes of these rows."""
+    of two answers that has a third one; of missing cells alone. encoded: what `encode_table` makes of these rows."""
     notes, widths = [], [*map(width, columns.values())]
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
@@ -102,13 +102,15 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             notes.append(f"{name}: its numbers, {its}: are they in the same unit?")
         known = column.get("categories") or truth_codes(column.get("truth", ()))
         words = [one for one in cells.different() if not is_missing(one[0])] if known else []
-        there = cells.among([*known])
+        there = cells.among([*known]) if words else []  # of numbers it would take a while
         strange = [word for word, _, row in words if there[row] < 0]
         some = ", ".join(map(repr, strange[:3]))
         if strange and len(strange) == len(words):
             notes.append(f"{name}: none of its words ({some}) is one of the training, so all are missing")
         elif strange and "truth" in column:
             notes.append(f"{name}: {some} is neither of its two answers, and taken for missing")
+        if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # as which missing ones are encoded
+            notes.append(f"{name}: no row has a value")
     return notes
 
 
