@@ -19,7 +19,7 @@ import proj.pictures.drawing
 import proj.use.prediction
 from proj.checkpoint.file import load_model
 from proj.errors import UserError
-from proj.use.evaluation import evaluate, open_data
+from proj.use.evaluation import open_data
 from proj.use.predicted import Predictions, csv_rows
 from proj.use.prediction import predict, read_tables
 
@@ -330,21 +330,6 @@ def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sent
     (tmp_path / "t.csv").write_text(f"{header.replace('|', ',')}\n{','.join('1' for _ in header.split('|'))}\n")
     with pytest.raises(UserError, match=sentence):
         list(read_tables([str(tmp_path / "t.csv")], columns))
-
-
-def test_ones_own_table_is_evaluated_and_predicted_with_words_and_gaps(trained, tmp_path):
-    random = np.random.default_rng(0)
-    lines = [f"{random.normal(k % 2):.2f},{'CQS'[k % 3]},{['no', 'yes'][k % 2]}" for k in range(60)]
-    (tmp_path / "t.csv").write_text("age,port,lived\n" + "\n".join(lines) + "\n")
-    run = trained("dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=lived", "dataset.batch_size=8")
-    metrics = json.loads((run / "metrics.json").read_text())
-    assert evaluate(run / "best.ckpt")["acc"] == metrics["test/acc"]
-    (tmp_path / "new.csv").write_text("port;age\nC;0,5\nX;?\n")
-    first, gaps = predict(run / "best.ckpt", str(tmp_path / "new.csv"))
-    model, known = load_model(run / "best.ckpt")
-    age = known["columns"][0]
-    x = torch.tensor([[(0.5 - age["mean"]) / age["std"], 1, 0, 0], [0, 0, 0, 0]])
-    assert [shares(first), shares(gaps)] == [pytest.approx(row, abs=2e-6) for row in model(x).softmax(1).tolist()]
 
 
 @refusals(
