@@ -3,10 +3,10 @@
 import importlib
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import struct
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,15 +94,13 @@ def records(file: Path):
 
 
 def command(folder: Path, module: str, *words: str, before=None) -> int:
-    """The status of `python -m <module> <words>`, in a fork of this process, which has the libraries."""
-    child = os.fork()
-    if not child:
-        try:
-            streams = [folder / "out.txt", folder / "err.txt"]
-            processes.child(module, list(words), folder, streams, dict(os.environ), before)
-        finally:
-            os._exit(1 if sys.exc_info()[0] not in (None, SystemExit) else 0)
-    return os.waitpid(child, 0)[1]
+    """The exit code of `python -m <module> <words>`, in a fork of this process, which has the libraries."""
+    streams = [folder / "out.txt", folder / "err.txt"]
+    arguments = (module, list(words), folder, streams, dict(os.environ), before)
+    process = multiprocessing.get_context("fork").Process(target=processes.child, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def die_in_the_second_job() -> None:
@@ -130,7 +128,7 @@ def swept(tmp_path_factory) -> Path:
     """A folder with a sweep of two jobs that was killed in the second one and has gone on."""
     folder = tmp_path_factory.mktemp("swept")
     words = ["-m", *IRIS[:3], *IRIS[4:], "sweep_name=s", "seed=1,2", "logger=[mlflow,wandb]", *QUICK]
-    assert command(folder, "proj.train", *words, before=die_in_the_second_job) == signal.SIGKILL
+    assert command(folder, "proj.train", *words, before=die_in_the_second_job) == -signal.SIGKILL
     killed = folder / "outputs/sweeps/s/1_seed=2"
     assert (killed / "last.ckpt").is_file() and (killed / "loggers.json").is_file()
     assert command(folder, "proj.sweep", "resume=outputs/sweeps/s") == 0, (folder / "err.txt").read_text()
