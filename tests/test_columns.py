@@ -242,6 +242,14 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
     assert rows[:2] == rows[2:] and rows[0] != rows[1]
 
 
+def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(table, capsys):
+    cells = [f"{day:%Y-%d-%m}" if day.day <= 12 else f"{day:%d/%m/%Y}" for day in DAYS]
+    table(cells)
+    assert "none of a day above 12: are day and month exchanged?" in capsys.readouterr().out
+    table([f"{day:%Y-%m-%d}" if i % 2 else f"{day:%d/%m/%Y}" for i, day in enumerate(DAYS)])
+    assert "exchanged" not in capsys.readouterr().out
+
+
 def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
     cells = [f"{day:%Y-%m-%d}" if i % 2 == 0 else f"0{1 + i % 9}/0{1 + i % 7}/2021" for i, day in enumerate(DAYS)]
     with pytest.raises(UserError, match=r"row 3, column a: '02/02/2021' can be .*dataset.day_first=true or"):

@@ -10,6 +10,7 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.cells import examples_of, is_missing, plain_number
 from proj.data.tables.date_forms import DAY_FIRST, DURATION, FORMS, ISO, MONTH_FIRST, SINCE_1970, is_no_date, moment
+from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
 from proj.errors import UserError
 
@@ -162,8 +163,12 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
     iso = Counter({word: times for word, times, _ in may_be_iso if moment(word, form) is None}) - none
     total, notes = sum(times for _, times, _ in words), []
     if iso:
+        of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
         such = f"{examples_of(iso)} beside {form}"
-        notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}")
+        # Of 3/4/2024 and 13/4/2024 a spreadsheet of another country makes 2024-03-04, and leaves the second as it is.
+        swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
+        doubt = ", and none of a day above 12: are day and month exchanged?" if swapped else ""
+        notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}{doubt}")
     if none:
         notes.append(f"{name}: dates, and {none.total() / total:.0%} are taken for missing ones ({examples_of(none)})")
     return notes
