@@ -435,6 +435,7 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
         {"train/red": 5, "train/blue": 5, "test/red": -3, "test/blue": -3},
         "no image of the folder of test can be read: mend its files, or take the folder away",
     ),
+    "no image that can be read": ({"red": -5, "blue": -5}, "no training image can be read: mend the files, or name"),
     "a part without images": (
         {"train/red": 5, "train/blue": 5, "test/red": 0, "test/blue": 0},
         "in/test holds no images: take it away, and test is drawn from the training images",

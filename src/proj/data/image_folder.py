@@ -135,6 +135,8 @@ class ImageFolderDataModule(ImageDataModule):
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         lost = {*part_of.tolist()} - {*part_of[numbers].tolist()}
         if lost and self.known is None:  # it would be drawn from the training images
+            if 0 in lost:
+                raise UserError("no training image can be read: mend the files, or name another folder with data_dir=…")
             name = PARTS[min(lost)]
             raise UserError(f"no image of the folder of {name} can be read: mend its files, or take the folder away.")
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
