@@ -143,6 +143,16 @@ def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():
     assert "b 0" in inequality(torch.tensor([10, 0]), ["a", "b"])
 
 
+def test_a_part_that_lacks_classes_is_said(configure, tmp_path, capsys):
+    for part, classes in (("train", "abc" * 10), ("test", "bbb")):
+        rows = "".join(f"{number}.5,{name}\n" for number, name in enumerate(classes))
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        (tmp_path / "parts" / f"{part}.csv").write_text("x,y\n" + rows)
+    train(configure("dataset=csv", f"data_dir={tmp_path / 'parts'}", "dataset.target=y", "+trainer.max_steps=1"))
+    said = capsys.readouterr().out
+    assert "test has no example of 2 classes: a, c\n" in said and "val has no" not in said
+
+
 CHOSEN = {"balance": "none", "monitor": "val/acc"}
 
 

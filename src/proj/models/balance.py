@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError
+from proj.errors import UserError, first_of, how_many
 
 UNEQUAL = 10  # times as many examples of the largest class as of the smallest are worth a line
 
@@ -34,9 +34,19 @@ class WeightedLoss:
         return (self.loss_of_each(logits, y) * weights).mean()
 
 
-def class_counts(data: InMemoryDataModule) -> Tensor:
-    """(num_classes,) how many training examples each class has."""
-    return data.splits["train"].targets.cpu().bincount(minlength=data.num_classes)
+def class_counts(data: InMemoryDataModule, part: str = "train") -> Tensor:
+    """(num_classes,) how many examples of a part each class has."""
+    return data.splits[part].targets.cpu().bincount(minlength=data.num_classes)
+
+
+def classes_without_examples(data: InMemoryDataModule) -> list[str]:
+    """A line for each part that lacks classes, as a file or folder for the test may."""
+    lines = []
+    for part in data.splits:
+        counts = class_counts(data, part).tolist()
+        if absent := [name for name, count in zip(data.class_names, counts, strict=True) if not count]:
+            lines.append(f"{part} has no example of {how_many(len(absent), 'class')}: {first_of(absent, 10)}")
+    return lines
 
 
 def inequality(counts: Tensor, names: list[str]) -> str | None:

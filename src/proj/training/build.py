@@ -18,7 +18,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
 from proj.models.backbones import find, weights_of
-from proj.models.balance import WeightedLoss, class_counts, inequality
+from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, inequality
 from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
@@ -38,6 +38,8 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+    for line in classes_without_examples(data):
+        print(line)
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
         print(line)
