@@ -242,6 +242,12 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
     assert rows[:2] == rows[2:] and rows[0] != rows[1]
 
 
+@pytest.mark.parametrize("never", ("01.01.1900", "31.12.2099"))
+def test_a_date_that_comes_often_and_is_far_from_all_others_is_said(table, capsys, never):
+    table([never if i % 10 == 3 else f"{day:%d.%m.%Y}" for i, day in enumerate(DAYS)])
+    assert f"a: {never} is far from all others, and 10% of them: if it says" in capsys.readouterr().out
+
+
 def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(table, capsys):
     cells = [f"{day:%Y-%d-%m}" if day.day <= 12 else f"{day:%d/%m/%Y}" for day in DAYS]
     table(cells)

@@ -156,11 +156,13 @@ def test_of_several_tables_one_that_does_not_fit_is_named_and_skipped_and_the_re
     for name, text in {"a": row, "b": "1,x,3,4\n", "c": "1,2\n", "d": "", "e": "x,y\n1,2\n", "z": row * 150}.items():
         (folder / f"{name}.csv").write_text(text)
     (folder / "gone.csv").symlink_to("nowhere")
+    (folder / "header.csv").write_text("sepal_length,sepal_width,petal_length,petal_width\n")
     words = (f"ckpt={iris}", f"input={folder}", f"output={tmp_path}/out.csv")
     sentence = mistake("proj.predict", *words)
-    assert "5 of 7 files are no tables for this model: " in sentence and f"{folder}/gone.csv" in sentence
+    assert "5 of 8 files are no tables for this model: " in sentence and f"{folder}/gone.csv" in sentence
     said = capsys.readouterr().err
     assert all(f"skipped {folder}/{name}.csv" in said for name in ("b", "c", "d", "e", "gone"))
+    assert f"\n{folder}/header.csv has no row below its header\n" in said
     names = [row["input"] for row in read_rows(tmp_path / "out.csv")]
     assert names == [f"{folder}/a.csv:1", *(f"{folder}/z.csv:{line}" for line in range(1, 151))]
     for name in "az":

@@ -142,7 +142,7 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
     (
         (
             ["-999", *"123456789"],
-            "a: -999 is far from all others, and 10% of the numbers: if it says that there is none",
+            "a: -999 is far from all others, and 10% of them: if it says that there is none",
         ),
         (["99999", *"123456789"], "a: 99999 is far from all others"),
         (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),

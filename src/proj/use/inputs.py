@@ -109,6 +109,8 @@ def read_tables(
             skipped.append(file)
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
+        if not lines and len(files) > 1:  # of one alone, `predict` says it
+            print(f"{readable(file)} has no row below its header", file=sys.stderr)
         for place, line in enumerate(lines):  # a loop over a tensor makes one of each row beforehand
             yield Example(f"{file}:{line}", inputs[place])
 

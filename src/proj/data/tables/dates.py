@@ -12,6 +12,7 @@ from proj.data.tables.cells import examples_of, is_missing, plain_number
 from proj.data.tables.date_forms import DAY_FIRST, DURATION, FORMS, ISO, MONTH_FIRST, SINCE_1970, is_no_date, moment
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
+from proj.data.tables.row_numbers import doubt_far
 from proj.errors import UserError
 
 LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
@@ -152,8 +153,8 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
 
 
 def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
-    """What is to be said of a column of dates: that some are of another form, and what is taken for missing ones.
-    seconds: those of its cells, see `moments`."""
+    """What is to be said of a column of dates: that some are of another form, what is taken for missing ones, and that
+    1900-01-01 may be one. seconds: those of its cells, see `moments`."""
     if cells.numbers is not None:
         return []
     name, form = column["name"], column["date"]
@@ -171,4 +172,5 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
         notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}{doubt}")
     if none:
         notes.append(f"{name}: dates, and {none.total() / total:.0%} are taken for missing ones ({examples_of(none)})")
-    return notes
+    found = seconds[~np.isnan(seconds)]
+    return notes + doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))

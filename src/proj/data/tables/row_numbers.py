@@ -1,7 +1,7 @@
 """Columns of numbers that are given out to the rows of a table, such as ids, and tell nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -48,21 +48,22 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str
     if code := next((cell for cell in beginning if re.fullmatch(r"0\d{2,}", cell)), None):
         how = typed("dataset.categorical", name, listed=True)
         notes.append(f"{name}: numbers such as {code}: {how} takes them for words if they are codes")
-    for number in far_ends(found):
-        such = f"{number:.10g} is far from all others, and {(found == number).mean():.0%} of the numbers"
-        notes.append(f"{name}: {such}: if it says that there is none, make these cells empty")
-    return notes
+    return notes + doubt_far(name, found, "{:.10g}".format)
 
 
-def far_ends(found: np.ndarray) -> list[float]:
-    """The lowest and the highest number, where it comes often and is farther from the others than these lie apart, as
-    -999 among lengths; none where the others are two or three numbers."""
-    ends = []
+def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> list[str]:
+    """A line on the lowest and the highest of these numbers, where it comes often and is farther from the others than
+    these lie apart, as -999 among lengths; none where the others are a few different ones.
+
+    written: says how a number stands in the file.
+    """
+    notes = []
     for end in (found.min(initial=np.inf), found.max(initial=-np.inf)):
         others = found[found != end]
         if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:
             continue
         low, high = others.min(), others.max()
         if max(low - end, end - high) > high - low:
-            ends.append(float(end))
-    return ends
+            such = f"{written(end)} is far from all others, and {(found == end).mean():.0%} of them"
+            notes.append(f"{name}: {such}: if it says that there is none, make these cells empty")
+    return notes
