@@ -111,7 +111,7 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
         ("proj.sweep", "isolate=true", "python -m proj.sweep resume=<folder>"),
         ("proj.report", "output=a output=b outputs", "output is given twice"),
         ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
-        ("proj.report", "--output outputs", "there is no option '--output'"),
+        ("proj.report", "--output outputs", "an option is typed without dashes: output=…"),
         ("proj.report", "output=a", "name the folders to compare"),
         ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
         ("proj.evaluate", "ckpt=.", ". is a folder: of a run, give run=."),

@@ -91,7 +91,7 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     ("scheduler.total_steps=10", "ends after 10 steps, and the run has 330: use scheduler.total_steps=steps"),
     ("scheduler.pct_start=0.5 scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr"),
     ("optimizer._target_=torch.optim.RMSprop", r"RMSprop has no betas, fused \(without: ~optimizer.betas"),
-    ("optimizer.betas=[a,b]", "the optimizer does not take its settings"),
+    ("optimizer.betas=[a,b]", r"optimizer\.betas=\['a', 'b'\] is not a list of 2, each a number"),
     ("optimizer.betas=[2,2]", "the optimizer does not take its settings: Invalid beta parameter"),
     ("scheduler.pct_start=0.5 +scheduler.anneal_strategy=x", "scheduler.anneal_strategy=x is not cos or linear"),
     ("trainer.limit_val_batches=1e300", "is not a number above 0: 1 or another whole number"),

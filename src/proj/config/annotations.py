@@ -24,6 +24,9 @@ PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN
 BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
 
 
+OBJECT, NO_PLAIN = "an object that {_target_:…} names", [{"enum": []}]
+
+
 def check_annotations(cfg: DictConfig) -> None:
     """Raises UserError for a value that is of another type than a library's class has annotated."""
     parts = {"optimizer": cfg.optimizer, "scheduler": cfg.scheduler, "model.loss": cfg.model.get("loss")}
@@ -48,7 +51,8 @@ def range_of(annotation: ast.expr) -> Range | None:
     found = [type_of(one) for one in alternatives(annotation)]
     if not all(found):
         return None
-    words = list(dict.fromkeys(words for words, _ in found))
+    plain = [words for words, schemas in found if schemas != NO_PLAIN] or [OBJECT]
+    words = list(dict.fromkeys(plain))
     return either(" or ".join(words), *(schema for _, schemas in found for schema in schemas))
 
 
@@ -64,6 +68,11 @@ def alternatives(annotation: ast.expr) -> list[ast.expr]:
     return [annotation]
 
 
+def is_alike(several: list[ast.expr]) -> bool:
+    """Whether all the places of a tuple are annotated in the same way; of one of any length the last is `...`."""
+    return len({ast.dump(one) for one in several}) == 1
+
+
 def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
     """(In words, JSON schemas) of one type; None of a type that is not known here."""
     match annotation:
@@ -72,6 +81,11 @@ def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
         case ast.Subscript(value=ast.Name("Literal"), slice=options):
             values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
             return " or ".join(str(value).lower() for value in values), [{"enum": values}]
+        case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)) if is_alike(several):
+            if not (one := range_of(several[0])):
+                return PLAIN["tuple"]
+            length = {"minItems": len(several), "maxItems": len(several)}
+            return f"a list of {len(several)}, each {one.words}", [{"type": "array", "items": one.schema, **length}]
         case ast.Subscript(value=ast.Name(name)) | ast.Name(name):
-            return PLAIN.get(name) or (("an object that {_target_:…} names", [{"enum": []}]) if name in BUILT else None)
+            return PLAIN.get(name) or ((OBJECT, NO_PLAIN) if name in BUILT else None)
     return None

@@ -24,6 +24,7 @@ from proj.config.without_effect import (
     check_additions,
     check_augmentation,
     check_fold_part,
+    check_length,
     check_momentum,
     refuse_words,
 )
@@ -68,6 +69,7 @@ def check(cfg: DictConfig) -> None:
     check_ranges(cfg)
     check_fold_part(cfg)
     check_momentum(cfg)
+    check_length(cfg.scheduler)
     check_augmentation(cfg)
     if cfg.model._target_.startswith("proj.models."):
         check_names(cfg.model)

@@ -106,6 +106,7 @@ SETTINGS: dict[str, Setting] = {
     "optimizer.head_lr": Setting(ranges.ABOVE_ZERO),
     "optimizer.fused": Setting(ranges.or_null(ranges.SWITCH)),
     "scheduler": Setting(report="first"),
+    "scheduler.last_epoch": reserved("a run that was stopped goes on with resume=<folder>"),
     "scheduler.max_lr": Setting(ranges.ABOVE_ZERO),
     "scheduler.pct_start": Setting(ranges.PART),
     "scheduler.total_steps": Setting(ranges.STEPS),

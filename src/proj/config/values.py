@@ -19,6 +19,11 @@ NAMES = {
     "init": ("default", "dirac"),
 }
 LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
+# Callbacks of Lightning's that look for what the models here do not have, and what there is in their place.
+UNFIT = {
+    "LearningRateFinder": "a search finds one, -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-1))'",
+    "BackboneFinetuning": "model=pretrained trains a new head, with model.train=all all of the network",
+}
 # What all datamodules and models have in common, also those of one's own.
 SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold", "model.loss.")
 
@@ -119,6 +124,15 @@ def check_callbacks(cfg: DictConfig) -> None:
             "callbacks.best keeps the best checkpoint, which the end of a run measures: leave ~callbacks.best out "
             "(test=false leaves the test out)."
         )
+    for name, callback in cfg.callbacks.items():
+        target = str(callback.get("_target_")) if OmegaConf.is_dict(callback) else ""
+        if target.startswith("lightning.") and (cure := UNFIT.get(target.rpartition(".")[2])):
+            raise UserError(f"callbacks.{name}._target_={target} does not suit these runs: {cure}.")
+        if target.endswith(".BatchSizeFinder") and str(cfg.scheduler.get("_target_")).endswith(".OneCycleLR"):
+            raise UserError(
+                f"callbacks.{name}._target_={target} takes more steps than the schedule has: add scheduler=none, or "
+                "leave it out, since dataset.batch_size=null chooses a size."
+            )
     average = cfg.callbacks.get("average")
     if OmegaConf.is_dict(average) and str(average.get("_target_")).endswith(".EMAWeightAveraging"):
         for key, setting in below("callbacks.average").items():

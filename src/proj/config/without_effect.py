@@ -91,6 +91,16 @@ def check_momentum(cfg: DictConfig) -> None:
             )
 
 
+def check_length(scheduler: DictConfig) -> None:
+    """Raises UserError for a number of epochs that a schedule is given beside its steps, which alone count."""
+    for name in ("epochs", "steps_per_epoch"):
+        if scheduler.get(name) is not None and scheduler.get("total_steps") is not None:
+            raise UserError(
+                f"scheduler.{name} has no effect beside scheduler.total_steps={scheduler.total_steps}: leave it out "
+                "(trainer.max_epochs is the run's length)."
+            )
+
+
 def check_augmentation(cfg: DictConfig) -> None:
     """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss, or where
     the network enlarges again what dataset.sizes has shrunk."""
