@@ -256,6 +256,20 @@ def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(ta
     assert "exchanged" not in capsys.readouterr().out
 
 
+def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, tmp_path):
+    days = [f"{day:%d.%m.%Y}" for day in DAYS]
+    new = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])
+    old = [{name: value for name, value in column.items() if name != "iso"} for column in new.columns]
+    told = []
+    for cells in (["2021-03-05", days[1]], ["2021-03-05", "2021-03-06"], ["", days[1]]):
+        write_rows(tmp_path / "new.csv", [["a", "x"], *([cell, 1] for cell in cells)])
+        told.append([[x.tolist() for _, x, *_ in read_tables([f"{tmp_path}/new.csv"], c)] for c in (new.columns, old)])
+    (now, before), (all_now, all_before), (_, missing) = told
+    assert before == missing != now and all_now == all_before and now[0] == all_now[0]
+    again = table(days, words=["dates=[a]"], facts=Facts([4], ["p", "q"], False, None, None, old, ""))
+    assert "iso" not in again.columns[0]
+
+
 def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
     cells = [f"{day:%Y-%m-%d}" if i % 2 == 0 else f"0{1 + i % 9}/0{1 + i % 7}/2021" for i, day in enumerate(DAYS)]
     with pytest.raises(UserError, match=r"row 3, column a: '02/02/2021' can be .*dataset.day_first=true or"):

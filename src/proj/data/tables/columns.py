@@ -162,6 +162,8 @@ class Columns:
         column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
         if not trained or trained.get("no_end"):  # an older version took 9999-12-31 for a date
             column["no_end"] = True
+        if lenient and (not trained or trained.get("iso")):  # and in such a column 2024-01-31 for none, see `moments`
+            column["iso"] = True
         seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")

@@ -30,9 +30,13 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
         refuse_other_unit(name, form, cells, lines)
         if are_plain(cells):
             return cells.numbers / SINCE_1970[form]
-    no_end = column.get("no_end", False)
-    for cell, _, place in cells.different():
-        found = np.nan if is_no_date(cell, no_end) else moment_of_column(cell, form)
+    different, no_end = cells.different(), column.get("no_end", False)
+    read = moment_of_column
+    if column.get("lenient") and not column.get("iso"):  # an older version read those dates where all were of that form
+        all_iso = all(is_no_date(cell, no_end) or moment(cell, ISO) is not None for cell, *_ in different)
+        read = moment_of_column if all_iso else moment
+    for cell, _, place in different:
+        found = np.nan if is_no_date(cell, no_end) else read(cell, form)
         if found is None and not column.get("lenient"):
             raise UserError(
                 f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "

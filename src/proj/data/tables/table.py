@@ -23,7 +23,7 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
         also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimal_marks`.
         {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
         {"name", "date", "parts"}: dates of a form of `date_forms.FORMS`; each part, by its name in `parts_of`, is a
-        column of numbers. They may be "lenient" too; with "no_end" a date such as 9999-12-31 is none.
+        column of numbers. They may be "lenient" too, with "iso"; with "no_end" a date such as 9999-12-31 is none.
         {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
     """
     if "categories" in column:
