@@ -19,6 +19,8 @@ MODULES = (
     "proj.sweeps.summary",
     "proj.sweeps.folder",
     "proj.reports.report",
+    "proj.use.evaluation",
+    "proj.use.prediction",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "optuna.importance",  # with pandas and scikit-learn, what a search imports: seconds
     "pandas",
