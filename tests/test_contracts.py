@@ -12,10 +12,12 @@ import inspect
 import os
 import pkgutil
 import re
+import signal
 import subprocess
 import sys
 import warnings
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from operator import attrgetter
 from pathlib import Path
 
@@ -27,18 +29,20 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
+from joblib.externals.loky.backend import resource_tracker as of_joblib
 from lightning.pytorch import Callback, Trainer, callbacks
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.demos.boring_classes import BoringModel
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution
 from support import speed
-from support.processes import PROCESSES, new
+from support.processes import PROCESSES, in_child, new
 from support.refusals import refusals
 
 import proj
 from proj.config.compose import CONF
 from proj.errors import LOST
+from proj.sweeps.grid import start_trackers
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 
@@ -691,3 +695,15 @@ def test_who_compiles_or_uses_another_metric_has_the_real_modules_also_in_thread
 def test_a_node_knows_its_root():
     config = OmegaConf.create({"optimizer": {"betas": [1, 2]}})
     assert config.optimizer.betas._get_root() is config
+
+
+@contract("joblib", "its trackers of resources, once started, let no signal through again", "sweeps/grid.py")
+def test_what_joblib_starts_before_its_workers_lets_signals_through_once():
+    def work() -> bool:
+        start_trackers()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        for tracker in (resource_tracker, of_joblib):
+            tracker.getfd()  # as before each worker
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    assert in_child(work)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 from support.made_runs import change, write_run
-from support.processes import wait_for
+from support.processes import in_child, wait_for
 
 import proj
 import proj.sweeps.folder
@@ -32,6 +33,7 @@ from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
 from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
+from proj.system.processes import keeping_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 from proj.training.run import train
@@ -376,3 +378,18 @@ def test_the_memory_of_a_container_is_what_it_may_take(tmp_path, monkeypatch):
     whole = memory()
     limit.write_text("1048576\n")
     assert memory() == 2**20 and (whole is None or whole > 2**20)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows withholds no signal")
+def test_ctrl_c_reaches_the_command_and_nothing_that_it_starts_until_that_asks_for_it():
+    code = "import os, signal\nfrom proj.system.processes import hear_ctrl_c\n"
+    code += "os.kill(os.getpid(), signal.SIGINT)\nprint('deaf', flush=True)\nhear_ctrl_c()\nprint('still deaf')"
+
+    def work() -> tuple:
+        with pytest.raises(KeyboardInterrupt), keeping_ctrl_c():
+            started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        return started.stdout.split(), signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    assert in_child(work) == (["deaf"], False)

@@ -23,7 +23,7 @@ from proj.system.files import write_atomically
 from proj.system.forked import Forked, can_fork
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
-from proj.system.processes import BAR, die_with_parent, starts_more
+from proj.system.processes import BAR, die_with_parent, hear_ctrl_c, starts_more
 from proj.system.ranks import rank, started
 from proj.system.run_folder import RunFolder, SweepFolder
 
@@ -61,6 +61,7 @@ def run_job(cfg: DictConfig) -> float | None:
 def train_job(cfg: DictConfig) -> float:
     from proj.training.run import train
 
+    hear_ctrl_c()  # now that all is imported
     folder = Path(cfg.output_dir)
     with own_gpu(cfg, folder.parent):
         apart = starts_more(cfg.trainer) or (cfg.isolate and not started())

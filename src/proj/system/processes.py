@@ -6,6 +6,7 @@ Lightning starts them itself (trainer=ddp), or torchrun or Slurm's srun has: the
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -48,6 +49,32 @@ def stop_signals_as_exits() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def keeping_ctrl_c() -> Iterator[None]:
+    """Ctrl-C reaches this process, and none that it starts within until that calls `hear_ctrl_c`.
+
+    While they import, each of them would print a traceback. Windows, which cannot withhold a signal, does as before.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    done = threading.Event()
+    hears = threading.Thread(target=done.wait, daemon=True)  # Python hands on what it gets to the main thread
+    hears.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        done.set()
+
+
+def hear_ctrl_c() -> None:
+    """Get Ctrl-C from now on, in a process that was started within `keeping_ctrl_c`."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def leave() -> None:
