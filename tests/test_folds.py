@@ -428,6 +428,17 @@ def test_fold_0_of_3_is_no_pair_with_fold_0_of_4_which_has_other_examples(tmp_pa
     assert pairs or "even 33 more seeds of all folds would hardly" in said  # a hundred runs
 
 
+@pytest.mark.parametrize(("key", "values"), (("target", ["easy", "hard"]), ("min_examples", [None, 20])))
+def test_rows_of_the_same_folds_that_learn_other_classes_are_not_compared(tmp_path, capsys, key, values):
+    for fold in range(3):
+        for lr, value in zip((0.01, 0.02), values, strict=True):
+            fold_run(tmp_path, fold, lr=lr, accuracy=0.5 + 20 * lr)
+            change(RunFolder(tmp_path / f"{lr}_0_{fold}").config, {f"dataset.{key}": value})
+    rows = report([tmp_path])["rows"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert len(rows) == 2 and not any(row["verdict"] for row in rows) and "2 sets of data are not compared" in said
+
+
 def test_folds_share_their_training_examples_so_that_their_intervals_are_wider():
     random = np.random.default_rng(0)
     values = random.standard_normal((5, 2)) + np.array([1, 0])

@@ -42,7 +42,11 @@ def by_data(comparison: Comparison) -> list[list[Row]]:
     groups: dict[Any, list[Row]] = {}
     for row in comparison["rows"]:
         if "finished" in row["status"]:
-            groups.setdefault(row["data"], []).append(row)
+            # The checksum of data in folds is that of a whole table: it does not say which classes are learnt.
+            learnt = [
+                row["runs"][0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)
+            ]
+            groups.setdefault((row["data"], *learnt), []).append(row)
     return [*groups.values()]
 
 
