@@ -113,23 +113,30 @@ def test_jobs_of_a_sweep_have_the_data_that_the_first_of_them_had(tmp_path):
 
 
 def test_the_best_again_and_a_job_that_is_made_anew_take_all_options_that_the_sweep_began_with(tmp_path):
+    """Among them a main file, and a group that this project does not have. Their folder is gone."""
     options = {
+        "conf/mine.yaml": "defaults: [train, _self_]\nsave_every: 7\n",
+        "conf/experiment/high.yaml": "# @package _global_\noptimizer: {lr: 0.5}\n",
         "conf/sweep/mine.yaml": "hydra: {sweeper: {params: {seed: '1,2', +optimizer.eps: 1e-7}}}\n",
         "conf/dataset/flowers.yaml": "defaults: [iris, /extra/small@_here_]\n",
         "conf/extra/small.yaml": "batch_size: 12\n",
     }
     options["conf/sweep/mine.yaml"] = "# @package _global_\n" + options["conf/sweep/mine.yaml"]
     write(tmp_path, options)
-    words = ("--config-dir=conf", "sweep=mine", "sweep_name=s", "dataset=flowers")
-    best = "python -m proj.train --config-dir=outputs/sweeps/s/conf -m +optimizer.eps=1e-07 sweep=mine dataset=flowers"
-    assert best in run(tmp_path, *words)
-    write(tmp_path, {"conf/extra/small.yaml": "batch_size: 13\n"})
+    words = ("--config-dir=conf", "--config-name=mine", "+experiment=high", "sweep=mine", "dataset=flowers")
+    best = "python -m proj.train --config-dir=outputs/sweeps/s/conf --config-name=mine -m "
+    best += "+optimizer.eps=1e-07 +experiment=high sweep=mine dataset=flowers"
+    assert best in run(tmp_path, *words, "sweep_name=s")
+    (tmp_path / "conf").rename(tmp_path / "elsewhere")
     folder = tmp_path / "outputs/sweeps/s"
     shutil.rmtree(next(folder.glob("1_*")))
     assert best in resume(tmp_path)
-    assert config(next(folder.glob("1_*")))["dataset"]["batch_size"] == 12
+    again = config(next(folder.glob("1_*")))
+    assert (again["dataset"]["batch_size"], again["optimizer"]["lr"], again["save_every"]) == (12, 0.5, 7)
+    said = refused(tmp_path, "resume=outputs/sweeps/s", "--config-dir=elsewhere", module="sweep")
+    assert "leave --config-dir=elsewhere out" in said
     write(tmp_path, {name.replace("conf", "other", 1): text for name, text in options.items()})
-    assert "holds another sweep (--config-dir=" in refused(tmp_path, "--config-dir=other", *words[1:])
+    assert "holds another sweep (--config-dir=" in refused(tmp_path, "--config-dir=other", *words[1:], "sweep_name=s")
 
 
 def test_a_sweep_goes_on_without_the_folders_that_hydra_searchpath_named(tmp_path):

@@ -13,7 +13,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError
 from support.refusals import refusals
-from support.sweeps import play, refused, run, sweep
+from support.sweeps import refused, run
 
 from proj.config.compose import build, configure
 from proj.config.explain import sentences
@@ -368,37 +368,12 @@ def test_the_names_that_are_checked_are_those_that_the_models_take():
                 WhitenedCNN((1, 8, 8), 3, widths=[8], init=init, loss=None, **settings)
 
 
-@pytest.fixture
-def own_conf(tmp_path):
-    """A folder conf/ of options of one's own, among them a main file and a group that this project does not have."""
-    files = {"experiment/high.yaml": "# @package _global_\noptimizer: {lr: 0.5}\n"}
-    files |= {"dataset/flowers.yaml": "defaults: [iris]\n", "mine.yaml": "defaults: [train, _self_]\nsave_every: 7\n"}
-    for name, text in files.items():
-        (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "conf" / name).write_text(text)
-    return tmp_path / "conf"
-
-
-def test_a_sweep_goes_on_without_the_folder_of_options_that_it_began_with(tmp_path, own_conf):
-    words = ("--config-dir=conf", "+experiment=high", "--config-name=mine", "dataset=flowers")
-    words += ("sweep_name=s", "seed=1,2")
-    best = "python -m proj.train --config-dir=outputs/sweeps/s/conf --config-name=mine +experiment=high dataset=flowers"
-    assert best in run(tmp_path, *words)
-    own_conf.rename(tmp_path / "elsewhere")
-    (job,) = tmp_path.glob("outputs/sweeps/s/0_*")
-    for file in [*job.glob("*"), job]:
-        file.unlink() if file.is_file() else file.rmdir()
-    said = run(tmp_path, "resume=outputs/sweeps/s", module="sweep")
-    assert best in said
-    frozen = OmegaConf.load(job / "config.yaml")
-    assert frozen.optimizer.lr == 0.5 and frozen.save_every == 7
-    code, _, err = sweep(tmp_path, "resume=outputs/sweeps/s", "--config-dir=conf", module="sweep", before=play)
-    assert code == 1 and "leave --config-dir=conf out" in err
-
-
-def test_evaluate_takes_a_dataset_of_ones_own(own_conf, trained, command):
-    folder = trained()
-    process = command("-m", "proj.evaluate", f"run={folder}", "dataset=flowers", "--config-dir", "conf", "output=out")
+def test_evaluate_takes_a_dataset_of_ones_own(trained, tmp_path, command):
+    (tmp_path / "conf/dataset").mkdir(parents=True)
+    (tmp_path / "conf/dataset/flowers.yaml").write_text("defaults: [iris]\n")
+    process = command(
+        "-m", "proj.evaluate", f"run={trained()}", "dataset=flowers", "--config-dir", "conf", "output=out"
+    )
     assert process.returncode == 0, process.stderr
     assert "15 test examples of flowers" in process.stdout
 
