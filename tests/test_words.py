@@ -92,6 +92,14 @@ def test_an_option_that_is_named_by_a_number_is_a_name():
     assert read("dataset=iris,2024") == ["iris", "2024"]
 
 
+def test_an_option_that_is_named_by_its_file_is_that_option():
+    words = ("trainer.max_epochs=3", "hydra.run.dir=unused")
+    assert configure("dataset=digits.yaml", "model=mlp.yaml", *words) == configure(
+        "dataset=digits", "model=mlp", *words
+    )
+    assert read("model=mlp.yaml,cnn") == ["mlp", "cnn"]
+
+
 def test_an_option_of_a_command_is_typed_without_dashes(mistake):
     for module in ("proj.evaluate", "proj.predict", "proj.export"):
         assert "an option is typed without dashes: run=x" in mistake(module, "--run=x")
@@ -223,6 +231,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("logger=3", "logger=3 does not exist. Options: csv, mlflow, none"),
     ("-m logger=csv,3", "logger=3 does not exist. Options: csv, mlflow, none"),
     ("-m model=range(1,3)", "model=range(1,3) names no option of model"),
+    ("hydra/callbacks=null", "a group of options cannot be null or a number: name one"),
     ("preset=null", "preset=null names no option of preset: preset=none is the empty one"),
     ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
     ("optimizer.lr=inf", "optimizer.lr=inf is not finite: give a number above 0."),

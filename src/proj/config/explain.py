@@ -69,6 +69,8 @@ def explain(error: BaseException) -> str | None:
     if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
         known = nearest(nothing[1], {*GROUPS, *SETTINGS} - {nothing[1]})
         return f"~{nothing[1]} leaves out what is not there.{known}"
+    if text.startswith("Config group override must be"):
+        return "a group of options cannot be null or a number: name one of its options."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:

@@ -122,8 +122,8 @@ def refuse_no_option(word: str, group: str, value: object) -> None:
 
 
 def as_name(group: str, text: str) -> str:
-    """An option's name as Hydra takes it: 2024 is a number there."""
-    return as_text(text) if isinstance(parsed(f"{group}={text}").value(), int | float) else text
+    """An option's name as Hydra takes it: 2024 is a number there, and iris.yaml would lack what conf/ has for iris."""
+    return as_text(text) if isinstance(parsed(f"{group}={text}").value(), int | float) else text.removesuffix(".yaml")
 
 
 def refuse_left_out(words: Iterable[str]) -> None:
