@@ -33,7 +33,7 @@ from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
 from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
-from proj.system.processes import keeping_ctrl_c
+from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 from proj.training.run import train
@@ -380,7 +380,7 @@ def test_the_memory_of_a_container_is_what_it_may_take(tmp_path, monkeypatch):
     assert memory() == 2**20 and (whole is None or whole > 2**20)
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows withholds no signal")
+@pytest.mark.skipif(not CAN_KEEP_SIGNALS, reason="Windows withholds no signal")
 def test_ctrl_c_reaches_the_command_and_nothing_that_it_starts_until_that_asks_for_it():
     code = "import os, signal\nfrom proj.system.processes import hear_ctrl_c\n"
     code += "os.kill(os.getpid(), signal.SIGINT)\nprint('deaf', flush=True)\nhear_ctrl_c()\nprint('still deaf')"

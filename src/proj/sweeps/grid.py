@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 from hydra.core.plugins import Plugins
@@ -29,13 +28,15 @@ from proj.sweeps.sweep_file import changed_versions, frozen_loader, make_folder,
 from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
-from proj.system.processes import keeping_ctrl_c, stop_signals_as_exits
+from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c, stop_signals_as_exits
 from proj.system.ranks import started
 from proj.system.slurm import wait_for_every_job
 
 
 def start_trackers() -> None:
     """Start what joblib starts before its first worker, and what lets signals through again that were kept."""
+    from multiprocessing import resource_tracker
+
     from joblib.externals.loky.backend import resource_tracker as of_joblib
 
     for tracker in (resource_tracker, of_joblib):
@@ -198,11 +199,12 @@ class GridSweeper(Sweeper):
         Returns what the launcher gives back of each; None where it gave up.
         """
         lines = self.lines.following(names, one_by_one) if self.lines else nullcontext()
-        of_joblib = "joblib" in self.config.hydra.launcher._target_  # whose workers are processes of this terminal
-        if of_joblib:
+        # The workers of joblib are processes of this terminal, too.
+        keeps = CAN_KEEP_SIGNALS and "joblib" in self.config.hydra.launcher._target_
+        if keeps:
             start_trackers()
         try:
-            with lines, keeping_ctrl_c() if of_joblib else nullcontext():
+            with lines, keeping_ctrl_c() if keeps else nullcontext():
                 return run()
         except Exception as error:  # a worker died, and with it what the launcher knew
             name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "

@@ -51,15 +51,15 @@ def stop_signals_as_exits() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+CAN_KEEP_SIGNALS = hasattr(signal, "SIG_BLOCK")  # which Windows cannot
+
+
 @contextmanager
 def keeping_ctrl_c() -> Iterator[None]:
     """Ctrl-C reaches this process, and none that it starts within until that calls `hear_ctrl_c`.
 
-    While they import, each of them would print a traceback. Windows, which cannot withhold a signal, does as before.
+    While they import, each of them would print a traceback.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     done = threading.Event()
     hears = threading.Thread(target=done.wait, daemon=True)  # Python hands on what it gets to the main thread
     hears.start()
@@ -73,7 +73,7 @@ def keeping_ctrl_c() -> Iterator[None]:
 
 def hear_ctrl_c() -> None:
     """Get Ctrl-C from now on, in a process that was started within `keeping_ctrl_c`."""
-    if hasattr(signal, "pthread_sigmask"):
+    if CAN_KEEP_SIGNALS:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
