@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 from support import processes, speed, sweeps
-from support.images import TINY_CIFAR10, write_official_sets
+from support.images import TINY_CIFAR10, load_photos, write_official_sets
 
 import proj.config
 
@@ -149,6 +149,12 @@ def calls_of(monkeypatch):
         return calls
 
     return calls_of
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """photos(folder, "dataset.…", …) -> `load_photos` of a folder, with a cache of the test's own."""
+    return lambda folder, *words: load_photos(folder, tmp_path / "cache", *words)
 
 
 @pytest.fixture

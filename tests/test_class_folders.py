@@ -1,0 +1,263 @@
+"""A folder of photos of one's own: which folders are classes and parts, what is left out, and what does not fit."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from support.photos import draw, write_photos
+from support.refusals import refusals
+from support.runs import make
+
+from proj.checkpoint.file import load_model
+from proj.data.rare_classes import unknown_classes
+from proj.errors import UserError
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+
+
+def test_a_model_knows_a_class_of_images_however_the_accents_of_its_folder_are_stored():
+    assert unknown_classes(["Ba\u0308r", "cat", "dog"], ["Bär", "cat"]) == {"dog": 1}  # as macOS stores them
+
+
+def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos, tmp_path):
+    data = photos(write_photos(tmp_path / "in", 10))
+    assert data.class_names == ["blue", "green", "red"] and data.input_shape == (3, 8, 8)
+    counts = {name: split.targets.bincount().tolist() for name, split in data.splits.items()}
+    assert counts == {"train": [7] * 3, "val": [1] * 3, "test": [2] * 3}
+    images = torch.cat([split.inputs for split in data.splits.values()])
+    targets = torch.cat([split.targets for split in data.splits.values()])
+    assert images.dtype == torch.uint8 and len({image.numpy().tobytes() for image in images}) == 30
+    for image, target in zip(images, targets, strict=True):
+        assert image.float().mean((0, 1)).argmax() == 2 - target  # the colour of its folder
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "trained"),
+    ((None, None, 7), ("val", "test", 10), ("Valid", "Test", 10), ("validation", None, 8)),
+)
+def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, val, test, trained):
+    write_photos(tmp_path / "in" / "train", 10)
+    for name, count in ((val, 3), (test, 4)):
+        if name:
+            write_photos(tmp_path / "in" / name, count, ("red", "blue"))
+    data = photos(tmp_path / "in")
+    sizes = {name: split.targets.bincount().tolist() for name, split in data.splits.items()}
+    assert data.class_names == ["blue", "green", "red"]
+    assert sizes["val"] == ([3, 0, 3] if val else [1, 1, 1]) and sizes["test"] == ([4, 0, 4] if test else [2, 2, 2])
+    assert sizes["train"] == [trained] * 3
+
+
+def test_a_class_may_be_called_train(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 8)
+    (folder / "red").rename(folder / "train")
+    data = photos(folder)
+    assert data.class_names == ["blue", "green", "train"]
+    assert sum(len(split.targets) for split in data.splits.values()) == 24
+
+
+def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):
+    folder = write_photos(tmp_path / "in" / "train", 8).parent
+    (folder / "labels").mkdir()
+    (folder / "labels" / "all.json").write_text("{}")
+    assert photos(folder).class_names == ["blue", "green", "red"]
+
+
+def test_a_class_without_a_test_image_has_no_accuracy(configure, tmp_path):
+    write_photos(tmp_path / "in" / "train", 4)
+    write_photos(tmp_path / "in" / "test", 2, ("red", "blue"))
+    words = (f"data_dir={tmp_path / 'in'}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "model=mlp")
+    metrics = train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", "dataset.batch_size=4"))
+    assert metrics["test/acc_per_class"]["green"] is None
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in", 6)
+    content = (folder / "red" / "00.png").read_bytes()
+    (folder / "red" / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "blue" / "link.jpg").symlink_to("nowhere")
+    for number in range(10):
+        (folder / "green" / f"text{number}.jpg").write_text("no image")
+    for start in ("first", "second"):
+        data = photos(folder)
+        assert sum(len(split.targets) for split in data.splits.values()) == 18, start
+        assert all(split.inputs.float().mean((1, 2)).sum(1).min() > 60 for split in data.splits.values())  # no black
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "12 of 30 images cannot be read and are left out:" and lines[-1] == "    and 2 more"
+        assert lines[1] == "    blue/link.jpg: No such file or directory"
+        assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
+
+
+def test_a_class_that_only_a_part_has_is_left_out_and_said(photos, tmp_path, capsys):
+    for place, count in (
+        ("train/red", 5),
+        ("train/blue", 5),
+        ("test/red", 3),
+        ("test/blue", 1),
+        ("test/green", 2),
+        ("test/gold", 1),
+    ):
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(count):
+            draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
+    data = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 4
+    said = "Images left out, of classes that the training part has not: 2 green, 1 gold"
+    assert said in capsys.readouterr().out
+
+
+TWO = {"red": 5, "blue": 5}
+
+NO_CLASSES = "in holds no class folders with images"
+
+FOLDERS = {  # how many images lie where; a negative number is of files that are none
+    "no folder": ({}, "in cannot be read .*No such file.*data_dir=path/to/photos"),
+    "loose images": ({".": 1}, f"{NO_CLASSES} .*: put the images of each class into a folder"),
+    "loose images in train and test": ({"train": 1, "test": 1}, NO_CLASSES),
+    "no image": ({"red": 0}, NO_CLASSES),
+    "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone in .*in: put"),
+    "the classes below a single folder": (
+        {"pets": 1, "pets/red": 5, "pets/blue": 5},
+        "in holds the folder pets alone: if the 2 folders in it are the classes, give data_dir=.*in/pets",
+    ),
+    "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
+    "a part that cannot be read": (
+        {"train/red": 5, "train/blue": 5, "test/red": -3, "test/blue": -3},
+        "no image of the folder of test can be read: mend its files, or take the folder away",
+    ),
+    "no image that can be read": ({"red": -5, "blue": -5}, "no training image can be read: mend the files, or name"),
+    "a part without images": (
+        {"train/red": 5, "train/blue": 5, "test/red": 0, "test/blue": 0},
+        "in/test holds no images: take it away, and test is drawn from the training images",
+    ),
+    "an empty part": ({"train/red": 5, "train/blue": 5, "test": 0}, "in/test holds no images: take it away, and test"),
+    "an empty part found by a word": (
+        {"train_set/red": 5, "train_set/blue": 5, "dev_set": 0},
+        "in/dev_set holds no images: take it away, and val",
+    ),
+    "one class and rare ones": (
+        {"red": 5, "green": 2, "gold": 2},
+        r"class gold has 2 .*\(one of 2 such classes\), too few",
+    ),
+    "a class in val in place of another one": (
+        {"train/red": 5, "train/blue": 5, "val/red": 4, "val/green": 5},
+        "val has a class green that .*train has not, and none of blue: name a class alike in both",
+    ),
+    "classes beside train": ({"train/red": 5, "train/blue": 5, "green": 5}, "in/green is a class beside .*in/train, "),
+    "two folders for a part": (
+        {f"{part}/{name}": 5 for part in ("train", "val", "validation") for name in TWO},
+        "in/val and .*in/validation are for the same part",
+    ),
+}
+
+
+@pytest.mark.parametrize(("images", "sentence"), FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, sentence):
+    for name, count in images.items():
+        place = tmp_path / "in" / name
+        place.mkdir(parents=True)
+        for number in range(abs(count)):
+            draw("red", number).save(place / f"{number}.png") if count > 0 else (place / f"{number}.jpg").touch()
+    with pytest.raises(UserError, match=sentence) as raised:
+        photos(tmp_path / "in")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "table", "data_dir"),
+    (("in", "in/labels.csv", "in"), ("in/images", "in/labels.xlsx", "in"), ("in/train", "in/train.csv", "in/train"),
+     ("in", "in/labels.csv", "in/labels.csv")),
+)  # fmt: skip
+def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_folders(
+    photos, tmp_path, images, table, data_dir
+):
+    (tmp_path / images).mkdir(parents=True)
+    draw("red", 1).save(tmp_path / images / "1.png")
+    (tmp_path / table).write_text("image,label\n1.png,red\n")
+    with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, docs/data\.md makes"):
+        photos(tmp_path / data_dir)
+
+
+def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    for number in range(12):
+        draw(("red", "blue")[number % 2], number).save(tmp_path / "photos" / f"{number}.png")
+    rows = (f"{number}.png,{('red', 'blue')[number % 2]}\n" for number in range(12))
+    (tmp_path / "photos" / "labels.csv").write_text("image,label\n" + "".join(rows))
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(import csv, .*?)```", page, re.S)[1])
+    data = photos(tmp_path / "sorted")
+    assert data.class_names == ["blue", "red"] and sum(len(split.targets) for split in data.splits.values()) == 12
+
+
+def test_figures_of_other_photos_and_of_another_checkpoint_replace_no_others(configure, tmp_path):
+    for place in ("in", "new/val", "old/val"):
+        write_photos(tmp_path / place, 6)
+        draw("red", len(place)).save(tmp_path / place / "red" / "more.png")
+    words = (
+        "dataset=image_folder",
+        "model=mlp",
+        f"data_dir={tmp_path / 'in'}",
+        "dataset.size=8",
+        "+trainer.max_steps=1",
+    )
+    train(configure(*words, f"dataset.cache_dir={tmp_path / 'cache'}"))
+    best, last = (tmp_path / "run" / name for name in ("best.ckpt", "last.ckpt"))
+
+    def names(checkpoint=best, **settings) -> list[str]:
+        before = {*(tmp_path / "run").glob("*.json")}
+        evaluate(checkpoint, **settings)
+        return [file.name for file in {*(tmp_path / "run").glob("*.json")} - before]
+
+    assert names() == ["evaluation.json"] and names(split="val") == ["evaluation_val.json"]
+    assert names(last) == ["evaluation_last.json"]
+    new, old = ({"data_dir": str(tmp_path / name / "val")} for name in ("new", "old"))
+    assert names(**new) == ["evaluation_val_test.json"]
+    assert names(**new, split="all") == ["evaluation_val_all.json"]
+    assert names(**old, split="all") == ["evaluation_val_all_2.json"]
+    assert names(**new, split="all") == names(**old, split="all") == names(data_dir=str(tmp_path / "in")) == []
+    assert json.loads((tmp_path / "run" / "evaluation_val_all_2.json").read_text())["data_dir"] == old["data_dir"]
+
+
+@pytest.mark.parametrize(("model", "limit"), (("cnn model.widths=[16,32]", 1000), ("mlp", 0)))
+def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, limit):
+    words = ("dataset=image_folder", f"data_dir={write_photos(tmp_path / 'in', 10)}", *f"model={model}".split())
+    words += (f"dataset.cache_dir={tmp_path}/cache", f"dataset.memory_limit_mb={limit}")
+    words += ("dataset.size=16", "dataset.batch_size=8", "scheduler=none")
+    metrics = train(configure(*words, "trainer.max_epochs=10"))
+    assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["blue", "green", "red"]
+    _, contents = load_model(tmp_path / "run" / "best.ckpt")
+    assert contents["class_names"] == ["blue", "green", "red"] and contents["input_shape"] == [3, 16, 16]
+    assert len(contents["mean"]) == 3 and contents["columns"] is None
+    new = write_photos(tmp_path / "new", 2, ["red"])
+    found = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))
+    assert (found["acc"], found["examples"], found["acc_per_class"]["blue"]) == (1, 2, None)
+    (new / "red").rename(new / "blue")
+    mistakes = evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(new))["mistakes"]
+    assert sorted(one["file"] for one in mistakes) == [str(new / "blue" / f"0{n}.png") for n in range(2)]
+    elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
+    assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
+    draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
+    with pytest.raises(UserError, match="run on other data"):
+        train(configure(*words, "trainer.max_epochs=12"))
+
+
+@refusals(
+    ("dataset.size=0", "size=0 is not a number of pixels, such as 64, or [height,width]."),
+    ("dataset.size=[64]", "dataset.size=[64] is not a number of pixels"),
+    ("dataset.size=big", "dataset.size=big is not a number of pixels"),
+    ("dataset.channels=4", "dataset.channels=4 is not 1 (grey) or 3 (colour)"),
+    ("dataset.memory_limit_mb=-1", "memory_limit_mb=-1 is not a number, 0 or more"),
+)
+def test_a_setting_out_of_its_range_is_refused(configure, words, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        configure("dataset=image_folder", words)
+
+
+def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"data cannot be read \(No such file or directory\).* data_dir=path/to/photos"):
+        make("image_folder", "data_dir=data")  # what it is by default

@@ -1,0 +1,355 @@
+"""A table of one's own: what becomes of its columns, its parts and its classes, and what does not fit."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from support.refusals import refusals
+from support.runs import make
+from support.tables import encode, write_rows
+
+import proj.config
+from proj.checkpoint.file import load_model
+from proj.errors import UserError
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.inputs import read_tables
+
+COLUMNS = [{"name": "age", "mean": 30.0, "std": 10.0}, {"name": "port", "categories": ["C", "Q", "S"]}]
+
+COLUMNS += [{"name": "fare", "mean": 0.0, "std": 1.0}]
+
+
+def test_numbers_are_standardised_and_words_become_an_input_each():
+    x = encode([["40", "C", "1.5"], [" 2e1", "S ", "-0.5"]], COLUMNS)
+    assert x.dtype == torch.float32 and x.tolist() == [[1, 1, 0, 0, 1.5], [-1, 0, 0, 1, -0.5]]
+    assert encode([], COLUMNS).shape == (0, 5)
+
+
+def test_a_missing_number_becomes_the_mean_and_a_missing_or_unknown_word_no_word():
+    x = encode([["", "", "nan"], ["?", "Southampton", "N/A"]], COLUMNS)
+    assert x.tolist() == [[0] * 5] * 2
+
+
+@pytest.mark.parametrize("standardize", ("true", "false"))
+def test_the_columns_of_iris_encode_its_rows(load, standardize):
+    data = load("iris", f"dataset.standardize={standardize}")
+    first = data.splits["train"].inputs[:1]
+    raw = first * torch.tensor([c["std"] for c in data.columns]) + torch.tensor([c["mean"] for c in data.columns])
+    rows = [[f"{value:.1f}" for value in raw[0].tolist()]]  # as in the file: millimetres
+    assert torch.allclose(encode(rows, data.columns), first, atol=1e-6)
+    assert [c["name"] for c in data.columns] == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+
+@pytest.fixture
+def passengers(tmp_path) -> Path:
+    """80 rows with an id, numbers and words, some of them missing; two classes."""
+    rows = [["id", "age", "port", "name", "", "lived"]]
+    for i in range(80):
+        age, port = "" if i % 9 == 0 else 20 + (i % 30) ** 2, "NA" if i % 7 == 0 else "SQC"[i % 3]
+        rows.append([i, age, port, f"Jane, {i}", i % 4, ("no", "yes")[i % 2]])
+    return write_rows(tmp_path / "passengers.csv", rows)
+
+
+def table(file: Path, *overrides: str):
+    return make("csv", f"data_dir={file}", *overrides)
+
+
+def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
+    data = table(passengers, "target=lived", "drop=[id]")
+    assert data.class_names == ["no", "yes"] and data.input_shape == (5,)
+    assert [column["name"] for column in data.columns] == ["age", "port", "column 4"]
+    assert data.columns[1]["categories"] == ["C", "Q", "S"]
+    assert [len(split.targets) for split in data.splits.values()] == [58, 10, 12]
+    assert all(split.targets.bincount().diff() == 0 for split in data.splits.values())
+    x = data.splits["train"].inputs
+    known = x[x[:, 0] != 0, 0]  # the missing ones are 0
+    assert len(known) < len(x) and known.mean().abs() < 1e-6 and known.std() == pytest.approx(1, abs=1e-5)
+    assert set(x[:, 1:4].sum(1).tolist()) == {0, 1}
+    assert capsys.readouterr().out.splitlines() == [
+        "numbers: age, column 4",
+        "words: port (3)",
+        "left out, hardly a word comes twice: name",
+        "    'dataset.categorical=[name]' keeps it",
+        "2 of 12 test rows have the same inputs as a training row: if they are copies,",
+        "    delete these, since the network has seen the answers",
+    ]
+
+
+def test_what_the_checkpoint_keeps_encodes_the_same_rows(passengers):
+    data = table(passengers, "target=lived", "numeric=[id]")
+    rows = [row.split(",") for row in ("3,29,S,3", "69,101,S,1")]  # two of the file
+    made = {tuple(row.tolist()) for split in data.splits.values() for row in split.inputs}
+    assert {tuple(row.tolist()) for row in encode(rows, data.columns)} <= made
+
+
+def test_validation_and_test_change_neither_the_columns_nor_the_scale(passengers):
+    words = ("target=lived", "drop=[name]", "numeric=[id]")
+    before = table(passengers, *words)
+    lines = passengers.read_text().splitlines()
+    for name in ("val", "test"):
+        ids = before.splits[name].inputs[:, 0] * before.columns[0]["std"] + before.columns[0]["mean"]
+        for i in ids.round().int().tolist():
+            lines[1 + i] = f"{i},1000,X,name,5,{lines[1 + i].split(',')[-1]}"
+    passengers.write_text("\n".join(lines))
+    after = table(passengers, *words)
+    assert before.columns == after.columns
+    assert torch.equal(before.splits["train"].inputs, after.splits["train"].inputs)
+    assert not torch.equal(before.splits["val"].inputs, after.splits["val"].inputs)
+
+
+def test_another_training_seed_leaves_the_parts_and_another_split_seed_changes_them(passengers):
+    words = (passengers, "target=lived")
+    first, seeded, other = (table(*words, word) for word in ("seed=0", "seed=1", "split_seed=1"))
+    assert torch.equal(first.splits["val"].inputs, seeded.splits["val"].inputs)
+    assert not torch.equal(first.splits["val"].inputs, other.splits["val"].inputs)
+
+
+def test_numbers_that_are_names_become_words_the_most_frequent_ones(passengers):
+    data = table(passengers, "target=lived", "drop=[id,name]", "categorical=[age,column 4]")
+    assert data.columns[2] == {"name": "column 4", "categories": ["0", "1", "2", "3"]}
+    words = ("drop=[id,name]", "categorical=[-2]", "max_categories=2")
+    data = table(passengers, "target=lived", *words)
+    assert [len(column.get("categories", "1")) for column in data.columns] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("target", ("-1", "4"))
+@pytest.mark.parametrize("separator", (",", ";", "\t", "|"))
+def test_a_file_without_header_takes_a_place_and_any_separator(tmp_path, target, separator):
+    rows = [[i / 10, i % 30, "a b" if i % 3 else "c", -i % 30, ("x", "y", "10", "9")[i % 4]] for i in range(40)]
+    data = table(write_rows(tmp_path / "plain.csv", rows, separator), f"target={target}", "batch_size=8")
+    assert data.class_names == ["9", "10", "x", "y"] and data.input_shape == (5,)
+    assert sum(len(split.targets) for split in data.splits.values()) == 40
+
+
+def test_a_header_is_seen_where_the_target_is_a_place(passengers):
+    by_place, by_name = (table(passengers, f"target={target}") for target in ("5", "lived"))
+    assert by_place.columns == by_name.columns and by_place.class_names == ["no", "yes"]
+
+
+def two_classes(tmp_path: Path, row, separator=";", count=40):
+    """The datamodule of a table with the values row(0), row(1), … and the classes p and q by turns."""
+    names = [f"x{place}" for place in range(len(row(0)))]
+    rows = [[*names, "y"], *([*row(i), "pq"[i % 2]] for i in range(count))]
+    file = write_rows(tmp_path / "t.csv", rows, separator)
+    file.write_text("\ufeff" + file.read_text())  # as Excel writes it
+    return table(file, "target=y", "batch_size=8")
+
+
+@pytest.mark.parametrize(
+    ("row", "separator", "least", "most"),
+    (
+        (lambda i: [f"{i},5"], ";", 17, 23),
+        *((lambda i: [f"{1000 + i:,}.50" if i % 2 else str(900 + i)], separator, 960, 980) for separator in ";\t,"),
+        (lambda i: [f"1,{100 + i}", f"{i},5"], ";", 1, 2),  # in doubt, it follows the other column
+        (lambda i: [f"1,{100 + i % 30}", f"{i}.5"], ";", 1100, 1200),
+    ),
+)
+def test_a_comma_in_a_number_is_what_the_table_makes_clear(tmp_path, row, separator, least, most):
+    column = two_classes(tmp_path, row, separator).columns[0]
+    assert column["name"] == "x0" and least < column["mean"] < most
+
+
+@pytest.mark.parametrize("cells", ("1,234 999 1", "1,234 5,678 1", "1.234 999 0,5", "1,234 999 0,5"))
+def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path, cells):
+    first, second, beside = cells.split()
+    with pytest.raises(UserError, match=r"row 2, column x0: '1[.,]234' can be 1.234 or 1234; .* decimal"):
+        two_classes(tmp_path, lambda i: [second if i // 2 % 2 else first, beside])
+
+
+def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_path):
+    rows = [[f"{i},5", f"{i},25", "ab"[i % 2]] for i in range(40)]
+    data = table(write_rows(tmp_path / "t.csv", rows, ";"), "target=-1", "batch_size=8")
+    assert data.input_shape == (2,) and all("mean" in column for column in data.columns)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    (("low", "rows left out, without y: 20"), *((w, f"taken for classes: {w};") for w in ("NA", "nan", "null", "?"))),
+)
+def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewhere_is_missing(
+    tmp_path, capsys, word, said
+):
+    rows = [["a", "y"], *([i, (word, "ZA", "")[i % 3]] for i in range(60))]
+    data = table(write_rows(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
+    assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40
+    assert said in capsys.readouterr().out
+
+
+TABLES = {
+    "no table": (None, r"t.csv cannot be read \(No such file or directory\): name a CSV file with data_dir="),
+    "empty": ("\n\n", "is empty"),
+    "no text": ("\xff\xfe\0", "is no CSV file in utf-16"),
+    "a header alone": ("a,y\n", "has no row below its header"),
+    "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first"),
+    "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
+    "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
+    "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),
+    "shares to predict": ("a;y\n" + "".join(f"1;{i},5 %\n" for i in range(30)), "30 different numbers in 30"),
+    "words to predict": (
+        "a,y\n" + "".join(f"1,w{i}\n" for i in range(30)),
+        r"1 example \(one of 30 such classes\), too few",
+    ),
+    "a title": (
+        "Report 2024\na,y\n" + "1,p\n2,q\n" * 9,
+        "2 in line 2, 1 in the first: if the table begins in line 2, delete",
+    ),
+    "a padded title": (
+        "Report,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9,
+        "is no column of .* It stands in line 2: if that is the header",
+    ),
+    "a comment": (
+        "# of 2024\na,b,y\n" + "1,2,p\n" * 9,
+        "3 in line 2, 1 in the first: if the table begins in line 2, delete",
+    ),
+    "a comment with a mark": (
+        "|1x3 x\n" + "1,2,p\n" * 30,
+        "3 in line 2, 1 in the first: if the table begins in line 2",
+    ),
+    "another separator": ("a~b~y\n" + "1~2~p\n" * 9, "Its one column is 'a~b~y': separate values by commas"),
+    "areas to predict": (
+        "a,y\n" + "1,0\n" * 90 + "".join(f"1,{i}.5\n" for i in range(30)),
+        "holds 31 different numbers",
+    ),
+    "spaces between": ("a b y\n" + "1 2 p\n" * 9, "Its one column is 'a b y': separate values by commas"),
+    "words of their own": (
+        "a,y\n" + "".join(f"{i} of {i},{'pq'[i % 2]}\n" for i in range(30)),
+        "from .a: hardly a word",
+    ),
+    "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
+    "an empty column": ("a,b,y\n" + ",1,p\n,2,q\n" * 9, r"column a is empty in all training rows: .*drop=\[a\]'"),
+    "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
+    "nothing to learn from": ("y\n" + "p\nq\n" * 9, "has no column to learn y from"),
+    "a word among numbers": ("a,y\n" + "1,p\n2,q\n" * 30 + "1O,p\n", "row 62, column a: '1O' is no number"),
+    "another target": ("Y,b\n" + "1,p\n" * 9, "target=y is no column of .* Options: Y, b."),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), TABLES.values(), ids=TABLES)
+def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, content, sentence):
+    if content:
+        (tmp_path / "t.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=sentence) as raised:
+        table(tmp_path / "t.csv", "target=y", "batch_size=1")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_title_above_a_table_whose_target_is_a_place_is_no_header(tmp_path):
+    (tmp_path / "t.csv").write_text("Sales 2024,,\n,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9)
+    with pytest.raises(UserError, match=r"line 1 holds nothing but 'Sales 2024': if that is a title, delete"):
+        table(tmp_path / "t.csv", "target=-1")
+    (tmp_path / "t.csv").write_text("x,,\n" + "1,,p\n2,3,q\n" * 9)
+    assert table(tmp_path / "t.csv", "target=-1", "header=false", "batch_size=4").num_classes == 2
+
+
+@pytest.mark.parametrize("label", ("", "class"))
+def test_a_row_of_units_below_the_header_is_left_out_of_the_training(tmp_path, capsys, label):
+    rows = "".join(f"{i * i % 37},{i * i % 11},{'pq'[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text(f"a,b,y\nkg,m²,{label}\n{rows}")
+    data, said = table(tmp_path / "t.csv", "target=y", "batch_size=8"), capsys.readouterr().out
+    assert "numbers: a, b\n" in said and data.class_names == ["p", "q"] and "left out" in said
+    with pytest.raises(UserError, match="row 2, column a: 'kg' is no number"):
+        list(read_tables([str(tmp_path / "t.csv")], data.columns))
+
+
+@refusals(
+    ("target=null", "dataset.target names no column yet. Options: age, column 4, id, lived, name, port."),
+    ("target=live", "dataset.target=live is no column .* Did you mean 'lived'?"),
+    ("target=6", "dataset.target=6 is no column"),
+    ("header=false", "is no column of .* It stands in the first row: leave dataset.header=false out."),
+    ("drop=[agee]", "dataset.drop=agee is no column .* Did you mean 'age'?"),
+)
+def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words, sentence):
+    with pytest.raises(UserError, match=sentence):
+        table(passengers, "target=lived", words)
+
+
+def test_a_column_in_two_lists_is_refused(passengers):
+    with pytest.raises(UserError, match=r"column id is in dataset\.categorical and in another list"):
+        table(passengers, "target=lived", "numeric=[id]", "categorical=[id]")
+
+
+ALIKE = {
+    "Yes and yes": ("Yes", "no", "yes"),
+    "1 and 1.0": ("1", "1.0", "2"),
+    "a b and a \u200b b": ("a b", "a \u200b b", "c"),
+    ">50K and >50K.": (">50K", ">50K.", "<=50K"),
+}
+
+
+@pytest.mark.parametrize(("said", "classes"), ALIKE.items())
+def test_classes_that_are_written_alike_are_said(tmp_path, capsys, said, classes):
+    rows = [["a", "y"], *([i, classes[i % 3]] for i in range(60))]
+    table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
+    assert f"count as several: {said}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ("{}", "{}000", "{},5", "$ {}", "{} %"))
+def test_many_numbers_that_are_classes_each_are_said(tmp_path, capsys, cell):
+    for many, is_said in ((40, True), (20, False)):
+        rows = [["a", "y"], *([i * i % 37, cell.format(10 + i % many)] for i in range(200))]
+        table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
+        assert ("y: 40 different numbers, each a class of its own" in capsys.readouterr().out) == is_said
+
+
+ROWS = [["x", "kind", "y"], *([i % 2 * 10 + i / 50, "ab"[i // 2 % 2], ("no", "yes")[i % 2]] for i in range(100))]
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory) -> Path:
+    """The folder of a run on ROWS."""
+    folder = tmp_path_factory.mktemp("learnt")
+    words = ("dataset=csv", f"data_dir={write_rows(folder / 't.csv', ROWS)}", "dataset.target=y")
+    train(proj.config.configure(*words, f"hydra.run.dir={folder / 'run'}", "~callbacks.progress"))
+    return folder / "run"
+
+
+def test_a_table_trains_from_one_command(learnt):
+    metrics = json.loads((learnt / "metrics.json").read_text())
+    assert metrics["test/acc"] == 1 and list(metrics["test/acc_per_class"]) == ["no", "yes"]
+    network, contents = load_model(learnt / "best.ckpt")
+    x = encode([["10.5", "a"], ["0.5", ""]], contents["columns"])
+    assert [contents["class_names"][i] for i in network(x).argmax(1)] == ["yes", "no"]
+
+
+def test_a_table_that_the_model_has_not_seen_is_measured_whole(learnt, mistake, tmp_path):
+    new = write_rows(tmp_path / "new.csv", [["y", "extra", "kind", "x"], ["yes", 1, "a", 10.5], ["no", 2, "", 11.5]])
+    words = (f"run={learnt}", f"data_dir={new}")
+    assert "Data that the model has not seen is measured whole with split=all." in mistake("proj.evaluate", *words)
+    write_rows(tmp_path / "other.csv", [*ROWS, [50, "a", "yes"]])
+    sentence = mistake("proj.evaluate", f"run={learnt}", f"data_dir={tmp_path}/other.csv")
+    assert "other columns or values than the training's: split=all" in sentence
+    found = evaluate(learnt / "best.ckpt", split="all", data_dir=str(new))
+    assert found["examples"] == 2 and found["confusion"] == [[0, 1], [0, 1]]
+    for content, sentence in (
+        ([["y", "kind"], ["yes", "a"]], "has no column 'x', which the model takes. Options: kind, y."),
+        ([["x", "kind", "y"], [1, "a", "maybe"]], "has a class 'maybe', which the model does not know."),
+        ([["x", "kind", "y"], [1, "a", ""]], "has no row with a class."),
+    ):
+        write_rows(new, content)
+        assert sentence in mistake("proj.evaluate", *words, "split=all")
+
+
+def test_the_columns_are_named_where_no_target_is_though_one_of_them_is_a_number(tmp_path):
+    (tmp_path / "t.csv").write_text("age,2019,y\n" + "1,2,p\n2,3,q\n" * 9)
+    with pytest.raises(UserError, match=r"names no column yet. Options: 2019, age, y."):
+        table(tmp_path / "t.csv", "target=null")
+
+
+@refusals(
+    ("dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
+    ("dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
+)
+def test_a_setting_out_of_its_range_is_refused(configure, words, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        configure("dataset=csv", words)
+
+
+def test_without_data_dir_the_sentence_asks_for_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"data cannot be read \(No such file or directory\).* data_dir=path/to/table.csv"
+    ):
+        make("csv", "data_dir=data")  # what it is by default
