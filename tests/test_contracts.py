@@ -17,7 +17,6 @@ import subprocess
 import sys
 import warnings
 from importlib.metadata import version
-from multiprocessing import resource_tracker
 from operator import attrgetter
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from joblib.externals.loky.backend import resource_tracker as of_joblib
 from lightning.pytorch import Callback, Trainer, callbacks
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.demos.boring_classes import BoringModel
@@ -42,7 +40,6 @@ from support.refusals import refusals
 import proj
 from proj.config.compose import CONF
 from proj.errors import LOST
-from proj.sweeps.grid import start_trackers
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 
@@ -699,6 +696,12 @@ def test_a_node_knows_its_root():
 
 @contract("joblib", "its trackers of resources, once started, let no signal through again", "sweeps/grid.py")
 def test_what_joblib_starts_before_its_workers_lets_signals_through_once():
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    from proj.sweeps.grid import start_trackers
+
     def work() -> bool:
         start_trackers()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -707,3 +710,11 @@ def test_what_joblib_starts_before_its_workers_lets_signals_through_once():
         return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     assert in_child(work)
+
+
+def test_this_file_is_read_whatever_a_new_version_has_renamed():
+    """What is gone fails its own contract; an import at the top would take all the others along."""
+    top = ast.parse(Path(__file__).read_text(encoding="utf-8")).body
+    modules = {node.module for node in top if isinstance(node, ast.ImportFrom)}
+    assert {name for name in modules if name.startswith("proj.")} == {"proj.config.compose", "proj.errors"}
+    assert not [name for name in modules if re.search(r"\b_|\bexternals\b", name)]
