@@ -19,6 +19,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.system.locks import locked
+from proj.system.platform import STOP_SIGNALS
 from proj.training.build import build_data_and_model
 from proj.training.run import train
 
@@ -300,7 +301,11 @@ def test_an_existing_run_on_a_read_only_disk_is_one_sentence(configure, small_di
         train(configure(*TINY, folder=disk / "run"))
 
 
-@pytest.mark.parametrize(("number", "slurm"), ((signal.SIGTERM, True), (signal.SIGINT, False), (signal.SIGUSR1, True)))
+UNDER_NOHUP = pytest.mark.skipif(signal.SIGHUP not in STOP_SIGNALS, reason="nohup has these tests ignore SIGHUP")
+STOPS = ((signal.SIGTERM, True), (signal.SIGINT, False), (signal.SIGUSR1, True))
+
+
+@pytest.mark.parametrize(("number", "slurm"), (*STOPS, pytest.param(signal.SIGHUP, False, marks=UNDER_NOHUP)))
 def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     configure, tmp_path, monkeypatch, capsys, number, slurm
 ):

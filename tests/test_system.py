@@ -28,6 +28,7 @@ from proj.config.explain import explain
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
+from proj.sweeps.lines import own_stdout
 from proj.system.files import remove_unfinished, write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
@@ -346,9 +347,33 @@ def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):
         for name in ("stdout", "__stdout__"):
             monkeypatch.setattr(sys, name, stream)
         printable_output()
+        lines = own_stdout()  # of a sweep, which is a copy
         os.close(reader)
         for _ in range(3):
             print("a line")
+            lines.write("a job")
+            lines.flush()
+        lines.close()
+
+
+def test_a_command_goes_on_in_a_terminal_that_was_closed(tmp_path):
+    terminal, end = os.openpty()
+    code = "import pathlib, sys; from proj.system.platform import printable_output; printable_output(); print('a line')"
+    code += "; sys.stdin.readline(); [print('a line') for _ in range(3)]; pathlib.Path('done').touch()"
+    streams = {"stdin": subprocess.PIPE, "stdout": end, "stderr": end}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, **streams) as process:
+        os.read(terminal, 4)
+        os.close(end)
+        os.close(terminal)
+    assert process.returncode == 0 and (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize(("at_first", "stops"), (("DFL", True), ("IGN", False)))
+def test_a_closed_terminal_stops_a_command_unless_it_was_started_with_nohup(at_first, stops):
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_{at_first}); "
+    code += "from proj.system.platform import STOP_SIGNALS; print(signal.SIGHUP in STOP_SIGNALS)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert process.stdout == f"{stops}\n"
 
 
 def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):

@@ -20,6 +20,7 @@ from proj.errors import how_many
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked
+from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
 
 NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # so many are shown; the others are counted
@@ -185,7 +186,7 @@ def own_stdout() -> TextIO:
     except (OSError, ValueError):  # not a real file, but a notebook's or a test's
         return sys.stdout
     os.set_inheritable(copy, True)  # by the process of a job, for its bar
-    return open(copy, "w", encoding=sys.stdout.encoding, errors="backslashreplace")
+    return may_go_unread(open(copy, "w", encoding=sys.stdout.encoding, errors="backslashreplace"))
 
 
 def shortened(text: str, width: int) -> str:

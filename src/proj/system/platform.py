@@ -20,16 +20,18 @@ from proj.errors import UserError
 
 WINDOWS = os.name == "nt"
 
-# What asks a run to stop: Ctrl-C, `kill`, and Slurm before a job's time is over; on Windows the closing of its window.
-ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+# What asks a run to stop: Ctrl-C, `kill`, Slurm before a job's time is over, and the closing of its terminal or window.
+ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGBREAK")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(signal, name))
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # `nohup` started the command
+    STOP_SIGNALS = tuple(number for number in STOP_SIGNALS if number != signal.SIGHUP)
 
 
 def printable_output() -> None:
     """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
 
     Each line is written at once, also into a file or a pipe, so that a killed command loses none. A command goes on
-    where nobody reads any more, as after `| head`: what it writes into files is whole.
+    where nobody reads any more, as after `| head` or in a terminal that was closed: what it writes into files is whole.
     """
     if os.environ.get("COLUMNS") == "0":  # of a shell without a terminal: tables would have no columns at all
         del os.environ["COLUMNS"]
@@ -37,17 +39,25 @@ def printable_output() -> None:
         with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
             if stream in (sys.__stdout__, sys.__stderr__) and "flush" not in vars(stream):
-                stream.write, stream.flush = or_unread(stream, stream.write), or_unread(stream, stream.flush)
+                may_go_unread(stream)
+
+
+def may_go_unread(stream: TextIO) -> TextIO:
+    """The stream, which from now on takes what is written also where nobody reads any more."""
+    stream.write, stream.flush = or_unread(stream, stream.write), or_unread(stream, stream.flush)
+    return stream
 
 
 def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a stream, after which all goes to the null device once the other end of its pipe is closed."""
+    """A method of a stream, after which all goes to the null device once its pipe's other end or its terminal is
+    closed."""
 
     def called(*text: str) -> Any:
         try:
             return call(*text)
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is what Windows says of such a pipe
+            # Windows says EINVAL of such a pipe, and a terminal that was closed gives EIO.
+            if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return sum(map(len, text))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRem
 from rich.text import Text
 
 from proj.errors import UserError
+from proj.system.platform import may_go_unread
 
 SHOWN = ("train/loss", "val/acc")  # in the progress bar
 
@@ -75,9 +76,10 @@ class JobBar(AnyProgressBar):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not os.isatty(self.terminal):  # the terminal may have been closed meanwhile
             return
-        file = open(self.terminal, "w", encoding="locale", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        own = open(self.terminal, "w", encoding="locale", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        file = may_go_unread(own)
         file.write("\r")  # back to where the title stands since the job was started
         columns = TextColumn("{task.description}", markup=False), BarColumn(14), TextColumn("{task.fields[at]}")
         self.progress = Progress(
