@@ -181,7 +181,7 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
         ("optimizer.lr", "x", "optimizer.lr=x is not a number above 0"),
         ("dataset.batch_size", 0, "dataset.batch_size=0 is not a whole number, 1 or more"),
         ("scheduler.pct_start", 2, "scheduler.pct_start=2 is not a number above 0 and below 1"),
-        ("monitor", "val/loss", "monitor=val/loss mode=max would keep the worst checkpoint"),
+        ("mode", "min", "monitor=val/acc mode=min would keep the worst checkpoint"),
     ),
 )
 def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, key, value, sentence):
@@ -189,6 +189,17 @@ def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, ke
     OmegaConf.update(cfg, key, value)
     with pytest.raises(UserError, match=sentence):
         train(cfg)
+
+
+def test_what_refers_to_a_setting_follows_its_change_in_python_as_on_the_command_line(configure, tmp_path):
+    cfg = configure("trainer.max_epochs=1", "callbacks=early_stopping", "scheduler=plateau")
+    cfg.seed, cfg.monitor, cfg.data_dir = 5, "val/loss", str(tmp_path)
+    assert (cfg.dataset.seed, cfg.mode, cfg.scheduler.mode) == (5, "min", "min")
+    train(cfg)
+    stored = OmegaConf.load(tmp_path / "run" / "config.yaml")
+    typed = ("seed=5", "monitor=val/loss", "callbacks=early_stopping", "scheduler=plateau", f"data_dir={tmp_path}")
+    meant = OmegaConf.to_container(configure("trainer.max_epochs=1", *typed), resolve=True)
+    assert OmegaConf.to_container(stored) == meant | {"trainer": stored.trainer}  # whose precision the run chose
 
 
 def test_what_is_no_configuration_no_word_and_no_file_is_told_what_to_write(tmp_path):

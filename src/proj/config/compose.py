@@ -47,6 +47,19 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
+# Of a value as conf/ has it: it refers to another setting, and not to Hydra's or to the environment.
+REFERENCE = re.compile(r"(?<!\\)\$\{[\w.\[\]]+\}")
+
+
+def following(written: Any, meant: Any) -> Any:
+    """The values of a configuration, of which those that are `written` as references to other settings follow these."""
+    if isinstance(written, str) and REFERENCE.search(written):
+        return written
+    if isinstance(written, dict):
+        return {key: following(written[key], value) for key, value in meant.items()}
+    return literal(meant)
+
+
 def literal(node: Any) -> Any:
     """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
     if isinstance(node, dict):
@@ -123,8 +136,8 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`.
 
     config_dir: a folder of options of one's own, as of --config-dir.
-    Raises UserError for what the command line would refuse. A later change of a setting that others in conf/ refer to,
-    such as `seed` or `data_dir`, does not reach them: give it here.
+    Raises UserError for what the command line would refuse. Settings that refer to another one in conf/, as
+    `dataset.seed` to `seed`, follow a later change of it: `cfg.seed = 5`.
     """
     if other := [word for word in overrides if not isinstance(word, str)]:
         raise UserError(f"configure takes words, configure('dataset=iris', 'model=mlp'), and {other[0]!r} is none.")
@@ -145,4 +158,5 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     TAKEN.add(cfg.hydra.run.dir)
     with open_dict(cfg):
         cfg.pop("hydra")
-    return resolved(cfg)
+    written, meant = OmegaConf.to_container(cfg), OmegaConf.to_container(resolved(cfg), resolve=True)
+    return OmegaConf.create(following(written, meant), flags={"struct": True})
