@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 from support.made_runs import change, config, write_events, write_run
+from support.photos import write_photos
 from support.tables import read_rows
 
 from proj.errors import UserError
 from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
+from proj.reports.conclusions import by_data, conclude
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
 from proj.training.run import train
@@ -282,6 +284,25 @@ def test_runs_on_other_data_are_other_configurations_and_the_same_data_elsewhere
     assert sorted(len(row["runs"]) for row in report([tmp_path / "runs"])["rows"]) == [1, 1, 2]
 
 
+@pytest.mark.parametrize(("key", "values"), (("drop", ("[]", "[a]")), ("size", ("8", "[8,10]"))))
+def test_the_same_examples_are_compared_whatever_inputs_are_made_of_them(configure, tmp_path, key, values):
+    words = ["trainer.max_epochs=1", "model=mlp", "model.hidden=[8]", f"dataset.cache_dir={tmp_path}/cache"]
+    if key == "drop":
+        lines = ["a,b,kind", *(f"{k % 7},{k % 5},{'xy'[k % 2]}" for k in range(60))]
+        (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+        words = ["dataset=csv", f"data_dir={tmp_path}/table.csv", "dataset.target=kind", *words[:-1]]
+    else:
+        write_photos(tmp_path / "photos", 12, ("blue", "red"))
+        words = ["dataset=image_folder", f"data_dir={tmp_path}/photos", *words]
+    for others in ([], ["dataset.split_seed=1"]):  # by which other examples are the test part
+        for number, seed in enumerate((0, 1, 0, 1)):
+            mine = f"dataset.{key}={values[number // 2]}", f"seed={seed}", *others
+            train(configure(*words, *mine, folder=tmp_path / f"runs/{len(others)}{number}"))
+    comparison = conclude(compare(find_runs([tmp_path / "runs"])))
+    assert [len(rows) for rows in by_data(comparison)] == [2, 2]
+    assert [verdict.seeds for row in comparison["rows"] if (verdict := row["verdict"])] == [2, 2]
+
+
 def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_path):
     for name, facts in (("old", None), ("new", {"data": "0000002a"}), ("other", {"data": "0000002b"})):
         folder = write_run(tmp_path / name, seed=len(name))
@@ -290,6 +311,21 @@ def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_
     assert len(compare(find_runs([tmp_path / "old", tmp_path / "new"]))["rows"]) == 1
     comparison = compare(find_runs([tmp_path / "new", tmp_path / "other"]))
     assert comparison["columns"] == ["data"] and len(comparison["rows"]) == 2
+
+
+def test_the_column_of_the_data_names_each_place_shortly_and_has_checksums_of_one_that_changed(tmp_path):
+    def shown(*runs: tuple[str, str, int]) -> set[str]:
+        for number, (place, checksum, size) in enumerate(runs):
+            folder = write_run(tmp_path / str(len(runs)) / str(number), dataset="csv")
+            change(folder / "config.yaml", {"dataset.data_dir": place, "dataset.size": size})
+            (folder / "run.json").write_text(json.dumps({"data": checksum, "steps_per_epoch": 10}) + "\n")
+        comparison = made(tmp_path / str(len(runs)))
+        return {row["settings"][comparison["columns"].index("data")] for row in comparison["rows"]}
+
+    assert shown(("/x/one/t.csv", "1a", 8), ("/x/two/t.csv", "2a", 8)) == {"one/t.csv", "two/t.csv"}
+    both_sizes = [(place, f"{place}{size}", size) for place in ("/x/one.csv", "/x/two.csv") for size in (8, 16)]
+    assert shown(*both_sizes) == {"one.csv", "two.csv"}
+    assert shown(("/x/t.csv", "1a", 8), ("/x/t.csv", "2a", 8), ("/x/u.csv", "3a", 8)) == {"1a", "2a", "u.csv"}
 
 
 def test_other_data_is_a_column_unless_settings_of_the_data_tell_it(tmp_path):

@@ -50,17 +50,18 @@ def dataset_of(run: Run) -> tuple[Any, str | None]:
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
+def names_of_data(run: Run) -> tuple[tuple, tuple]:
+    """(A run's dataset with the settings of its data, the dataset alone), from which its checksum follows."""
+    settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
+    return (dataset_of(run), *settings), dataset_of(run)
+
+
 def name_data(runs: list[Run]) -> None:
     """Fill in the data of a run that has no checksum: an old one, or one that stopped before its training.
 
     It is taken for that of the runs with the same dataset and the same settings of it, or else with the same dataset,
     if they all have one checksum; or else its data is what its data_dir names.
     """
-
-    def names_of_data(run: Run) -> tuple[tuple, tuple]:
-        settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
-        return (dataset_of(run), *settings), dataset_of(run)
-
     known: dict[tuple, set] = defaultdict(set)
     for run in runs:
         if run.settings.get("data"):
@@ -74,13 +75,22 @@ def name_data(runs: list[Run]) -> None:
 
 
 def data_names(runs: list[Run]) -> dict[str, str]:
-    """Checksum -> the name of the folder or file, where names tell all data apart."""
-    names = {
-        run.settings["data"]: Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).name
-        for run in runs
-        if run.settings.get("data")
-    }
-    return names if len(set(names.values())) == len(names) else {}
+    """Checksum -> the name of the folder or file, with as many folders above it as tell them apart.
+
+    Of a place that has changed between runs, where the same settings gave several checksums, these stay.
+    """
+    places: dict[str, tuple[str, ...]] = {}
+    known: dict[tuple, set[str]] = defaultdict(set)
+    for run in runs:
+        if checksum := run.settings.get("data"):
+            places[checksum] = Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).parts
+            known[places[checksum], names_of_data(run)[0]].add(checksum)
+    for checksums in known.values():
+        if len(checksums) > 1:
+            places = {checksum: parts for checksum, parts in places.items() if checksum not in checksums}
+    different = set(places.values())
+    length = next((n for n in range(1, 99) if len({parts[-n:] for parts in different}) == len(different)), 0)
+    return {checksum: str(Path(*parts[-length:])) for checksum, parts in places.items()}
 
 
 def mark_repeats(runs: list[Run]) -> None:

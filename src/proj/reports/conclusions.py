@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from proj.errors import how_many
-from proj.reports.compare import Comparison, Row, counted
+from proj.reports.compare import Comparison, Row, counted, dataset_of
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 
@@ -37,17 +37,29 @@ def repetitions(*rows: Row) -> str:
     return "folds" if len({str(run.seed) for row in rows for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
+def data_of(row: Row) -> set[tuple]:
+    """What tells whether another row is on the same data, of which they have one in common: its checksum, or of one
+    table or folder of photos which examples each part has, as inputs of another size or other columns have the same."""
+    runs = [run for run in counted(row["runs"]) if run.status == "finished"]
+    # The checksum of data in folds is that of a whole table: it does not say which classes are learnt.
+    learnt = [runs[0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)]
+    chosen = {run.record.get("examples") for run in runs}
+    place = *dataset_of(runs[0]), runs[0].config.get("dataset.sheet")
+    return {(row["data"], *learnt)} | (set() if None in chosen else {(place, frozenset(chosen))})
+
+
 def by_data(comparison: Comparison) -> list[list[Row]]:
     """The rows that have a finished run, in groups on the same data, each with its best row first."""
-    groups: dict[Any, list[Row]] = {}
+    groups: list[tuple[set[tuple], list[Row]]] = []
     for row in comparison["rows"]:
         if "finished" in row["status"]:
-            # The checksum of data in folds is that of a whole table: it does not say which classes are learnt.
-            learnt = [
-                row["runs"][0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)
-            ]
-            groups.setdefault((row["data"], *learnt), []).append(row)
-    return [*groups.values()]
+            data = data_of(row)
+            known, rows = next((group for group in groups if group[0] & data), (set(), []))
+            if not rows:
+                groups.append((known, rows))
+            known |= data
+            rows.append(row)
+    return [rows for _, rows in groups]
 
 
 def conclude(comparison: Comparison) -> Comparison:

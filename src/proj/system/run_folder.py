@@ -150,7 +150,8 @@ class RunFolder:
     def write_record(self, **record) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.
 
-        data: the checksum of all examples. steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
+        data: the checksum of all examples. examples: that of which ones each part has. steps_per_epoch: of the
+        optimizer. saved: whether there was a last.ckpt.
         """
         write_json(self.record, record)
 

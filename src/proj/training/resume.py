@@ -74,7 +74,8 @@ class Resume(Callback):
             if "attributes" in self.state:  # an older version kept none
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]
         steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        self.record = {"data": self.described["data"], "steps_per_epoch": steps, "saved": self.state is not None}
+        self.record = {"data": self.described["data"], "examples": trainer.datamodule.chosen_examples()}
+        self.record |= {"steps_per_epoch": steps, "saved": self.state is not None}
         if trainer.is_global_zero:
             self.run.write_record(**self.record)
             self.run.set_metrics_aside()  # those of a shorter training
