@@ -52,6 +52,7 @@ def read(word: str) -> list:
         ("optimizer.lr=tag(log,interval(1e-4,1e-1))", None),
         ("model.hidden=[128],[256,128]", [[128], [256, 128]]),
         ("seed=1,2", [1, 2]),
+        ("optimizer.weight_decay=0,5", [0, 5]),
     ),
 )
 def test_each_of_several_values_is_taken_as_it_is_typed(word, values):
@@ -234,6 +235,10 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("hydra/callbacks=null", "a group of options cannot be null or a number: name one"),
     ("preset=null", "preset=null names no option of preset: preset=none is the empty one"),
     ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
+    ("optimizer.lr=0,01", "gives several values: type optimizer.lr=0.01, or add -m to sweep over them."),
+    ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, and a comma is between two values: type opti"),
+    ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, and a comma is between two values: type optimizer.we"),
+    ("-m model=mlp model.dropout=0,5", "between two values: type model.dropout=0.5"),
     ("optimizer.lr=inf", "optimizer.lr=inf is not finite: give a number above 0."),
     ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not finite: give a number, 0 or more"),
     ("scheduler=step scheduler.gamma=-1", "scheduler.gamma=-1 is not a number above 0."),

@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 from proj.config.declared import arguments
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
-from proj.config.words import GROUPS
+from proj.config.words import GROUPS, with_points
 from proj.errors import UserError, causes, message_of, nearest, out_of_memory, peer_is_lost, unwritable
 from proj.system.platform import as_command
 
@@ -64,6 +64,8 @@ def explain(error: BaseException) -> str | None:
             return f"{group or '--config-name'}={option} does not exist." + nearest(option, options)
     if several := re.match(r"Ambiguous value for argument '(.+)'\n", text):
         key, _, value = several[1].partition("=")
+        if meant := with_points(key, value):
+            return f"{several[1]} gives several values: type {key}={meant}, or add -m to sweep over them."
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
         return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
     if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):

@@ -91,6 +91,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         return f"{key}={','.join(as_name(key, each) for each in between_commas(value))}"
     if override and any(isinstance(one, Sweep) for one in getattr(override.value(), "list", ())):
         raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
+    if several and (meant := with_points(key, value)) and not all(map(policy(key).range.holds, numbers_in(value))):
+        raise UserError(f"{word} has a decimal comma, and a comma is between two values: type {key}={meant}")
     if not equals or (override and not PATH.fullmatch(key)):
         return word
     if several and not override and ELSEWHERE.match(value):
@@ -104,6 +106,19 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
+
+
+def numbers_in(value: str) -> list[int | str]:
+    """The whole numbers between the commas; one such as 05, which is no number, as it stands."""
+    return [int(one) if one == "0" or one[0] != "0" else one for one in value.split(",")]
+
+
+def with_points(key: str, value: str) -> str | None:
+    """0.01 for 0,01, and 0.1,0.2 for 0,1,0,2; None where that is none, or the setting takes no such numbers."""
+    taken, numbers = policy(key).range, re.findall(r"(\d+),(\d+)(?:,|$)", value)
+    decimals = [f"{whole}.{rest}" for whole, rest in numbers]
+    is_list = ",".join(f"{whole},{rest}" for whole, rest in numbers) == value
+    return ",".join(decimals) if taken and is_list and all(taken.holds(float(one)) for one in decimals) else None
 
 
 def refuse_no_option(word: str, group: str, value: object) -> None:
