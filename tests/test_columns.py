@@ -14,7 +14,7 @@ from support.tables import read_rows, write_rows
 from proj.data.facts import Facts
 from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
-from proj.data.tables.table import find_truth
+from proj.data.tables.encode import find_truth
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 from proj.training.run import train

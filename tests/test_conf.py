@@ -10,8 +10,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from proj.config.check_values import NAMES
 from proj.config.compose import CONF
-from proj.config.values import NAMES
 
 
 def options(group: str) -> list[str]:

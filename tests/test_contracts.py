@@ -364,7 +364,7 @@ def test_torch_says_that_another_process_has_died():
 
 @contract("hydra-core", "its private loader composes a folder that it is given", "sweeps/trust.py", "sweeps/folder.py")
 def test_hydras_loader_composes_a_folder_without_starting_hydra():
-    from proj.sweeps.sweep_file import frozen_loader
+    from proj.sweeps.sweep_file import loader_of_copy
     from proj.sweeps.trust import composed
 
     assert composed(CONF, ["dataset=digits"]).hydra.runtime.choices.dataset == "digits"
@@ -372,12 +372,12 @@ def test_hydras_loader_composes_a_folder_without_starting_hydra():
     from hydra._internal.utils import create_config_search_path
 
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(CONF.resolve())))
-    elsewhere = frozen_loader(loader, CONF / "hydra")
+    elsewhere = loader_of_copy(loader, CONF / "hydra")
     places = {element.path for element in elsewhere.get_search_path().get_path() if element.provider == "main"}
     assert places == {f"file://{(CONF / 'hydra').resolve()}"}
 
 
-@contract("hydra-core", "its loader's repository knows the groups", "config/kinds.py", "config/loader.py")
+@contract("hydra-core", "its loader's repository knows the groups", "config/check_types.py", "config/loader.py")
 def test_a_group_is_told_from_a_setting_by_hydras_repository():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()

@@ -240,7 +240,7 @@ def test_a_run_goes_on_with_fewer_or_more_loggers(stored):
 
 @pytest.mark.parametrize("name", ("mlflow", "wandb"))
 def test_a_missing_library_is_named_before_anything_is_made(configure, monkeypatch, tmp_path, name):
-    monkeypatch.setattr(proj.config.values, "find_spec", lambda library: None)
+    monkeypatch.setattr(proj.config.check_values, "find_spec", lambda library: None)
     with pytest.raises(UserError, match=rf"logger={name} needs .*: pip install 'proj\[{name}\]'$"):
         configure(f"logger=[csv,{name}]")
     assert not (tmp_path / "run").exists()

@@ -8,8 +8,8 @@ from support import processes
 from support.sweeps import config, play, refused, resume, run, sweep
 from torch import nn
 
+from proj.config.check_values import check_ranges
 from proj.config.own_code import own_code
-from proj.config.values import check_ranges
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.sweeps.folder import Sweep

@@ -14,7 +14,7 @@ from support.runs import make
 from proj.config.words import as_hydra_reads, typed
 from proj.data.facts import Facts, Standardize
 from proj.data.tables.cells import number
-from proj.data.tables.table import encode_table
+from proj.data.tables.encode import encode_table
 from proj.data.tables.table_file import read_table
 from proj.errors import UserError
 from proj.use.prediction import read_tables

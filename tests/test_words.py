@@ -15,10 +15,10 @@ from omegaconf.errors import ConfigKeyError
 from support.refusals import refusals
 from support.sweeps import refused, run
 
+from proj.config.check_values import NAMES
 from proj.config.compose import build, configure
 from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
-from proj.config.values import NAMES
 from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN

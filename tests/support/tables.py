@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from proj.data.tables.encode import encode_column
 from proj.data.tables.one_column import Column
-from proj.data.tables.table import encode_column
 
 
 def write_rows(file: Path, rows, separator: str = ",") -> Path:

@@ -12,13 +12,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from proj.config.declared import accepted, kind_of_data, takes
-from proj.config.explain import sentences
-from proj.config.kinds import check_types, compose_defaults
-from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
-from proj.config.ranges import JOBS_AT_ONCE
-from proj.config.values import check_names, check_ranges, loggers
-from proj.config.without_effect import (
+from proj.config.check_types import check_types, compose_defaults
+from proj.config.check_values import check_names, check_ranges, loggers
+from proj.config.check_words import (
     OF_A_RUN,
     OF_A_SWEEP,
     check_additions,
@@ -28,6 +24,10 @@ from proj.config.without_effect import (
     check_momentum,
     refuse_words,
 )
+from proj.config.declared import accepted, kind_of_data, takes
+from proj.config.explain import sentences
+from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
+from proj.config.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import SweepFolder

@@ -69,7 +69,7 @@ def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
 def classes(target: str) -> Iterator[ast.ClassDef]:
     """The source of a class, and of those that it inherits from, the nearest first."""
     module, _, name = target.rpartition(".")
-    tree, package = parsed(module)
+    tree, package = parsed_module(module)
     names = imported(tree, package)
     if name in names:  # from the module that defines it
         yield from classes(names[name])
@@ -115,7 +115,7 @@ def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
 
 
 @cache
-def parsed(module: str) -> tuple[ast.Module, str]:
+def parsed_module(module: str) -> tuple[ast.Module, str]:
     """(A module's source, the package that its relative imports start from)."""
     spec = dict(modules(module)).get(module)
     if not spec or not spec.origin:

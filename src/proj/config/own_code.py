@@ -6,7 +6,7 @@ from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
-from proj.config.declared import imported, is_installed, modules, parsed
+from proj.config.declared import imported, is_installed, modules, parsed_module
 from proj.config.stored import targets_in
 
 
@@ -27,14 +27,18 @@ def own_code(config: dict) -> dict[str, str]:
             if spec.origin and spec.origin.endswith(".py") and path not in found:
                 found[path] = f"{zlib.crc32(Path(spec.origin).read_bytes()):08x}"
                 with suppress(SyntaxError, ValueError):  # which is told of when the file is imported
-                    left += imported(*parsed(name)).values()
+                    left += imported(*parsed_module(name)).values()
     return found
 
 
-def changed_code(checksums: dict[str, str], imported: Container[str] = ()) -> list[str]:
-    """The files that are not as `own_code` found them, but for those of the modules that are `imported` already."""
-    modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in checksums}
-    return [path for path in checksums if modules[path] not in imported and code_now(path) != checksums[path]]
+def changed_code(checksums: dict[str, str], already: Container[str] = ()) -> list[str]:
+    """The files that are not as `own_code` found them, but for those of the modules that are imported `already`."""
+    return [path for path in checksums if module_name(path) not in already and code_now(path) != checksums[path]]
+
+
+def module_name(path: str) -> str:
+    """The module that Python makes of a file: nets.linear of nets/linear.py, nets of nets/__init__.py."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def code_now(path: str) -> str | None:

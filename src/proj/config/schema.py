@@ -15,10 +15,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from proj.config.check_types import range_of_default
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF, NO_ARGUMENTS
 from proj.config.declared import named_arguments
-from proj.config.kinds import range_of
 from proj.config.policies import below, policy
 
 NAMED = ("callbacks", "logger")  # groups of things that each have a name
@@ -94,7 +94,7 @@ def class_schema(place: str, nodes: list[dict], described: dict[str, str], forei
 
 def setting_schema(key: str, defaults: list, description: str | None) -> dict[str, Any]:
     """What a setting takes, by its line in the table or by the type of its default values in conf/."""
-    kinds = [range_of(default) for default in defaults]
+    kinds = [range_of_default(default) for default in defaults]
     if policy(key).range:
         known = policy(key).range.schema
         null = [] if key.startswith(("trainer.", "callbacks.")) else [{"type": "null"}]  # an option may leave it open

@@ -1,7 +1,7 @@
 """The words of a command line: as a person types them, and as Hydra takes them.
 
 This is their way. `as_hydra_reads` makes of each a word that Hydra understands, and Hydra composes conf/ by them. Then
-`check.py` tests the result, for which `kinds.py` tells the kind of each value by what conf/ has without the words. A
+`check.py` tests the result; the kind of each value follows from what conf/ has without the words (`check_types.py`). A
 run that goes on has a configuration already, to which `stored_run.py` applies them. Of a sweep, `loader.py` composes
 each job, `sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` hands that to Hydra's launcher.
 """

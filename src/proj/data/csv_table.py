@@ -29,9 +29,9 @@ from proj.data.table_parts import (
 from proj.data.tables.cells import in_order, is_no_number
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
+from proj.data.tables.encode import encode_table, unlike_training
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
-from proj.data.tables.table import encode_table, unlike_training
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest

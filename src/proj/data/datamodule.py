@@ -78,7 +78,7 @@ class InMemoryDataModule(LightningDataModule):
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
-        self.columns: list[dict] | None = None  # of a table, as `table.encode_table` takes them
+        self.columns: list[dict] | None = None  # of a table, as `encode_table` takes them
         self.described: list[dict[str, str]] = []  # what each column of a table is taken for, see `list_columns`
 
     def load(self) -> None:

@@ -12,7 +12,7 @@ from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.date_forms import FORMS, SINCE_1970
 from proj.data.tables.date_parts import PARTS
-from proj.data.tables.table import kind_of
+from proj.data.tables.encode import kind_of
 from proj.errors import UserError
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
@@ -28,7 +28,7 @@ class Facts:
     drawings: whether the images are light drawings on black, such as MNIST's. Then a file's picture is inverted where
         its border is light, and padded to the shape; else it is taken as it is, and its middle cut out.
     mean, std: one number a channel, of pixels in 0..1; None where the datamodule makes its inputs in its own way.
-    columns: of a table, as `table.encode_table` takes them; None where the datamodule does not say.
+    columns: of a table, as `encode_table` takes them; None where the datamodule does not say.
     data: the checksum of the examples.
     levels: the values that become black and white, of whole numbers of more than 8 bits a pixel, "I", and of numbers
         with fractions, "F". A kind that is not named, since the training met none, goes by what each file holds. None

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from proj.config.values import NAMES
+from proj.config.check_values import NAMES
 from proj.errors import choose
 
 

@@ -24,7 +24,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
-from proj.sweeps.sweep_file import changed_versions, frozen_loader, make_folder, no_folder_if_refused
+from proj.sweeps.sweep_file import changed_versions, loader_of_copy, make_folder, no_folder_if_refused
 from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
@@ -80,7 +80,7 @@ class GridSweeper(Sweeper):
         from proj.sweeps.summary import telling_how_to_continue
 
         goes_on = self.kept.was_begun(self.config)
-        frozen = frozen_loader(self.loader, self.kept.files.conf)
+        frozen = loader_of_copy(self.loader, self.kept.files.conf)
         if goes_on:
             self.loader = frozen
         with no_folder_if_refused(self.kept.folder):

@@ -159,7 +159,7 @@ def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
         shutil.copy(file, target / place)
 
 
-def frozen_loader(loader: ConfigLoader, conf: Path) -> Loader:
+def loader_of_copy(loader: ConfigLoader, conf: Path) -> Loader:
     """`loader` with a sweep's copy in place of conf/."""
     path = copy.deepcopy(loader.get_search_path())
     for element in path.get_path():

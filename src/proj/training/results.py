@@ -149,7 +149,7 @@ def tells_why(folder: Path) -> Iterator[None]:
         raise
 
 
-def test_figures(metrics: dict, monitor: str) -> str:
+def test_in_words(metrics: dict, monitor: str) -> str:
     """Of the most probable class: how accurate it is, on how many examples, and the figure that is monitored."""
     tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
     part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
@@ -160,13 +160,14 @@ def test_figures(metrics: dict, monitor: str) -> str:
     return f"{metrics['test/acc']:.2%}{part}{more}   loss {metrics['test/loss']:.4f}"
 
 
-def threshold_figures(metrics: dict) -> str:
+def threshold_in_words(metrics: dict) -> str:
+    """The figures of the class that the threshold chooses."""
     shares = {name: f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("acc", "balanced_acc", "macro_f1")}
     f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
     return f"{shares['acc']}   balanced {shares['balanced_acc']}   macro F1 {shares['macro_f1']}{f1}"
 
 
-def class_figures(accuracies: dict[str, float | None]) -> str:
+def classes_in_words(accuracies: dict[str, float | None]) -> str:
     """The accuracy of each class that has examples, on lines that are not broken within a class, as rich would."""
     known = {name: share for name, share in accuracies.items() if share is not None}
     shown = sorted(known, key=known.get)[:SHOWN] if len(known) > SHOWN else known
@@ -183,11 +184,11 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
     table.add_column(overflow="fold")
     if "test/acc" in metrics:
-        table.add_row("test accuracy", test_figures(metrics, monitor))
+        table.add_row("test accuracy", test_in_words(metrics, monitor))
         if "test/acc_threshold" in metrics:
-            table.add_row("at threshold", threshold_figures(metrics))
+            table.add_row("at threshold", threshold_in_words(metrics))
         # Text is no markup: a class may be called [red].
-        table.add_row("per class", Text(class_figures(metrics["test/acc_per_class"])))
+        table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""
     table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}{early}   {monitor} {metrics[monitor]:.4f}")

@@ -8,10 +8,10 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
+from proj.config.check_values import check_ranges
 from proj.config.compose import resolved
 from proj.config.new_folder import TAKEN, make_new_folder
 from proj.config.stored_run import bring_up_to_date
-from proj.config.values import check_ranges
 from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many

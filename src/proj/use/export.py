@@ -88,7 +88,7 @@ def export(
     model, contents = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(contents)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
-    refuse(facts, format, normalize, raw, quantize)
+    refuse_unfitting(facts, format, normalize, raw, quantize)
     data = open_or_say_why(contents, data_dir)
     if quantize != "none" and not data:
         raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
@@ -152,7 +152,7 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
         raise UserError(f"the exported network gives other {what} than the network: no file was written.")
 
 
-def refuse(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
+def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
     """Raises UserError for what cannot be exported in this way."""
     if normalize and not raw and not facts.normalizer():
         words = " raw=true takes words too." if facts.columns else ""

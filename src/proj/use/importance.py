@@ -17,7 +17,7 @@ from proj.config.words import typed
 from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts
-from proj.data.tables.table import width
+from proj.data.tables.encode import width
 from proj.models import Classifier
 from proj.system.names import one_line
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from proj.data.photos.image_file import Refused
 from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
+from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
-from proj.data.tables.table import encode_table
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proj.data.facts import Standardize
 from proj.data.tables.date_forms import DURATION, FAR, SINCE_1970
 from proj.data.tables.date_parts import PARTS, date_parts
-from proj.data.tables.table import truth_codes
+from proj.data.tables.encode import truth_codes
 
 
 class RawColumns(nn.Module):

@@ -4,9 +4,9 @@ from typing import Any, NoReturn
 
 from proj.config.words import typed
 from proj.data.tables.cells import is_missing
+from proj.data.tables.encode import kind_of
 from proj.data.tables.header import counts, is_unnamed
 from proj.data.tables.named_column import find_column
-from proj.data.tables.table import kind_of
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 

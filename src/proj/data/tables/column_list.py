@@ -6,7 +6,7 @@ from textwrap import fill
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
-from proj.data.tables.table import kind_of
+from proj.data.tables.encode import kind_of
 from proj.errors import how_many
 from proj.system.names import one_line
 

@@ -12,9 +12,9 @@ from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
+from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id
-from proj.data.tables.table import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 

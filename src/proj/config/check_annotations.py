@@ -42,11 +42,11 @@ def check_annotations(cfg: DictConfig) -> None:
             steps = place == "scheduler" and STEPS.holds(value)
             if policy(key).range or built_later or steps or annotated[name] is None:
                 continue
-            if taken := range_of(annotated[name]):
+            if taken := range_of_annotation(annotated[name]):
                 taken.check(key, value)
 
 
-def range_of(annotation: ast.expr) -> Range | None:
+def range_of_annotation(annotation: ast.expr) -> Range | None:
     """What an argument takes; None where its annotation does not tell."""
     found = [type_of(one) for one in alternatives(annotation)]
     if not all(found):
@@ -82,7 +82,7 @@ def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
             values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
             return " or ".join(str(value).lower() for value in values), [{"enum": values}]
         case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)) if is_alike(several):
-            if not (one := range_of(several[0])):
+            if not (one := range_of_annotation(several[0])):
                 return PLAIN["tuple"]
             length = {"minItems": len(several), "maxItems": len(several)}
             return f"a list of {len(several)}, each {one.words}", [{"type": "array", "items": one.schema, **length}]

@@ -54,12 +54,12 @@ def check_type(key: str, value: object, default: object) -> None:
         if value.startswith("[") != value.endswith("]"):
             raise UserError(f"{key}={value} has one bracket of two: a list is typed as {key}=[{value.strip('[]')}].")
         raise UserError(f"{key}={value} is not a list: type {typed(key, value, listed=True)}.")
-    kind = listed if value is None and isinstance(default, str) else range_of(default)
+    kind = listed if value is None and isinstance(default, str) else range_of_default(default)
     if kind and not (value is None and listed and listed.holds(None)):
         kind.check(key, value)
 
 
-def range_of(default: object) -> Range | None:
+def range_of_default(default: object) -> Range | None:
     """What a setting takes, as its default value tells; None where that is text, which may stand for anything."""
     if isinstance(default, bool):
         return SWITCH
