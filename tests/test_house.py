@@ -86,6 +86,13 @@ def test_no_file_imports_another_in_a_circle():
     assert not graph
 
 
+@pytest.mark.parametrize("room", sorted({file.parent for file in FILES} - {SOURCE}), ids=lambda room: room.name)
+def test_a_room_says_in_a_line_what_each_of_its_files_is_for(room):
+    text = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
+    listed = re.findall(r"^(\w+\.py) +\S", text, re.M)
+    assert sorted(listed) == sorted(file.name for file in room.glob("*.py") if file.name != "__init__.py")
+
+
 def test_what_must_be_light_imports_without_torch():
     rooms = [file for room in ("system", "config", "reports") for file in sorted((SOURCE / room).rglob("*.py"))]
     commands = ["train", "evaluate", "predict", "export", "report", "sweep"]

@@ -1,3 +1,22 @@
+"""The networks, and what all of them share.
+
+classifier.py    the base of all: step, loss, optimizer
+measuring.py     the figures of steps, validations and tests
+metrics.py       the counts behind them
+logits.py        from logits to probabilities and a class
+balance.py       classes of unequal size
+schedules.py     learning rates over a run
+optimizers.py    Muon
+activations.py   activations by name
+mlp.py           `MLP`
+cnn.py           `CNN`
+whitened_cnn.py  `WhitenedCNN`, that of the records
+iris.py          `IrisClassifier`, that of the tutorial
+tabm.py          `TabM`, for tables
+pretrained.py    `Pretrained`, for photos
+backbones.py     the networks of torchvision and timm, and their weights
+"""
+
 from proj.models.classifier import Classifier
 from proj.models.cnn import CNN
 from proj.models.iris import IrisClassifier

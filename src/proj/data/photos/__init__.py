@@ -1,1 +1,11 @@
-"""Photos as people have them: folders of classes, files of many kinds, and their pixels."""
+"""Photos as people have them: folders of classes, files of many kinds, and their pixels.
+
+class_folders.py     which folders are classes and parts
+images_in_folder.py  which files are images
+image_file.py        opens an image file, and fits it to a size
+deep_pixels.py       pixels of more than 8 bits
+picture.py           one file, read and resized by a recipe
+resized.py           all files, resized once and kept in one file
+on_disk.py           images that do not fit into the memory
+remarks.py           what is said of files that were left out
+"""
