@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from proj.data.tables.encode import encode_column
-from proj.data.tables.one_column import Column
+from proj.data.tables.one_column import WholeColumn
 
 
 def write_rows(file: Path, rows, separator: str = ",") -> Path:
@@ -22,6 +22,6 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
     """(B, F) inputs of rows of cells that are in the order of the columns, with decimal points."""
-    cells = [Column([row[place] for row in rows]) for place in range(len(columns))]
+    cells = [WholeColumn([row[place] for row in rows]) for place in range(len(columns))]
     lines = range(1, len(rows) + 1)
     return torch.cat([encode_column(*pair, lines, ".", ".") for pair in zip(cells, columns, strict=True)], 1)

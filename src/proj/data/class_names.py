@@ -7,7 +7,7 @@ import numpy as np
 from proj.data.table_parts import part_of_rows
 from proj.data.tables.cells import plain_number
 from proj.data.tables.column_list import wrapped
-from proj.data.tables.one_column import Column
+from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import first_of
 from proj.system.names import plain_name
@@ -57,6 +57,6 @@ def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> l
     spelled = {word: known[place] for word, place in classes_among([*others], known).items()}
     if not spelled:
         return []
-    table.columns[target] = Column(labels.each(lambda word: spelled.get(word, word), object).tolist())
+    table.columns[target] = WholeColumn(labels.each(lambda word: spelled.get(word, word), object).tolist())
     pairs = [f"{word!r} for {other!r}" for word, other in sorted(spelled.items())]
     return [wrapped(f"classes that another part writes otherwise than the training: {first_of(pairs, 5)}")]

@@ -19,119 +19,39 @@ PIECES = 64  # so many become one, or in a table of many columns their ends woul
 
 
 class Column:
-    """The cells of a column. A million texts of their own would take ten times the memory of the file.
+    """The cells of a column, as text without the spaces around it: of all rows, or of some (`WholeColumn`, `SomeRows`).
 
-    texts: pieces of the cells, joined by zero bytes; once somebody has asked for `codes`, the different cells alone.
+    numbers: the float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number
+        that Python would not read once its comma is a point.
+    mark: the decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither.
+    is_sure: whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands.
+    codes, words: (N,) the place of each cell among `words`, the different cells of the whole column.
     """
 
-    def __init__(
-        self, cells: Sequence[str] = (), whole: "Column | None" = None, rows: np.ndarray | None = None
-    ) -> None:
-        self.texts, self.size, self.loose = list[str](), 0, 0
-        self.whole, self.rows = whole, rows  # of a column that is a part of another one
-        if rows is not None:
-            self.size = len(rows)
-        elif cells:
-            self.add(cells)
+    numbers: np.ndarray | None
+    mark: str
+    is_sure: bool
+    codes: np.ndarray
+    words: list[str]
 
-    def add(self, cells: Sequence[str], first: bool = False) -> None:
-        """Move cells to the end, without the spaces around them; first: to the beginning.
+    def __len__(self) -> int:
+        raise NotImplementedError
 
-        Raises ValueError for a zero byte, which no text holds.
-        """
-        text = "\0".join(cells)
-        if text.count("\0") != len(cells) - 1:
-            raise ValueError("it holds zero bytes")
-        if not text.isascii() or any(map(text.__contains__, SPACES)):
-            text = "\0".join(map(str.strip, cells))
-        self.texts.insert(0 if first else len(self.texts), text)
-        self.size, self.loose = self.size + len(cells), self.loose + 1
-        if self.loose == PIECES:
-            self.texts[-PIECES:], self.loose = ["\0".join(self.texts[-PIECES:])], 0
+    def __iter__(self) -> Iterator[str]:
+        return map(self.words.__getitem__, self.codes.tolist())
+
+    def at(self, row: int) -> str:
+        raise NotImplementedError
 
     def take(self, rows: np.ndarray) -> "Column":
         """The cells of these rows, in their order."""
-        return Column(whole=self, rows=rows)
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[str]:
-        if "codes" in vars(self) or self.whole:
-            yield from map(self.words.__getitem__, self.codes.tolist())
-        else:
-            for text in self.texts:
-                yield from text.split("\0")
-
-    def at(self, row: int) -> str:
-        if self.whole:
-            return self.whole.at(self.rows[row])
-        if "codes" in vars(self):
-            return self.words[self.codes[row]]
-        for text in self.texts:
-            size = text.count("\0") + 1
-            if row < size:
-                return text.split("\0")[row]
-            row -= size
-        raise IndexError(row)
-
-    @cached_property
-    def mark(self) -> str:
-        """The decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither."""
-        if self.whole:
-            return self.whole.mark
-        return next((mark for mark in ".," if any(mark in text for text in self.texts)), "")
-
-    @cached_property
-    def is_sure(self) -> bool:
-        """Whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands."""
-        if self.whole:
-            return self.whole.is_sure
-        texts = (text.replace(",", ".") if self.mark == "," else text for text in self.texts)
-        return any(map(POINT.search, texts))
-
-    @cached_property
-    def numbers(self) -> np.ndarray | None:
-        """The float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number that
-        Python would not read once its comma is a point."""
-        if self.whole:
-            return None if self.whole.numbers is None else self.whole.numbers[self.rows]
-        pieces = []
-        for text in self.texts:
-            read = plain_numbers(text.replace(",", ".") if self.mark == "," else text)
-            if read is None:
-                return None
-            pieces.append(read)
-        read = np.concatenate(pieces) if pieces else np.empty(0)
-        return read[self.codes] if "codes" in vars(self) else read
-
-    @cached_property
-    def codes(self) -> np.ndarray:
-        """(N,) the place of each cell among `words`."""
-        if self.whole:
-            return self.whole.codes[self.rows]
-        known: dict[str, int] = defaultdict(count().__next__)
-        codes, start = np.empty(self.size, np.int32), 0
-        for text in self.texts:
-            cells = text.split("\0")
-            codes[start : start + len(cells)] = np.fromiter(map(known.__getitem__, cells), np.int32, len(cells))
-            start += len(cells)
-        self.texts.clear()
-        self.texts += ["\0".join(known)] if known else []
-        return codes
-
-    @property
-    def words(self) -> list[str]:
-        """The different cells, those of the whole column."""
-        if self.whole:
-            return self.whole.words
-        return self.texts[0].split("\0") if len(self.codes) else []
+        return SomeRows(self, rows)
 
     def different(self) -> list[tuple[str, int, int]]:
         """Each of the different cells, how often it comes, and where first; in the order of those."""
         words, codes = self.words, self.codes
         times, first = np.bincount(codes, minlength=len(words)), np.empty(len(words), np.int64)
-        first[codes[::-1]] = np.arange(self.size)[::-1]  # the last one that is written stays
+        first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last one that is written stays
         there = times.nonzero()[0]
         order = there[first[there].argsort()]
         return list(zip([words[code] for code in order], times[order].tolist(), first[order].tolist(), strict=True))
@@ -149,6 +69,132 @@ class Column:
         places = {word: place for place, word in enumerate(words)}
         composed = {normalize("NFC", word): place for word, place in places.items()}
         return self.each(lambda word: places.get(word, composed.get(normalize("NFC", word), -1)), np.int64)
+
+
+class SomeRows(Column):
+    """The cells of some rows of another column, which keeps them."""
+
+    def __init__(self, whole: Column, rows: np.ndarray) -> None:
+        self.whole, self.rows = whole, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, row: int) -> str:
+        return self.whole.at(self.rows[row])
+
+    @property
+    def mark(self) -> str:
+        return self.whole.mark
+
+    @property
+    def is_sure(self) -> bool:
+        return self.whole.is_sure
+
+    @cached_property
+    def numbers(self) -> np.ndarray | None:
+        return None if self.whole.numbers is None else self.whole.numbers[self.rows]
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        return self.whole.codes[self.rows]
+
+    @property
+    def words(self) -> list[str]:
+        return self.whole.words
+
+
+class WholeColumn(Column):
+    """A column that is filled with `add`. A million texts of their own would take ten times the memory of the file.
+
+    texts: pieces of the cells, joined by zero bytes, until somebody asks for `codes`: from then on the different cells
+        alone, and nothing can be added any more.
+    """
+
+    def __init__(self, cells: Sequence[str] = ()) -> None:
+        self.texts, self.size, self.loose = list[str](), 0, 0
+        self._codes: np.ndarray | None = None
+        if cells:
+            self.add(cells)
+
+    def add(self, cells: Sequence[str], first: bool = False) -> None:
+        """Move cells to the end, without the spaces around them; first: to the beginning.
+
+        Raises ValueError for a zero byte, which no text holds.
+        """
+        text = "\0".join(cells)
+        if text.count("\0") != len(cells) - 1:
+            raise ValueError("it holds zero bytes")
+        if not text.isascii() or any(map(text.__contains__, SPACES)):
+            text = "\0".join(map(str.strip, cells))
+        self.texts.insert(0 if first else len(self.texts), text)
+        self.size, self.loose = self.size + len(cells), self.loose + 1
+        if self.loose == PIECES:
+            self.texts[-PIECES:], self.loose = ["\0".join(self.texts[-PIECES:])], 0
+
+    def extend(self, other: "WholeColumn") -> None:
+        """Move the cells of another column to the end."""
+        self.texts += other.texts
+        self.size, self.loose = self.size + other.size, 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[str]:
+        if self._codes is not None:
+            yield from super().__iter__()
+        else:
+            for text in self.texts:
+                yield from text.split("\0")
+
+    def at(self, row: int) -> str:
+        if self._codes is not None:
+            return self.words[self._codes[row]]
+        for text in self.texts:
+            size = text.count("\0") + 1
+            if row < size:
+                return text.split("\0")[row]
+            row -= size
+        raise IndexError(row)
+
+    @cached_property
+    def mark(self) -> str:
+        for mark in ".,":
+            if any(mark in text for text in self.texts):
+                return mark
+        return ""
+
+    @cached_property
+    def is_sure(self) -> bool:
+        texts = (text.replace(",", ".") if self.mark == "," else text for text in self.texts)
+        return any(map(POINT.search, texts))
+
+    @cached_property
+    def numbers(self) -> np.ndarray | None:
+        pieces = []
+        for text in self.texts:
+            read = plain_numbers(text.replace(",", ".") if self.mark == "," else text)
+            if read is None:
+                return None
+            pieces.append(read)
+        read = np.concatenate(pieces) if pieces else np.empty(0)
+        return read if self._codes is None else read[self._codes]
+
+    @property
+    def codes(self) -> np.ndarray:
+        if self._codes is None:
+            known: dict[str, int] = defaultdict(count().__next__)  # the next number for a word that is new
+            codes, start = np.empty(self.size, np.int32), 0
+            for text in self.texts:
+                cells = text.split("\0")
+                codes[start : start + len(cells)] = np.fromiter(map(known.__getitem__, cells), np.int32, len(cells))
+                start += len(cells)
+            self.texts, self._codes = ["\0".join(known)] if known else [], codes
+        return self._codes
+
+    @property
+    def words(self) -> list[str]:
+        return self.texts[0].split("\0") if len(self.codes) else []
 
 
 def plain_numbers(text: str) -> np.ndarray | None:

@@ -139,6 +139,5 @@ def join(tables: Sequence[Table], notes: list[str]) -> Table:
         first.files.append((other.file, start))
         first.lines.extend(line + start for line in other.lines)
         for column, name in zip(first.columns, first.names, strict=True):
-            column.texts += other.columns[places[name]].texts
-            column.size, column.loose = column.size + len(other.lines), 0
+            column.extend(other.columns[places[name]])
     return first

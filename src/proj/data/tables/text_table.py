@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from proj.data.tables.one_column import Column
+from proj.data.tables.one_column import WholeColumn
 from proj.errors import UserError
 
 CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache
@@ -32,7 +32,7 @@ class Table:
     def __init__(self, file: str, first: list[str], line: int, empty: list[int]) -> None:
         self.file, self.first, self.names, self.headed = file, first, list[str](), False
         self.lines, self.files = array("i"), [(file, 0)]
-        self.columns = [Column() for _ in first]
+        self.columns = [WholeColumn() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
         self.piece = math.ceil(100_000 / len(first))  # so many rows are looked at as its beginning
 
