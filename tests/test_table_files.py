@@ -22,6 +22,7 @@ from support.runs import make, settings
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.tables import one_column, table_file
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table, read_table
 from proj.errors import UserError
 from proj.use.data import open_data
@@ -111,7 +112,7 @@ def write(folder: Path, **files: str | bytes) -> None:
 
 
 def cells(content: bytes, **settings) -> list[list[str]]:
-    table = read_table(io.BytesIO(content), "t", **settings)
+    table = read_table(io.BytesIO(content), "t", Reading(**settings))
     return [table.first, *map(list, zip(*table.columns, strict=True))]
 
 
@@ -254,8 +255,8 @@ def test_an_encoding_that_makes_no_sense_is_refused_and_read_where_it_is_named(e
         cells(text.encode(encoding))
     assert cells(text.encode(encoding), encoding=encoding)[0][0] == text.split(";")[0]
     # Of a model that was trained so, other files may be in UTF-8.
-    assert cells(text.encode(), encoding=encoding, hint=True)[0][0] == text.split(";")[0]
-    table = read_table(io.BytesIO(text.encode(encoding)), "t", None, encoding, True, prefix="")
+    assert cells(text.encode(), encoding=encoding, is_hint=True)[0][0] == text.split(";")[0]
+    table = read_table(io.BytesIO(text.encode(encoding)), "t", Reading(None, encoding, is_hint=True, prefix=""))
     assert table.first[0] == text.split(";")[0]
     assert table.notes == [f"t is read as {encoding}, as the training's table was: encoding=… says another"]
 

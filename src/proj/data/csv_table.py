@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
 from proj.data.class_names import describe_alike, spell_as_training, targets_among
 from proj.data.datamodule import InMemoryDataModule, Split
@@ -32,9 +31,11 @@ from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table, unlike_training
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest
+from proj.system.ranks import say
 
 SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
@@ -42,7 +43,7 @@ SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "ma
 class CSVDataModule(InMemoryDataModule):
     """A table of one's own: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
 
-    data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `read_table`.
+    data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `Reading`.
 
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
@@ -106,8 +107,8 @@ class CSVDataModule(InMemoryDataModule):
         labels = table.columns[target].take(examples.rows)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
         targets = torch.from_numpy(labels.among(self.class_names))
-        drawn = self.fractions, self.split_seed, examples.groups, self.fold
-        parts = table_parts(files, examples.part_of, targets, self.class_names, *drawn)
+        shares, seed, groups = self.fractions, self.split_seed, examples.groups
+        parts = table_parts(files, examples.part_of, targets, self.class_names, shares, seed, groups, self.fold)
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
@@ -121,19 +122,18 @@ class CSVDataModule(InMemoryDataModule):
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
         x, y = encode_table(table, columns, self.decimal, rows=examples.rows[order]), targets[order]
-        self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
+        self.input_shape = tuple(x.shape[1:])
+        sizes = [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
-        say = rank_zero_only(print)
         for part, file in files.items():  # what its columns hold was found in the others
             there = examples.rows[parts[part].numpy()]
             doubts = unlike_training(table, columns, self.splits[part].inputs, there)
             self.notes += [f"{file}: {note}" for note in doubts]
-        self.described = list_columns(whole, say)
+        self.described = list_columns(whole)
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        for line in left_out + describe_copies(self.splits["train"].inputs, self.splits["test"].inputs):
-            say(line)
+        say(*left_out, *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
 
     def _examples(
         self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]
@@ -183,8 +183,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
         x = encode_table(table, dict(zip(places, columns, strict=True)), self.decimal, notes, rows)
-        for note in notes:
-            rank_zero_only(print)(wrapped(note))
+        say(*map(wrapped, notes))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}
         self.numbers = {"test": torch.from_numpy(np.array(table.lines)[rows])}
@@ -198,13 +197,13 @@ class CSVDataModule(InMemoryDataModule):
         Raises UserError for a file that is no table, or has other columns than the first.
         """
         found = find_tables(str(self.file))
-        how = self.sheet, self.encoding, bool(self.is_other), "dataset." if self.is_other is None else ""
-        tables = open_tables(found, self.header, self.target, self.notes, *how)
-        if self.is_other is not None and isinstance(self.target, str) and self.target not in tables[0].names:
+        trains = self.is_other is None
+        how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
+        tables = open_tables(found, how, self.header, self.target, self.notes)
+        if not trains and isinstance(self.target, str) and self.target not in tables[0].names:
             raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
         notes = [note for table in tables for note in table.notes][:NOTES]
-        for line in describe_files(found, [*self.fractions]) + notes:
-            rank_zero_only(print)(line)
+        say(*describe_files(found, [*self.fractions]), *notes)
         target = find_column(tables[0], "target", self.target)
         name = tables[0].names[target]
         for part, table in zip(found.parts, tables, strict=True):
@@ -214,7 +213,6 @@ class CSVDataModule(InMemoryDataModule):
                     f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
                 )
         table = join(tables, self.notes)
-        for line in spell_as_training(table, target, found.parts):
-            rank_zero_only(print)(line)
+        say(*spell_as_training(table, target, found.parts))
         self.files = table.files
         return table, target, found.parts

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.batches import Batches
@@ -18,6 +17,7 @@ from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.errors import UserError, how_many
+from proj.system.ranks import say
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
 
@@ -131,8 +131,7 @@ class InMemoryDataModule(LightningDataModule):
         self._check_splits()
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
-        for line in describe_alike("classes", self.class_names):
-            rank_zero_only(print)(line)
+        say(*describe_alike("classes", self.class_names))
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = fitting_batch_size(size)
@@ -173,7 +172,7 @@ class InMemoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         if self.batch_size > (size := len(self.splits["train"].targets)):
-            rank_zero_only(print)(
+            say(
                 f"dataset.batch_size={self.batch_size} is more than the {how_many(size, 'training example')}: all in "
                 "one batch."
             )

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
@@ -28,6 +27,7 @@ from proj.data.photos.resized import Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError
 from proj.system.names import file_name, readable
+from proj.system.ranks import say
 
 
 class ImageFolderDataModule(ImageDataModule):
@@ -84,8 +84,7 @@ class ImageFolderDataModule(ImageDataModule):
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 1)
         found = find_images(self.data_dir)
-        for line in found.said:
-            rank_zero_only(print)(line)
+        say(*found.said)
         if self.known is None:
             refuse_single(found, self.data_dir)
             found = self._without_rare(found)
@@ -108,8 +107,7 @@ class ImageFolderDataModule(ImageDataModule):
         recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
         images = Resized.from_files(self._cache_file(), self._key(found), self.files, recipe, find_levels)
         self.levels = images.recipe.levels if images.deep else self.levels
-        for line in remarks_on(images, self.data_dir, self.levels):
-            rank_zero_only(print)(line)
+        say(*remarks_on(images, self.data_dir, self.levels))
         self.numbers = parts = parts_of(images, describe=True)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
         self.splits = {
@@ -146,7 +144,7 @@ class ImageFolderDataModule(ImageDataModule):
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
             if describe and has_twins(marks):
-                rank_zero_only(print)(describe_twins(marks, targets[numbers], part_of[numbers], paths))
+                say(describe_twins(marks, targets[numbers], part_of[numbers], paths))
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
@@ -173,7 +171,7 @@ class ImageFolderDataModule(ImageDataModule):
         labels, fold = [image.label for image in train], self.fold if drawn else None
         rare = rare_classes(labels, self._groups(train), 1 + len(drawn), fold, self.min_examples)
         if rare:
-            rank_zero_only(print)(describe_rare(rare, sum(image.label in rare for image in found.images)))
+            say(describe_rare(rare, sum(image.label in rare for image in found.images)))
         return found.without(rare)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:

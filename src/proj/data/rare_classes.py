@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_only
 
 from proj.data.class_names import classes_among
 from proj.data.tables.cells import number
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.one_column import Column
 from proj.errors import UserError, first_of, how_many
+from proj.system.ranks import say
 
 
 def rare_classes(
@@ -35,7 +35,7 @@ def rare_classes(
         return rare
     if asked and rare:
         kept = "two classes" if len(counts) - len(rare) < 2 else "half of the examples"
-        rank_zero_only(print)(f"dataset.min_examples={asked} leaves no class out, since less than {kept} would be left")
+        say(f"dataset.min_examples={asked} leaves no class out, since less than {kept} would be left")
     return {}
 
 
@@ -79,7 +79,7 @@ def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, 
     known = classes_among([*counts], class_names)
     unknown = {name: count for name, count in counts.items() if known and name not in known}
     if unknown:
-        rank_zero_only(print)(describe_unknown(unknown, "the model", "image"))
+        say(describe_unknown(unknown, "the model", "image"))
     return unknown
 
 

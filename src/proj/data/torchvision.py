@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
@@ -18,6 +17,7 @@ from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
 from proj.errors import UserError, how_many
 from proj.system.locks import alone
+from proj.system.ranks import say
 
 
 class TorchvisionDataModule(ImageDataModule):
@@ -86,7 +86,7 @@ class TorchvisionDataModule(ImageDataModule):
         marks = np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images])
         if has_twins(marks):
             alike = torch.zeros_like(train.targets)
-            rank_zero_only(print)(describe_twins(marks, train.targets, alike, range(len(marks))))
+            say(describe_twins(marks, train.targets, alike, range(len(marks))))
         groups = np.unique(marks, return_inverse=True)[1]
         return draw_parts(train.targets, names, {"val": self.val_fraction}, self.split_seed, groups, self.fold)
 

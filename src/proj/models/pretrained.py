@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from proj.data.datamodule import InMemoryDataModule
@@ -15,6 +14,7 @@ from proj.data.features import features_of
 from proj.errors import UserError, choose
 from proj.models.backbones import Recipe, find, load_weights, weights_of
 from proj.models.classifier import Classifier
+from proj.system.ranks import say
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -114,7 +114,7 @@ class Pretrained(Classifier):
         if weights := self.hparams.weights:
             load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
         elif self.frozen:
-            rank_zero_only(print)("model.weights=null: the frozen network is random; model.train=all trains it")
+            say("model.weights=null: the frozen network is random; model.train=all trains it")
 
     def setup(self, stage: str) -> None:
         data, crop = self.trainer.datamodule, self.network[0].recipe.crop

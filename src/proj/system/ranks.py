@@ -18,6 +18,13 @@ def rank() -> int:
     return int(next((os.environ[name] for name in RANKS if os.environ.get(name)), 0))
 
 
+def say(*lines: str) -> None:
+    """Print lines, in the first process alone."""
+    if not rank():
+        for line in lines:
+            print(line)
+
+
 def look_at_environment() -> None:
     """Forget the empty ones of the variables that tell processes which of several they are, which Lightning would read,
     and of the data's folder.

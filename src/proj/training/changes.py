@@ -5,7 +5,6 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from proj.config.own_code import own_code
 from proj.config.policies import policy
@@ -14,6 +13,7 @@ from proj.config.stored_run import listed_since
 from proj.errors import UserError, how_many
 from proj.system.files import write_atomically
 from proj.system.platform import processor
+from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
 
 
@@ -118,5 +118,5 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:
         changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
-    if changes and rank_zero_only.rank == 0:
-        print(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
+    if changes:
+        say(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")

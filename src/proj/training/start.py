@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.errors import UserError, how_many
 from proj.system.platform import replace
+from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
 from proj.training.changes import refuse_changes, refuse_to_start_over
 from proj.training.run_length import is_done
@@ -80,7 +80,7 @@ class Start:
             return None
         early = self.state["stopped_early"]
         ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained on." if early else ""
-        rank_zero_only(print)(f"This run is finished; its figures are in {run.metrics}.{ended}")
+        say(f"This run is finished; its figures are in {run.metrics}.{ended}")
         return metrics
 
 
@@ -115,7 +115,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
 
 def set_aside(path: Path, error: UserError) -> None:
     """Rename a checkpoint that cannot be used, and say why."""
-    if rank_zero_only.rank:  # the first process does it, for all
+    if rank():  # the first process does it, for all
         return
     away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
     replace(path, away)

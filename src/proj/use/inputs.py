@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from proj.data.tables.cells import is_number
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
@@ -96,13 +97,15 @@ def read_tables(
     training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
     skipped: of several files such a one is named, goes to this list, and the others are read.
     """
-    hint = not (sheet or encoding)
-    how = (training.get("sheet"), training.get("encoding")) if hint else (sheet or None, encoding or None)
+    if sheet or encoding:
+        how = Reading(sheet or None, encoding or None, prefix="")
+    else:
+        how = Reading(training.get("sheet"), training.get("encoding"), is_hint=True, prefix="")
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            lines, inputs = encoded_rows(file, columns, *how, hint)
+            lines, inputs = encoded_rows(file, columns, how)
         except UserError as error:
             if skipped is None or len(files) == 1:
                 raise
@@ -115,10 +118,10 @@ def read_tables(
             yield Example(f"{file}:{line}", inputs[place])
 
 
-def encoded_rows(file: str, columns: list[dict], *how: Any) -> tuple[Sequence[int], torch.Tensor]:
-    """The lines of a file on which its rows begin, and (N, F) the inputs that they are. how: see `open_table`."""
+def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence[int], torch.Tensor]:
+    """The lines of a file on which its rows begin, and (N, F) the inputs that they are."""
     try:
-        table = open_table(file, *how, "")
+        table = open_table(file, how)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}).") from None
     places = places_of([column["name"] for column in columns], table)

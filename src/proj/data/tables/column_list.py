@@ -1,6 +1,5 @@
 """The list of what each column of a table is taken for: in the terminal, and as the rows of a file."""
 
-from collections.abc import Callable
 from textwrap import fill
 
 from proj.config.words import typed
@@ -9,6 +8,7 @@ from proj.data.tables.columns import Columns
 from proj.data.tables.encode import kind_of
 from proj.errors import how_many
 from proj.system.names import one_line
+from proj.system.ranks import say
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
@@ -45,7 +45,7 @@ def row_of(whole: Columns, place: int) -> dict[str, str]:
     return row
 
 
-def list_columns(whole: Columns, say: Callable[[str], None]) -> list[dict[str, str]]:
+def list_columns(whole: Columns) -> list[dict[str, str]]:
     """Say what the columns are taken for, once they are measured; return a row for each column of the table."""
     names, lists = whole.table.names, {heading: list[int]() for heading in HEADINGS.values()}
     for place, found in sorted(whole.found.items(), key=lambda one: (bool(one[1].left_out), one[0])):
@@ -69,8 +69,7 @@ def list_columns(whole: Columns, say: Callable[[str], None]) -> list[dict[str, s
             it = "it" if len(places) == 1 else "the first of them"
             what = f"keeps {it}" if first.left_out else f"takes {it} for {KINDS[first.setting]}"
             say(f"    {how} {what}")
-    for note in whole.notes[:NOTES]:
-        say(note)
+    say(*whole.notes[:NOTES])
     if len(whole.notes) > NOTES:
         say(f"… and {how_many(len(whole.notes) - NOTES, 'more remark')} of this kind")
     return [row_of(whole, place) for place in range(len(names))]

@@ -15,6 +15,7 @@ from rich.progress import wrap_file
 
 from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import read_csv
+from proj.data.tables.reading import AS_FOUND, Reading
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, fill
 from proj.errors import UserError, message_of, nearest
@@ -24,38 +25,25 @@ LARGE = 30_000_000  # bytes that take a second or so
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
-def open_table(path: str, *how: Any) -> Table:
-    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened.
-
-    how: the other arguments of `read_table`, in its order.
-    """
+def open_table(path: str, how: Reading = AS_FOUND) -> Table:
+    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened."""
     if path == "-":
-        return read_table(BytesIO(sys.stdin.buffer.read()), path, *how)
+        return read_table(BytesIO(sys.stdin.buffer.read()), path, how)
     size = getsize(path)
     shown = size > LARGE and sys.stdout.isatty() and not rank()
     with open(path, "rb") as file:
         head = BytesIO(file.read()) if not file.seekable() else file  # a pipe
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
-            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, *how)
+            return read_table(BufferedReader(seen, BLOCK) if shown else head, path, how)
 
 
-def read_table(
-    file: BinaryIO,
-    name: str,
-    sheet: str | int | None = None,
-    encoding: str | None = None,
-    hint: bool = False,
-    prefix: str = "dataset.",
-) -> Table:
+def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     """The table in a file, whatever its name is: CSV, Parquet, or a spreadsheet, compressed or not.
 
-    sheet: of a spreadsheet, its name or place; None for the first. encoding: of a CSV file; None finds it out.
-    hint: the two are those of another file: they are taken where this one has such a sheet, and is not UTF-8.
-    prefix: of these settings, as the user types them.
     What was found out and can be doubted is in the table's `notes`.
     Raises UserError for what is no table, or needs an extra that is not installed.
     """
-    notes: list[str] = []
+    encoding, notes = how.encoding, list[str]()
     try:
         stream, inner = unpacked(file, name)
         start = stream.read(SEEN)
@@ -64,16 +52,16 @@ def read_table(
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
         elif is_spreadsheet:
-            table = fill(spreadsheet(stream, name, sheet, hint, notes, prefix), name)
+            table = fill(spreadsheet(stream, name, how, notes), name)
         else:
             refuse_other_formats(start, name)
-            encoding = find_encoding(stream, name, encoding, hint, notes, prefix)
+            encoding = find_encoding(stream, name, how, notes)
             stream.seek(0)
             table = read_csv(stream, name, inner, encoding)
     except (UserError, MemoryError):
         raise
     except LookupError:
-        raise UserError(f"{prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
+        raise UserError(f"{how.prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
     except (csv.Error, UnicodeError) as error:
         from proj.data.photos.image_file import is_start_of_image  # Pillow, which tables do without
 
@@ -82,14 +70,14 @@ def read_table(
         if encoding is None and NO_TEXT.search(start):
             raise UserError(f"{name} is no CSV file, nor Parquet or a spreadsheet: save the table as one.") from error
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
-        how = f"{prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
-        raise UserError(f"{name} is no CSV file in {spelled} ({error}): {how}.") from error
+        cure = f"{how.prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
+        raise UserError(f"{name} is no CSV file in {spelled} ({error}): {cure}.") from error
     except Exception as error:  # the readers of formats raise many kinds
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
         raise UserError(f"{name} is empty.")
-    if sheet is not None and not hint and not is_spreadsheet:
-        notes.append(f"{name} is no spreadsheet, so that {prefix}sheet={sheet} has no use")
+    if how.sheet is not None and not how.is_hint and not is_spreadsheet:
+        notes.append(f"{name} is no spreadsheet, so that {how.prefix}sheet={how.sheet} has no use")
     table.notes = table.notes + notes
     return table
 
@@ -105,9 +93,7 @@ def as_text(value: Any) -> str:
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
-def spreadsheet(
-    stream: BinaryIO, name: str, sheet: str | int | None, hint: bool, notes: list[str], prefix: str
-) -> Iterator[tuple[int, list[str]]]:
+def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """(Its number, a row) of a sheet in a workbook of Excel or LibreOffice."""
     try:
         from python_calamine import SheetVisibleEnum, load_workbook
@@ -115,18 +101,19 @@ def spreadsheet(
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
     book = load_workbook(stream)
     names = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible] or book.sheet_names
-    place = int(sheet) if re.fullmatch(r"-?\d+", str(sheet)) else len(names)
-    if str(sheet) in book.sheet_names:
-        chosen = str(sheet)
+    sheet = str(how.sheet)
+    place = int(sheet) if re.fullmatch(r"-?\d+", sheet) else len(names)
+    if sheet in book.sheet_names:
+        chosen = sheet
     elif -len(names) <= place < len(names):
         chosen = names[place]
-    elif sheet is not None and not hint:
-        raise UserError(f"{prefix}sheet={sheet} is no sheet of {name}." + nearest(str(sheet), names))
+    elif how.sheet is not None and not how.is_hint:
+        raise UserError(f"{how.prefix}sheet={sheet} is no sheet of {name}." + nearest(sheet, names))
     else:
         chosen, *others = names
         if others:
             others = ", ".join(others)
-            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {prefix}sheet=… chooses another")
+            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {how.prefix}sheet=… chooses another")
     opened = book.get_sheet_by_name(chosen)
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()

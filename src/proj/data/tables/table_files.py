@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 from textwrap import shorten
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from proj.data.part_names import PARTS, part_named
 from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import find_columns
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
@@ -82,16 +83,16 @@ def find_tables(data_dir: str) -> FoundTables:
 
 
 def open_tables(
-    found: FoundTables, header: bool | None, target: str | int | None, notes: list[str], *how: Any
+    found: FoundTables, how: Reading, header: bool | None, target: str | int | None, notes: list[str]
 ) -> list[Table]:
     """The table in each file, with the names of its columns written as the first one's, where they differ in that
     alone. header: whether the first rows name the columns; None has `find_header` tell it.
 
-    target, notes: see `find_header`. how: what else `open_table` takes.
+    target, notes: see `find_header`.
     Raises UserError for a file that cannot be read, or is no table.
     """
     try:
-        tables = [open_table(file, *how) for file in found.files]
+        tables = [open_table(file, how) for file in found.files]
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
     headed = find_header(tables[0], target, notes) if header is None else header

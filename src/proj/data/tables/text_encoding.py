@@ -5,6 +5,8 @@ import re
 from contextlib import suppress
 from typing import BinaryIO
 
+from proj.data.tables.reading import Reading
+
 BLOCK = 1 << 20  # bytes that are looked at at a time
 NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no encoding in use has such bytes
 WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
@@ -14,14 +16,14 @@ FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
 STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
 
 
-def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, notes: list[str], prefix: str) -> str:
-    """The encoding of a CSV file: `said`, where the user names one; else UTF-16 if the first bytes show it, UTF-8 if
-    all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to `notes`.
+def find_encoding(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> str:
+    """The encoding of a CSV file: that of `how`, where the user names one; else UTF-16 if the first bytes show it,
+    UTF-8 if all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to `notes`.
 
-    hint: `said` is that of another table, taken where the file is not UTF-8. prefix: of the setting, for the notes.
     Raises UnicodeError where no encoding fits.
     """
-    if said and not hint:
+    said, change = how.encoding, f"{how.prefix}encoding=… says another"
+    if said and not how.is_hint:
         return said
     start = stream.read(2)
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -37,7 +39,7 @@ def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, not
         return "utf-8-sig"
     except UnicodeDecodeError as error:
         if said:
-            notes.append(f"{name} is read as {said}, as the training's table was: {prefix}encoding=… says another")
+            notes.append(f"{name} is read as {said}, as the training's table was: {change}")
             return said
         stream.seek(0)
         words: dict[bytes, None] = {}
@@ -50,6 +52,6 @@ def find_encoding(stream: BinaryIO, name: str, said: str | None, hint: bool, not
             text = " ".join(found)
             if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
                 some = ", ".join(found[:3])
-                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {prefix}encoding=… says another")
+                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {change}")
                 return "cp1252"
         raise UnicodeError(str(error)) from None
