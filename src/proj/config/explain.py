@@ -77,6 +77,9 @@ def explain(error: BaseException) -> str | None:
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
         return f"{cause.full_key} refers to a setting that is not there: {message_of(cause).partition(' full_key')[0]}."
+    if "Incompatible key type 'NoneType'" in str(cause):
+        key = getattr(cause, "full_key", "")
+        return f"{key} holds a name that reads as null: write it in quotation marks, such as '{key}={{\"null\":5}}'."
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         said, key = message_of(cause).partition(" full_key")[0], getattr(cause, "full_key", None)
         return said if not key or key in said else f"{key}: {said}"

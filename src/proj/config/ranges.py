@@ -171,7 +171,7 @@ INTERVAL = either(
 # A class and what it costs to miss it: of a text, since Hydra reads no mapping of names such as >50K.
 COST = r"""\s*("[^"]*"|'[^']*'|[^,]*?)\s*:\s*((?=[\d.]*[1-9])\d*\.?\d+)\s*"""
 THRESHOLD = either(
-    "f1, f1:<class>, balanced, what it costs to miss a class, such as {yes:5}, or null",
+    "f1, f1:<class>, balanced, what it costs to miss a class, above 0, such as {yes:5}, or null",
     {"enum": ["f1", "balanced", None]},
     text("f1:.+"),
     text(rf"\{{{COST}(,{COST})*\}}"),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from proj.config.ranges import COST
 from proj.data.class_names import classes_among
-from proj.errors import UserError, choose
+from proj.errors import UserError, nearest
 from proj.models.metrics import Tally
 
 # What a threshold may be chosen for, from the counts of right and wrong answers: of the positive class, of the other.
@@ -43,19 +43,39 @@ def place_of(name: str, names: list[str]) -> int:
 
 
 def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> None:
-    """Raises UserError for a class that the data does not have, and for what takes two classes where there are more."""
+    """Raises UserError for a class that the data does not have or that has two costs, for no class, and for what takes
+    two classes where there are more."""
     if threshold is None:
         return
     costs = costs_of(threshold)
+    if costs == {}:
+        raise UserError(f"threshold={{}} names no class: say what it costs to miss one, such as {as_costs(names[0])}.")
+    typed_for: dict[int, str] = {}
     for name in threshold.split(":", 1)[1:] if costs is None else costs:
-        if place_of(name, names) < 0:
-            choose("threshold", name, dict.fromkeys(names))
+        place = place_of(name, names)
+        if place < 0:
+            raise UserError(f"threshold={name} does not exist.{nearest(name, names)}{in_quotes(threshold)}")
+        if (other := typed_for.setdefault(place, name)) != name:
+            raise UserError(f"threshold gives {names[place]} two costs, as {other} and as {name}: leave one out.")
     if costs is None and len(names) != 2:
-        first = names[0] if re.fullmatch(r"[^,:{}'\"]+", names[0]) else f'"{names[0]}"'
         raise UserError(
             f"threshold={threshold} is of two classes, not of {len(names)}: say what it costs to miss one, such as "
-            f"'threshold={{{first}:5}}', or leave it out."
+            f"{as_costs(names[0])}, or leave it out."
         )
+
+
+def as_costs(name: str) -> str:
+    """The setting as it is typed, of a class that is five times as bad to miss."""
+    is_plain = re.fullmatch(r"[^,:{}'\"]+", name) and name.lower() != "null"
+    quoted = name if is_plain else f'"{name}"'
+    return f"'threshold={{{quoted}:5}}'"
+
+
+def in_quotes(threshold: str | DictConfig) -> str:
+    """The end of a message on a class that is not there, where Hydra took its name for a number, such as 1_000."""
+    if not OmegaConf.is_dict(threshold) or all(isinstance(key, str) for key in threshold):
+        return ""
+    return ' Write the name of a class that reads as a number in quotation marks, such as {"1_000":5}.'
 
 
 def costs_by_place(threshold: str | DictConfig, names: list[str]) -> list[float] | None:
