@@ -1,6 +1,7 @@
 """What each column of a table is taken for: ids, dates, yes and no, texts; and classes of too few rows."""
 
 import random
+import unicodedata
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -141,6 +142,7 @@ FORMS = {
     "2000年1月1日": ("%Y年%m月%d日", "%Y年%m月%d日 %H:%M"),
     "hour:minute": ("%H:%M", "%H:%M:%S"),
     "yearmonthday": ("%Y%m%d",),
+    "20000101T100000": ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M+0100", "%Y%m%d_%H%M%S", "%Y%m%d%H%M%S"),
 }
 CASES = [(form, how) for form, hows in FORMS.items() for how in hows]
 
@@ -160,6 +162,63 @@ def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, tm
     for value, part in zip(first.tolist(), column["parts"], strict=True):
         assert value == pytest.approx((right[part["name"]] - part["mean"]) / part["std"], abs=1e-5)
     assert not torch.cat(missing).any()
+
+
+MONTHS = {
+    "German": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "Austrian, short": "Jän. Feb. Mrz. Apr. Mai Jun. Jul. Aug. Sep. Okt. Nov. Dez.",
+    "French": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "French, short": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+    "Spanish": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "Italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "Portuguese": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "Dutch": "januari februari maart april mei juni juli augustus september oktober november december",
+    "Dutch, short": "jan feb mrt apr mei jun jul aug sep okt nov dec",
+    "Swedish": "januari februari mars april maj juni juli augusti september oktober november december",
+    "Norwegian": "januar februar mars april mai juni juli august september oktober november desember",
+}
+
+
+@pytest.mark.parametrize("form", ("NFC", "NFD"))  # as Windows and macOS store accents
+@pytest.mark.parametrize("between", (" ", ". ", " de ", "-"))
+@pytest.mark.parametrize("names", MONTHS.values(), ids=MONTHS)
+def test_months_have_their_names_in_other_languages(table, names, between, form):
+    days = [datetime(2020 + i // 12, 1 + i % 12, 1 + i * 7 % 28) for i in range(60)]
+    after = between if between in (" de ", "-") else " "
+    cells = [f"{day.day}{between}{names.split()[day.month - 1]}{after}{day.year}" for day in days]
+    data = table([unicodedata.normalize(form, cell) for cell in cells])
+    column, names = data.columns[0], ["year", "month", "day", "weekday"]
+    assert column["date"] == "1. Januar 2000" and [part["name"] for part in column["parts"]] == names
+    found = [datetime(1970, 1, 1) + timedelta(seconds=moment(cell, column["date"])) for cell in cells]
+    assert found == days
+
+
+def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
+    cells = [f"{1 + i % 28}.{1 + i % 18}.2020" for i in range(60)]  # of months that there are not
+    assert taken(table(cells))["a"] != "dates"
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("a: ")]
+    assert (
+        "a: words, though 72% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]' takes" in line
+    )
+    table(cells, words=["categorical=[a]"])
+    table([f"group {i % 7}" for i in range(60)])
+    assert "are dates" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seldom", (3, 20))
+def test_a_column_of_numbers_in_several_units_is_said(table, capsys, seldom):
+    cells = [f"{i} kg" if i % seldom else f"{i * 1000} g" for i in range(60)]
+    assert taken(table(cells))["a"] == "left out"
+    rest, how = (
+        f"{60 - 60 // seldom} in kg, {60 // seldom} in g",
+        "write plain numbers in one unit, if they are amounts",
+    )
+    assert f"a: words, though nearly all are numbers ({rest}): {how}" in capsys.readouterr().out
+    table([f"{i}" if i % 10 == 0 else f"{i} kg" for i in range(60)])
+    assert "nearly all are numbers (54 in kg, 6 in no unit)" in capsys.readouterr().out
+    table([f"{i % 7} kg" if i % 2 else "heavy" for i in range(60)])
+    table(cells, words=["categorical=[a]"])
+    assert "nearly all are numbers" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("unit", (1, 1000))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
-from proj.data.tables.dates import date_remarks, find_form, moments
+from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values
 from proj.data.tables.one_column import Column
@@ -126,6 +127,8 @@ class Columns:
             lenient = trained.get("lenient", False) if trained else kind == "numbers"
             unit = {"unit": seen.unit} if seen.unit else {}
             return Finding({"name": name} | unit | ({"lenient": True} if lenient else {}))
+        if not (self.trained or kind):
+            self.notes += doubt_words(name, [*islice(seen.words, 50)])
         return self._words(name, cells, kind)
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:

@@ -3,12 +3,14 @@
 import re
 from contextlib import suppress
 from datetime import datetime
+from unicodedata import normalize
 
 from proj.data.tables.cells import is_no_number, plain_number
 
 EPOCH = datetime(1970, 1, 1)
 ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
 DAY_FIRST, MONTH_FIRST = "day.month.year", "month/day/year"
+TOGETHER, COMPACT = "yearmonthday", "20000101T100000"  # which may be plain numbers
 NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
 
 TIME = (
@@ -19,13 +21,22 @@ AT = rf"(?:(?:,? |T){TIME})?"
 YEAR, MONTH, DAY = r"(?P<year>(?:1[5-9]|2[01])\d\d)", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
 SHORT = r"(?!\d\d?-\d\d?-\d\d(?!\d))"  # before a year that may have two digits: 12-05-33 is no date, but a number
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# How their names begin in German, French, Spanish, Italian, Portuguese, Dutch and the languages of Scandinavia.
+ELSEWHERE = ("jän|gen|ene", "fév|fev", "mär|mrz|maa|mrt", "avr|abr", "mai|mag|maj|mei", "giu|jui", "lug|juil")
+ELSEWHERE += ("aoû|aou|ago", "set", "okt|ott|out", "", "dez|déc|dic|des")
+ANY_MONTH = [[own, *filter(None, others.split("|"))] for own, others in zip(MONTHS, ELSEWHERE, strict=True)]
+NUMBER_OF = {name: number for number, names in enumerate(ANY_MONTH, 1) for name in names}
 NAME = rf"(?P<month>{'|'.join(MONTHS)})[a-z]*\.?"
+ANY_NAME = rf"(?P<month>{'|'.join(sorted(NUMBER_OF, key=len, reverse=True))})[^\W\d_]*\.?"
 ANY_YEAR, WEEKDAY = YEAR.replace(r"\d\d)", r"\d\d|\d\d)"), r"(?:[a-z]+\.?,? )?"
 FORMS = {  # by their names in messages and in checkpoints
     ISO: rf"{YEAR}(?P<mark>[-/.]){MONTH}(?:(?P=mark){DAY}{AT})?",
     DAY_FIRST: rf"{SHORT}{DAY}(?P<mark>[-/.]){MONTH}(?P=mark){ANY_YEAR}{AT}",
     MONTH_FIRST: rf"{SHORT}{MONTH}(?P<mark>[-/]){DAY}(?P=mark){ANY_YEAR}{AT}",
     "1 Jan 2000": rf"{WEEKDAY}{DAY}(?:\.|st|nd|rd|th)?[ -]?{NAME},?[ -]?{ANY_YEAR}{AT}",
+    "1. Januar 2000": (  # in the other languages, and among dates of those in English, too
+        rf"(?:[^\W\d_]+\.?,? )?{DAY}(?:\.|er|[º°])?[ /-]?(?:de )?{ANY_NAME},?[ /-]?(?:de )?{ANY_YEAR}{AT}"
+    ),
     "Jan 1, 2000": rf"{WEEKDAY}{NAME} {DAY}(?:st|nd|rd|th)?,? {YEAR}{AT}",
     "Sat Jan 1 10:00:00 2000": rf"[a-z]{{3}} {NAME} {{1,2}}{DAY} {TIME} {YEAR}",  # as C and Twitter write it
     "2000年1月1日": rf"{YEAR}年{MONTH}月{DAY}日{AT}",
@@ -33,7 +44,11 @@ FORMS = {  # by their names in messages and in checkpoints
     DURATION: (
         r"(?:(?P<days>\d{1,4}) days?,? )?(?P<hours>\d{1,4}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
     ),
-    "yearmonthday": rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?",
+    TOGETHER: rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?",
+    COMPACT: (
+        rf"{YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:[T _-]|(?=\d{{6}}(?!\d)))"
+        r"(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:(?P<second>[0-5]\d)(?:[.,]\d+)?)? ?(?:Z|[+-]\d\d(?::?\d\d)?)?"
+    ),
 }
 # Dates with which people and databases say that there is no end: 9999-12-31, 31.12.2999, Dec 31 9999, 9999-01-01.
 # Years below 2700 are those of a Buddhist calendar, too.
@@ -55,19 +70,19 @@ def moment(cell: str, form: str) -> float | None:
     if form == ISO and cell[4:5] == cell[7:8] == "-":
         with suppress(ValueError):  # Python 3.10 reads fewer of them, and the pattern below the others
             return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
-    if not (found := PATTERNS[form].fullmatch(cell)):
+    if not (found := PATTERNS[form].fullmatch(cell if cell.isascii() else normalize("NFC", cell))):
         return None
     part = {"year": "1970", "month": "1", "day": "1"} | {name: text for name, text in found.groupdict().items() if text}
     if form == DURATION:
         days, hours, minute, second = (int(part.get(name, 0)) for name in ("days", "hours", "minute", "second"))
         return float(86_400 * days + 3600 * hours + 60 * minute + second)
-    year, month, hour = int(part["year"]), part["month"][:3].lower(), int(part.get("hour", 0))
+    year, month, hour = int(part["year"]), part["month"].lower(), int(part.get("hour", 0))
     if len(part["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as Python and the C library do
     if half := part.get("half"):
         hour = hour % 12 + (12 if half in "pP" else 0)
     clock = hour, int(part.get("minute", 0)), int(part.get("second", 0))
-    number = MONTHS.index(month) + 1 if month in MONTHS else int(month)
+    number = NUMBER_OF[month] if month in NUMBER_OF else int(month)
     try:
         return (datetime(year, number, int(part["day"]), *clock) - EPOCH).total_seconds()
     except ValueError:  # such as February 30

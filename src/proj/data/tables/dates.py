@@ -9,7 +9,18 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import examples_of, is_missing, plain_number
-from proj.data.tables.date_forms import DAY_FIRST, DURATION, FORMS, ISO, MONTH_FIRST, SINCE_1970, is_no_date, moment
+from proj.data.tables.date_forms import (
+    COMPACT,
+    DAY_FIRST,
+    DURATION,
+    FORMS,
+    ISO,
+    MONTH_FIRST,
+    SINCE_1970,
+    TOGETHER,
+    is_no_date,
+    moment,
+)
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_far
@@ -94,7 +105,7 @@ def find_form(
     for unit in units:
         fits[unit] = share(words, unit, least) if asked else 1.0
     forms = [form for form, fit in fits.items() if fit >= least]
-    if forms == ["yearmonthday"] and not (asked or len(words) >= 10 or TIMES.search(name)):
+    if {*forms} <= {TOGETHER, COMPACT} and not (asked or len(words) >= 10 or TIMES.search(name)):
         return None
     if {DAY_FIRST, MONTH_FIRST} <= {*forms}:
         if day_first is None and fits[DAY_FIRST] == fits[MONTH_FIRST]:
@@ -108,7 +119,7 @@ def forms_at(ends: list[str], asked: bool) -> list[str]:
     """The forms of which one of these cells is a date. Numbers are none where nobody has `asked` for dates, but for
     20000101: 1999.5 is a number, and no May."""
     are_numbers = all(plain_number(cell) is not None for cell in ends)
-    known = ["yearmonthday"] if are_numbers and not asked else FORMS
+    known = [TOGETHER, COMPACT] if are_numbers and not asked else FORMS
     return [form for form in known if any(moment(cell, form) is not None for cell in ends)]
 
 
@@ -134,6 +145,19 @@ def share(words: Sequence[str], form: str, least: float) -> float:
             if fitting / len(words) < least:
                 return 0.0
     return fitting / len(words)
+
+
+def doubt_words(name: str, words: Sequence[str]) -> list[str]:
+    """A remark on a column of words where a fifth of these, its first ones, are dates, which are too few to take it for
+    a column of dates."""
+    fits = {form: share(words, form, 0.2) for form in FORMS} if words else {"": 0.0}
+    form = max(fits, key=fits.get)
+    if not fits[form]:
+        return []
+    other = next((word for word in words if moment_of_column(word, form) is None), "")
+    but = f", others not ({other[:20]!r})" if other else ""
+    how = typed("dataset.dates", name, listed=True)
+    return [f"{name}: words, though {fits[form]:.0%} are dates ({form}){but}: {how} takes it for dates"]
 
 
 def is_likely(number: float, unit: str) -> bool:

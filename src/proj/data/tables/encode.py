@@ -2,18 +2,29 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import Count, examples_of, in_order, is_missing, is_no_number, values
+from proj.data.tables.cells import (
+    Count,
+    examples_of,
+    in_order,
+    is_missing,
+    is_no_number,
+    number,
+    number_and_word,
+    values,
+)
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Lines, Table
+from proj.errors import first_of
 
 
 def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
@@ -158,6 +169,18 @@ def measure_numbers(name: str, numbers: np.ndarray) -> dict:
     return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
 
 
+def units_of(seen: Count) -> Counter:
+    """How often each word stands beside a number, in a column of words where nearly all cells hold one of several such
+    words, or some a number alone; an empty counter for another column. Its first words tell."""
+    units, total = Counter({"no unit": seen.numbers}), seen.numbers
+    for word, times in islice(seen.words.items(), 1000):
+        total += times
+        if (parts := number_and_word(word)) and number(parts[0]):
+            units[parts[1]] += times
+    units = +units  # without 0
+    return units if 2 <= len(units) <= 10 and units.total() >= 0.95 * total else Counter()
+
+
 def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
 
@@ -175,4 +198,8 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     if not is_numeric and not kind and share >= 0.2:
         how = typed("dataset.numeric", name, listed=True)
         return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
+    if not is_numeric and not kind and (units := units_of(seen)):
+        amounts = first_of([f"{times:,} in {unit}" for unit, times in units.most_common()], 5)
+        how = "write plain numbers in one unit, if they are amounts"
+        return [f"{name}: words, though nearly all are numbers ({amounts}): {how}"]
     return negative
