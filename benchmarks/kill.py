@@ -63,6 +63,7 @@ CASES = {  # name: (data set, settings)
     "digits_cnn": (None, "dataset=digits model=cnn model.dropout=0.1 dataset.batch_size=200"),
     "cifar10_cnn": ("cifar10", "dataset=cifar10 model=cnn model.widths=[16,32]"),
     "table": (None, "dataset=csv data_dir={home}/wine.csv dataset.target=-1 trainer.max_epochs=6"),
+    "average": (None, "dataset=digits model=cnn model.widths=[16,32] callbacks=average scheduler=none"),
     "accumulation": (None, "dataset=digits model=mlp trainer.accumulate_grad_batches=3 scheduler=cosine"),
     "early_stopping": (
         None,
