@@ -10,8 +10,9 @@ from torch import nn
 
 from proj.config.check_values import check_ranges
 from proj.config.own_code import own_code
+from proj.config.stored import is_trusted
 from proj.errors import UserError
-from proj.models import Classifier
+from proj.models import MLP, Classifier
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import read_manifest
 from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
@@ -173,6 +174,21 @@ def test_a_mistake_in_code_of_ones_own_ends_in_a_traceback_whose_last_lines_name
     assert any(line.endswith('mine.py", line 7, in load') for line in said[-5:])
 
 
+@pytest.mark.parametrize(
+    "ends", ("import sys; sys.exit()", "import argparse; argparse.ArgumentParser().parse_args(['x'])")
+)
+def test_a_file_of_ones_own_that_ends_the_program_where_it_is_imported_is_one_sentence(
+    configure, tmp_path, monkeypatch, ends
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"ends{len(ends)}"
+    write(tmp_path, {f"{name}.py": f"from proj.models import MLP as Net\n{ends}\n"})
+    with pytest.raises(UserError, match=rf"{name} calls sys.exit while it is imported: put what it runs below if"):
+        train(configure(f"model._target_={name}.Net"))
+    with pytest.raises(UserError, match=rf"{name}.Net cannot be loaded \({name} calls sys.exit"):
+        is_trusted(f"{name}.Net", [name])
+
+
 class Wide(Classifier):
     """Gives an output more than there are classes."""
 
@@ -191,6 +207,13 @@ class Empty(Classifier):
         super().__init__(num_classes, **training)
 
 
+class Forgets(MLP):
+    """Returns no loss."""
+
+    def training_step(self, batch, batch_idx):
+        super().training_step(batch, batch_idx)
+
+
 class Breaks(Empty):
     def __init__(self, input_shape, num_classes, **training):
         raise RuntimeError("of two\nlines")
@@ -201,6 +224,7 @@ class Breaks(Empty):
     (
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
         (Breaks, r"Breaks: RuntimeError: of two lines$"),
+        (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
     ),

@@ -9,7 +9,6 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check_single
@@ -17,7 +16,7 @@ from proj.config.declared import arguments as taken_by
 from proj.config.declared import kind_of_data
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
-from proj.config.stored import now_called
+from proj.config.stored import located, now_called
 from proj.config.words import as_hydra_reads, as_text, refuse_left_out
 from proj.errors import UserError, causes, message_of, nearest, out_of_memory
 
@@ -29,7 +28,7 @@ if not CONF.is_dir():
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 # Older versions kept in the configuration what the classes of datamodules and models say themselves.
 NO_ARGUMENTS += ("kind", "accepts")
-logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # `get_object` logs what it raises
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # which logs what is raised while it imports
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -86,7 +85,7 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
         arguments = {key: build_within(value) for key, value in arguments.items()}
     arguments |= settings
     try:
-        called = get_object(target)
+        called = located(target)
     except Exception as error:
         raise UserError(f"Error locating target '{target}' ({message_of(list(causes(error))[-1])}).") from error
     if not callable(called):

@@ -8,6 +8,7 @@ project, and everything else is plain data. Classes of one's own are named by wh
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,19 @@ def is_trusted(target: str, trust: Sequence[str]) -> bool:
     for word in trust:
         if is_within(target, word):
             try:
-                home = str(getattr(get_object(target), "__module__", ""))
+                home = str(getattr(located(target), "__module__", ""))
             except Exception as error:
                 raise UserError(f"{target} cannot be loaded ({list(causes(error))[-1]}).") from error
             return is_within(home, word)
     return False
+
+
+def located(target: str) -> Any:
+    """What a name stands for; its module is imported. Raises ImportError where that ends the program."""
+    with suppress(SystemExit):
+        return get_object(target)
+    below = "put what it runs below if __name__ == '__main__':"
+    raise ImportError(f"{target.rpartition('.')[0]} calls sys.exit while it is imported: {below}")
 
 
 def is_within(name: str, package: str) -> bool:

@@ -1,4 +1,4 @@
-"""A loss that turns NaN or infinite stops the run, or its step is left out."""
+"""A loss that turns NaN or infinite stops the run, or its step is left out; so does a training without any loss."""
 
 import math
 from pathlib import Path
@@ -17,10 +17,11 @@ class Divergence:
 
     Until then the losses stay on their device, so that no step waits for it.
     stop: whether a loss that is not finite ends the run; the weights and batch norm's statistics must be finite anyway.
+    has_begun: whether the run goes on, so that it has had a loss before.
     """
 
-    def __init__(self, folder: Path, stop: bool) -> None:
-        self.folder, self.stop = folder, stop
+    def __init__(self, folder: Path, stop: bool, has_begun: bool) -> None:
+        self.folder, self.stop, self.has_had_a_loss = folder, stop, has_begun
         self.losses: list[torch.Tensor] = []  # of the steps since the last look
         self.rates: list[float] = []  # the learning rate of each of them
         self.rate = 0.0  # of the step that is under way
@@ -29,11 +30,17 @@ class Divergence:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int) -> None:
+        self.has_had_a_loss = self.has_had_a_loss or bool(outputs)
         if outputs and self.stop:
             self.losses.append(outputs["loss"])
             self.rates.append(self.rate)
         if (batch_idx + 1) % trainer.log_every_n_steps == 0 or batch_idx + 1 == trainer.num_training_batches:
             self._look_at_losses(trainer)
+        model, epoch_ends = trainer.lightning_module, batch_idx + 1 == trainer.num_training_batches
+        if epoch_ends and not self.has_had_a_loss and model.automatic_optimization:
+            if not trainer.is_global_zero:
+                raise SystemExit(0)  # the first process speaks
+            raise UserError(f"{type(model).__name__}.training_step returns no loss, so nothing is learned: return it.")
 
     def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""

@@ -47,7 +47,7 @@ class Resume(Callback):
         self.start: float | None = None
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
-        self.divergence = Divergence(folder, stop_at_nan)
+        self.divergence = Divergence(folder, stop_at_nan, state is not None)
         self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
         self.attributes = Attributes()
 
