@@ -15,6 +15,7 @@ from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
+from proj.use.prediction import predict
 
 
 def test_a_model_knows_a_class_of_images_however_the_accents_of_its_folder_are_stored():
@@ -178,6 +179,46 @@ def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_fol
     (tmp_path / table).write_text("image,label\n1.png,red\n")
     with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, docs/data\.md makes"):
         photos(tmp_path / data_dir)
+
+
+@pytest.mark.parametrize(("data_dir", "archive"), (("in/pets.zip", "pets.zip"), ("in", "pets.tar.gz")))
+def test_an_archive_is_to_be_unpacked(photos, tmp_path, data_dir, archive):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / archive).write_bytes(b"PK")
+    draw("red", 1).save(tmp_path / "in/1.png")
+    with pytest.raises(UserError, match=rf"unpack {archive}, and name the folder that comes out of it with data_dir="):
+        photos(tmp_path / data_dir)
+    with pytest.raises(UserError, match=r"in/1.png is a file, and the photos lie in folders: put the images of each"):
+        photos(tmp_path / "in/1.png")
+
+
+def test_folders_that_may_be_parts_with_misspelled_names_are_said(photos, tmp_path, capsys):
+    for part, first in (("trian", 0), ("test", 10)):
+        for colour in ("red", "blue"):
+            (tmp_path / "in" / part / colour).mkdir(parents=True)
+            for number in range(first, first + 5):
+                draw(colour, number).save(tmp_path / "in" / part / colour / f"{number}.png")
+    assert photos(tmp_path / "in").class_names == ["test", "trian"]
+    said = "if blue, red are the classes, name the folders above them train, val and test"
+    assert f"The classes are test, trian, and each holds the folders blue, red: {said}" in capsys.readouterr().out
+
+
+def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(configure, photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 5)
+    words = (f"data_dir={folder}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "model=mlp")
+    run = folder / "outputs" / "run"
+    train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", folder=run))
+    assert evaluate(run / "best.ckpt")["examples"] and photos(folder).class_names == ["blue", "green", "red"]
+    for place in ("mistakes", "red", "red/more", ".", "outputs"):
+        with pytest.raises(UserError, match=r"in, and the next training would take its pictures .* with output=…"):
+            evaluate(run / "best.ckpt", output=str(folder / place))
+        with pytest.raises(UserError, match=r"in, and the next training would take its pictures .* with show=…"):
+            predict(run / "best.ckpt", str(folder / "red"), show=str(folder / place / "shown.png"))
+    new = write_photos(tmp_path / "new", 2)
+    for data_dir, output in ((new, new / "figures"), (new, folder / "figures")):
+        with pytest.raises(UserError, match="name another place with output=…"):
+            evaluate(run / "best.ckpt", "all", data_dir=str(data_dir), output=str(output))
+    assert evaluate(run / "best.ckpt", "all", data_dir=str(new), output=str(tmp_path / "figures"))["examples"] == 6
 
 
 def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -231,6 +232,32 @@ def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, caps
     assert sum(map(len, seen)) == 48 == len(set().union(*seen)) and sum(map(len, data.splits.values())) // 2 == 3
     assert sum(len(split.targets) for split in data.splits.values()) == 57
     assert photos(animals, "identical=apart").class_names and not capsys.readouterr().out  # as an older run's data
+
+
+@pytest.mark.parametrize(
+    ("copied", "words", "sentence"),
+    (
+        (23, [], "class cat has 1 different image, too few to be in each of train, test, val"),
+        (
+            22,
+            ["folds=3", "fold=0"],
+            "class cat has 2 different images, too few to be in each of 3 folds",
+        ),
+        (
+            20,
+            ["folds=4", "fold=0"],
+            r"since identical images stay together \(the most, as cat/.*png, are 21 of 30\)",
+        ),
+    ),
+)
+def test_copies_of_one_photo_are_called_so_where_nobody_has_named_a_group(animals, copied, words, sentence):
+    first, *others = sorted((animals / "cat").iterdir())
+    for photo in others[:copied]:
+        shutil.copy(first, photo)
+    for photo in [*(animals / "dog").iterdir()][6:]:
+        photo.unlink()
+    with pytest.raises(UserError, match=sentence):
+        photos(animals, *words)
 
 
 def test_identical_photos_in_the_folders_of_different_parts_are_said_to_stay_there(animals, capsys):

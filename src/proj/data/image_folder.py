@@ -17,8 +17,9 @@ from proj.data.groups import describe_twins, groups_in, has_twins, joined
 from proj.data.images import ImageDataModule
 from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
-from proj.data.photos.class_folders import FoundImage, FoundImages, find_images, refuse_single
+from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
+from proj.data.photos.how_to_sort import refuse_single
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.picture import Levels, Recipe
@@ -86,7 +87,7 @@ class ImageFolderDataModule(ImageDataModule):
         found = find_images(self.data_dir)
         say(*found.said)
         if self.known is None:
-            refuse_single(found, self.data_dir)
+            refuse_single(found.class_names, self.data_dir)
             found = self._without_rare(found)
         else:
             self.left_out = unknown_classes([image.label for image in found.images], self.known)
@@ -206,5 +207,6 @@ class ImageFolderDataModule(ImageDataModule):
             )
         train, self.fold_part = given["train"], next(iter(fractions), "test")
         groups_to_draw = None if groups is None else groups[train.numpy()]
-        drawn = draw_parts(targets[train], self.class_names, fractions, self.split_seed, groups_to_draw, self.fold)
+        how = self.split_seed, groups_to_draw, self.fold, "different image" if self.group is None else "group"
+        drawn = draw_parts(targets[train], self.class_names, fractions, *how)
         return {name: train[drawn[name]] if name in drawn else given[name] for name in PARTS}

@@ -7,6 +7,17 @@ from torch import Tensor
 from proj.data.groups import has_twins
 from proj.errors import UserError, how_many
 
+# What stays together, by the word for each: why a part is uneven, and what to do, around the one of most examples.
+TOGETHER = {
+    "group": (
+        "what belongs together stays together (the largest group, {} has {:,} of {:,} examples)",
+        "use fewer folds, or another dataset.group",
+    ),
+    "different image": (
+        "identical images stay together (the most, as {}, are {:,} of {:,})",
+        "delete all but one of those that are identical, or use fewer folds",
+    ),
+}
 A_LITTLE, A_LOT = 1e-6, 1e9  # what decides between equals only, and what decides before all else
 
 
@@ -34,11 +45,12 @@ def draw_parts(
     seed: int,
     groups: np.ndarray | None = None,
     fold: tuple[int, int] | None = None,
+    word: str = "group",
 ) -> dict[str, Tensor]:
     """Indices of each part that `fractions` names, drawn one after the other, and of the rest as "train".
 
     groups: (N,) labels; examples of one label are in the same part. fold: its number, and of how many; it becomes the
-    first part, instead of a fraction.
+    first part, instead of a fraction. word: for what has one label, of TOGETHER.
     Raises UserError where there are no two classes, or one has too few examples to be in every part.
     """
     if len(class_names) < 2:
@@ -50,11 +62,11 @@ def draw_parts(
     if fold:
         (first, _), *later = fractions.items()
         shares = {f"fold {number}": 1 / fold[1] for number in range(fold[1])}
-        dealt = deal(targets, class_names, shares, seed, np.arange(len(targets)) if groups is None else groups)
+        dealt = deal(targets, class_names, shares, seed, np.arange(len(targets)) if groups is None else groups, word)
         part, rest = (dealt == fold[0]).nonzero().flatten(), (dealt != fold[0]).nonzero().flatten()
         others = None if groups is None else groups[rest.numpy()]
         try:
-            drawn = draw_parts(targets[rest], class_names, dict(later), seed, others)
+            drawn = draw_parts(targets[rest], class_names, dict(later), seed, others, word=word)
         except UserError as error:
             raise UserError(f"beside fold {fold[0]} of {fold[1]}, {error}") from None
         return {first: part, **{name: rest[indices] for name, indices in drawn.items()}}
@@ -63,7 +75,7 @@ def draw_parts(
         for name, fraction in fractions.items():
             shares |= {name: left * fraction, "train": left * (1 - fraction)}
             left = shares["train"]
-        dealt = deal(targets, class_names, shares, seed, groups)
+        dealt = deal(targets, class_names, shares, seed, groups, word)
         return {name: (dealt == place).nonzero().flatten() for place, name in enumerate(shares)}
     counts = targets.bincount(minlength=len(class_names)).numpy()
     refuse_few(counts, class_names, {"train": 1.0, **fractions}, "example")
@@ -74,14 +86,21 @@ def draw_parts(
     return {"train": rest, **parts}
 
 
-def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed: int, groups: np.ndarray) -> Tensor:
+def deal(
+    targets: Tensor,
+    class_names: list[str],
+    shares: dict[str, float],
+    seed: int,
+    groups: np.ndarray,
+    word: str = "group",
+) -> Tensor:
     """(N,) the place in `shares` of the part of each example: a part gets its share of every class, as near as groups
     allow, and at least one example of it.
 
     The largest groups are dealt first, those of a class one after the other, each to the part that lacks most of what
     the group holds; 60,000 groups take a second. scikit-learn's StratifiedGroupKFold knows no unequal parts, takes
     longer, and another version may deal otherwise, while a checkpoint is to be tested on what it has not seen.
-    groups: (N,) labels; those of one label stay together.
+    groups: (N,) labels; those of one label stay together. word: see `draw_parts`.
     Raises UserError where a part would lack a class, or would have less than half of its share.
     """
     y, kinds = targets.numpy(), len(class_names)
@@ -89,7 +108,7 @@ def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).numpy()
     members = np.split(y[group.argsort(kind="stable")], sizes.cumsum()[:-1])  # the classes in each group
     left = np.bincount(np.unique(group * kinds + y) % kinds, minlength=kinds)  # groups of a class, not yet dealt
-    refuse_few(left, class_names, shares, "group" if sizes.max() > 1 else "example")
+    refuse_few(left, class_names, shares, word if sizes.max() > 1 else "example")
     totals = np.bincount(y, minlength=kinds)
     wanted = np.outer([*shares.values()], totals)  # (parts, classes)
     have, part = np.zeros_like(wanted), np.empty(len(names), int)
@@ -101,8 +120,9 @@ def deal(targets: Tensor, class_names: list[str], shares: dict[str, float], seed
         part[number] = error.argmin()
         have[part[number]] += count
         left -= count > 0
-    largest = f"{names[sizes.argmax()]} has {sizes.max():,} of {len(y):,} examples"
-    refuse_uneven(have, wanted, class_names, shares, largest)
+    why, cure = TOGETHER[word]
+    why = why.format(names[sizes.argmax()], sizes.max(), len(y))
+    refuse_uneven(have, wanted, class_names, shares, f"since {why}: {cure}")
     return torch.from_numpy(part[group])
 
 
@@ -119,13 +139,11 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
         raise UserError(f"class {name} has {has}{more}, too few to be in each of {where}: {cure}.")
 
 
-def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, largest: str) -> None:
-    """Raises UserError where a part lacks a class, or has less than half of its share of the examples."""
+def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, why: str) -> None:
+    """Raises UserError where a part lacks a class, or has less than half of its share of the examples. why: the end of
+    the sentence."""
     for name, own, share in zip(shares, have, wanted, strict=True):
         lacking = [class_names[label] for label in ((own == 0) & (share > 0)).nonzero()[0]]
         has = f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"
         if lacking or own.sum() < share.sum() / 2:
-            raise UserError(
-                f"{name} would have {has}, since what belongs together stays together (the largest group, "
-                f"{largest}): use fewer folds, or another dataset.group."
-            )
+            raise UserError(f"{name} would have {has}, {why}.")

@@ -88,7 +88,8 @@ class TorchvisionDataModule(ImageDataModule):
             alike = torch.zeros_like(train.targets)
             say(describe_twins(marks, train.targets, alike, range(len(marks))))
         groups = np.unique(marks, return_inverse=True)[1]
-        return draw_parts(train.targets, names, {"val": self.val_fraction}, self.split_seed, groups, self.fold)
+        how = self.split_seed, groups, self.fold, "different image"
+        return draw_parts(train.targets, names, {"val": self.val_fraction}, *how)
 
     def _open(self, train: bool, download: bool = False):
         try:

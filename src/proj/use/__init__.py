@@ -4,6 +4,7 @@ evaluation.py        `evaluate`
 answers.py           its figures
 evaluation_table.py  what it prints
 evaluation_name.py   what its files are called
+among_photos.py      where neither of the two draws
 data.py              the data that it measures on
 importance.py        which columns of a table matter
 heat_map.py          where the network looked

@@ -24,6 +24,7 @@ from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
+from proj.use.among_photos import refuse_among_photos
 from proj.use.answers import Answers, figures, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_name import name_of_files
@@ -84,6 +85,8 @@ def evaluate(
     if coverage:
         most_unlikely(contents, coverage)  # a mistake is said before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
+    folder, its_own = Path(output or path.parent), stored["dataset"]
+    refuse_among_photos(folder, "output", its_own, its_own | {"data_dir": data_dir} if data_dir else {})
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
@@ -112,7 +115,7 @@ def evaluate(
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
     images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
-    folder, new = Path(output or path.parent), (data_dir, sheet) if other else ("", "")
+    new = (data_dir, sheet) if other else ("", "")
     name = name_of_files(folder, path, dataset, *new, split, tta)
     write(metrics, draw(metrics, answers, images), folder, name, answers)
     if labels:

@@ -21,6 +21,7 @@ from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.names import readable
 from proj.training.calibration import most_unlikely
+from proj.use.among_photos import refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
@@ -102,6 +103,8 @@ def predict(
     limit = most_unlikely(contents, coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     refuse_unfitting(images, picture, sheet or encoding)
+    if picture:
+        refuse_among_photos(Path(picture).parent, "show", settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, facts.kind)
     refuse_to_overwrite(files, output=output, show=picture)

@@ -1,6 +1,7 @@
 """Photos as people have them: folders of classes, files of many kinds, and their pixels.
 
 class_folders.py     which folders are classes and parts
+how_to_sort.py       what to do with photos that lie in none
 images_in_folder.py  which files are images
 image_file.py        opens an image file, and fits it to a size
 deep_pixels.py       pixels of more than 8 bits

@@ -3,10 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Collection
-from contextlib import suppress
 from typing import NamedTuple
 
 from proj.data.part_names import NAMES, PARTS, part_named
+from proj.data.photos.how_to_sort import by_a_list, how_to_sort
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
@@ -99,38 +99,12 @@ def find_images(data_dir: str) -> FoundImages:
     try:
         return _find(data_dir)
     except OSError as error:
+        if os.path.isfile(data_dir):
+            raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
         raise UserError(
             f"{error.filename} cannot be read ({error.strerror}). Name the folder that holds a folder of images "
             f"for each class with data_dir=path/to/photos{by_a_list(data_dir)}"
         ) from error
-
-
-def by_a_list(data_dir: str) -> str:
-    """What to do with a table that may list the classes of images, in their folder, beside it, or in its place."""
-    files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
-    with suppress(OSError):  # it may not be there, or not be a folder
-        files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
-        files += entries_in(data_dir)
-    tables = [readable(entry.path) for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
-    if not tables:
-        return ""
-    return f" (if {tables[-1]} lists the class of each image, docs/data.md makes the folders by it)"
-
-
-def refuse_single(found: FoundImages, data_dir: str) -> None:
-    """Raises UserError for a single class, of which nothing can be learned."""
-    if len(found.class_names) == 1:
-        raise UserError(
-            f"a classifier takes two classes or more, and there is {found.class_names[0]} alone in {data_dir}: "
-            f"{how_to_sort(data_dir)}"
-        )
-
-
-def how_to_sort(data_dir: str) -> str:
-    return (
-        f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
-        "folder with data_dir=path/to/photos"
-    )
 
 
 def _find(data_dir: str) -> FoundImages:
@@ -202,7 +176,9 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
             f"give data_dir={readable(classes[0])}"
         )
     if len(parts) == 1 and all(one == inner[0] for one in inner):
+        outer, within = first_of(names, 5), first_of(inner[0], 5)
         found.said.append(
-            f"The classes are {first_of(names, 5)}, and each holds the folders {first_of(inner[0], 5)}: if those are "
-            "parts, put the folders of the classes into folders named train, val and test"
+            f"The classes are {outer}, and each holds the folders {within}: if {within} are the classes, name the "
+            f"folders above them train, val and test; if they are parts, put folders named train, val and test above "
+            "those of the classes"
         )
