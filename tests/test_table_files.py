@@ -17,6 +17,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from support.photos import write_photos
 from support.runs import make, settings
 
 from proj.config.words import as_hydra_reads
@@ -565,6 +566,12 @@ def test_a_folder_without_a_table_names_its_files(load, tmp_path):
     write(tmp_path / "adult", adult__data=flowers(), Index="adult.data")
     with pytest.raises(UserError, match=r"finds no table .*: name one of its files \(Index, adult.data\)"):
         load("adult")
+
+
+def test_a_folder_of_photos_in_place_of_a_table_is_told_what_trains_on_it(tmp_path):
+    write_photos(tmp_path / "photos", 3)
+    with pytest.raises(UserError, match="finds no table .*: it holds pictures, on which dataset=image_folder trains"):
+        make("csv", f"data_dir={tmp_path}/photos", "target=kind")
 
 
 def test_a_header_that_lacks_the_name_of_the_first_column_is_that_of_r(load, tmp_path, capsys):

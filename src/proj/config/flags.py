@@ -4,6 +4,7 @@ import os
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
+from proj.config.settings import SETTINGS
 from proj.errors import UserError, choose, nearest
 
 # Hydra's flags by their short forms, and those that take a value.
@@ -16,10 +17,17 @@ WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # of wh
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
 
 
-def without_dashes(word: str) -> str:
-    """The setting that somebody may mean by a word such as --max-epochs=3."""
+def without_dashes(word: str, meant: str = "") -> str:
+    """How a word such as --max-epochs=3 is typed. meant: its setting, if that has another name."""
     key, _, value = word.lstrip("-").partition("=")
-    return f"without dashes: {key.replace('-', '_')}={value or '…'}"
+    return f"without dashes: {meant or key.replace('-', '_')}={value or '…'}"
+
+
+def setting_of(word: str) -> str:
+    """The setting that somebody means by a word such as --max-epochs=3: trainer.max_epochs, if no other ends so."""
+    key = word.lstrip("-").partition("=")[0].replace("-", "_")
+    fitting = [one for one in SETTINGS if one.endswith(f".{key}")]
+    return key if key in SETTINGS or len(fitting) != 1 else fitting[0]
 
 
 def refuse_dashes(words: Iterable[str], options: Container[str]) -> None:
@@ -47,7 +55,7 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
         if len(fitting) != 1 or (equals and fitting[0] not in TAKE_VALUES):
             if not fitting and not get_close_matches(name, FLAGS, cutoff=0.8):
-                raise UserError(f"there is no flag {word}; a setting is typed {without_dashes(word)}")
+                raise UserError(f"there is no flag {word}; a setting is typed {without_dashes(word, setting_of(word))}")
             raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
         flag = fitting[0]
         if flag not in TAKE_VALUES:

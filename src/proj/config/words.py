@@ -28,6 +28,7 @@ EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `n
 NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
 NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
+CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # `check.Check` is a callback of Hydra's
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
@@ -142,8 +143,11 @@ def as_name(group: str, text: str) -> str:
 
 
 def refuse_left_out(words: Iterable[str]) -> None:
-    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without."""
+    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without, or the
+    checks of what it says."""
     for word in words:
+        if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
+            raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
         if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
             raise UserError(f"{word} cannot be left out: {NEEDED[group]}.")
 

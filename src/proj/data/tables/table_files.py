@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from textwrap import shorten
@@ -19,6 +20,7 @@ from proj.system.folders import entries_in, folders_in
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"
+PHOTOS = "it holds pictures, on which dataset=image_folder trains"
 
 
 class FoundTables(NamedTuple):
@@ -56,14 +58,23 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
         inner = [(file, folder) for folder in folders_in(data_dir) if part_named(folder) for file in tables_in(folder)]
         found, names = [file for file, _ in inner], [os.path.basename(folder) for _, folder in inner]
     if not found:
-        files = [entry.name for entry in entries_in(data_dir) if entry.is_file()] if os.path.isdir(data_dir) else []
-        how = f"name one of its files ({first_of(sorted(files), 3)}), if it is a table" if files else HOW
+        how = what_there_is(data_dir) if os.path.isdir(data_dir) else HOW
         raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {how}")
     stems: dict[str, str] = {}
     for file in found:
         if (other := stems.setdefault(without_ending(file), file)) != file:
             raise UserError(f"{other} and {file} would be the same rows twice: move one of them away.")
     return list(zip(found, names, strict=True))
+
+
+def what_there_is(folder: str) -> str:
+    """The end of a message on a folder without a table: its files, or that it holds pictures."""
+    from proj.data.photos.images_in_folder import images_in, is_image  # Pillow, which tables do without
+
+    files = [entry.name for entry in entries_in(folder) if entry.is_file() and not is_image(entry)]
+    if files:
+        return f"name one of its files ({first_of(sorted(files), 3)}), if it is a table"
+    return PHOTOS if any(images_in(folder, Counter())) else HOW
 
 
 def find_tables(data_dir: str) -> FoundTables:
