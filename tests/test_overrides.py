@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     """The folder of a run of which only the configuration is there."""
     folder = tmp_path_factory.mktemp("run")
     cfg = configure("dataset=digits", "model=mlp", f"hydra.run.dir={folder}", "data_dir=data")
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     return folder
 
 

@@ -570,7 +570,7 @@ def test_a_folder_without_a_table_names_its_files(load, tmp_path):
 
 def test_a_folder_of_photos_in_place_of_a_table_is_told_what_trains_on_it(tmp_path):
     write_photos(tmp_path / "photos", 3)
-    with pytest.raises(UserError, match="finds no table .*: it holds pictures, on which dataset=image_folder trains"):
+    with pytest.raises(UserError, match=r"finds no table .*: it holds pictures, on which dataset=image_folder trains"):
         make("csv", f"data_dir={tmp_path}/photos", "target=kind")
 
 

@@ -66,7 +66,8 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
         from proj.data.photos.image_file import is_start_of_image  # Pillow, which tables do without
 
         if is_start_of_image(start[:16]):
-            raise UserError(f"{name} is no CSV file but a picture: name a table (dataset=image_folder trains on photos).") from error
+            photos = "dataset=image_folder trains on photos"
+            raise UserError(f"{name} is no CSV file but a picture: name a table ({photos}).") from error
         if encoding is None and NO_TEXT.search(start):
             raise UserError(f"{name} is no CSV file, nor Parquet or a spreadsheet: save the table as one.") from error
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
