@@ -1,6 +1,7 @@
 """No picture is drawn among a person's photos: the next training would take it for one of them, and its folder for a
 class."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,17 +9,17 @@ from proj.errors import UserError
 from proj.system.folders import is_of_a_run
 
 
-def refuse_among_photos(folder: Path, option: str, *settings: Mapping) -> None:
+def refuse_among_photos(folder: Path, option: str, dataset: Mapping, data_dir: str = "") -> None:
     """Raises UserError where pictures would be written into a folder of photos, but for a run's folder in it, which no
     training takes for a class.
 
-    folder: where they go. option: that names another place. settings: of the datasets that may be such folders.
+    folder: where they go. option: that names another place. dataset: the settings of the training's data. data_dir: of
+    other photos, or "".
     """
-    for dataset in settings:
-        photos = Path(str(dataset.get("data_dir"))).resolve()
-        if not str(dataset.get("_target_")).endswith("ImageFolderDataModule") or not photos.is_dir():
-            continue
-        place = folder.resolve()
+    if not str(dataset.get("_target_")).endswith("ImageFolderDataModule"):
+        return
+    place = folder.resolve()
+    for photos in (Path(one).resolve() for one in (str(dataset["data_dir"]), data_dir) if os.path.isdir(one)):
         within = [one for one in (place, *place.parents) if one.is_relative_to(photos)]
         if within and not any(is_of_a_run(str(one)) for one in within):
             raise UserError(

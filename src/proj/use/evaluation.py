@@ -80,13 +80,12 @@ def evaluate(
     importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
     Raises UserError for what the user can mend.
     """
-    model, contents = checkpoints.load_model(path, trust)
+    (model, contents), folder = checkpoints.load_model(path, trust), Path(output or path.parent)
     facts, stored = Facts.from_dict(contents), contents["config"]
     if coverage:
         most_unlikely(contents, coverage)  # a mistake is said before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
-    folder, its_own = Path(output or path.parent), stored["dataset"]
-    refuse_among_photos(folder, "output", its_own, its_own | {"data_dir": data_dir} if data_dir else {})
+    refuse_among_photos(folder, "output", stored["dataset"], data_dir)
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
@@ -115,8 +114,7 @@ def evaluate(
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
     images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
-    new = (data_dir, sheet) if other else ("", "")
-    name = name_of_files(folder, path, dataset, *new, split, tta)
+    name = name_of_files(folder, path, dataset, data_dir if other else "", sheet if other else "", split, tta)
     write(metrics, draw(metrics, answers, images), folder, name, answers)
     if labels:
         write_label_issues(answers, data, part, folder, name)

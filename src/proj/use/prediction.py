@@ -4,7 +4,7 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -34,8 +34,13 @@ def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
     return image
 
 
-def refuse_unfitting(images: bool, picture: str, of_a_table: str) -> None:
-    """Raises UserError for an option of the other kind of data. images: whether the model takes images."""
+def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapping) -> None:
+    """Raises UserError for an option of the other kind of data, and for a picture among the photos of the training.
+
+    images: whether the model takes images. settings: of the training's data.
+    """
+    if picture:
+        refuse_among_photos(Path(picture).parent, "show", settings)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     if images and of_a_table:
@@ -102,9 +107,7 @@ def predict(
     images, classes = facts.kind == "image", facts.class_names
     limit = most_unlikely(contents, coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
-    refuse_unfitting(images, picture, sheet or encoding)
-    if picture:
-        refuse_among_photos(Path(picture).parent, "show", settings)
+    refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(input, facts.kind)
     refuse_to_overwrite(files, output=output, show=picture)
