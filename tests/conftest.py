@@ -168,6 +168,7 @@ def command(tmp_path):
         if words[0] == "-m" and not fresh:
             return processes.run(tmp_path, words[1], *words[2:], env=env)
         program = [sys.executable, *words]
-        return subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=env)
+        settings = {"capture_output": True, "text": True, "timeout": processes.PATIENCE}
+        return subprocess.run(program, cwd=tmp_path, env=env, **settings)
 
     return command

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import open_dict
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
+from support.evaluations import evaluate
 from torch import nn
 
 from proj.config.compose import configure
@@ -18,7 +18,6 @@ from proj.models.metrics import Tally, area_under_curve
 from proj.reports.report import report
 from proj.training.counters import metric_states, restore_metrics
 from proj.training.run import train
-from proj.use.evaluation import evaluate
 
 FIGURES = ("balanced_acc", "macro_f1", "auc")
 
@@ -46,6 +45,8 @@ def unequal(tmp_path_factory):
 
 @pytest.mark.parametrize("classes", (2, 5))
 def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(classes):
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score  # it takes seconds
+
     draw = torch.Generator().manual_seed(classes)
     logits = torch.randn(300, classes, generator=draw).round(decimals=1)  # with ties
     y = torch.randint(0, max(2, classes - 1), (300,), generator=draw)

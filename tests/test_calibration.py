@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from support.evaluations import evaluate
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import read_rows
@@ -14,7 +15,6 @@ from proj.models.logits import trusted
 from proj.training.calibration import belong, calibration_error, fit_temperature, most_unlikely
 from proj.training.run import train
 from proj.use.data import open_data
-from proj.use.evaluation import evaluate
 from proj.use.prediction import predict
 
 

@@ -53,7 +53,6 @@ def kept(folder) -> set[str]:
     ("words", "count"),
     (
         (("+callbacks.best.save_top_k=3",), 4),
-        (("+callbacks.best.save_top_k=-1",), 6),
         (("+callbacks.best.save_top_k=2", "callbacks.best.filename=model"), 3),
         (("callbacks.best.filename=model",), 2),
         (("+callbacks.best.every_n_epochs=2", "+callbacks.best.save_top_k=-1"), 3),

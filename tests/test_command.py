@@ -14,10 +14,7 @@ from proj.training.run import train
 
 
 @refusals(
-    (
-        "model=cnnn",
-        "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, whitened_cnn.",
-    ),
+    ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, "),
     ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
     ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
     ("trainer.precision=fp16", "trainer.precision=fp16 is not auto, 32-true"),
@@ -26,9 +23,15 @@ from proj.training.run import train
     ("trainer.max_epochs=-3", "trainer.max_epochs=-3 is not a whole number, 1 or more"),
     ("dataset.batch_size=0", "dataset.batch_size=0 is not a whole number, 1 or more"),
     ("dataset=digits dataset.val_fraction=1", "val_fraction=1 is not a number above 0 and below 1"),
+    ("dataset=image_folder dataset.size=0", "size=0 is not a number of pixels, such as 64, or [height,width]."),
+    ("dataset=image_folder dataset.size=[64]", "dataset.size=[64] is not a number of pixels"),
+    ("dataset=image_folder dataset.channels=4", "dataset.channels=4 is not 1 (grey) or 3 (colour)"),
+    ("dataset=image_folder dataset.memory_limit_mb=-1", "memory_limit_mb=-1 is not a number, 0 or more"),
+    ("dataset=image_folder dataset.levels=[9,1]", "dataset.levels="),
+    ("dataset=image_folder dataset.levels=[4095]", "dataset.levels="),
+    ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
+    ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
     ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
-    ("dataset=digits model=iris", "dataset=digits is image data: use model=cnn or model=mlp"),
-    ("optimizer.lr=null", "optimizer.lr=null is not a number, such as 0.03"),
     ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
     ("on_nan=null", "on_nan=null is not stop or skip"),
     ("data_dir=null", "data_dir=null is not a path"),
@@ -39,7 +42,6 @@ from proj.training.run import train
     ("on_nan=skip trainer.precision=16-mixed", "16-mixed leaves such steps out itself"),
     ("preset=mnist_dnn dataset=iris", "preset=mnist_dnn is made for dataset=mnist model=mlp: leave it out for"),
     ("sweep=lr_mnist_mlp", "are of a sweep: add -m"),
-    ("sweep_name=x", "are of a sweep: add -m"),
     ("output_dir=x", "the run's folder is hydra.run.dir="),
     ("optimizer.lr=[", "optimizer.lr=[ is not a number"),
     ("resume=nowhere", "nowhere is not the folder of a run"),

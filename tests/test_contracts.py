@@ -34,7 +34,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution
 from support import speed
-from support.processes import PROCESSES, in_child, new
+from support.processes import PATIENCE, PROCESSES, in_child, new
 from support.refusals import refusals
 
 import proj
@@ -353,7 +353,7 @@ def test_torch_says_that_another_process_has_died():
     both = [new(one_process, rank, port, out) for rank in (0, 1)]
     for process in both:
         process.start()
-    kind, text = out.get(timeout=120)
+    kind, text = out.get(timeout=PATIENCE)
     for process in both:
         process.join()
     assert kind and LOST.search(text), text

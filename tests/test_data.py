@@ -397,42 +397,32 @@ def test_classes_that_are_too_small_beside_a_fold_are_said_with_the_fold():
         draw_parts(targets, ["a", "b"], {"test": 0.2, "val": 0.2}, 0, fold=(0, 2))
 
 
+RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
+
+
 @pytest.mark.parametrize(
-    ("parts", "sentence"),
+    ("targets", "inputs", "names", "sentence"),
     (
-        ({"train": [0, 1], "test": [0, 1]}, r"Own.load sets no val part: self.splits takes train, val and test."),
+        (RIGHT, torch.zeros(2, 3), "ab", None),
         (
-            {"train": [0, 2], "val": [0, 1], "test": [1]},
-            r"its train part other targets than .* 0 to 1 for its 2 classes",
+            {"train": [0, 1], "test": [0, 1]},
+            torch.zeros(2, 3),
+            "ab",
+            "Own.load sets no val part: self.splits takes tra",
         ),
-        ({"train": [0, 1], "val": [0.0, 1.0], "test": [1]}, r"its val part other targets than whole numbers"),
+        (RIGHT | {"train": [0, 2]}, torch.zeros(2, 3), "ab", "its train part other targets than .* 0 to 1 for its 2"),
+        (RIGHT | {"val": [0.0, 1.0]}, torch.zeros(2, 3), "ab", "its val part other targets than whole numbers"),
+        (RIGHT, torch.zeros(0, 3), "ab", "its train part 0 inputs and 2 targets"),
+        (RIGHT, torch.zeros(2, 4), "ab", r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
+        (RIGHT, torch.zeros(2, 3).double(), "ab", r"\(3,\) in float64, and not \(3,\) in float32"),
+        (RIGHT, torch.zeros(2, 3), [0, 1], "class_names that are no texts: give '0' for 0."),
     ),
 )
-def test_what_ones_own_datamodule_has_not_set_is_one_sentence(parts, sentence):
+def test_what_ones_own_datamodule_has_not_set_or_no_network_takes_is_one_sentence(targets, inputs, names, sentence):
     class Own(InMemoryDataModule):
         def load(self) -> None:
-            self.input_shape, self.class_names = (3,), ["a", "b"]
-            self.splits = {part: Split(torch.zeros(len(y), 3), torch.tensor(y)) for part, y in parts.items()}
-
-    with pytest.raises(UserError, match=sentence):
-        Own(batch_size=2, seed=0).setup()
-
-
-@pytest.mark.parametrize(
-    ("inputs", "names", "sentence"),
-    (
-        (torch.zeros(2, 3), ["a", "b"], None),
-        (torch.zeros(0, 3), ["a", "b"], "its train part 0 inputs and 2 targets"),
-        (torch.zeros(2, 4), ["a", "b"], r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
-        (torch.zeros(2, 3).double(), ["a", "b"], r"\(3,\) in float64, and not \(3,\) in float32"),
-        (torch.zeros(2, 3), [0, 1], "class_names that are no texts: give '0' for 0."),
-    ),
-)
-def test_inputs_and_names_that_no_network_takes_are_one_sentence(inputs, names, sentence):
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.input_shape, self.class_names = [3], names
-            self.splits = {part: Split(inputs, torch.tensor([0, 1])) for part in ("train", "val", "test")}
+            self.input_shape, self.class_names = [3], [*names]
+            self.splits = {part: Split(inputs, torch.tensor(y)) for part, y in targets.items()}
 
     with pytest.raises(UserError, match=sentence) if sentence else nullcontext():
         Own(batch_size=2, seed=0).setup()

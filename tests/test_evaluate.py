@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 from PIL import Image
+from support.evaluations import evaluate
 from support.refusals import refusals
 from support.runs import events
 from support.tables import read_rows
@@ -22,22 +23,20 @@ from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.answers import Answers
-from proj.use.evaluation import evaluate, open_data
+from proj.use.evaluation import open_data
 from proj.use.heat_map import heat_map
-
-PLAIN = ("dataset=digits", "tta=true")
 
 
 @pytest.fixture(scope="module")
 def evaluated(digits):
-    return evaluate(digits / "best.ckpt")
+    return proj.use.evaluation.evaluate(digits / "best.ckpt")  # with its pictures
 
 
 def figures(folder) -> dict:
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("words", (PLAIN, (), ("dataset=fashion_mnist", "model=cnn")))
+@pytest.mark.parametrize("words", (("dataset=digits", "tta=true"), (), ("dataset=fashion_mnist", "model=cnn")))
 def test_the_figures_are_those_of_the_training_bit_for_bit(trained, tmp_path, words):
     folder = trained(*words)
     found, metrics = evaluate(folder / "best.ckpt", output=str(tmp_path)), figures(folder)
@@ -103,7 +102,7 @@ def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(dig
 
 def test_the_validation_part_is_that_of_the_training(digits):
     assert evaluate(digits / "best.ckpt", split="val")["acc"] == figures(digits)["val/acc"]
-    assert (digits / "evaluation_val.json").is_file() and (digits / "evaluation_val_confusion.png").is_file()
+    assert (digits / "evaluation_val.json").is_file()
 
 
 def test_all_is_every_example_of_every_part_also_where_the_current_folder_is_a_sweeps(digits, tmp_path, monkeypatch):
@@ -127,15 +126,19 @@ def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch
     assert table[table.index(next(line for line in table if line.startswith("class"))) + 1].startswith(worst[0])
 
 
-def test_another_dataset_is_prepared_as_the_model_was_trained(trained, data_dir, tmp_path, capsys):
+def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, data_dir, tmp_path, monkeypatch, capsys):
     path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
     _, known = load_model(path)
-    data = open_data(known, "mnist", str(data_dir))
+    data, mirrored = open_data(known, "mnist", str(data_dir)), []
     assert data.mean == known["mean"] and data.std == known["std"]
-    found = evaluate(path, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
+    monkeypatch.setattr(
+        "proj.use.evaluation.augmented_logits", lambda network, x, mirror: mirrored.append(mirror) or network(x)
+    )
+    found = evaluate(path, tta=True, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
+    assert set(mirrored) == {known["config"]["dataset"]["flip"]} == {True}
     assert "paired in their order: 0 - zero is T-shirt/top, 1 - one is Trouser, " in capsys.readouterr().out
     assert next(iter(found["acc_per_class"])) == "0 - zero" and found["dataset"] == "mnist"
-    assert (tmp_path / "evaluation_mnist.json").is_file()
+    assert (tmp_path / "evaluation_mnist_tta.json").is_file()
 
 
 def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accuracy(digits, monkeypatch, tmp_path):
@@ -192,7 +195,6 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
     (("run={run}", "split=vall"), "split=vall does not exist. Did you mean 'val'? Options: all, test, train, val."),
     (("run={run}", "split=all"), "split=all is for data that the model has not seen: name it with data_dir=…"),
-    (("run={run}", "tta=maybe"), "tta=maybe does not exist. Options: false, true."),
     (("run={run}", "val"), "'val' is not of the form key=value"),
     (("ckpt={run}/metrics.json",), "is truncated or is not a checkpoint"),
     (("run={run}", "dataset=minst"), "dataset=minst does not exist. Did you mean 'mnist'?"),
@@ -227,19 +229,6 @@ def test_a_mistake_and_help_are_answered_without_torch(command, tmp_path):
     assert process.stdout.count("output=x.txt should end in .csv or .jsonl") == 1
     for module in ("evaluate", "predict", "export"):
         assert f"python -m proj.{module} ckpt=<file>" in process.stdout
-
-
-def test_another_dataset_is_mirrored_as_the_models_own_was(trained, data_dir, tmp_path, monkeypatch):
-    mirrored = []
-
-    def augmented(network, x, mirror):
-        mirrored.append(mirror)
-        return network(x)
-
-    monkeypatch.setattr("proj.use.evaluation.augmented_logits", augmented)
-    path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
-    evaluate(path, tta=True, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
-    assert set(mirrored) == {load_model(path)[1]["config"]["dataset"]["flip"]} == {True}
 
 
 def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_the_confidence(calls_of):
@@ -327,15 +316,13 @@ def test_maps_whose_channels_come_last_are_looked_at_by_their_places():
     assert heat[2, 6] == 1 and heat.sum() == 1
 
 
-def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(trained, tmp_path, monkeypatch):
+def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(digits, evaluated, tmp_path, monkeypatch):
     """As lists in evaluation.json, the counts of 5,000 classes take 225 MB."""
-    folder = trained(*PLAIN)
-    listed = evaluate(folder / "best.ckpt", output=str(tmp_path / "few"))["confusion"]
     monkeypatch.setattr(proj.use.evaluation, "LISTED", 9)
-    assert evaluate(folder / "best.ckpt", output=str(tmp_path))["confusion"] is None
+    assert evaluate(digits / "best.ckpt", output=str(tmp_path))["confusion"] is None
     rows = read_rows(tmp_path / "evaluation_confusion.csv")
     counts = torch.zeros(10, 10, dtype=torch.long)
     for row in rows:
         counts[int(row["is"]), int(row["predicted"])] = int(row["examples"])
-    assert counts.tolist() == listed and len(rows) == int((counts > 0).sum())
+    assert counts.tolist() == evaluated["confusion"] and len(rows) == int((counts > 0).sum())
     assert json.loads((tmp_path / "evaluation.json").read_text())["confusion"] is None

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from support.evaluations import evaluate
 from support.pages import python_lines
 from support.runs import rewritten
 from support.tables import encode, write_rows
@@ -18,7 +19,7 @@ from proj.data.facts import FORMAT, Facts
 from proj.errors import UserError
 from proj.models.logits import trusted
 from proj.training.run import train
-from proj.use.evaluation import evaluate, open_data
+from proj.use.evaluation import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
 

@@ -1,5 +1,6 @@
 """Which files of a folder are taken as images, how deep pixels and odd kinds are read, and what is said about it."""
 
+import functools
 import io
 import os
 import shutil
@@ -12,29 +13,25 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 from PIL.features import check
+from support.evaluations import evaluate
 from support.images import load_photos, read_image
+from support.photos import draw
 
 import proj.data.photos.image_file
+import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.data.photos.deep_pixels import black_and_white, shallow
 from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
-from proj.use.evaluation import evaluate
 from proj.use.prediction import find_files, predict
 
-LEVELS = {"blue": (20, 40, 220), "red": (230, 30, 20)}
-
-
-def picture(name: str, number: int, size: tuple[int, int] = (12, 12)) -> Image.Image:
-    """Red or blue, no two alike."""
-    pixels = np.array(LEVELS[name]) + np.random.default_rng(number).integers(-20, 20, (*size, 3))
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+picture = functools.partial(draw, size=(12, 12))
 
 
 def write_classes(folder: Path, count: int = 6) -> Path:
-    for name in LEVELS:
+    for name in ("blue", "red"):
         (folder / name).mkdir(parents=True)
         for number in range(count):
             picture(name, number).save(folder / name / f"{number}.png")
@@ -65,7 +62,7 @@ def test_images_are_told_by_their_content_whatever_their_name_is(photos, tmp_pat
         kinds |= {"JPEG2000": "k.jp2 k.j2k"}
     names = [(kind, name) for kind, names in kinds.items() for name in names.split()]
     for kind, name in names:
-        picture("red", 50, (16, 16)).save(folder / "red" / name, kind)
+        picture("red", 50, size=(16, 16)).save(folder / "red" / name, kind)
     data, said = photos(folder, "identical=apart")
     assert examples(data) == 12 + len(names) and said == ""
     reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
@@ -113,7 +110,7 @@ def test_the_pictures_of_a_run_beside_the_photos_are_no_class_and_no_photos(phot
     run = folder / "outputs" / "image_folder" / "mlp" / "now"
     words = ("dataset=image_folder", f"data_dir={folder}", "model=mlp", "dataset.size=8", "+trainer.max_steps=1")
     train(configure(*words, f"dataset.cache_dir={tmp_path / 'cache'}", folder=run))
-    evaluate(run / "best.ckpt")
+    proj.use.evaluation.evaluate(run / "best.ckpt")
     assert list(run.glob("*.png"))
     data, said = photos(folder)
     assert data.class_names == ["blue", "red"] and examples(data) == 12 and "no images: outputs" in said
@@ -186,7 +183,7 @@ def test_a_heic_photo_names_the_package_that_it_takes(photos, tmp_path, mistake,
 def test_heic_photos_are_read_where_the_package_is_there(photos, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif", reason="an extra: pip install 'proj[heic]'")
     folder = write_classes(tmp_path / "in")
-    pillow_heif.from_pillow(picture("red", 50, (64, 64))).save(folder / "red" / "a.heic")
+    pillow_heif.from_pillow(picture("red", 50, size=(64, 64))).save(folder / "red" / "a.heic")
     data, said = photos(folder)
     assert examples(data) == 13 and said == ""
 
@@ -386,7 +383,7 @@ def test_pictures_of_every_mode_have_their_colours(tmp_path, mode):
 
 def test_images_of_more_pixels_than_the_setting_are_named_with_it(photos, tmp_path, digits, mistake, capsys):
     folder = write_classes(tmp_path / "in")
-    picture("red", 90, (40, 50)).save(folder / "red" / "large.png")
+    picture("red", 90, size=(50, 40)).save(folder / "red" / "large.png")
     data, said = photos(folder, "max_pixels=1999")
     assert examples(data) == 12 and "large.png: has 2,000 pixels, more than dataset.max_pixels=1999" in said
     assert examples(photos(folder, "max_pixels=2000")[0]) == 13
@@ -424,7 +421,7 @@ def test_classes_of_any_name_go_through_all_commands(configure, tmp_path, capsys
     assert shown <= set(metrics["test/acc_per_class"])
     path = tmp_path / "run" / "best.ckpt"
     capsys.readouterr()
-    found = evaluate(path)
+    found = proj.use.evaluation.evaluate(path)
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("[red]", "[bold]", ":cat:", r"two\nlines", r"caf\xe9"))
     assert shown <= set(found["acc_per_class"])
@@ -432,12 +429,6 @@ def test_classes_of_any_name_go_through_all_commands(configure, tmp_path, capsys
         rows = predict(path, str(tmp_path / "in"), output=str(tmp_path / f"x.{ending}"), show=str(tmp_path / "x.png"))
         assert len(rows) == 6 * 12 and r"\xe9" in (tmp_path / f"x.{ending}").read_text(encoding="utf-8")
     assert len(capsys.readouterr().out.splitlines()) == 2 * (1 + 1)  # the file with its counts, and the picture
-
-
-def test_a_setting_that_is_no_pair_of_levels_is_refused(configure):
-    for word in ("levels=[4095]", "levels=[9,1]", "levels=12", "max_pixels=0"):
-        with pytest.raises(UserError, match=f"dataset.{word.split('=')[0]}="):
-            configure("dataset=image_folder", f"dataset.{word}")
 
 
 def test_deep_pixels_that_are_scaled_by_their_own_file_have_black_at_0():

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.evaluations import evaluate
 from support.runs import events
 from support.tables import read_rows, write_rows
 from torch import nn
 
+import proj.use.evaluation
 import proj.use.importance
 from proj.config.compose import configure
 from proj.data.datamodule import Split
 from proj.training.run import train
-from proj.use.evaluation import evaluate
 from proj.use.importance import importance, leaks
 
 COLUMNS = [{"name": "noise", "mean": 0.0, "std": 1.0}, {"name": "word", "categories": ["a", "b", "c"]}]
@@ -120,7 +121,7 @@ def table(tmp_path_factory):
 
 def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_column_leaks(table, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
-    found = evaluate(table / "best.ckpt")
+    found = proj.use.evaluation.evaluate(table / "best.ckpt")
     lines = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(lines) if line.startswith("once a column's values are shuffled"))
     shown = lines[start : start + 13]

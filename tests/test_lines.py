@@ -176,9 +176,9 @@ def on_a_terminal(folder: Path, *words: str) -> str:
     process = processes.start(folder, "proj.train", "-m", *words, streams=streams, env={**os.environ, "TERM": "xterm"})
     reader = threading.Thread(target=read)
     reader.start()
-    process.join(240)
+    process.join(processes.PATIENCE)
     os.close(its)  # open until now, since the reading ends where nobody has it open
-    reader.join(10)
+    reader.join(processes.PATIENCE)
     os.close(ours)
     assert process.exitcode == 0, b"".join(shown).decode()
     return b"".join(shown).decode()

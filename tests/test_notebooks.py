@@ -34,5 +34,5 @@ def run_cells(file: Path, folder: Path) -> None:
 def test_every_cell_of_a_notebook_runs(tmp_path, file):
     process = processes.new(run_cells, file, tmp_path)
     process.start()
-    process.join(240)
+    process.join(processes.PATIENCE)
     assert process.exitcode == 0

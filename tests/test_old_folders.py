@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 from support import processes
+from support.evaluations import evaluate
 
 from proj.checkpoint import load_model
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs, read_run
 from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
-from proj.use.evaluation import evaluate
 from proj.use.prediction import predict
 
 TRAINED = ("iris_finished", "iris_extendable", "digits_cnn", "csv", "photos")

@@ -64,10 +64,8 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     ("~callbacks.best", r"leave ~callbacks\.best out"),
     ("trainer.max_epochs=-3", "not a whole number"),
     ("optimizer.lrr=1", r"Did you mean 'optimizer\.lr'"),
-    ("max_epoch=3", r"Did you mean 'trainer\.max_epochs'"),
     ("batchsize=3", r"Did you mean 'dataset\.batch_size'"),
     ("lrr=0.1", r"Did you mean 'optimizer\.lr'"),
-    ("sed=3", "Did you mean 'seed'"),
 )
 def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence):
     with pytest.raises((UserError, HydraException)) as error:
@@ -111,13 +109,11 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
         ("proj.sweep", "isolate=true", "python -m proj.sweep resume=<folder>"),
         ("proj.report", "output=a output=b outputs", "output is given twice"),
         ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
-        ("proj.report", "--output outputs", "an option is typed without dashes: output=…"),
         ("proj.report", "output=a", "name the folders to compare"),
         ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
         ("proj.evaluate", "ckpt=.", ". is a folder: of a run, give run=."),
         ("proj.evaluate", f"run={__file__}", f"is a file: give ckpt={__file__}, or the folder of its run"),
         ("proj.train", f"resume={__file__}", "is a file: give the folder of its run"),
-        ("proj.export", "ckpt=a formt=onnx", "there is no option 'formt'. Did you mean 'format'"),
     ),
 )
 def test_a_word_that_would_be_dropped_is_refused(mistake, module, words, sentence):

@@ -15,6 +15,8 @@ import pytest
 import torch
 import torchvision.models
 from PIL import Image
+from support.evaluations import evaluate
+from support.photos import write_photos
 from support.runs import changed_by_stops, differences, outcome, run
 from torch import nn
 
@@ -25,7 +27,6 @@ from proj.models import Pretrained, backbones
 from proj.models.backbones import find, load_weights
 from proj.training.build import build_data_and_model
 from proj.training.run import train
-from proj.use.evaluation import evaluate
 from proj.use.export import export
 from proj.use.prediction import predict
 
@@ -182,12 +183,11 @@ def test_pictures_are_made_as_the_weights_were_trained():
 
 
 def test_photos_are_kept_as_large_as_the_weights_want_them(configure, tmp_path, weights):
-    for label in ("a", "b"):
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(8):
-            noise = np.random.default_rng(number).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(tmp_path / "photos" / label / f"{number}.png")
-    words = ["dataset=image_folder", f"data_dir={tmp_path}/photos", f"dataset.cache_dir={tmp_path}/cache"]
+    words = [
+        "dataset=image_folder",
+        f"data_dir={write_photos(tmp_path / 'photos', 8, ('blue', 'red'))}",
+        f"dataset.cache_dir={tmp_path}/cache",
+    ]
     words += ["model=pretrained", f"model.weights={weights}", f"model.backbone={BACKBONE}", "dataset.batch_size=4"]
     cfg = configure(*words)
     assert cfg.model.cache_dir == f"{tmp_path}/cache"  # beside the resized images
@@ -222,6 +222,24 @@ def test_the_head_mixes_no_pictures_so_that_the_dashboard_shows_none_that_are(co
     assert bool(data.mix) == (how == "all")
 
 
+@pytest.fixture(scope="module")
+def damaged(weights, tmp_path_factory) -> Path:
+    """A folder with files that hold no weights of this network."""
+    folder, state, whole = (
+        tmp_path_factory.mktemp("damaged"),
+        torch.load(weights, weights_only=True),
+        weights.read_bytes(),
+    )
+    (folder / "text.pth").write_text("no weights")
+    for name, place in (("bit", len(whole) // 2), ("directory", whole.rindex(b"PK\x01\x02"))):
+        (folder / f"{name}.pth").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    torch.save({"a": print}, folder / "code.pth")
+    torch.save([1, 2], folder / "list.pth")
+    torch.save({"state_dict": {**state, "conv1.0.weight": torch.zeros(24, 3, 5, 5)}}, folder / "other.pth")
+    torch.save({name: value for name, value in state.items() if "conv1" not in name}, folder / "part.pth")
+    return folder
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -242,26 +260,17 @@ def test_the_head_mixes_no_pictures_so_that_the_dashboard_shows_none_that_are(co
         (["model.weights=default"], "f707e7126e.pth and put it at {folder}/hub/checkpoints/shufflenetv2_x0.5-f7"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence(configure, words, weights, tmp_path, monkeypatch, settings, message):
-    state = torch.load(weights, weights_only=True)
-    (tmp_path / "text.pth").write_text("no weights")
-    whole = Path(weights).read_bytes()
-    for name, place in (("bit", len(whole) // 2), ("directory", whole.rindex(b"PK\x01\x02"))):
-        (tmp_path / f"{name}.pth").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-    torch.save({"a": print}, tmp_path / "code.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    torch.save({"state_dict": {**state, "conv1.0.weight": torch.zeros(24, 3, 5, 5)}}, tmp_path / "other.pth")
-    torch.save({name: value for name, value in state.items() if "conv1" not in name}, tmp_path / "part.pth")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_what_cannot_be_used_is_one_sentence(configure, words, damaged, monkeypatch, settings, message):
+    monkeypatch.setenv("TORCH_HOME", str(damaged))
 
     def no_network(*args, **named):
         raise urllib.error.URLError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    settings = [word.format(folder=tmp_path) for word in settings]
+    settings = [word.format(folder=damaged) for word in settings]
     with pytest.raises(UserError) as error:
         build_data_and_model(configure(*words, *settings))
-    assert message.format(folder=tmp_path) in str(error.value) and "\n" not in str(error.value)
+    assert message.format(folder=damaged) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_weights_that_lie_in_torchs_folder_are_taken_if_their_checksum_is_right(

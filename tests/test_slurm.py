@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.classes import ENV, slow
-from support.processes import wait_for
+from support.processes import PATIENCE, wait_for
 from support.runs import assert_one_set_of_files, curves
 from support.slurm import missing, slurm
 
@@ -51,21 +51,21 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
     wait_for(lambda: (late / "last.ckpt").exists(), process)
     number = next((sweep / ".submitit").glob("*_1")).name
     sh(f"scancel --signal=USR2 {number}", cluster, tmp_path)  # as Slurm does before a job's time is over
-    assert process.wait(240) == 1
+    assert process.wait(PATIENCE) == 1
     output = (tmp_path / "output").read_text()
     assert (
         "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue the sweep: python -m proj.sweep" in output
     )
     assert "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path)
     words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
-    subprocess.run(words, env=cluster, cwd=tmp_path, check=True, timeout=240)
+    subprocess.run(words, env=cluster, cwd=tmp_path, check=True, timeout=PATIENCE)
     for job in jobs:
         assert_every_step_once(job)
 
 
 def test_two_tasks_train_a_job_of_a_sweep_in_one_folder(cluster, tmp_path):
     words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=2", "sweep_name=s"]
-    process = subprocess.run([*words, "seed=1"], env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240)
+    process = subprocess.run([*words, "seed=1"], env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=PATIENCE)
     assert process.returncode == 0 and b"\n1/1    val/acc 0." in process.stdout
     (folder,) = tmp_path.glob("outputs/sweeps/s/0*")
     assert load_checkpoint(folder / "last.ckpt")["resume"]["environment"]["processes"] == 2
@@ -77,7 +77,7 @@ def test_two_tasks_train_each_trial_of_a_search(cluster, tmp_path):
     words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "hydra.launcher.tasks_per_node=2", "trainer.max_epochs=1", "sweep_name=s"]
     words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
     process = subprocess.run(
-        [*words, "optimizer.lr=interval(0.01,0.1)"], env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240
+        [*words, "optimizer.lr=interval(0.01,0.1)"], env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=PATIENCE
     )
     assert process.returncode == 0 and b"\n3/3  lr=0.0" in process.stdout
     for folder in tmp_path.glob("outputs/sweeps/s/?_*"):
@@ -114,7 +114,7 @@ def test_a_search_goes_on_without_the_command_that_began_it_and_a_dead_workers_t
     os.kill(int((first / ".lock").read_text().split()[1]), signal.SIGKILL)
     wait_for(lambda: len(list(sweep.glob("*/metrics.json"))) == 4)
     words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=support"]
-    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240)
+    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=PATIENCE)
     assert process.returncode == 0 and b"4 runs (finished)" in process.stdout
     assert [trial.state.name for trial in open_study(sweep).trials] == ["COMPLETE"] * 4
     for folder in sweep.glob("*_*"):
@@ -123,9 +123,9 @@ def test_a_search_goes_on_without_the_command_that_began_it_and_a_dead_workers_t
 
 def test_more_seeds_train_on_slurm_too(cluster, tmp_path):
     words = [*TRAIN, "-m", *WORDS, *LAUNCHER, "trainer.max_epochs=1", "optimizer.lr=0.01,0.011", "seed=1"]
-    subprocess.run([*words, "sweep_name=s"], env=cluster, cwd=tmp_path, check=True, timeout=240)
+    subprocess.run([*words, "sweep_name=s"], env=cluster, cwd=tmp_path, check=True, timeout=PATIENCE)
     words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "seeds=+1"]
-    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=240)
+    process = subprocess.run(words, env=cluster, cwd=tmp_path, stdout=subprocess.PIPE, timeout=PATIENCE)
     assert process.returncode == 0 and b"4 runs (finished)" in process.stdout
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     tasks = {file.name.split("_")[0] for file in (sweep / ".submitit").glob("*_*") if file.is_dir()}

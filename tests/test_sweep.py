@@ -15,7 +15,7 @@ import torch
 import yaml
 from support import processes
 from support.classes import ENV, ends, slow
-from support.processes import wait_for
+from support.processes import PATIENCE, wait_for
 from support.runs import differences, outcome
 from support.sweeps import QUICK, no_training, replace_training, run, sweep
 
@@ -251,8 +251,8 @@ def test_an_isolated_job_saves_where_its_sweep_is_asked_to_stop_and_dies_where_t
             os.killpg(process.pid, number)  # as a terminal does
         else:
             process.send_signal(number)
-        assert process.wait(30) == (-number if number == signal.SIGKILL else 128 + number)
-        wait_for(lambda: not is_locked(job), seconds=5)
+        assert process.wait(PATIENCE) == (-number if number == signal.SIGKILL else 128 + number)
+        wait_for(lambda: not is_locked(job))
         assert RunFolder(job).status()[0] == "interrupted"
         assert (job / "train.log").read_text().count("Stopped. To continue") == times_said  # nothing by SIGKILL
 
@@ -269,13 +269,6 @@ def stop_between_jobs() -> None:
     proj.sweeps.grid.GridSweeper.launch = launch_and_stop
 
 
-def test_a_signal_between_two_jobs_ends_the_sweep_with_the_command_that_goes_on(tmp_path):
-    code, out, err = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop_between_jobs)
-    assert code == 128 + signal.SIGTERM and not err
-    assert out.splitlines()[-1] == "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s"
-    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished", "queued"]
-
-
 def stop_while_an_object_is_destroyed() -> None:
     class Dying:
         def __del__(self) -> None:  # from which Python lets no exception out
@@ -284,9 +277,11 @@ def stop_while_an_object_is_destroyed() -> None:
     replace_training(lambda cfg: Dying() and 0.5)
 
 
-def test_a_signal_that_python_takes_while_it_destroys_an_object_ends_the_sweep_after_the_job(tmp_path):
-    code, out, _ = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop_while_an_object_is_destroyed)
-    assert code == 128 + signal.SIGTERM and "To continue the sweep" in out
+@pytest.mark.parametrize("stop", (stop_between_jobs, stop_while_an_object_is_destroyed))
+def test_a_signal_after_a_job_ends_the_sweep_with_the_command_that_goes_on(tmp_path, stop):
+    code, out, _ = sweep(tmp_path, "sweep_name=s", "seed=1,2", before=stop)
+    assert code == 128 + signal.SIGTERM
+    assert out.splitlines()[-1] == "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s"
     assert statuses(tmp_path / "outputs/sweeps/s") == ["finished", "queued"]
 
 

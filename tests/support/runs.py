@@ -25,7 +25,7 @@ from proj.data.facts import Facts
 from proj.models import Classifier
 from proj.training.run import train
 from support import processes
-from support.processes import wait_for
+from support.processes import PATIENCE, wait_for
 
 # TensorBoard numbers a process's files, and reads those of one second by name: the 100th before the 99th.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
@@ -129,7 +129,7 @@ def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None 
     if after is not None:
         process.join(after)
         process.kill()
-    process.join(120)
+    process.join(PATIENCE)
     return process.exitcode
 
 
@@ -144,7 +144,7 @@ def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) 
         for process in both:
             os.kill(process.pid, stop)
     for process in both:
-        process.join(120)
+        process.join(PATIENCE)
     return [process.exitcode for process in both]
 
 
