@@ -9,6 +9,7 @@ import torch
 from support.evaluations import evaluate
 from support.photos import draw, write_photos
 
+import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
@@ -185,7 +186,8 @@ def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(conf
     words = (f"data_dir={folder}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "model=mlp")
     run = folder / "outputs" / "run"
     train(configure("dataset=image_folder", *words, "trainer.max_epochs=1", folder=run))
-    assert evaluate(run / "best.ckpt")["examples"] and photos(folder).class_names == ["blue", "green", "red"]
+    assert proj.use.evaluation.evaluate(run / "best.ckpt")["examples"]  # with its pictures
+    assert photos(folder).class_names == ["blue", "green", "red"]
     for place in ("mistakes", "red", "red/more", ".", "outputs"):
         with pytest.raises(UserError, match=r"in, and the next training would take its pictures .* with output=…"):
             evaluate(run / "best.ckpt", output=str(folder / place))
