@@ -189,7 +189,7 @@ def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of
     again = "resume=outputs/sweeps/s trust=support"
     assert f"To continue the sweep: python -m proj.sweep {again}" in process.stderr
     process = command("-m", "proj.sweep", *again.split(), "isolate=true", env=env, fresh=True)
-    assert "1 of 3 jobs have no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
+    assert "1 of 3 jobs has no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
     for name in ("0_seed=1", "2_seed=3"):
         checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")
         assert checkpoint["resume"]["environment"]["threads"] == max(1, os.cpu_count() // 2)

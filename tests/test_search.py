@@ -3,8 +3,10 @@
 import errno
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -15,6 +17,7 @@ from support.sweeps import QUICK, config, names, run, sweep
 from support.workers import SEARCH, assert_each_trial_once
 
 from proj.sweeps.folder import Sweep
+from proj.sweeps.optuna_sweeper import OptunaSweeper
 from proj.sweeps.search import rounded
 from proj.sweeps.trials import Trials
 from proj.system import locks
@@ -41,6 +44,20 @@ def test_a_trial_of_one_process_or_of_several_starts_when_one_ends_and_waits_for
     code, out, err = sweep(tmp_path, *words, before=the_first_waits_for_the_third)
     assert code == 0 and out.count("val/acc -0.") == 5 and "5 runs (finished)" in out, err
     assert_each_trial_once(tmp_path / "outputs/sweeps/s", 5)
+
+
+def test_a_launcher_that_ends_the_program_in_a_thread_of_a_search_leaves_it_waiting_for_nothing(monkeypatch, capsys):
+    search = OptunaSweeper(2, 0, OmegaConf.create(), OmegaConf.create())
+    search.lines, search.trials, search.launcher = (
+        None,
+        None,
+        SimpleNamespace(launch=lambda *words, **more: sys.exit(3)),
+    )
+    search.config = OmegaConf.create({"hydra": {"launcher": {"_target_": "Launcher"}}})
+    monkeypatch.setattr(search, "stopped", list)
+    monkeypatch.setattr(search, "run_trials", lambda trials, launch: launch(0, "0"))
+    search.run_side_by_side(2)
+    assert capsys.readouterr().out == "the launcher gave up: it ended the program with exit code 3\n"
 
 
 def short_ones() -> None:

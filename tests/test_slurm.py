@@ -54,7 +54,7 @@ def test_a_sweep_loses_one_killed_job_and_its_resume_and_a_job_out_of_time_go_on
     assert process.wait(PATIENCE) == 1
     output = (tmp_path / "output").read_text()
     assert (
-        "1 of 3 jobs have no result:\n    0_seed=1: interrupted\nTo continue the sweep: python -m proj.sweep" in output
+        "1 of 3 jobs has no result:\n    0_seed=1: interrupted\nTo continue the sweep: python -m proj.sweep" in output
     )
     assert "Restarts=1" in sh(f"scontrol show job {number}", cluster, tmp_path)
     words = [sys.executable, "-m", "proj.sweep", "resume=outputs/sweeps/s", "trust=support"]

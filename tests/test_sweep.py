@@ -92,7 +92,7 @@ def test_a_failed_job_stops_no_other_and_is_tried_again(tmp_path):
     words = ("sweep_name=x", "optimizer.lr=1e30,0.1", "optimizer=sgd")
     code, out, err = sweep(tmp_path, *words)
     folder = tmp_path / "outputs/sweeps/x"
-    assert code == 1 and "1 of 2 jobs have no result:" in err and "2 runs (1 finished, 1 failed)" in out
+    assert code == 1 and "1 of 2 jobs has no result:" in err and "2 runs (1 finished, 1 failed)" in out
     failed = folder / "0_optimizer.lr=1e+30"
     assert f"{failed.name}: failed: the loss turned NaN" in err and "resume=outputs/sweeps/x" in err
     assert "the loss turned NaN" in (failed / "train.log").read_text()

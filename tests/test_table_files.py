@@ -336,7 +336,8 @@ def test_test_rows_that_are_in_the_training_too_are_said(load, tmp_path, capsys)
         test = rows(*range(copies), *range(100, 100 + new))
         write(tmp_path / "in", train__csv=rows(*range(40)), val__csv=rows(50, 51), test__csv=test)
         load("in", "numeric=[len]")
-        said = f"{copies} of {copies + new} test rows have the same inputs as a training row: if they are copies"
+        have, they = ("has", "it is a copy") if copies == 1 else ("have", "they are copies")
+        said = f"{copies} of {copies + new} test rows {have} the same inputs as a training row: if {they}"
         assert (said in capsys.readouterr().out) == (new + copies < 11 and copies > 0)
 
 

@@ -58,6 +58,11 @@ def how_many(count: int, what: str) -> str:
     return f"{count:,} {what}"
 
 
+def agree(count: int, one: str, many: str) -> str:
+    """The word that agrees with a number: agree(count, "is", "are")."""
+    return one if count == 1 else many
+
+
 def choose(key: str, value: str, options: dict) -> Any:
     """`options[value]`. Raises UserError with the setting's name and the nearest option."""
     if value not in options:

@@ -13,7 +13,7 @@ from proj.data.tables.cells import is_missing
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Lines, Table
-from proj.errors import UserError, how_many
+from proj.errors import UserError, agree, how_many
 
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
 
@@ -112,5 +112,7 @@ def describe_copies(train: Tensor, test: Tensor) -> list[str]:
     copies = int(torch.isin(marks(test), marks(train)).sum())
     if 10 * copies < len(test):
         return []
-    said = f"{copies:,} of {how_many(len(test), 'test row')} have the same inputs as a training row"
-    return [wrapped(f"{said}: if they are copies, delete these, since the network has seen the answers")]
+    have = agree(copies, "has", "have")
+    delete = agree(copies, "it is a copy, delete it", "they are copies, delete these")
+    said = f"{copies:,} of {how_many(len(test), 'test row')} {have} the same inputs as a training row"
+    return [wrapped(f"{said}: if {delete}, since the network has seen the answers")]

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from proj.config.command_line import write_output
-from proj.errors import how_many
+from proj.errors import agree, how_many
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
@@ -51,13 +51,13 @@ def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
     issues, doubtful = label_issues(answers)
     write_output(folder / "out_of_fold.csv", csv_text(table))
     write_output(folder / "label_issues.csv", issues)
-    are = "is" if doubtful == 1 else "are"
+    are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if has_threshold:
         accuracy += f", {right_at_threshold / count:.2%} at the threshold".replace("%", " %")
     return [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
-        f"{how_many(doubtful, 'example')} {are} taken for another class than their label: look at the first ones of "
+        f"{how_many(doubtful, 'example')} {are} taken for another class than {their} label: look at the first ones of "
         "label_issues.csv, whose labels may be wrong",
     ]

@@ -125,7 +125,10 @@ class OptunaSweeper(GridSweeper):
         def launch(number: int, name: str) -> None:
             if self.lines:
                 self.lines.expect([name])
-            self.launcher.launch([[name]], initial_job_idx=number)
+            try:
+                self.launcher.launch([[name]], initial_job_idx=number)
+            except SystemExit as stop:  # by which a thread of the pool would end, and its task never
+                raise UserError(f"it ended the program with exit code {stop.code}") from stop
 
         def run() -> list:
             with ThreadPool(count) as threads:

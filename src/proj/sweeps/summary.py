@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from proj.config.words import as_text, key_of
-from proj.errors import UserError, how_many, unwritable
+from proj.errors import UserError, agree, how_many, unwritable
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
@@ -81,11 +81,12 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left and not missing:
         return
-    lines = [f"{len(left) + missing} of {how_many(len(sweep.jobs()) + missing, 'job')} have no result:"]
+    count = len(left) + missing
+    lines = [f"{count} of {how_many(len(sweep.jobs()) + missing, 'job')} {agree(count, 'has', 'have')} no result:"]
     for name, (status, reason) in left.items():
         lines.append(f"    {name}: {status}: {reason}" if reason else f"    {name}: {status}")
     if missing:
-        lines.append(f"    {missing} {'has' if missing == 1 else 'have'} not begun")
+        lines.append(f"    {missing} {agree(missing, 'has', 'have')} not begun")
     sentence = "\n".join(lines)
     all_failed = all(status == "failed" for status, _ in left.values()) and not missing
     if failures or not all_failed:

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.utils import get_total_norm
 
 from proj.config.stored import resume_command
-from proj.errors import UserError, how_many
+from proj.errors import UserError, agree, how_many
 from proj.system.run_folder import RunFolder
 
 
@@ -120,18 +120,21 @@ class SkipNaN(Callback):
         if skipped and skipped == steps:
             if not trainer.is_global_zero:
                 raise SystemExit(0)  # the first process speaks
+            all_steps, were = agree(steps, "the only step", f"all {steps:,} steps"), agree(steps, "was", "were")
             raise UserError(
-                f"all {how_many(steps, 'step')} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
-                "and were left out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
+                f"{all_steps} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
+                f"and {were} left out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
                 "trainer.gradient_clip_val=1, and see that the data has no such numbers."
             )
 
     def refuse_most(self, steps: int) -> int:
         """How many of the `steps` were left out. Raises UserError if most were: that is no trained network."""
         if self.skipped > steps / 2:
+            were = agree(self.skipped, "was", "were")
             raise UserError(
-                f"{self.skipped} of {how_many(steps, 'step')} were left out because of NaN or infinite gradients: the "
-                "network is hardly trained: start a new run with a lower optimizer.lr or trainer.gradient_clip_val=1."
+                f"{self.skipped} of {how_many(steps, 'step')} {were} left out because of NaN or infinite gradients: "
+                "the network is hardly trained. Start a new run with a lower optimizer.lr or with "
+                "trainer.gradient_clip_val=1."
             )
         return self.skipped
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from proj.config.command_line import write_output
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, how_many
+from proj.errors import UserError, agree, how_many
 from proj.models.logits import decided, trusted
 from proj.reports.label_issues import label_issues
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
@@ -115,7 +115,10 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     file = folder / f"{name.replace('evaluation', 'label_issues', 1)}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
-    print(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} are taken for another class than their label")
+    are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
+    print(
+        f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} taken for another class than {their} label"
+    )
     if part == "train":
         print(
             "The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5)."

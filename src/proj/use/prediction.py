@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError, agree, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.logits import decided
 from proj.pictures import drawing
@@ -58,8 +58,9 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
 def refuse_skipped(skipped: list[str], files: list[str], images: bool) -> None:
     """Raises UserError that names the files that were skipped, if there are any. images: what they should be."""
     if skipped:
-        one, more = ("image", "images") if images else ("table for this model", "tables for this model")
-        what = f"is no {one}" if len(skipped) == 1 else f"are no {more}"
+        for_model = "" if images else " for this model"
+        one, many = ("image", "images") if images else ("table", "tables")
+        what = agree(len(skipped), f"is no {one}", f"are no {many}") + for_model
         raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
 
 
@@ -134,7 +135,8 @@ def predict(
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
         unsure = sum(map(is_unsure, rows))
-        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} their sets are not of one class")
+        sets = agree(unsure, "its set is", "their sets are")
+        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
     if output and rows:
         write_rows(rows, classes, output, inverted)
     if shown:

@@ -4,7 +4,7 @@ import os
 
 from proj.data.photos.picture import Levels
 from proj.data.photos.resized import Resized
-from proj.errors import how_many
+from proj.errors import agree, how_many
 from proj.system.names import readable
 
 NAMED = 10  # images that are left out are named at most
@@ -15,7 +15,8 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
     lines = []
     left_out = images.left_out
     if left_out:
-        lines.append(f"{len(left_out):,} of {how_many(len(images.files), 'image')} cannot be read and are left out:")
+        are = agree(len(left_out), "is", "are")
+        lines.append(f"{len(left_out):,} of {how_many(len(images.files), 'image')} cannot be read and {are} left out:")
     for number, why in list(left_out.items())[:NAMED]:
         why = why.replace("max_pixels", "dataset.max_pixels")
         lines.append(f"    {readable(os.path.relpath(images.files[number], data_dir))}: {why}")

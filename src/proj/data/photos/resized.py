@@ -19,7 +19,7 @@ from rich.progress import track
 from torch import Tensor
 
 from proj.data.photos.picture import REMARKS, Levels, Picture, Recipe, read_picture
-from proj.errors import UserError, how_many
+from proj.errors import UserError, agree, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import read_at
@@ -114,7 +114,7 @@ class Resized:
                 content, damaged = self._mend(number), damaged + 1
             image[:] = np.frombuffer(content, np.uint8)
         if damaged:
-            how = "was made anew from its file" if damaged == 1 else "were made anew from their files"
+            how = agree(damaged, "was made anew from its file", "were made anew from their files")
             print(f"{how_many(damaged, 'damaged image')} in {self.path} {how}.")
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
