@@ -19,6 +19,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.photos import write_photos
 from support.runs import make, settings
+from support.tables import write_rows
 
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
@@ -566,6 +567,44 @@ def test_a_folder_of_photos_in_place_of_a_table_is_told_what_trains_on_it(tmp_pa
     write_photos(tmp_path / "photos", 3)
     with pytest.raises(UserError, match=r"finds no table .*: it holds pictures, on which dataset=image_folder trains"):
         make("csv", f"data_dir={tmp_path}/photos", "target=kind")
+
+
+NAMES, WORDS = [f"flight, {i}.JPG" for i in range(60)], [f"O'Brien, {i % 4}" for i in range(60)]
+
+
+@pytest.mark.parametrize("cells", (WORDS, [f"{i % 40},5" for i in range(60)]))
+@pytest.mark.parametrize("header", ("'a','x','y'", "a,x,y"))
+def test_apostrophes_around_all_cells_are_quotation_marks(load, tmp_path, capsys, cells, header):
+    for name, mark, first in (("double", '"', "a,x,y"), ("single", "'", header)):
+        cell = [mark + cells[i].replace(mark, 2 * mark) + mark for i in range(60)]
+        rows = [f"{cell[i]},{mark}{i * i % 37}{mark},{mark}{'pq'[i % 2]}{mark}" for i in range(60)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([first, *rows, ""]), encoding="utf-8")
+    double, single = (load("csv", f"data_dir={tmp_path}/{name}.csv", "target=y") for name in ("double", "single"))
+    assert single.columns == double.columns and single.class_names == ["p", "q"]
+    assert torch.equal(single.splits["train"].inputs, double.splits["train"].inputs)
+    said = f"{tmp_path}/single.csv: the apostrophes around its cells are taken for quotation marks"
+    assert capsys.readouterr().out.count(said) == 1
+    single, double = ([*read_tables([str(tmp_path / f"{name}.csv")], double.columns)] for name in ("single", "double"))
+    assert all(torch.equal(one.x, other.x) for one, other in zip(single, double, strict=True))
+
+
+@pytest.mark.parametrize(
+    "cells", (["'00012", "'00345"], ["'s-Gravenhage", "Den Haag"], ["5'3", "6'"], ["'a' b", "'c'"])
+)
+def test_apostrophes_in_cells_are_of_their_texts(load, tmp_path, cells):
+    rows = [f"{cells[i % 2]},{i * i % 37},{'pq'[i // 2 % 2]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,x,y", *rows, ""]), encoding="utf-8")
+    assert load("csv", f"data_dir={tmp_path}/t.csv", "target=y").columns[0]["categories"] == sorted(cells)
+
+
+def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_trains_on_it(load, tmp_path, capsys):
+    how = "it names images, from which dataset=image_folder learns, as docs/data.md says"
+    write_rows(tmp_path / "a.csv", [["image", "y"], *([NAMES[i], "pq"[i % 2]] for i in range(60))])
+    with pytest.raises(UserError, match=rf"has no column to learn y from \(image: {how}\)"):
+        load("csv", f"data_dir={tmp_path}/a.csv", "target=y")
+    write_rows(tmp_path / "b.csv", [["image", "x", "y"], *([NAMES[i], i % 7, "pq"[i % 2]] for i in range(60))])
+    assert [one["name"] for one in load("csv", f"data_dir={tmp_path}/b.csv", "target=y").columns] == ["x"]
+    assert f"left out, {how}: image" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_header_that_lacks_the_name_of_the_first_column_is_that_of_r(load, tmp_path, capsys):

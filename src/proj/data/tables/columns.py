@@ -1,5 +1,6 @@
 """What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +20,7 @@ from proj.data.tables.row_numbers import doubts, is_id
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
+IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
 
 
@@ -144,6 +146,8 @@ class Columns:
         if not column["categories"] or (many and not kind):
             found.left_out = "it is free text" if text else "hardly a word comes twice"
             found.setting = "categorical"
+            if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
+                found.left_out = "it names images, from which dataset=image_folder learns, as docs/data.md says"
         elif not kind and len(everywhere) == 1 and total == len(cells):
             found.left_out = "it is always the same"
         return found

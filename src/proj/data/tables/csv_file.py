@@ -30,27 +30,49 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
         head[0] = head[0].removeprefix("\ufeff")  # which an encoding that is said may leave there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
     head = head[1:] if said else head
-    separator = said[1] if said else find_separator(head, inner.lower())
-    names, *rows = rows_of(head, separator) or [[]]
+    quote = find_quote(head)
+    separator = said[1] if said else find_separator(head, inner.lower(), quote)
+    names, *rows = rows_of(head, separator, quote) or [[]]
     of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
     of_r = of_r and not any(map(is_number, names))
-    rows = numbered(chain(head, lines), name, separator, skipped=1 if said else 0)
+    rows = numbered(chain(head, lines), name, separator, quote, skipped=1 if said else 0)
     table = fill(rows, name, before=[""] if of_r else [])
     if table and of_r:
-        table.notes = [
-            f"{name}: the first column has no name, since there are fewer names than columns, as R writes it"
-        ]
+        what = "the first column has no name, since there are fewer names than columns, as R writes it"
+        table.notes = [f"{name}: {what}"]
+    if table and quote == "'":
+        table.notes = [*table.notes, f"{name}: the apostrophes around its cells are taken for quotation marks"]
     return table
 
 
-def find_separator(head: list[str], name: str) -> str:
+def find_quote(head: list[str]) -> str:
+    """The quotation mark of a file, by its first lines: an apostrophe where all names, or a cell of each line below the
+    names, stand between two of them, and no other quotation mark is used."""
+    is_single = not any('"' in line for line in head) and any(is_quoted(head, separator) for separator in ";,\t|")
+    return "'" if is_single else '"'
+
+
+def is_quoted(head: list[str], separator: str) -> bool:
+    """Whether apostrophes quote the cells of lines that this separator cuts; see `find_quote`."""
+    lines = [line for line in head if line.strip()]
+    try:
+        rows = [row for line in lines for row in reader([line], separator, quotechar="'", strict=True)]
+    except csv.Error:  # one of them does not end where a cell does
+        return False
+    if len(rows) < 2 or len(rows[0]) < 2 or len(set(map(len, rows))) > 1:
+        return False
+    opened = [len(re.findall(rf"(?:^|{re.escape(separator)}) *'", line)) for line in lines]
+    return opened[0] == len(rows[0]) or all(opened[1:])
+
+
+def find_separator(head: list[str], name: str, quote: str) -> str:
     """What separates the values in the first lines of a file. name: the file's, in lower case."""
     if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
         return "\t"
-    best = max(";,\t|", key=lambda separator: suits(head, separator))
-    if suits(head, best).all_alike or name.endswith(".csv"):
+    best = max(";,\t|", key=lambda separator: suits(head, separator, quote))
+    if suits(head, best, quote).all_alike or name.endswith(".csv"):
         return best
-    return max(best, " ", key=lambda separator: suits(head, separator))
+    return max(best, " ", key=lambda separator: suits(head, separator, quote))
 
 
 def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[str]]:
@@ -60,7 +82,9 @@ def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[st
     return csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ", **how)
 
 
-def numbered(lines: Iterable[str], name: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def numbered(
+    lines: Iterable[str], name: str, separator: str, quote: str, skipped: int
+) -> Iterator[tuple[int, list[str]]]:
     """(The line on which it begins, the row) for each row. skipped: lines of the file above these.
 
     Raises UserError for a row of several lines whose quotation marks do not end where a cell does: one of them is not
@@ -69,9 +93,9 @@ def numbered(lines: Iterable[str], name: str, separator: str, skipped: int) -> I
     taken: list[str] = []  # the lines of a row
     end = skipped
     try:
-        for row in reader(remembered(lines, taken), separator):
+        for row in reader(remembered(lines, taken), separator, quotechar=quote):
             if len(taken) > 1:
-                list(reader(taken, separator, strict=True))
+                list(reader(taken, separator, quotechar=quote, strict=True))
             yield end + 1, row
             end += len(taken)
             taken.clear()
@@ -91,9 +115,9 @@ def remembered(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
         yield line
 
 
-def rows_of(head: list[str], separator: str) -> list[list[str]]:
+def rows_of(head: list[str], separator: str, quote: str) -> list[list[str]]:
     """The rows of the first lines of a file."""
-    rows = [row for row in reader(head, separator) if row]
+    rows = [row for row in reader(head, separator, quotechar=quote) if row]
     if len(head) > 18 and len(rows) > 1:
         rows.pop()  # its end may be on a later line
     return rows
@@ -107,8 +131,8 @@ class Fit(NamedTuple):
     pieces: int  # of most lines
 
 
-def suits(head: list[str], separator: str) -> Fit:
-    rows = rows_of(head, separator)
+def suits(head: list[str], separator: str, quote: str) -> Fit:
+    rows = rows_of(head, separator, quote)
     lengths = Counter(map(len, rows))
     pieces = max(lengths, key=lengths.get, default=0)
     commas = [cell.strip() for row in rows for cell in row if "," in cell]
