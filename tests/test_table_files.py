@@ -604,7 +604,7 @@ def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_t
         load("csv", f"data_dir={tmp_path}/a.csv", "target=y")
     write_rows(tmp_path / "b.csv", [["image", "x", "y"], *([NAMES[i], i % 7, "pq"[i % 2]] for i in range(60))])
     assert [one["name"] for one in load("csv", f"data_dir={tmp_path}/b.csv", "target=y").columns] == ["x"]
-    assert f"left out, {how}: image" in " ".join(capsys.readouterr().out.split())
+    assert f"left out, since {how}: image" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_header_that_lacks_the_name_of_the_first_column_is_that_of_r(load, tmp_path, capsys):
