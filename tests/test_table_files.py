@@ -569,6 +569,16 @@ def test_a_folder_of_photos_in_place_of_a_table_is_told_what_trains_on_it(tmp_pa
         make("csv", f"data_dir={tmp_path}/photos", "target=kind")
 
 
+@pytest.mark.parametrize("names", (("data.csv", "test.csv"), ("adult.data", "adult.test"), ("a.csv", "b_val.csv")))
+def test_a_file_that_is_named_as_a_part_without_one_for_the_training_is_said_to_be_mixed(load, tmp_path, capsys, names):
+    for place, name in enumerate(names):
+        write_rows(tmp_path / name, [["x", "y"], *([i * i % 37 + place, "pq"[i % 2]] for i in range(30))])
+    files = os.pathsep.join(str(tmp_path / name) for name in names)
+    assert sum(len(split.targets) for split in load("csv", f"data_dir={files}", "target=y").splits.values()) == 60
+    how = "to keep its rows apart from the training, name the file of the others train.csv"
+    assert f"{names[1]} is mixed with the rest: {how}\n" in capsys.readouterr().out
+
+
 NAMES, WORDS = [f"flight, {i}.JPG" for i in range(60)], [f"O'Brien, {i % 4}" for i in range(60)]
 
 

@@ -160,7 +160,8 @@ def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cell
 def test_numbers_in_parentheses_or_before_a_minus_are_said_to_be_negative(table, capsys, cell):
     data = table(column(cell, "13", "-"))
     assert (
-        abs(data.columns[0]["mean"]) < 13 and f"a: {cell} and the like are negative numbers" in capsys.readouterr().out
+        abs(data.columns[0]["mean"]) < 13
+        and f"a: {cell} and the like are negative numbers: 'dataset.c" in capsys.readouterr().out
     )
 
 

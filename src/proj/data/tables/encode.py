@@ -191,7 +191,10 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
         how = typed("dataset.categorical", name, listed=True)
         return [f"{name}: numbers in {seen.unit}: {how} takes them for words"]
-    negative = [f"{name}: {seen.negative} and the like are negative numbers"] if is_numeric and seen.negative else []
+    negative = []
+    if is_numeric and seen.negative:
+        how = "" if kind else f": {typed('dataset.categorical', name, listed=True)} takes all for words"
+        negative = [f"{name}: {seen.negative} and the like are negative numbers{how}"]
     if is_numeric and seen.missing + (seen.words if kind else Counter()):
         how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
         return [*negative, f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]

@@ -125,6 +125,10 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
         said.append(f"parts: {', '.join(pairs + others)}")
     elif len(names) > 1:
         said.append(f"one table of {len(names)} files: {', '.join(names)}")
+        named = [one for one in names if part_named(without_ending(one), by_words=True) in ("val", "test")]
+        if named and len(named) < len(names):
+            how = "to keep its rows apart from the training, name the file of the others train.csv"
+            said.append(f"{first_of(named, 3)} is mixed with the rest: {how}")
     if found.left_out:
         said.append(f"files left out, which are no parts: {', '.join(found.left_out)}")
     return [shorten(line, 200, placeholder=" …") for line in said]
