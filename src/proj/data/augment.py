@@ -49,9 +49,11 @@ class Strong:
         """
         low, reach = ranges(self, shift, images.device)
         draws = torch.addcmul(low, reach, torch.rand(7, 2, len(images), generator=generator, device=images.device))
-        areas, stretches, _, _, moves, (brightness, contrast), (saturation, which) = draws
+        areas, stretches, places, moves = draws[0], draws[1], draws[2:4], draws[4]
+        (brightness, contrast), (saturation, which) = draws[5:]
         areas[1].mul_(which < self.erase)
-        piece, erased = zip(*boxes(areas, stretches, draws[2:4]), strict=True)
+        lengths, centres = boxes(areas, stretches, places)
+        piece, erased = (lengths[0], centres[0]), (lengths[1], centres[1])
         x = images.permute(0, 3, 1, 2).float().contiguous()
         places = self._places(x, mirrored, piece, moves if shift else None)
         if self.rotate:

@@ -25,8 +25,10 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
     spelled: dict[str | float, list[str]] = {}
     for name in names:
         spelled.setdefault(spelling(name), []).append(name)
-    alike = ", ".join(" and ".join(some) for some in [one for one in spelled.values() if len(one) > 1][:5])
-    return [f"{what} that differ in how they are written alone, and count as several: {alike}"] if alike else []
+    alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [f"{what} that differ in how they are written alone, and count as several: {', '.join(alike[:5])}"]
 
 
 def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:

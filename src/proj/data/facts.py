@@ -69,15 +69,16 @@ class Facts:
         return facts
 
     def _is_sound(self) -> bool:
-        shape, scale = self.input_shape, (self.mean, self.std)
-        return (
-            is_list_of(shape, int)
-            and min(shape) > 0
-            and is_list_of(self.class_names, str)
-            and (scale == (None, None) or all(is_list_of(each, int, float) and len(each) == shape[0] for each in scale))
-            and (self.columns is None or (is_list_of(self.columns, dict) and all(map(is_column, self.columns))))
-            and all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
-        )
+        if not (is_list_of(self.input_shape, int) and min(self.input_shape) > 0 and is_list_of(self.class_names, str)):
+            return False
+        scale = [numbers for numbers in (self.mean, self.std) if numbers is not None]
+        if len(scale) == 1:
+            return False
+        if not all(is_list_of(numbers, int, float) and len(numbers) == self.input_shape[0] for numbers in scale):
+            return False
+        if self.columns is not None and not (is_list_of(self.columns, dict) and all(map(is_column, self.columns))):
+            return False
+        return all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
 
     def read_image(
         self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS

@@ -14,11 +14,13 @@ def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
     from scipy.sparse import coo_array  # half a second, which other splits need not wait for
     from scipy.sparse.csgraph import connected_components
 
-    a, b = (np.unique(one, return_inverse=True)[1] for one in (labels, marks))
-    nodes = a.max() + b.max() + 2
-    links = coo_array((np.ones(len(a)), (a, a.max() + 1 + b)), shape=(nodes, nodes))
-    component = connected_components(links, directed=False)[1][a]
-    _, first, number = np.unique(component, return_index=True, return_inverse=True)
+    # A graph whose nodes are the labels and, numbered behind them, the marks. Each example links its label to its mark.
+    label, mark = np.unique(labels, return_inverse=True)[1], np.unique(marks, return_inverse=True)[1]
+    mark = mark + label.max() + 1
+    nodes = mark.max() + 1
+    links = coo_array((np.ones(len(label)), (label, mark)), shape=(nodes, nodes))
+    _, component = connected_components(links, directed=False)
+    _, first, number = np.unique(component[label], return_index=True, return_inverse=True)
     return labels[first][number]
 
 
@@ -53,11 +55,15 @@ def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Seq
     """Sentences about images that are identical, by their `marks`, and about those of which classes or the folders of
     parts are not the same."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    apart = (parts.numpy() != parts.numpy()[first][number]).any()
+    twin = first[number]  # of each image the first that is identical, maybe itself
+    several = sizes[sizes > 1]
+    told = {"different classes": targets.numpy(), "the folders of different parts": parts.numpy()}
+    unlike = {what: (values != values[twin]).nonzero()[0] for what, values in told.items()}
+    apart = len(unlike["the folders of different parts"]) > 0
     how = "kept together" + (", but for those in the folders of different parts" if apart else "")
-    said = [f"{sizes[sizes > 1].sum():,} images are {(sizes > 1).sum():,}, since others are identical: {how}"]
-    for what, values in (("different classes", targets.numpy()), ("the folders of different parts", parts.numpy())):
-        if len(unlike := (values != values[first][number]).nonzero()[0]):
-            pair = f"{names[first[number[unlike[0]]]]} and {names[unlike[0]]}"
-            said.append(f"identical images are in {what}: {len(unlike):,}, such as {pair}")
+    said = [f"{several.sum():,} images are {len(several):,}, since others are identical: {how}"]
+    for what, places in unlike.items():
+        if len(places):
+            pair = f"{names[twin[places[0]]]} and {names[places[0]]}"
+            said.append(f"identical images are in {what}: {len(places):,}, such as {pair}")
     return "\n".join(said)

@@ -114,10 +114,12 @@ def deal(
     have, part = np.zeros_like(wanted), np.empty(len(names), int)
     for number in order[np.lexsort((y[first][order], -sizes[order]))]:
         count = np.bincount(members[number], minlength=kinds)
-        lacking = have == 0
-        last_chance = lacking & (count > 0) & (left <= lacking.sum(0))
-        error = (have - wanted) @ (count / totals) + A_LITTLE * (have - wanted).sum(1) - A_LOT * last_chance.sum(1)
-        part[number] = error.argmin()
+        lacking, too_much = have == 0, have - wanted
+        last_chance = (
+            lacking & (count > 0) & (left <= lacking.sum(0))
+        )  # as many parts lack the class as groups are left
+        cost = too_much @ (count / totals) + A_LITTLE * too_much.sum(1) - A_LOT * last_chance.sum(1)
+        part[number] = cost.argmin()
         have[part[number]] += count
         left -= count > 0
     why, cure = TOGETHER[word]

@@ -51,7 +51,8 @@ def classes_without_examples(data: InMemoryDataModule) -> list[str]:
 
 def inequality(counts: Tensor, names: list[str]) -> str | None:
     """A line for a training set whose largest class is UNEQUAL times its smallest; None for any other."""
-    (fewest, rare), (most, frequent) = (f(zip(counts.tolist(), names, strict=True)) for f in (min, max))
+    pairs = list(zip(counts.tolist(), names, strict=True))
+    (fewest, rare), (most, frequent) = min(pairs), max(pairs)
     if most < UNEQUAL * max(fewest, 1):
         return None
     return (
@@ -63,15 +64,20 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
 def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str | None:
     """A sentence for a model that calls examples of several classes all the same, or all but one of a hundred while it
     is no more often right than if it did; None for any other. config: of its training, which is not advised again."""
-    right, said = confusion.sum(1), confusion.sum(0)
-    nearly = said.max() >= 0.99 * said.sum() and confusion.diagonal().sum() <= right.max()
-    if (right > 0).sum() < 2 or not (nearly or (said > 0).sum() == 1):
+    there, said = confusion.sum(1), confusion.sum(0)  # examples by their right class, and by what they are called
+    sizes = there[there > 0]
+    if len(sizes) < 2:
         return None
-    all_of = "all" if (said > 0).sum() == 1 else f"{said.max():,} of"
-    unequal = right.max() > 2 * right[right > 0].min() and config.get("balance", "none") == "none"  # old ones have none
-    balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if unequal else ""
+    is_single = (said > 0).sum() == 1
+    nearly = said.max() >= 0.99 * said.sum() and confusion.diagonal().sum() <= sizes.max()
+    if not is_single and not nearly:
+        return None
+    all_of = "all" if is_single else f"{said.max():,} of"
+    unequal = sizes.max() > 2 * sizes.min()
+    advised = unequal and config.get("balance", "none") == "none"  # runs of older versions do not have it
+    balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if advised else ""
     monitor = "monitor=val/loss, " if config["monitor"] != "val/loss" else ""
     return (
-        f"The model calls {all_of} {right.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no "
+        f"The model calls {all_of} {there.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no "
         f"more than that class's share: try {balance}{monitor}another optimizer.lr, or more epochs."
     )

@@ -1,20 +1,28 @@
 """What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from proj.data.tables.cells import Count, count, is_missing, values
+from proj.data.tables.cells import Count, count, values
 from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
-from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values
+from proj.data.tables.encode import (
+    find_truth,
+    kind_of,
+    measure_numbers,
+    measure_words,
+    remarks,
+    truth_values,
+    words_in,
+)
+from proj.data.tables.finding import Finding
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubts, is_id
 from proj.data.tables.text_table import Lines, Table
@@ -22,30 +30,6 @@ from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
-
-
-@dataclass
-class Finding:
-    """What was found out of a column.
-
-    column: as `encode_table` takes it. left_out: why it is no input, or "". setting: the one with which it is taken for
-    something else, or "". numbers_rows: see `is_id`. missing: the share of the training rows that have no value.
-    holds: its words, or the range of its numbers.
-    """
-
-    column: dict
-    left_out: str = ""
-    setting: str = ""
-    numbers_rows: str = ""
-    missing: float | None = None
-    holds: str = ""
-
-    def measured(self, numbers: np.ndarray) -> np.ndarray:
-        """These numbers of the training rows; a column that has none there is left out."""
-        self.missing = np.isnan(numbers).mean()
-        if self.missing == 1:
-            self.left_out = "it is empty in the training rows"
-        return numbers
 
 
 @dataclass
@@ -109,42 +93,47 @@ class Columns:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""
         name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
-        if not (trained or seen.numbers or seen.words or seen.missing):
+        is_empty = not (seen.numbers or seen.words or seen.missing)
+        if is_empty and not trained:
             made = [at for at, kind in self.kinds.items() if kind or not is_nothing(self.table, at)]
             refuse_empty(self.table, made, self.settings)
-        if kind == "numbers" and not (trained or seen.numbers):
+        if kind == "numbers" and not trained and not seen.numbers:
             raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
             return dates
-        truth = trained["truth"] if kind == "truth" else None
-        if not (kind or seen.numbers or seen.missing):
+        truth = None
+        if kind == "truth":
+            truth = trained["truth"]
+        elif not kind and not seen.numbers and not seen.missing:
             truth = find_truth(seen.words)
         if truth:
             found = Finding({"name": name, "truth": truth}, holds=", ".join(truth))
             found.column |= measure_numbers(name, found.measured(truth_values(cells, truth)[self.inside]))
             return found
         numeric = kind == "numbers" or (not kind and seen.mostly_numbers)
-        self.notes += [] if self.trained else remarks(name, seen, numeric, kind)
-        if numeric:
-            lenient = trained.get("lenient", False) if trained else kind == "numbers"
-            unit = {"unit": seen.unit} if seen.unit else {}
-            return Finding({"name": name} | unit | ({"lenient": True} if lenient else {}))
-        if not (self.trained or kind):
-            self.notes += doubt_words(name, [*islice(seen.words, 50)])
-        return self._words(name, cells, kind)
+        if not self.trained:
+            self.notes += remarks(name, seen, numeric, kind)
+        if not numeric:
+            if not (self.trained or kind):
+                self.notes += doubt_words(name, [*islice(seen.words, 50)])
+            return self._words(name, cells, kind)
+        column: dict[str, Any] = {"name": name}
+        if seen.unit:
+            column["unit"] = seen.unit
+        if trained.get("lenient", False) if trained else kind == "numbers":
+            column["lenient"] = True
+        return Finding(column)
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:
-        everywhere, tally = (
-            Counter({word: times for word, times, _ in some.different() if not is_missing(word)})
-            for some in (cells, cells.take(self.inside))
-        )
-        column = measure_words(name, tally, self.settings["max_categories"], asked=bool(kind))
-        found = Finding(column, missing=1 - tally.total() / len(self.inside), holds=", ".join(column["categories"]))
-        text, total = sum(map(len, everywhere)) > 40 * len(everywhere), everywhere.total()
-        again = sum(times for times in everywhere.values() if times > 1)
-        many = total >= EVIDENCE and again < (0.5 if text else 0.1) * total
-        if not column["categories"] or (many and not kind):
-            found.left_out = "it is free text" if text else "hardly a word comes twice"
+        everywhere, in_training = words_in(cells), words_in(cells.take(self.inside))
+        column = measure_words(name, in_training, self.settings["max_categories"], asked=bool(kind))
+        missing = 1 - in_training.total() / len(self.inside)
+        found = Finding(column, missing=missing, holds=", ".join(column["categories"]))
+        total, again = everywhere.total(), sum(times for times in everywhere.values() if times > 1)
+        is_text = sum(map(len, everywhere)) > 40 * len(everywhere)
+        too_few_again = again < (0.5 if is_text else 0.1) * total
+        if not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
+            found.left_out = "it is free text" if is_text else "hardly a word comes twice"
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images, from which dataset=image_folder learns, as docs/data.md says"
@@ -175,10 +164,11 @@ class Columns:
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
         self.notes += [] if self.trained else date_remarks(column, cells, seconds)
-        parts, possible = parts_of(seconds), PARTS[-1:] if form == DURATION else PARTS[:-1]
+        parts, low, high = parts_of(seconds), np.nanmin(seconds), np.nanmax(seconds)
         if trained:
             names = [part["name"] for part in trained["parts"]]
         else:
+            possible = [part for part in PARTS if (part == "hours") == (form == DURATION)]
             names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]
         found = Finding(column, "" if names else "it is always the same")
         found.setting = "numeric" if seen.mostly_numbers else "categorical"
@@ -186,17 +176,18 @@ class Columns:
         column["parts"] = []
         if found.missing < 1:
             column["parts"] = [measure_numbers(part, parts[part][self.inside]) for part in names]
-            ends = np.nanmin(seconds), np.nanmax(seconds)
-            first, last = (f"{at / 3600:g}" if form == DURATION else np.datetime64(int(at), "s") for at in ends)
-            found.holds = f"{first} to {last}"
+            if form == DURATION:
+                found.holds = f"{low / 3600:g} to {high / 3600:g}"
+            else:
+                found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
         return found
 
     def _measure_numbers(self, place: int, mark: str) -> None:
         """Complete the finding of a column of numbers, once their decimal mark is known."""
-        found, kind, marks = self.found[place], self.kinds[place], MARKS.get(self.settings["decimal"], ".,")
-        how, name, whole = found.column, found.column["name"], self.table.columns[place]
-        read = (mark, marks, how.get("unit", ""), how.get("lenient", False))
-        everywhere = values(name, whole.take(self.rows), self.lines, *read)
+        found, kind, whole = self.found[place], self.kinds[place], self.table.columns[place]
+        how, name = found.column, found.column["name"]
+        marks, unit, lenient = MARKS.get(self.settings["decimal"], ".,"), how.get("unit", ""), how.get("lenient", False)
+        everywhere = values(name, whole.take(self.rows), self.lines, mark, marks, unit, lenient)
         numbers = found.measured(everywhere[self.inside])
         column = how | (measure_numbers(name, numbers) if found.missing < 1 else {"mean": 0.0, "std": 1.0})
         if mark == "," or any("," in text for text in whole.texts):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # durations have the last one alone, others do not
+PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # durations have "hours" alone, and dates all others
 
 
 def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:

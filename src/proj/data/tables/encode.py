@@ -125,6 +125,11 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
     return notes
 
 
+def words_in(cells: Column) -> Counter[str]:
+    """How often each of the words comes; missing cells are none."""
+    return Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
+
+
 def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
     """A column of words as `encode_column` takes it, from those in the training part, without missing ones.
 

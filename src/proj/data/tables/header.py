@@ -19,14 +19,17 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     place = target if type(target) is int and -width <= target < width else None
     is_named = isinstance(target, str) or (place is None and str(target) in first)
     header = is_named or has_header(table, place)
-    if not is_named and width > 2 and sum(map(bool, first)) == 1 and has_full_row(table):
+    filled = [cell for cell in first if cell]
+    if not is_named and width > 2 and len(filled) == 1 and has_full_row(table):
         raise UserError(
-            f"{table.file}: line {table.above[-1]} holds nothing but {max(first)!r}: if that is a title, delete what "
+            f"{table.file}: line {table.above[-1]} holds nothing but {filled[0]!r}: if that is a title, delete what "
             "stands above the names of the columns; dataset.header=true takes it for names, and false for a row."
         )
+    numbers = [cell for cell in first if is_number(cell)]
     if target is None:  # which is refused, with the names that there are: a few of them may be numbers
-        return header or 0 < 2 * sum(map(is_number, first)) < width
-    if (header and not is_named and any(map(is_number, first))) or (not header and counts(first)):
+        return header or 0 < len(numbers) < width / 2
+    in_doubt = bool(numbers) and not is_named if header else counts(first)
+    if in_doubt:
         kind, other = ("names of the columns", "false") if header else ("an example", "true")
         row = shorten(", ".join(first), 60, placeholder=" …")
         notes.append(f"the first row, {row}, is taken for {kind}: dataset.header={other} if it is not")
