@@ -56,9 +56,11 @@ def mean_curve(runs: list[Run], tag: str, most: int) -> tuple[list[float], list[
         squares = sum((value - mean) ** 2 for value in some)  # statistics.stdev takes ten times as long
         points.append((epoch, mean, math.sqrt(squares / max(1, len(some) - 1))))
     size = max(1, math.ceil(len(points) / most))
-    parts = [points[start : start + size] for start in range(0, len(points), size)]
-    epochs, means, deviations = ([statistics.fmean(point[k] for point in part) for part in parts] for k in range(3))
-    return epochs, means, deviations
+    curve: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for start in range(0, len(points), size):
+        for averages, neighbours in zip(curve, zip(*points[start : start + size], strict=True), strict=True):
+            averages.append(statistics.fmean(neighbours))
+    return curve
 
 
 def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
@@ -75,12 +77,14 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
             up = compact([place(y + deviation) for y, deviation in zip(ys, deviations, strict=True)])
             down = compact([place(y - deviation) for y, deviation in zip(ys, deviations, strict=True)])
             band = {"x": xs + xs[::-1], "y": up + down[::-1], "meta": i, "uid": f"{i}band", "hoverinfo": "skip"}
+            band |= {"fill": "toself", "mode": "lines", "line": {"width": 0}}
             # With more than twelve configurations, it is seen where its row is pointed at.
-            look = {"fill": "toself", "mode": "lines", "line": {"width": 0}, "opacity": 0.13 if len(rows) <= 12 else 0}
-            bands.append(band | look)
+            band["opacity"] = 0.13 if len(rows) <= 12 else 0
+            bands.append(band)
         if xs:
             line = {"x": xs, "y": compact([place(y) for y in ys]), "meta": i, "uid": f"{i}", "hoverinfo": "none"}
-            lines.append(line | {"mode": "lines" if len(xs) > 1 else "markers", "line": {"width": 1.6}})
+            line |= {"mode": "lines" if len(xs) > 1 else "markers", "line": {"width": 1.6}}
+            lines.append(line)
     note = "· on a scale of the error rate" if "ticktext" in axis else ""
     return chart(heading(tag), note, bands + lines, axis_title("epoch") | {"rangemode": "tozero"}, axis)
 
@@ -93,14 +97,12 @@ def dots(
     place_of: where a run lies from left to right, None for one that is left out.
     """
     monitor, mode = comparison["monitor"], comparison["mode"]
-    points = [
-        (x, value, i, run)
-        for i, row in enumerate(comparison["rows"])
-        for run in row["runs"]
-        if not run.repeats
-        and (x := number(place_of(run))) is not None
-        and (value := number(run.value(monitor, mode))) is not None
-    ]
+    points: list[tuple[float, float, int, Run]] = []
+    for i, row in enumerate(comparison["rows"]):
+        for run in row["runs"]:
+            x, value = number(place_of(run)), number(run.value(monitor, mode))
+            if not run.repeats and x is not None and value is not None:
+                points.append((x, value, i, run))
     if not points:
         return None
     height, y_axis = scale_of(monitor, [value for _, value, _, _ in points])
@@ -109,14 +111,18 @@ def dots(
     finished = [(x, value) for x, value, _, run in from_left if run.status == "finished"]
     best_so_far = accumulate((value for _, value in finished), min if mode == "min" else max)
     line = {"x": [x for x, _ in finished], "y": [height(y) for y in best_so_far], "hoverinfo": "skip"}
-    traces = [line | {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}]
+    line |= {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}
+    traces = [line]
     for i in reversed(range(len(comparison["rows"]))):
         dots_of_row = [(x, height(value), run) for x, value, row, run in points if row == i]
+        if not dots_of_row:
+            continue
         trace = {"x": [x for x, _, _ in dots_of_row], "y": [y for _, y, _ in dots_of_row], "meta": i, "uid": f"{i}"}
         trace["customdata"] = [f"{run.folder.name}: {run.status}" for _, _, run in dots_of_row]
         symbols = ["circle" if run.status == "finished" else "circle-open" for _, _, run in dots_of_row]
-        marker = {"symbol": symbols, "size": 8 if len(points) < 100 else 6}
-        traces += [trace | {"mode": "markers", "marker": marker, "hoverinfo": "none"}] if dots_of_row else []
+        trace["marker"] = {"symbol": symbols, "size": 8 if len(points) < 100 else 6}
+        trace |= {"mode": "markers", "hoverinfo": "none"}
+        traces.append(trace)
     return chart(title, note, traces, x_axis, y_axis)
 
 

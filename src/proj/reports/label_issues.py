@@ -1,5 +1,6 @@
 """Which labels may be wrong: examples whose own class is the least likely one to a model that has not seen them."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from proj.system.files import csv_text
@@ -12,13 +13,15 @@ def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[
     order is by how much less likely the label is than the likeliest other class.
     """
     labels: dict[str, str] = {}
-    seen: dict[str, list[dict[str, float]]] = {}
+    sums: dict[str, Counter[str]] = {}
+    times: Counter[str] = Counter()
     for example, label, shares in answers:
         labels[example] = label
-        seen.setdefault(example, []).append(shares)
+        sums.setdefault(example, Counter()).update(shares)
+        times[example] += 1
     rows = []
     for example, label in labels.items():
-        means = {name: sum(shares[name] for shares in seen[example]) / len(seen[example]) for name in seen[example][0]}
+        means = {name: total / times[example] for name, total in sums[example].items()}
         own = means.pop(label, 0.0)
         likely = max(means, key=means.get)
         rows.append((own - means[likely], example, label, round(own, 6), likely, round(means[likely], 6)))

@@ -17,20 +17,33 @@ def json_text(comparison: Comparison) -> str:
     columns, metrics, mode = comparison["columns"], comparison["metrics"], comparison["mode"]
     rows = []
     for place, row in enumerate(comparison["rows"], 1):
-        found = {"place": place, "name": row["name"]}
-        found["settings"] = dict(zip(columns, row["settings"], strict=True)) if row["settings"] else None
+        figures = {}
         for metric in metrics:
             mean, deviation, n = row[metric]
-            found[metric] = {"mean": mean, "deviation": deviation, "n": n}
-            found[metric]["by_seed"] = {str(seed): value for seed, value in values_by_seed(row, metric, mode).items()}
-        found |= {name: row[name][0] for name in ("parameters", "seconds")}
-        found |= {"status": dict(row["status"]), "folders": [str(run.folder) for run in row["runs"]]}
-        found |= {"test": figures_on_test(comparison, row), "verdict": None}
-        if verdict := row["verdict"]:
-            found["verdict"] = vars(verdict) | {"told": verdict.told, "level": LEVEL}
-        rows.append(found)
-    whole = {"monitor": comparison["monitor"], "mode": mode, "common": comparison["common"]}
-    whole |= {"sentences": sentences(comparison), "rows": rows}
+            by_seed = {str(seed): value for seed, value in values_by_seed(row, metric, mode).items()}
+            figures[metric] = {"mean": mean, "deviation": deviation, "n": n, "by_seed": by_seed}
+        verdict = row["verdict"]
+        rows.append(
+            {
+                "place": place,
+                "name": row["name"],
+                "settings": dict(zip(columns, row["settings"], strict=True)) if row["settings"] else None,
+                **figures,
+                "parameters": row["parameters"][0],
+                "seconds": row["seconds"][0],
+                "status": dict(row["status"]),
+                "folders": [str(run.folder) for run in row["runs"]],
+                "test": figures_on_test(comparison, row),
+                "verdict": verdict and {**vars(verdict), "told": verdict.told, "level": LEVEL},
+            }
+        )
+    whole = {
+        "monitor": comparison["monitor"],
+        "mode": mode,
+        "common": comparison["common"],
+        "sentences": sentences(comparison),
+        "rows": rows,
+    }
     return json.dumps(for_json(whole), indent=2, ensure_ascii=False) + "\n"
 
 

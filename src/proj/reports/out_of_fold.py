@@ -20,8 +20,8 @@ def complete_seeds(row: Row) -> list[list[Run]]:
     for run in counted(row["runs"]):
         if run.fold is not None and run.status == "finished" and RunFolder(run.folder).fold.is_file():
             seeds.setdefault(str(run.seed), {})[run.fold] = run
-    whole = [folds for _, folds in sorted(seeds.items()) if len(folds) == folds[min(folds)].folds]
-    return [[folds[fold] for fold in sorted(folds)] for folds in whole]
+    in_order = [[run for _, run in sorted(folds.items())] for _, folds in sorted(seeds.items())]
+    return [runs for runs in in_order if len(runs) == runs[0].folds]
 
 
 def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:

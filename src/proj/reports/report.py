@@ -26,13 +26,21 @@ def runs_as_csv(comparison: Comparison) -> str:
     lines = []
     for place, row in enumerate(comparison["rows"], 1):
         verdict = row["verdict"]
-        against = {name: verdict and getattr(verdict, name) for name in ("difference", "low", "high", "p")}
+        against = {}
+        for name in ("difference", "low", "high", "p"):
+            against[f"best_against_this_{name}"] = verdict and getattr(verdict, name)
         for run in row["runs"]:
-            first = {"place": place, "folder": run.folder, "status": run.status, "repeats": run.repeats}
-            first["checkpoint"] = run.checkpoint
-            first[monitor] = run.value(monitor, mode)
-            first |= {f"best_against_this_{name}": value for name, value in against.items()}
-            lines.append(first | run.record | run.metrics | run.config | first)  # the first's order, and its values
+            first = {
+                "place": place,
+                "folder": run.folder,
+                "status": run.status,
+                "repeats": run.repeats,
+                "checkpoint": run.checkpoint,
+                monitor: run.value(monitor, mode),
+                **against,
+            }
+            rest = run.record | run.metrics | run.config
+            lines.append(first | {key: value for key, value in rest.items() if key not in first})
     columns = dict.fromkeys(key for line in lines for key in line)
     return csv_text([columns, *(map(line.get, columns) for line in lines)])
 

@@ -101,10 +101,11 @@ class Run:
         for x, y in points:  # a point is the mean over the steps since the one before
             epochs.setdefault(math.ceil(x - 1e-6), []).append((x - start, y))
             start = x
-        return [
-            (epoch, math.fsum(size * y for size, y in parts) / (math.fsum(size for size, _ in parts) or 1))
-            for epoch, parts in epochs.items()
-        ]
+        means = []
+        for epoch, parts in epochs.items():
+            size = math.fsum(size for size, _ in parts) or 1
+            means.append((epoch, math.fsum(size * y for size, y in parts) / size))
+        return means
 
     def value(self, metric: str, mode: str) -> float | None:
         """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number.
@@ -158,13 +159,12 @@ def read_run(folder: Path) -> Run:
     curves = curves or read_table(run.table)
     epoch = record.get("steps_per_epoch")
     epoch = epoch if isinstance(epoch, int) and epoch > 0 else guess_epoch(config, curves)
-    curves = {
-        tag: [(step / epoch, value) for step, value in points if step]  # step 0: Lightning's sanity check
-        for tag, points in curves.items()
-        if not tag.endswith("_per_second")
-    }
+    by_epochs = {}
+    for tag, points in curves.items():
+        if not tag.endswith("_per_second"):
+            by_epochs[tag] = [(step / epoch, value) for step, value in points if step]  # 0: Lightning's sanity check
     how, _ = run.status()
-    return Run(folder, config, metrics, curves, how, record, damaged=damaged)
+    return Run(folder, config, metrics, by_epochs, how, record, damaged=damaged)
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:

@@ -23,16 +23,16 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     traces = []
     for i, dots_of_row in enumerate(points):
         known = [(run, value) for run, value in dots_of_row if value is not None]
-        trace = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known), "meta": i, "uid": f"{i}"}
-        trace["customdata"] = [
-            f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known
-        ]
-        look = {"mode": "markers", "marker": {"size": 8, "opacity": 0.75}, "hoverinfo": "none"}
-        traces += [trace | look] if known else []
+        if not known:
+            continue
+        of_row = {"meta": i, "uid": f"{i}", "mode": "markers", "hoverinfo": "none"}
+        dots = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known)}
+        dots["customdata"] = [f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known]
+        traces.append({**of_row, **dots, "marker": {"size": 8, "opacity": 0.75}})
         mean = rows[i][monitor][0]
         if len(known) > 1 and number(mean) is not None:
             bar = {"symbol": "line-ns-open", "size": 18}
-            traces.append({"x": [place(mean)], "y": [i + 1], "meta": i, "uid": f"{i}"} | look | {"marker": bar})
+            traces.append({**of_row, "x": [place(mean)], "y": [i + 1], "marker": bar})
     numbers = list(range(1, len(rows) + 1))
     y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
     each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
