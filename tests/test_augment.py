@@ -144,7 +144,7 @@ def test_mixed_examples_count_as_right_by_their_largest_share():
     logits = torch.eye(3)
     loss, _ = model._step((logits, torch.tensor([[0.6, 0.4, 0.0], [0.6, 0.4, 0.0], [0.0, 0.1, 0.9]])), "train")
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor([[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 0.1, 0.9]]))
-    assert loss == expected and model._results("train")["train/acc"].item() == pytest.approx(2 / 3)
+    assert loss == expected and model._results("train")["train/acc"] == pytest.approx(2 / 3)
 
 
 @refusals(

@@ -274,6 +274,17 @@ def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
     assert fused._step_supports_amp_scaling is True
 
 
+@contract("torch", "the kernels of its fused Adam take a group's tensors and settings", "training/fast_adam.py")
+@pytest.mark.parametrize("kernel", ("_fused_adam_", "_fused_adamw_"))
+def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
+    (weights, gradients, moments, squares), steps = ([torch.ones(2)] for _ in range(4)), [torch.ones(())]
+    torch._foreach_add_(steps, 1)
+    settings = {"lr": 0.1, "beta1": 0.0, "beta2": 0.0, "weight_decay": 0.0, "eps": 0.0}
+    settings |= {"amsgrad": False, "maximize": False}
+    getattr(torch, kernel)(weights, gradients, moments, squares, [], steps, **settings)
+    assert steps == [2] and weights[0].tolist() == pytest.approx([0.9, 0.9])
+
+
 @contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py")
 def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -509,10 +520,13 @@ def test_another_minor_version_of_lightning_is_said_once_and_takes_its_own_loop(
 # The list of private names
 
 
+HYDRA_WORDS = ("_target_", "_partial_", "_args_", "_global_", "_self_", "_convert_", "_recursive_")
+
+
 def is_private(name: object) -> bool:
     """`_target_` and the like are words of Hydra's; `os._exit` and a named tuple's `_replace` are documented."""
-    found = isinstance(name, str) and re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]", name)
-    return bool(found) and name not in ("_exit", "_replace")
+    found = isinstance(name, str) and re.fullmatch(r"_[A-Za-z]\w*[A-Za-z]_?", name)
+    return bool(found) and name not in ("_exit", "_replace", *HYDRA_WORDS)
 
 
 def names_of(node: ast.AST) -> list:
@@ -569,7 +583,7 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
         said = " ".join(what for what, where in rows if any(map(place.startswith, re.findall("`(.+?)`", where))))
         strange = {name for name in private_names(file) if not re.search(rf"(?<![\w]){name}(?!\w)", said)}
         assert not strange, f"docs/design.md does not say that {place} uses {strange}"
-    listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]\b", listed))
+    listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]_?\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
 
 

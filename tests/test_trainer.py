@@ -8,8 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import rich.progress
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import OmegaConf
 from support.refusals import refusals
 from support.runs import at_batch, changed_by_stops, rewritten
@@ -254,3 +256,17 @@ def test_the_bar_shows_no_speed_where_none_is_known():
     column = ProgressBar(refresh_rate=10).configure_columns(None)[-1]
     shown = [column.render(SimpleNamespace(speed=speed)).plain for speed in (None, 0.0, 654.354)]
     assert shown == [" " * 8, " " * 8, "654.35it/s"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "leave", "epochs", "validations"), ((1e-9, False, 0, 0), (1e9, False, 3, 3), (1e-9, True, 3, 0))
+)
+def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again(
+    configure, calls_of, rate, leave, epochs, validations
+):
+    began, added = calls_of(RichProgressBar, "on_train_epoch_start"), calls_of(RichProgressBar, "_add_task")
+    removed = calls_of(rich.progress.Progress, "remove_task")
+    bar = "+callbacks.bar._target_=proj.training.progress_bar.ProgressBar"
+    train(configure("trainer.max_epochs=3", "test=false", bar, f"+callbacks.bar={{refresh_rate:{rate},leave:{leave}}}"))
+    assert len(began) == epochs and len(removed) == validations
+    assert len(added) == validations + (3 if leave else min(epochs, 1))  # one bar for all epochs, or a line of each

@@ -77,11 +77,11 @@ class Batches:
         device = self.targets.device
         indices = self._order().to(device)
         targets = self.targets[indices]  # all at once: a batch's share of them is a view
-        draws = torch.Generator(device)
-        for batch in range(start, len(self)):
+        draws, count, size = torch.Generator(device), len(self), len(targets)
+        for batch in range(start, count):
             draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
-            first = batch * step
-            part = slice(first + self.rank, first + self.size(batch), self.world)
+            end = size if batch + 1 == count else (batch + 1) * step
+            part = slice(batch * step + self.rank, end, self.world)
             x, y = self.prepare(self.inputs, indices[part], draws, self.epoch), targets[part]
             yield self.mix(x, y, draws) if self.mix else (x, y)
 

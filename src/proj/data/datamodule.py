@@ -116,7 +116,7 @@ class InMemoryDataModule(LightningDataModule):
     def prepare(
         self, inputs: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0
     ) -> Tensor:
-        return inputs[index]
+        return inputs[index] if isinstance(index, slice) else inputs.index_select(0, index)  # faster than inputs[index]
 
     @property
     def num_classes(self) -> int:

@@ -1,5 +1,6 @@
 """The figures of a training, its validations and its test: counted in each step, and given to curves and callbacks."""
 
+import math
 import time
 
 import torch
@@ -35,7 +36,7 @@ class Measuring(LightningModule):
         """Add a batch to the figures of a split. loss: its mean over the batch. logits: (B, C). labels: (B,)."""
         self.tallies[tally_key(split)].update(loss, logits, labels)
 
-    def _results(self, split: str) -> dict[str, Tensor]:
+    def _results(self, split: str) -> dict[str, float]:
         """The figures since the last call, whose counts become `confusion`."""
         tally = self.tallies[tally_key(split)]
         results = tally.compute()
@@ -72,14 +73,20 @@ class Measuring(LightningModule):
         if (norm := self.trainer.callback_metrics.get("train/grad_norm")) is not None:
             values["train/grad_norm"] = norm
         start, self._window_start = self._window_start, time.perf_counter()
-        count = self.confusion.sum()
+        count = self.confusion.sum().item()
         values["train/examples_per_second"] = count / (self._window_start - start)
-        self._publish({**values, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]})
-        # The callbacks that monitor a metric get that of the epoch up to here.
-        self.epoch_means.update(values["train/loss"], self.confusion.diagonal().sum(), count)
-        self.trainer.callback_metrics.update(self.epoch_means.compute())
+        values["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.epoch_means.update(values["train/loss"], values["train/acc"] * count, count)
+        self._publish(values, monitored=self.epoch_means.compute())
         if last:
             self.epoch_means.reset()
+
+    def on_validation_model_zero_grad(self) -> None:
+        """Before a validation give up the gradients' memory; of the trained parameters alone, without a search."""
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     def on_validation_start(self) -> None:
         self._validation_start = time.perf_counter()
@@ -92,22 +99,26 @@ class Measuring(LightningModule):
         if self.trainer.sanity_checking:  # a few batches before the training are no validation
             return
         if self.trainer.state.fn == "fit":
-            for name, better in (("acc", torch.fmax), ("loss", torch.fmin)):
-                value = values[f"val/{name}"]
-                best = self.trainer.callback_metrics.get(f"val_best/{name}", value)
-                values[f"val_best/{name}"] = better(value, best.to(value.device))
+            earlier = self.trainer.callback_metrics
+            for name, better in (("acc", max), ("loss", min)):
+                known = [values[f"val/{name}"], float(earlier.get(f"val_best/{name}", math.nan))]
+                values[f"val_best/{name}"] = better((one for one in known if not math.isnan(one)), default=math.nan)
             self._publish(values)
         else:
             self.log_dict(values, sync_dist=True)
 
-    def _publish(self, values: dict[str, Tensor | float]) -> None:
-        """Give values to the curves and to the callbacks that monitor a metric.
+    def _publish(self, values: dict[str, Tensor | float], monitored: dict[str, float] | None = None) -> None:
+        """Give values to the curves, and to the callbacks that monitor a metric.
 
+        monitored: what these callbacks get in place of a value: of an epoch up to here, where the curve is of a window.
         `self.log` would take 1 ms a value, more than a step of a small network.
         """
-        self.trainer.callback_metrics.update({name: torch.as_tensor(value) for name, value in values.items()})
+        names = [*values, *(monitored or ())]
+        numbers = torch.tensor([*map(float, values.values()), *(monitored or {}).values()], dtype=torch.float32)
+        self.trainer.callback_metrics.update(zip(names, numbers.unbind(), strict=True))
+        rounded = dict(zip(values, numbers.tolist(), strict=False))
         for logger in self.loggers:
-            logger.log_metrics(values, step=self.global_step)
+            logger.log_metrics(rounded, step=self.global_step)
 
     def on_test_epoch_end(self) -> None:
         if self.tta:

@@ -1,6 +1,8 @@
 """Metrics that cost a step next to nothing."""
 
+import math
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 
 class Counts(Metric):
-    """A metric of whole numbers and of float64 sums, whatever numbers the network computes in.
+    """A metric of whole numbers and of float64 sums, whatever numbers the network computes in. All begin at zero.
 
     `trainer.precision=bf16-true` converts all that a model holds to bfloat16, in which a count ends at 256.
     """
@@ -37,6 +39,13 @@ class Counts(Metric):
 
         return computed
 
+    def reset(self) -> None:
+        """Begin at zero again, in a fifth of the time that torchmetrics takes to copy its defaults."""
+        own = vars(self)
+        for name, value in self.metric_state.items():
+            own[name] = [] if isinstance(value, list) else torch.zeros_like(value)
+        own["_computed"], own["_update_count"] = None, 0
+
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> nn.Module:
         """Go to the device to which the model goes, and keep the kinds of numbers."""
         device = fn(torch.empty(0)).device
@@ -60,36 +69,47 @@ class Tally(Counts):
             self.add_state("targets", [], dist_reduce_fx="cat")
         self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("confusion", torch.zeros(num_classes**2, dtype=torch.long), dist_reduce_fx="sum")
-        self.register_buffer("one", torch.ones((), dtype=torch.long), persistent=False)
 
     def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
         """loss: mean over the batch; logits: (B, num_classes); y: (B,)."""
         if self.keeps_scores:
             self.scores.append(logits[:, 1] - logits[:, 0])
             self.targets.append(y)
-        if not len(y):  # where several processes share out a small last batch; the mean of none is NaN
+        size = y.shape[0]
+        if not size:  # where several processes share out a small last batch; the mean of none is NaN
             return
-        self.loss.add_(loss, alpha=len(y))
+        self.loss.add_(loss, alpha=size)
         cells = torch.add(logits.argmax(1), y, alpha=self.num_classes)
-        self.confusion.index_add_(0, cells, self.one.expand(len(y)))
+        self.confusion.index_add_(0, cells, torch.ones_like(cells))
 
-    def compute(self) -> dict[str, Tensor]:
-        confusion = self.confusion.view(self.num_classes, self.num_classes)  # rows: the right classes
-        count, correct = confusion.sum(1), confusion.diagonal()
-        total, sums = count.sum(), self.loss.dtype
-        shares = correct.to(sums) / count  # (num_classes,), NaN for a class that never came
-        results = {
-            "loss": (self.loss / total).float(),
-            "acc": (correct.sum().to(sums) / total).float(),
-            "confusion": confusion,
-        }
-        if self.by_class:
-            f1 = 2 * correct.to(sums) / (count + confusion.sum(0))  # NaN for a class that never came and was never said
-            results |= {"balanced_acc": shares.nanmean().float(), "macro_f1": f1.nanmean().float()}
+    def compute(self) -> dict[str, Any]:
+        """The figures, and the `confusion` matrix (num_classes, num_classes), a row for each right class.
+
+        A handful of sums goes to Python at once, which divides them faster than torch calls a function.
+        """
+        confusion = self.confusion.view(self.num_classes, self.num_classes)
+        sums = torch.stack([confusion.diagonal(), confusion.sum(1), confusion.sum(0)])
+        correct, of_class, answered = sums.tolist()
+        total = sum(of_class)
+        results = {"loss": ratio(self.loss.item(), total), "acc": ratio(sum(correct), total), "confusion": confusion}
+        if self.by_class:  # the mean of the classes that came, or were answered
+            each = list(zip(correct, of_class, answered, strict=True))
+            results["balanced_acc"] = mean([right / count for right, count, _ in each if count])
+            results["macro_f1"] = mean([2 * right / (count + said) for right, count, said in each if count + said])
         if self.keeps_scores:
-            auc = area_under_curve(dim_zero_cat(self.scores), dim_zero_cat(self.targets) == 1)
-            results |= {} if auc.isnan() else {"auc": auc}
+            auc = area_under_curve(dim_zero_cat(self.scores), dim_zero_cat(self.targets) == 1).item()
+            results |= {} if math.isnan(auc) else {"auc": auc}
         return results
+
+
+def ratio(part: float, whole: float) -> float:
+    """NaN where there is no whole."""
+    return part / whole if whole else math.nan
+
+
+def mean(values: list[float]) -> float:
+    """NaN of no values."""
+    return fmean(values) if values else math.nan
 
 
 def area_under_curve(scores: Tensor, positive: Tensor) -> Tensor:
@@ -112,9 +132,9 @@ class EpochMeans(Counts):
         super().__init__(sync_on_compute=False)
         self.add_state("sums", torch.zeros(3, dtype=torch.float64))  # of losses, of right answers, of examples
 
-    def update(self, loss: Tensor, correct: Tensor, count: Tensor) -> None:
-        self.sums += torch.stack([one.to(self.sums.dtype) for one in (loss * count, correct, count)])
+    def update(self, loss: float, correct: float, count: float) -> None:
+        self.sums += torch.tensor([loss * count, correct, count], dtype=self.sums.dtype, device=self.sums.device)
 
-    def compute(self) -> dict[str, Tensor]:
-        loss, correct, count = self.sums
-        return {"train/loss": (loss / count).float(), "train/acc": (correct / count).float()}
+    def compute(self) -> dict[str, float]:
+        loss, correct, count = self.sums.tolist()
+        return {"train/loss": ratio(loss, count), "train/acc": ratio(correct, count)}

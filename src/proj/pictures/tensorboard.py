@@ -1,8 +1,9 @@
 """What TensorBoard shows: the curves, and beside them inputs, mistakes, confusions, graph and hyperparameters."""
 
 import copy
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard._pytorch_graph import graph
-from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.summary import hparams, pr_curve
 
 from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
 from proj.system.names import one_line
@@ -60,7 +61,11 @@ def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
 
 
 class Curves(TensorBoardLogger):
-    """In the run's folder. Writes the values of a step as one record: a third of the time of a record each."""
+    """In the run's folder. Writes all values of a step as one record, when the next one comes or the run saves: a
+    record each takes three times as long, and its thread takes the processor from the training."""
+
+    values: list[Summary.Value] = []  # of the last step, not written yet
+    step, time = None, 0.0
 
     def __init__(self, save_dir: Path, **settings: Any) -> None:
         taken = {**signature(SummaryWriter).parameters, **signature(TensorBoardLogger).parameters}
@@ -72,15 +77,32 @@ class Curves(TensorBoardLogger):
         own = {"name": "", "version": "", "default_hp_metric": False, "filename_suffix": CURVES}
         super().__init__(save_dir, **own | settings)
 
-    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Tensor | float], step: int | None = None) -> None:
         metrics = {tag: value for tag, value in metrics.items() if tag != "epoch"}  # Lightning's, in the test alone
-        values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in metrics.items()]
-        self.experiment._get_file_writer().add_summary(Summary(value=values), step)
+        self.add([Summary.Value(tag=tag, simple_value=float(value)) for tag, value in metrics.items()], step)
 
     def show(self, tag: str, picture: Image.Image, step: int) -> None:
         image = Summary.Image(width=picture.width, height=picture.height, encoded_image_string=png(picture))
-        self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+        self.add([Summary.Value(tag=tag, image=image)], step)
+
+    @rank_zero_only
+    def add(self, values: Iterable[Summary.Value], step: int | None) -> None:
+        if step != self.step:
+            self.write()
+        self.values, self.step, self.time = [*self.values, *values], step, time.time()
+
+    def write(self) -> None:
+        values, self.values = self.values, []
+        if values:
+            self.experiment._get_file_writer().add_summary(Summary(value=values), self.step, self.time)
+
+    def save(self) -> None:
+        self.write()
+        super().save()
+
+    def finalize(self, status: str) -> None:
+        self.write()
+        super().finalize(status)
 
 
 def curves_of(trainer: Trainer) -> Curves | None:
@@ -103,9 +125,9 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
 class Dashboard(Callback):
     """Writes to the run's TensorBoard logger, where it has one, what are no metrics.
 
-    The first ten validations are drawn, then the 16th, 32nd, 64th, …, and the last: TensorBoard shows ten pictures of a
-    kind. A run that was stopped and goes on leaves the same ones. Of several processes the first draws the examples
-    that it has seen; the confusion matrix is of all.
+    Of up to ten epochs every validation is drawn, of more the 1st, 2nd, 4th, 8th, …, and the last: TensorBoard shows
+    ten pictures of a kind. A run that was stopped and goes on leaves the same ones. Of several processes the first
+    draws the examples that it has seen; the confusion matrix is of all.
     hyperparameters: flat, the same keys in every run, never None.
     histograms: of all weights too, with the pictures.
     """
@@ -163,7 +185,8 @@ class Dashboard(Callback):
             self.seen.append((outputs, batch[1]))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.validations <= 10 or self.validations.bit_count() == 1:  # a power of two
+        all_fit = 0 < (trainer.max_epochs or 0) <= 10 and self.validations <= 10
+        if all_fit or self.validations.bit_count() == 1:  # a power of two
             self._draw(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -184,7 +207,7 @@ class Dashboard(Callback):
             logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
         for label, name in enumerate(data.class_names[:100]):
             right, sure = (y == label).numpy(), probabilities[:, label].numpy()
-            logger.experiment.add_pr_curve(f"val/pr/{one_line(name)}", right, sure, step, num_thresholds=51)
+            logger.add(pr_curve(f"val/pr/{one_line(name)}", right, sure, num_thresholds=51).value, step)
         if self.histograms:
             for name, weights in pl_module.network.named_parameters():
                 logger.experiment.add_histogram(f"weights/{name}", weights.float(), step)

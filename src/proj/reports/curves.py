@@ -18,8 +18,6 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
         start += length + 16
         if len(record) < length or not length:
             break  # it is being written
-        if length > 500:  # a picture, a graph
-            continue
         try:
             event = Event.FromString(record)
         except Exception:  # protobuf's DecodeError, which is another class in each of its implementations

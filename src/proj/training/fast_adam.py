@@ -1,19 +1,20 @@
 """The step of torch's fused Adam and AdamW, without what torch looks up and wraps around it: most of a small one."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.adam import adam
 
-GIVEN = ("amsgrad", "lr", "weight_decay", "eps", "maximize", "decoupled_weight_decay")  # of a group to `adam`
+GIVEN = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # of a group to the kernel
 
 
 def step_of(optimizer: Optimizer) -> Callable[[], object]:
     """What to call for a step of an optimizer that `steps_plainly`."""
     usual = type(optimizer) in (Adam, AdamW) and all(map(is_usual, optimizer.param_groups))
-    return (lambda: fused_step(optimizer)) if usual else optimizer.step
+    alike = all(len({(p.device, p.dtype) for p in group["params"]}) == 1 for group in optimizer.param_groups)
+    return partial(fused_step, optimizer) if usual and alike else optimizer.step
 
 
 def is_usual(group: dict) -> bool:
@@ -22,7 +23,7 @@ def is_usual(group: dict) -> bool:
 
 @torch.no_grad()
 def fused_step(optimizer: Adam) -> None:
-    """A step by the function that `optimizer.step` calls too, on the state that it has.
+    """A step by the kernel that `optimizer.step` calls too, on the state that it has.
 
     The first step, which makes the state, and one that leaves parameters out are torch's own.
     """
@@ -34,7 +35,10 @@ def fused_step(optimizer: Adam) -> None:
             optimizer.step()
             return
         moments, squares, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-        calls.append((group, group["params"], gradients, moments, squares, [], steps))
-    for group, *tensors in calls:
+        calls.append((group, gradients, moments, squares, steps))
+    for group, gradients, moments, squares, steps in calls:
         beta1, beta2 = group["betas"]
-        adam(*tensors, fused=True, beta1=beta1, beta2=beta2, **{name: group[name] for name in GIVEN})
+        kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+        settings = {name: group[name] for name in GIVEN}
+        torch._foreach_add_(steps, 1)
+        kernel(group["params"], gradients, moments, squares, [], steps, beta1=beta1, beta2=beta2, **settings)

@@ -27,21 +27,67 @@ class Speed(ProcessingSpeedColumn):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step."""
+    """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step.
 
-    drawn = 0.0
+    So an epoch or a validation that is over sooner is not shown, unless `leave` asks for a line of each epoch.
+    epoch_shown, validation_shown: whether the one that is under way is.
+    """
 
-    def __init__(self, refresh_rate: float, **settings: Any) -> None:
+    drawn, epoch_shown, validation_shown = 0.0, False, False
+
+    def __init__(self, refresh_rate: float, leave: bool = False, **settings: Any) -> None:
         if refresh_rate <= 0:
             none = "~callbacks.progress leaves the bar out"
             raise UserError(f"callbacks.progress.refresh_rate={refresh_rate} is not above 0: {none}.")
-        super().__init__(refresh_rate, **settings)
+        super().__init__(max(refresh_rate, 1), leave, **settings)  # its thread sleeps as long, also at the run's end
+        self.seconds, self.shows_each = 1 / refresh_rate, leave
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+    def _is_due(self) -> bool:
         now = time.monotonic()
-        if now - self.drawn > 1 / self.refresh_rate or batch_idx + 1 == self.total_train_batches:
-            self.drawn = now
-            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if now - self.drawn <= self.seconds:
+            return False
+        self.drawn = now
+        return True
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.epoch_shown = self.shows_each
+        if self.shows_each:
+            super().on_train_epoch_start(trainer, pl_module)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx) -> None:
+        ends = self.epoch_shown and batch_idx + 1 == self.total_train_batches
+        if not (self._is_due() or ends):
+            return
+        if not self.epoch_shown:
+            super().on_train_epoch_start(trainer, pl_module)
+            self.epoch_shown = True
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.epoch_shown:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
+        if self.validation_shown or self._is_due():
+            self.validation_shown = True
+            super().on_validation_batch_start(trainer, pl_module, *batch)
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *results: Any) -> None:
+        if self.validation_shown:
+            super().on_validation_batch_end(trainer, pl_module, *results)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the validation's bar away. Lightning hides it and begins another each time, to draw them all again."""
+        if self.validation_shown and self.progress is not None and self.val_progress_bar_id is not None:
+            self.progress.remove_task(self.val_progress_bar_id)
+            self.val_progress_bar_id = None
+        self.validation_shown = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.epoch_shown:
+            super().on_validation_end(trainer, pl_module)
+        else:
+            self.reset_dataloader_idx_tracker()
 
     def configure_columns(self, trainer: Trainer) -> list:
         columns = super().configure_columns(trainer)

@@ -102,8 +102,6 @@ class Resume(Callback):
             trainer._last_val_time = -math.inf  # a validation that waits for its time comes now
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step:
-            self.divergence.look(trainer, pl_module)  # the best checkpoint may follow
         seed_validation(self.seed, trainer.current_epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -125,6 +123,7 @@ class Resume(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint["proj"] = self.described
         if self.saving is None:  # the best checkpoint, which is no place to go on from
+            self.divergence.look(trainer, pl_module)
             metrics = trainer.callback_metrics.items()
             checkpoint["validated"] = {name: float(value) for name, value in metrics if name.startswith("val/")}
             return

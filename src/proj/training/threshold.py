@@ -152,7 +152,7 @@ def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targ
     tally = Tally(size)
     tally.update(torch.tensor(0.0), F.one_hot(predicted, size), targets)
     found = tally.compute()
-    figures = {name: found[name].item() for name in ("acc", "balanced_acc", "macro_f1")}
+    figures = {name: found[name] for name in ("acc", "balanced_acc", "macro_f1")}
     if "class" in told:
         place, confusion = names.index(told["class"]), found["confusion"]
         called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]

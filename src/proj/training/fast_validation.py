@@ -1,0 +1,104 @@
+"""Lightning's validation loop within a training, without what a plain validation does not need. See `fast_loop.py`."""
+
+import time
+from functools import partial
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
+from torch import nn
+
+from proj.data.batches import Batches
+from proj.models.classifier import Classifier
+from proj.training.plain_step import callback_hooks, instance_hooks, overridden
+
+PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
+
+
+class FastValidationLoop(_EvaluationLoop):
+    """The validation within a training. plain: whether its steps are, and no hook that is left out is overridden."""
+
+    plain = False
+
+    def take_hooks(self, plain: bool) -> None:
+        """plain: whether the training's steps are."""
+        trainer, model = self.trainer, self.trainer.lightning_module
+        left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
+        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
+        self.plain, self.hooks = plain and not left_out and has_usual_step, {}
+        for name in (f"on_validation_{part}" for part in PARTS):
+            of_callbacks = [partial(hook, trainer, model) for hook in callback_hooks(trainer, name)]
+            self.hooks[name] = [*of_callbacks, getattr(model, name)]
+
+    def run(self) -> list:
+        trainer = self.trainer
+        plain = self.plain and instance_hooks(trainer) == trainer.fit_loop.epoch_loop.hooks_seen
+        if plain and not self.restarting and not trainer.sanity_checking:
+            self.setup_data()
+            if not self.skip and [isinstance(one, Batches) for one in self._combined_loader.flattened] == [True]:
+                with torch.inference_mode() if self.inference_mode else torch.no_grad():
+                    self._validate(trainer, trainer.lightning_module)
+                return []
+        return super().run()
+
+    def _call(self, name: str, *arguments) -> None:
+        vars(self.trainer.lightning_module)["_current_fx_name"] = name
+        for hook in self.hooks[name]:
+            hook(*arguments)
+
+    def _validate(self, trainer: Trainer, model: LightningModule) -> None:
+        """What Lightning's `run` does; see `FastEpochLoop.fast_batch`."""
+        connector, results, logged = trainer._logger_connector, self._results, {}
+        self._has_run = False
+        self.batch_progress.reset_on_run()
+        (loader,), (count,) = self._combined_loader.flattened, self.max_batches
+        loader.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
+        training = begin_evaluation(model)
+        self._call("on_validation_start")
+        self._call("on_validation_epoch_start")
+        for batch_idx, batch in zip(range(count), loader, strict=False):
+            self.batch_progress.is_last_batch = batch_idx + 1 == count
+            self._batch(model, batch, batch_idx)
+        connector.epoch_end_reached()
+        if results:  # somebody has used `self.log`
+            logged |= connector.update_eval_epoch_metrics()
+        self._call("on_validation_epoch_end")
+        if results:
+            connector.on_epoch_end()
+            connector.log_eval_end_metrics(logged | connector.update_eval_epoch_metrics())
+        self._call("on_validation_end")
+        vars(model)["_current_fx_name"] = None
+        connector.reset_results()
+        for module in training:
+            vars(module)["training"] = True
+        trainer._last_val_time = time.monotonic()
+
+    def _batch(self, model: LightningModule, batch, batch_idx: int) -> None:
+        connector, results, progress = self.trainer._logger_connector, self._results, self.batch_progress
+        progress.increment_ready()
+        connector.on_batch_start(batch)
+        self._call("on_validation_batch_start", batch, batch_idx)
+        progress.increment_started()
+        vars(model)["_current_fx_name"] = "validation_step"
+        with self.trainer.precision_plugin.val_step_context():
+            output = model.validation_step(batch, batch_idx)
+        progress.increment_processed()
+        self._call("on_validation_batch_end", output, batch, batch_idx)
+        if results:
+            connector.on_batch_end()
+        progress.increment_completed()
+        self._has_run = True
+        if results:
+            connector.update_eval_step_metrics(self._seen_batches_per_dataloader[0])
+        self._seen_batches_per_dataloader[0] += 1
+
+
+def begin_evaluation(model: LightningModule) -> list[nn.Module]:
+    """As `model.eval()`, without its calls for each module. Returns the modules that were in training."""
+    modules = list(model.modules())
+    training = [module for module in modules if module.training]
+    if any(type(one).train is not nn.Module.train or type(one).eval is not nn.Module.eval for one in modules):
+        model.eval()
+    for module in training:
+        vars(module)["training"] = False  # assigning to a module takes longer
+    return training
