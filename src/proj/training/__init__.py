@@ -18,7 +18,8 @@ enough_memory.py     refuses a network that does not fit into the memory
 precision.py         float32 or bfloat16
 threads.py           how many threads it takes
 run_length.py        how many batches a run has, and whether it is done
-fast_loop.py         Lightning's loops without what a plain step does not need
+fast_loop.py         Lightning's training loop without what a plain step does not need
+fast_validation.py   its validation loop likewise
 plain_step.py        whether a run's steps are plain
 fast_adam.py         the step of fused Adam
 calibration.py       a temperature that makes probabilities true, and sets of classes
