@@ -202,7 +202,7 @@ class Dashboard(Callback):
         probabilities = logits.float().softmax(1).nan_to_num()
         data, logger, step = trainer.datamodule, curves_of(trainer), trainer.global_step
         confusion = pl_module.confusion.int().cpu().numpy()
-        drawn = confusion_matrix(confusion, data.class_names)  # in 128 colours, which nobody tells apart: half the bytes
+        drawn = confusion_matrix(confusion, data.class_names)  # in 128 colours, which look the same: half the bytes
         few = drawn.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         logger.show("val/confusion", few, step)
         if data.facts.kind == "image":
