@@ -181,7 +181,7 @@ TABLES = {
     "empty": ("\n\n", "is empty"),
     "no text": ("\xff\xfe\0", "is no CSV file in utf-16"),
     "a header alone": ("a,y\n", "has no row below its header"),
-    "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first"),
+    "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first: mend that line"),
     "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),

@@ -485,6 +485,12 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
         assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
 
 
+def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_path):
+    write(tmp_path, t__xlsx=workbook(Info=[], Data=[excel("len", "y"), excel(1, "p")]))
+    with pytest.raises(UserError, match=r"t.xlsx is empty\. .*: the sheet Info is read, and not Data: dataset.sheet=…"):
+        load("t.xlsx")
+
+
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
     write(tmp_path, t__csv=flowers())
     load("t.csv", "sheet=2")

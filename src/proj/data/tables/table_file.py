@@ -76,7 +76,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     except Exception as error:  # the readers of formats raise many kinds
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
-        raise UserError(f"{name} is empty.")
+        raise UserError(". ".join([f"{name} is empty", *notes]) + ".")
     if how.sheet is not None and not how.is_hint and not is_spreadsheet:
         notes.append(f"{name} is no spreadsheet, so that {how.prefix}sheet={how.sheet} has no use")
     table.notes = table.notes + notes
