@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_loss_that_turns_nan_stops_the_run_before_a_checkpoint_is_overwritten(
     at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
     sentence = (
         rf"the loss turned NaN or infinite in step 16 \(epoch 2\), at a learning rate of 0\.03\. The last good "
-        rf"checkpoint is {tmp_path}/run/last\.ckpt\. .*resume={tmp_path}/run on_nan=skip$"
+        rf"checkpoint is {tmp_path}/run/last\.ckpt\. .*resume={quote(f'{tmp_path}/run')} on_nan=skip$"
     )
     with pytest.raises(UserError, match=sentence):
         train(configure(*TINY, "trainer.log_every_n_steps=3"))
@@ -246,7 +247,8 @@ def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(
 def test_a_disk_that_fills_up_under_a_checkpoint_loses_none_before(configure, small_disk):
     disk = small_disk("350k")
     words = ("dataset=digits", "model=mlp", *TINY)
-    with pytest.raises(UserError, match=rf"last\.ckpt could not be written \(No space left .*resume={disk}/run$"):
+    again = f"resume={quote(f'{disk}/run')}$"
+    with pytest.raises(UserError, match=rf"last\.ckpt could not be written \(No space left .*{again}"):
         train(configure(*words, folder=disk / "run"))
     assert not list((disk / "run").glob("*.tmp"))
     assert load_checkpoint(disk / "run" / "previous.ckpt")["global_step"] >= 1
@@ -290,7 +292,7 @@ def test_a_sweep_on_a_full_or_read_only_disk_says_what_goes_on_with_it(command, 
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     process = command("-m", "proj.sweep", f"resume={disk}/s")
     assert process.returncode == 1 and len(process.stderr.splitlines()) == 1, process.stderr
-    assert process.stderr.rstrip().endswith(f"To continue the sweep: python -m proj.sweep resume={disk}/s")
+    assert process.stderr.rstrip().endswith(f"To continue the sweep: python -m proj.sweep {quote(f'resume={disk}/s')}")
 
 
 def test_an_existing_run_on_a_read_only_disk_is_one_sentence(configure, small_disk):
@@ -318,7 +320,7 @@ def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     with pytest.raises(SystemExit) as stop:
         train(configure(*words, folder=tmp_path / "run"))
     assert stop.value.code == 128 + number
-    assert f"python -m proj.train resume={tmp_path}" in capsys.readouterr().out
+    assert f"python -m proj.train resume={quote(f'{tmp_path}/run')}" in capsys.readouterr().out
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["batch"] == 6  # the accumulated two are done
     assert json.loads((tmp_path / "run" / "run.json").read_text())["steps_per_epoch"] == 6  # of 11 batches
     assert not list(tmp_path.rglob("hpc_ckpt*"))
@@ -366,7 +368,7 @@ def test_the_command_that_is_named_after_a_stop_trusts_the_runs_own_classes(conf
     monkeypatch.setattr(Slow, "on_train_batch_end", lambda *args: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(SystemExit):
         train(configure(*slow(0), "trainer.max_epochs=2"))
-    assert capsys.readouterr().out.endswith(f"resume={tmp_path}/run trust=support\n")
+    assert capsys.readouterr().out.endswith(f"resume={quote(f'{tmp_path}/run')} trust=support\n")
 
 
 def test_a_run_whose_best_checkpoint_is_gone_says_so_before_it_trains_on(configure, tmp_path):

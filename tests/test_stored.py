@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import torch
@@ -218,7 +219,7 @@ def test_the_folder_of_a_callback_moves_with_its_run(trained, tmp_path):
     config["callbacks"]["also"] = config["callbacks"]["best"] | {"dirpath": f"{config['output_dir']}/also"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     assert stored_config(tmp_path, []).callbacks.also.dirpath == str(tmp_path / "also")
-    assert resume_command(tmp_path) == f"python -m proj.train resume={tmp_path}"
+    assert resume_command(tmp_path) == f"python -m proj.train resume={quote(str(tmp_path))}"
 
 
 def test_a_stored_configuration_fetches_no_data_unless_a_folder_is_named(trained, data_dir, tmp_path):

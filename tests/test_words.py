@@ -146,7 +146,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     run(tmp_path, "resume=~/s", module="sweep")
     run(tmp_path, "~/s", "output=~/report", module="report")
     assert (tmp_path / "home" / "report" / "report.html").is_file() and not (tmp_path / "~").exists()
-    assert "proj.sweep resume=" in mistake("proj.train", "resume=~/s")
+    assert "is the folder of a sweep: python -m proj.sweep" in mistake("proj.train", "resume=~/s")
 
 
 @refusals(
