@@ -154,11 +154,9 @@ class ImageDataModule(InMemoryDataModule):
         if (self.trainer.max_epochs or -1) < 0:
             raise UserError("dataset.sizes divides the run's epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
         network = self.trainer.lightning_module
-        was_training = network.training
-        network.eval()
         for size in self.sizes:
             try:
-                with torch.no_grad():
+                with network.evaluating():
                     network(shrunk(torch.zeros(1, *self.input_shape, device=network.device, dtype=network.dtype), size))
             except RuntimeError as error:
                 if out_of_memory(error):
@@ -167,7 +165,6 @@ class ImageDataModule(InMemoryDataModule):
                     f"the network does not take images of another size, {size} of dataset.sizes: give "
                     "dataset.sizes=null."
                 ) from None
-        network.train(was_training)
 
     def _is_mirrored(self, inputs: Tensor) -> Tensor:
         if self._mirrored is None or len(self._mirrored) != len(inputs):

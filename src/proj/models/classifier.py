@@ -18,7 +18,8 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 class Classifier(Measuring):
-    """A network with a loss, an optimizer and metrics; a subclass sets `self.network`.
+    """A network with a loss, an optimizer and metrics; a subclass sets `self.network`, or has a `forward` of its own,
+    inputs -> (B, num_classes) logits, which training, evaluation, prediction and export then go by.
 
     loss: (logits, targets) -> scalar, the mean over the batch. Targets are (B,) classes, or (B, num_classes) shares of
         the classes in examples that the training mixes.
@@ -51,7 +52,7 @@ class Classifier(Measuring):
     @property
     def multiplications(self) -> int:
         """By weights, for one example; those of a convolution count once."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+        return sum(parameter.numel() for parameter in self.parameters())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
@@ -89,7 +90,7 @@ class Classifier(Measuring):
         self._step(batch, "test")
         if self.tta:
             x, y = batch
-            logits = augmented_logits(self.network, x, self.trainer.datamodule.flip).float()
+            logits = augmented_logits(self, x, getattr(self.trainer.datamodule, "flip", False)).float()
             self.count_batch("tta", self.loss(logits, y), logits, y)
 
     def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:

@@ -1,10 +1,11 @@
 """What becomes of a network's logits: the mean over small changes of an image, probabilities one can trust, a class."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from proj.errors import UserError
 
@@ -18,7 +19,7 @@ def check_outputs(outputs: Tensor, classes: int) -> None:
         )
 
 
-def augmented_logits(network: nn.Module, x: Tensor, mirror: bool) -> Tensor:
+def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: bool) -> Tensor:
     """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up
     and left or down and right, with a quarter each (Jordan, arXiv 2404.00498).
 

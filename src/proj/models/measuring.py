@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning.pytorch import LightningModule
@@ -43,6 +45,19 @@ class Measuring(LightningModule):
         tally.reset()
         self.confusion = results["confusion"]
         return {f"{split}/{name}": results[name] for name in FIGURES if name in results}
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """In evaluation mode and without gradients; then each part is in the mode that it had, since a model of one's
+        own may keep a frozen part in evaluation mode."""
+        training = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            for module in training:
+                module.training = True
 
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()

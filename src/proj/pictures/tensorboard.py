@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams, pr_curve
 
+from proj.errors import message_of
 from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
 from proj.system.names import one_line
 from proj.system.run_folder import CURVES
@@ -52,7 +53,8 @@ def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     torch.jit keeps each trace for good, 1.4 MiB. To check it would trace again, and import torch.distributed.tensor.
     """
     key = (str(network), x.shape)
-    if key not in GRAPHS:
+    ours = all(type(module).__module__.startswith(("torch", "proj.")) for module in network.modules())
+    if key not in GRAPHS or not ours:  # two of one's own may look the same
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*already a ScriptModule")
             warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of other batches, which never come
@@ -168,11 +170,13 @@ class Dashboard(Callback):
                 captions = [lines for caption in captions[:8] for lines in (caption, ("augmented",))]
             # TensorBoard sorts by name: this one comes after the curves of train/ and val/.
             board.show("views/inputs", tiles(data.facts.pixels(images.cpu()).numpy(), captions, 4), 0)
-        with torch.no_grad():
-            pl_module.eval()
-            network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
-            writer._get_file_writer().add_graph(graph_of(network, x[:1].to(pl_module.dtype)))
-            pl_module.train()
+        try:
+            with pl_module.evaluating():
+                network = copy.copy(pl_module.network)  # the same weights, not compiled: it is traced
+                writer._get_file_writer().add_graph(graph_of(network, x[:1].to(pl_module.dtype)))
+        except Exception as error:  # of a model of one's own: a picture is no reason to end a run
+            reason = message_of(error, 100)
+            print(f"TensorBoard has no graph of the model: torch cannot trace its network with its inputs ({reason}).")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking:
@@ -211,5 +215,5 @@ class Dashboard(Callback):
             right, sure = (y == label).numpy(), probabilities[:, label].numpy()
             logger.add(pr_curve(f"val/pr/{one_line(name)}", right, sure, num_thresholds=51).value, step)
         if self.histograms:
-            for name, weights in pl_module.network.named_parameters():
-                logger.experiment.add_histogram(f"weights/{name}", weights.float(), step)
+            for name, weights in pl_module.named_parameters():
+                logger.experiment.add_histogram(f"weights/{name.removeprefix('network.')}", weights.float(), step)

@@ -190,8 +190,11 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     return trainer
 
 
-def compile_network(network) -> None:
-    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler."""
+def compile_network(model: Classifier) -> None:
+    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler, or a network."""
+    if not hasattr(model, "network"):
+        name = type(model).__name__
+        raise UserError(f"compile=true compiles self.network, and {name} has none: set it, or leave compile out.")
     if not any(shutil.which(compiler) for compiler in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")):
         raise UserError("compile=true needs a C++ compiler, and none is here: install g++, or leave it out.")
-    network.compile()
+    model.network.compile()

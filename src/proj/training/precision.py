@@ -25,8 +25,8 @@ def has_fast_bfloat16(device: str) -> bool:
 
 def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
     """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's."""
-    convolves = any(isinstance(module, nn.Conv2d) for module in model.network.modules())
-    weights = sum(parameter.numel() for parameter in model.network.parameters())
+    convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    weights = sum(parameter.numel() for parameter in model.parameters())
     small = model.multiplications < SMALL if device == "cpu" else weights < FEW
     if small and not convolves:
         return "32-true", "a small network gains little from bfloat16"

@@ -114,7 +114,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if start.state:
         reason = "as before"
     if cfg.compile:
-        compile_network(model.network)
+        compile_network(model)
     config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data, model.measured)
     start.refuse_other_data(described)

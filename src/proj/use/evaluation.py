@@ -47,7 +47,8 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     logits: list[Tensor] = []
     if tta:
         mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
-        model.forward = lambda x: augmented_logits(model.network, x, mirror)
+        plain = model.forward
+        model.forward = lambda x: augmented_logits(plain, x, mirror)
     hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
     without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
@@ -55,6 +56,8 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
     hook.remove()
+    if tta:
+        model.forward = plain
     model.temperature, model.smoothing = calibration
     return results, Answers(torch.cat(logits), targets, names, contents["class_names"], calibration, model.costs)
 
@@ -162,7 +165,7 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
     """uint8 (N, H, 2 * W, 3): the images of these mistakes, each beside where the network looked for its answer."""
     x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
-    heat = heat_map(model.network, x, answers.predicted[worst])
+    heat = heat_map(model, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
 

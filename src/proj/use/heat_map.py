@@ -11,6 +11,7 @@ def heat_map(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     """(N, H, W) in 0..1: what each place of the last feature maps adds to the logit of a class (HiResCAM: Draelos and
     Carin, arXiv 2011.08891), enlarged to the images' size; of an MLP, which has no maps, what each pixel adds.
 
+    network: or a whole model, whose own hooks, which calibrate its logits, are left out.
     x: (N, C, H, W) inputs of the network, in evaluation mode. classes: (N,), one for each image.
     """
     maps = x.to(next(network.parameters()).dtype, copy=True).requires_grad_()  # also of trainer.precision=bf16-true
@@ -23,7 +24,7 @@ def heat_map(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     hooks = [module.register_forward_hook(keep) for module in network.modules()]
     try:
         with torch.enable_grad():
-            chosen = network(maps).gather(1, classes[:, None]).sum()
+            chosen = network.forward(maps).gather(1, classes[:, None]).sum()
             (gradient,) = torch.autograd.grad(chosen, last[0])
     finally:
         for hook in hooks:

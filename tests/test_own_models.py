@@ -1,0 +1,125 @@
+"""A model of one's own: its `forward` is what is trained, measured and drawn, and its parts stay as it says."""
+
+import math
+
+import pytest
+import torch
+from support.runs import curves
+from torch import Tensor, nn
+
+from proj.checkpoint.file import load_model
+from proj.errors import UserError
+from proj.models import Classifier
+from proj.pictures.tensorboard import graph_of
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+from proj.use.heat_map import heat_map
+
+WORDS = ("~model.activation", "trainer.max_epochs=2")
+
+
+class Before(Classifier):
+    """Has a layer before its network, which cannot take the inputs."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        self.first = nn.Linear(math.prod(input_shape), 8)
+        self.network = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(self.first(x.flatten(1)).relu())
+
+
+class After(Classifier):
+    """Names the classes in another order than its network, which takes the same inputs."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        self.network = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).flip(1)
+
+
+class Alone(Classifier):
+    """Has no network, but a layer."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        self.layer = nn.Linear(math.prod(input_shape), num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.flatten(1))
+
+
+class Frozen(Classifier):
+    """Keeps the statistics of a norm, which it never trains."""
+
+    modes: list[bool] = []
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        size = math.prod(input_shape)
+        self.network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(size, affine=False), nn.Linear(size, num_classes))
+        self.network[1].eval()
+
+    def on_train_batch_start(self, batch, batch_idx: int) -> None:
+        Frozen.modes.append(self.training and self.network[1].training)
+
+
+def own(model: type) -> list[str]:
+    return ["model=iris", f"model._target_={__name__}.{model.__name__}", *WORDS]
+
+
+@pytest.mark.parametrize("model", (Before, After, Alone))
+def test_a_forward_of_ones_own_is_what_training_evaluation_and_augmentation_measure(configure, model, tmp_path):
+    metrics = train(configure("dataset=digits", "optimizer.lr=0.02", "tta=true", *own(model)))
+    assert metrics["test/acc"] > 0.7 and metrics["test/acc_tta"] > 0.6
+    figures = evaluate(tmp_path / "run/best.ckpt", tta=True, trust=[__name__], output=str(tmp_path))
+    assert figures["acc"] == pytest.approx(metrics["test/acc_tta"])
+
+
+def test_where_a_model_looked_is_asked_of_its_forward_without_what_calibrates_it():
+    model = After((1, 2, 2), 2)
+    with torch.no_grad():
+        model.network[1].weight.copy_(torch.tensor([[0.0, 0, 2, 0], [1, 0, 0, 0]]))
+    x = torch.ones(1, 1, 2, 2)
+    assert heat_map(model, x, torch.tensor([1])).tolist() == [[[0, 0], [1, 0]]]
+    model.register_forward_hook(lambda module, inputs, output: output * 0)
+    assert heat_map(model, x, torch.tensor([1])).tolist() == [[[0, 0], [1, 0]]]
+
+
+def test_a_part_in_evaluation_mode_stays_so_beside_the_dashboard_and_smaller_images(configure, tmp_path):
+    """`dataset.sizes` asks the network before the training, and the dashboard traces it."""
+    Frozen.modes.clear()
+    words = ("dataset=digits", "dataset.sizes=[8]")
+    with_dashboard = train(configure(*words, *own(Frozen)))
+    assert not any(Frozen.modes) and len(Frozen.modes) > 10
+    without = train(configure(*words, *own(Frozen), "~callbacks.dashboard", folder=tmp_path / "other"))
+    assert with_dashboard["test/loss"] == without["test/loss"]
+    statistics = load_model(tmp_path / "run/best.ckpt", trust=[__name__])[0].network[1]
+    assert not statistics.running_mean.any() and (statistics.running_var == 1).all()
+
+
+def test_a_network_that_cannot_be_traced_costs_the_graph_alone(configure, tmp_path, capsys):
+    train(configure("callbacks.dashboard.histograms=true", *own(Before)))
+    assert "torch cannot trace its network with its inputs (" in capsys.readouterr().out
+    assert (tmp_path / "run/metrics.json").exists() and "val/loss" in curves(tmp_path / "run")
+
+
+def test_networks_of_ones_own_that_look_the_same_have_graphs_of_their_own():
+    class Scales(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            self.scale = scale
+
+        def forward(self, x):
+            return x * 2 if self.scale else x.tanh()
+
+    first, second = (graph_of(Scales(scale), torch.ones(1, 2))[0] for scale in (True, False))
+    assert "tanh" in str(second) and "tanh" not in str(first)
+
+
+def test_a_model_without_a_network_cannot_have_it_compiled(configure):
+    with pytest.raises(UserError, match=r"compile=true compiles self\.network, and Alone has none"):
+        train(configure("compile=true", *own(Alone)))
