@@ -174,6 +174,7 @@ MONTHS = {
     "Portuguese": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
     "Dutch": "januari februari maart april mei juni juli augustus september oktober november december",
     "Dutch, short": "jan feb mrt apr mei jun jul aug sep okt nov dec",
+    "Danish": "januar februar marts april maj juni juli august september oktober november december",
     "Swedish": "januari februari mars april maj juni juli augusti september oktober november december",
     "Norwegian": "januar februar mars april mai juni juli august september oktober november desember",
 }

@@ -178,7 +178,7 @@ def units_of(seen: Count) -> Counter:
     """How often each word stands beside a number, in a column of words where nearly all cells hold one of several such
     words, or some a number alone; an empty counter for another column. Its first words tell."""
     units, total = Counter({"no unit": seen.numbers}), seen.numbers
-    for word, times in islice(seen.words.items(), 1000):
+    for word, times in islice(seen.words.items(), 200):
         total += times
         if (parts := number_and_word(word)) and number(parts[0]):
             units[parts[1]] += times
@@ -207,7 +207,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
         how = typed("dataset.numeric", name, listed=True)
         return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
     if not is_numeric and not kind and (units := units_of(seen)):
-        amounts = first_of([f"{times:,} in {unit}" for unit, times in units.most_common()], 5)
+        amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
         return [f"{name}: words, though nearly all are numbers ({amounts}): {how}"]
     return negative
