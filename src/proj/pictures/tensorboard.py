@@ -3,10 +3,10 @@
 import copy
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -62,12 +62,19 @@ def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
     return GRAPHS[key]
 
 
-class Curves(TensorBoardLogger):
-    """In the run's folder. Writes all values of a step as one record, when the next one comes or the run saves: a
-    record each takes three times as long, and its thread takes the processor from the training."""
+class Record(NamedTuple):
+    """What TensorBoard shows at a step of the training. moment: in seconds, as of `time.time`."""
 
-    values: list[Summary.Value] = []  # of the last step, not written yet
-    step, time = None, 0.0
+    values: list[Summary.Value]
+    step: int | None
+    moment: float
+
+
+class Curves(TensorBoardLogger):
+    """In the run's folder. All values of a step are one record, and records of the same second are written together:
+    the writer's thread takes the processor from the training each time that it is woken."""
+
+    waiting: Sequence[Record] = ()
 
     def __init__(self, save_dir: Path, **settings: Any) -> None:
         taken = {**signature(SummaryWriter).parameters, **signature(TensorBoardLogger).parameters}
@@ -89,14 +96,19 @@ class Curves(TensorBoardLogger):
 
     @rank_zero_only
     def add(self, values: Iterable[Summary.Value], step: int | None) -> None:
-        if step != self.step:
+        """Show more at a step. It is written when the run saves, or with what is shown at a later step."""
+        now = time.time()
+        if self.waiting and self.waiting[-1].step == step:
+            self.waiting[-1].values.extend(values)
+            return
+        if self.waiting and now - self.waiting[0].moment > 1:
             self.write()
-        self.values, self.step, self.time = [*self.values, *values], step, time.time()
+        self.waiting = [*self.waiting, Record([*values], step, now)]
 
     def write(self) -> None:
-        values, self.values = self.values, []
-        if values:
-            self.experiment._get_file_writer().add_summary(Summary(value=values), self.step, self.time)
+        records, self.waiting = self.waiting, ()
+        for values, step, moment in records:
+            self.experiment._get_file_writer().add_summary(Summary(value=values), step, moment)
 
     def save(self) -> None:
         self.write()
