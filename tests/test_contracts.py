@@ -285,7 +285,7 @@ def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     assert steps == [2] and weights[0].tolist() == pytest.approx([0.9, 0.9])
 
 
-@contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py")
+@contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py", "pictures/graph.py")
 def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
     from tensorboard.compat.proto.summary_pb2 import Summary
     from torch.utils.tensorboard import SummaryWriter

@@ -27,7 +27,8 @@ import proj.train
 from proj.data.facts import Facts
 from proj.pictures import drawing, fonts
 from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width, tiles
-from proj.pictures.tensorboard import graph_of, mistakes
+from proj.pictures.graph import graph_of
+from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")

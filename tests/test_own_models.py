@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from proj.checkpoint.file import load_model
 from proj.errors import UserError
 from proj.models import Classifier
-from proj.pictures.tensorboard import graph_of
+from proj.pictures.graph import graph_of
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 from proj.use.heat_map import heat_map

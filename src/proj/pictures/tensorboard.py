@@ -2,7 +2,6 @@
 
 import copy
 import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
@@ -18,11 +17,11 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard._pytorch_graph import graph
 from torch.utils.tensorboard.summary import hparams, pr_curve
 
 from proj.errors import message_of
 from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
+from proj.pictures.graph import graph_of
 from proj.system.names import one_line
 from proj.system.run_folder import CURVES
 
@@ -42,24 +41,6 @@ def hyperparameters(cfg: DictConfig, batch_size: int) -> dict[str, str | float]:
         "seed": str(cfg.seed),
         "network": " ".join(f"{name}={value}" for name, value in shape.items()),
     }
-
-
-GRAPHS: dict[tuple, tuple] = {}
-
-
-def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
-    """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
-
-    torch.jit keeps each trace for good, 1.4 MiB. To check it would trace again, and import torch.distributed.tensor.
-    """
-    key = (str(network), x.shape)
-    ours = all(type(module).__module__.startswith(("torch", "proj.")) for module in network.modules())
-    if key not in GRAPHS or not ours:  # two of one's own may look the same
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*already a ScriptModule")
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of other batches, which never come
-            GRAPHS[key] = graph(torch.jit.trace(network, x, check_trace=False), x)
-    return GRAPHS[key]
 
 
 class Record(NamedTuple):
