@@ -109,6 +109,14 @@ def test_an_option_of_a_command_is_typed_without_dashes(mistake):
     assert "without dashes: resume=x" in mistake("proj.sweep", "--resume=x")
 
 
+def test_signs_that_nobody_types_are_told_and_a_file_may_have_them_in_its_name(mistake):
+    assert "begins with a long dash, as documents have it: type -m" in mistake("proj.train", "\u2013m", "seed=1,2")
+    said = mistake("proj.predict", "ckpt=best.ckpt\xa0input=photos")
+    assert "a space that separates no words is before input=photos, as documents have it: type it anew." in said
+    assert "dataset=iris ends in a carriage return: save the script" in mistake("proj.train", "dataset=iris\r")
+    assert "there is no checkpoint 10\u202fPM.ckpt" in mistake("proj.evaluate", "ckpt=10\u202fPM.ckpt")
+
+
 def test_a_sweep_compares_runs_with_and_without_a_preset(tmp_path):
     run(tmp_path, "sweep_name=s", "preset=none,iris_tutorial", "dataset=iris", "trainer.max_epochs=1")
     first, second = (OmegaConf.load(file) for file in sorted(tmp_path.glob("outputs/sweeps/s/*/config.yaml")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.explain import FULL_ERROR, sentences
-from proj.config.flags import flags_and_settings, refuse_dashes
+from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads, refuse_left_out
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
@@ -128,6 +128,8 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
     if {"--help", "-h"} & set(words) or (needed and not words):
         print(text.strip())
         raise SystemExit(0 if words else 1)
+    with sentences():
+        refuse_pasted(words)
     return words
 
 

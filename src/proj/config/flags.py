@@ -1,6 +1,7 @@
 """The flags of a command line that Hydra composes, such as --multirun and --config-dir=conf, told from its settings."""
 
 import os
+import re
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
@@ -15,6 +16,7 @@ SHOWS = {"--cfg": ("job", "hydra", "all")}
 SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # of which Hydra takes one
 FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
+LONG_DASHES = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
 
 
 def without_dashes(word: str, meant: str = "") -> str:
@@ -28,6 +30,18 @@ def setting_of(word: str) -> str:
     key = word.lstrip("-").partition("=")[0].replace("-", "_")
     fitting = [one for one in SETTINGS if one.endswith(f".{key}")]
     return key if key in SETTINGS or len(fitting) != 1 else fitting[0]
+
+
+def refuse_pasted(words: Iterable[str]) -> None:
+    """Raises UserError for signs that nobody types: of a script with Windows line ends, or copied from a document."""
+    for word in words:
+        if word.endswith("\r"):
+            raise UserError(f"{word[:-1]} ends in a carriage return: save the script with the line ends of Linux.")
+        if word.startswith(LONG_DASHES):
+            raise UserError(f"{word} begins with a long dash, as documents have it: type -{word[1:]}")
+        if two := re.search(r"[\xa0\u202f](?=[+~]?[\w./]+=)", word):
+            after = word[two.end() :]
+            raise UserError(f"a space that separates no words is before {after}, as documents have it: type it anew.")
 
 
 def refuse_dashes(words: Iterable[str], options: Container[str]) -> None:
