@@ -1,6 +1,7 @@
 """Every argument of Lightning's Trainer is a word of the command line, and does what Lightning says."""
 
 import inspect
+import io
 import re
 import shutil
 import time
@@ -8,11 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import rich.progress
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import Progress, TextColumn
 from support.refusals import refusals
 from support.runs import at_batch, changed_by_stops, rewritten
 
@@ -265,8 +267,21 @@ def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again(
     configure, calls_of, rate, leave, epochs, validations
 ):
     began, added = calls_of(RichProgressBar, "on_train_epoch_start"), calls_of(RichProgressBar, "_add_task")
-    removed = calls_of(rich.progress.Progress, "remove_task")
+    removed = calls_of(Progress, "remove_task")
     bar = "+callbacks.bar._target_=proj.training.progress_bar.ProgressBar"
     train(configure("trainer.max_epochs=3", "test=false", bar, f"+callbacks.bar={{refresh_rate:{rate},leave:{leave}}}"))
     assert len(began) == epochs and len(removed) == validations
     assert len(added) == validations + (3 if leave else min(epochs, 1))  # one bar for all epochs, or a line of each
+
+
+def test_the_bar_and_its_figures_are_one_line_of_a_terminal_of_80_columns():
+    console, clock = Console(width=80, file=io.StringIO()), [0.0]
+    columns = [*ProgressBar(refresh_rate=10).configure_columns(None), TextColumn("loss: 0.123 val/acc: 0.987")]
+    bar = Progress(*columns, console=console, get_time=lambda: clock[0])
+    epoch = bar.add_task("Epoch 100/100", total=469)
+    bar.advance(epoch)
+    clock[0] = 400 / 1234.56
+    bar.advance(epoch, 400)
+    console.print(bar.get_renderable())
+    (line,) = console.file.getvalue().splitlines()
+    assert "401/469" in line and "1234.56it/s" in line and "val/acc: 0.987" in line

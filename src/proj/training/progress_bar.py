@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.callbacks.progress.rich_progress import ProcessingSpeedColumn
+from lightning.pytorch.callbacks.progress.rich_progress import CustomTimeColumn, ProcessingSpeedColumn
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -16,7 +16,7 @@ from rich.text import Text
 from proj.errors import UserError
 from proj.system.platform import may_go_unread
 
-SHOWN = ("train/loss", "val/acc")  # in the progress bar
+SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # what the progress bar calls these figures
 
 
 class Speed(ProcessingSpeedColumn):
@@ -90,17 +90,24 @@ class ProgressBar(RichProgressBar):
             self.reset_dataloader_idx_tracker()
 
     def configure_columns(self, trainer: Trainer) -> list:
-        columns = super().configure_columns(trainer)
-        for column in columns:
+        """Lightning's, but so short that a line of 80 columns holds them: the time that is left, and no elapsed one."""
+        columns = []
+        for column in super().configure_columns(trainer):
             if isinstance(column, BarColumn):
-                column.bar_width = 16  # so that a line of 80 columns has room for the rest
-        return [Speed(column.style) if isinstance(column, ProcessingSpeedColumn) else column for column in columns]
+                column.bar_width = 12
+            elif isinstance(column, CustomTimeColumn):
+                column = TimeRemainingColumn(elapsed_when_finished=True)
+            elif isinstance(column, ProcessingSpeedColumn):
+                column = Speed(column.style)
+            columns.append(column)
+        return columns
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}".ljust(len(self.validation_description))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
-        return {name: float(trainer.callback_metrics[name]) for name in SHOWN if name in trainer.callback_metrics}
+        known = trainer.callback_metrics
+        return {name: float(known[figure]) for name, figure in SHOWN.items() if figure in known}
 
 
 class JobBar(AnyProgressBar):
