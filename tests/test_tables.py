@@ -14,6 +14,7 @@ from support.runs import make
 from proj.config.words import as_hydra_reads, typed
 from proj.data.facts import Facts, Standardize
 from proj.data.tables.cells import number
+from proj.data.tables.date_forms import moment
 from proj.data.tables.encode import encode_table
 from proj.data.tables.table_file import read_table
 from proj.errors import UserError
@@ -154,6 +155,14 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsy
 def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cells):
     table(column(*cells))
     assert "a: " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mark", "\u200b\u200e\u202d\u2060\ufeff")
+def test_characters_that_nobody_sees_are_no_part_of_numbers_and_dates(table, capsys, mark):
+    plain, marked = (table(column(f"{one}13.5", f"2{one}", f"{one}NA")) for one in ("", mark))
+    assert marked.columns == plain.columns and "words: a" not in capsys.readouterr().out
+    date = f"{mark}1{mark}/{mark}31{mark}/{mark}2024"  # as Windows writes it
+    assert moment(date, "month/day/year") == moment("2024-01-31", "year-month-day")
 
 
 @pytest.mark.parametrize("cell", ("(13)", "13-", "13−"))

@@ -20,8 +20,10 @@ NO_NUMBER = {"-", "--", "---", "–", "—", "−", ".", "..", "…", "<na>", "<
 NO_NUMBER |= {"#n/a", "#na", "#n/d", "#nd", "#nv", "n/d", "nd", "n.a.", "n.d.", "k.a.", "unknown", "missing"}
 FAILED = re.compile(r"#[^\s\d]\S*[!?]")  # a formula that has no value, in any language: #DIV/0! #WERT! #NAME?
 
+# What nobody sees: soft hyphens, joiners, marks of the direction of writing, byte order marks within a text.
+HIDDEN = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF])
 # The minus signs, spaces and apostrophes that people and programs write for the plain ones.
-PLAIN = str.maketrans("−–‒‑﹣－’\u00a0\u2007\u2008\u2009\u200a\u202f", "------'      ")
+PLAIN = str.maketrans("−–‒‑﹣－’\u00a0\u2007\u2008\u2009\u200a\u202f", "------'      ") | HIDDEN
 SYMBOL = "[$¢-¥\u058f\u060b\u0e3f\u20a0-\u20cf]"  # of a currency
 NUMBER = re.compile(
     rf"(?P<sign>[-+]?) ?(?P<before>{SYMBOL}?) ?(?P<second>-?)(?P<digits>[\d.,' ]*[\d.,])(?P<power>e[-+]?\d+)?"
@@ -115,6 +117,7 @@ def is_missing(cell: str) -> bool:
 
 def is_no_number(cell: str) -> bool:
     """Whether a cell of a column of numbers says that there is none."""
+    cell = cell if cell.isascii() else cell.translate(HIDDEN).strip()
     return cell.lower() in MISSING or cell.lower() in NO_NUMBER or bool(FAILED.fullmatch(cell))
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from unicodedata import normalize
 
-from proj.data.tables.cells import is_no_number, plain_number
+from proj.data.tables.cells import HIDDEN, is_no_number, plain_number
 
 EPOCH = datetime(1970, 1, 1)
 ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
@@ -70,7 +70,8 @@ def moment(cell: str, form: str) -> float | None:
     if form == ISO and cell[4:5] == cell[7:8] == "-":
         with suppress(ValueError):  # Python 3.10 reads fewer of them, and the pattern below the others
             return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
-    if not (found := PATTERNS[form].fullmatch(cell if cell.isascii() else normalize("NFC", cell))):
+    cell = cell if cell.isascii() else normalize("NFC", cell.translate(HIDDEN))
+    if not (found := PATTERNS[form].fullmatch(cell)):
         return None
     part = {"year": "1970", "month": "1", "day": "1"} | {name: text for name, text in found.groupdict().items() if text}
     if form == DURATION:
