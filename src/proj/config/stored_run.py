@@ -111,7 +111,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     bring_up_to_date(cfg)
     OmegaConf.set_struct(cfg, True)
     before = OmegaConf.to_container(cfg)
-    apply_words(cfg, overrides, CONF, folder)
+    apply_words(cfg, overrides, folder)
     update_copies(cfg, before)
     cfg.output_dir = str(folder)
     check_ranges(cfg)
@@ -138,8 +138,8 @@ def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) ->
                 callback[key] = str(folder / inside)
 
 
-def apply_words(cfg: DictConfig, words: list[str], conf: Path, folder: Path) -> None:
-    """Change the stored configuration of the run in `folder` as the words say; conf: where the groups' options lie.
+def apply_words(cfg: DictConfig, words: list[str], folder: Path) -> None:
+    """Change the stored configuration of the run in `folder` as the words say.
 
     Raises UserError for a word that a run that goes on does not take, and for a value of another type.
     """
@@ -150,7 +150,7 @@ def apply_words(cfg: DictConfig, words: list[str], conf: Path, folder: Path) -> 
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} gives several values, and a run that goes on takes one.")
         if override.key_or_group in GROUPS:
-            choose_option(cfg, override, conf)
+            choose_option(cfg, override)
         else:
             settings.append(override)
     ConfigLoaderImpl._apply_overrides_to_config(settings, cfg)
@@ -173,14 +173,14 @@ def refuse(word: str, folder: Path) -> None:
         raise UserError(f"{word} is of a sweep, and {folder} is the folder of a run: leave it out.")
 
 
-def choose_option(cfg: DictConfig, override: Override, conf: Path) -> None:
+def choose_option(cfg: DictConfig, override: Override) -> None:
     """Give a run what another option of its group says itself, such as trainer=cpu, on top of the run's own settings.
 
     Raises UserError for a group in which a run that goes on has made its choice, unless it is the same again.
     """
     group, option = override.key_or_group, override.value()
     if group in ("trainer", "callbacks", "logger") and isinstance(option, str | list) and not override.is_delete():
-        options = {file.stem: file for file in (conf / group).glob("*.yaml")}
+        options = {file.stem: file for file in (CONF / group).glob("*.yaml")}
         for one in option if isinstance(option, list) else [option]:
             choose(group, one, options)
             said = own_settings(options, one)

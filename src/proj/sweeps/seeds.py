@@ -74,7 +74,9 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
     print(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
     found: dict[tuple[str, ...], set[int]] = {}
-    for run in (run for row in rows for run in row["runs"] if "seed" in run.config and not run.repeats):
+    for run in chain.from_iterable(row["runs"] for row in rows):
+        if "seed" not in run.config or run.repeats:
+            continue
         own = ["seed=" if is_seed(word) else word for word in listed[run.folder.name]]
         own = own if "seed=" in own else [*own, "seed="]
         found.setdefault(tuple(own), set()).add(run.config["seed"])

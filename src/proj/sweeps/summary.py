@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from proj.config.words import as_text, key_of
 from proj.errors import UserError, agree, how_many, unwritable
@@ -73,8 +74,8 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
         if isinstance(error.__cause__, OSError):  # its cure, another place for the files, is of proj.report alone
             raise error.__cause__ from None
         raise
-    finished = (run for row in rows for run in row["runs"] if run.status == "finished" and run.folder in folders)
-    best = next(finished, None)  # the rows are in order
+    runs = chain.from_iterable(row["runs"] for row in rows)  # the best first
+    best = next((run for run in runs if run.status == "finished" and run.folder in folders), None)
     if best:
         print(f"The best again: {best_again(sweep, best.folder.name)}")
     missing = max(missing, 0)

@@ -106,10 +106,12 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     """The mean distance between confidence and accuracy, over BINS bins of the confidence."""
     confidence, guess = probabilities.float().max(1)
     place = torch.bucketize(confidence, torch.linspace(0, 1, BINS + 1), right=True) - 1
-    counts, right, sure = (
-        torch.zeros(BINS + 1).scatter_add(0, place, value)
-        for value in (torch.ones_like(confidence), (guess == targets).float(), confidence)
-    )
+
+    def sums(values: Tensor) -> Tensor:
+        """(BINS + 1,) the sum of the values in each bin."""
+        return torch.zeros(BINS + 1).scatter_add(0, place, values)
+
+    counts, right, sure = sums(torch.ones_like(confidence)), sums((guess == targets).float()), sums(confidence)
     gaps = ((right / counts).nan_to_num() - (sure / counts).nan_to_num()).abs()
     return (gaps * (counts / counts.sum())).sum().item()
 

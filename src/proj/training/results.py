@@ -33,13 +33,13 @@ SHOWN = 40  # classes of which the table has the accuracy, all or the lowest
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
     """The figures of the validation after a step, from the curves: an older version's best.ckpt does not hold them."""
-    return {
-        tag: value
-        for file in RunFolder(folder).curves()
-        for tag, points in read_scalars(file).items()
-        for at, value in points
-        if at == step and tag.startswith("val/")
-    }
+    found = {}
+    for file in RunFolder(folder).curves():
+        for tag, points in read_scalars(file).items():
+            for at, value in points:
+                if at == step and tag.startswith("val/"):
+                    found[tag] = value
+    return found
 
 
 def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:

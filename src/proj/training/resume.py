@@ -159,11 +159,12 @@ class Resume(Callback):
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
         """What `_restore` needs beside what Lightning saves. batch_idx: see `_save`."""
-        finished = batch_idx is None
-        early = finished and stopped_early(trainer)
-        if finished:  # where more epochs will go on, once they are asked for
+        finished, early = batch_idx is None, False
+        if finished:  # the batch at which more epochs will go on, once they are asked for
+            early = stopped_early(trainer)
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
-            batch_idx = 0 if early or done == trainer.num_training_batches else done
+            ended_within_an_epoch = not early and done < trainer.num_training_batches
+            batch_idx = done if ended_within_an_epoch else 0
         own = counters.metric_states(pl_module), self.attributes.changes(trainer)
         of_each_process = [own] * trainer.world_size
         if trainer.world_size > 1:

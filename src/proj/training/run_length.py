@@ -13,13 +13,11 @@ def is_done(state: dict, trainer: DictConfig) -> bool:
     """Whether a checkpoint is of a run that has come to its end. trainer: its settings now."""
     if not state["resume"]["finished"]:
         return False
-    epochs, before = trainer.max_epochs, state["proj"]["config"]["trainer"]
-    return (
-        state["resume"]["stopped_early"]
-        or (epochs is not None and 0 < epochs <= state["epoch"])
-        or 0 < trainer.max_steps <= state["global_step"]
-        or (trainer.max_time is not None and trainer.max_time == before.get("max_time"))
-    )
+    before = state["proj"]["config"]["trainer"]
+    has_all_epochs = 0 < (trainer.max_epochs or 0) <= state["epoch"]
+    has_all_steps = 0 < trainer.max_steps <= state["global_step"]
+    has_had_its_time = trainer.max_time is not None and trainer.max_time == before.get("max_time")
+    return state["resume"]["stopped_early"] or has_all_epochs or has_all_steps or has_had_its_time
 
 
 def stopped_early(trainer: Trainer) -> bool:

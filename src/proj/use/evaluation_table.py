@@ -42,11 +42,14 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     table.add_column("examples", justify="right")
     table.add_column("accuracy", justify="right")
     table.add_column("most often taken for", overflow="ellipsis", no_wrap=True)
-    rows = zip(metrics["acc_per_class"].items(), enumerate(metrics["confusion"]), strict=True)
-    rows = sorted((row for row in rows if row[0][1] is not None), key=lambda row: row[0][1])
-    for (name, accuracy), (k, counts) in rows[:SHOWN]:
-        counts = counts.tolist()
-        others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != k), reverse=True)[:2]
+    rows = []
+    for place, (name, accuracy) in enumerate(metrics["acc_per_class"].items()):
+        if accuracy is not None:
+            rows.append((accuracy, place, name))
+    rows.sort(key=lambda row: row[0])
+    for accuracy, place, name in rows[:SHOWN]:
+        counts = metrics["confusion"][place].tolist()
+        others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != place), reverse=True)[:2]
         confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
         table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
     console.print(table)

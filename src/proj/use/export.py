@@ -56,7 +56,8 @@ def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, t
         kept = prepare(prepare.undo(kept))  # with one word a column, and a weekday that is that of the date
     given, seen = make_inputs(kept, facts, prepare)
     if prepare and facts.columns:
-        given[0], seen = torch.nan, torch.cat([0 * seen[:1], seen[1:]])  # missing numbers are the columns' means
+        seen = seen.clone()  # it may be a part of the data's own inputs
+        given[0], seen[0] = torch.nan, 0  # a row of missing numbers, which become the columns' means
     return given, seen, source
 
 

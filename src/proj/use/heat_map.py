@@ -29,9 +29,12 @@ def heat_map(network: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
     finally:
         for hook in hooks:
             hook.remove()
-    fits, added = [module for module in network.modules() if isinstance(module, Fit)], gradient * last[0].detach()
-    if fits and added.shape[1] == added.shape[2] != added.shape[3]:  # a square of pictures' places, then the channels:
-        added = added.permute(0, 3, 1, 2)  # so timm keeps the maps of its Swin
+    fits = [module for module in network.modules() if isinstance(module, Fit)]
+    added = gradient * last[0].detach()
+    _, first, second, third = added.shape
+    has_channels_last = first == second != third  # a square of places, then the channels: timm's maps of Swin
+    if fits and has_channels_last:
+        added = added.permute(0, 3, 1, 2)
     added = added.sum(1, keepdim=True).float().relu()  # (N, 1, h, w)
     for fit in fits:
         added = fit.in_place(added)

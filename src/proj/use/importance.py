@@ -104,7 +104,7 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
     """Those of the ten columns that matter most which alone give almost the whole `accuracy` of the model, each with
     what it gives: a decision tree of this column reaches 95 % of what the model gains over the most frequent class.
 
-    None where there are few examples or a single column, or where that gain is less than half of what it could be.
+    Empty where there are few examples or a single column, or where that gain is less than half of what it could be.
     """
     most = test.targets.bincount().max().item() / len(test.targets)
     if len(test.targets) < FEWEST_TO_ASK or len(columns) == 1 or accuracy - most < (1 - most) / 2:
