@@ -70,6 +70,17 @@ def test_a_finished_run_that_is_trained_on_and_killed_is_interrupted_and_keeps_i
     assert RunFolder(folder).status()[0] == "finished" and last["epochs"] == 6
 
 
+def test_a_stopped_run_is_as_it_was_after_a_command_that_asks_what_it_cannot_do(configure, tmp_path, killed_at):
+    run = RunFolder(tmp_path / "run")
+    killed_at(40, configure(*LONG, "trainer.max_epochs=6", "save_every=0"))
+    for before in (("interrupted", ""), ("failed", "a reason")):
+        assert run.status() == before
+        with pytest.raises(UserError, match="has trained 3 epochs already"):
+            train(configure(*LONG, "trainer.max_epochs=1"))
+        assert run.status() == before
+        run.write_failure("failed", "a reason")
+
+
 def test_a_finished_run_whose_training_cannot_go_on_stays_finished(configure, tmp_path):
     metrics = train(configure(*LONG, "trainer.max_epochs=2"))
     with pytest.raises(UserError, match="other settings"):

@@ -135,13 +135,20 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
 def tells_why(folder: Path) -> Iterator[None]:
     """A run that fails says why in its folder's status.json.
 
-    One that could not write has not failed: it goes on once there is room, and a search does not give its trial up.
+    One that could not write has not failed: it goes on once there is room, and a search does not give its trial up. Nor
+    has one that was stopped and of which a command asks what it cannot do; a sweep's job gets no command of its own.
     """
     run = RunFolder(folder)
+    begun = run.record.stat().st_mtime_ns if run.record.is_file() and not run.job.is_file() else None
+    before = run.failure.read_bytes() if run.failure.is_file() else None
     run.failure.unlink(missing_ok=True)  # it has not failed yet
     try:
         yield
     except Exception as error:
+        if begun is not None and run.record.is_file() and run.record.stat().st_mtime_ns == begun:
+            if before:
+                run.failure.write_bytes(before)
+            raise
         with suppress(OSError):  # the disk may be why
             reason = explain(error) or f"{type(error).__name__}: {error}"
             stopped = not isinstance(error, UserError) and unwritable(error)
