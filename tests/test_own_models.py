@@ -8,6 +8,7 @@ from support.runs import curves
 from torch import Tensor, nn
 
 from proj.checkpoint.file import load_model
+from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.pictures.graph import graph_of
@@ -123,3 +124,46 @@ def test_networks_of_ones_own_that_look_the_same_have_graphs_of_their_own():
 def test_a_model_without_a_network_cannot_have_it_compiled(configure):
     with pytest.raises(UserError, match=r"compile=true compiles self\.network, and Alone has none"):
         train(configure("compile=true", *own(Alone)))
+
+
+class Quiet(nn.Module):
+    """A loss of one's own."""
+
+    def __init__(self, weight: list[float] | None = None) -> None:
+        super().__init__()
+
+
+class Few(InMemoryDataModule):
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__(batch_size, seed)
+
+
+LOSS = f"model.loss._target_={__name__}.Quiet"
+DATA = f"dataset._target_={__name__}.Few"
+WITHOUT = [f"~dataset.{name}" for name in ("split_seed", "standardize", "folds", "fold")]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        ([LOSS], r"Quiet takes no label_smoothing: add ~model\.loss\.label_smoothing, which leaves out what conf/ has"),
+        (
+            ["model.loss._target_=torch.nn.MultiMarginLoss"],
+            r"takes no label_smoothing: add ~model\.loss\.label_smoothing",
+        ),
+        (
+            [DATA],
+            r"Few takes no split_seed, standardize, folds, fold: add ~dataset\.split_seed ~dataset\.standardize ~",
+        ),
+        ([DATA, *WITHOUT, "augment=none"], "it augments no images as augment=… says, so leave that out"),
+    ),
+)
+def test_what_a_class_in_anothers_place_does_not_take_is_said_before_a_job_starts_with_what_leaves_it_out(
+    configure, words, sentence
+):
+    with pytest.raises(UserError, match=sentence):
+        configure(*words)
+
+
+def test_a_loss_of_ones_own_takes_its_own_settings(configure):
+    assert configure(LOSS, "~model.loss.label_smoothing", "+model.loss.weight=[1,2]").model.loss.weight == [1, 2]

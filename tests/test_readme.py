@@ -48,6 +48,8 @@ def words_for(tmp_path, data_dir):
             small = ("weights=null", "backbone=shufflenet_v2_x0_5", "size=32", "cache_dir=null")  # needs no network
             few = [*FEW, "~callbacks.dashboard"] if "model.train=all" in line else FEW  # to trace it takes seconds
             return ["dataset.size=16", *few, *[f"model.{word}" for word in small if "pretrained" in line]]
+        if "focal.Focal" in line:
+            (tmp_path / "focal.py").write_text(block("class Focal"))
         if "dataset=csv" in line:
             lines = (f"{k},{k % 3},{'xyz'[k % 3]}" for k in range(90))
             (tmp_path / "table.csv").write_text("\n".join(["length,width,species", *lines]))

@@ -18,6 +18,7 @@ from proj.config.check_words import (
     OF_A_RUN,
     OF_A_SWEEP,
     check_additions,
+    check_arguments,
     check_augmentation,
     check_fold_part,
     check_length,
@@ -71,6 +72,7 @@ def check(cfg: DictConfig) -> None:
     check_momentum(cfg)
     check_length(cfg.scheduler)
     check_augmentation(cfg)
+    check_arguments(cfg)
     if cfg.model._target_.startswith("proj.models."):
         check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:

@@ -25,7 +25,7 @@ UNFIT = {
     "BackboneFinetuning": "model=pretrained trains a new head, with model.train=all all of the network",
 }
 # What all datamodules and models have in common, also those of one's own.
-SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold", "model.loss.")
+SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
 
 
 def loggers(cfg: DictConfig) -> DictConfig | dict:
@@ -33,7 +33,9 @@ def loggers(cfg: DictConfig) -> DictConfig | dict:
 
 
 def is_of_own_class(key: str, cfg: DictConfig) -> bool:
-    """Whether a setting is an argument of a dataset or model of one's own, where `hidden`, say, may be anything."""
+    """Whether a setting is of a dataset, model or loss of one's own, where `hidden`, say, may be anything."""
+    if key.startswith("model.loss."):
+        return not str(OmegaConf.select(cfg, "model.loss._target_")).startswith("torch.")
     part = key.partition(".")[0]
     return part in ("dataset", "model") and not (
         str(cfg[part].get("_target_")).startswith("proj.") or key.startswith(SHARED)

@@ -4,7 +4,7 @@ import re
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import arguments, declared, kind_of_data
+from proj.config.declared import NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
 from proj.config.explain import OLD, elsewhere, similar
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
@@ -63,6 +63,23 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     if taken is not None and name not in taken:
         options = [one for one in taken if not policy(f"{place}.{one}").instead]
         raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options, f'{place}.')}")
+
+
+def check_arguments(cfg: DictConfig) -> None:
+    """Raises UserError for a setting that is in conf/ and that the class, which may be another one, does not take."""
+    groups = {"dataset": cfg.dataset, "model": cfg.model, "model.loss": cfg.model.get("loss")}
+    groups |= {f"callbacks.{name}": node for name, node in (cfg.callbacks or {}).items()}
+    typed = {key_of(word) for word in cfg.hydra.overrides.task}
+    for place, node in groups.items():
+        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        taken = only_arguments(target)
+        foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
+        if foreign and not typed & {f"{place}.{name}" for name in foreign}:
+            words = " ".join(f"~{place}.{name}" for name in foreign)
+            cure = f"add {words}, which leaves out what conf/ has"
+            if "augment" in typed and {*foreign} <= {"flip", "shift", "sizes", "augment"}:
+                cure = "it augments no images as augment=… says, so leave that out"
+            raise UserError(f"{target} takes no {', '.join(foreign)}: {cure}.")
 
 
 def check_fold_part(cfg: DictConfig) -> None:

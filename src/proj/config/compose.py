@@ -12,8 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check_single
+from proj.config.declared import NO_ARGUMENTS, kind_of_data
 from proj.config.declared import arguments as taken_by
-from proj.config.declared import kind_of_data
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import located, now_called
@@ -23,11 +23,6 @@ from proj.errors import UserError, causes, message_of, nearest, out_of_memory
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
-
-
-NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
-# Older versions kept in the configuration what the classes of datamodules and models say themselves.
-NO_ARGUMENTS += ("kind", "accepts")
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # which logs what is raised while it imports
 
 

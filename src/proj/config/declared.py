@@ -12,6 +12,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+# Older versions kept in the configuration what the classes of datamodules and models say themselves.
+NO_ARGUMENTS += ("kind", "accepts")
 UNREADABLE = (ImportError, OSError, ValueError, SyntaxError, RecursionError)
 
 
@@ -64,6 +67,18 @@ def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
                 if not taken.kwarg:
                     return annotated, True
     return annotated, False
+
+
+def only_arguments(target: str) -> frozenset[str] | None:
+    """The names of the arguments that a class takes by an `__init__` that lists them all, its own or the nearest one
+    that it inherits; None where that takes others too, is decorated, or is not found in the source."""
+    with suppress(*UNREADABLE):
+        for line in (line for node in classes(target) for line in node.body):
+            if isinstance(line, ast.FunctionDef) and line.name == "__init__":
+                taken = line.args
+                names = (one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs))
+                return None if taken.kwarg or line.decorator_list else frozenset(names)
+    return None
 
 
 def classes(target: str) -> Iterator[ast.ClassDef]:

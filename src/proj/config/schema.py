@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 
 from proj.config.check_types import range_of_default
 from proj.config.command_line import words_or_help
-from proj.config.compose import CONF, NO_ARGUMENTS
-from proj.config.declared import named_arguments
+from proj.config.compose import CONF
+from proj.config.declared import NO_ARGUMENTS, named_arguments
 from proj.config.policies import below, policy
 
 NAMED = ("callbacks", "logger")  # groups of things that each have a name
