@@ -8,6 +8,7 @@ from support.runs import curves
 from torch import Tensor, nn
 
 from proj.checkpoint.file import load_model
+from proj.config.compose import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 from proj.models import Classifier
@@ -140,7 +141,7 @@ class Few(InMemoryDataModule):
 
 LOSS = f"model.loss._target_={__name__}.Quiet"
 DATA = f"dataset._target_={__name__}.Few"
-WITHOUT = [f"~dataset.{name}" for name in ("split_seed", "standardize", "folds", "fold")]
+WITHOUT = [f"~dataset.{name}" for name in ("split_seed", "standardize")]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ WITHOUT = [f"~dataset.{name}" for name in ("split_seed", "standardize", "folds",
         ),
         (
             [DATA],
-            r"Few takes no split_seed, standardize, folds, fold: add ~dataset\.split_seed ~dataset\.standardize ~",
+            r"Few takes no split_seed, standardize: add ~dataset\.split_seed ~dataset\.standardize, which",
         ),
         ([DATA, *WITHOUT, "augment=none"], "it augments no images as augment=… says, so leave that out"),
     ),
@@ -167,3 +168,7 @@ def test_what_a_class_in_anothers_place_does_not_take_is_said_before_a_job_start
 
 def test_a_loss_of_ones_own_takes_its_own_settings(configure):
     assert configure(LOSS, "~model.loss.label_smoothing", "+model.loss.weight=[1,2]").model.loss.weight == [1, 2]
+
+
+def test_a_class_in_anothers_place_is_made_without_what_is_null_and_no_argument_of_its(configure):
+    assert build(configure(DATA, *WITHOUT).dataset).fold is None

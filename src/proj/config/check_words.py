@@ -74,6 +74,7 @@ def check_arguments(cfg: DictConfig) -> None:
         target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
         taken = only_arguments(target)
         foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
+        foreign = [name for name in foreign if node[name] is not None]  # what is null is not handed on
         if foreign and not typed & {f"{place}.{name}" for name in foreign}:
             words = " ".join(f"~{place}.{name}" for name in foreign)
             cure = f"add {words}, which leaves out what conf/ has"

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check_single
-from proj.config.declared import NO_ARGUMENTS, kind_of_data
+from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
@@ -75,7 +75,10 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     if not node or not node.get("_target_"):
         return None
     target = now_called(node)
+    taken = only_arguments(str(target)) if None in node.values() else None
     arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
+    if taken is not None:  # another class in the place of conf/'s: Hydra leaves out no setting that is null
+        arguments = {key: value for key, value in arguments.items() if value is not None or key in taken}
     if node.get("_recursive_", True):
         arguments = {key: build_within(value) for key, value in arguments.items()}
     arguments |= settings
