@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_help_explains_every_option_of_a_command_in_80_columns(name):
     for option in getattr(module, "WORDS", getattr(module, "OPTIONS", ())):
         assert f"{option.replace('config_dir', '--config-dir')}=" in module.__doc__
     assert f"python -m proj.{name} " in module.__doc__ and max(map(len, module.__doc__.splitlines())) <= 80
+
+
+def test_the_package_itself_names_its_commands(command):
+    process = command("-m", "proj", "train", fresh=True)
+    named = re.findall(r"proj\.(\w+)", process.stderr)
+    assert process.returncode == 1 and {"train", "evaluate", "predict", "export", "report", "sweep"} == {*named}
+    assert all(hasattr(importlib.import_module(f"proj.{name}"), "main") for name in named)
 
 
 def test_help_a_configuration_and_what_is_refused_import_nothing_heavy(command, tmp_path):
