@@ -69,6 +69,22 @@ class Frozen(Classifier):
         Frozen.modes.append(self.training and self.network[1].training)
 
 
+class Scripted(Classifier):
+    """Drops all of its inputs while it is trained, in a part that torch compiles."""
+
+    seen: list[tuple[bool, bool]] = []  # of each forward pass: whether it trains, and whether the inputs get through
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        dropped = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Dropout(1.0)))
+        self.network = nn.Sequential(dropped, nn.Linear(math.prod(input_shape), num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.network(x)
+        Scripted.seen.append((self.training, bool((logits != logits[0]).any())))
+        return logits
+
+
 def own(model: type) -> list[str]:
     return ["model=iris", f"model._target_={__name__}.{model.__name__}", *WORDS]
 
@@ -101,6 +117,12 @@ def test_a_part_in_evaluation_mode_stays_so_beside_the_dashboard_and_smaller_ima
     assert with_dashboard["test/loss"] == without["test/loss"]
     statistics = load_model(tmp_path / "run/best.ckpt", trust=[__name__])[0].network[1]
     assert not statistics.running_mean.any() and (statistics.running_var == 1).all()
+
+
+def test_a_compiled_part_is_evaluated_in_the_validations_and_trained_after_them(configure):
+    Scripted.seen.clear()
+    train(configure("dataset=digits", *own(Scripted), "~callbacks.dashboard", "test=false"))
+    assert {*Scripted.seen} == {(True, False), (False, True)}
 
 
 def test_a_network_that_cannot_be_traced_costs_the_graph_alone(configure, tmp_path, capsys):

@@ -69,8 +69,7 @@ class FastValidationLoop(_EvaluationLoop):
         self._call("on_validation_end")
         vars(model)["_current_fx_name"] = None
         connector.reset_results()
-        for module in training:
-            vars(module)["training"] = True
+        set_training(training, True)
         trainer._last_val_time = time.monotonic()
 
     def _batch(self, model: LightningModule, batch, batch_idx: int) -> None:
@@ -99,6 +98,15 @@ def begin_evaluation(model: LightningModule) -> list[nn.Module]:
     training = [module for module in modules if module.training]
     if any(type(one).train is not nn.Module.train or type(one).eval is not nn.Module.eval for one in modules):
         model.eval()
-    for module in training:
-        vars(module)["training"] = False  # assigning to a module takes longer
+    set_training(training, False)
     return training
+
+
+def set_training(modules: list[nn.Module], training: bool) -> None:
+    """Set the modules' own flags alone; most directly, since assigning to a module takes longer."""
+    for module in modules:
+        own = vars(module)
+        if "training" in own:
+            own["training"] = training
+        else:  # one of torch.jit.script keeps it elsewhere
+            module.training = training
