@@ -101,6 +101,22 @@ def test_a_loss_that_turns_infinite_is_noticed_within_the_epoch_without_checkpoi
         train(configure(*words))
 
 
+@pytest.mark.parametrize("words", ([], ["on_nan=skip"], ["callbacks=[default,early_stopping]"]))
+def test_weights_that_turn_nan_after_a_later_epochs_last_loss_stop_the_run_there(configure, monkeypatch, words):
+    """The accuracy, which is monitored, is no NaN, and no better than that of the first epoch."""
+    real = Classifier.on_train_batch_end
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        if self.trainer.current_epoch == 1 and batch_idx == 10:
+            with torch.no_grad():
+                self.network[-1].bias.fill_(math.nan)
+        real(self, outputs, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "on_train_batch_end", on_train_batch_end)
+    with pytest.raises(UserError, match=r"a weight turned NaN or infinite by step 22 \(epoch 2\)"):
+        train(configure(*TINY, "trainer.max_epochs=4", *words))
+
+
 def test_weights_that_turn_nan_after_the_last_loss_never_reach_a_checkpoint(configure, tmp_path, monkeypatch):
     def spoil(loss):
         return loss + 0 * loss.sqrt().sub(loss.detach().sqrt()).sqrt()  # 0 in value, its gradient is NaN

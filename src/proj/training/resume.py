@@ -104,6 +104,10 @@ class Resume(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seed_validation(self.seed, trainer.current_epoch)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
+            self.divergence.look(trainer, pl_module)  # before others stop the run, or the next steps get the blame
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
         self._save(trainer, pl_module, batch_idx=None)
