@@ -181,6 +181,14 @@ def test_a_table_that_is_wider_than_the_terminal_loses_no_column(tmp_path, monke
     assert row.endswith(" finished")
 
 
+def test_no_word_of_the_settings_is_broken_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    write_run(tmp_path / "0", dataset="d" * 30)
+    report([tmp_path])
+    pieces = [line for line in capsys.readouterr().out.splitlines() if "dd" in line]
+    assert all("d" * 30 in line for line in pieces)
+
+
 def test_a_class_is_a_column_only_where_nothing_else_tells_the_runs_apart(tmp_path):
     stop = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 3}
     write_run(tmp_path / "0/0")

@@ -82,6 +82,18 @@ def test_another_command_under_the_same_name_is_refused(grid):
     assert code == 1 and "holds another sweep" in err and "python -m proj.sweep resume=outputs/sweeps/grid" in err
 
 
+def test_a_command_that_asks_for_more_seeds_is_answered_with_the_command_that_adds_them(grid):
+    words = ("sweep_name=grid", "optimizer.lr=0.01,0.1")
+    _, _, err = sweep(grid, "seed=1,2,3", *words, before=no_training)
+    assert "with 3 seeds in each row: python -m proj.sweep resume=outputs/sweeps/grid seeds=3 rows=all;" in err
+    for others in (
+        ("seed=2,3,4", *words),
+        ("seed=1", *words),
+        ("seed=1,2,3", "sweep_name=grid", "optimizer.lr=0.01,0.2"),
+    ):
+        assert "seeds=" not in sweep(grid, *others, before=no_training)[2]
+
+
 def test_a_sweep_that_is_running_cannot_be_started_again(grid):
     with locked(grid / "outputs/sweeps/grid"):
         code, _, err = sweep(grid, "resume=outputs/sweeps/grid", module="sweep", before=no_training)

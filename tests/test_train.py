@@ -79,6 +79,12 @@ def table(capsys):
     return table
 
 
+def test_a_runs_table_breaks_no_word_in_a_narrow_terminal(table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    text = " ".join(table("outputs/", {"versicolor": 1.0}))
+    assert "versicolor 100.0%" in text and "parameters     0" in text, text
+
+
 def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(table, monkeypatch):
     monkeypatch.setattr(RunFolder, "curves", lambda run: ["events"])
     folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)

@@ -299,6 +299,8 @@ def test_a_search_says_what_it_chooses_that_is_no_merit_and_what_has_no_effect(t
     ("optimizer.lr=0.1", "all trials would be the same: give an interval to search"),
     ("dataset.batch_size=interval(5,1)", "give the smaller end first"),
     ("model.dropout=uniform(0,0.5)", "A search takes model.dropout=interval(0.1,1), on a logarithmic scale"),
+    ("optimizer.lr=interval(0,001,0,1)", "A search takes optimizer.lr=interval(0.1,1), on a logarithmic scale"),
+    ("optimizer.lr=tag(log,interval(1e-4;1e-1))", "optimizer.lr=tag(log,interval(0.1,1))"),
     ("optimizer.weight_decay=loguniform(1e-5,1e-1)", "optimizer.weight_decay=tag(log,interval(0.1,1))"),
     ("model.activation=relu,gelu", "model.activation=relu does not exist"),
 )

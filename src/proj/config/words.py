@@ -34,8 +34,11 @@ VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
 )
 
-# How other programs write a range to search.
-ELSEWHERE = re.compile(r"(q?(log)?_?uniform|randint|normal|linspace|logspace|arange|suggest_\w+)\(", re.I)
+# A range as other programs write it, or one that Hydra cannot read, as interval(0,001,0,1) with decimal commas.
+NO_RANGE = re.compile(
+    r"(q?(log)?_?uniform|randint|normal|linspace|logspace|arange|suggest_\w+)\(|(interval|range)\(\s*[-+.\d]|tag\(\s*log\b",
+    re.I,
+)
 
 
 def key_of(word: str) -> str:
@@ -96,9 +99,9 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{word} has a decimal comma, and a comma is between two values: type {key}={meant}")
     if not equals or (override and not PATH.fullmatch(key)):
         return word
-    if several and not override and ELSEWHERE.match(value):
+    if several and not override and NO_RANGE.match(value):
         raise UserError(
-            f"{word} is how other programs write it. A search takes {key}=interval(0.1,1), on a logarithmic scale "
+            f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
             f"{key}=tag(log,interval(0.1,1)); a grid takes {key}=range(1,5), or values with commas between them."
         )
     if several and not override:

@@ -100,7 +100,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     rows = comparison["rows"]
     console.print(summary(comparison))
     if words := as_words(comparison["common"]):
-        lines = textwrap.wrap(f"all with {words}", console.width, max_lines=2, placeholder=" …", break_on_hyphens=False)
+        uncut = {"break_on_hyphens": False, "break_long_words": False}
+        lines = textwrap.wrap(f"all with {words}", console.width, max_lines=2, placeholder=" …", **uncut)
         console.print("\n".join(lines), style="dim", markup=False)
     wide = draw_table(comparison, joined=False)
     fits = console.measure(wide, options=console.options.update(width=10_000)).maximum <= console.width

@@ -14,10 +14,10 @@ from proj.config.stored import TRUSTED
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, make_folder, read_manifest
+from proj.sweeps.swept import how_to_continue
 from proj.sweeps.trust import check_files, check_job, resume_command, without_hydra
 from proj.system.files import write_atomically
 from proj.system.names import file_name
-from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml
 
 
@@ -61,13 +61,8 @@ class Sweep:
         self.manifest, self.trust = read_manifest(self.folder), list(TRUSTED)
         check_files(self.folder, self.manifest, self.trust)
         if not asks_for(config, self.manifest):
-            options = [f"--config-dir={folder}" for folder in self.manifest.get("config_dirs") or []]
-            begun = as_command([*options, *self.manifest["overrides"], *self.manifest["hydra"]])
             resume = self.resume_command(list(self.frozen_jobs().values()))
-            raise UserError(
-                f"{self.folder} holds another sweep ({begun}). To continue it: {resume}; for a new one, choose another "
-                "sweep_name or hydra.sweep.dir."
-            )
+            raise UserError(how_to_continue(self.folder, self.manifest, config, resume))
         # A search lists no jobs, since it asks for them on its way, nor does an old sweep.
         listed = self.manifest.get("jobs")
         self.names = dict(enumerate(listed)) if listed else self.names | self.frozen_jobs()

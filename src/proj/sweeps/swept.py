@@ -1,10 +1,16 @@
 """The words of a sweep's command: the settings that all of its jobs share, and those that have several values."""
 
+from pathlib import Path
+
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
+from proj.config.words import key_of, parsed
 from proj.errors import UserError
+from proj.sweeps.sweep_file import job_words
+from proj.system.platform import as_command
 
 OF_ALL_JOBS = ("sweep_name", "log")  # what a sweep has one of
 
@@ -32,3 +38,28 @@ def values(override: Override) -> list[str]:
     if override.is_interval_sweep():
         return [str(override.value().start), str(override.value().end)]
     return list(override.sweep_string_iterator())
+
+
+def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
+    """What to type in place of a command that asks for another sweep than the one in `folder`.
+
+    resume: the command that goes on with that one. Where more seeds are all that is asked for, it takes them too.
+    """
+    options = [f"--config-dir={place}" for place in manifest.get("config_dirs") or []]
+    begun = as_command([*options, *manifest["overrides"], *manifest["hydra"]])
+    seeds, others = seeds_and_others(manifest["overrides"])
+    asked, same = seeds_and_others(config.hydra.overrides.task)
+    is_more = others == same and seeds < asked and "hydra/sweeper=optuna" not in manifest["hydra"]
+    more = f" with {len(asked)} seeds in each row: {resume} seeds={len(asked)} rows=all;" if seeds and is_more else ""
+    return (
+        f"{folder} holds another sweep ({begun}). To continue it: {resume};{more} for a new one, choose another "
+        "sweep_name or hydra.sweep.dir."
+    )
+
+
+def seeds_and_others(overrides: list[str]) -> tuple[set[str], list[str]]:
+    """The seeds that the words of a sweep's command name, and its other words that decide what a job trains."""
+    words = job_words(overrides)
+    named = [override for word in words if key_of(word) == "seed" and (override := parsed(word))]
+    seeds = [values(one) if one.is_sweep_override() else [one.get_value_string()] for one in named]
+    return set().union(*seeds), [word for word in words if key_of(word) != "seed"]

@@ -202,6 +202,7 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)
+    console.width = max(console.width, 40)  # a narrower terminal goes on in its next line: words stay whole
     console.print(table)
     rows = {"checkpoint": metrics["checkpoint"]}
     if RunFolder(metrics["folder"]).curves():
