@@ -33,6 +33,8 @@ CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # `check.Check` 
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
 )
+# What is named in a mapping, with or without quotation marks.
+NAME = re.compile(r"""(?:^\{|,)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,:'"]*?)\s*:""")
 
 # A range as other programs write it, or one that Hydra cannot read, as interval(0,001,0,1) with decimal commas.
 NO_RANGE = re.compile(
@@ -90,6 +92,8 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     if key in ("hydra.launcher", "hydra.sweeper") and equals:
         raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
     override = parsed(word) if equals else None
+    if override and "{" in value:
+        refuse_named_twice(word, value)
     if override and key in OF_ALL:
         refuse_no_option(word, key, override.value())
         return f"{key}={','.join(as_name(key, each) for each in between_commas(value))}"
@@ -110,6 +114,14 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
+
+
+def refuse_named_twice(word: str, value: str) -> None:
+    """Raises UserError for a mapping that names something twice, also as 1 and 1.0, of which Hydra takes the last."""
+    for mapping in re.findall(r"(?:^|,)\s*(\{[^{}\[\]()]*\})(?=\s*(?:,|$))", value):
+        read, names = parsed(f"mapping={mapping}"), NAME.findall(mapping)
+        if read and len(read.value()) < len(names):
+            raise UserError(f"{word} names something twice in {mapping}: leave one of the two out.")
 
 
 def numbers_in(value: str) -> list[int | str]:
