@@ -314,6 +314,13 @@ def test_the_columns_of_the_training_are_found_by_place_or_name(tmp_path, names,
     assert one[1].tolist() == found
 
 
+def test_a_table_without_the_names_that_the_model_knows_says_in_which_order_it_is_read(tmp_path, capsys):
+    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in ("width", "height")]
+    (tmp_path / "t.csv").write_text("1,2\n")
+    list(read_tables([str(tmp_path / "t.csv")], columns))
+    assert "t.csv has no header: its columns are taken for width, height, in this order" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("first", "said"), ((0, False), (1, True)))
 def test_where_a_column_may_be_away_without_a_header_it_is_said_which_ones_are_taken(tmp_path, capsys, first, said):
     columns = [{"name": f"column {place}", "mean": 0.0, "std": 1.0} for place in (first, first + 1)]

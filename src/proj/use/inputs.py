@@ -173,4 +173,8 @@ def places_by_order(names: list[str], table: Table, trained_without_header: bool
             f"{table.file}: row {table.lines[0]} has {how_many(len(header), 'value')} for "
             f"{how_many(len(names), 'column')}: {', '.join(names)}."
         )
+    if not trained_without_header:
+        print(
+            f"{table.file} has no header: its columns are taken for {', '.join(names)}, in this order", file=sys.stderr
+        )
     return list(range(len(names)))
