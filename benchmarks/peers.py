@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 from peer_programs import PROGRAMS
@@ -173,8 +174,10 @@ def main() -> None:
     install(folder)
     file = folder / "runs.json"
     runs = json.loads(file.read_text()) if file.exists() else {}
-    for task in asked.tasks:
-        write_data(task, data_dir, folder / f"{task}.npz")
+    for task in asked.tasks:  # in a process of its own: the peak memory of a run counts from that of its parent
+        writing = get_context("spawn").Process(target=write_data, args=(task, data_dir, folder / f"{task}.npz"))
+        writing.start()
+        writing.join()
     for seed, task, peer in itertools.product(range(asked.rounds), asked.tasks, asked.peers):
         key = f"{task}/{peer}/{seed}/{asked.epochs}"
         if key not in runs:
