@@ -108,6 +108,7 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
         ("proj.sweep", "resume=a resume=b", "resume is given twice"),
         ("proj.sweep", "isolate=true", "python -m proj.sweep resume=<folder>"),
         ("proj.report", "output=a output=b outputs", "output is given twice"),
+        ("proj.report", "run=/", "there is no option 'run'. Did you mean /, without run=?"),
         ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
         ("proj.report", "output=a", "name the folders to compare"),
         ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
@@ -118,6 +119,11 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
 )
 def test_a_word_that_would_be_dropped_is_refused(mistake, module, words, sentence):
     assert sentence in mistake(module, *words.split())
+
+
+def test_a_run_whose_best_checkpoint_is_gone_is_answered_with_its_last_one(tmp_path, mistake):
+    (tmp_path / "last.ckpt").touch()
+    assert f"Give the last one, ckpt={tmp_path / 'last.ckpt'}, or" in mistake("proj.evaluate", f"run={tmp_path}")
 
 
 def test_a_run_that_goes_on_takes_the_augmentation_that_it_has_and_no_other(folder):

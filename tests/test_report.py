@@ -18,6 +18,7 @@ from proj.reports.compare import compare
 from proj.reports.conclusions import by_data, conclude
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
+from proj.reports.table import written
 from proj.training.run import train
 
 
@@ -179,6 +180,11 @@ def test_a_table_that_is_wider_than_the_terminal_loses_no_column(tmp_path, monke
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     (row,) = [line for line in lines if line.startswith("2 lr=0.2 87.50 ± 0.71 (2) 86.50 ± 0.71 (2) 1,234 ")]
     assert row.endswith(" finished")
+
+
+def test_a_loss_that_grew_without_end_keeps_the_table_narrow():
+    assert written(1.0846e20, "val/loss") == "1.08e+20" and written(0.5255, "val/loss") == "0.5255"
+    assert written(0.5, "val/acc") == "50.00"
 
 
 def test_no_word_of_the_settings_is_broken_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):

@@ -197,6 +197,21 @@ def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, ke
         train(cfg)
 
 
+@pytest.mark.parametrize("group", ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "logger"))
+def test_an_option_that_a_script_puts_in_the_place_of_a_part_is_answered_with_its_word(configure, group):
+    cfg = configure("trainer.max_epochs=1")
+    cfg[group] = "mlp"
+    with pytest.raises(UserError, match=rf"configure\('{group}=mlp'\)"):
+        train(cfg)
+
+
+def test_a_scheduler_that_a_script_leaves_out_is_answered_with_its_word(configure):
+    cfg = configure("trainer.max_epochs=1")
+    cfg.scheduler = None
+    with pytest.raises(UserError, match=r"configure\('scheduler=none'\)"):
+        train(cfg)
+
+
 def test_what_refers_to_a_setting_follows_its_change_in_python_as_on_the_command_line(configure, tmp_path):
     cfg = configure("trainer.max_epochs=1", "callbacks=early_stopping", "scheduler=plateau")
     cfg.seed, cfg.monitor, cfg.data_dir = 5, "val/loss", str(tmp_path)

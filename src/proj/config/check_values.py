@@ -8,6 +8,7 @@ from proj.config.check_annotations import check_annotations
 from proj.config.monitors import check_monitors
 from proj.config.policies import below, policy, refusal
 from proj.config.settings import SETTINGS
+from proj.config.words import EMPTY, TAKE_SEVERAL
 from proj.errors import UserError, choose, nearest
 
 # What this project's models take for these of their settings.
@@ -40,6 +41,17 @@ def is_of_own_class(key: str, cfg: DictConfig) -> bool:
     return part in ("dataset", "model") and not (
         str(cfg[part].get("_target_")).startswith("proj.") or key.startswith(SHARED)
     )
+
+
+def check_parts(cfg: DictConfig) -> None:
+    """Raises UserError where a script has put an option's name, which only a word chooses, in the place of a part."""
+    for group in ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "logger"):
+        part = cfg[group]
+        if isinstance(part, str) or (part is None and group not in TAKE_SEVERAL):
+            option = part or ("none" if group in EMPTY else "…")
+            raise UserError(
+                f"cfg.{group} = {part!r} chooses no option: that takes a word, configure('{group}={option}')."
+            )
 
 
 def check_ranges(cfg: DictConfig) -> None:

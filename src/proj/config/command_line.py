@@ -109,6 +109,8 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if not path.is_file():
         within = sorted(Path(folder).glob(f"*/{run.best.name}")) if folder else []  # a sweep's folder has many
         hint = f" Give a run in it, run={within[0].parent}" if within else ""
+        if folder and run.last.is_file():
+            hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         raise UserError(f"there is no checkpoint {path}.{hint}")
     return {"path": path, **chosen}
 

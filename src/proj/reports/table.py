@@ -24,7 +24,9 @@ def heading(metric: str) -> str:
 
 def written(value: float, metric: str) -> str:
     """A figure, or a difference of two: of accuracies in per cent, hence in points."""
-    return f"{100 * value:.2f}" if "acc" in metric else f"{value:.4f}"
+    if "acc" in metric:
+        return f"{100 * value:.2f}"
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"  # a loss that grew without end: 1.08e+20
 
 
 def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:

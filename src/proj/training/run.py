@@ -8,7 +8,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
-from proj.config.check_values import check_ranges
+from proj.config.check_values import check_parts, check_ranges
 from proj.config.compose import resolved
 from proj.config.new_folder import TAKEN, make_new_folder
 from proj.config.stored_run import bring_up_to_date
@@ -49,8 +49,11 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     """
     if not OmegaConf.is_dict(cfg):
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
+    in_python = cfg.output_dir in TAKEN  # composed there, and it may have been changed since
+    if in_python:
+        check_parts(cfg)
     cfg = resolved(cfg)
-    if cfg.output_dir in TAKEN:  # composed in Python, where it may have been changed since
+    if in_python:
         check_ranges(cfg)
     bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
