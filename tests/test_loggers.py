@@ -204,6 +204,11 @@ def test_a_table_is_cut_back_to_the_checkpoint(configure, monkeypatch, tmp_path,
     assert not list(stopped.glob("events*"))
 
 
+def test_a_table_has_the_learning_rate_as_it_was_typed(configure, tmp_path):
+    train(configure(*IRIS, "logger=csv", "scheduler=none", "optimizer.lr=0.001"))
+    assert {row["lr"] for row in read_rows(tmp_path / "run/metrics.csv")} - {""} == {"0.001"}
+
+
 def test_a_run_without_loggers_has_the_same_figures(configure, tmp_path, whole, capsys):
     metrics = train(configure(*IRIS, "logger=none", "callbacks.dashboard.histograms=true"))
     figures = json.loads((whole / "metrics.json").read_text())

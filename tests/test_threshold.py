@@ -20,7 +20,7 @@ from proj.config.compose import configure
 from proj.errors import UserError
 from proj.models.logits import decided
 from proj.training.run import train
-from proj.training.threshold import best_bound, check_threshold, fit_decision, summary
+from proj.training.threshold import at_threshold, best_bound, check_threshold, fit_decision, summary
 from proj.use.data import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
@@ -126,6 +126,13 @@ def test_the_checkpoint_the_metrics_and_the_end_of_the_training_say_it(rare):
     assert f"threshold: yes from a probability of {told['probability']:.4g} on (validation: F1 " in printed
     costs = load_model(folder / "best.ckpt")[0].costs.tolist()
     assert costs == pytest.approx([told["probability"], 1 - told["probability"]])
+
+
+def test_the_same_answers_have_the_same_figures_with_and_without_a_threshold():
+    """metrics.json has both, and test/acc is measured in float32."""
+    targets = torch.arange(15) % 2
+    predicted = torch.cat([1 - targets[:1], targets[1:]])
+    assert at_threshold({}, ["no", "yes"], predicted, targets)["acc"] == torch.tensor(14 / 15).item() != 14 / 15
 
 
 def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):

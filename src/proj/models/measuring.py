@@ -131,9 +131,11 @@ class Measuring(LightningModule):
         names = [*values, *(monitored or ())]
         numbers = torch.tensor([*map(float, values.values()), *(monitored or {}).values()], dtype=torch.float32)
         self.trainer.callback_metrics.update(zip(names, numbers.unbind(), strict=True))
-        rounded = dict(zip(values, numbers.tolist(), strict=False))
+        shown = dict(zip(values, numbers.tolist(), strict=False))
+        if "lr" in values:
+            shown["lr"] = values["lr"]  # as it was set: 0.001, in float32 0.0010000000474974513
         for logger in self.loggers:
-            logger.log_metrics(rounded, step=self.global_step)
+            logger.log_metrics(shown, step=self.global_step)
 
     def on_test_epoch_end(self) -> None:
         if self.tta:

@@ -19,6 +19,7 @@ VALUES: dict[str, Callable[..., Tensor]] = {
     "f1": lambda tp, fp, fn, tn: 2 * tp / (2 * tp + fp + fn).clamp(min=1),
     "balanced": lambda tp, fp, fn, tn: (tp / (tp + fn) + tn / (tn + fp)) / 2,
 }
+RATES = ("acc", "balanced_acc", "macro_f1")  # what is measured of any decision
 
 
 def as_asked(threshold: str | DictConfig | None) -> str:
@@ -152,7 +153,8 @@ def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targ
     tally = Tally(size)
     tally.update(torch.tensor(0.0), F.one_hot(predicted, size), targets)
     found = tally.compute()
-    figures = {name: found[name] for name in ("acc", "balanced_acc", "macro_f1")}
+    measured = torch.tensor([found[name] for name in RATES], dtype=torch.float32)  # as those of the usual decision are
+    figures = dict(zip(RATES, measured.tolist(), strict=True))
     if "class" in told:
         place, confusion = names.index(told["class"]), found["confusion"]
         called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]
