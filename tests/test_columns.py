@@ -194,6 +194,26 @@ def test_months_have_their_names_in_other_languages(table, names, between, form)
     assert found == days
 
 
+AS_WORDS = {
+    "quarters": ("Q1 2024", "2023-Q2", "q3/2024"),
+    "weeks": ("2024-W05", "2024W06", "2023-W51-1"),
+    "months": ("03/2024", "11.2023", "5-2024"),
+    "durations": ("1h 30m", "PT1H30M", "P1DT12H", "2 d 3 h", "45min 10s", "PT0.5S"),
+    "numbers or codes after a sign of Excel": ('="0012"', "'0012", '="1.5"'),
+}
+
+
+@pytest.mark.parametrize(("what", "cells"), AS_WORDS.items(), ids=AS_WORDS)
+def test_words_that_have_an_order_are_said(table, capsys, what, cells):
+    assert taken(table([cells[i % len(cells)] for i in range(60)]))["a"] == "words"
+    assert f"a: words, though they are {what} ({cells[0]}): write " in " ".join(capsys.readouterr().out.split())
+
+
+def test_words_with_digits_have_no_such_remark(table, capsys):
+    table([("Part 7", "P12", "3 m", "D5 2024", "W05", "10/20", "it's")[i % 7] for i in range(60)])
+    assert "though they are" not in capsys.readouterr().out
+
+
 def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
     cells = [f"{1 + i % 28}.{1 + i % 18}.2020" for i in range(60)]  # of months that there are not
     assert taken(table(cells))["a"] != "dates"

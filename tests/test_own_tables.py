@@ -181,6 +181,16 @@ TABLES = {
     "empty": ("\n\n", "is empty"),
     "no text": ("\xff\xfe\0", "is no CSV file in utf-16"),
     "a header alone": ("a,y\n", "has no row below its header"),
+    "decimal commas": (
+        "a,b,y\n1,5,2,7,p\n3,5,4,2,q\n",
+        "5 in line 2, 3 in the first: if its numbers have decimal commas",
+    ),
+    "a decimal comma": (
+        "a,y\n1,5,p\n3,5,q\n1,2,p\n",
+        "3 in line 2, 2 in the first: if its numbers have decimal commas",
+    ),
+    "two separators": ("a,b,y\n1;2;p\n3;4;q\n", "',' is between the names of the columns and ';' in the rows: use one"),
+    "others": ("a;b;y\n1.5,2,p\n3,4,q\n", "';' is between the names of the columns and ',' in the rows: use one"),
     "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first: mend that line"),
     "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
@@ -251,7 +261,7 @@ def test_a_column_in_two_lists_is_refused(passengers):
 ALIKE = {
     "Yes and yes": ("Yes", "no", "yes"),
     "1 and 1.0": ("1", "1.0", "2"),
-    "a b and a \u200b b": ("a b", "a \u200b b", "c"),
+    "a b and 'a \\u200b b'": ("a b", "a \u200b b", "c"),
     ">50K and >50K.": (">50K", ">50K.", "<=50K"),
 }
 

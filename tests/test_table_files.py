@@ -233,7 +233,10 @@ def test_a_damaged_file_is_one_sentence(content):
 WESTERN = "Straße;Größe;y\nKöln;5 €;Café\nMünchen;7;L’été\n"
 
 
-@pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"))
+UTF32 = ("utf-32", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", *UTF32, "cp1252"))
 def test_an_encoding_is_found_out_and_a_guess_is_said(encoding):
     table = read_table(io.BytesIO(WESTERN.encode(encoding)), "t.csv")
     assert table.first == ["Straße", "Größe", "y"] and list(table.columns[2]) == ["Café", "L’été"]
@@ -489,6 +492,16 @@ def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_
     write(tmp_path, t__xlsx=workbook(Info=[], Data=[excel("len", "y"), excel(1, "p")]))
     with pytest.raises(UserError, match=r"t.xlsx is empty\. .*: the sheet Info is read, and not Data: dataset.sheet=…"):
         load("t.xlsx")
+
+
+@pytest.mark.parametrize(("formula", "said"), (("><f>A1*2</f><v></v>", True), ('t="str"><f>A1</f><v></v>', False)))
+def test_formulas_that_were_never_computed_are_said(load, tmp_path, capsys, formula, said):
+    rows = [[*excel(i / 7, "ab"[i // 2 % 2]), formula, *excel("pq"[i % 2])] for i in range(40)]
+    write(tmp_path, t__xlsx=workbook(Data=[excel("len", "kind", "twice", "y"), *rows]))
+    with pytest.raises(UserError, match="column twice is empty in all training rows"):
+        load("t.xlsx")
+    out = capsys.readouterr().out
+    assert ("formulas that no program has computed are read as empty cells: open the file in Excel" in out) == said
 
 
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The names of classes: which of them are one class, written in two ways."""
 
 from collections.abc import Iterable, Sequence
+from unicodedata import is_normalized
 
 import numpy as np
 
@@ -25,10 +26,18 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
     spelled: dict[str | float, list[str]] = {}
     for name in names:
         spelled.setdefault(spelling(name), []).append(name)
-    alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
+    alike = [" and ".join(map(as_written, names)) for names in spelled.values() if len(names) > 1]
     if not alike:
         return []
     return [f"{what} that differ in how they are written alone, and count as several: {', '.join(alike[:5])}"]
+
+
+def as_written(name: str) -> str:
+    """A name for a message on how it is written: what nobody sees, such as a joiner or how an accent is stored, as
+    \\u200b and so on."""
+    if not is_normalized("NFC", name):
+        return ascii(name)
+    return name if name.isprintable() else repr(name)
 
 
 def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:

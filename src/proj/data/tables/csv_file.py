@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import Any, BinaryIO, NamedTuple
 
 from proj.data.tables.cells import is_number
@@ -21,7 +21,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     The separator (comma, semicolon, tab or |) is the one that cuts the first lines into the most pieces, all alike,
     but no comma that is within numbers beside another separator; or what Excel's first line, `sep=;`, says; or the
     ending of the file's name, .tsv. Blanks are one where nothing else is, and the file is not called .csv.
-    A header of one name less than the rows have values is that of R, which names no column of row names.
+    A header of one name less than the rows have values is that of R, which names no column of row names; these differ.
     Raises UserError for a row of another length than the first, csv.Error and UnicodeError for what is no such file.
     """
     lines = TextIOWrapper(file, encoding, newline="")
@@ -34,9 +34,9 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     separator = said[1] if said else find_separator(head, inner.lower(), quote)
     names, *rows = rows_of(head, separator, quote) or [[]]
     of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
-    of_r = of_r and not any(map(is_number, names))
+    of_r = of_r and not any(map(is_number, names)) and len({row[0] for row in rows}) == len(rows)
     rows = numbered(chain(head, lines), name, separator, quote, skipped=1 if said else 0)
-    table = fill(rows, name, before=[""] if of_r else [])
+    table = fill(rows, name, [""] if of_r else [], two_meanings(head, separator, quote))
     if table and of_r:
         what = "the first column has no name, since there are fewer names than columns, as R writes it"
         table.notes = [f"{name}: {what}"]
@@ -50,6 +50,21 @@ def find_quote(head: list[str]) -> str:
     names, stand between two of them, and no other quotation mark is used."""
     is_single = not any('"' in line for line in head) and any(is_quoted(head, separator) for separator in ";,\t|")
     return "'" if is_single else '"'
+
+
+def two_meanings(head: list[str], separator: str, quote: str) -> str:
+    """What to do with rows of more values than names where the names have another separator, or commas are within
+    numbers too; "" where neither seems so."""
+    names, *rows = rows_of(head, separator, quote) or [[]]
+    row = next((row for row in rows if len(row) > len(names)), [])
+    for other in ";,\t|":
+        of_names = rows_of(head[:1], other, quote) if row and other != separator else []
+        if of_names and len(names) == 1 and len(of_names[0]) == len(row):
+            return f"{other!r} is between the names of the columns and {separator!r} in the rows: use one in all lines"
+    pairs = sum(re.fullmatch(r"-?\d+,\d+", ",".join(pair)) is not None for pair in pairwise(row))
+    if separator == "," and 1 < len(names) < len(row) <= len(names) + pairs and not any(map(is_number, names)):
+        return "if its numbers have decimal commas, write points, or semicolons between the values"
+    return ""
 
 
 def is_quoted(head: list[str], separator: str) -> bool:

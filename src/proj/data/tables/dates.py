@@ -10,6 +10,7 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.cells import examples_of, is_missing, plain_number
 from proj.data.tables.date_forms import (
+    AS_WORDS,
     COMPACT,
     DAY_FIRST,
     DURATION,
@@ -153,6 +154,9 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     with_digits = sum(any(map(str.isdecimal, word)) for word in words)
     if not words or with_digits < 0.2 * len(words):  # of most columns, which need no closer look
         return []
+    for what, (pattern, others) in AS_WORDS.items():
+        if sum(bool(re.fullmatch(pattern, word, re.I)) for word in words) >= 0.8 * len(words):
+            return [f"{name}: words, though they are {what} ({words[0][:20]}): write {others}, if their order matters"]
     fits = {form: share(words, form, 0.2) for form in FORMS}
     form = max(fits, key=fits.get)
     if not fits[form]:

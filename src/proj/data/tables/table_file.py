@@ -10,6 +10,7 @@ from datetime import datetime
 from io import BufferedReader, BytesIO
 from os.path import basename, getsize
 from typing import Any, BinaryIO
+from zipfile import ZipFile, is_zipfile
 
 from rich.progress import wrap_file
 
@@ -22,6 +23,8 @@ from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
+# A cell of Excel that holds a formula and no value; that of an empty text is of the type "str".
+FORMULA = re.compile(rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>')
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
@@ -116,6 +119,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {how.prefix}sheet=… chooses another")
     opened = book.get_sheet_by_name(chosen)
+    without_values = {*range(opened.width)}
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()
     for (top, column), (bottom, _) in opened.merged_cell_ranges or ():
@@ -127,7 +131,22 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
             cells[place] = above[place]
         above = cells
+        if number and without_values:
+            without_values -= {place for place, cell in enumerate(cells) if cell}
         yield number + 1, cells
+    if without_values and has_formulas_alone(stream):
+        how = "open the file in Excel or LibreOffice, which compute them, and save it there"
+        notes.append(f"{name}: formulas that no program has computed are read as empty cells: {how}")
+
+
+def has_formulas_alone(stream: BinaryIO) -> bool:
+    """Whether cells of an Excel file have a formula without its value, as other programs than spreadsheets write it."""
+    stream.seek(0)
+    if not is_zipfile(stream):
+        return False
+    with ZipFile(stream) as book:
+        sheets = [member for member in book.namelist() if member.startswith("xl/worksheets/")]
+        return any(FORMULA.search(book.read(member)) for member in sheets if member.endswith(".xml"))
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table | None:

@@ -17,15 +17,21 @@ STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•�
 
 
 def find_encoding(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> str:
-    """The encoding of a CSV file: that of `how`, where the user names one; else UTF-16 if the first bytes show it,
-    UTF-8 if all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to `notes`.
+    """The encoding of a CSV file: that of `how`, where the user names one; else UTF-16 or UTF-32 if the first bytes
+    show it, UTF-8 if all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to
+    `notes`.
 
     Raises UnicodeError where no encoding fits.
     """
     said, change = how.encoding, f"{how.prefix}encoding=… says another"
     if said and not how.is_hint:
         return said
-    start = stream.read(2)
+    start = stream.read(4)
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        return "utf-32"
+    if start.count(b"\0") == 3:
+        return "utf-32-be" if start[0] == 0 else "utf-32-le"
+    start = start[:2]
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
     if b"\0" in start:

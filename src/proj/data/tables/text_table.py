@@ -92,10 +92,11 @@ def where(files: list[tuple[str, int]], line: int) -> str:
     return f"{name}:{line - before}"
 
 
-def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = ()) -> Table | None:
+def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = "") -> Table | None:
     """The table that rows make, each of which comes with its line in the file; None where there is no row.
 
-    before: cells that the first row lacks. A row may have more cells than the first, or fewer, where those are empty.
+    before: cells that the first row lacks. cure: what to do with a row of more cells, where that is known.
+    A row may have more cells than the first, or fewer, where those are empty.
     """
     rows, empty = iter(rows), list[int]()
     for line, row in rows:
@@ -116,7 +117,13 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
             if any(row[width:]) or any(table.first[len(row) :]):
                 lengths = f"{len(row)} in line {line}, {width} in the first"
                 titled = len(row) > width and (width == 1 or not table.lines)
-                how = f"if the table begins in line {line}, delete the lines above it" if titled else "mend that line"
+                how = (
+                    cure
+                    if cure and len(row) > width
+                    else f"if the table begins in line {line}, delete the lines above it"
+                    if titled
+                    else "mend that line"
+                )
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
             row = (row + [""] * width)[:width]
         waiting.append(row)
