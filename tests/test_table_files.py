@@ -626,6 +626,14 @@ def test_apostrophes_in_cells_are_of_their_texts(load, tmp_path, cells):
     assert load("csv", f"data_dir={tmp_path}/t.csv", "target=y").columns[0]["categories"] == sorted(cells)
 
 
+def test_an_apostrophe_that_is_not_closed_below_quoted_cells_is_named(load, tmp_path):
+    rows = [f"'w{i % 3}',{i * i % 37},{'pq'[i % 2]}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,x,y", *rows, "'tis,5,p", *rows, ""]), encoding="utf-8")
+    sentence = "an apostrophe, which quotes the cells above it, in line 42 is not closed within its cell"
+    with pytest.raises(UserError, match=sentence):
+        load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
+
+
 def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_trains_on_it(load, tmp_path, capsys):
     how = "it names images, from which dataset=image_folder learns, as docs/data.md says"
     write_rows(tmp_path / "a.csv", [["image", "y"], *([NAMES[i], "pq"[i % 2]] for i in range(60))])

@@ -117,8 +117,9 @@ def numbered(
     except csv.Error as error:
         if len(taken) < 2:
             raise
+        mark = "a quotation mark" if quote == '"' else "an apostrophe, which quotes the cells above it,"
         raise UserError(
-            f"{name}: a quotation mark in line {end + 1} is not closed within its cell, and would make one row of "
+            f"{name}: {mark} in line {end + 1} is not closed within its cell, and would make one row of "
             f"{len(taken):,} lines: close it, or write two of them for one that belongs to the text."
         ) from error
 
