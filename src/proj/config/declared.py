@@ -2,7 +2,7 @@
 and seconds."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -84,8 +84,8 @@ def only_arguments(target: str) -> frozenset[str] | None:
 def classes(target: str) -> Iterator[ast.ClassDef]:
     """The source of a class, and of those that it inherits from, the nearest first."""
     module, _, name = target.rpartition(".")
-    tree, package = parsed_module(module)
-    names = imported(tree, package)
+    tree, _ = parsed_module(module)
+    names = imported_at_import(module)
     if name in names:  # from the module that defines it
         yield from classes(names[name])
     defined = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
@@ -138,10 +138,21 @@ def parsed_module(module: str) -> tuple[ast.Module, str]:
     return ast.parse(Path(spec.origin).read_bytes()), spec.parent or ""
 
 
-def imported(tree: ast.Module, package: str) -> dict[str, str]:
-    """The names that a module imports, each with its full name."""
+@cache
+def imported_at_import(module: str) -> dict[str, str]:
+    """As `imported`, of a module's own lines, without those within its functions and classes."""
+    tree, package = parsed_module(module)
+    lines = list[ast.AST](tree.body)
+    for line in lines:  # which grows by what stands below an `if` or a `try`
+        if not isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            lines += [one for one in ast.iter_child_nodes(line) if isinstance(one, ast.stmt | ast.excepthandler)]
+    return imported(lines, package)
+
+
+def imported(nodes: Iterable[ast.AST], package: str) -> dict[str, str]:
+    """The names that lines of a module import, each with its full name. package: where relative imports start from."""
     known = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             home = resolve_name("." * node.level + (node.module or ""), package)
             known |= {alias.asname or alias.name: f"{home}.{alias.name}" for alias in node.names if alias.name != "*"}

@@ -1,5 +1,6 @@
 """The user's own Python files that the classes of a configuration take, found without importing them."""
 
+import ast
 import sys
 import zlib
 from collections.abc import Container
@@ -27,7 +28,8 @@ def own_code(config: dict) -> dict[str, str]:
             if spec.origin and spec.origin.endswith(".py") and path not in found:
                 found[path] = f"{zlib.crc32(Path(spec.origin).read_bytes()):08x}"
                 with suppress(SyntaxError, ValueError):  # which is told of when the file is imported
-                    left += imported(*parsed_module(name)).values()
+                    tree, package = parsed_module(name)
+                    left += imported(ast.walk(tree), package).values()
     return found
 
 
