@@ -261,9 +261,9 @@ def test_the_bar_shows_no_speed_where_none_is_known():
 
 
 @pytest.mark.parametrize(
-    ("rate", "leave", "epochs", "validations"), ((1e-9, False, 0, 0), (1e9, False, 3, 3), (1e-9, True, 3, 0))
+    ("rate", "leave", "epochs", "validations"), ((1e-9, False, 1, 0), (1e9, False, 3, 3), (1e-9, True, 3, 0))
 )
-def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again(
+def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again_and_the_last_epoch(
     configure, calls_of, rate, leave, epochs, validations
 ):
     began, added = calls_of(RichProgressBar, "on_train_epoch_start"), calls_of(RichProgressBar, "_add_task")

@@ -55,7 +55,8 @@ class ProgressBar(RichProgressBar):
             super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx) -> None:
-        ends = self.epoch_shown and batch_idx + 1 == self.total_train_batches
+        is_last_epoch = trainer.current_epoch + 1 == trainer.max_epochs  # which ends the run, and stays to be seen
+        ends = (self.epoch_shown or is_last_epoch) and batch_idx + 1 == self.total_train_batches
         if not (self._is_due() or ends):
             return
         if not self.epoch_shown:
