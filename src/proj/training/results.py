@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import wrap
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -131,15 +133,21 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     write_atomically(run.fold, csv_text(rows))
 
 
+def in_a_sweep() -> bool:
+    """Whether a sweep runs this process, or has started it for a job of its own (`isolate=true`)."""
+    in_it = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return in_it or "PROJ_PARENT" in os.environ
+
+
 @contextmanager
 def tells_why(folder: Path) -> Iterator[None]:
     """A run that fails says why in its folder's status.json.
 
     One that could not write has not failed: it goes on once there is room, and a search does not give its trial up. Nor
-    has one that was stopped and of which a command asks what it cannot do; a sweep's job gets no command of its own.
+    has one that was stopped and of which a command asks what it cannot do, unless that command is its sweep's.
     """
     run = RunFolder(folder)
-    begun = run.record.stat().st_mtime_ns if run.record.is_file() and not run.job.is_file() else None
+    begun = run.record.stat().st_mtime_ns if run.record.is_file() and not in_a_sweep() else None
     before = run.failure.read_bytes() if run.failure.is_file() else None
     run.failure.unlink(missing_ok=True)  # it has not failed yet
     try:
