@@ -1,6 +1,7 @@
 """The cells of one column of a table: their texts in little memory, and what is looked at once for all of them."""
 
 import re
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
 PIECES = 64  # so many become one, or in a table of many columns their ends would take more memory than their texts
 
 
-class Column:
+class Column(ABC):
     """The cells of a column, as text without the spaces around it: of all rows, or of some (`WholeColumn`, `SomeRows`).
 
     numbers: the float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number
@@ -34,14 +35,16 @@ class Column:
     codes: np.ndarray
     words: list[str]
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """The number of cells."""
 
     def __iter__(self) -> Iterator[str]:
         return map(self.words.__getitem__, self.codes.tolist())
 
+    @abstractmethod
     def at(self, row: int) -> str:
-        raise NotImplementedError
+        """The cell of a row. Raises IndexError where there is no such row."""
 
     def take(self, rows: np.ndarray) -> "Column":
         """The cells of these rows, in their order."""
