@@ -663,3 +663,15 @@ def test_an_index_without_a_name_that_only_another_file_has_is_left_out(load, tm
     write(tmp_path / "in", train__csv="1,a,p\n2,b,q\n" * 20, test__csv="1,a,p,0\n2,b,q,1\n")
     with pytest.raises(UserError, match=r"train.csv has no column 'column 3', which .*test.csv has"):
         load("in", "header=false", "target=2")
+
+
+def test_a_column_whose_codes_were_asked_for_neither_takes_nor_gives_more_cells():
+    def column() -> one_column.WholeColumn:
+        return one_column.WholeColumn(["a", "b", "a"])
+
+    done = column()
+    assert done.codes.tolist() == [0, 1, 0]
+    for late in (lambda: done.add(["c"]), lambda: done.extend(column()), lambda: column().extend(done)):
+        with pytest.raises(RuntimeError, match="once its codes were asked for"):
+            late()
+    assert list(done) == ["a", "b", "a"]

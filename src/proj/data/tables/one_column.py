@@ -125,6 +125,7 @@ class WholeColumn(Column):
 
         Raises ValueError for a zero byte, which no text holds.
         """
+        self._refuse_late(self)
         text = "\0".join(cells)
         if text.count("\0") != len(cells) - 1:
             raise ValueError("it holds zero bytes")
@@ -137,8 +138,15 @@ class WholeColumn(Column):
 
     def extend(self, other: "WholeColumn") -> None:
         """Move the cells of another column to the end."""
+        self._refuse_late(self, other)
         self.texts += other.texts
         self.size, self.loose = self.size + other.size, 0
+
+    @staticmethod
+    def _refuse_late(*columns: "WholeColumn") -> None:
+        """Raises RuntimeError where the codes of a column were asked for, whose cells are no longer its texts."""
+        if any(column._codes is not None for column in columns):
+            raise RuntimeError("nothing can be added to a column, or moved from it, once its codes were asked for")
 
     def __len__(self) -> int:
         return self.size
