@@ -6,9 +6,9 @@ from unicodedata import is_normalized
 import numpy as np
 
 from proj.data.table_parts import part_of_rows
-from proj.data.tables.cells import plain_number
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.one_column import Column, WholeColumn
+from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import first_of
 from proj.system.names import plain_name

@@ -8,6 +8,7 @@ csv_file.py        a CSV file, and what separates its values
 text_encoding.py   the encoding of a CSV file
 text_table.py      the rows of a file as text, a column at a time
 one_column.py      the cells of one column
+plain_numbers.py   numbers as Python writes them, of many cells at once
 header.py          whether the first row names the columns
 named_column.py    the column that a setting names, and those that a model takes
 chosen_columns.py  the columns that are learnt from

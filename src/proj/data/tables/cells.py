@@ -12,7 +12,8 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.one_column import MISSING, Column
+from proj.data.tables.one_column import Column
+from proj.data.tables.plain_numbers import MISSING, plain_number
 from proj.errors import UserError
 
 # What else stands in a column of numbers where there is none; nd and nv are said in Italian and German spreadsheets.
@@ -92,15 +93,6 @@ def common_word(words: Iterable[str]) -> str:
         if not parts or parts[1] != unit or not number(parts[0]):
             return ""
     return unit
-
-
-def plain_number(cell: str) -> float | None:
-    """The finite number that Python reads in a cell; None for another cell."""
-    try:
-        value = float(cell) if "_" not in cell else np.inf  # Python takes 1_000
-    except ValueError:
-        return None
-    return value if abs(value) < 3e38 else None  # within float32
 
 
 def is_too_large(cell: str) -> bool:

@@ -5,7 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from unicodedata import normalize
 
-from proj.data.tables.cells import HIDDEN, is_no_number, plain_number
+from proj.data.tables.cells import HIDDEN, is_no_number
+from proj.data.tables.plain_numbers import plain_number
 
 EPOCH = datetime(1970, 1, 1)
 ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00

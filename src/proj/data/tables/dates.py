@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.cells import examples_of, is_missing, plain_number
+from proj.data.tables.cells import examples_of, is_missing
 from proj.data.tables.date_forms import (
     AS_WORDS,
     COMPACT,
@@ -24,6 +24,7 @@ from proj.data.tables.date_forms import (
 )
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
+from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.row_numbers import doubt_far
 from proj.errors import UserError
 

@@ -5,7 +5,7 @@ from collections import Counter
 from unicodedata import normalize
 
 from proj.config.words import typed
-from proj.data.tables.cells import plain_number
+from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest
 from proj.system.names import plain_name

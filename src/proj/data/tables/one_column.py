@@ -11,8 +11,8 @@ from unicodedata import normalize
 
 import numpy as np
 
-MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # in any case, also in a column of words
-SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}  # most of them
+from proj.data.tables.plain_numbers import plain_numbers
+
 SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f"  # all that `strip` removes from a text in ASCII
 # A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
 POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
@@ -206,19 +206,3 @@ class WholeColumn(Column):
     @property
     def words(self) -> list[str]:
         return self.texts[0].split("\0") if len(self.codes) else []
-
-
-def plain_numbers(text: str) -> np.ndarray | None:
-    """The numbers that Python reads in cells that zero bytes separate, NaN for a missing one; None where one of them is
-    another cell, or is not finite as float32."""
-    cells = text.split("\0")
-    try:
-        read = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        try:
-            read = np.fromiter(map(float, map(SPELLED.get, cells, cells)), np.float64, len(cells))
-        except ValueError:
-            return None
-    missing = np.isnan(read)
-    fine = ((abs(read) < 3e38) | missing).all() and "_" not in text  # Python takes 1_000
-    return read if fine and not (missing.any() and re.search("[-+]nan", text, re.I)) else None
