@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class Batches:
     ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
     mix: (inputs, targets, generator) -> those of a training batch mixed with one another, the targets as (B, classes).
     balanced: in training, an epoch has as many examples, each drawn anew: a class, all alike, then one of its examples.
+    draws: whether `prepare` or `mix` may draw numbers in training; else its generator is None there too.
     """
 
     inputs: Tensor
@@ -41,6 +43,7 @@ class Batches:
     ordered: bool = False
     mix: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
     balanced: bool = False
+    draws: bool = True
     epoch: int = field(default=0, init=False)
     # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6 does
     # not give it back once a scheduler has asked for the number of steps (its issue 20550).
@@ -76,13 +79,15 @@ class Batches:
         start, self.start = self.start, 0
         device = self.targets.device
         indices = self._order().to(device)
-        targets = self.targets[indices]  # all at once: a batch's share of them is a view
-        draws, count, size = torch.Generator(device), len(self), len(targets)
-        for batch in range(start, count):
-            draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
-            end = size if batch + 1 == count else (batch + 1) * step
-            part = slice(batch * step + self.rank, end, self.world)
-            x, y = self.prepare(self.inputs, indices[part], draws, self.epoch), targets[part]
+        sizes = [self.size(batch) for batch in range(len(self))]
+        parts = zip(indices.split(sizes), self.targets[indices].split(sizes), strict=True)  # views
+        draws = torch.Generator(device) if self.draws else None
+        for batch, (index, y) in islice(enumerate(parts), start, None):
+            if draws:
+                draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
+            if self.world > 1:
+                index, y = index[self.rank :: self.world], y[self.rank :: self.world]
+            x = self.prepare(self.inputs, index, draws, self.epoch)
             yield self.mix(x, y, draws) if self.mix else (x, y)
 
     def _order(self) -> Tensor:
