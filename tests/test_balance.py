@@ -1,6 +1,7 @@
 """Classes of unequal size: the setting `balance`, and the figures in which classes count alike."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(cla
     assert ("auc" in found) == (classes == 2)
     if classes == 2:
         assert found["auc"] == pytest.approx(roc_auc_score(y, logits[:, 1] - logits[:, 0]))
+
+
+@pytest.mark.parametrize("classes", (2, 300))  # few logits, which wait to be counted, and too many to wait
+def test_figures_are_the_same_bits_wherever_a_checkpoint_comes_between_and_of_batches_of_any_size(classes):
+    whole, stopped = Tally(classes, classes == 2), Tally(classes, classes == 2)
+    for size in (300, 100, 0, 400, 200):  # none: of several processes, one may get no example of a small last batch
+        logits, y = torch.randn(size, classes), torch.randint(classes, (size,))
+        for tally in (whole, stopped):
+            tally.update(nn.functional.cross_entropy(logits, y), logits, y)
+        assert int(stopped.metric_state["confusion"].sum()) == int(stopped.confusion.sum())
+    found, other = whole.compute(), stopped.compute()
+    assert torch.equal(found.pop("confusion"), other.pop("confusion")) and found == other
+    assert ("auc" in found) == (classes == 2) and math.isfinite(found["loss"])
 
 
 def test_the_area_under_the_curve_is_exact_where_probabilities_are_all_1():
