@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 import proj.train
 from proj.data.facts import Facts
 from proj.pictures import drawing, fonts
-from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, text_width, tiles
+from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, png, text_width, tiles, with_few_colours
 from proj.pictures.graph import graph_of
 from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
@@ -333,6 +333,16 @@ def test_the_gradients_norm_is_that_of_a_windows_last_step_before_clipping(confi
     steps = [ends[21] * epoch + step for epoch in range(2) for step in ends.values()]
     assert found == {step: pytest.approx(Norms.seen[step - 1]) for step in steps}
     assert min(found.values()) > 0.01
+
+
+@pytest.mark.parametrize("classes", (3, 30))
+def test_the_dashboards_confusion_matrix_of_few_colours_looks_the_same_in_half_the_bytes(classes):
+    draw = np.random.default_rng(0)
+    counts = np.diag(draw.integers(50, 100, classes)) + draw.integers(0, 12, (classes, classes))
+    picture = confusion_matrix(counts, [f"class {n}" for n in range(classes)])
+    few = with_few_colours(picture)
+    apart = np.abs(np.asarray(picture, dtype=int) - np.asarray(few.convert("RGB"), dtype=int))
+    assert apart.max() < 30 and apart.mean() < 2 and len(png(few)) < 0.6 * len(png(picture))
 
 
 def test_of_thousands_of_classes_the_confusion_matrix_is_of_those_with_the_most_mistakes(monkeypatch):

@@ -6,7 +6,7 @@
 import io
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
@@ -149,7 +149,7 @@ def confusion_matrix(
     canvas = Image.new("RGB", (max(left + across + line, zoom * WIDTH), top + down + line), "white")
     write(canvas, line // 2, line, figure, zoom * 11)
     write(canvas, canvas.width - line // 2, line, "rows: is, columns: predicted", zoom * 11, back=1)
-    canvas.paste(Image.fromarray(colours.repeat(cell, 0).repeat(cell, 1)), (left, top))
+    canvas.paste(Image.fromarray(colours).resize((across, down), Image.Resampling.NEAREST), (left, top))
     if not names:
         return canvas
     lines = ImageDraw.Draw(canvas)
@@ -170,6 +170,24 @@ def confusion_matrix(
         x, y = left + (column + 0.5) * cell, top + (row + 0.5) * cell
         write(canvas, x, y, f"{counts[row, column]:,}", size, "white" if share[row, column] > 0.6 else INK, back=0.5)
     return canvas
+
+
+@cache
+def matrix_palette() -> Image.Image:
+    """The colours of confusion matrices, as a palette: those of cells, and the edges of letters on them."""
+    white, ink = (255, 255, 255), ImageColor.getrgb(INK)
+    ramps = [shades(np.linspace(0, 1, 33), colours) for colours in (BLUES, REDS)]
+    edges = [np.linspace(back, ink, 8) for ramp in ramps for back in ramp[5:20:5]]
+    edges += [np.linspace(back, white, 8) for ramp in ramps for back in ramp[20::5]]
+    colours = np.concatenate([*ramps, np.linspace(white, ink, 24), *edges]).round().astype(np.uint8)
+    image = Image.new("P", (1, 1))
+    image.putpalette(colours.tobytes())
+    return image
+
+
+def with_few_colours(matrix: Image.Image) -> Image.Image:
+    """A confusion matrix that looks the same in half the bytes."""
+    return matrix.quantize(palette=matrix_palette(), dither=Image.Dither.NONE)
 
 
 def bars(names: Sequence[str], values: np.ndarray, title: str, zoom: int = 2) -> Image.Image:

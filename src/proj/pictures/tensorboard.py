@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, pr_curve
 
 from proj.errors import message_of
-from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles
+from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles, with_few_colours
 from proj.pictures.graph import graph_of
 from proj.system.names import one_line
 from proj.system.run_folder import CURVES
@@ -199,9 +199,7 @@ class Dashboard(Callback):
         probabilities = logits.float().softmax(1).nan_to_num()
         data, logger, step = trainer.datamodule, curves_of(trainer), trainer.global_step
         confusion = pl_module.confusion.int().cpu().numpy()
-        drawn = confusion_matrix(confusion, data.class_names)  # in 128 colours, which look the same: half the bytes
-        few = drawn.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        logger.show("val/confusion", few, step)
+        logger.show("val/confusion", with_few_colours(confusion_matrix(confusion, data.class_names)), step)
         if data.facts.kind == "image":
             logger.show("val/mistakes", mistakes(probabilities, y, data, trainer.world_size), step)
         for label, name in enumerate(data.class_names[:100]):
