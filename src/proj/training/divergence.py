@@ -29,15 +29,15 @@ class Divergence:
     def step_begins(self, trainer: Trainer) -> None:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
-    def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int) -> None:
+    def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int, is_last: bool) -> None:
+        """is_last: whether no batch follows in the epoch."""
         self.has_had_a_loss = self.has_had_a_loss or bool(outputs)
         if outputs and self.stop:
             self.losses.append(outputs["loss"])
             self.rates.append(self.rate)
-        if (batch_idx + 1) % trainer.log_every_n_steps == 0 or batch_idx + 1 == trainer.num_training_batches:
+        if is_last or (batch_idx + 1) % trainer.log_every_n_steps == 0:
             self._look_at_losses(trainer)
-        model, epoch_ends = trainer.lightning_module, batch_idx + 1 == trainer.num_training_batches
-        if epoch_ends and not self.has_had_a_loss and model.automatic_optimization:
+        if is_last and not self.has_had_a_loss and (model := trainer.lightning_module).automatic_optimization:
             if not trainer.is_global_zero:
                 raise SystemExit(0)  # the first process speaks
             raise UserError(f"{type(model).__name__}.training_step returns no loss, so nothing is learned: return it.")

@@ -95,10 +95,11 @@ class Resume(Callback):
         self.divergence.step_begins(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
-        self.divergence.step_ends(trainer, outputs, batch_idx)
-        if trainer.global_step == trainer.max_steps:
+        is_last = batch_idx + 1 == trainer.num_training_batches
+        self.divergence.step_ends(trainer, outputs, batch_idx, is_last)
+        if trainer.max_steps > 0 and trainer.global_step == trainer.max_steps:
             trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
-        if is_last_to_validate(trainer, batch_idx):
+        if is_last and is_last_to_validate(trainer):
             trainer._last_val_time = -math.inf  # a validation that waits for its time comes now
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -29,10 +29,10 @@ def stopped_early(trainer: Trainer) -> bool:
     return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
 
 
-def is_last_to_validate(trainer: Trainer, batch_idx: int) -> bool:
-    """Whether no batch follows in the last epoch that ends with a validation."""
+def is_last_to_validate(trainer: Trainer) -> bool:
+    """Whether this epoch is the last one that ends with a validation."""
     every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
-    return trainer.current_epoch + 1 == epochs // every * every and batch_idx + 1 == trainer.num_training_batches
+    return trainer.current_epoch + 1 == epochs // every * every
 
 
 def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
