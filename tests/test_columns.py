@@ -569,3 +569,64 @@ def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, caps
             list(read_tables([str(tmp_path / "new.csv")], data.columns))
             err = capsys.readouterr().err
             assert [name for name in row if f"column {name}: no row has a value" in err] == (gaps if count > 4 else [])
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_said"),
+    (
+        ([i % 2 for i in range(60)], True),
+        (["" if i % 5 == 1 else f"{'pq'[i % 2]}!" for i in range(60)], True),  # some of which are missing
+        (["died" if i % 2 else "" for i in range(60)], True),
+        ([("no", "yes")[i % 2] for i in range(60)], True),
+        ([("no", "yes")[i % 2] if i else "yes" for i in range(60)], False),  # a strong predictor has a mistake
+        ([i % 4 for i in range(60)], False),  # more values than classes
+        ([i % 2 if i < 20 else "" for i in range(60)], False),  # most of which are missing
+        (range(60), False),
+    ),
+)
+def test_a_column_that_says_the_class_itself_is_named_with_what_leaves_it_out(table, capsys, cells, is_said):
+    table(cells, range(60), words=["drop=[b]"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("a tells y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said) == is_said
+
+
+def test_a_code_of_more_classes_than_words_have_inputs_says_the_class_too(table, capsys):
+    cells = [f"code {i % 30}" for i in range(120)]
+    table(cells, rows=120, classes=[f"c{i}" for i in range(30)], words=["max_categories=10"])
+    assert "a tells y without a mistake" in capsys.readouterr().out
+
+
+def test_in_a_table_of_a_few_rows_a_column_that_says_the_class_may_be_chance(table, capsys):
+    table([i % 2 for i in range(18)], rows=18)
+    assert "without a mistake" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("unit", "is_said"), ((0.01, True), (0.5, False), (1, False), (2, False), (9, True)))
+def test_numbers_in_another_unit_are_said_though_they_spread_widely(table, tmp_path, capsys, unit, is_said):
+    data = table([i * 37 % 53 for i in range(60)])
+    write_rows(tmp_path / "new.csv", [["a", "x"], *([unit * (i * 41 % 53), 1] for i in range(30))])
+    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    assert ("are they in the same unit?" in capsys.readouterr().err) == is_said
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    (
+        (
+            ["rot"] * 6 + ["red"] * 4,
+            "6 of 10 rows have a word that the model does not know ('rot'; it",
+        ),
+        (["rot"] * 4 + ["red"] * 6, ""),
+        (["Red"] + ["red"] * 9, "1 of 10 rows has a word that the model does not know ('Red'; it knows 'blue', 'red')"),
+    ),
+)
+def test_words_most_of_which_the_training_did_not_have_are_counted(table, tmp_path, capsys, cells, said):
+    data = table(["red", "blue"] * 30)
+    write_rows(tmp_path / "new.csv", [["a", "x", "y"], *([cell, 1, "pq"[i % 2]] for i, cell in enumerate(cells))])
+    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    printed = capsys.readouterr()
+    assert (said in printed.err) if said else not printed.err
+    other = table(["red", "blue"] * 30)
+    other.file, other.is_other = tmp_path / "new.csv", True
+    other.load_all(data.columns, data.class_names)
+    assert " ".join(said.split()) in " ".join(capsys.readouterr().out.split())

@@ -675,3 +675,36 @@ def test_a_column_whose_codes_were_asked_for_neither_takes_nor_gives_more_cells(
         with pytest.raises(RuntimeError, match="once its codes were asked for"):
             late()
     assert list(done) == ["a", "b", "a"]
+
+
+ROWS_OF_TWO = "".join(f"{i * i % 37},{'uv'[i % 2]},{'pq'[i % 3 > 0]}\n" for i in range(40))
+
+
+@pytest.mark.parametrize("target", ("y", "-1"))
+@pytest.mark.parametrize(
+    ("header", "again"),
+    (("a,b,y", "a,b,y"), ('"a","b","y"', '\ufeff"a","b","y"'), ("1999,2000,y", "1999,2000,y"), (",b,y", ",b,y")),
+)
+def test_names_of_columns_that_stand_again_among_the_rows_are_no_example(load, tmp_path, capsys, target, header, again):
+    (tmp_path / "once.csv").write_text(f"{header}\n{ROWS_OF_TWO * 2}", encoding="utf-8")
+    text = f"{header}\n{ROWS_OF_TWO}{again}\n{ROWS_OF_TWO}"
+    (tmp_path / "twice.csv").write_text(text, encoding="utf-8")
+    words = (f"target={target}", "batch_size=8")
+    once, twice = (load("csv", f"data_dir={tmp_path}/{name}.csv", *words) for name in ("once", "twice"))
+    assert once.columns == twice.columns and once.class_names == twice.class_names == ["p", "q"]
+    assert once.checksum() == twice.checksum()
+    assert "left out, where the names of the columns stand again: line 42" in capsys.readouterr().out
+    data = read_tables([str(tmp_path / "twice.csv")], once.columns)
+    assert [example.name.split(":")[-1] for example in data] == [str(line) for line in range(2, 83) if line != 42]
+
+
+def test_a_first_row_that_is_no_header_may_come_again(load, tmp_path):
+    (tmp_path / "t.csv").write_text(ROWS_OF_TWO * 2)
+    data = load("csv", f"data_dir={tmp_path}/t.csv", "target=-1", "batch_size=8")
+    assert sum(len(split.targets) for split in data.splits.values()) == 80
+
+
+def test_files_of_columns_in_another_order_that_are_put_together_are_refused(load, tmp_path):
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{ROWS_OF_TWO}b,a,y\n{ROWS_OF_TWO}")
+    with pytest.raises(UserError, match=r"line 42 holds the names of the columns in another order .*data_dir=\[a.csv"):
+        load("csv", f"data_dir={tmp_path}/t.csv", "target=y")

@@ -14,6 +14,7 @@ facts.py          how a picture or a row becomes a network's input, as a checkpo
 parts.py          draws training, validation and test parts, or deals folds
 part_names.py     the names of files and folders that are such parts
 table_parts.py    the rows of a table that are in each part
+copied_class.py   columns of a table that say the class itself
 groups.py         examples that stay in one part: of one group, or identical
 class_names.py    classes that are one, written in two ways
 rare_classes.py   classes that are left out

@@ -7,30 +7,20 @@ import numpy as np
 import torch
 
 from proj.data.class_names import describe_alike, spell_as_training, targets_among
+from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS
-from proj.data.rare_classes import (
-    absent_classes,
-    describe_rare,
-    describe_unknown,
-    doubt_numbers,
-    rare_classes,
-)
-from proj.data.table_parts import (
-    Examples,
-    describe_copies,
-    groups_of_rows,
-    part_of_rows,
-    refuse_useless,
-    table_parts,
-)
+from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
+from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import in_order, is_no_number
+from proj.data.tables.chosen_columns import dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import encode_table, unlike_training
+from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns
+from proj.data.tables.new_table import encode_new_table, unlike_training
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
@@ -131,6 +121,9 @@ class CSVDataModule(InMemoryDataModule):
             doubts = unlike_training(table, columns, self.splits[part].inputs, there)
             self.notes += [f"{file}: {note}" for note in doubts]
         self.described = list_columns(whole)
+        if not self.trained:
+            dropped = dropped_columns(table, settings)
+            say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
         say(*left_out, *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
@@ -182,7 +175,7 @@ class CSVDataModule(InMemoryDataModule):
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
-        x = encode_table(table, dict(zip(places, columns, strict=True)), self.decimal, notes, rows)
+        x = encode_new_table(table, dict(zip(places, columns, strict=True)), notes, self.decimal, rows)
         say(*map(wrapped, notes))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}

@@ -100,16 +100,16 @@ def table_parts(
     return {part: rest[indices] for part, indices in drawn.items()} | given
 
 
+def marks_of(inputs: Tensor) -> Tensor:
+    """(N,) int64, another one for rows of other inputs, (N, F) float32, but for one in 2⁶⁴."""
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(-(2**62), 2**62, (inputs.shape[1],), generator=generator)
+    return torch.cat([rows.contiguous().view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
+
+
 def describe_copies(train: Tensor, test: Tensor) -> list[str]:
     """A line where a tenth or more of the test rows have the same inputs, (N, F) float32, as a training row."""
-    generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(-(2**62), 2**62, (train.shape[1],), generator=generator)
-
-    def marks(inputs: Tensor) -> Tensor:
-        """(N,) int64, another one for rows of other inputs, but for one in 2⁶⁴."""
-        return torch.cat([rows.view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
-
-    copies = int(torch.isin(marks(test), marks(train)).sum())
+    copies = int(torch.isin(marks_of(test), marks_of(train)).sum())
     if 10 * copies < len(test):
         return []
     have = agree(copies, "has", "have")

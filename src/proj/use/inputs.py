@@ -16,9 +16,9 @@ from torch import Tensor
 from proj.data.photos.image_file import Refused
 from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
-from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns
+from proj.data.tables.new_table import encode_new_table
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
@@ -129,7 +129,7 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
         print(note, file=sys.stderr)
     notes: list[str] = []
     try:
-        inputs = encode_table(table, dict(zip(places, columns, strict=True)), notes=notes)
+        inputs = encode_new_table(table, dict(zip(places, columns, strict=True)), notes)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     for note in notes:

@@ -22,4 +22,5 @@ date_forms.py      the forms in which a date is written
 date_parts.py      year, month, weekday and so on of a moment
 row_numbers.py     columns that number the rows, such as ids
 encode.py          the inputs that a network gets of each column
+new_table.py       those of a table that is not the training's, and what can be doubted in it
 """

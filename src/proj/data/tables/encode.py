@@ -14,7 +14,6 @@ from proj.data.tables.cells import (
     examples_of,
     in_order,
     is_missing,
-    is_no_number,
     number,
     number_and_word,
     values,
@@ -78,7 +77,7 @@ def encode_table(
     """`encode_column` for columns of a table, beside each other.
 
     columns: by their places in the table. decimal: see `decimal_marks`, which also says what is refused.
-    notes: of a table that is not the training's; what can be doubted is added to them.
+    notes: what can be doubted of decimal marks is added to them.
     rows: those to encode, in their order; None for all.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
@@ -92,37 +91,7 @@ def encode_table(
         part = encode_column(cells, column, lines, found.get(place, "."), marks)
         encoded[:, start : start + part.shape[1]] = part
         start += part.shape[1]
-    if notes is not None:
-        notes += unlike_training(table, columns, encoded, rows)
     return encoded
-
-
-FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which the middle one tells
-
-
-def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
-    """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
-    its, such as metres for centimetres; of words of which none is known, such as one that is written in another case;
-    of two answers that has a third one; of missing cells alone. encoded: what `encode_table` makes of these rows."""
-    notes, widths = [], [*map(width, columns.values())]
-    for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
-        cells, name = table.columns[place].take(rows), f"column {column['name']}"
-        if kind_of(column) == "numbers" and len(rows) >= ENOUGH and abs(middle := float(inputs.median())) > FAR:
-            mean, std = column["mean"], column["std"]
-            its = f"about {mean + middle * std:.4g}, are far from the training's, {mean:.4g} ± {std:.2g}"
-            notes.append(f"{name}: its numbers, {its}: are they in the same unit?")
-        known = column.get("categories") or truth_codes(column.get("truth", ()))
-        words = [one for one in cells.different() if not is_missing(one[0])] if known else []
-        there = cells.among([*known]) if words else []  # of numbers it would take a while
-        strange = [word for word, _, row in words if there[row] < 0]
-        some = ", ".join(map(repr, strange[:3]))
-        if strange and len(strange) == len(words):
-            notes.append(f"{name}: none of its words ({some}) is one of the training, so all are missing")
-        elif strange and "truth" in column:
-            notes.append(f"{name}: {some} is neither of its two answers, and taken for missing")
-        if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # as which missing ones are encoded
-            notes.append(f"{name}: no row has a value")
-    return notes
 
 
 def words_in(cells: Column) -> Counter[str]:

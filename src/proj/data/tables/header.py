@@ -56,7 +56,8 @@ def has_header(table: Table, target: int | None = None) -> bool:
         return False
     if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
         return True
-    return target is not None and bool(table.first[target]) and table.first[target] not in table.columns[target]
+    label = "" if target is None else table.first[target]
+    return bool(label) and sum(map(label.__eq__, table.columns[target])) == len(table.again)
 
 
 def has_full_row(table: Table) -> bool:

@@ -11,10 +11,11 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from proj.data.tables.one_column import WholeColumn
-from proj.errors import UserError
+from proj.data.tables.one_column import SPACES, WholeColumn
+from proj.errors import UserError, agree, first_of
 
 CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache
+AROUND = f'{SPACES}"\ufeff'  # the byte order mark of a second file keeps quotation marks from being taken for such
 
 
 class Table:
@@ -24,6 +25,8 @@ class Table:
     names: of the columns. lines: the line of the file on which each row begins, the first being 1; those of several
     files are counted on from file to file, see `where`. files: their names, each with the lines before it.
     is_named: whether the first row holds names for certain. notes: what was found out, and can be doubted.
+    again, mixed: the places of the rows that are the first one again, as in files that `cat` has put together, and the
+    lines of those that hold its cells in another order.
     """
 
     is_named = False
@@ -35,6 +38,7 @@ class Table:
         self.columns = [WholeColumn() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
         self.piece = math.ceil(100_000 / len(first))  # so many rows are looked at as its beginning
+        self.again, self.mixed = list[int](), list[int]()
 
     def add(self, columns: Iterable[Sequence[str]]) -> None:
         """Move the cells of each column to its end. Raises UserError for a zero byte."""
@@ -45,23 +49,51 @@ class Table:
             raise UserError(f"{self.file} is no CSV file ({error}).") from None
 
     def beginning(self, place: int) -> list[str]:
-        """The first cells of a column, some hundreds or thousands."""
-        return list(islice(self.columns[place], self.piece))
+        """The first cells of a column, some hundreds or thousands, but for those of the first row that come again."""
+        cells = list(islice(self.columns[place], self.piece))
+        for row in [row for row in reversed(self.again) if row < self.piece]:
+            del cells[row]
+        return cells
+
+    def note_again(self, cells: list[str], line: int) -> None:
+        """Note that the next row is the first one again, if it is, or has its cells in another order."""
+        found, first = ([cell.strip(AROUND) for cell in one] for one in (cells, self.first))
+        if found == first and len(first) > 1:
+            self.again.append(len(self.lines))
+        elif sorted(found) == sorted(first) and len({*first}) == len(first):
+            self.mixed.append(line)
 
     def take_header(self, is_header: bool) -> None:
-        """Name the columns by the first row, `column 3` where it says nothing; or make it a row like the others.
+        """Name the columns by the first row, `column 3` where it says nothing, and leave out where it comes again; or
+        make it a row like the others.
 
-        Raises UserError where two names are the same.
+        Raises UserError where two names are the same, and where they come again in another order.
         """
         if not is_header:
             for column, cell in zip(self.columns, self.first, strict=True):
                 column.add([""] * (len(self.above) - 1) + [cell], first=True)
             self.lines = array("i", self.above) + self.lines
+        elif self.mixed:
+            raise UserError(
+                f"{self.file}: line {self.mixed[0]} holds the names of the columns in another order than the first, as "
+                "in files that are put together: name the files themselves, data_dir=[a.csv,b.csv]."
+            )
+        elif self.again:
+            self._leave_out_again()
         self.headed = is_header
         given = self.first if is_header else [""] * len(self.first)
         self.names = [re.sub(r"\s+", " ", name) or f"column {place}" for place, name in enumerate(given)]
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
+
+    def _leave_out_again(self) -> None:
+        """Leave out the rows that are the first one again, with a note."""
+        rows = np.delete(np.arange(len(self.lines)), self.again)
+        lines = f"{agree(len(self.again), 'line', 'lines')} {first_of([str(self.lines[row]) for row in self.again], 5)}"
+        self.notes = [*self.notes, f"{self.file}: left out, where the names of the columns stand again: {lines}"]
+        self.lines = array("i", np.array(self.lines)[rows].tolist())
+        self.columns = [WholeColumn(list(column.take(rows))) for column in self.columns]
+        self.again = []
 
     def checksum(self) -> str:
         """CRC-32 of all cells, a column after the other, cut as older versions kept them: no zero byte at a cut."""
@@ -108,7 +140,7 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
     else:
         return None
     table, width, waiting = Table(name, first, line, empty), len(first), list[list[str]]()
-    enough = max(CELLS // width, ROWS)
+    enough, names = max(CELLS // width, ROWS), {cell.strip(AROUND) for cell in table.first}
     for line, row in rows:
         if len(row) != width:
             row = [cell.strip() for cell in row]
@@ -126,6 +158,8 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
                 )
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
             row = (row + [""] * width)[:width]
+        if row[0].strip(AROUND) in names:
+            table.note_again(row, line)
         waiting.append(row)
         table.lines.append(line)
         if len(waiting) == enough:
