@@ -285,6 +285,14 @@ def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     assert steps == [2] and weights[0].tolist() == pytest.approx([0.9, 0.9])
 
 
+@contract("torch", "its engine takes a loss and the gradient of it", "training/fast_backward.py")
+def test_torchs_engine_adds_the_gradients_of_a_loss_to_its_weights():
+    weights = torch.ones(3, requires_grad=True)
+    engine, loss, ones = torch.autograd.Variable._execution_engine, (weights * 2).sum(), (torch.ones(()),)
+    engine.run_backward((loss,), ones, False, False, (), allow_unreachable=True, accumulate_grad=True)
+    assert weights.grad.tolist() == [2, 2, 2]
+
+
 @contract("torch", "TensorBoard's writer takes records and a graph", "pictures/tensorboard.py", "pictures/graph.py")
 def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
     from tensorboard.compat.proto.summary_pb2 import Summary

@@ -18,6 +18,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.models import MLP, Classifier
 from proj.training import fast_loop, plain_step
 from proj.training.fast_adam import step_of
+from proj.training.fast_backward import backward
 from proj.training.run import train
 
 SETTINGS = ("dataset=digits", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=2", "trainer.limit_train_batches=5")
@@ -333,3 +334,22 @@ def test_a_step_of_fused_adam_is_torchs_to_the_bit(kind):
 def test_another_adam_than_the_plain_fused_one_steps_by_itself(settings):
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))], **{"fused": True} | settings)
     assert step_of(optimizer) == optimizer.step
+
+
+@pytest.mark.parametrize("kind", (torch.float32, torch.float64))
+def test_a_backward_pass_gives_torchs_gradients(kind):
+    def gradients(go_back) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.Tanh(), torch.nn.Linear(7, 3)).to(kind)
+        for _ in range(2):  # gradients are added to those that are there
+            go_back(torch.nn.functional.cross_entropy(network(torch.randn(4, 5, dtype=kind)), torch.arange(4) % 3))
+        return [parameter.grad for parameter in network.parameters()]
+
+    assert all(map(torch.equal, gradients(backward), gradients(torch.Tensor.backward)))
+
+
+@pytest.mark.parametrize("loss", (torch.ones(2, requires_grad=True) * 2, torch.ones(())), ids=("several", "constant"))
+def test_a_loss_that_torch_refuses_is_refused(loss):
+    for go_back in (backward, torch.Tensor.backward):
+        with pytest.raises(RuntimeError, match=r"scalar outputs|does not require grad"):
+            go_back(loss)

@@ -22,6 +22,7 @@ fast_loop.py         Lightning's training loop without what a plain step does no
 fast_validation.py   its validation loop likewise
 plain_step.py        whether a run's steps are plain
 fast_adam.py         the step of fused Adam
+fast_backward.py     the backward pass on a CPU
 calibration.py       a temperature that makes probabilities true, and sets of classes
 threshold.py         which class is named, where mistakes cost unlike
 results.py           metrics.json, the table at the end, status.json, fold.csv

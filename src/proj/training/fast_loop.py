@@ -17,6 +17,7 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins import MixedPrecision
 
 from proj.training.fast_adam import step_of
+from proj.training.fast_backward import backward
 from proj.training.fast_validation import FastValidationLoop
 from proj.training.plain_step import callback_hooks, has_plain_settings, instance_hooks, is_plain
 
@@ -117,7 +118,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             for parameter in group["params"]:
                 parameter.grad = None
         counts.zero_grad.increment_completed()
-        loss.backward()
+        backward(loss)
         attributes["_current_fx_name"] = "on_before_optimizer_step"
         for hook in self.optimizer_steps:
             hook(self.trainer, model, optimizer)
