@@ -18,13 +18,13 @@ import torch
 from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
 from record import record
 
-import proj.training.fast_adam
 from proj.config.compose import configure
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.images import ImageDataModule
 from proj.models.classifier import Classifier
 from proj.models.metrics import Tally
 from proj.pictures.tensorboard import Curves, Dashboard
+from proj.training import fast_adam, fast_loop
 from proj.training.checkpoints import Best
 from proj.training.divergence import Divergence
 from proj.training.fast_loop import FastEpochLoop, FastValidationLoop
@@ -37,10 +37,10 @@ MOVED = ("dataset.flip=true", "dataset.shift=2")  # what both have
 PARTS = {  # of a step; name: where it is
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),
     "network forward": (Classifier, "forward"),
-    "loss and accuracy tallied": (Tally, "update"),
+    "loss and answers kept": (Tally, "update"),
     "the step's loss": (Classifier, "_step"),
-    "backward": (torch.Tensor, "backward"),
-    "optimizer (Adam, fused)": (proj.training.fast_adam, "fused_step"),
+    "backward": (fast_loop, "backward"),
+    "optimizer (Adam, fused)": (fast_adam, "fused_step"),
     "resume: random numbers of the batch, time for a checkpoint?": (Resume, "on_train_batch_start"),
     "figures, once a window": (Classifier, "on_train_batch_end"),
     "Lightning's counts, loader and hooks": (FastEpochLoop, "fast_batch"),
@@ -51,6 +51,7 @@ OF_AN_EPOCH = {  # beside its steps
     "validation: its hooks, training and evaluation mode": (FastValidationLoop, "run"),
     "are the weights finite?": (Divergence, "look"),
     "curves": (Curves, "log_metrics"),
+    "curves and pictures, once a second to their file": (Curves, "write"),
     "the dashboard's pictures": (Dashboard, "_draw"),
     "best checkpoint": (Best, "on_train_epoch_end"),
     "last checkpoint, once, at the end": (Resume, "_save"),
