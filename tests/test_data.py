@@ -151,6 +151,19 @@ def test_partition_is_indexing_without_a_copy():
     assert torch.equal(partition(images, rest, part), expected) and torch.equal(images, expected)
 
 
+def test_every_part_has_its_share_of_every_class_and_at_least_one_example():
+    targets, names, fractions = torch.tensor([0, 0, 0, 1] * 100), ["a", "b"], {"test": 0.2, "val": 0.25}
+    parts, of_one, of_four = (
+        draw_parts(targets, names, fractions, 0, groups) for groups in (None, np.arange(400), np.arange(400) // 4)
+    )
+    assert all(torch.equal(part, of_one[name]) for name, part in parts.items())
+    sizes = {"train": [180, 60], "test": [60, 20], "val": [60, 20]}
+    assert sizes == {name: targets[part].bincount().tolist() for name, part in parts.items()}
+    assert sizes == {name: targets[part].bincount().tolist() for name, part in of_four.items()}
+    rare = draw_parts(torch.tensor([0] * 9 + [1] * 3), names, {"test": 0.5, "val": 0.5}, 0)
+    assert all((part >= 9).sum() == 1 for part in rare.values())
+
+
 def test_every_image_is_mirrored_in_every_second_epoch_half_of_them_in_the_first(load):
     data, other = (load("cifar10", "dataset.shift=0", "dataset.batch_size=180", f"seed={seed}") for seed in (0, 1))
     plain = data.normalize(data.splits["train"].inputs)

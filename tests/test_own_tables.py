@@ -262,6 +262,7 @@ ALIKE = {
     "Yes and yes": ("Yes", "no", "yes"),
     "1 and 1.0": ("1", "1.0", "2"),
     "a b and 'a \\u200b b'": ("a b", "a \u200b b", "c"),
+    "'cafe\\u0301' and café": ("café", "cafe\u0301", "tea"),
     ">50K and >50K.": (">50K", ">50K.", "<=50K"),
 }
 

@@ -23,6 +23,7 @@ from support.tables import write_rows
 
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
+from proj.data.table_parts import describe_copies
 from proj.data.tables import one_column, table_file
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table, read_table
@@ -343,6 +344,7 @@ def test_test_rows_that_are_in_the_training_too_are_said(load, tmp_path, capsys)
         have, they = ("has", "it is a copy") if copies == 1 else ("have", "they are copies")
         said = f"{copies} of {copies + new} test rows {have} the same inputs as a training row: if {they}"
         assert (said in capsys.readouterr().out) == (new + copies < 11 and copies > 0)
+    assert not describe_copies(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0]]))
 
 
 def test_the_same_table_in_two_formats_is_refused(load, tmp_path):

@@ -61,8 +61,6 @@ def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> l
     """Write the classes in the files that are parts as the training writes them: see `classes_among`. Returns a line
     on those that were written otherwise. target: the place of their column."""
     labels, part_of = table.columns[target], part_of_rows(table, np.arange(len(table.lines)), parts_of_files)
-    if not part_of.any():
-        return []
     known = [word for word, *_ in labels.take(np.flatnonzero(part_of == 0)).different() if word]
     others = {word for word, *_ in labels.different() if word} - {*known}
     spelled = {word: known[place] for word, place in classes_among([*others], known).items()}

@@ -145,7 +145,7 @@ def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], 
     """Raises UserError where a part lacks a class, or has less than half of its share of the examples. why: the end of
     the sentence."""
     for name, own, share in zip(shares, have, wanted, strict=True):
-        lacking = [class_names[label] for label in ((own == 0) & (share > 0)).nonzero()[0]]
+        lacking = [class_names[label] for label in (own == 0).nonzero()[0]]
         has = f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"
         if lacking or own.sum() < share.sum() / 2:
             raise UserError(f"{name} would have {has}, {why}.")

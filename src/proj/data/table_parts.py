@@ -38,8 +38,6 @@ def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> n
     """(N,) the place in PARTS of the part that each row's file is; else 0, from which the other parts are drawn."""
     starts = [before for _, before in table.files]
     places = np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)
-    if not any(places):
-        return np.zeros(len(rows), np.int8)
     return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
 
 
