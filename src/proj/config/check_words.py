@@ -1,6 +1,7 @@
 """Words of a command line that would change nothing, or do not suit the others: refused, with what to type instead."""
 
 import re
+from collections.abc import Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,6 +12,11 @@ from proj.config.settings import SETTINGS
 from proj.config.words import key_of
 from proj.errors import UserError, nearest
 
+# Groups that ~ cannot leave out, and what the user types instead.
+NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
+NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
+NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
+CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # `check.Check` is a callback of Hydra's
 # What a command for one run leaves unused, and one for a sweep, with what the user types instead.
 OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "is of a sweep: add -m"}
 OF_A_RUN = {
@@ -29,6 +35,16 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
         for pattern, why in others.items():
             if re.match(pattern, key) and value not in ("null", "false"):
                 raise UserError(f"{word} {why}.")
+
+
+def refuse_left_out(words: Iterable[str]) -> None:
+    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without, or the
+    checks of what it says."""
+    for word in words:
+        if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
+            raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
+        if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
+            raise UserError(f"{word} cannot be left out: {NEEDED[group]}.")
 
 
 def check_additions(cfg: DictConfig) -> None:

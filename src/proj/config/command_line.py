@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from proj.config.check_words import refuse_left_out
 from proj.config.explain import FULL_ERROR, sentences
 from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
-from proj.config.words import as_hydra_reads, refuse_left_out
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
 from proj.system.platform import printable_output, refuse_no_text

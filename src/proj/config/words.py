@@ -8,7 +8,7 @@ each job, `sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` hand
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
@@ -24,11 +24,6 @@ GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "ca
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
 TAKE_SEVERAL = ("callbacks", "logger")
 EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `none`
-# Groups that ~ cannot leave out, and what the user types instead.
-NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
-NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
-NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
-CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # `check.Check` is a callback of Hydra's
 # What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
@@ -87,41 +82,53 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     key, equals, value = word.partition("=")
     if not key or not (equals or key.startswith("~")):
         raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.")
+    if not equals:
+        return word
+    if key in ("hydra.launcher", "hydra.sweeper"):
+        raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
     if key.lstrip("+") in OF_ALL:  # as in Hydra one adds an option where there is none yet
         word, key = word.lstrip("+"), key.lstrip("+")
-    if key in ("hydra.launcher", "hydra.sweeper") and equals:
-        raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
-    override = parsed(word) if equals else None
-    if override and "{" in value:
-        refuse_named_twice(word, value)
-    if override and key in OF_ALL:
-        refuse_no_option(word, key, override.value())
+    read = parsed(word)
+    if read and key in OF_ALL:
+        refuse_no_option(word, key, read.value())
         return f"{key}={','.join(as_name(key, each) for each in between_commas(value))}"
-    if override and any(isinstance(one, Sweep) for one in getattr(override.value(), "list", ())):
-        raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
-    if several and (meant := with_points(key, value)) and not all(map(policy(key).range.holds, numbers_in(value))):
-        raise UserError(f"{word} has a decimal comma, and a comma is between two values: type {key}={meant}")
-    if not equals or (override and not PATH.fullmatch(key)):
+    if read:
+        refuse_ambiguous(word, read, several)
+    else:
+        refuse_no_setting(word, several)
+    if read and not PATH.fullmatch(key):
         return word
-    if several and not override and NO_RANGE.match(value):
-        raise UserError(
-            f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
-            f"{key}=tag(log,interval(0.1,1)); a grid takes {key}=range(1,5), or values with commas between them."
-        )
-    if several and not override:
+    if several and not read:
         value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
-    if not override and not parsed(f"{key}=0"):
-        raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
     values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
 
-def refuse_named_twice(word: str, value: str) -> None:
-    """Raises UserError for a mapping that names something twice, also as 1 and 1.0, of which Hydra takes the last."""
+def refuse_ambiguous(word: str, read: Override, several: bool) -> None:
+    """Raises UserError for a mapping that names something twice, also as 1 and 1.0, of which Hydra takes the last; for
+    a range beside other values; and for a decimal comma where commas separate the values."""
+    key, _, value = word.partition("=")
     for mapping in re.findall(r"(?:^|,)\s*(\{[^{}\[\]()]*\})(?=\s*(?:,|$))", value):
-        read, names = parsed(f"mapping={mapping}"), NAME.findall(mapping)
-        if read and len(read.value()) < len(names):
+        alone = parsed(f"mapping={mapping}")
+        if alone and len(alone.value()) < len(NAME.findall(mapping)):
             raise UserError(f"{word} names something twice in {mapping}: leave one of the two out.")
+    if any(isinstance(one, Sweep) for one in getattr(read.value(), "list", ())):
+        raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
+    if several and (meant := with_points(key, value)) and not all(map(policy(key).range.holds, numbers_in(value))):
+        raise UserError(f"{word} has a decimal comma, and a comma is between two values: type {key}={meant}")
+
+
+def refuse_no_setting(word: str, several: bool) -> None:
+    """Raises UserError for a word that Hydra cannot read, whose value is a range as other programs write it, or whose
+    key is no name."""
+    key, _, value = word.partition("=")
+    if several and NO_RANGE.match(value):
+        raise UserError(
+            f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
+            f"{key}=tag(log,interval(0.1,1)); a grid takes {key}=range(1,5), or values with commas between them."
+        )
+    if not parsed(f"{key}=0"):
+        raise UserError(f"{key!r} is no name of a setting, which has letters, digits, _ and points alone.")
 
 
 def numbers_in(value: str) -> list[int | str]:
@@ -155,16 +162,6 @@ def refuse_no_option(word: str, group: str, value: object) -> None:
 def as_name(group: str, text: str) -> str:
     """An option's name as Hydra takes it: 2024 is a number there, and iris.yaml would lack what conf/ has for iris."""
     return as_text(text) if isinstance(parsed(f"{group}={text}").value(), int | float) else text.removesuffix(".yaml")
-
-
-def refuse_left_out(words: Iterable[str]) -> None:
-    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without, or the
-    checks of what it says."""
-    for word in words:
-        if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
-            raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
-        if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
-            raise UserError(f"{word} cannot be left out: {NEEDED[group]}.")
 
 
 def one_value(key: str, value: str) -> str:
