@@ -45,6 +45,23 @@ def inner_folder(folder: str) -> str:
     return folder
 
 
+def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """(The folders in a folder that are named after a part and hold those of classes; others of validation, test or
+    unlabelled examples; all others). by_words: see `part_named`."""
+    parts, unlabelled, others = {part: list[str]() for part in PARTS}, list[str](), list[str]()
+    for folder in folders_in(data_dir):
+        part = part_named(folder, by_words)
+        if part and folders_in(folder):
+            parts[part].append(inner_folder(folder))
+        else:
+            (unlabelled if part in ("", "val", "test") else others).append(folder)
+    return parts, unlabelled, others
+
+
+def holds_images(folder: str) -> bool:
+    return any(images_in(folder, Counter()))
+
+
 def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     """(The folders of "train", "val" and "test", or {"train": …} if the classes lie right in it; the folders beside
     them whose images have no classes).
@@ -52,38 +69,28 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     Raises UserError where it could be either, or a part has two folders.
     """
     data_dir = inner_folder(data_dir)
-    for by_words in (False, True):
-        found, unlabelled, others = {part: [] for part in PARTS}, [], []
-        for folder in folders_in(data_dir):
-            part = part_named(folder, by_words)
-            if part and folders_in(folder):
-                found[part].append(inner_folder(folder))
-            elif part in ("", "val", "test"):
-                unlabelled.append(folder)
-            else:
-                others.append(folder)
-        if not found["train"]:
-            continue
-        empty = [folder for folder in unlabelled if not any(images_in(folder, Counter()))]
-        unlabelled = [folder for folder in unlabelled if folder not in empty]
-        others = [folder for folder in others if any(images_in(folder, Counter()))]
-        if not by_words or not others or found["val"] or found["test"]:
-            break
-    else:
+    by_words = not sort_folders(data_dir, by_words=False)[0]["train"]
+    parts, unlabelled, others = sort_folders(data_dir, by_words)
+    if not parts["train"]:
         return {"train": data_dir}, []
+    others = list(filter(holds_images, others))
+    if by_words and others and not parts["val"] + parts["test"]:
+        return {"train": data_dir}, []  # a class that has such a word in its name
+    empty = [folder for folder in unlabelled if not holds_images(folder)]
+    unlabelled = [folder for folder in unlabelled if folder not in empty]
     for folder in empty:  # of a part, which is refused: else it would be drawn without a word
         part = part_named(folder, by_words)
-        if part and not found[part]:
-            found[part].append(folder)
-    if len(found["val"]) > 1 and not found["test"]:  # as of food-11: training, validation, evaluation
-        found["test"] = [folder for folder in found["val"] if os.path.basename(folder).lower().startswith("eval")]
-        found["val"] = [folder for folder in found["val"] if folder not in found["test"]]
-    if twice := [folders for folders in found.values() if len(folders) > 1]:
+        if part and not parts[part]:
+            parts[part].append(folder)
+    if len(parts["val"]) > 1 and not parts["test"]:  # as of food-11: training, validation, evaluation
+        parts["test"] = [folder for folder in parts["val"] if os.path.basename(folder).lower().startswith("eval")]
+        parts["val"] = [folder for folder in parts["val"] if folder not in parts["test"]]
+    if twice := [folders for folders in parts.values() if len(folders) > 1]:
         raise UserError(f"{' and '.join(twice[0])} are for the same part: put their images into one of them.")
-    train = found["train"][0]
+    train = parts["train"][0]
     if not others:
-        return {part: folders[0] for part, folders in found.items() if folders}, unlabelled
-    if loose_images(train) and not found["val"] + found["test"]:
+        return {part: folders[0] for part, folders in parts.items() if folders}, unlabelled
+    if loose_images(train) and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class that is called train
     raise UserError(
         f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
