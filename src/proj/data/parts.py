@@ -115,9 +115,8 @@ def deal(
     for number in order[np.lexsort((y[first][order], -sizes[order]))]:
         count = np.bincount(members[number], minlength=kinds)
         lacking, too_much = have == 0, have - wanted
-        last_chance = (
-            lacking & (count > 0) & (left <= lacking.sum(0))
-        )  # as many parts lack the class as groups are left
+        # The parts that lack a class of this group, where as many lack it as there are groups of it left.
+        last_chance = lacking & (count > 0) & (left <= lacking.sum(0))
         cost = too_much @ (count / totals) + A_LITTLE * too_much.sum(1) - A_LOT * last_chance.sum(1)
         part[number] = cost.argmin()
         have[part[number]] += count

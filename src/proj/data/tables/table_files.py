@@ -40,31 +40,38 @@ def tables_in(folder: str) -> list[str]:
     return [entry.path for entry in entries_in(folder) if TABLE.fullmatch(entry.name) and not entry.is_dir()]
 
 
+def tables_of_folder(folder: str) -> list[tuple[str, str]]:
+    """`named_files` of a folder: its tables, or where it holds none, those in folders that are named as parts."""
+    if found := tables_in(folder):
+        return [(file, os.path.basename(file)) for file in found]
+    parts = filter(part_named, folders_in(folder))
+    return [(file, os.path.basename(part)) for part in parts for file in tables_in(part)]
+
+
 def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
-    stands what separates the folders of PATH. Folders that are named as parts may lie in a folder that holds no table.
+    stands what separates the folders of PATH.
 
     Raises UserError for an address, a folder or a pattern without a table, and the same table in two formats.
     """
     if address := re.search(r"(^|/)((https?|ftp|s3|gs|hf):/.*)", data_dir):  # it was made a path: https:/example.org
         raise UserError(f"{address[2]} is an address: download the table first, and {HOW}")
-    if os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(rf"[*?[{os.pathsep}]", data_dir)):
-        return [(data_dir, os.path.basename(data_dir))]  # a missing file is refused when it is opened
-    if not os.path.exists(data_dir) and os.pathsep in data_dir:
+    if os.pathsep in data_dir and not os.path.exists(data_dir):
         return list(chain.from_iterable(map(named_files, data_dir.split(os.pathsep))))
-    found = tables_in(data_dir) if os.path.isdir(data_dir) else sorted(filter(os.path.isfile, glob.glob(data_dir)))
-    names = [os.path.basename(file) for file in found]
-    if not found and os.path.isdir(data_dir):
-        inner = [(file, folder) for folder in folders_in(data_dir) if part_named(folder) for file in tables_in(folder)]
-        found, names = [file for file, _ in inner], [os.path.basename(folder) for _, folder in inner]
+    if os.path.isdir(data_dir):
+        found = tables_of_folder(data_dir)
+    elif os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(r"[*?[]", data_dir)):
+        return [(data_dir, os.path.basename(data_dir))]  # what is missing is refused when it is opened
+    else:
+        found = [(file, os.path.basename(file)) for file in sorted(glob.glob(data_dir)) if os.path.isfile(file)]
     if not found:
         how = what_there_is(data_dir) if os.path.isdir(data_dir) else HOW
         raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {how}")
     stems: dict[str, str] = {}
-    for file in found:
+    for file, _ in found:
         if (other := stems.setdefault(without_ending(file), file)) != file:
             raise UserError(f"{other} and {file} would be the same rows twice: move one of them away.")
-    return list(zip(found, names, strict=True))
+    return found
 
 
 def what_there_is(folder: str) -> str:
