@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -85,19 +86,24 @@ def check_classes(cfg: DictConfig) -> None:
     parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
     parts |= {f"callbacks.{name}": one for name, one in callbacks.items() if one}
     parts |= {f"logger.{name}": one for name, one in loggers(cfg).items() if one}
-    for name, node in parts.items():
+    for place, node in parts.items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
-        group, _, option = name.partition(".")
-        left_out = target is None and (name == "scheduler" or (option and "_target_" in node))
-        if not left_out and not (isinstance(target, str) and "." in target):
-            shown = "null" if target is None else target
-            key = f"{name}._target_" if OmegaConf.is_dict(node) else name
-            plus = "" if not OmegaConf.is_dict(node) or "_target_" in node else "+"
-            known = option in GlobalHydra.instance().config_loader().get_group_options(group)
-            how = f", or {group}={option}, which names it" if known else ""
-            raise UserError(
-                f"{key}={shown} is no class: give its full name, {plus}{name}._target_=package.module.Class{how}."
-            )
+        names_a_class = isinstance(target, str) and "." in target
+        left_out = target is None and (place == "scheduler" or ("." in place and "_target_" in node))
+        if not (names_a_class or left_out):
+            refuse_no_class(place, node)
+
+
+def refuse_no_class(place: str, node: object) -> NoReturn:
+    """Raises UserError for a part of the configuration that names no class. place: such as callbacks.best."""
+    key, shown, plus = place, node, ""
+    if OmegaConf.is_dict(node):
+        key, shown, plus = f"{place}._target_", node.get("_target_"), "" if "_target_" in node else "+"
+    shown = "null" if shown is None else shown
+    group, _, option = place.partition(".")
+    known = option in GlobalHydra.instance().config_loader().get_group_options(group)
+    how = f", or {group}={option}, which names it" if known else ""
+    raise UserError(f"{key}={shown} is no class: give its full name, {plus}{place}._target_=package.module.Class{how}.")
 
 
 @contextmanager

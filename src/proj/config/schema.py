@@ -21,8 +21,8 @@ from proj.config.compose import CONF
 from proj.config.declared import NO_ARGUMENTS, named_arguments
 from proj.config.policies import below, policy
 
+SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups of one class each
 NAMED = ("callbacks", "logger")  # groups of things that each have a name
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "trainer", *NAMED)
 DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
 OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
 # Arguments that the program gives.
@@ -32,58 +32,70 @@ REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up
 
 def schema() -> dict[str, Any]:
     """A file is of one of the groups, or of all: a preset, conf/train.yaml, what --cfg job prints."""
-    nodes = {group: list(read_nodes(group)) for group in GROUPS}
-    described = {group: comments(*(CONF / group).rglob("*.yaml")) for group in GROUPS}
-    several = {group: by_key(nodes.pop(group)) for group in NAMED}
-    named = [node for known in (nodes, *several.values()) for each in known.values() for node in each]
-    targets = sorted({node["_target_"] for node in named if node.get("_target_")})
+    nodes = {group: list(read_nodes(group)) for group in SINGLE}
+    named = {group: by_key(list(read_nodes(group))) for group in NAMED}
+    targets = targets_of([*nodes.values(), *(each for known in named.values() for each in known.values())])
     foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
-
-    groups = {group: class_schema(group, each, described[group], foreign) for group, each in nodes.items()}
-    for group, known in several.items():
-        own = {name: class_schema(f"{group}.{name}", each, described[group], foreign) for name, each in known.items()}
+    groups = {group: class_schema(group, each, described(group), foreign) for group, each in nodes.items()}
+    for group, known in named.items():
+        own = {name: class_schema(f"{group}.{name}", each, described(group), foreign) for name, each in known.items()}
         groups[group] = {"type": "object", "properties": {**own, **DEFAULTS}, "additionalProperties": OTHER}
-    top = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"), resolve=False)
-    about = comments(CONF / "train.yaml")
-    settings = {key: setting_schema(key, [value], about.get(key)) for key, value in top.items()}
-    whole = settings | {key: {} for key in ("choices", "trial", "hydra")} | DEFAULTS
-    whole |= {group: {"$ref": f"#/$defs/{group}"} for group in GROUPS}
-    others = {
-        group: sorted({*whole, *several["callbacks"], *several["logger"]} - {*several[group], *DEFAULTS})
-        for group in NAMED
-    }
-    names = [name for group in nodes for name in groups[group]["properties"]]
-    # The group of a file that names a class of one's own is not known: it is tested by the settings of one group alone.
-    single = {
-        name: one for group in nodes for name, one in groups[group]["properties"].items() if names.count(name) == 1
-    }
+    whole = whole_configuration()
+    of_one_group = {group: {"$ref": f"#/$defs/{group}"} for group in groups}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A configuration of proj, or an option of one of its groups",
         "type": "object",
         "anyOf": [
-            {"properties": whole, "additionalProperties": False},
-            *({"allOf": [{"$ref": f"#/$defs/{group}"}, {"not": foreign}]} for group in nodes),
-            *(
-                {"allOf": [{"$ref": f"#/$defs/{group}"}, {"propertyNames": {"not": {"enum": others[group]}}}]}
-                for group in NAMED
-            ),
-            {**foreign, "properties": single | foreign["properties"]},
+            {"properties": whole | of_one_group, "additionalProperties": False},
+            *({"allOf": [of_one_group[group], {"not": foreign}]} for group in SINGLE),
+            *({"allOf": [of_one_group[group], without_others(group, whole, named)]} for group in NAMED),
+            {**foreign, "properties": of_one_group_alone(groups) | foreign["properties"]},
         ],
         "$defs": groups,
     }
 
 
-def class_schema(place: str, nodes: list[dict], described: dict[str, str], foreign: dict) -> dict[str, Any]:
+def whole_configuration() -> dict[str, Any]:
+    """The settings of conf/train.yaml, and what --cfg job prints beside them and the groups."""
+    file = CONF / "train.yaml"
+    top, about = OmegaConf.to_container(OmegaConf.load(file), resolve=False), comments(file)
+    settings = {key: setting_schema(key, [value], about.get(key)) for key, value in top.items()}
+    return settings | {key: {} for key in ("choices", "trial", "hydra")} | DEFAULTS
+
+
+def without_others(group: str, whole: dict, named: dict[str, dict]) -> dict[str, Any]:
+    """Of a file of a group of things with names: it has no names of another such group, or of a whole configuration."""
+    names = {*whole, *SINGLE, *NAMED}.union(*named.values()) - {*named[group], *DEFAULTS}
+    return {"propertyNames": {"not": {"enum": sorted(names)}}}
+
+
+def of_one_group_alone(groups: dict[str, dict]) -> dict[str, Any]:
+    """The settings that one group alone has. By them a file is tested that names a class of one's own, of which the
+    group is not known."""
+    settings = [setting for group in SINGLE for setting in groups[group]["properties"].items()]
+    names = [name for name, _ in settings]
+    return {name: one for name, one in settings if names.count(name) == 1}
+
+
+def targets_of(nodes: list[list[dict]]) -> list[str]:
+    """The classes that nodes name."""
+    return sorted({node["_target_"] for each in nodes for node in each if node.get("_target_")})
+
+
+def described(group: str) -> dict[str, str]:
+    return comments(*(CONF / group).rglob("*.yaml"))
+
+
+def class_schema(place: str, nodes: list[dict], about: dict[str, str], foreign: dict) -> dict[str, Any]:
     """What a node takes that names one of the classes that `nodes` name; `place`: where it stands.
 
     A class of one's own, which is `foreign`, has other arguments too, and they are not known here.
     """
-    targets = sorted({node["_target_"] for node in nodes if node.get("_target_")})
-    defaults = by_key(nodes)
+    targets, defaults = targets_of([nodes]), by_key(nodes)
     names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in named_arguments(target)[0])}
     properties = {
-        name: setting_schema(f"{place}.{name}", defaults.get(name, []), described.get(name))
+        name: setting_schema(f"{place}.{name}", defaults.get(name, []), about.get(name))
         for name in sorted(names)
         if name not in HANDED and not policy(f"{place}.{name}").instead
     }
