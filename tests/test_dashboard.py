@@ -25,8 +25,9 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 import proj.train
 from proj.data.facts import Facts
-from proj.pictures import drawing, fonts
-from proj.pictures.drawing import LINE, confusion_matrix, fitted, mask, png, text_width, tiles, with_few_colours
+from proj.pictures import fonts
+from proj.pictures.confusion import confusion_matrix, with_few_colours
+from proj.pictures.drawing import LINE, fitted, mask, png, text_width, tiles
 from proj.pictures.graph import graph_of
 from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
@@ -349,7 +350,7 @@ def test_of_thousands_of_classes_the_confusion_matrix_is_of_those_with_the_most_
     counts = np.diag(np.full(1200, 3))
     counts[1150, 7] = 9
     names, written = [f"class {place}" for place in range(1200)], []
-    monkeypatch.setattr(drawing, "write", lambda canvas, x, y, text, *rest, **named: written.append(text))
+    monkeypatch.setattr("proj.pictures.confusion.write", lambda canvas, x, y, text, *_, **named: written.append(text))
     picture = confusion_matrix(counts, names, zoom=2)
     assert max(picture.size) < 4000 and "class 1150" in written and "class 1149" not in written
     assert written[0] == "99.75% of 3,609 right. The 100 of 1,200 classes with the most mistakes:"

@@ -1,6 +1,7 @@
 """Everything that is drawn.
 
-drawing.py      tiles, confusion matrix, bars
+confusion.py    the confusion matrix
+drawing.py      tiles, bars
 fonts.py        a font for every letter
 graph.py        the graph of a network, for TensorBoard
 plots.py        the reliability diagram

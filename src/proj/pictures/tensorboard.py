@@ -20,7 +20,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, pr_curve
 
 from proj.errors import message_of
-from proj.pictures.drawing import WRONG, confusion_matrix, png, tiles, with_few_colours
+from proj.pictures.confusion import confusion_matrix, with_few_colours
+from proj.pictures.drawing import WRONG, png, tiles
 from proj.pictures.graph import graph_of
 from proj.system.names import one_line
 from proj.system.run_folder import CURVES

@@ -19,6 +19,7 @@ from proj.errors import UserError
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
+from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, write_atomically
 from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
@@ -174,7 +175,7 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
 
     images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where there is no mistake.
     """
-    confusion = drawing.confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
+    confusion = confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
     pictures = {
         "confusion": drawing.png(confusion),
