@@ -62,7 +62,7 @@ def test_each_of_several_values_is_taken_as_it_is_typed(word, values):
 def test_a_sweep_over_names_with_accents_says_a_command_that_a_shell_and_the_program_take(tmp_path):
     files = ["ä b.csv", "it's.csv"]
     for file in files:
-        (tmp_path / file).write_text("")
+        (tmp_path / file).write_text("y\n")
     said = run(tmp_path, "sweep_name=s", f"data_dir={','.join(files)}", "dataset=csv", "dataset.target=y")
     assert len(list(tmp_path.glob("outputs/sweeps/s/*/metrics.json"))) == 2
     advice = said.partition("The best again: ")[2].splitlines()[0]

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
+from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.check_types import check_types, compose_defaults
@@ -26,7 +27,7 @@ from proj.config.check_words import (
     check_momentum,
     refuse_words,
 )
-from proj.config.declared import accepted, kind_of_data, takes
+from proj.config.declared import accepted, declared, kind_of_data, takes
 from proj.config.explain import sentences
 from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.ranges import JOBS_AT_ONCE
@@ -80,6 +81,12 @@ def check(cfg: DictConfig) -> None:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
 
 
+def check_data(cfg: DictConfig) -> None:
+    """Raises UserError where data of one's own is not there, as far as its class says what finds it out."""
+    if function := declared(cfg.dataset._target_, "checked_by"):
+        get_method(function)(cfg.dataset)
+
+
 def check_classes(cfg: DictConfig) -> None:
     """Raises UserError where a part of the configuration names no class; a scheduler or a callback may be left out."""
     callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
@@ -123,6 +130,7 @@ class Check(Callback):
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             check_single(config)
+            check_data(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             self.make_folder(config.hydra.run)
             refuse_run_in_a_sweep(config.hydra.run.dir)

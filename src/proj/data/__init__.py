@@ -11,6 +11,7 @@ augment.py        strong augmentation: turned, coloured, erased, mixed
 batches.py        cuts an epoch into batches, by draws that follow from seed, epoch and batch
 features.py       what a frozen network makes of the images, kept in files
 facts.py          how a picture or a row becomes a network's input, as a checkpoint keeps it
+there.py          whether one's own data is there, asked before a run starts
 parts.py          draws training, validation and test parts, or deals folds
 part_names.py     the names of files and folders that are such parts
 table_parts.py    the rows of a table that are in each part
@@ -20,12 +21,27 @@ class_names.py    classes that are one, written in two ways
 rare_classes.py   classes that are left out
 """
 
-from proj.data.csv_table import CSVDataModule
-from proj.data.image_folder import ImageFolderDataModule
-from proj.data.images import ImageDataModule
-from proj.data.sklearn import DigitsDataModule, IrisDataModule
-from proj.data.torchvision import CIFAR10DataModule, FashionMNISTDataModule, MNISTDataModule
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from proj.data.csv_table import CSVDataModule
+    from proj.data.image_folder import ImageFolderDataModule
+    from proj.data.images import ImageDataModule
+    from proj.data.sklearn import DigitsDataModule, IrisDataModule
+    from proj.data.torchvision import CIFAR10DataModule, FashionMNISTDataModule, MNISTDataModule
+
+# Imported when they are first asked for: `there.py` takes no torch along.
+HOMES = {
+    "CIFAR10DataModule": "torchvision",
+    "CSVDataModule": "csv_table",
+    "DigitsDataModule": "sklearn",
+    "FashionMNISTDataModule": "torchvision",
+    "ImageDataModule": "images",
+    "ImageFolderDataModule": "image_folder",
+    "IrisDataModule": "sklearn",
+    "MNISTDataModule": "torchvision",
+}
 __all__ = [
     "CIFAR10DataModule",
     "CSVDataModule",
@@ -36,3 +52,9 @@ __all__ = [
     "IrisDataModule",
     "MNISTDataModule",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(f"proj.data.{HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

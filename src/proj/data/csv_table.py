@@ -46,6 +46,7 @@ class CSVDataModule(InMemoryDataModule):
     """
 
     kind = "table"
+    checked_by = "proj.data.there.refuse_absent_columns"
     is_other: bool | None = None  # whether sheet and encoding are those of another file, a hint; None while it trains
 
     def __init__(

@@ -50,6 +50,8 @@ class InMemoryDataModule(LightningDataModule):
     of its inputs, `drawings`, `mean`, `std`, `columns` and `levels`, is explained in `Facts`.
     kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
         value, since it is read from the source. None leaves it open.
+    checked_by: such a value too, the name of a function that takes the settings of the dataset, before anything starts
+        or imports torch, and raises UserError where the data is not there.
     encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     batch_size: of the training; None for `fitting_batch_size`.
@@ -59,6 +61,7 @@ class InMemoryDataModule(LightningDataModule):
     """
 
     kind: str | None = None
+    checked_by: str | None = None
     encode: Callable[[str], Tensor | None] | None = None
     evaluation_batch_size = 1000
     mix, balanced = None, False  # of the training, see `Batches`

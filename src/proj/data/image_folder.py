@@ -46,6 +46,8 @@ class ImageFolderDataModule(ImageDataModule):
     or "apart", as in runs from before there was a choice. min_examples: see `rare_classes`.
     """
 
+    checked_by = "proj.data.there.refuse_absent_photos"
+
     def __init__(
         self,
         data_dir: str,

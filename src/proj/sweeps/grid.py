@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.check import check
+from proj.config.check import check, check_data
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
@@ -113,6 +113,8 @@ class GridSweeper(Sweeper):
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
         config = self.compose(own)
         check(config)
+        if not config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
+            check_data(config)  # on the disks of this machine
         self.code |= own_code(without_hydra(config))
         return config
 
