@@ -16,7 +16,6 @@ from proj.data.facts import Normalize
 from proj.data.images import shrunk
 from proj.errors import UserError
 from proj.models.classifier import Classifier
-from proj.training.run import train
 
 PIXELS = Normalize([0.0], [1 / 255])  # leaves 0..255 as it is
 
@@ -183,16 +182,6 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
     stripes = (torch.arange(12) % 3 == 0).float().expand(1, 1, 18, 12).transpose(2, 3)
     grey = shrunk(stripes, 4)  # of all pixels, not of every third
     assert grey.shape == (1, 1, 4, 6) and (grey[:, :, 1:3] - 1 / 3).abs().max() < 0.1
-
-
-@refusals(
-    (["model=mlp"], "does not take images of another size, 6 of dataset.sizes: give dataset.sizes=null"),
-    (["trainer.max_epochs=-1", "trainer.max_time=00:00:00:09", "scheduler=none"], "give trainer.max_epochs="),
-    (["model=pretrained"], "dataset.sizes shrinks images, and model=pretrained enlarges them"),
-)
-def test_where_images_cannot_grow_one_sentence_says_so(configure, words, sentence):
-    with pytest.raises(UserError, match=sentence):
-        train(configure("dataset=digits", "dataset.sizes=[6,8]", *words))
 
 
 def test_a_batch_takes_a_hundred_calls_of_torch_at_most_whose_number_is_what_a_small_network_waits_for():

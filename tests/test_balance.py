@@ -194,11 +194,6 @@ def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp
     assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out
 
 
-def test_the_area_under_the_curve_is_of_two_classes(tmp_path):
-    with pytest.raises(UserError, match="monitor=val/auc is of two classes, not of 3: use monitor=val/balanced_acc"):
-        train(configure("monitor=val/auc", f"hydra.run.dir={tmp_path}", "~callbacks.progress"))
-
-
 def test_a_better_monitor_is_higher():
     for name in FIGURES:
         assert configure(f"monitor=val/{name}", "hydra.run.dir=unused").mode == "max"

@@ -23,7 +23,6 @@ from proj.sweeps.job import own_gpu
 from proj.system.processes import starts_more, take_part
 from proj.system.ranks import SRUN, TORCHRUN, started
 from proj.system.slurm import slurm_name
-from proj.training.run import train
 
 # Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
 MATCHED = ["model=mlp", "model.norm=none", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "~callbacks.progress"]
@@ -91,12 +90,6 @@ def test_the_processes_are_those_that_torchrun_or_srun_started(monkeypatch):
     assert trainer == {"devices": 2, "strategy": "ddp", "num_nodes": 4}
     with pytest.raises(UserError, match="devices=1, but 2 processes were started: leave it out"):
         take_part(OmegaConf.create({"devices": 1, "strategy": "ddp", "num_nodes": 4}))
-
-
-def test_more_machines_than_a_run_was_started_on_are_refused(configure):
-    """Lightning would wait for the others for half an hour, without a word."""
-    with pytest.raises(UserError, match="num_nodes=2, but this run was started on 1 machine: leave it out"):
-        train(configure("trainer.num_nodes=2"))
 
 
 ALONE = ((0, "auto", "auto", "auto"), (2, "cpu", "auto", "auto"), (2, "gpu", 1, "auto"), (2, "gpu", [1], "auto"))

@@ -247,11 +247,6 @@ def test_test_time_augmentation_averages_the_moves_and_their_mirror_images():
     assert torch.allclose(logits, sum(w * x.flatten(1)[:, :3] for w, x in zip(weights, seen, strict=True)))
 
 
-def test_test_time_augmentation_of_a_table_is_refused(configure):
-    with pytest.raises(UserError, match="tta=true moves images, and iris has none"):
-        train(configure("tta=true"))
-
-
 def test_predict_step_gives_probabilities():
     model = MLP((4,), 3).eval()
     x, y = torch.randn(6, 4), torch.zeros(6)

@@ -37,7 +37,6 @@ from proj.system.platform import ending, memory, or_unread, printable_output, re
 from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
-from proj.training.run import train
 
 FORK = multiprocessing.get_context("fork")
 
@@ -161,11 +160,6 @@ def test_a_file_that_another_program_has_open_is_tried_again_and_then_named(tmp_
         replace(tmp_path / "b", tmp_path / "a", patience=0.1)
     assert "a could not be written (Access is denied; perhaps another program has it open)" in explain(raised.value)
     assert (tmp_path / "a").read_bytes() == b"new" and (tmp_path / "b").exists()
-
-
-def test_processes_that_give_no_figures_back_are_refused(configure):
-    with pytest.raises(UserError, match=r"trainer\.strategy=ddp_spawn gives no figures .* use trainer=ddp"):
-        train(configure("trainer.strategy=ddp_spawn", "trainer.devices=2", "trainer.accelerator=cpu"))
 
 
 def test_a_run_of_another_system_is_reported_with_its_checkpoint(tmp_path):

@@ -130,6 +130,22 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
     ("model=mlp +model.loss.reduction=none", "does not take a batch's logits and classes"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 where all logits are 0"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),
+    ("monitor=val/auc", "monitor=val/auc is of two classes, not of 3: use monitor=val/balanced_acc"),
+    ("tta=true", "tta=true moves images, and iris has none"),
+    ("model=mlp model.hidden=[1000000,1000000000]", "parameters do not fit into the memory: choose a smaller model"),
+    ("dataset=digits model=mlp dataset.sizes=[6,8]", "does not take images of another size, 6 of dataset.sizes: give"),
+    ("dataset=digits model=pretrained dataset.sizes=[6,8]", "shrinks images, and model=pretrained enlarges them"),
+    (
+        "dataset=digits dataset.sizes=[6,8] scheduler=none trainer.max_epochs=-1 trainer.max_time=00:00:00:09",
+        "dataset.sizes divides the run's epochs: give trainer.max_epochs=",
+    ),
+    ("trainer.num_nodes=2", "num_nodes=2, but this run was started on 1 machine: leave it out"),  # Lightning would wait
+    (
+        "trainer.accelerator=cpu trainer.devices=99999",
+        r"would start 99,999 processes on \d+ cores?: use trainer\.dev",
+    ),
+    ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp_spawn", "gives no figures .* use trainer=ddp"),
+    ("logger=mlflow logger.mlflow.tracking_uri=http://127.0.0.1:9", r"and without it the run does \(~logger.mlflow\)"),
 )
 def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_first_step(
     configure, monkeypatch, words, sentence
