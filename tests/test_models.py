@@ -155,6 +155,16 @@ def test_norms_without_scale_have_only_a_bias_to_train():
     assert not norm.weight.requires_grad and norm.bias.requires_grad and norm.momentum == 0.4
 
 
+@pytest.mark.parametrize("shape", ((8, 40), (40, 8), (6, 6)))
+def test_orthogonalize_is_three_newton_schulz_steps_on_the_matrix(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    stepped = matrix / matrix.norm()
+    for _ in range(3):
+        square = stepped @ stepped.T
+        stepped = 3.4445 * stepped + (-4.7750 * square + 2.0315 * square @ square) @ stepped
+    assert torch.allclose(orthogonalize(matrix), stepped, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", ((8, 30), (30, 8)))
 def test_orthogonalize_brings_singular_values_near_one(shape):
     torch.manual_seed(0)
