@@ -74,8 +74,11 @@ def test_where_nothing_is_better_the_threshold_stays_at_one_half():
     for threshold in ("f1", "balanced"):
         told = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.tensor([1, 1, 0, 0]))
         assert told["probability"] == 0.5 and told[threshold] == 1
-        without = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.zeros(4, dtype=torch.int64))
-        assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
+        for only in (0, 1):
+            without = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.full((4,), only))
+            assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
+    numbers, found = torch.tensor([2.0, 1.0, -1.0]).double(), torch.tensor([True, False, True])
+    assert best_bound(numbers, found, lambda tp, fp, fn, tn: 0 * tp)[0] == 0
     never = best_bound(torch.tensor([1.0, 1.0]).double(), torch.tensor([True, False]), lambda tp, fp, fn, tn: -fp)
     assert never[0] > 1 and never[1:] == (0, -1)  # no split between equal scores; none is called positive
 
@@ -98,7 +101,8 @@ def test_a_class_of_any_name_has_a_cost(costs):
         "asked": found["asked"],
         "class": names[1],
     }
-    assert fit_decision(f"f1:{names[1]}", names, NUMBERS, logits, targets)["class"] == names[1]
+    for asked, counts in ((f"f1:{names[1]}", NUMBERS), ("f1", torch.tensor([50, 50]))):
+        assert fit_decision(asked, names, counts, logits, targets)["class"] == names[1]
 
 
 def words(file: Path, folder: Path, *others: str) -> list[str]:
@@ -133,6 +137,8 @@ def test_the_same_answers_have_the_same_figures_with_and_without_a_threshold():
     targets = torch.arange(15) % 2
     predicted = torch.cat([1 - targets[:1], targets[1:]])
     assert at_threshold({}, ["no", "yes"], predicted, targets)["acc"] == torch.tensor(14 / 15).item() != 14 / 15
+    never = at_threshold({"class": "yes"}, ["no", "yes"], 0 * targets, 0 * targets)
+    assert [never[name] for name in ("precision", "recall", "f1")] == [0, 0, 0]
 
 
 def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):

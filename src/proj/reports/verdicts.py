@@ -118,9 +118,9 @@ def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndar
     squared = np.where(paired, pairs_variance / np.maximum(both, 1), leaders_variance / its + variance / own)
     squared = squared + squared_step[:, None] / smaller
     others = np.arange(tables.shape[2]) != best[:, None]
-    if tables.shape[2] > 2:  # a spread from a few seeds is uncertain: that of the other comparisons counts as well
-        typical = (squared * others).sum(1, keepdims=True) / others.sum(1, keepdims=True)
-        squared = ((smaller - 1) * squared + POOLED * typical) / (smaller - 1 + POOLED)
+    # A spread from a few seeds is uncertain: that of the other comparisons counts as well.
+    typical = (squared * others).sum(1, keepdims=True) / others.sum(1, keepdims=True)
+    squared = ((smaller - 1) * squared + POOLED * typical) / (smaller - 1 + POOLED)
     return np.where(others, difference, 0.0), np.sqrt(squared)
 
 

@@ -74,7 +74,7 @@ def as_costs(name: str) -> str:
 
 def in_quotes(threshold: str | DictConfig) -> str:
     """The end of a message on a class that is not there, where Hydra took its name for a number, such as 1_000."""
-    if not OmegaConf.is_dict(threshold) or all(isinstance(key, str) for key in threshold):
+    if all(isinstance(key, str) for key in threshold):  # of a text all its letters
         return ""
     return ' Write the name of a class that reads as a number in quotation marks, such as {"1_000":5}.'
 
