@@ -46,6 +46,9 @@ def test_accuracies_on_few_examples_that_happen_to_be_alike_prove_nothing():
         claims += any(one.told for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
     assert claims <= 0.075 * 300
     assert not verdicts([dict.fromkeys(range(3), 1.0), dict.fromkeys(range(3), 14 / 15)], "max")[0].told
+    # Nor do sums of the same numbers in another order.
+    assert not verdicts([dict.fromkeys(range(3), 0.1 + 0.2), dict.fromkeys(range(3), 0.3)], "max")[0].told
+    assert not verdicts([dict.fromkeys(range(3), 0.4), {0: 0.3, 1: 0.1 + 0.2, 2: 0.3}], "max")[0].told
 
 
 def test_the_intervals_of_a_sweep_hold_the_true_differences_together():

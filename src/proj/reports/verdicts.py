@@ -106,12 +106,12 @@ def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndar
     leader = np.take_along_axis(tables, best[:, None, None], axis=2)  # (tables, seeds, 1)
     shared = here & ~np.isnan(leader)
     own, its, both = here.sum(1), (~np.isnan(leader)).sum(1), shared.sum(1)  # counts of seeds
-    paired = (both == np.minimum(own, its)) & (both > 1)
+    smaller = np.minimum(own, its)
+    paired = both == smaller
     mean, variance = mean_and_variance(tables)
     leaders_mean, leaders_variance = mean_and_variance(leader)
     pairs_mean, pairs_variance = mean_and_variance(leader - tables)
     difference = np.where(paired, pairs_mean, leaders_mean - mean)
-    smaller = np.maximum(np.minimum(own, its), 2)
     # Accuracies on few examples are coarse, and seeds that agree in them prove little: at least half the smallest step
     # between two values counts as their spread.
     squared_step = smallest_step(tables) ** 2 / 4
