@@ -110,12 +110,12 @@ def test_a_row_of_one_seed_or_of_nan_has_no_verdict_and_changes_no_other():
 def test_as_many_more_seeds_as_are_named_tell_the_rows_apart_in_four_of_five_cases():
     random, told, named = np.random.default_rng(8), [], []
     for _ in range(200):
-        values = random.standard_normal((6, 2)) * 0.7 + [0.6, 0]
+        values = random.standard_normal((3, 2)) * 0.7 + [0.9, 0]
         verdict = judge(values[:, np.argsort(-values.mean(0))])[1]
         named.append(verdict.more_seeds or 0)
     more = int(np.median(named))  # as a typical sweep of this difference and this spread would say
     for _ in range(300):
-        values = random.standard_normal((6 + more, 2)) * 0.7 + [0.6, 0]
+        values = random.standard_normal((3 + more, 2)) * 0.7 + [0.9, 0]
         told.append(judge(values[:, np.argsort(-values.mean(0))])[1].told)
     assert 0.65 <= np.mean(told) <= 0.95
 
@@ -126,6 +126,7 @@ def test_the_size_of_the_test_set_gives_an_interval_of_its_own():
     assert interval_of_share(1.0, 15)[1] <= 1.0
     assert interval_of_mean([0.5]) is None and interval_of_mean([0.5, 0.5]) is None
     assert interval_of_mean([0.4, 0.6]) == pytest.approx((0.5 - 1.2706, 0.5 + 1.2706), abs=1e-3)
+    assert interval_of_mean([0.4, 0.6], overlap=0.25) == pytest.approx((0.5 - 1.5562, 0.5 + 1.5562), abs=1e-3)
 
 
 def finished(folder: Path, accuracy: float, seed: int, **settings) -> None:

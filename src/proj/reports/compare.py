@@ -16,7 +16,7 @@ from proj.reports.verdicts import Verdict
 from proj.system.names import one_line
 from proj.system.run_folder import RunFolder
 
-OWN_DATA = ("csv", "image_folder")  # where data_dir names the data itself, not the place of a known one
+OWN_DATA = ("CSVDataModule", "ImageFolderDataModule")  # whose data_dir is the data itself, not where a known one lies
 Spread = tuple[float | None, float | None, int]  # a figure's mean, its sample standard deviation, of how many runs
 
 
@@ -45,8 +45,7 @@ class Comparison(TypedDict):
 def dataset_of(run: Run) -> tuple[Any, str | None]:
     """The choice of dataset, and of data of one's own, which data_dir names, where it lies."""
     kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
-    is_own = kind in OWN_DATA
-    is_own = is_own or str(run.settings.get("dataset._target_")).endswith(("CSVDataModule", "ImageFolderDataModule"))
+    is_own = str(run.settings.get("dataset._target_")).endswith(OWN_DATA)
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
