@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from support.evaluations import evaluate
 from support.photos import draw, write_photos
 
@@ -263,3 +264,39 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, lim
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
     with pytest.raises(UserError, match="run on other data"):
         train(configure(*words, "trainer.max_epochs=12"))
+
+
+def test_an_archive_beside_the_class_folders_is_left_out_and_said(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in", 8)
+    (folder / "yellow.zip").touch()
+    photos(folder)
+    assert "Archives left out, whose images are to be unpacked first: yellow.zip" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("grey", "words", "is_said"),
+    (
+        (("blue",), [], True),
+        (("blue", "green"), [], True),
+        (("blue",), ["channels=1"], False),
+        (("blue", "green", "red"), [], False),
+        ((), [], False),
+    ),
+)
+def test_classes_that_their_photos_tell_by_being_grey_are_said(photos, tmp_path, capsys, grey, words, is_said):
+    folder = write_photos(tmp_path / "in", 10)
+    for colour in grey:
+        for file in (folder / colour).rglob("*.png"):
+            Image.open(file).convert("L").save(file)
+    photos(folder, *words)
+    said = f"Nearly all images of {', '.join(grey)} are grey, and those of "
+    assert (said in capsys.readouterr().out) == is_said
+
+
+def test_a_class_of_grey_and_coloured_photos_is_not_told_by_them(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in", 10)
+    for file in (folder / "blue").glob("*.png"):
+        if file.stem < "04":
+            Image.open(file).convert("L").save(file)
+    photos(folder)
+    assert "are grey" not in capsys.readouterr().out

@@ -630,3 +630,10 @@ def test_words_most_of_which_the_training_did_not_have_are_counted(table, tmp_pa
     other.file, other.is_other = tmp_path / "new.csv", True
     other.load_all(data.columns, data.class_names)
     assert " ".join(said.split()) in " ".join(capsys.readouterr().out.split())
+
+
+def test_words_of_a_column_that_differ_in_case_alone_are_said(table, capsys):
+    table(["male", "Male", "female"] * 20, ["1", "1.0", "x"] * 20, ["up", "down", "left"] * 20)
+    out = capsys.readouterr().out
+    assert "a: words that differ in how they are written alone, and count as several: Male and male\n" in out
+    assert "b: words that differ" in out and "c: words" not in out

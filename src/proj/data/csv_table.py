@@ -121,6 +121,8 @@ class CSVDataModule(InMemoryDataModule):
             there = examples.rows[parts[part].numpy()]
             doubts = unlike_training(table, columns, self.splits[part].inputs, there)
             self.notes += [f"{file}: {note}" for note in doubts]
+        for column in [] if self.trained else self.columns:
+            self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
         self.described = list_columns(whole)
         if not self.trained:
             dropped = dropped_columns(table, settings)

@@ -23,7 +23,7 @@ from proj.data.photos.how_to_sort import refuse_single
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.picture import Levels, Recipe
-from proj.data.photos.remarks import remarks_on
+from proj.data.photos.remarks import describe_grey, remarks_on
 from proj.data.photos.resized import Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError
@@ -111,6 +111,8 @@ class ImageFolderDataModule(ImageDataModule):
         images = Resized.from_files(self._cache_file(), self._key(found), self.files, recipe, find_levels)
         self.levels = images.recipe.levels if images.deep else self.levels
         say(*remarks_on(images, self.data_dir, self.levels))
+        read = (images.sums[:, 0] >= 0).nonzero()[0]
+        say(*describe_grey(images.sums[read], targets[read].numpy(), self.class_names))
         self.numbers = parts = parts_of(images, describe=True)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
         self.splits = {

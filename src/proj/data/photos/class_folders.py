@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from proj.data.part_names import NAMES, PARTS, part_named
-from proj.data.photos.how_to_sort import by_a_list, how_to_sort
+from proj.data.photos.how_to_sort import archives_in, by_a_list, how_to_sort
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
@@ -145,6 +145,7 @@ def _find(data_dir: str) -> FoundImages:
                 f"{folder} has a class {unknown[0]} that {parts['train']} has not, and none of {first_of(missing, 5)}: "
                 "name a class alike in both, or move its folder away."
             )
+    packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
     broken = [
         entry.name for folder in {*parts.values()} for entry in entries_in(folder) if not os.path.exists(entry.path)
@@ -155,6 +156,7 @@ def _find(data_dir: str) -> FoundImages:
         ("Links left out, which lead nowhere", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out, which are no images", listed(others)),
         ("Images left out, which lie in no class's folder", listed(loose)),
+        ("Archives left out, whose images are to be unpacked first", first_of(packed, 10)),
         ("Images left out, of classes that the training part has not", listed(absent)),
         ("Folders left out, which hold no images", first_of(empty, 10)),
         ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled)) + drawn),

@@ -22,16 +22,16 @@ def by_a_list(data_dir: str) -> str:
     return f" (if {tables[-1]} lists the class of each image, docs/data.md makes the folders by it)"
 
 
-def packed_in(data_dir: str) -> list[str]:
-    """The archives in a folder, or in its place."""
-    names = [os.path.basename(data_dir)]
-    with suppress(OSError):
-        names += [entry.name for entry in entries_in(data_dir)]
+def archives_in(place: str) -> list[str]:
+    """The archives in a folder, or the one in its place."""
+    names = [os.path.basename(place)]
+    if os.path.isdir(place):
+        names = [entry.name for entry in entries_in(place) if not entry.is_dir()]
     return [readable(name) for name in names if name.lower().endswith(ARCHIVES)]
 
 
 def how_to_sort(data_dir: str) -> str:
-    if packed := packed_in(data_dir):
+    if packed := archives_in(data_dir):
         return f"unpack {first_of(packed, 3)}, and name the folder that comes out of it with data_dir=path/to/photos"
     return (
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "

@@ -2,12 +2,15 @@
 
 import os
 
+import numpy as np
+
 from proj.data.photos.picture import Levels
 from proj.data.photos.resized import Resized
-from proj.errors import agree, how_many
+from proj.errors import agree, first_of, how_many
 from proj.system.names import readable
 
 NAMED = 10  # images that are left out are named at most
+ENOUGH = 20  # images, of which a trait that tells the classes is no chance
 
 
 def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
@@ -30,3 +33,20 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
             how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
             lines.append(f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])")
     return lines
+
+
+def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str]) -> list[str]:
+    """A line where the images of some classes are nearly all grey, and those of the others in colour: a network tells
+    them apart by that. sums, targets: (N, …) of those that are read, see `Picture`."""
+    if sums.shape[1] < 7 or len(targets) < ENOUGH:  # they have one channel
+        return []
+    colours = sums[:, 1:].reshape(len(sums), 2, 3)
+    is_grey = (colours == colours[:, :, :1]).all((1, 2))
+    counts = np.bincount(targets, minlength=len(class_names))
+    shares = dict(zip(class_names, np.bincount(targets, is_grey, len(class_names)) / counts.clip(1), strict=True))
+    grey = [name for name, share in shares.items() if share >= 0.9]
+    coloured = [name for name, share in shares.items() if share <= 0.1]
+    if not (grey and coloured) or len(grey) + len(coloured) < len(class_names):
+        return []
+    those = f"Nearly all images of {first_of(grey, 3)} are grey, and those of {first_of(coloured, 3)} in colour"
+    return [f"{those}: a network tells them apart by that, unless dataset.channels=1 makes all of them grey"]
