@@ -162,21 +162,21 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     """
     such = examples_of(seen.missing + seen.words)
     share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
+    as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
-        how = typed("dataset.categorical", name, listed=True)
-        return [f"{name}: numbers in {seen.unit}: {how} takes them for words"]
-    negative = []
-    if is_numeric and seen.negative:
-        how = "" if kind else f": {typed('dataset.categorical', name, listed=True)} takes all for words"
-        negative = [f"{name}: {seen.negative} and the like are negative numbers{how}"]
-    if is_numeric and seen.missing + (seen.words if kind else Counter()):
-        how = f": {typed('dataset.categorical', name, listed=True)} takes all for words" if not kind else ""
-        return [*negative, f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"]
-    if not is_numeric and not kind and share >= 0.2:
-        how = typed("dataset.numeric", name, listed=True)
-        return [f"{name}: words, though {share:.0%} are numbers, others not ({such}): {how} takes it for numbers"]
-    if not is_numeric and not kind and (units := units_of(seen)):
+        return [f"{name}: numbers in {seen.unit}: {as_words} takes them for words"]
+    if is_numeric:
+        notes, how = [], "" if kind else f": {as_words} takes all for words"
+        if seen.negative:
+            notes.append(f"{name}: {seen.negative} and the like are negative numbers{how}")
+        if seen.missing or (kind and seen.words):
+            notes.append(f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}")
+        return notes
+    if not kind and share >= 0.2:
+        in_part = f"{share:.0%} are numbers, others not ({such})"
+        return [f"{name}: words, though {in_part}: {as_numbers} takes it for numbers"]
+    if not kind and (units := units_of(seen)):
         amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
         return [f"{name}: words, though nearly all are numbers ({amounts}): {how}"]
-    return negative
+    return []
