@@ -81,6 +81,20 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
     assert note.startswith("a: of numbers with more than 15 digits the last ones are lost: 'dataset.categorical=[a]'")
 
 
+@pytest.mark.parametrize(
+    ("name", "is_said"), (("patient_id", True), ("Subject", True), ("userId", True), ("liquid", False))
+)
+def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys, name):
+    for cells in ([1000 + i // 4 * 7 for i in range(60)], [f"P{i // 4}" for i in range(60)]):
+        table(cells, names=[name])
+        said = f"{name}: 15 values in 60 rows: if those of one value belong together, dataset.group={name} keeps"
+        assert (said in capsys.readouterr().out) == (name != "liquid")
+        table(cells, names=[name], words=[f"group={name}"])
+        assert "belong together" not in capsys.readouterr().out
+    table([i % 5 for i in range(60)], names=[name])  # a code of a few kinds
+    assert "belong together" not in capsys.readouterr().out
+
+
 MEASURED = {
     "sorted, with repeated values": [20 + i // 2 for i in range(60)],
     "sorted fractions": [i / 7 for i in range(60)],

@@ -706,6 +706,13 @@ def test_a_first_row_that_is_no_header_may_come_again(load, tmp_path):
     assert sum(len(split.targets) for split in data.splits.values()) == 80
 
 
+def test_a_row_of_a_survey_that_has_ticked_all_is_a_row(tmp_path):
+    (tmp_path / "t.csv").write_text("Apples,Pears\n" + "Apples,\n,Pears\nApples,Pears\n" * 5)
+    table = open_table(str(tmp_path / "t.csv"))
+    table.take_header(True)
+    assert len(table.lines) == 15 and len(table.columns[0]) == 15
+
+
 def test_files_of_columns_in_another_order_that_are_put_together_are_refused(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"a,b,y\n{ROWS_OF_TWO}b,a,y\n{ROWS_OF_TWO}")
     with pytest.raises(UserError, match=r"line 42 holds the names of the columns in another order .*data_dir=\[a.csv"):

@@ -24,7 +24,7 @@ from proj.data.tables.encode import (
 )
 from proj.data.tables.finding import Finding
 from proj.data.tables.one_column import Column
-from proj.data.tables.row_numbers import doubts, is_id
+from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
@@ -70,6 +70,9 @@ class Columns:
         for place in numbers:
             self._measure_numbers(place, marks[place])
         self._keep_ranks()
+        if self.settings["group"] is None and not self.trained and len(self.rows) >= EVIDENCE:
+            for place in [place for place, kind in self.kinds.items() if not kind]:
+                self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
         return {place: one.column for place, one in self.found.items() if not one.left_out}
 
     def _keep_ranks(self) -> None:

@@ -7,8 +7,14 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
+from proj.data.tables.one_column import Column
 
 ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
+# Whose values are given to persons and the like, of whom there may be several rows.
+GROUP = re.compile(
+    r"(.*(\b|_))?(id|uid|uuid|guid)|.*[a-z]I[dD]|"
+    r"(?i:(patient|subject|participant|person|user|customer|client|donor|household|session)s?([ _]?(id|nr|no|number))?)"
+)
 OFTEN = 5  # times that a number comes which may say that there is none, and different numbers beside it
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
@@ -32,6 +38,17 @@ def is_id(name: str, numbers: np.ndarray) -> str:
         return "order"
     close = high - low < max(1.6 * len(found), len(found) ** 2 / 20) and len(found) >= 10
     return named or ("shuffled" if close else "")
+
+
+def doubt_groups(name: str, cells: Column) -> list[str]:
+    """A line on a column whose name says that its values are given to persons and the like, where these have several
+    rows: some of them would be in the test part, and others in the training."""
+    different = len(np.unique(cells.codes)) if GROUP.fullmatch(name) else 0
+    if not 10 <= different < 0.9 * len(cells):
+        return []
+    how = typed("dataset.group", name)
+    said = f"{name}: {different:,} values in {len(cells):,} rows: if those of one value belong together"
+    return [f"{said}, {how} keeps them out of the test where the training has them"]
 
 
 def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str]:

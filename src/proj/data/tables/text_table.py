@@ -87,7 +87,13 @@ class Table:
             raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
 
     def _leave_out_again(self) -> None:
-        """Leave out the rows that are the first one again, with a note."""
+        """Leave out the rows that are the first one again, with a note.
+
+        They are rows like the others where these have all names too, as in a survey whose ticks are written as names.
+        """
+        times = (sum(map(name.__eq__, column)) for name, column in zip(self.first, self.columns, strict=True))
+        if len(self.again) not in times:
+            return
         rows = np.delete(np.arange(len(self.lines)), self.again)
         lines = f"{agree(len(self.again), 'line', 'lines')} {first_of([str(self.lines[row]) for row in self.again], 5)}"
         self.notes = [*self.notes, f"{self.file}: left out, where the names of the columns stand again: {lines}"]
