@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,8 @@ def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begu
     assert [row["settings"] for row in in_doubt(comparison)] == [row["settings"] for row in comparison["rows"][:2]]
     one_seed = conclude(compare(find_runs([path for path in jobs if path.name.endswith("seed=1")])))
     assert len(in_doubt(one_seed)) == 3
+    failed = conclude(compare([replace(run, status="failed") for run in find_runs(jobs)]))
+    assert in_doubt(failed) == failed["rows"][:1]
     one_seed["resume"] = "python -m proj.sweep resume=s"
     assert any(line.endswith("python -m proj.sweep resume=s seeds=+5") for line in sentences(one_seed))
 

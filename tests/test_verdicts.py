@@ -184,14 +184,30 @@ def test_a_table_to_paste_has_the_same_number_of_cells_in_every_row_whatever_a_s
 def test_one_seed_each_says_what_would_tell(tmp_path, capsys):
     for model in ("cnn", "mlp"):
         write_run(tmp_path / model, model=model)
+        write_run(tmp_path / f"mnist_{model}", model=model, dataset="mnist")
     report([tmp_path])
-    assert "one seed each does not tell" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("one seed each does not tell") == 1
     shutil.copytree(tmp_path / "cnn", tmp_path / "copy")  # which is no second seed
     report([tmp_path])
     assert "one seed each does not tell" in capsys.readouterr().out
     write_run(tmp_path / "mlp1", 0.85, seed=1, model="mlp")
     report([tmp_path])
     assert "one seed does not tell" in capsys.readouterr().out
+    for run in tmp_path.iterdir():
+        if run.is_dir():
+            change(run / "config.yaml", {"trial": {"number": 1}})
+    report([tmp_path])
+    assert "does not tell" not in capsys.readouterr().out  # of a search, whose trials have one seed
+
+
+def test_rows_that_no_sentence_names_are_counted(tmp_path, capsys):
+    for rows, said in (((0.99, 0.6, 0.59, 0.58, 0.57), "the other one"), ((0.5,), "1 of the 2 others")):
+        for mean in rows:
+            for seed in range(3):
+                spread = 0.4 if mean == 0.5 else 0.001
+                finished(tmp_path / f"{mean}_{seed}", mean + spread * (seed - 1), seed, lr=mean)
+        report([tmp_path])
+        assert f"lr=0.99 beats {said}\n" in capsys.readouterr().out
 
 
 def test_what_failed_after_the_best_figures_stands_last_and_leaves_the_verdicts_alone(tmp_path, capsys):

@@ -124,7 +124,7 @@ def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
         tested[key] += size if isinstance(size, int) else 0
     sizes = set(tested.values())
     examples = sizes.pop() if len(sizes) == 1 else None  # 0 of runs of before it was noted
-    usable = isinstance(examples, int) and examples > 0 and 0 <= mean <= 1
+    usable = bool(examples) and 0 <= mean <= 1
     return {
         "mean": mean,
         "seeds": len(values),
