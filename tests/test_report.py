@@ -325,6 +325,16 @@ def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_
     assert len(compare(find_runs([tmp_path / "old", tmp_path / "new"]))["rows"]) == 1
     comparison = compare(find_runs([tmp_path / "new", tmp_path / "other"]))
     assert comparison["columns"] == ["data"] and len(comparison["rows"]) == 2
+    change(tmp_path / "other/config.yaml", {"dataset.batch_size": 32})
+    for size, others, data in (
+        (64, ("new", "other"), "0000002a"),
+        (8, ("new",), "0000002a"),
+        (8, ("new", "other"), None),
+    ):
+        change(tmp_path / "old/config.yaml", {"dataset.batch_size": size})
+        runs = find_runs([tmp_path / name for name in ("old", *others)])
+        compare(runs)
+        assert runs[0].settings["data"] == data
 
 
 def test_the_column_of_the_data_names_each_place_shortly_and_has_checksums_of_one_that_changed(tmp_path):

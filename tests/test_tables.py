@@ -196,6 +196,7 @@ def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, p
         (("5.2%", "0.07"), r"row 4, column a: '0.07' stands beside numbers in %"),
         (("$5", "€7"), r"row 4, column a: '€7' stands beside numbers in \$"),
         (("1,200", "950"), r"'1,200' can be 1.200 or 1200; .*dataset.decimal=point or dataset.decimal=comma"),
+        (("1,5", "2.5", "1,234", "5,678"), r"'1,234' can be 1.234 or 1234"),
         ((*("1",) * 25, "inf"), "'inf' is no number"),
     ),
 )
@@ -216,8 +217,10 @@ def test_a_setting_tells_the_decimal_mark(table, predict):
 
 
 def test_a_number_that_looks_grouped_is_said(table, capsys):
-    table(column("1.234", "999"))
-    assert "1.234 in column a is read as 1.234, which dataset.decimal=comma changes" in capsys.readouterr().out
+    for cells, is_said in ((["999"], True), (["n.a.", "999"], True), (["2.345"], False), (["5.5"], False)):
+        table(column("1.234", *cells))
+        said = "1.234 in column a is read as 1.234, which dataset.decimal=comma changes"
+        assert (said in capsys.readouterr().out) == is_said
 
 
 def test_a_unit_that_the_training_had_is_needed_in_predict(predict):

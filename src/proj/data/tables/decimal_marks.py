@@ -27,8 +27,8 @@ class Evidence(NamedTuple):
 
 
 def evidence(cells: Column, unit: str) -> Evidence:
-    """unit: of its numbers."""
-    are_plain = cells.numbers is not None and bool(cells.mark)
+    """Of cells with marks. unit: of the numbers."""
+    are_plain = cells.numbers is not None
     if are_plain and cells.is_sure:
         return Evidence({cells.mark}, {}, False)  # which decides all others of the column
     if are_plain and not any("e" in text or "E" in text for text in cells.texts):
@@ -38,8 +38,7 @@ def evidence(cells: Column, unit: str) -> Evidence:
     for cell, _, place in cells.different():
         read = number(cell, unit)
         if read and read.mark == "?":
-            mark = "," if "," in cell else "."
-            doubtful[mark] = min(place, doubtful.get(mark, place))
+            doubtful.setdefault("," if "," in cell else ".", place)
         elif read:
             marks.add(read.mark)
             has_unmarked |= not read.mark and bool(re.fullmatch(r"\D*\d+\D*", cell))
@@ -77,12 +76,11 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
     Raises UserError where the numbers leave it open.
     """
     marks = dict.fromkeys(columns, MARKS.get(decimal, "."))
-    open_ones = [place for place in columns if has_marks(table, place)]
-    if decimal or not open_ones:
+    if decimal:
         return marks
-    found = {place: evidence(table.columns[place], columns[place].get("unit", "")) for place in open_ones}
-    points = {"."} if any(table.columns[place].mark == "." for place in columns.keys() - found) else set()
-    everywhere = points.union(*(column.marks for column in found.values()))
+    with_marks = [place for place in columns if table.columns[place].mark]
+    found = {place: evidence(table.columns[place], columns[place].get("unit", "")) for place in with_marks}
+    everywhere = set().union(*(column.marks for column in found.values()))
     for place, column in found.items():
         name, trained = columns[place]["name"], columns[place].get("decimal", "")
         marks[place] = decimal_mark(column, everywhere, trained, partial(refuse_doubtful, table, place, name))
@@ -94,12 +92,6 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
             read = number(cell, columns[place].get("unit", "")).value(marks[place])
             notes.append(f"{cell} in column {name} is read as {read:g}, {why}")
     return marks
-
-
-def has_marks(table: Table, place: int) -> bool:
-    """Whether a column has commas, or points alone that can all be between thousands."""
-    column = table.columns[place]
-    return any("," in text for text in column.texts) or (column.mark == "." and not column.is_sure)
 
 
 def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
