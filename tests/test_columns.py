@@ -602,6 +602,19 @@ def test_a_column_that_says_the_class_itself_is_named_with_what_leaves_it_out(ta
     assert ("a tells y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said) == is_said
 
 
+@pytest.mark.parametrize(
+    ("classes", "others", "is_said"),
+    (((1,), 0, True), ((0, 2), 0, True), ((0, 1, 2), 0, False), ((1,), 1, False)),  # others: rows of another class
+)
+def test_a_column_that_is_filled_in_for_some_classes_alone_is_named(table, capsys, classes, others, is_said):
+    cells = [f"cause {i % 7}" if i % 3 in classes or i < others else "" for i in range(90)]
+    table(cells, rows=90, classes="pqr")
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "a has values in all rows of some classes" in said and "'dataset.drop=[a]' leaves it out" in said
+    ) == is_said
+
+
 def test_a_code_of_more_classes_than_words_have_inputs_says_the_class_too(table, capsys):
     cells = [f"code {i % 30}" for i in range(120)]
     table(cells, rows=120, classes=[f"c{i}" for i in range(30)], words=["max_categories=10"])

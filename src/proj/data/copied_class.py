@@ -1,4 +1,4 @@
-"""Columns that say the class itself, as a code of it does: a model of them is perfect, and of no use."""
+"""Columns that say the class itself, as its code does, or are known once it is: a model of them is of no use."""
 
 import numpy as np
 from torch import Tensor
@@ -12,13 +12,14 @@ from proj.data.tables.encode import kind_of, width
 from proj.data.tables.text_table import Table
 from proj.errors import agree
 
-FIRST = 1000  # rows, which tell of most columns that they are none
+SAMPLE = 1000  # rows, which tell of most columns that they are none
 
 
 def describe_copied_class(
     table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
 ) -> list[str]:
-    """A line on the columns of which each class has a value of its own, some cells may be missing.
+    """A line on the columns of which each class has a value of its own, some cells may be missing; and one on those
+    that are filled in for some classes and never for the others, such as a cause of death.
 
     Ids are none, since the rows of a class have several, nor is a column that tells all classes but for one row. Of a
     few rows a column may do so by chance.
@@ -27,25 +28,42 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    found = []
+    telling, filled_in = [], []
+    everywhere = np.arange(len(y))
+    some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
         cells = table.columns[place].take(rows)
-        for size in (min(FIRST, len(y)), len(y)):
-            if kind_of(column) == "words":  # the rare ones of which have no input
-                values, known = cells.codes[:size], ~cells.each(is_missing, bool)[:size]
-            else:
-                values, known = marks_of(inputs[:size]).numpy(), inputs[:size].any(1).numpy()
-            if not tell_each_other(values, known, y[:size]):
+        for chosen in (some, everywhere):
+            known = ~cells.take(chosen).each(is_missing, bool)
+            of_words = kind_of(column) == "words"  # the rare ones of which have no input
+            values = cells.codes[chosen] if of_words else marks_of(inputs[chosen]).numpy()
+            tells, in_full = tell_each_other(values, known, y[chosen]), known_by_class(known, y[chosen])
+            if not (tells or in_full):
                 break
         else:
-            found.append(table.names[place])
-    if not found:
-        return []
-    how = typed("dataset.drop", *found, *(table.names[place] for place in dropped), listed=True)
-    tells, it = agree(len(found), "tells", "tell"), agree(len(found), "it is", "they are")
-    said = f"{', '.join(found)} {tells} {table.names[target]} without a mistake, one value a class"
-    them = agree(len(found), "it", "them")
-    return [wrapped(f"{said}: if {it} the class in other words, {how} leaves {them} out")]
+            (telling if tells else filled_in).append(table.names[place])
+    others = [table.names[place] for place in dropped]
+    lines = []
+    if telling:
+        says, it = agree(len(telling), "tells", "tell"), agree(len(telling), "it is", "they are")
+        why = f"{says} {table.names[target]} without a mistake, one value a class: if {it} the class in other words"
+        lines.append(advice(telling, why, others))
+    if filled_in:
+        has, it = agree(len(filled_in), "has", "have"), agree(len(filled_in), "it comes", "they come")
+        why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
+        lines.append(advice(filled_in, why, others))
+    return lines
+
+
+def advice(names: list[str], why: str, others: list[str]) -> str:
+    """The line on columns. others: those that are left out already."""
+    how, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
+    return wrapped(f"{', '.join(names)} {why}, {how} leaves {them} out")
+
+
+def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether the rows of each class are all known, or all missing, and there are both. known: (N,) bool."""
+    return not np.intersect1d(classes[known], classes[~known]).size and 0 < known.sum() < len(known)
 
 
 def tell_each_other(values: np.ndarray, known: np.ndarray, classes: np.ndarray) -> bool:
