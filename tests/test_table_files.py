@@ -525,6 +525,16 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
         open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)
 
 
+def test_the_classes_of_another_table_may_stand_below_a_name_in_another_case(load, tmp_path):
+    write(tmp_path, t__csv=flowers(), upper__csv=flowers(header="LEN,Kind,Y"))
+    known = load("t.csv").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
+    plain, upper = (
+        open_data(known, data_dir=str(tmp_path / name), everything=True).splits["test"]
+        for name in ("t.csv", "upper.csv")
+    )
+    assert torch.equal(plain.inputs, upper.inputs) and torch.equal(plain.targets, upper.targets)
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     (

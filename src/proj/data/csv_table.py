@@ -196,8 +196,13 @@ class CSVDataModule(InMemoryDataModule):
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
         tables = open_tables(found, how, self.header, self.target, self.notes)
-        if not trains and isinstance(self.target, str) and self.target not in tables[0].names:
-            raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
+        if not trains and isinstance(self.target, str):
+            (place,) = find_columns([self.target], tables[0].names)
+            if place is None:
+                raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
+            given = tables[0].names[place]
+            for table in tables:
+                table.names = [self.target if name == given else name for name in table.names]
         notes = [note for table in tables for note in table.notes][:NOTES]
         say(*describe_files(found, [*self.fractions]), *notes)
         target = find_column(tables[0], "target", self.target)
