@@ -337,6 +337,27 @@ def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_
         assert runs[0].settings["data"] == data
 
 
+@pytest.mark.parametrize(
+    ("checksums", "rows"),
+    (
+        ({1: "a", 2: "b", 3: "c"}, 2),  # the seed draws the examples
+        ({1: "a", 2: "a", 3: "a"}, 2),
+        ({1: "a", 2: "a", 3: "b"}, 4),  # the data has changed
+        ({1: "a", 2: "b"}, 4),  # it may have
+    ),
+)
+def test_examples_that_the_seed_of_ones_own_dataset_draws_make_no_other_configuration(tmp_path, checksums, rows):
+    for lr in (0.1, 0.2):
+        for seed, checksum in checksums.items():
+            folder = write_run(tmp_path / f"{lr}_{seed}", accuracy=lr + seed / 100, seed=seed, lr=lr)
+            change(folder / "config.yaml", {"dataset._target_": "wine.WineDataModule"})
+            (folder / "run.json").write_text(json.dumps({"data": checksum, "steps_per_epoch": 10}) + "\n")
+    comparison = conclude(compare(find_runs([tmp_path])))
+    assert len(comparison["rows"]) == rows
+    if rows == 2:
+        assert comparison["rows"][1]["verdict"].seeds == 3
+
+
 def test_the_column_of_the_data_names_each_place_shortly_and_has_checksums_of_one_that_changed(tmp_path):
     def shown(*runs: tuple[str, str, int]) -> set[str]:
         for number, (place, checksum, size) in enumerate(runs):

@@ -73,6 +73,20 @@ def name_data(runs: list[Run]) -> None:
             run.settings["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
 
 
+def name_drawn_data(runs: list[Run]) -> None:
+    """Give runs of a dataset of one's own whose seed draws the examples one name for their data, that of the dataset:
+    they repeat a configuration, and those of one seed are a pair. It does where three seeds or more have a checksum of
+    their own each, which all runs of that seed have; of two the data may have changed in between."""
+    known: dict[tuple, dict[Any, set]] = defaultdict(lambda: defaultdict(set))
+    own = [run for run in runs if not str(run.settings.get("dataset._target_", "proj.")).startswith("proj.")]
+    for run in own:
+        known[dataset_of(run)][run.seed].add(run.settings["data"])
+    for run in own:
+        checksums = known[dataset_of(run)].values()
+        if len(checksums) > 2 and sum(map(len, checksums)) == len(checksums) == len(set.union(*checksums)):
+            run.settings["data"] = run.config.get("choices.dataset")
+
+
 def data_names(runs: list[Run]) -> dict[str, str]:
     """Checksum -> the name of the folder or file, with as many folders above it as tell them apart.
 
@@ -162,6 +176,7 @@ def compare(runs: list[Run]) -> Comparison:
     tests = dict.fromkeys((of_test, "test/acc", "test/macro_f1_threshold"))
     metrics = [monitor, *(name for name in tests if any(name in run.metrics for run in runs))]
     name_data(runs)
+    name_drawn_data(runs)
     name_precision(runs)
     settings = [run.settings for run in runs if run.settings]
     keys = list(dict.fromkeys(key for one in settings for key in one))
