@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -300,3 +301,42 @@ def test_a_class_of_grey_and_coloured_photos_is_not_told_by_them(photos, tmp_pat
             Image.open(file).convert("L").save(file)
     photos(folder)
     assert "are grey" not in capsys.readouterr().out
+
+
+def scene(number: int) -> Image.Image:
+    """A photo of many colours, another one for each number."""
+    colours = np.random.default_rng(number).integers(0, 255, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(colours).resize((240, 180), Image.Resampling.BICUBIC)
+
+
+COPIES = {
+    "saved again": lambda image: image,
+    "smaller": lambda image: image.resize((120, 90)),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "others": lambda image: scene(int(np.asarray(image).sum())),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photos, tmp_path, capsys, kind):
+    for number in range(40):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number:02}.jpg", quality=95)
+        COPIES[kind](scene(number)).save(folder / f"{number:02}_too.jpg", quality=60)
+    photos(tmp_path / "in", "size=48")
+    said = capsys.readouterr().out
+    assert (" are nearly the same as a training image, such as " in said) == (kind != "others")
+    photos(tmp_path / "in", "size=48", r"group=\d\d")
+    assert "nearly the same" not in capsys.readouterr().out
+
+
+def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp_path, capsys):
+    photos(write_photos(tmp_path / "plain", 10), "size=48")
+    for number in range(60):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number:02}.jpg", quality=95)
+    scene(0).save(tmp_path / "in/a/again.jpg", quality=60)
+    photos(tmp_path / "in", "size=48")
+    assert "nearly the same" not in capsys.readouterr().out

@@ -21,6 +21,7 @@ from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.how_to_sort import refuse_single
 from proj.data.photos.image_file import HEIC, MAX_PIXELS
+from proj.data.photos.near_copies import describe_near_copies
 from proj.data.photos.on_disk import OnDisk, refuse_huge
 from proj.data.photos.picture import Levels, Recipe
 from proj.data.photos.remarks import describe_grey, remarks_on
@@ -119,6 +120,8 @@ class ImageFolderDataModule(ImageDataModule):
             name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
             for name, part in parts.items()
         }
+        if self.known is None:
+            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

@@ -8,5 +8,6 @@ deep_pixels.py       pixels of more than 8 bits
 picture.py           one file, read and resized by a recipe
 resized.py           all files, resized once and kept in one file
 on_disk.py           images that do not fit into the memory
+near_copies.py       photos of the test part that are nearly those of the training
 remarks.py           what is said of files that were left out
 """
