@@ -255,6 +255,13 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(co
     assert (average - Weights.steps[-1]).abs().max() > 1e-3
 
 
+def test_a_large_best_checkpoint_and_those_of_other_callbacks_are_written_at_once(tmp_path):
+    writer = AtomicCheckpointIO(tmp_path)
+    for name, size, is_there in (("best", 1, False), ("best", 2**19, True), ("of_its_own/other", 1, True)):
+        writer.save_checkpoint({"weights": torch.zeros(size)}, f"{tmp_path}/{name}.ckpt")
+        assert (tmp_path / f"{name}.ckpt").is_file() == is_there
+
+
 def test_no_callback_deletes_a_checkpoint_from_which_the_run_goes_on(tmp_path):
     for name in ("last.ckpt", "previous.ckpt", "lowest.ckpt"):
         (tmp_path / name).touch()

@@ -294,7 +294,8 @@ def test_a_header_is_what_the_setting_says(table):
 def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, capsys, name):
     data = table(flowers([name, "a", "b", "y"], index=True))
     assert [one["name"] for one in data.columns] == ["a", "b"]
-    assert f"left out, since it numbers the rows: {name or 'column 0'}" in capsys.readouterr().out
+    said = f"left out, since it numbers the rows: {name or 'column 0'}\n    'dataset.numeric=["
+    assert said in capsys.readouterr().out
     kept = table(flowers([name, "a", "b", "y"], index=True), "numeric=[0]")
     assert len(kept.columns) == 3
     old = table(flowers([name, "a", "b", "y"], index=True), facts=kept.facts)  # of a version that took it

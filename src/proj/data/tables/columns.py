@@ -176,13 +176,11 @@ class Columns:
         found = Finding(column, "" if names else "it is always the same")
         found.setting = "numeric" if seen.mostly_numbers else "categorical"
         found.measured(seconds[self.inside])
-        column["parts"] = []
-        if found.missing < 1:
-            column["parts"] = [measure_numbers(part, parts[part][self.inside]) for part in names]
-            if form == DURATION:
-                found.holds = f"{low / 3600:g} to {high / 3600:g}"
-            else:
-                found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
+        column["parts"] = [measure_numbers(part, parts[part][self.inside]) for part in names]
+        if form == DURATION:
+            found.holds = f"{low / 3600:g} to {high / 3600:g}"
+        else:
+            found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
         return found
 
     def _measure_numbers(self, place: int, mark: str) -> None:

@@ -41,7 +41,7 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     name, form, known = column["name"], column["date"], dict[str, float]()
     if form in SINCE_1970:
         refuse_other_unit(name, form, cells, lines)
-        if are_plain(cells):
+        if cells.numbers is not None:
             return cells.numbers / SINCE_1970[form]
     different, no_end = cells.different(), column.get("no_end", False)
     read = moment_of_column
@@ -78,11 +78,6 @@ def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int])
             f"row {lines[places[0]]}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
             f"are in {form}: write all of them in one unit."
         )
-
-
-def are_plain(cells: Column) -> bool:
-    """Whether `cells.numbers` are those that `plain_number` reads in the cells."""
-    return cells.numbers is not None and cells.mark != ","
 
 
 def find_form(
@@ -176,7 +171,7 @@ def is_likely(number: float, unit: str) -> bool:
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:
     """Whether numbers are a time in this unit: all lie between 1990 and 2040, and the column's name says it, or they
     are whole and too large to be much else. Within a day the time is no more than the number."""
-    if are_plain(cells):
+    if cells.numbers is not None:
         numbers = cells.numbers[~np.isnan(cells.numbers)]
     else:
         read = [plain_number(word) for word, *_ in cells.different() if not is_no_date(word)]
