@@ -4,8 +4,10 @@ import functools
 import json
 import re
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
@@ -260,6 +262,16 @@ def test_a_large_best_checkpoint_and_those_of_other_callbacks_are_written_at_onc
     for name, size, is_there in (("best", 1, False), ("best", 2**19, True), ("of_its_own/other", 1, True)):
         writer.save_checkpoint({"weights": torch.zeros(size)}, f"{tmp_path}/{name}.ckpt")
         assert (tmp_path / f"{name}.ckpt").is_file() == is_there
+
+
+def test_numpy_values_are_kept_as_plain_ones_and_text_of_numpy_is_refused(tmp_path):
+    state = OrderedDict({np.int64(3): [np.float32(0.5), (np.arange(2),)]})
+    state._metadata = {"": {"version": 1}}  # as a module's has it
+    AtomicCheckpointIO().save_checkpoint({"state": state}, f"{tmp_path}/x.ckpt")
+    found = torch.load(tmp_path / "x.ckpt", weights_only=True)["state"]
+    assert found[3][0] == 0.5 and found[3][1][0].tolist() == [0, 1] and found._metadata == state._metadata
+    with pytest.raises(UserError, match=r"this one's state.words holds numpy"):
+        AtomicCheckpointIO().save_checkpoint({"state": {"words": np.array(["text"])}}, f"{tmp_path}/x.ckpt")
 
 
 def test_no_callback_deletes_a_checkpoint_from_which_the_run_goes_on(tmp_path):

@@ -144,6 +144,7 @@ def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_ask
 def test_a_word_that_comes_often_among_others_is_kept(table):
     cells = ["nothing" if i % 4 else f"Note {i}" for i in range(60)]
     assert table(cells).columns[0]["categories"] == ["nothing"]
+    assert table(cells, words=["categorical=[a]"]).columns[0]["categories"] == ["nothing"]
 
 
 FORMS = {

@@ -210,6 +210,7 @@ TABLES = {
     "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
     "nothing to learn from": ("y\n" + "p\nq\n" * 9, "has no column to learn y from"),
     "a word among numbers": ("a,y\n" + "1,p\n2,q\n" * 30 + "1O,p\n", "row 62, column a: '1O' is no number"),
+    "a zero byte": ("a,y\n" + "1,p\n2,q\n" * 9 + "1\0,p\n", r"t.csv is no CSV file \(.*(zero bytes|NUL)"),
     "another target": ("Y,b\n" + "1,p\n" * 9, "target=y is no column of .* Options: Y, b."),
 }
 
@@ -256,6 +257,11 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words,
 def test_a_column_in_two_lists_is_refused(passengers):
     with pytest.raises(UserError, match=r"column id is in dataset\.categorical and in another list"):
         table(passengers, "target=lived", "numeric=[id]", "categorical=[id]")
+
+
+def test_words_are_no_numbers_because_a_setting_says_so(passengers):
+    with pytest.raises(UserError, match="column name has no number in the training rows: leave"):
+        table(passengers, "target=lived", "numeric=[name]")
 
 
 ALIKE = {

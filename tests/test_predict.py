@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from proj.checkpoint.file import load_model
 from proj.errors import UserError
 from proj.use.evaluation import open_data
 from proj.use.predicted import Predictions, csv_rows
-from proj.use.prediction import predict, read_tables
+from proj.use.prediction import find_files, predict, read_tables
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,14 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
         assert shares(row) == pytest.approx(rounded(probabilities[k]), abs=2e-6)
         assert row["class"] == known["class_names"][probabilities[k].argmax()]
         assert row["probability"] == row["probabilities"][row["class"]]
+
+
+def test_a_pattern_finds_files_at_any_depth_but_none_that_systems_leave(tmp_path):
+    for name in ("2.png", "folder.png/1.png", "__MACOSX/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [Path(file).name for file in find_files(f"{tmp_path}/**/*.png")] == ["2.png", "1.png"]
+    assert len(find_files(f"{tmp_path}/__MACOSX/*.png")) == 1
 
 
 def test_ctrl_c_leaves_the_rows_of_what_was_done(iris, tmp_path, monkeypatch, capsys):

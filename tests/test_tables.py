@@ -259,6 +259,14 @@ def test_an_empty_first_row_without_header_is_a_row(predict):
     assert predict(",\n\n7.5,2\n3,4\n", columns) == {"1": [0, 0], "3": [7.5, 2], "4": [3, 4]}
 
 
+def test_columns_without_names_are_those_of_the_same_places(predict, capsys):
+    columns = numbers("column 0", "column 1")
+    assert predict("1,2\n3,4\n", columns) == predict("1,2,9\n3,4,9\n", columns) == {"1": [1, 2], "2": [3, 4]}
+    assert not capsys.readouterr().err
+    with pytest.raises(UserError, match="4 values for 3 columns"):
+        predict("1,2,3,4\n5,6,7,8\n", numbers("column 1", "column 2", "column 5"))
+
+
 def flowers(header: list | None, rows: int = 60, index: bool = False) -> str:
     random = np.random.default_rng(0)
     made = [[f"{random.random():.3f}", f"{random.random():.3f}", i % 3] for i in range(rows)]

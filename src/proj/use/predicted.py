@@ -76,7 +76,7 @@ def in_words(row: dict) -> list[str]:
 
 def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
     """A column for each class's probability, and one for the set, as JSON, where there are sets."""
-    sets = ["set"] if rows and "set" in rows[0] else []
+    sets = ["set"] if "set" in rows[0] else []
     first = ["input", "class", "probability", *sets]
 
     def cells(row: dict) -> list:
