@@ -86,7 +86,8 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
         data = photos(folder)
         assert sum(len(split.targets) for split in data.splits.values()) == 18, start
         assert all(split.inputs.float().mean((1, 2)).sum(1).min() > 60 for split in data.splits.values())  # no black
-        lines = capsys.readouterr().out.splitlines()
+        deeper, *lines = capsys.readouterr().out.splitlines()
+        assert deeper.startswith("Images in folders within those of the classes: blue/more (1), green/more (1), red")
         assert lines[0] == "12 of 30 images cannot be read and are left out:" and lines[-1] == "    and 2 more"
         assert lines[1] == "    blue/link.jpg: No such file or directory"
         assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
@@ -340,3 +341,22 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
     scene(0).save(tmp_path / "in/a/again.jpg", quality=60)
     photos(tmp_path / "in", "size=48")
     assert "nearly the same" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    (
+        (("a", "a/masks", "b"), "a/masks (5): move them away, if they are none of their class, such as masks"),
+        (("a/p1", "a/p2", "b/p3", "b/p4"), "a/p1 (5), a/p2 (5), b/p3 (5), b/p4 (5): if those of one folder belong"),
+        (("a/x", "b/y"), ""),
+        (("a", "b"), ""),
+    ),
+)
+def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path, capsys, folders, said):
+    for number in range(5 * len(folders)):
+        folder = tmp_path / "in" / folders[number // 5]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number:02}.png")
+    photos(tmp_path / "in")
+    out = capsys.readouterr().out
+    assert f"Images in folders within those of the classes: {said}" in out if said else "within those" not in out

@@ -177,17 +177,31 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
     names, folders = found.class_names, folders_in(parts["train"])
     classes = [folder for folder in folders if readable(os.path.basename(folder)) in names]
     inner = [[readable(os.path.basename(folder)) for folder in folders_in(its_folder)] for its_folder in classes]
-    if len(inner[0]) < 2:
+    if len(inner[0]) < 2 or not all(one == inner[0] for one in inner):
+        found.said.extend(name_deeper(found.images, parts) if any(inner) else [])
         return
     if len(classes) == 1:
         raise UserError(
             f"{data_dir} holds the folder {names[0]} alone: if the {len(inner[0]):,} folders in it are the classes, "
             f"give data_dir={readable(classes[0])}"
         )
-    if len(parts) == 1 and all(one == inner[0] for one in inner):
+    if len(parts) == 1:
         outer, within = first_of(names, 5), first_of(inner[0], 5)
         found.said.append(
             f"The classes are {outer}, and each holds the folders {within}: if {within} are the classes, name the "
             f"folders above them train, val and test; if they are parts, put folders named train, val and test above "
             "those of the classes"
         )
+
+
+def name_deeper(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
+    """A line on images in folders within those of the classes: beside others of the class they may be masks, and in
+    several folders of a class they may be many of one thing."""
+    places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)
+    deeper = [f"{readable(place)} ({count:,})" for place, count in places.items() if os.sep in place]
+    within = f"Images in folders within those of the classes: {first_of(deeper, 5)}"
+    if len(deeper) < len(places):
+        return [f"{within}: move them away, if they are none of their class, such as masks"] if deeper else []
+    if len(deeper) == len({place.split(os.sep)[0] for place in places}):
+        return []
+    return [f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"]

@@ -13,7 +13,7 @@ MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many tak
 
 
 def describe_near_copies(train: Tensor, test: Tensor, name: Callable[[str, int], str]) -> list[str]:
-    """A line where a tenth or more of the test images are nearly the same as a training image.
+    """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image.
 
     train, test: uint8 (N, H, W, C). name: says what image a place in one of these parts is.
     """
@@ -24,7 +24,7 @@ def describe_near_copies(train: Tensor, test: Tensor, name: Callable[[str, int],
     views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored(seen))]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
-    if 10 * int(same.sum()) < len(seen):
+    if int(same.sum()) < max(2, len(seen) / 10):
         return []
     first = int(same.nonzero()[0])
     pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
