@@ -224,7 +224,7 @@ class Breaks(Empty):
     ("model", "sentence"),
     (
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
-        (Breaks, r"Breaks: RuntimeError: of two lines$"),
+        (Breaks, r"Breaks: RuntimeError: of two lines, in test_own_code\.py, line"),
         (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),

@@ -194,3 +194,61 @@ def test_a_loss_of_ones_own_takes_its_own_settings(configure):
 
 def test_a_class_in_anothers_place_is_made_without_what_is_null_and_no_argument_of_its(configure):
     assert build(configure(DATA, *WITHOUT).dataset).fold is None
+
+
+class Broken(nn.Module):
+    """A loss with a mistake of its author's."""
+
+    def __init__(self, label_smoothing: float = 0.0, where: str = "forward") -> None:
+        super().__init__()
+        if where != "forward":
+            nn.Linear(2, 2, **{where: 1})
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return undefined  # noqa: F821
+
+
+class Plain(nn.Module):
+    """A loss without an __init__ of its own."""
+
+
+class HandsOn(Classifier):
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    (
+        (
+            ["Broken"],
+            r"fails at a batch's logits and classes \(name 'undefined' is not defined, in test_own_models\.py",
+        ),
+        (
+            ["Broken", "+model.loss.where=x"],
+            r"Broken: Linear.*unexpected .* 'x', in test_own_models\.py, line",
+        ),
+        (
+            ["Broken", "+model.loss.where=label_smoothing"],
+            r"Broken: Linear.*argument 'label_smoothing', in test_own_models\.py, line",
+        ),
+        (["Plain"], r"Plain takes no label_smoothing: add ~model\.loss\.label_smoothing, which leaves out"),
+        (
+            [f"Plain model._target_={__name__}.HandsOn", "~model.loss.label_smoothing", "+model.los=1"],
+            r"HandsOn takes no activation, los: add ~model\.activation ~model\.los",
+        ),
+    ),
+)
+def test_a_mistake_in_ones_own_file_is_named_with_its_line_and_what_its_class_does_not_take_with_what_leaves_it_out(
+    configure, words, sentence
+):
+    words = f"model.loss._target_={__name__}.{' '.join(words)}".split()
+    with pytest.raises(UserError, match=sentence):
+        train(configure(*words))
+
+
+def test_a_file_of_ones_own_that_cannot_be_imported_is_named_with_its_line(tmp_path, monkeypatch, configure):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lacking.py").write_text("import torch\nimport nowhere\n")
+    with pytest.raises(UserError, match=r"\(No module named 'nowhere', in lacking\.py, line 2\)"):
+        train(configure("model.loss._target_=lacking.Loss"))

@@ -3,9 +3,13 @@
 import difflib
 import errno
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
 class UserError(Exception):
@@ -77,6 +81,18 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
+
+
+def in_own_file(error: BaseException) -> str:
+    """The end of a sentence on what a file of the user's own raised: its name and line. Empty where none did."""
+    place = ""
+    for link in causes(error):
+        for frame, line in traceback.walk_tb(link.__traceback__):
+            file = Path(frame.f_code.co_filename)
+            library = {"site-packages", "dist-packages"} & {*file.parts} or file.is_relative_to(STANDARD_LIBRARY)
+            if file.is_file() and not library and not file.is_relative_to(Path(__file__).parent):
+                place = f", in {file.name}, line {line}"
+    return place
 
 
 def unwritable(error: BaseException) -> str | None:

@@ -81,6 +81,11 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
         raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options, f'{place}.')}")
 
 
+def leaving_out(place: str, names: list[str]) -> str:
+    """The cure for settings of conf/ that the class at `place` does not take."""
+    return f"add {' '.join(f'~{place}.{name}' for name in names)}, which leaves out what conf/ has"
+
+
 def check_arguments(cfg: DictConfig) -> None:
     """Raises UserError for a setting that is in conf/ and that the class, which may be another one, does not take."""
     groups = {"dataset": cfg.dataset, "model": cfg.model, "model.loss": cfg.model.get("loss")}
@@ -92,8 +97,7 @@ def check_arguments(cfg: DictConfig) -> None:
         foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
         foreign = [name for name in foreign if node[name] is not None]  # what is null is not handed on
         if foreign and not typed & {f"{place}.{name}" for name in foreign}:
-            words = " ".join(f"~{place}.{name}" for name in foreign)
-            cure = f"add {words}, which leaves out what conf/ has"
+            cure = leaving_out(place, foreign)
             if "augment" in typed and {*foreign} <= {"flip", "shift", "sizes", "augment"}:
                 cure = "it augments no images as augment=… says, so leave that out"
             raise UserError(f"{target} takes no {', '.join(foreign)}: {cure}.")

@@ -12,14 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.check import check_single
-from proj.config.check_words import refuse_left_out
+from proj.config.check_words import leaving_out, refuse_left_out
 from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import located, now_called
 from proj.config.words import as_hydra_reads, as_text
-from proj.errors import UserError, causes, message_of, nearest, out_of_memory
+from proj.errors import UserError, causes, in_own_file, message_of, nearest, out_of_memory
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -64,11 +64,12 @@ def literal(node: Any) -> Any:
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
-def build(node: DictConfig | dict | None, **settings: Any) -> Any:
+def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> Any:
     """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
     values and `settings`; None for a node that names none.
 
     Hydra's `instantiate` does the same, but looks references up again, in text that comes from a file too.
+    place: the key of the node, such as model.loss, where a command can change it.
     Raises UserError for a class that cannot be found, and for arguments that it does not take.
     """
     if OmegaConf.is_config(node):
@@ -81,12 +82,13 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     if taken is not None:  # another class in the place of conf/'s: Hydra leaves out no setting that is null
         arguments = {key: value for key, value in arguments.items() if value is not None or key in taken}
     if node.get("_recursive_", True):
-        arguments = {key: build_within(value) for key, value in arguments.items()}
+        arguments = {key: build_within(value, place and f"{place}.{key}") for key, value in arguments.items()}
     arguments |= settings
     try:
         called = located(target)
     except Exception as error:
-        raise UserError(f"Error locating target '{target}' ({message_of(list(causes(error))[-1])}).") from error
+        reason = f"{message_of(list(causes(error))[-1])}{in_own_file(error)}"
+        raise UserError(f"Error locating target '{target}' ({reason}).") from error
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):
@@ -98,17 +100,28 @@ def build(node: DictConfig | dict | None, **settings: Any) -> Any:
     except Exception as error:
         if out_of_memory(error):
             raise
-        foreign = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
-        if foreign and foreign[1] in node:
-            known = nearest(foreign[1], taken_by(target) or ())
-            raise UserError(f"{target} takes no {foreign[1]}.{known}") from error
+        refuse_foreign(called, node, arguments, place, error)
         named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
-        raise UserError(f"{target}: {named}{message_of(error)}") from error
+        raise UserError(f"{target}: {named}{message_of(error)}{in_own_file(error)}") from error
+
+
+def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exception) -> None:
+    """Raises UserError where what a node names has refused an argument of the node's, itself or by a class that it
+    inherits from. given: all arguments."""
+    said = re.search(r"(\w+)(\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    names = [one.__name__ for one in getattr(called, "__mro__", [called])]
+    if not said or said[1] not in names or said[3] not in node:
+        return
+    known = taken_by(node["_target_"]) or frozenset()
+    foreign = [name for name in node if known and name not in (*known, *NO_ARGUMENTS)] or [said[3]]
+    cure = f": {leaving_out(place, foreign)}" if place else ""
+    guess = nearest(foreign[0], known - given.keys())
+    raise UserError(f"{node['_target_']} takes no {', '.join(foreign)}{cure}.{guess}") from error
 
 
 def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> Any:
     """`build` of a part of the configuration. Raises UserError for what is no object of `base`."""
-    made = build(node, **settings)
+    made = build(node, part, **settings)
     if not isinstance(made, base):
         as_shown = ", as the README's example does" if base.__module__.startswith("proj.") else ""
         raise UserError(
@@ -118,14 +131,16 @@ def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> 
     return made
 
 
-def build_within(value: Any) -> Any:
-    """A value with what it names, itself or within its lists and mappings, built."""
+def build_within(value: Any, place: str) -> Any:
+    """A value with what it names, itself or within its lists and mappings, built. place: its key."""
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value, resolve=True)
     if isinstance(value, list):
-        return [build_within(one) for one in value]
+        return [build_within(one, place) for one in value]
     if isinstance(value, dict):
-        return build(value) if value.get("_target_") else {key: build_within(one) for key, one in value.items()}
+        if value.get("_target_"):
+            return build(value, place)
+        return {key: build_within(one, place and f"{place}.{key}") for key, one in value.items()}
     return value
 
 

@@ -16,7 +16,7 @@ from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build, build_a
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
-from proj.errors import UserError, message_of
+from proj.errors import UserError, in_own_file, message_of
 from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, inequality
 from proj.models.classifier import Classifier
@@ -104,7 +104,7 @@ def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
 
 def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None) -> Classifier:
     """contents: see `build_data_and_model`."""
-    network = build({**cfg.model, "_partial_": True}).func
+    network = build({**cfg.model, "_partial_": True}, "model").func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     schedule = build({**cfg.scheduler, "_partial_": True})
@@ -144,6 +144,8 @@ def check_loss(loss: nn.Module, classes: int) -> None:
             found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
     except Exception as error:
         reason = message_of(error)
+        if where := in_own_file(error):
+            raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
     if found[0] <= 0:
         raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")
