@@ -722,7 +722,7 @@ def test_what_joblib_starts_before_its_workers_lets_signals_through_once():
 
     from joblib.externals.loky.backend import resource_tracker as of_joblib
 
-    from proj.sweeps.grid import start_trackers
+    from proj.system.processes import start_trackers
 
     def work() -> bool:
         start_trackers()

@@ -22,6 +22,7 @@ from proj.config.flags import flags_and_settings
 from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
+from proj.sweeps.rehearsal import rehearse
 from proj.system.processes import take_part
 from proj.system.ranks import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started
 from proj.use.data import open_data
@@ -308,6 +309,37 @@ def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, wor
     search = ("sweep_name=s", "hydra/sweeper=optuna", "optimizer.lr=interval(0.01,0.1)", "model=mlp")
     assert sentence in refused(tmp_path, *search, words)
     assert not (tmp_path / "outputs" / "sweeps" / "s" / "sweep.yaml").exists()
+
+
+@refusals(
+    (
+        "optimizer._target_=torch.optim.RMSprop",
+        "RMSprop has no betas, fused (without: ~optimizer.betas",
+    ),
+    (
+        "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0.9,0 scheduler=none",
+        "the job with seed=1 optimizer.momentum=0 would fail: the optimizer does not take its settings: Nesterov",
+    ),
+    ("scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr, total_steps, pct_start"),
+    ("model.loss._target_=nowhere.Loss", "Error locating target 'nowhere.Loss'"),
+    ("model._target_=nowhere.Net", "Error locating target 'nowhere.Net'"),
+    ("dataset._target_=nowhere.Data", "Error locating target 'nowhere.Data'"),
+    ("+callbacks.x._target_=torch.nn.Identity", "callbacks.x._target_=torch.nn.Identity is no Callback"),
+    (
+        "hydra/sweeper=optuna hydra.sweeper.n_trials=2 optimizer._target_=torch.optim.RMSprop",
+        "RMSprop has no betas, fused",
+    ),
+)
+def test_what_a_class_does_not_take_or_that_it_is_not_there_is_said_before_the_first_job(tmp_path, words, sentence):
+    assert sentence in refused(tmp_path, "seed=1,2", "model=mlp", *words.split())
+    assert not list(tmp_path.glob("outputs/sweeps/*"))
+
+
+@pytest.mark.parametrize(
+    "scheduler", ("onecycle scheduler.total_steps=3", "cosine", "linear", "step", "plateau", "none")
+)
+def test_no_schedule_that_a_run_takes_is_refused_before_the_first_job(scheduler):
+    rehearse([([], configure("hydra.run.dir=unused", *f"scheduler={scheduler}".split()))])
 
 
 def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):

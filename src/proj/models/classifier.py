@@ -112,6 +112,7 @@ class Classifier(Measuring):
     def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         with settings_of("optimizer", self.optimizer):
             rehearsal = Rehearsal(self.optimizer, self.device)
+            rehearsal.step()
             optimizer = self.optimizer(self.trained())
         if self.scheduler is None:
             return optimizer

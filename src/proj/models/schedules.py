@@ -106,7 +106,6 @@ class Rehearsal:
         self.parameters = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,), (2, 2))]
         self.optimizer = optimizer(self.parameters)
         refuse_other("optimizer", optimizer, self.optimizer, Optimizer)
-        self.step()
 
     def step(self) -> None:
         self.optimizer.step(self._backward)

@@ -3,6 +3,7 @@
 grid.py            Hydra's sweeper for a grid: composes, checks and freezes all jobs, then starts them
 optuna_sweeper.py  Hydra's sweeper for a search, on top of that
 swept.py           the settings that all jobs share, and those that are swept
+rehearsal.py       what its jobs build, built once before the first one starts
 folder.py          `Sweep`, the folder: freezes a job (`Sweep.freeze`), tells which are unfinished
 sweep_file.py      sweep.yaml and the copy of conf/
 frozen.py          hands a launcher the frozen job, in place of Hydra's config loader

@@ -28,19 +28,9 @@ from proj.sweeps.sweep_file import changed_versions, loader_of_copy, make_folder
 from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
-from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c, stop_signals_as_exits
+from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c, start_trackers, stop_signals_as_exits
 from proj.system.ranks import started
 from proj.system.slurm import wait_for_every_job
-
-
-def start_trackers() -> None:
-    """Start what joblib starts before its first worker, and what lets signals through again that were kept."""
-    from multiprocessing import resource_tracker
-
-    from joblib.externals.loky.backend import resource_tracker as of_joblib
-
-    for tracker in (resource_tracker, of_joblib):
-        tracker.ensure_running()
 
 
 class GridSweeper(Sweeper):
@@ -118,6 +108,14 @@ class GridSweeper(Sweeper):
         self.code |= own_code(without_hydra(config))
         return config
 
+    def compose_all(self, jobs: list[list[str]]) -> list[tuple[list[str], DictConfig]]:
+        """Each job's own settings and its configuration. Raises UserError for a mistake in any."""
+        composed = [(own, self.compose_checked(own)) for own in jobs]
+        from proj.sweeps.rehearsal import rehearse  # torch, once all words are understood
+
+        rehearse(composed)
+        return composed
+
     def compose(self, own: list[str]) -> DictConfig:
         """A job's configuration. Its own seed takes the place of the one that the sweep began with."""
         shared = [word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))]
@@ -143,7 +141,7 @@ class GridSweeper(Sweeper):
             raise UserError(
                 f"{intervals[0]} is searched: add hydra/sweeper=optuna, or name its values, as in 0.01,0.1."
             )
-        return [(own, self.compose_checked(own)) for own in self.settings()]
+        return self.compose_all(self.settings())
 
     def run(self) -> None:
         self.freeze_again()

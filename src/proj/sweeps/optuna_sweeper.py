@@ -62,7 +62,7 @@ class OptunaSweeper(GridSweeper):
             words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
         firsts = {key: words[0] for key, words in words_of.items()}
         jobs = [list((firsts | {key: word}).values()) for key, words in words_of.items() for word in words]
-        goals = {(config.monitor, config.mode) for config in map(self.compose_checked, jobs or [[]])}
+        goals = {(config.monitor, config.mode) for _, config in self.compose_all(jobs or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
         if self.n_trials > (count := combinations(self.space)):

@@ -71,6 +71,16 @@ def keeping_ctrl_c() -> Iterator[None]:
         done.set()
 
 
+def start_trackers() -> None:
+    """Start what joblib starts before its first worker, and what lets signals through again that were kept."""
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    for tracker in (resource_tracker, of_joblib):
+        tracker.ensure_running()
+
+
 def hear_ctrl_c() -> None:
     """Get Ctrl-C from now on, in a process that was started within `keeping_ctrl_c`."""
     if CAN_KEEP_SIGNALS:
