@@ -574,11 +574,6 @@ def test_a_header_that_resembles_another_format_is_one(first):
     assert cells(f"{first}\n1,p\n2,q\n".encode())[0] == first.split("\n")[0].split(",")
 
 
-def test_an_address_is_no_file(load):
-    with pytest.raises(UserError, match=r"^https:/example.org/t.csv is an address: download the table first"):
-        load("https://example.org/t.csv")
-
-
 @pytest.mark.parametrize(("blank", "end"), ((" ", "\n"), ("  ", " \r\n"), (" \t ", "\n")))
 def test_blanks_separate_values_where_nothing_else_does_and_the_name_says_no_other(load, tmp_path, blank, end):
     write(tmp_path, whole__csv=flowers())

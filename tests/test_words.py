@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigKeyError
 from support.refusals import refusals
 from support.sweeps import refused, run
 
+from proj.checkpoint.file import load_model
 from proj.config.check_values import NAMES
 from proj.config.compose import build, configure
 from proj.config.explain import sentences
@@ -23,9 +24,14 @@ from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
 from proj.sweeps.rehearsal import rehearse
+from proj.system.platform import local_path
 from proj.system.processes import take_part
 from proj.system.ranks import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started
+from proj.training.run import train
 from proj.use.data import open_data
+from proj.use.evaluation import evaluate
+from proj.use.export import export
+from proj.use.prediction import predict
 
 
 def read(word: str) -> list:
@@ -340,6 +346,71 @@ def test_what_a_class_does_not_take_or_that_it_is_not_there_is_said_before_the_f
 )
 def test_no_schedule_that_a_run_takes_is_refused_before_the_first_job(scheduler):
     rehearse([([], configure("hydra.run.dir=unused", *f"scheduler={scheduler}".split()))])
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    (
+        ("https://example.org/x.csv", "is an address, where a path of this machine is needed: copy what is there"),
+        ("s3://bucket/x.csv", "is an address"),
+        ("file:///data/x.csv", "is an address, where a path of this machine is needed: type {}/data/x.csv"),
+        (r"C:\Users\me\x.csv", "is a path of Windows: here / stands between folders"),
+        (r".\x.csv", "is a path of Windows"),
+        ("'x.csv'", "has quotation marks that no shell has read: type {}x.csv"),
+    ),
+)
+def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(mistake, trained, tmp_path, typed, sentence):
+    run = f"run={trained('trainer.max_epochs=1')}"
+    commands = [
+        ("proj.predict", f"ckpt={typed}"),
+        ("proj.predict", f"run={typed}"),
+        ("proj.predict", run, f"input={typed}"),
+    ]
+    commands += [("proj.evaluate", run, f"output={typed}"), ("proj.train", f"resume={typed}"), ("proj.report", typed)]
+    commands += [("proj.sweep", f"resume={typed}")]
+    if not typed.startswith("'"):  # which Hydra reads
+        commands += [("proj.train", f"data_dir={typed}"), ("proj.train", "-m", f"hydra.sweep.dir={typed}")]
+    for module, *words in commands:
+        option = words[-1].removesuffix(typed)
+        assert f"{option}{typed} {sentence.format(option)}" in mistake(module, *words)
+    with pytest.raises(UserError, match=re.escape(sentence.format(""))):
+        load_model(typed)
+
+
+def test_a_file_may_be_named_as_an_address_or_in_quotation_marks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("'x'", r".\x"):
+        (tmp_path / name).write_text("")
+        assert local_path(name) == name
+
+
+def test_python_answers_what_is_no_path_no_configuration_or_no_word_in_a_sentence(trained):
+    folder = trained("trainer.max_epochs=1")
+    for wrong in (None, 3, [folder], b"best.ckpt"):
+        for function in (load_model, evaluate, export, lambda path: predict(folder / "best.ckpt", path)):
+            with pytest.raises(UserError, match=r"is no path: give a text or a pathlib\.Path"):
+                function(wrong)
+    with pytest.raises(UserError, match=r"metrics\.json is truncated or is not a checkpoint .* mean .*best\.ckpt\?"):
+        load_model(folder / "metrics.json")
+    with pytest.raises(UserError, match="train takes a configuration"):
+        train(configure("hydra.run.dir=unused").dataset)
+    with pytest.raises(UserError, match="-m is of the command line, and configure composes one run: leave it out"):
+        configure("-m", "seed=1,2")
+    with pytest.raises(UserError, match="is several words: give model=… by itself"):
+        configure("dataset=iris model=mlp")
+
+
+def test_what_is_there_is_named_where_a_word_lacks_its_option_or_is_a_pattern(trained, mistake, tmp_path, monkeypatch):
+    run = trained("trainer.max_epochs=1")
+    monkeypatch.chdir(run.parent)
+    (tmp_path / "x.csv").write_text("")
+    for word, meant in ((run.name, f"run={run.name}"), (f"{run.name}/best.ckpt", f"ckpt={run.name}/best.ckpt")):
+        assert mistake("proj.predict", word).endswith(f"Did you mean {meant}?")
+    assert mistake("proj.predict", str(tmp_path / "x.csv")).endswith(f"Did you mean input={tmp_path}/x.csv?")
+    assert mistake("proj.predict", f"ckpt={run.name}/b*").endswith(
+        f"Give one of what is there, ckpt={run.name}/best.ckpt"
+    )
+    assert mistake("proj.evaluate", f"run={run.name[:-1]}*").endswith(f"Give one of what is there, run={run.name}")
 
 
 def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):

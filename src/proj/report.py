@@ -22,13 +22,14 @@ from proj.config.command_line import take, words_or_help
 from proj.config.explain import sentences
 from proj.errors import UserError, nearest
 from proj.reports.report import report
+from proj.system.platform import local_path
 
 
 def main() -> None:
     words = words_or_help(__doc__)
     with sentences():
         output = take({"output": Path}, words).get("output")
-        words = [os.path.expanduser(word) for word in words]
+        words = [local_path(word) for word in words]
         for word in words:
             key, equals, _ = word.partition("=")
             if word.startswith("-") or (equals and not Path(word).exists()):

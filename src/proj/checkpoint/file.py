@@ -16,6 +16,7 @@ from proj.errors import UserError, first_of, message_of, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, trusted
 from proj.system.files import damage
+from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
 
 
@@ -41,7 +42,7 @@ def load_checkpoint(path: str | Path) -> dict:
     Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for one that is not
     whole.
     """
-    path = Path(path)
+    path = Path(local_path(path))
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the checkpoint in it, {RunFolder(path).best}")
     if not path.is_file():
@@ -62,7 +63,10 @@ def load_checkpoint(path: str | Path) -> dict:
     except Exception as error:
         if out_of_memory(error):
             raise
-        raise DamagedCheckpoint(f"{path} is truncated or is not a checkpoint ({message_of(error, 100)}).") from error
+        best = RunFolder(path.parent).best
+        meant = f" Did you mean {best}?" if path.suffix != best.suffix and best.is_file() else ""
+        reason = f"truncated or is not a checkpoint ({message_of(error, 100)})"
+        raise DamagedCheckpoint(f"{path} is {reason}.{meant}") from error
     contents = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
     if not isinstance(contents, dict) or not isinstance(contents.get("format", 0), int):
         raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
@@ -82,7 +86,7 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
     Raises UserError for a file that is damaged, or that names anything else than this project does.
     """
-    checkpoint = load_checkpoint(path)
+    checkpoint, trust = load_checkpoint(path), trust.split(",") if isinstance(trust, str) else trust
     contents = checkpoint["proj"]
     try:
         return model_of(checkpoint, path, trust), contents

@@ -1,5 +1,6 @@
 """The command lines: of what Hydra composes, and of what starts from a checkpoint, with options as `key=value`."""
 
+import glob
 import os
 import sys
 import warnings
@@ -14,7 +15,7 @@ from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
-from proj.system.platform import printable_output, refuse_no_text
+from proj.system.platform import local_path, printable_output, refuse_no_text
 from proj.system.ranks import look_at_environment
 from proj.system.run_folder import RunFolder, read_flat
 
@@ -22,6 +23,7 @@ SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what
 # Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
 # is to choose from.
 Kind = type | tuple[str, ...]
+PATHS = ("ckpt", "run", "resume", "input", "output", "show", "data_dir", "config_dir")  # options that name files
 
 
 def run_hydra(command: Callable[[], object]) -> None:
@@ -69,7 +71,7 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         elif kind is Path and not value:
             raise UserError(f"{key}= names no folder: give {key}=<folder>.")
         else:
-            chosen[key] = kind(os.path.expanduser(value))  # shells leave ckpt=~/… as it is
+            chosen[key] = kind(local_path(value, f"{key}=") if key in PATHS else value)
     return chosen
 
 
@@ -108,8 +110,11 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        within = sorted(Path(folder).glob(f"*/{run.best.name}")) if folder else []  # a sweep's folder has many
-        hint = f" Give a run in it, run={within[0].parent}" if within else ""
+        # A sweep's folder has many, and so may a pattern, which no shell reads after an equals sign.
+        within = Path(folder).glob(f"*/{run.best.name}") if folder else []
+        found = sorted(map(str, [*glob.glob(str(path)), *within]))
+        ones = [f"run={os.path.dirname(file)}" if folder else f"ckpt={file}" for file in found]
+        hint = f" Give one of what is there, {ones[0]}" if ones else ""
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         raise UserError(f"there is no checkpoint {path}.{hint}")
@@ -119,7 +124,10 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
 def meant(word: str, kinds: Mapping[str, Kind]) -> str:
     """The end of a message on a word without an equals sign: what it may stand for, or all options."""
     if os.path.exists(word):
-        return f" Did you mean {'run' if os.path.isdir(word) else 'ckpt'}={word}?"
+        key = "run" if os.path.isdir(word) else "ckpt"
+        if "input" in kinds and not (word.endswith(".ckpt") or RunFolder(word).best.is_file()):
+            key = "input"
+        return f" Did you mean {key}={word}?"
     return "" if word in kinds else nearest(word, kinds)
 
 

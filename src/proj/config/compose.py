@@ -154,6 +154,8 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     """
     if other := [word for word in overrides if not isinstance(word, str)]:
         raise UserError(f"configure takes words, configure('dataset=iris', 'model=mlp'), and {other[0]!r} is none.")
+    if flag := next((word for word in overrides if word.startswith("-")), ""):
+        raise UserError(f"{flag} is of the command line, and configure composes one run: leave it out.")
     refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]
     if config_dir:

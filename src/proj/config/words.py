@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 
 from proj.config.policies import policy
 from proj.errors import UserError
-from proj.system.platform import as_command
+from proj.system.platform import as_command, local_path
 
 # Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
 PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir|sweep_name)")
@@ -119,9 +119,11 @@ def refuse_ambiguous(word: str, read: Override, several: bool) -> None:
 
 
 def refuse_no_setting(word: str, several: bool) -> None:
-    """Raises UserError for a word that Hydra cannot read, whose value is a range as other programs write it, or whose
-    key is no name."""
+    """Raises UserError for a word that Hydra cannot read, which is several, whose value is a range as other programs
+    write it, or whose key is no name."""
     key, _, value = word.partition("=")
+    if key in OF_ALL and (more := re.search(r"\s[+~]?[\w./]+=", value)):
+        raise UserError(f"{word!r} is several words: give{more[0]}… by itself.")
     if several and NO_RANGE.match(value):
         raise UserError(
             f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
@@ -167,7 +169,7 @@ def as_name(group: str, text: str) -> str:
 def one_value(key: str, value: str) -> str:
     """A value, or one of several, as Hydra takes it."""
     if PATH.fullmatch(key):
-        value = os.path.expanduser(value)
+        value = local_path(value, f"{key}=") if not re.match("['\"]", value) else value
         override = parsed(f"{key}={value}")
         if override and (
             isinstance(override.value(), int | float)

@@ -27,6 +27,28 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
     STOP_SIGNALS = tuple(number for number in STOP_SIGNALS if number != signal.SIGHUP)
 
 
+def local_path(path: str | os.PathLike[str], option: str = "") -> str:
+    """A path as somebody has typed it, with the home in place of ~, which shells leave as it is after an equals sign.
+
+    option: what was typed before it, such as `ckpt=`.
+    Raises UserError for what names no file of this machine: an address, a path of Windows's elsewhere, and one in
+    quotation marks, which a shell takes away only where it reads them.
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(text := os.fspath(path), bytes):
+        raise UserError(f"{option}{path!r} is no path: give a text or a pathlib.Path.")
+    found = os.path.expanduser(text)
+    if os.path.lexists(found):
+        return found
+    if address := re.fullmatch(r"(\w[\w+.-]*)://(.*)", text):
+        how = f"type {option}{address[2]}" if address[1] == "file" else "copy what is there, and name the copy"
+        raise UserError(f"{option}{text} is an address, where a path of this machine is needed: {how}.")
+    if marked := re.fullmatch(r"(['\"])(.+)\1", text):
+        raise UserError(f"{option}{text} has quotation marks that no shell has read: type {option}{marked[2]}")
+    if not WINDOWS and re.match(r"([A-Za-z]:|\.\.?)\\", text):
+        raise UserError(f"{option}{text} is a path of Windows: here / stands between folders, as in data/photos.")
+    return found
+
+
 def printable_output() -> None:
     """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
 

@@ -47,7 +47,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     continued from there; of a finished run the metrics are read.
     Raises UserError for what the user can mend.
     """
-    if not OmegaConf.is_dict(cfg):
+    if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
     in_python = cfg.output_dir in TAKEN  # composed there, and it may have been changed since
     if in_python:

@@ -21,6 +21,7 @@ from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, write_atomically
+from proj.system.platform import local_path
 from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
@@ -84,6 +85,7 @@ def evaluate(
     importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
     Raises UserError for what the user can mend.
     """
+    path = Path(local_path(path))
     (model, contents), folder = checkpoints.load_model(path, trust), Path(output or path.parent)
     facts, stored = Facts.from_dict(contents), contents["config"]
     if coverage:

@@ -17,6 +17,7 @@ from proj.config.command_line import write_output
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.classifier import Classifier
+from proj.system.platform import local_path
 from proj.use.data import open_data
 from proj.use.quantization import to_int8
 from proj.use.raw_columns import RawColumns
@@ -85,6 +86,7 @@ def export(
     raw: None is true of a table whose columns are known, but for format=torch_export and normalize=true.
     Raises UserError where it does not, and leaves no file.
     """
+    path = Path(local_path(path))
     file = file_to_write(path, format, output)
     model, contents = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(contents)

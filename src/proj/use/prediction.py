@@ -20,6 +20,7 @@ from proj.models.classifier import Classifier
 from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.names import readable
+from proj.system.platform import local_path
 from proj.training.calibration import most_unlikely
 from proj.use.among_photos import refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
@@ -102,6 +103,7 @@ def predict(
     table, where they are not as in the training.
     Raises UserError for what the user can mend; for files that are skipped, after all others are done.
     """
+    input = local_path(input)
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, contents = checkpoints.load_model(path, trust)
     model, facts, settings = model.to(device), Facts.from_dict(contents), contents["config"]["dataset"]

@@ -52,10 +52,8 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
     stands what separates the folders of PATH.
 
-    Raises UserError for an address, a folder or a pattern without a table, and the same table in two formats.
+    Raises UserError for a folder or a pattern without a table, and the same table in two formats.
     """
-    if address := re.search(r"(^|/)((https?|ftp|s3|gs|hf):/.*)", data_dir):  # it was made a path: https:/example.org
-        raise UserError(f"{address[2]} is an address: download the table first, and {HOW}")
     if os.pathsep in data_dir and not os.path.exists(data_dir):
         return list(chain.from_iterable(map(named_files, data_dir.split(os.pathsep))))
     if os.path.isdir(data_dir):
