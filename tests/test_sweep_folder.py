@@ -155,6 +155,27 @@ def test_the_number_of_trials_and_the_launcher_may_change(ended_sweep, tmp_path)
     assert len(names(tmp_path / "outputs/sweeps/s")) == 5
 
 
+def stop_in_the_fourth() -> None:
+    def figure(cfg) -> float:
+        if cfg.trial.number == 3:
+            raise SystemExit(130)
+        return 0.5
+
+    replace_training(figure)
+
+
+def test_a_search_that_is_stopped_goes_on_to_as_many_trials_as_it_was_last_asked_for(ended_sweep, tmp_path):
+    ended_sweep(*SEARCH, RATES)
+    more = ("resume=outputs/sweeps/s", "hydra.sweeper.n_trials=6")
+    code, out, _ = sweep(tmp_path, *more, module="sweep", before=stop_in_the_fourth)
+    assert code == 130 and "To continue the sweep: python -m proj.sweep resume=outputs/sweeps/s\n" in out
+    resume(tmp_path)
+    assert len(names(tmp_path / "outputs/sweeps/s")) == 6
+    said = run(tmp_path, *SEARCH, RATES)
+    assert "hydra.sweeper.n_trials=3 begins no trial: the search has 6 already." in said
+    assert "begins no trial" not in resume(tmp_path)
+
+
 def fail(cfg):
     RunFolder(cfg.output_dir).write_failure("failed", "the loss turned NaN")
     raise UserError("the loss turned NaN")
@@ -162,7 +183,7 @@ def fail(cfg):
 
 def test_a_search_whose_trials_all_failed_names_the_command_that_tries_others(tmp_path):
     code, _, err = sweep(tmp_path, *SEARCH, RATES, before=functools.partial(replace_training, fail))
-    assert code == 1 and "3 of 3 jobs have no result" in err
+    assert code == 1 and "3 of 3 jobs have no result" in err and err.count("failed: the loss turned NaN") == 1
     command = err.rpartition("To continue the sweep: python -m proj.sweep ")[2].split()
     run(tmp_path, *command, module="sweep")
     assert len(names(tmp_path / "outputs/sweeps/s")) == 3 == int(command[-1].rpartition("=")[2]) - 3

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.policies import policy
 from proj.config.ranges import SEED, WHOLE_OR_ALL, or_null, whole
+from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper
 from proj.sweeps.swept import values
@@ -90,6 +91,7 @@ class OptunaSweeper(GridSweeper):
 
     def run(self) -> None:
         self.trials, launcher = self.open_trials(), self.config.hydra.launcher
+        self.keep_total()
         total, left = max(self.n_trials, len(self.trials)), len(self.trials.left)
         self.show(total, done=len(self.trials) - left)
         left += total - len(self.trials)
@@ -105,6 +107,18 @@ class OptunaSweeper(GridSweeper):
             self.run_side_by_side(side_by_side)
         else:
             self.start_workers(side_by_side)
+
+    def keep_total(self) -> None:
+        """Have the search go on to as many trials as this command asks for, also where it is stopped before."""
+        if self.n_trials < (there := len(self.trials)):
+            print(f"hydra.sweeper.n_trials={self.n_trials} begins no trial: the search has {there} already.")
+            return
+        asked = [word for word in self.config.hydra.overrides.hydra if key_of(word) == "hydra.sweeper.n_trials"]
+        words = self.kept.manifest["hydra"]
+        if asked and asked[-1] not in words:
+            others = [word for word in words if key_of(word) != "hydra.sweeper.n_trials"]
+            self.kept.manifest["hydra"] = [*others, asked[-1]]
+            self.kept.write_manifest()
 
     def start_workers(self, count: int) -> None:
         from proj.sweeps.worker import Worker

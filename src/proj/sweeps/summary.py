@@ -84,8 +84,12 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
         return
     count = len(left) + missing
     lines = [f"{count} of {how_many(len(sweep.jobs()) + missing, 'job')} {agree(count, 'has', 'have')} no result:"]
+    alike: dict[str, list[str]] = {}  # the names of jobs that ended in the same way
     for name, (status, reason) in left.items():
-        lines.append(f"    {name}: {status}: {reason}" if reason else f"    {name}: {status}")
+        alike.setdefault(f"{status}: {reason}" if reason else status, []).append(name)
+    for why, names in alike.items():
+        others = f" and {len(names) - 3} more" if len(names) > 4 else ""
+        lines.append(f"    {', '.join(names[:3] if others else names)}{others}: {why}")
     if missing:
         lines.append(f"    {missing} {agree(missing, 'has', 'have')} not begun")
     sentence = "\n".join(lines)
