@@ -263,7 +263,7 @@ def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tm
     (project / "tables").mkdir(parents=True)
     other.mkdir()
     (project / "tables/a.csv").write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
-    run(project, *words, "dataset=csv", "data_dir=tables/a.csv")
+    run(project, *words, "dataset=csv", "data_dir=tables/a.csv", "dataset.target=y")
     folder, data = project / "outputs/sweeps/s", project / "tables/a.csv"
     more = () if words == GRID else ("hydra.sweeper.n_trials=4",)
 
@@ -308,7 +308,9 @@ def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
     shutil.rmtree(folder / "0_data_dir=a")
     resume(tmp_path)
     assert [config(folder / name)["data_dir"] for name in names(folder)] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    run(tmp_path, "sweep_name=t", "dataset=csv", "dataset.data_dir=a")  # which data_dir=c would leave as it is
+    (tmp_path / "a").write_text("x,y\n1,p\n2,q\n")
+    own = "dataset.data_dir=a"  # which data_dir=c would leave as it is
+    run(tmp_path, "sweep_name=t", "dataset=csv", own, "dataset.target=y")
     for name in ("outputs/sweeps/s", "outputs/sweeps/t"):
         assert "a data_dir of its own" in refused(tmp_path, f"resume={name}", "data_dir=c", module="sweep")
 

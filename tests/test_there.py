@@ -11,7 +11,7 @@ from support.tables import write_rows
 import proj.data.there
 from proj.data.there import refuse_absent_columns
 from proj.errors import UserError
-from proj.sweeps import grid
+from proj.sweeps import grid, rehearsal
 
 CSV = ("dataset=csv", "data_dir=t.csv")
 ROWS = [["a", "b", "y"], *([i % 7, i % 3, "pq"[i % 2]] for i in range(30))]
@@ -90,7 +90,9 @@ def test_the_data_of_jobs_on_other_machines_may_be_on_their_disks_alone(monkeypa
     dataset = {"_target_": "proj.data.CSVDataModule", "data_dir": "none.csv", "target": "y"}
     config = OmegaConf.create({"hydra": {"launcher": {"_target_": launcher}}, "dataset": dataset})
     monkeypatch.setattr(grid, "check", lambda config: None)
+    monkeypatch.setattr(rehearsal, "rehearse", lambda jobs: None)
     sweeper = grid.GridSweeper()
+    sweeper.config = config
     monkeypatch.setattr(sweeper, "compose", lambda own: config)
     with pytest.raises(UserError, match="cannot be read") if is_asked else nullcontext():
-        sweeper.compose_checked([])
+        sweeper.compose_all([[]])

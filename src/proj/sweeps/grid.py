@@ -103,14 +103,15 @@ class GridSweeper(Sweeper):
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
         config = self.compose(own)
         check(config)
-        if not config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
-            check_data(config)  # on the disks of this machine
         self.code |= own_code(without_hydra(config))
         return config
 
     def compose_all(self, jobs: list[list[str]]) -> list[tuple[list[str], DictConfig]]:
         """Each job's own settings and its configuration. Raises UserError for a mistake in any."""
         composed = [(own, self.compose_checked(own)) for own in jobs]
+        if not self.config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
+            for _, config in composed:
+                check_data(config)  # on the disks of this machine
         from proj.sweeps.rehearsal import rehearse  # torch, once all words are understood
 
         rehearse(composed)

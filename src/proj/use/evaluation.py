@@ -85,9 +85,8 @@ def evaluate(
     importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
     Raises UserError for what the user can mend.
     """
-    path = Path(local_path(path))
-    (model, contents), folder = checkpoints.load_model(path, trust), Path(output or path.parent)
-    facts, stored = Facts.from_dict(contents), contents["config"]
+    (model, contents), path = checkpoints.load_model(path, trust), Path(local_path(path))
+    facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)
     if coverage:
         most_unlikely(contents, coverage)  # a mistake is said before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)

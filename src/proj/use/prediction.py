@@ -103,7 +103,6 @@ def predict(
     table, where they are not as in the training.
     Raises UserError for what the user can mend; for files that are skipped, after all others are done.
     """
-    input = local_path(input)
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, contents = checkpoints.load_model(path, trust)
     model, facts, settings = model.to(device), Facts.from_dict(contents), contents["config"]["dataset"]
@@ -112,7 +111,7 @@ def predict(
     picture = {"true": "predictions.png", "false": ""}.get(show, show)
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
-    files = ["-"] if input == "-" else find_files(input, facts.kind)
+    files = ["-"] if input == "-" else find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
     if images:
