@@ -85,7 +85,11 @@ def test_another_command_under_the_same_name_is_refused(grid):
 def test_a_command_that_asks_for_more_seeds_is_answered_with_the_command_that_adds_them(grid):
     words = ("sweep_name=grid", "optimizer.lr=0.01,0.1")
     _, _, err = sweep(grid, "seed=1,2,3", *words, before=no_training)
-    assert "with 3 seeds in each row: python -m proj.sweep resume=outputs/sweeps/grid seeds=3 rows=all;" in err
+    assert (
+        "with 3 seeds in each row, by adding 3: python -m proj.sweep resume=outputs/sweeps/grid seeds=3 rows=all;"
+        in err
+    )
+    assert "with 4 seeds in each row, by adding 3, 4: " in sweep(grid, "seed=1,2,7,8", *words, before=no_training)[2]
     for others in (
         ("seed=2,3,4", *words),
         ("seed=1", *words),

@@ -9,7 +9,7 @@ from proj.config.declared import NO_ARGUMENTS, arguments, declared, kind_of_data
 from proj.config.explain import OLD, elsewhere, similar
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
-from proj.config.words import key_of
+from proj.config.words import GROUPS, key_of
 from proj.errors import UserError, nearest
 
 # Groups that ~ cannot leave out, and what the user types instead.
@@ -38,13 +38,19 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
 
 
 def refuse_left_out(words: Iterable[str]) -> None:
-    """Raises UserError for a word of a new run that leaves out a group of options which it cannot do without, or the
-    checks of what it says."""
+    """Raises UserError for a word of a new run that leaves out a setting or a group of options which it cannot do
+    without, or the checks of what it says."""
     for word in words:
         if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
             raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
-        if word.startswith("~") and (group := word[1:].partition("=")[0]) in NEEDED:
-            raise UserError(f"{word} cannot be left out: {NEEDED[group]}.")
+        if not word.startswith("~"):
+            continue
+        key = key_of(word)
+        if key in NEEDED:
+            raise UserError(f"{word} cannot be left out: {NEEDED[key]}.")
+        of_every_run = "." not in key or key.startswith("trainer.")
+        if of_every_run and key in SETTINGS and key not in GROUPS and not SETTINGS[key].instead:
+            raise UserError(f"{word} cannot be left out: every run has it, and {key}=… gives it another value.")
 
 
 def check_additions(cfg: DictConfig) -> None:

@@ -69,7 +69,8 @@ def explain(error: BaseException) -> str | None:
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
         return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
     if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
-        known = nearest(nothing[1], {*GROUPS, *SETTINGS} - {nothing[1]})
+        known, name = {*GROUPS, *SETTINGS} - {nothing[1]}, nothing[1].rpartition(".")[2]
+        known = nearest(nothing[1], {one for one in known if one.rpartition(".")[2] == name} or known)
         return f"~{nothing[1]} leaves out what is not there.{known}"
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."

@@ -124,7 +124,8 @@ def refuse_no_setting(word: str, several: bool) -> None:
     key, _, value = word.partition("=")
     if key in OF_ALL and (more := re.search(r"\s[+~]?[\w./]+=", value)):
         raise UserError(f"{word!r} is several words: give{more[0]}… by itself.")
-    if several and NO_RANGE.match(value):
+    is_text = PATH.fullmatch(key) or re.search(r"\)\s*\w", value)  # which goes on after the parenthesis
+    if several and NO_RANGE.match(value) and not is_text:
         raise UserError(
             f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
             f"{key}=tag(log,interval(0.1,1)); a grid takes {key}=range(1,5), or values with commas between them."

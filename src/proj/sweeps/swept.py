@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from proj.config.words import key_of, parsed
-from proj.errors import UserError
+from proj.errors import UserError, first_of
 from proj.sweeps.sweep_file import job_words
 from proj.system.platform import as_command
 
@@ -50,7 +50,11 @@ def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: st
     seeds, others = seeds_and_others(manifest["overrides"])
     asked, same = seeds_and_others(config.hydra.overrides.task)
     is_more = others == same and seeds < asked and "hydra/sweeper=optuna" not in manifest["hydra"]
-    more = f" with {len(asked)} seeds in each row: {resume} seeds={len(asked)} rows=all;" if seeds and is_more else ""
+    more = ""
+    if seeds and is_more:
+        first = max(map(int, seeds)) + 1
+        added = first_of([str(seed) for seed in range(first, first + len(asked) - len(seeds))], 6)
+        more = f" with {len(asked)} seeds in each row, by adding {added}: {resume} seeds={len(asked)} rows=all;"
     return (
         f"{folder} holds another sweep ({begun}). To continue it: {resume};{more} for a new one, choose another "
         "sweep_name or hydra.sweep.dir."
