@@ -17,7 +17,7 @@ from support.sweeps import refused, run
 
 from proj.checkpoint.file import load_model
 from proj.config.check_values import NAMES
-from proj.config.compose import build, configure
+from proj.config.compose import CONF, build, configure
 from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
 from proj.config.words import as_hydra_reads, parsed
@@ -418,6 +418,19 @@ def test_what_is_there_is_named_where_a_word_lacks_its_option_or_is_a_pattern(tr
         f"Give one of what is there, ckpt={run.name}/best.ckpt"
     )
     assert mistake("proj.evaluate", f"run={run.name[:-1]}*").endswith(f"Give one of what is there, run={run.name}")
+
+
+def test_an_option_of_ones_own_that_is_not_read_since_another_has_its_name_is_refused(tmp_path):
+    file, words = tmp_path / "own/model/mlp.yaml", ("hydra.run.dir=unused", "model=mlp")
+    file.parent.mkdir(parents=True)
+    file.write_bytes((CONF / "model/mlp.yaml").read_bytes())
+    configure(*words, config_dir=str(tmp_path / "own"))
+    file.write_text(file.read_text().replace("norm: batch", "norm: none"))
+    configure("hydra.run.dir=unused", config_dir=str(tmp_path / "own"))
+    sentence = "is not read, since this program has model/mlp.yaml itself: give yours another name."
+    with pytest.raises(UserError, match=sentence):
+        configure(*words, config_dir=str(tmp_path / "own"))
+    assert sentence in refused(tmp_path, "--config-dir=own", "model=iris,mlp")
 
 
 def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):

@@ -49,6 +49,7 @@ def check(cfg: DictConfig) -> None:
 
     cfg: the composed configuration with its `hydra` node.
     """
+    check_own_options(cfg)
     check_classes(cfg)
     check_additions(cfg)
     check_types(cfg, list(cfg.hydra.overrides.task))
@@ -79,6 +80,18 @@ def check(cfg: DictConfig) -> None:
         check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
+
+
+def check_own_options(cfg: DictConfig) -> None:
+    """Raises UserError where an option of one's own, in a folder that --config-dir names, has the name of another one
+    of this program, which Hydra takes in its place. The copy that a sweep keeps of all options may be an older one."""
+    ours, *others = [Path(one.path) for one in cfg.hydra.runtime.config_sources if one.schema == "file"]
+    names = [Path(group, f"{option}.yaml") for group, option in cfg.hydra.runtime.choices.items()]
+    for folder in [one for one in others if not SweepFolder(one.parent).manifest.is_file()]:
+        for name in [*names, Path(f"{cfg.hydra.job.config_name}.yaml")]:
+            own, there = folder / name, ours / name
+            if own.is_file() and there.is_file() and own.read_bytes() != there.read_bytes():
+                raise UserError(f"{own} is not read, since this program has {name} itself: give yours another name.")
 
 
 def check_data(cfg: DictConfig) -> None:
