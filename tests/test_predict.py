@@ -401,3 +401,13 @@ def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(ir
     (tmp_path / "x.csv").write_text("1,2,3,4\n")
     with pytest.raises(UserError, match="sets no columns"):
         predict(tmp_path / "x.ckpt", str(tmp_path / "x.csv"))
+
+
+def test_where_nothing_can_be_written_is_said_before_anything_is_read(trained, tmp_path, mistake, monkeypatch):
+    monkeypatch.setattr(proj.use.prediction, "answered", None)
+    (tmp_path / "rows.csv").write_text("1,2,3,4\n")
+    (tmp_path / "folder.csv").mkdir()
+    for place, why in (("folder.csv", "it is a folder"), ("rows.csv/x.csv", "rows.csv is a file")):
+        words = (f"run={trained()}", f"input={tmp_path}/rows.csv", f"output={tmp_path}/{place}")
+        said = mistake("proj.predict", *words)
+        assert f"{place} could not be written (" in said and f"{why}): name another place, output=" in said

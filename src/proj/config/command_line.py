@@ -167,6 +167,14 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path} could not be written ({error.strerror}): name another place, output=…") from error
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raises UserError where no file can be written at `path`, before the work that ends in it; makes nothing."""
+    above = next(place for place in path.absolute().parents if place.exists())
+    why = "it is a folder" if path.is_dir() else f"{above} is a file" if not above.is_dir() else ""
+    if why or not os.access(above, os.W_OK):
+        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, output=…")
+
+
 def write_output(path: Path, content: bytes | str) -> None:
     """Write a whole file that the user asked for; see `writing`."""
     with writing(path):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import write_output
+from proj.config.command_line import refuse_unwritable, write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError, agree, first_of, how_many
@@ -49,9 +49,12 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapp
 
 
 def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
-    """Raises UserError where a file that is to be written, by the name of its option, is one of the inputs."""
+    """Raises UserError where a file that is to be written, by the name of its option, is one of the inputs, or cannot
+    be written: thousands of photos may be named before that is found out."""
     for option, file in written.items():
         there = os.path.exists(file)
+        if file:
+            refuse_unwritable(Path(file))
         if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
