@@ -107,7 +107,8 @@ def test_a_measurement_is_no_id(table, cells):
 
 
 def test_years_ranks_small_tables_and_an_only_column_are_no_ids(table, tmp_path):
-    assert taken(table(range(1950, 2010), names=["year"]))["year"] == "numbers"
+    for first, kind in ((1950, "numbers"), (2050, "left out")):
+        assert taken(table(range(first, first + 60), names=["year"]))["year"] == kind
     texts = [DAY.format(min(i, 12)) for i in range(16)]
     few = taken(table(range(16), texts, rows=16, words=["batch_size=2"]))
     assert [few[name] for name in "ab"] == ["numbers", "words"]
@@ -122,6 +123,14 @@ def test_a_column_that_is_always_the_same_is_left_out_unless_it_is_asked_for(tab
     found = taken(table(some, [7] * 60, ["one"] * 60, ["two", ""] * 30))
     assert [found[name] for name in "abcd"] == ["left out"] * 3 + ["words"]
     assert taken(table(some, [7] * 60, words=["numeric=[a]"]))["a"] == "numbers"
+
+
+@pytest.mark.parametrize("cell", ("{0}.5", "2021-03-{0:02d}", "{0}:30"))
+def test_a_column_that_has_values_outside_the_training_part_alone_is_left_out(table, capsys, cell):
+    lines = [*map(int, table(range(60)).numbers["test"])]
+    cells = [cell.format(lines.index(line) + 1) if line in lines else "" for line in range(2, 62)]
+    assert [one["name"] for one in table(cells).columns] == ["x"]
+    assert "left out, since it is empty in the training rows: a\n" in capsys.readouterr().out
 
 
 DAY = "It was a long day, and number {} of those that I remember"

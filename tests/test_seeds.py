@@ -113,6 +113,7 @@ def test_rows_take_the_seeds_of_the_others_first_and_folds_are_filled_each():
     folds = {("dataset.fold=0", "seed="): {7}, ("dataset.fold=1", "seed="): {7}}
     assert new_jobs(folds, "+1") == [["dataset.fold=0", "seed=8"], ["dataset.fold=1", "seed=8"]]
     assert new_jobs({("seed=",): {2**32 - 1}}, "+2") == [["seed=0"], ["seed=1"]]
+    assert new_jobs({("seed=",): {1, 2, 3}}, "2") == []
 
 
 def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begun):

@@ -190,7 +190,7 @@ class Columns:
         marks, unit, lenient = MARKS.get(self.settings["decimal"], ".,"), how.get("unit", ""), how.get("lenient", False)
         everywhere = values(name, whole.take(self.rows), self.lines, mark, marks, unit, lenient)
         numbers = found.measured(everywhere[self.inside])
-        column = how | (measure_numbers(name, numbers) if found.missing < 1 else {"mean": 0.0, "std": 1.0})
+        column = how | measure_numbers(name, numbers)
         if mark == "," or any("," in text for text in whole.texts):
             column["decimal"] = mark
         enough = not (kind or "unit" in how) and len(self.table.lines) >= EVIDENCE
