@@ -9,8 +9,9 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from omegaconf import OmegaConf
-from support.runs import break_off, changed_by_stops, rewritten
+from support.runs import break_off, changed_by_stops, curves, rewritten
 from torchmetrics import Metric
+from torchmetrics.classification import MulticlassF1Score
 
 from proj.checkpoint.file import load_checkpoint
 from proj.checkpoint.writing import AtomicCheckpointIO
@@ -126,6 +127,28 @@ class Ranked(MLP):
         self.median.reset()
 
 
+class Logging(MLP):
+    """Gives `self.log` numbers and a metric: of every batch, of the first alone, and of the epoch's start."""
+
+    def __init__(self, num_classes, **settings):
+        super().__init__(num_classes=num_classes, **settings)
+        self.f1 = MulticlassF1Score(num_classes)
+
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        self.log("train/began", float(self.current_epoch + 1))
+
+    def training_step(self, batch, batch_idx):
+        loss, logits = self._step(batch, "train")
+        self.f1(logits.detach(), batch[1])
+        self.log("train/f1", self.f1, on_step=True, on_epoch=True)
+        for name, reduce in (("mean", "mean"), ("sum", "sum"), ("max", max), ("min", torch.min)):
+            self.log(f"train/{name}", loss, on_step=False, on_epoch=True, reduce_fx=reduce)
+        if batch_idx == 0:
+            self.log("train/first", loss)
+        return loss
+
+
 SCHEDULE = "_target_=test_attributes.Schedule"
 CASES = {
     "accumulation and NumPy": f"+callbacks.w._target_={LIGHTNINGS}.GradientAccumulationScheduler "
@@ -147,6 +170,15 @@ def test_a_metric_with_a_list_of_tensors_is_saved_and_goes_on_with_the_same_bits
     words = (*WORDS, "model._target_=test_attributes.Ranked")
     assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 4),), Ranked) == []
     assert load_checkpoint(tmp_path / "stopped" / "last.ckpt")["resume"]["callback_metrics"]["train/sureness"] > 0.1
+
+
+def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stopped(configure, tmp_path, monkeypatch):
+    words = (*WORDS, "model._target_=test_attributes.Logging", "trainer.log_every_n_steps=2", "monitor=train/mean")
+    stops = ((0, 2), (1, 0), (1, 4), (2, 2))
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, stops, Logging) == []
+    shown = curves(tmp_path / "stopped")
+    names = ("f1_epoch", "f1_step", "mean", "sum", "max", "min", "first", "began")
+    assert all(len(shown[f"train/{name}"]) >= 3 for name in names)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ build.py             the data, the model and the Trainer
 start.py             afresh, or from the newest checkpoint that is whole
 resume.py            a killed run goes on to the same bits: saves last.ckpt, and sets what Lightning does not
 counters.py          the counts of Lightning and of metrics that `resume.py` saves
+logged.py            what `self.log` has collected in an epoch, for `resume.py`
 attributes.py        what callbacks have changed in themselves and in the model, for `resume.py`
 plain_values.py      the values that a checkpoint can hold
 moved_folder.py      callbacks whose files have moved with the run's folder

@@ -24,6 +24,7 @@ from proj.training import counters
 from proj.training.attributes import Attributes
 from proj.training.changes import compare_environments, environment
 from proj.training.divergence import Divergence
+from proj.training.logged import logged_values, restore_logged
 from proj.training.loggers import Table
 from proj.training.moved_folder import mend_callback_states
 from proj.training.run_length import is_last_to_validate, stopped_early
@@ -170,7 +171,7 @@ class Resume(Callback):
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             ended_within_an_epoch = not early and done < trainer.num_training_batches
             batch_idx = done if ended_within_an_epoch else 0
-        own = counters.metric_states(pl_module), self.attributes.changes(trainer)
+        own = counters.metric_states(pl_module), self.attributes.changes(trainer), logged_values(trainer)
         of_each_process = [own] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(of_each_process, own)
@@ -179,8 +180,9 @@ class Resume(Callback):
             "finished": finished,
             "stopped_early": early,
             **self._written(trainer),
-            "metrics": [metrics for metrics, _ in of_each_process],
-            "attributes": [attributes for _, attributes in of_each_process],
+            "metrics": [metrics for metrics, _, _ in of_each_process],
+            "attributes": [attributes for _, attributes, _ in of_each_process],
+            "logged": [logged for _, _, logged in of_each_process],
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
@@ -204,3 +206,5 @@ class Resume(Callback):
         counters.say_that_the_run_goes_on_as_usual(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
+        if "logged" in state:  # an older version kept none
+            restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
