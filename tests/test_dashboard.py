@@ -20,7 +20,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from lightning.pytorch import Callback
 from support import processes
 from support.processes import wait_for
-from support.runs import curves, events
+from support.runs import changed_by_stops, curves, events
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 import proj.train
@@ -160,6 +160,24 @@ def test_a_run_of_more_than_ten_epochs_has_pictures_at_powers_of_two_and_of_the_
     proj.train.train(configure("trainer.max_epochs=30", "test=false", *stop))
     epochs = [image.step / 11 for image in events(tmp_path / "run").Images("val/confusion")]
     assert epochs == [1, 2, 4, 8, 16, 18]
+
+
+def test_the_last_validation_is_drawn_also_where_a_batch_follows_in_its_epoch_and_a_stop(
+    configure, monkeypatch, tmp_path
+):
+    examples = []
+
+    def drawn(confusion, names):
+        examples.append(confusion.sum())
+        return confusion_matrix(confusion, names)
+
+    monkeypatch.setattr("proj.pictures.tensorboard.confusion_matrix", drawn)
+    words = ["dataset.batch_size=8", "trainer.val_check_interval=4"]  # of 13 batches
+    words += ["trainer.max_epochs=4", "save_every=0", "test=false"]
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, [(3, 12)]) == []
+    steps = [image.step for image in events(tmp_path / "whole").Images("val/confusion")]
+    assert steps == [4, 8, 12, 17, 21, 25, 30, 34, 38, 43, 51]  # all of the first ten
+    assert set(examples) == {30}  # those of the validation
 
 
 def test_precision_recall_curves_of_every_class_and_histograms_where_asked_for(ask):

@@ -118,6 +118,13 @@ def mistakes(probabilities: Tensor, y: Tensor, data: LightningDataModule, every:
     return tiles(images, captions, 3, f"{wrong.sum():,} of {len(y):,} wrong, the most confident first", WRONG)
 
 
+def is_last_validation(trainer: Trainer) -> bool:
+    """Whether none comes after the one that is under way, unless the number of epochs is open or the run ends early."""
+    every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
+    left = trainer.num_training_batches - trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    return trainer.current_epoch + 1 == epochs // every * every and left < (trainer.val_check_batch or 1)
+
+
 class Dashboard(Callback):
     """Writes to the run's TensorBoard logger, where it has one, what are no metrics.
 
@@ -133,6 +140,7 @@ class Dashboard(Callback):
     def __init__(self, histograms: bool = False) -> None:
         self.histograms = histograms
         self.validations = 0
+        self.step: int | None = None  # of the last validation
         self.seen: list[tuple[Tensor, Tensor]] | None = None  # logits and targets of a validation that is not drawn yet
 
     def state_dict(self) -> dict[str, int]:
@@ -184,11 +192,12 @@ class Dashboard(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         all_fit = 0 < (trainer.max_epochs or 0) <= 10 and self.validations <= 10
-        if all_fit or self.validations.bit_count() == 1:  # a power of two
+        if all_fit or self.validations.bit_count() == 1 or is_last_validation(trainer):  # a power of two
             self._draw(trainer, pl_module)
+        self.step = trainer.global_step
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
+        if trainer.should_stop and trainer.global_step == self.step:  # by this validation
             self._draw(trainer, pl_module)
         self.seen = None
 
