@@ -114,6 +114,8 @@ class Classifier(Measuring):
             rehearsal = Rehearsal(self.optimizer, self.device)
             rehearsal.step()
             optimizer = self.optimizer(self.trained())
+        if self.trainer.gradient_clip_val:  # before the step, so that a fused one must not unscale within it
+            optimizer._step_supports_amp_scaling = False
         if self.scheduler is None:
             return optimizer
         with settings_of("scheduler", self.scheduler):
