@@ -173,6 +173,19 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     assert callable(_AutomaticOptimization)
 
 
+@contract("lightning", "what `self.log` has collected can be read and put back", "training/logged.py")
+def test_what_lightning_collects_of_an_epoch_can_be_read_and_put_back():
+    from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection
+
+    results = _ResultCollection(training=True)
+    results.log("training_step", "loss", torch.tensor(2.0), on_step=True, batch_size=3)
+    (metric,), meta = results.values(), results["training_step.loss"].meta
+    assert (metric.has_reset, metric.value, metric.cumulated_batch_size, metric._forward_cache) == (False, 6, 3, 2)
+    assert meta.reduce_fx is torch.mean and (meta.sync.should, meta.sync.rank_zero_only) == (False, False)
+    metric.value, metric.cumulated_batch_size = torch.tensor(10.0), torch.tensor(2)
+    assert metric.compute() == 5
+
+
 @contract("lightning", "the best checkpoints' callback saves what resume moves", "training/moved_folder.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
     state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()

@@ -4,8 +4,10 @@ from functools import partial
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from support.runs import changed_by_stops
 from torch import nn
+from torch.nn.utils import get_total_norm
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
@@ -122,3 +124,23 @@ def test_the_sums_of_an_older_version_are_taken_on():
     assert tally.confusion.tolist() == [0, 1, 2, 3] and tally.confusion.dtype == torch.long
     tally.update(torch.tensor(0.5), torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
     assert tally.compute()["confusion"].sum() == 7 and tally.compute()["loss"] == pytest.approx(3 / 7)
+
+
+NORMS = []
+
+
+class Norms(Callback):
+    def on_train_batch_end(self, trainer, pl_module, *rest) -> None:
+        NORMS.append(get_total_norm([parameter.grad for parameter in pl_module.parameters()]))
+
+
+def test_gradients_are_clipped_in_bfloat16_also_of_a_fused_optimizer(configure):
+    NORMS.clear()
+    words = ("trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.01", "trainer.max_epochs=1", "test=false")
+    train(configure(*words, "optimizer.fused=true", "+callbacks.norms._target_=test_precision.Norms"))
+    assert torch.stack(NORMS).tolist() == pytest.approx([0.01] * 11, rel=0.01)
+
+
+def test_a_run_in_float64_goes_on_with_all_digits_of_its_weights(configure, monkeypatch, tmp_path):
+    words = ("trainer.precision=64-true", "trainer.max_epochs=2", "save_every=0", "callbacks=average")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, [(0, 5), (1, 3)]) == []

@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-# Of `self.log`'s arguments those that are plain values, and what it has made of the values that it was given.
 ARGUMENTS = ("name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx")
-ARGUMENTS += ("metric_attribute",)
-COLLECTED = ("value", "cumulated_batch_size", "_forward_cache")
+ARGUMENTS += ("metric_attribute",)  # those of `self.log` that are plain values
 
 
 def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
@@ -22,7 +20,8 @@ def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
         meta, sync = metric.meta, metric.meta.sync
         if metric.has_reset or sync.group is not None:  # a group of processes is no value for a checkpoint
             continue
-        collected = {name: getattr(metric, name, None) for name in COLLECTED}
+        collected = {"value": metric.value, "_forward_cache": metric._forward_cache}
+        collected |= {"cumulated_batch_size": getattr(metric, "cumulated_batch_size", None)}  # of a mean
         kept.append(
             {
                 "hook": meta.fx,

@@ -38,7 +38,8 @@ def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
 def set_precision(asked: str, model: Classifier, accelerator: str) -> tuple[str, str]:
     """(precision for Lightning's Trainer, why), chosen where `asked` is "auto".
 
-    On a GPU, float32 products then use TF32 unless the precision is full float32.
+    On a GPU, float32 products then use TF32 unless the precision is full float32. The model is converted for float64:
+    Lightning does so only after it has put a checkpoint's weights into float32, which rounds them.
     """
     gpu = torch.accelerator.current_accelerator(check_available=True) if accelerator != "cpu" else None
     chosen = choose_precision(model, gpu.type if gpu else "cpu") if asked == "auto" else (asked, "as asked for")
@@ -46,4 +47,6 @@ def set_precision(asked: str, model: Classifier, accelerator: str) -> tuple[str,
         full = chosen[0] in ("32-true", "32", "64-true", "64")
         torch.set_float32_matmul_precision("highest" if full else "high")
         torch.backends.cudnn.allow_tf32 = not full
+    if chosen[0] in ("64-true", "64"):
+        model.double()
     return chosen
