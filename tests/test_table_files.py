@@ -421,6 +421,17 @@ def test_each_column_is_cut_into_cells_but_a_few_times(load, tmp_path, calls_of)
     assert sum(text.count("\0") + 1 for (text,) in read) <= 400 * 4
 
 
+def test_the_different_cells_of_a_column_of_numbers_are_not_looked_for(load, tmp_path, monkeypatch):
+    asked, codes = [], one_column.WholeColumn.codes.fget
+    recorded = property(lambda column: asked.append(column) or codes(column))
+    monkeypatch.setattr(one_column.WholeColumn, "codes", recorded)
+    rows = [f"{i * i % 37}.5,{'uv'[i % 3 > 0]},{'pq'[i % 2]}" for i in range(60)]
+    write(tmp_path, t__csv="\n".join(["a,b,y", *rows]))
+    load("t.csv")
+    monkeypatch.undo()
+    assert {column.at(0) for column in asked} == {"u", "p"}
+
+
 def test_a_list_of_files_is_typed_as_such():
     word = as_hydra_reads("data_dir=[a.csv,more/b c.csv,'2024']")
     files = OverridesParser.create().parse_override(word).value().split(os.pathsep)

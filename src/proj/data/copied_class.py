@@ -34,7 +34,10 @@ def describe_copied_class(
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
         cells = table.columns[place].take(rows)
         for chosen in (some, everywhere):
-            known = ~cells.take(chosen).each(is_missing, bool)
+            if cells.numbers is None:
+                known = ~cells.take(chosen).each(is_missing, bool)
+            else:  # to ask for the words of numbers would take longer than to read the file
+                known = ~np.isnan(cells.numbers[chosen])
             of_words = kind_of(column) == "words"  # the rare ones of which have no input
             values = cells.codes[chosen] if of_words else marks_of(inputs[chosen]).numpy()
             tells, in_full = tell_each_other(values, known, y[chosen]), known_by_class(known, y[chosen])
