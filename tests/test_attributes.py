@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import DeviceStatsMonitor, OnExceptionCheckpoint, TQDMProgressBar
 from omegaconf import OmegaConf
 from support.runs import break_off, changed_by_stops, curves, rewritten
 from torchmetrics import Metric
@@ -19,6 +20,7 @@ from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
 from proj.system.run_folder import RunFolder
+from proj.training.attributes import Attributes, keeps_its_state
 from proj.training.run import train
 from proj.training.start import newest_checkpoint
 
@@ -296,3 +298,8 @@ def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_
     assert cfg.callbacks.best.monitor == "train/acc" and cfg.callbacks.early_stopping.monitor == "val/loss"
     for more, seed in (([], 4), (["dataset.seed=5"], 5)):
         assert stored_config(tmp_path, ["seed=4", *more]).dataset.seed == seed
+
+
+def test_callbacks_that_change_no_result_and_our_own_are_kept_without_their_attributes():
+    assert all(map(keeps_its_state, (TQDMProgressBar(), OnExceptionCheckpoint("."), Attributes())))
+    assert not keeps_its_state(DeviceStatsMonitor())

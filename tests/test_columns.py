@@ -133,6 +133,13 @@ def test_a_column_that_has_values_outside_the_training_part_alone_is_left_out(ta
     assert "left out, since it is empty in the training rows: a\n" in capsys.readouterr().out
 
 
+def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table):
+    lines = [*map(int, table(range(60)).numbers["test"])]
+    for number in (0.1, 0.7, 12.3):
+        column = table([5 if line in lines else number for line in range(2, 62)]).columns[0]
+        assert column["std"] == 1
+
+
 DAY = "It was a long day, and number {} of those that I remember"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),

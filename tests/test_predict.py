@@ -82,6 +82,8 @@ def test_a_pattern_finds_files_at_any_depth_but_none_that_systems_leave(tmp_path
         (tmp_path / name).touch()
     assert [Path(file).name for file in find_files(f"{tmp_path}/**/*.png")] == ["2.png", "1.png"]
     assert len(find_files(f"{tmp_path}/__MACOSX/*.png")) == 1
+    (tmp_path / "x[1].png").touch()
+    assert find_files(f"{tmp_path}/x[1].png") == [f"{tmp_path}/x[1].png"]
 
 
 def test_ctrl_c_leaves_the_rows_of_what_was_done(iris, tmp_path, monkeypatch, capsys):
