@@ -1,6 +1,7 @@
 """Probabilities one can trust: the temperature, and sets of classes that hold the right one as often as is asked."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,6 +78,17 @@ def test_the_best_checkpoint_keeps_what_the_validation_part_says(trained, words)
     assert told["error"] == pytest.approx(calibration_error(shares, y), abs=1e-4)
     assert told["error_before"] == pytest.approx(calibration_error(logits.softmax(1), y), abs=1e-4)
     assert torch.equal(shares.argmax(1), logits.argmax(1))
+
+
+def test_a_run_below_a_symbolic_link_has_one_best_checkpoint_which_says_it_too(configure, tmp_path, monkeypatch):
+    (tmp_path / "disk/outputs").mkdir(parents=True)
+    (tmp_path / "home/me").mkdir(parents=True)
+    (tmp_path / "home/me/outputs").symlink_to(tmp_path / "disk/outputs")
+    monkeypatch.chdir(tmp_path / "home/me")
+    metrics = train(configure("trainer.max_epochs=1", folder=Path("outputs/run")))
+    assert metrics["checkpoint"] == "outputs/run/best.ckpt"
+    assert [*tmp_path.rglob("best.ckpt")] == [tmp_path / "disk/outputs/run/best.ckpt"]
+    assert "calibration" in load_checkpoint("outputs/run/best.ckpt")["proj"]
 
 
 def test_evaluate_measures_the_sets_and_both_errors_on_the_test_part(digits, tmp_path, capsys):

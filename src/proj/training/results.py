@@ -76,7 +76,8 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "seconds": seconds,
         "examples_per_second": examples / seconds,
         "folder": str(folder),
-        "checkpoint": str(folder / os.path.relpath(best.best_model_path, folder)),
+        # Lightning follows symbolic links: `..` in a folder that is one, such as outputs, would lead elsewhere.
+        "checkpoint": str(folder / os.path.relpath(os.path.realpath(best.best_model_path), os.path.realpath(folder))),
         **other_checkpoints(trainer, cfg.monitor),
     }
 
