@@ -12,6 +12,7 @@ import proj.data.there
 from proj.data.there import refuse_absent_columns
 from proj.errors import UserError
 from proj.sweeps import grid, rehearsal
+from proj.system.run_folder import RunFolder
 
 CSV = ("dataset=csv", "data_dir=t.csv")
 ROWS = [["a", "b", "y"], *([i % 7, i % 3, "pq"[i % 2]] for i in range(30))]
@@ -96,3 +97,12 @@ def test_the_data_of_jobs_on_other_machines_may_be_on_their_disks_alone(monkeypa
     monkeypatch.setattr(sweeper, "compose", lambda own: config)
     with pytest.raises(UserError, match="cannot be read") if is_asked else nullcontext():
         sweeper.compose_all([[]])
+
+
+def test_a_run_with_a_checkpoint_may_be_finished_though_its_data_is_gone(here, mistake):
+    words = ("proj.train", *CSV, "dataset.target=y", "hydra.run.dir=run")
+    os.remove("t.csv")
+    assert "t.csv cannot be read" in mistake(*words) and not os.path.exists("run")
+    RunFolder(here / "run").last.parent.mkdir()
+    RunFolder(here / "run").last.write_bytes(b"")
+    assert "every checkpoint in run is damaged" in mistake(*words)  # the training has looked at it

@@ -33,7 +33,7 @@ from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refus
 from proj.config.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
-from proj.system.run_folder import SweepFolder
+from proj.system.run_folder import RunFolder, SweepFolder
 
 
 def check_single(cfg: DictConfig) -> None:
@@ -143,8 +143,9 @@ class Check(Callback):
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             check_single(config)
-            check_data(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
+            if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():  # else it may be finished
+                check_data(config)
             self.make_folder(config.hydra.run)
             refuse_run_in_a_sweep(config.hydra.run.dir)
             try:
