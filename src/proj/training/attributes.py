@@ -74,7 +74,7 @@ def is_number(name: str, value: Any) -> bool:
 
 def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """A module's parameters by name, without those of the modules in it."""
-    return dict(module.named_parameters(recurse=False, remove_duplicate=False))
+    return dict(module.named_parameters(recurse=False))
 
 
 def public_numbers(holder: Any) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class SkipNaN(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.in_epoch[1] += 1
-        if not gradients or are_finite([*gradients, *statistics(pl_module)]):
+        if are_finite([*gradients, *statistics(pl_module)]):
             return
         optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
         for buffer, before in zip(pl_module.buffers(), self.before, strict=True):
