@@ -316,6 +316,11 @@ def test_maps_whose_channels_come_last_are_looked_at_by_their_places():
     assert heat[2, 6] == 1 and heat.sum() == 1
 
 
+def test_a_part_that_is_none_is_refused_in_python_too(digits):
+    with pytest.raises(UserError, match="split=vall does not exist"):
+        evaluate(digits / "best.ckpt", split="vall")
+
+
 def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(digits, evaluated, tmp_path, monkeypatch):
     """As lists in evaluation.json, the counts of 5,000 classes take 225 MB."""
     monkeypatch.setattr(proj.use.evaluation, "LISTED", 9)

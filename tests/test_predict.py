@@ -251,7 +251,7 @@ def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monk
     for k, image in enumerate(expected(digits, 3)[0]):
         Image.fromarray(image.squeeze()).resize((50 + k, 50)).save(f"{k}.png")
     drawn = calls_of(proj.pictures.drawing, "grid")
-    rows = predict(digits, "?.png", show="true")
+    rows = predict(digits, "?.png", show=True)
     ((images, captions),) = drawn
     assert [image.size for image in images] == [(50, 50), (51, 50), (52, 50)]
     assert [first.split()[0] for first, _ in captions] == [row["class"] for row in rows]

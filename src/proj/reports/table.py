@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.policies import policy
-from proj.errors import how_many
+from proj.errors import agree, how_many
 from proj.reports.compare import Comparison, Row
 from proj.system.names import one_line
 
@@ -122,7 +122,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         said = f"{run.folder} has the settings, data and seed of {run.repeats}, and does not count beside it"
         console.print(one_line(said), soft_wrap=True, markup=False, highlight=False)
     if repeats[3:]:
-        console.print(f"… nor do {len(repeats) - 3} more that repeat a run", style="dim")
+        more = len(repeats) - 3
+        console.print(f"… and {more} more {agree(more, 'repeats', 'repeat')} another run", style="dim")
     for place, row in enumerate(rows[:3], 1):
         if checkpoint := row["runs"][0].checkpoint:
             console.print(f"{place:2} {one_line(str(checkpoint))}", soft_wrap=True, markup=False, highlight=False)

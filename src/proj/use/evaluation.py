@@ -15,7 +15,7 @@ from proj.checkpoint import file as checkpoints
 from proj.config.command_line import write_output, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
-from proj.errors import UserError
+from proj.errors import UserError, choose
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
@@ -133,6 +133,7 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if importance is not None and kind != "table":
         raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
+    choose("split", split, dict.fromkeys(("test", "val", "train", "all")))
     if split == "all" and not other_data:
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
 

@@ -111,7 +111,7 @@ def predict(
     model, facts, settings = model.to(device), Facts.from_dict(contents), contents["config"]["dataset"]
     images, classes = facts.kind == "image", facts.class_names
     limit = most_unlikely(contents, coverage) if coverage else None
-    picture = {"true": "predictions.png", "false": ""}.get(show, show)
+    picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(local_path(input), facts.kind)
