@@ -121,7 +121,8 @@ def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
 
 
 @pytest.mark.parametrize("value", [r"C:\my data\x (1)", r"C:\it's", r"\\server\share (x)", "C:\\x (1)\\", "a\\"])
-def test_paths_with_backslashes_are_taken_as_they_are(value):
+def test_paths_with_backslashes_are_taken_as_they_are(value, monkeypatch):
+    monkeypatch.setattr("proj.system.platform.WINDOWS", True)
     assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
 
 
