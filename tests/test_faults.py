@@ -127,9 +127,11 @@ def test_weights_that_turn_nan_after_the_last_loss_never_reach_a_checkpoint(conf
     assert not (tmp_path / "run" / "best.ckpt").exists()
 
 
-def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("clip", ("", "value", "norm"))
+def test_on_nan_skip_leaves_the_step_out_and_counts_it(configure, tmp_path, monkeypatch, capsys, clip):
     at_batch(monkeypatch, 1, 4, lambda loss: loss * math.nan)
-    assert train(configure(*TINY, "on_nan=skip"))["epochs"] == 2
+    words = [f"trainer.gradient_clip_algorithm={clip}", "trainer.gradient_clip_val=0.5"] if clip else []
+    assert train(configure(*TINY, "on_nan=skip", *words))["epochs"] == 2
     assert "infinite gradients: 1 of 22 (5%)." in capsys.readouterr().out
     moments = load_checkpoint(tmp_path / "run" / "last.ckpt")["optimizer_states"][0]["state"]
     assert {int(moment["step"]) for moment in moments.values()} == {21}  # of 22

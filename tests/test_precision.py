@@ -117,6 +117,14 @@ def test_a_run_in_other_numbers_is_trained_drawn_and_evaluated(configure, tmp_pa
     assert sum(map(sum, found["confusion"])) == found["examples"] == metrics["test_examples"]
 
 
+def test_a_finished_run_in_bfloat16_that_is_measured_again_has_the_same_figures(configure, tmp_path):
+    words = ("dataset=digits", "model=cnn", "model.widths=[8]", "trainer.max_epochs=1", "trainer.precision=bf16-true")
+    metrics = train(configure(*words))
+    (tmp_path / "run" / "metrics.json").unlink()
+    again = train(configure(*words))  # no batch is made before the first one that is measured
+    assert again["calibration"] == metrics["calibration"] and again["test/loss"] == metrics["test/loss"]
+
+
 def test_the_sums_of_an_older_version_are_taken_on():
     model, old = Often(), {"count": 3, "state": {"loss": torch.tensor(2.5), "confusion": torch.arange(4.0)}}
     restore_metrics(model, {"tallies.train_": old})

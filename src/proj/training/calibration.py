@@ -76,8 +76,8 @@ def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor,
         loader.rank, loader.world = 0, 1
     logits, targets = [torch.empty(0, model.num_classes)], [torch.empty(0, dtype=torch.long)]
     model.to(trainer.strategy.root_device).eval()  # Lightning has taken it to the CPU, and will again
-    with trainer.precision_plugin.val_step_context():
-        for batch in islice(loader, batches):
+    for batch in islice(loader, batches):  # made outside of the context, in which new numbers may be bfloat16
+        with trainer.precision_plugin.val_step_context():
             x, y = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
             logits.append(model(x).cpu())
             targets.append(y.cpu())

@@ -96,6 +96,7 @@ class SkipNaN(Callback):
         self.skipped = 0
         self.in_epoch = [0, 0]  # steps left out, and all steps
         self.before: list[torch.Tensor] = []  # the buffers when the step began
+        self.clip: float | None = None  # trainer.gradient_clip_val, until a step that is left out is over
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.in_epoch = [0, 0]
@@ -110,10 +111,15 @@ class SkipNaN(Callback):
         if are_finite([*gradients, *statistics(pl_module)]):
             return
         optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
+        self.clip, trainer.gradient_clip_val = trainer.gradient_clip_val, None  # torch cannot clip the values of none
         for buffer, before in zip(pl_module.buffers(), self.before, strict=True):
             buffer.copy_(before)
         self.skipped += 1
         self.in_epoch[0] += 1
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest) -> None:
+        if self.clip is not None:
+            trainer.gradient_clip_val, self.clip = self.clip, None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         skipped, steps = self.in_epoch
