@@ -191,7 +191,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
 @refusals(
     ((), "name either a checkpoint, ckpt=<file>, or a run, run=<folder>"),
     (("run={run}", "ckpt={run}/best.ckpt"), "name either a checkpoint"),
-    (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt"),
+    (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt. Name the folder of a run, run=<folder>"),
     (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
     (("run={run}", "split=vall"), "split=vall does not exist. Did you mean 'val'? Options: all, test, train, val."),
     (("run={run}", "split=all"), "split=all is for data that the model has not seen: name it with data_dir=…"),

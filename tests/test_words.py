@@ -206,6 +206,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m optimizer.lr=glob(*)", "optimizer.lr=glob(*) has no value: name some."),
     ("+dataset.num_workers=4", "no setting 'dataset.num_workers'. Options: batch_size, fold"),
     ("-m seed=1,2 +optimizer.foo=3", "no setting 'optimizer.foo'. Options: amsgrad"),
+    ("+optimizer.foo=3", "lr, maximize, weight_decay."),  # and not params, which the program gives
     ("+model.loss.label_smothing=0.1", "Did you mean 'model.loss.label_smoothing'?"),
     ("~model", "~model cannot be left out: every run has one, and model=… names another."),
     ("~modle.dropout", "~modle.dropout leaves out what is not there. Did you mean 'model.dropout'?"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
+from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
 from proj.config.explain import OLD, elsewhere, similar
 from proj.config.policies import policy, refusal, with_above
 from proj.config.settings import SETTINGS
@@ -83,7 +83,7 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
         return
     taken = arguments(target)
     if taken is not None and name not in taken:
-        options = [one for one in taken if not policy(f"{place}.{one}").instead]
+        options = [one for one in taken if one not in HANDED and not policy(f"{place}.{one}").instead]
         raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options, f'{place}.')}")
 
 

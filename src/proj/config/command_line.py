@@ -114,7 +114,8 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         within = Path(folder).glob(f"*/{run.best.name}") if folder else []
         found = sorted(map(str, [*glob.glob(str(path)), *within]))
         ones = [f"run={os.path.dirname(file)}" if folder else f"ckpt={file}" for file in found]
-        hint = f" Give one of what is there, {ones[0]}" if ones else ""
+        hint = " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."
+        hint = f" Give one of what is there, {ones[0]}" if ones else hint
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         raise UserError(f"there is no checkpoint {path}.{hint}")

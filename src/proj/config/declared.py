@@ -15,6 +15,8 @@ from omegaconf import DictConfig
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 # Older versions kept in the configuration what the classes of datamodules and models say themselves.
 NO_ARGUMENTS += ("kind", "accepts")
+# Arguments that the program gives.
+HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params", "entry", "begun", "count")
 UNREADABLE = (ImportError, OSError, ValueError, SyntaxError, RecursionError)
 
 

@@ -18,15 +18,13 @@ from omegaconf import OmegaConf
 from proj.config.check_types import range_of_default
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF
-from proj.config.declared import NO_ARGUMENTS, named_arguments
+from proj.config.declared import HANDED, NO_ARGUMENTS, named_arguments
 from proj.config.policies import below, policy
 
 SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups of one class each
 NAMED = ("callbacks", "logger")  # groups of things that each have a name
 DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
 OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
-# Arguments that the program gives.
-HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params", "entry", "begun", "count")
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
 
 
