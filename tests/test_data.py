@@ -351,6 +351,16 @@ def test_a_channel_of_one_value_alone_becomes_finite_numbers_around_zero():
         assert x.isfinite().all() and x[:, 2].abs().max() < 0.01
 
 
+@pytest.mark.parametrize(("dataset", "draws"), (("iris", False), ("digits", True)))
+def test_only_where_something_may_draw_numbers_a_batch_has_a_generator(load, dataset, draws):
+    data, seen = load(dataset), []
+    loader = data.train_dataloader()
+    prepare = loader.prepare
+    loader.prepare = lambda inputs, index, generator, epoch: seen.append(generator) or prepare(inputs, index, generator)
+    next(iter(loader))
+    assert (seen != [None]) == draws
+
+
 def test_what_a_batch_draws_is_its_own_and_the_same_where_an_epoch_goes_on_from_it():
     def drawn(seed: int, epoch: int, rank: int, start: int = 0) -> list[float]:
         x = torch.arange(20.0)

@@ -14,7 +14,7 @@ from support.tables import read_rows
 from proj.reports.conclusions import in_doubt, overlap_of
 from proj.reports.report import report
 from proj.reports.runs import Run
-from proj.reports.verdicts import interval_of_mean, interval_of_share, judge, verdicts
+from proj.reports.verdicts import by_chance, interval_of_mean, interval_of_share, judge, verdicts
 
 
 def sweep(random, rows: int, seeds: int, *better_by: float) -> np.ndarray:
@@ -236,3 +236,9 @@ def test_rows_are_compared_on_each_data_alone_and_runs_that_go_on_are_not(tmp_pa
     assert judged == {("digits", "cnn", 0.003), ("digits", "mlp", 0.003), ("mnist", "mlp", 0.5)}
     doubtful = [row["settings"][0] for row in in_doubt(comparison)]
     assert {"digits", "mnist", "iris"} == {*doubtful} and doubtful.count("mnist") == 2
+
+
+def test_a_table_that_is_larger_than_what_is_simulated_at_a_time_is_simulated(monkeypatch):
+    monkeypatch.setattr("proj.reports.verdicts.AT_A_TIME", 3)
+    monkeypatch.setattr("proj.reports.verdicts.SIMULATIONS", 20)
+    assert len(by_chance.__wrapped__(bytes(8), (4, 2))) == 20

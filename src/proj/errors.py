@@ -2,14 +2,14 @@
 
 import difflib
 import errno
+import os
 import re
-import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+STANDARD_LIBRARY = Path(os.__file__).parent  # to ask sysconfig would take milliseconds of every command
 
 
 class UserError(Exception):

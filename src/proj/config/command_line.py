@@ -115,9 +115,10 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         found = sorted(map(str, [*glob.glob(str(path)), *within]))
         ones = [f"run={os.path.dirname(file)}" if folder else f"ckpt={file}" for file in found]
         hint = " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."
-        hint = f" Give one of what is there, {ones[0]}" if ones else hint
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
+        elif ones:
+            hint = f" Give one of what is there, {ones[0]}"
         raise UserError(f"there is no checkpoint {path}.{hint}")
     return {"path": path, **chosen}
 

@@ -199,5 +199,5 @@ class InMemoryDataModule(LightningDataModule):
         if self.encode and (features := self.encode(split)) is not None:
             inputs, prepare = features, pick_view
         order = (shuffle, self.seed, rank, world, ordered)
-        draws = mix is not None or prepare != self.prepare or type(self).prepare is not InMemoryDataModule.prepare
+        draws = mix is not None or getattr(prepare, "__func__", None) is not InMemoryDataModule.prepare
         return Batches(inputs, targets, batch_size, prepare, *order, mix, self.balanced, draws)

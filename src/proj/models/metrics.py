@@ -68,8 +68,7 @@ class Counts(Metric):
 class Tally(Counts):
     """Loss and confusion matrix over examples.
 
-    An update only keeps what a batch has given; many batches are counted at once, when the figures are asked for. A
-    small network's step takes less than a hundred calls of torch.
+    An update only keeps what a batch has given; many batches are counted at once, when the figures are asked for.
     by_class: whether to measure also the figures in which all classes weigh alike, and of two classes the area under
         the curve, for which every example's score is kept.
     """

@@ -150,7 +150,7 @@ def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
     random = np.random.default_rng(0)
     absent = np.frombuffer(missing, bool).reshape(shape)
     stands = []
-    size = AT_A_TIME // absent.size
+    size = max(1, AT_A_TIME // absent.size)
     for start in range(0, SIMULATIONS, size):
         tables = random.standard_normal((min(size, SIMULATIONS - start), *shape))
         tables[:, absent] = math.nan

@@ -1,4 +1,4 @@
-"""The backward pass on a CPU without what torch asks before it calls its engine: a tenth of a small network's step."""
+"""The backward pass on a CPU without what torch asks before it calls its engine, nearly a fifth of that of Iris."""
 
 import torch
 from torch import Tensor
