@@ -38,13 +38,13 @@ import proj.models.optimizers
 import proj.pictures.tensorboard
 import proj.system.files
 import proj.system.locks
-import proj.training.changes
-import proj.training.divergence
-import proj.training.fast_loop
+import proj.training.fast.fast_loop
 import proj.training.precision
 import proj.training.progress_bar
 import proj.training.results
-import proj.training.resume
+import proj.training.robustness.changes
+import proj.training.robustness.divergence
+import proj.training.robustness.resume
 from proj.config.compose import build, configure
 from proj.config.stored_run import stored_config
 from proj.training.run import train

@@ -24,12 +24,12 @@ from proj.data.images import ImageDataModule
 from proj.models.classifier import Classifier
 from proj.models.metrics import Tally
 from proj.pictures.tensorboard import Curves, Dashboard
-from proj.training import fast_adam, fast_loop
 from proj.training.checkpoints import Best
-from proj.training.divergence import Divergence
-from proj.training.fast_loop import FastEpochLoop, FastValidationLoop
+from proj.training.fast import fast_adam, fast_loop
+from proj.training.fast.fast_loop import FastEpochLoop, FastValidationLoop
 from proj.training.library_defaults import keep_freed_memory
-from proj.training.resume import Resume
+from proj.training.robustness.divergence import Divergence
+from proj.training.robustness.resume import Resume
 from proj.training.run import train
 
 OPTIONS = ("light", "strong")

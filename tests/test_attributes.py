@@ -20,9 +20,9 @@ from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
 from proj.system.run_folder import RunFolder
-from proj.training.attributes import Attributes, keeps_its_state
+from proj.training.robustness.attributes import Attributes, keeps_its_state
+from proj.training.robustness.start import newest_checkpoint
 from proj.training.run import train
-from proj.training.start import newest_checkpoint
 
 LIGHTNINGS = "lightning.pytorch.callbacks"
 WORDS = ("dataset=digits", "model=mlp", "model.hidden=[8]", "model.dropout=0.2", "dataset.batch_size=200")

@@ -17,7 +17,7 @@ from proj.errors import UserError
 from proj.models.balance import WeightedLoss, inequality, single_answer
 from proj.models.metrics import Tally, area_under_curve
 from proj.reports.report import report
-from proj.training.counters import metric_states, restore_metrics
+from proj.training.robustness.counters import metric_states, restore_metrics
 from proj.training.run import train
 
 FIGURES = ("balanced_acc", "macro_f1", "auc")

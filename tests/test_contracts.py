@@ -131,19 +131,24 @@ def seen_in_training() -> dict:
 
 
 @pytest.mark.parametrize("path", PARTS)
-@contract("lightning", "a run's loops and counts are where they were", "training/fast_loop.py", "training/counters.py")
+@contract(
+    "lightning",
+    "a run's loops and counts are where they were",
+    "training/fast/fast_loop.py",
+    "training/robustness/counters.py",
+)
 def test_lightnings_parts_are_where_the_fast_loop_and_resume_look_for_them(path):
     assert path in seen_in_training(), f"the Trainer has no {path}"
     found, kind = seen_in_training()[path], PARTS[path]
     assert callable(found) if kind is callable else isinstance(found, kind), f"{path} is {found!r}"
 
 
-@contract("lightning", "a hook's name is in `_current_fx_name` while it is called", "training/fast_loop.py")
+@contract("lightning", "a hook's name is in `_current_fx_name` while it is called", "training/fast/fast_loop.py")
 def test_lightning_names_the_hook_that_it_calls():
     assert seen_in_training()["lightning_module._current_fx_name"] == "on_train_batch_start"
 
 
-@contract("lightning", "a checkpoint counts epochs and batches as it did", "training/counters.py")
+@contract("lightning", "a checkpoint counts epochs and batches as it did", "training/robustness/counters.py")
 def test_lightnings_checkpoint_counts_as_resume_edits_it():
     loops = seen_in_training()["checkpoint"]["loops"]["fit_loop"]
     batches = loops["epoch_loop.batch_progress"]
@@ -153,7 +158,7 @@ def test_lightnings_checkpoint_counts_as_resume_edits_it():
     assert batches["current"] == {"ready": 2, "started": 1, "processed": 1, "completed": 1}  # in the second batch
 
 
-@contract("lightning", "a loop's `restarting` is a property that can be set", "training/counters.py")
+@contract("lightning", "a loop's `restarting` is a property that can be set", "training/robustness/counters.py")
 def test_lightnings_loops_can_be_told_that_they_do_not_restart():
     from lightning.pytorch.loops.loop import _Loop
 
@@ -162,7 +167,7 @@ def test_lightnings_loops_can_be_told_that_they_do_not_restart():
     assert loop.restarting is True
 
 
-@contract("lightning", "the classes of its loops are those that the fast loop replaces", "training/fast_loop.py")
+@contract("lightning", "the classes of its loops are those that the fast loop replaces", "training/fast/fast_loop.py")
 def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
     from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimization
@@ -173,7 +178,7 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     assert callable(_AutomaticOptimization)
 
 
-@contract("lightning", "what `self.log` has collected can be read and put back", "training/logged.py")
+@contract("lightning", "what `self.log` has collected can be read and put back", "training/robustness/logged.py")
 def test_what_lightning_collects_of_an_epoch_can_be_read_and_put_back():
     from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection
 
@@ -186,7 +191,7 @@ def test_what_lightning_collects_of_an_epoch_can_be_read_and_put_back():
     assert metric.compute() == 5
 
 
-@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/moved_folder.py")
+@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/robustness/moved_folder.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
     state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()
     paths = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"}
@@ -251,7 +256,7 @@ def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monk
 # torchmetrics and torch
 
 
-@contract("torchmetrics", "a metric's count and its last result can be set", "training/counters.py")
+@contract("torchmetrics", "a metric's count and its last result can be set", "training/robustness/counters.py")
 def test_a_metric_goes_on_from_what_it_had_counted():
     from torchmetrics import MeanMetric
 
@@ -263,7 +268,7 @@ def test_a_metric_goes_on_from_what_it_had_counted():
     assert metric.update_count == 8 and metric.compute() == 2
 
 
-@contract("torch", "an optimizer's step hooks are where they were", "training/fast_loop.py")
+@contract("torch", "an optimizer's step hooks are where they were", "training/fast/fast_loop.py")
 def test_an_optimizers_hooks_and_a_wrapped_step_can_be_seen():
     from torch.optim import optimizer
 
@@ -287,7 +292,7 @@ def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
     assert fused._step_supports_amp_scaling is True
 
 
-@contract("torch", "the kernels of its fused Adam take a group's tensors and settings", "training/fast_adam.py")
+@contract("torch", "the kernels of its fused Adam take a group's tensors and settings", "training/fast/fast_adam.py")
 @pytest.mark.parametrize("kernel", ("_fused_adam_", "_fused_adamw_"))
 def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     (weights, gradients, moments, squares), steps = ([torch.ones(2)] for _ in range(4)), [torch.ones(())]
@@ -298,7 +303,7 @@ def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     assert steps == [2] and weights[0].tolist() == pytest.approx([0.9, 0.9])
 
 
-@contract("torch", "its engine takes a loss and the gradient of it", "training/fast_backward.py")
+@contract("torch", "its engine takes a loss and the gradient of it", "training/fast/fast_backward.py")
 def test_torchs_engine_adds_the_gradients_of_a_loss_to_its_weights():
     weights = torch.ones(3, requires_grad=True)
     engine, loss, ones = torch.autograd.Variable._execution_engine, (weights * 2).sum(), (torch.ones(()),)
@@ -350,8 +355,8 @@ def without_order() -> None:
     ("happens", "pattern", "file"),
     [
         (without_memory, "proj.errors.OUT_OF_MEMORY", "errors.py"),
-        (batch_of_one, "proj.training.faults.ONE_EXAMPLE", "training/faults.py"),
-        (without_order, "proj.training.faults.NOT_DETERMINISTIC", "training/faults.py"),
+        (batch_of_one, "proj.training.robustness.faults.ONE_EXAMPLE", "training/robustness/faults.py"),
+        (without_order, "proj.training.robustness.faults.NOT_DETERMINISTIC", "training/robustness/faults.py"),
     ],
 )
 def test_torch_says_what_a_run_translates(happens, pattern, file):
@@ -523,7 +528,7 @@ def test_another_minor_version_of_lightning_is_said_once_and_takes_its_own_loop(
 ):
     import lightning.pytorch
 
-    from proj.training import fast_loop
+    from proj.training.fast import fast_loop
     from proj.training.run import train
 
     def never(*args) -> None:

@@ -23,6 +23,7 @@ TESTS = Path(__file__).parent
 FLOORS = (
     {"errors"},
     {"system"},
+    {"config.settings"},
     {"config", "pictures"},
     {"data.part_names"},
     {"data.photos"},
@@ -30,6 +31,8 @@ FLOORS = (
     {"data"},
     {"models", "reports"},
     {"checkpoint"},
+    {"training.library_defaults", "training.loggers"},
+    {"training.fast", "training.robustness"},
     {"training"},
     {"use"},
     {"sweeps"},

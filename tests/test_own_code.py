@@ -15,7 +15,7 @@ from proj.errors import UserError
 from proj.models import MLP, Classifier
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import read_manifest
-from proj.training.changes import compare_environments, refuse_data_unlike_other_jobs
+from proj.training.robustness.changes import compare_environments, refuse_data_unlike_other_jobs
 from proj.training.run import train
 
 NET = "from helper import WIDTH\nfrom proj.models import MLP\n\nclass Net(MLP):\n    width = WIDTH\n"

@@ -13,8 +13,8 @@ from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
 from proj.models import Classifier, TabM
 from proj.training import precision
-from proj.training.counters import restore_metrics
 from proj.training.precision import choose_precision, has_fast_bfloat16, set_precision
+from proj.training.robustness.counters import restore_metrics
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 

@@ -15,9 +15,9 @@ from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.training.moved_folder import moved_path
+from proj.training.robustness.moved_folder import moved_path
+from proj.training.robustness.start import newest_checkpoint
 from proj.training.run import train
-from proj.training.start import newest_checkpoint
 
 
 @pytest.fixture(scope="module")

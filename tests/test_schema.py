@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from proj.config.compose import CONF, resolved
-from proj.config.ranges import fits
 from proj.config.schema import schema
-from proj.config.settings import SETTINGS
+from proj.config.settings.ranges import fits
+from proj.config.settings.table import SETTINGS
 from proj.config.stored import strangers
 
 

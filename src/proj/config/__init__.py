@@ -1,5 +1,7 @@
 """The configuration: composed from conf/, checked, and turned into objects.
 
+The table of all settings is in settings/, a room of its own.
+
 words.py               a command line's words, as typed and as Hydra takes them; says how they flow through here
 flags.py               Hydra's flags, such as --multirun
 command_line.py        runs a command: of Hydra's, or with options as key=value
@@ -12,12 +14,6 @@ check_values.py        values out of their range, and values that do not go toge
 check_words.py         words that would change nothing
 check_annotations.py   arguments of libraries' classes, told by their source
 monitors.py            the metrics that tell the best checkpoint, and their checks
-ranges.py              what a value may be, in words and as a JSON schema
-json_schema.py         whether a value fits such a schema
-settings.py            the table of all settings: range, on resume, in reports
-lightning_settings.py  its part on Lightning's Trainer and ModelCheckpoint
-setting.py             a line of that table
-policies.py            looks a setting up in it
 schema.py              the JSON schema of conf/ for editors
 declared.py            reads what a class says of itself without importing it
 own_code.py            the user's own Python files that a configuration takes

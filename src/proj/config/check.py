@@ -30,7 +30,7 @@ from proj.config.check_words import (
 from proj.config.declared import accepted, declared, kind_of_data, takes
 from proj.config.explain import sentences
 from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
-from proj.config.ranges import JOBS_AT_ONCE
+from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
 from proj.system.run_folder import RunFolder, SweepFolder

@@ -5,8 +5,8 @@ import ast
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import named_arguments
-from proj.config.policies import policy
-from proj.config.ranges import STEPS, Range, either
+from proj.config.settings.policies import policy
+from proj.config.settings.ranges import STEPS, Range, either
 
 LIBRARIES = ("proj.", "torch.", "lightning.")  # a class of one's own may take more than it says
 # The types of plain values, in words and as JSON schemas. A text may be a number on the command line, such as a name.

@@ -18,8 +18,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 from yaml import MarkedYAMLError
 
 from proj.config.declared import arguments
-from proj.config.policies import policy, refusal, with_above
-from proj.config.settings import SETTINGS
+from proj.config.settings.policies import policy, refusal, with_above
+from proj.config.settings.table import SETTINGS
 from proj.config.words import GROUPS, with_points
 from proj.errors import UserError, causes, message_of, nearest, out_of_memory, peer_is_lost, unwritable
 from proj.system.platform import as_command

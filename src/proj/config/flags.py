@@ -5,7 +5,7 @@ import re
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
-from proj.config.settings import SETTINGS
+from proj.config.settings.table import SETTINGS
 from proj.errors import UserError, choose, nearest
 
 # Hydra's flags by their short forms, and those that take a value.

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.ranges import whole
+from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
 PATIENCE = whole(0)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.monitors import mode_of
-from proj.config.policies import policy
-from proj.config.settings import SETTINGS
+from proj.config.settings.policies import policy
+from proj.config.settings.table import SETTINGS
 from proj.config.stored_run import listed_since
 from proj.errors import UserError
 from proj.reports.curves import read_scalars, read_table

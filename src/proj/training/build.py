@@ -22,11 +22,11 @@ from proj.models.balance import WeightedLoss, class_counts, classes_without_exam
 from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
-from proj.training import fast_loop
 from proj.training.checkpoints import build_callbacks
-from proj.training.enough_memory import enough_for_parameters
+from proj.training.fast import fast_loop
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
+from proj.training.robustness.enough_memory import enough_for_parameters
 from proj.training.run_length import batches_of_a_run, share_of_first_weights
 from proj.training.threshold import check_threshold
 

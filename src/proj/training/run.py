@@ -25,18 +25,18 @@ from proj.system.ranks import rank
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
 from proj.training.calibration import calibrate
-from proj.training.changes import refuse_data_unlike_other_jobs
-from proj.training.divergence import SkipNaN
-from proj.training.faults import run_errors
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
 from proj.training.precision import set_precision
 from proj.training.results import figures, figures_of_the_test, print_table, tells_why, write_predictions
-from proj.training.resume import Resume
+from proj.training.robustness.changes import refuse_data_unlike_other_jobs
+from proj.training.robustness.divergence import SkipNaN
+from proj.training.robustness.faults import run_errors
+from proj.training.robustness.resume import Resume
+from proj.training.robustness.start import Start
 from proj.training.services import services_end
-from proj.training.start import Start
 from proj.training.threads import own_threads, take_threads
-from proj.training.threshold import summary
+from proj.training.threshold import as_asked, summary
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     cfg.trainer.precision = start.precision(cfg.trainer.precision)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
-    if metrics := start.final_metrics(cfg):
+    if metrics := start.final_metrics(cfg, as_asked(cfg.threshold)):
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from proj.config.ranges import COST
+from proj.config.settings.ranges import COST
 from proj.data.class_names import classes_among
 from proj.errors import UserError, nearest
 from proj.models.metrics import Tally

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from proj.config import ranges
+from proj.config.settings import ranges
 
 
 @dataclass(frozen=True)

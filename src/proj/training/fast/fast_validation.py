@@ -10,7 +10,7 @@ from torch import nn
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
-from proj.training.plain_step import callback_hooks, instance_hooks, overridden
+from proj.training.fast.plain_step import callback_hooks, instance_hooks, overridden
 
 PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
 

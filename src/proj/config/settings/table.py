@@ -4,9 +4,9 @@ This is the only place that says it: the checks, a run that goes on, the reports
 the functions of `policies.py`.
 """
 
-from proj.config import ranges
-from proj.config.lightning_settings import SETTINGS_OF_LIGHTNING
-from proj.config.setting import FOLDER, Setting, free, reserved
+from proj.config.settings import ranges
+from proj.config.settings.lightning import SETTINGS_OF_LIGHTNING
+from proj.config.settings.setting import FOLDER, Setting, free, reserved
 
 SETTINGS: dict[str, Setting] = {
     "seed": Setting(ranges.SEED, report="seed"),

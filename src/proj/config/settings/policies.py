@@ -3,7 +3,7 @@
 from functools import cache
 from itertools import accumulate
 
-from proj.config.settings import SETTINGS, Setting
+from proj.config.settings.table import SETTINGS, Setting
 
 OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
 

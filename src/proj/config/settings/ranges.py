@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from proj.config.json_schema import fits
+from proj.config.settings.json_schema import fits
 from proj.errors import UserError
 from proj.system.names import RESERVED
 

@@ -1,7 +1,7 @@
 """The part of the table of settings that holds the arguments of Lightning's Trainer and ModelCheckpoint."""
 
-from proj.config import ranges
-from proj.config.setting import FOLDER, Setting, reserved
+from proj.config.settings import ranges
+from proj.config.settings.setting import FOLDER, Setting, reserved
 
 HOW_OFTEN = "it saves after a validation, and trainer.val_check_interval=<{}> is how often"
 SETTINGS_OF_LIGHTNING: dict[str, Setting] = {

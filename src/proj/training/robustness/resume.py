@@ -20,16 +20,16 @@ from proj.checkpoint.writing import refuse_names
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder
 from proj.system.run_folder import RunFolder
-from proj.training import counters
-from proj.training.attributes import Attributes
-from proj.training.changes import compare_environments, environment
-from proj.training.divergence import Divergence
-from proj.training.logged import logged_values, restore_logged
 from proj.training.loggers import Table
-from proj.training.moved_folder import mend_callback_states
-from proj.training.run_length import is_last_to_validate, stopped_early
-from proj.training.seeding import seed_batch, seed_validation
-from proj.training.signals import StopSignals, end_by
+from proj.training.robustness import counters
+from proj.training.robustness.attributes import Attributes
+from proj.training.robustness.changes import compare_environments, environment
+from proj.training.robustness.divergence import Divergence
+from proj.training.robustness.logged import logged_values, restore_logged
+from proj.training.robustness.moved_folder import mend_callback_states
+from proj.training.robustness.run_end import is_last_to_validate, stopped_early
+from proj.training.robustness.seeding import seed_batch, seed_validation
+from proj.training.robustness.signals import StopSignals, end_by
 
 
 class Resume(Callback):

@@ -9,9 +9,8 @@ from proj.errors import UserError, how_many
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
-from proj.training.changes import refuse_changes, refuse_to_start_over
-from proj.training.run_length import is_done
-from proj.training.threshold import as_asked
+from proj.training.robustness.changes import refuse_changes, refuse_to_start_over
+from proj.training.robustness.run_end import is_done
 
 
 class Start:
@@ -60,8 +59,11 @@ class Start:
                 "file has changed. Name the folder that has the run's data with data_dir=…, or start a new run."
             )
 
-    def final_metrics(self, cfg: DictConfig) -> dict | None:
-        """The metrics of a run that has nothing left to do, which is said; None of any other."""
+    def final_metrics(self, cfg: DictConfig, threshold: str) -> dict | None:
+        """The metrics of a run that has nothing left to do, which is said; None of any other.
+
+        threshold: the setting as it is typed.
+        """
         if self.state is None or not is_done(self.checkpoint, cfg.trainer):
             return None
         run = RunFolder(self.folder)
@@ -72,8 +74,7 @@ class Start:
             return None
         if not metrics:
             return None
-        threshold = metrics["threshold"]["asked"] if "threshold" in metrics else "null"
-        has_all = threshold == as_asked(cfg.threshold)
+        has_all = threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
         if cfg.test:
             has_all = has_all and "test/acc" in metrics and ("test/acc_tta" in metrics or not cfg.tta)
         if not has_all:

@@ -28,7 +28,7 @@ from lightning.pytorch.callbacks import (
 )
 from torch import nn
 
-from proj.training.plain_values import NotPlain, equal, plain_attribute, put
+from proj.training.robustness.plain_values import NotPlain, equal, plain_attribute, put
 
 # What no training changes, so that a callback may have it though no checkpoint can hold it.
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)

@@ -1,0 +1,17 @@
+"""A run that is killed, stopped or fails loses nothing, and says what to type.
+
+resume.py         a killed run goes on to the same bits: saves last.ckpt, and sets what Lightning does not
+start.py          afresh, or from the newest checkpoint that is whole
+changes.py        refuses to go on with other settings or data
+counters.py       the counts of Lightning and of metrics that `resume.py` saves
+logged.py         what `self.log` has collected in an epoch, for `resume.py`
+attributes.py     what callbacks have changed in themselves and in the model, for `resume.py`
+plain_values.py   the values that a checkpoint can hold
+moved_folder.py   callbacks whose files have moved with the run's folder
+run_end.py        whether a run has come to its end
+seeding.py        all generators, seeded for each batch
+signals.py        Ctrl-C, Slurm's and other signals that stop a run
+divergence.py     a loss that turns NaN stops the run, or its step is left out
+enough_memory.py  refuses a network that does not fit into the memory
+faults.py         a full disk, too little memory, a dead process: one sentence
+"""

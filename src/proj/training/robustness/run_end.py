@@ -1,0 +1,31 @@
+"""Whether a run has come to its end, and by what."""
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Timer
+from omegaconf import DictConfig
+
+
+def is_done(state: dict, trainer: DictConfig) -> bool:
+    """Whether a checkpoint is of a run that has come to its end. trainer: its settings now."""
+    if not state["resume"]["finished"]:
+        return False
+    before = state["proj"]["config"]["trainer"]
+    has_all_epochs = 0 < (trainer.max_epochs or 0) <= state["epoch"]
+    has_all_steps = 0 < trainer.max_steps <= state["global_step"]
+    has_had_its_time = trainer.max_time is not None and trainer.max_time == before.get("max_time")
+    return state["resume"]["stopped_early"] or has_all_epochs or has_all_steps or has_had_its_time
+
+
+def stopped_early(trainer: Trainer) -> bool:
+    """Whether a callback has ended the training for good, and not a limit that can be raised, such as max_steps."""
+    if not trainer.should_stop:
+        return False
+    timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
+    limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
+    return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
+
+
+def is_last_to_validate(trainer: Trainer) -> bool:
+    """Whether this epoch is the last one that ends with a validation."""
+    every, epochs = trainer.check_val_every_n_epoch or 1, trainer.max_epochs or 0
+    return trainer.current_epoch + 1 == epochs // every * every
