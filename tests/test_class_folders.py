@@ -173,15 +173,149 @@ def test_an_archive_is_to_be_unpacked(photos, tmp_path, data_dir, archive):
         photos(tmp_path / "in/1.png")
 
 
-def test_folders_that_may_be_parts_with_misspelled_names_are_said(photos, tmp_path, capsys):
+def test_folders_that_may_be_parts_with_misspelled_names_are_said(photos, tmp_path, capsys, monkeypatch):
     for part, first in (("trian", 0), ("test", 10)):
         for colour in ("red", "blue"):
             (tmp_path / "in" / part / colour).mkdir(parents=True)
             for number in range(first, first + 5):
                 draw(colour, number).save(tmp_path / "in" / part / colour / f"{number}.png")
     assert photos(tmp_path / "in").class_names == ["test", "trian"]
-    said = "if blue, red are the classes, name the folders above them train, val and test"
-    assert f"The classes are test, trian, and each holds the folders blue, red: {said}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "The classes are test, trian, and hold the folders blue, red: if these are the classes, or parts, " in said
+    assert "if those above are parts, name them train, val and test; if the photos in folders of one name" in said
+    monkeypatch.chdir(tmp_path / "in")
+    run_command_in(said)  # it exchanges the two
+    assert photos(tmp_path / "in").class_names == ["blue", "red"]
+    assert sorted(folder.name for folder in (tmp_path / "in/red").iterdir()) == ["test", "trian"]
+
+
+def run_command_in(sentence: str) -> None:
+    """Run the Python that a sentence names."""
+    exec(re.search(r'python -c "([^"]+)"', sentence)[1], {})
+
+
+def test_folders_that_most_classes_hold_are_said_though_a_class_lacks_one(photos, tmp_path, capsys):
+    for place in ("p1/ill", "p1/well", "p2/ill", "p2/well", "p3/well"):
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(4):
+            scene(len(place) * number).save(tmp_path / "in" / place / f"{number}.png")
+    photos(tmp_path / "in")
+    assert "The classes are p1, p2, p3, and hold the folders ill, well: if these are" in capsys.readouterr().out
+
+
+def test_masks_within_the_folders_of_classes_are_said(photos, tmp_path, capsys):
+    for colour in ("red", "blue"):
+        for place in ("images", "masks"):
+            (tmp_path / "in" / colour / place).mkdir(parents=True)
+            for number in range(5):
+                draw(colour, number).save(tmp_path / "in" / colour / place / f"{number}.png")
+    photos(tmp_path / "in")
+    assert "hold the folders images, masks: if masks hold masks and no photos, move them" in capsys.readouterr().out
+
+
+LAYOUTS = {  # where images lie of folders that are no classes
+    "Kaggle's parts": ("train", "test1"),
+    "COCO's parts": ("train2017", "val2017"),
+    "parts in words": ("train_images", "test_images"),
+    "masks": ("images", "masks"),
+    "VOC": ("JPEGImages", "SegmentationClass", "SegmentationObject"),
+    "YOLO": ("images/train", "images/val"),
+}
+
+
+@pytest.mark.parametrize("places", LAYOUTS.values(), ids=LAYOUTS)
+def test_parts_masks_and_folders_of_all_images_are_no_classes(photos, tmp_path, places):
+    for place in places:
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(5):
+            draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
+    names = ", ".join(sorted(place.split("/")[-1] for place in places))
+    with pytest.raises(UserError, match=f"in holds no class folders .*, since {names} are names of none: put"):
+        photos(tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "classes"),
+    (
+        ("cat.{}.jpg", "dog.{}.jpg", "cat (6), dog (6)"),
+        ("great dane_{}.png", "pug ({}).png", "great dane (6), pug (6)"),
+        ("cat{:03}.png", "dog{:03}.png", "cat (6), dog (6)"),
+        ("7_{:05}.png", "10_{:05}.png", "10 (6), 7 (6)"),
+        ("{:04}_cat.png", "img{:04}-dog.png", "cat (6), dog (6)"),
+        ("n01440764_{}.JPEG", "n01443537_{}.JPEG", "n01440764 (6), n01443537 (6)"),
+        ("{}.png", "1{}.png", ""),
+        ("IMG_{}.png", "IMG_1{}.png", ""),
+        ("cat{0}{0}{0}x.png", "cat{0}{0}{0}y{0}z.png", ""),
+    ),
+)
+@pytest.mark.parametrize("place", (".", "train"))
+def test_classes_in_the_names_of_photos_are_told_with_a_command_that_sorts_them(
+    photos, tmp_path, monkeypatch, first, second, classes, place
+):
+    (tmp_path / "in" / place).mkdir(parents=True)
+    for number in range(6):
+        draw("red", number).save(tmp_path / "in" / place / first.format(number))
+        draw("blue", number).save(tmp_path / "in" / place / second.format(number))
+    with pytest.raises(UserError) as raised:
+        photos(tmp_path / "in")
+    if not classes:
+        assert ": put the images of each class into a folder that is named as the class" in str(raised.value)
+        return
+    assert f"seem to be named by their classes, {classes}, and python -c " in str(raised.value)
+    monkeypatch.chdir(tmp_path / "in" / place)
+    run_command_in(str(raised.value))
+    data = photos(tmp_path / "in")
+    assert data.class_names == [one.rsplit(" ", 1)[0] for one in classes.split(", ")]
+    assert sum(len(split.targets) for split in data.splits.values()) == 12
+
+
+def write_marks(folder: Path, tool: str) -> tuple[str, ...]:
+    """Four photos, each of a red square on blue, and what marks it; the arguments of the page's function."""
+    place = {"coco": "train2017", "voc": "JPEGImages", "yolo": "images"}[tool]
+    for name in (place, "labels"):
+        (folder / name).mkdir(parents=True)
+    for number in range(4):
+        image = Image.new("RGB", (40, 20), "blue")
+        image.paste("red", (10, 5, 30, 15))
+        image.save(folder / place / f"{number}.png")
+    if tool == "coco":
+        marks = [{"image_id": number, "category_id": number % 2, "bbox": [10, 5, 20, 10]} for number in range(4)]
+        names = [{"id": number, "name": name} for number, name in enumerate(("cat", "dog"))]
+        images = [{"id": number, "file_name": f"{number}.png"} for number in range(4)]
+        said = json.dumps({"info": {}, "images": images, "annotations": marks, "categories": names})
+        (folder / "labels" / "instances.json").write_text(said)
+        return str(folder / "labels/instances.json"), str(folder / place)
+    for number in range(4):
+        name = ("cat", "dog")[number % 2]
+        box = "<xmin>10</xmin><ymin>5</ymin><xmax>30</xmax><ymax>15</ymax>"
+        voc = f"<object><name>{name}</name><bndbox>{box}</bndbox></object>"
+        voc = f"<annotation>\n<filename>{number}.png</filename>{voc}</annotation>"
+        ending, text = ("xml", voc) if tool == "voc" else ("txt", f"{number % 2} 0.5 0.5 0.5 0.5\n")
+        (folder / "labels" / f"{number}.{ending}").write_text(text)
+    return str(folder / "labels"), str(folder / place)
+
+
+@pytest.mark.parametrize(("tool", "named"), (("coco", "COCO"), ("voc", "Pascal VOC"), ("yolo", "YOLO")))
+def test_marked_objects_are_said_and_cut_out_as_the_page_says(photos, tmp_path, monkeypatch, tool, named):
+    arguments = write_marks(tmp_path / "in", tool)
+    with pytest.raises(UserError, match=f"labels/.* marks objects in images, as {named} does, .*docs/data.md cuts"):
+        photos(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    functions: dict = {}
+    exec(re.search(r"```python\n(import json, pathlib, xml.*?)```", page, re.S)[1], functions)
+    functions[tool](*arguments, *[["cat", "dog"]] * (tool == "yolo"))
+    names = sorted(str(file.relative_to(tmp_path / "sorted")) for file in (tmp_path / "sorted").rglob("*.png"))
+    assert [name.split("_")[0] for name in names] == ["cat/0", "cat/2", "dog/1", "dog/3"]
+    assert np.array(Image.open(tmp_path / "sorted" / names[0])).tolist() == [[[255, 0, 0]] * 20] * 10
+
+
+def test_raw_photos_and_films_alone_are_named(photos, tmp_path):
+    for place, ending in (("a", "nef"), ("b", "nef"), ("b", "mp4")):
+        (tmp_path / "in" / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / place / f"1.{ending}").write_bytes(b"II*\0" if ending == "nef" else b"film")
+    with pytest.raises(UserError, match=r", but 2 \.nef, 1 \.mp4, raw photos that are to be developed into JPEG"):
+        photos(tmp_path / "in")
 
 
 def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(configure, photos, tmp_path):

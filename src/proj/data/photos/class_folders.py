@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Collection
 from typing import NamedTuple
 
-from proj.data.part_names import NAMES, PARTS, part_named
-from proj.data.photos.how_to_sort import archives_in, by_a_list, how_to_sort
+from proj.data.part_names import PARTS, part_named
+from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list, how_to_exchange, how_to_sort
+from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in
 from proj.system.names import plain_name, readable
-
-PART_WORDS = {word for part in PARTS for word in NAMES[part]}
 
 
 class FoundImage(NamedTuple):
@@ -163,35 +162,42 @@ def _find(data_dir: str) -> FoundImages:
     ):
         if what:
             found.said.append(f"{sentence}: {what}")
-    if not found.images or {name.lower() for name in found.class_names} <= PART_WORDS:
-        raise UserError(
-            f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …): {how_to_sort(data_dir)}"
-        )
-    look_within(found, data_dir, parts)
+    if found.images:
+        look_within(found, data_dir, parts)
+    if are_no_classes(found.class_names):
+        refuse_no_classes(found, data_dir, others)
     return found
 
 
+def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -> None:
+    """Raises UserError for a folder without folders of classes. others: the endings of files that are no images."""
+    there = f", but {listed(others)}" if others else ""
+    if any(map(others.get, RAW)):
+        there += ", raw photos that are to be developed into JPEG or TIFF files"
+    if found.images:
+        there += f", since {first_of(found.class_names, 5)} are names of none"
+    raise UserError(
+        f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …){there}: {how_to_sort(data_dir)}"
+    )
+
+
 def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
-    """Say where all classes hold folders of the same names, so that they may be parts, or kinds of what the inner
-    folders hold. Raises UserError where a single class holds several."""
+    """Say where most classes hold folders of the same names, so that these may be the classes, or parts, masks or
+    groups. Raises UserError where a single class holds several."""
     names, folders = found.class_names, folders_in(parts["train"])
     classes = [folder for folder in folders if readable(os.path.basename(folder)) in names]
     inner = [[readable(os.path.basename(folder)) for folder in folders_in(its_folder)] for its_folder in classes]
-    if len(inner[0]) < 2 or not all(one == inner[0] for one in inner):
-        found.said.extend(name_deeper(found.images, parts) if any(inner) else [])
-        return
-    if len(classes) == 1:
+    counts = Counter(name for one in inner for name in one)
+    if len(classes) == 1 and len(counts) > 1 and not are_no_classes([*counts]):
         raise UserError(
-            f"{data_dir} holds the folder {names[0]} alone: if the {len(inner[0]):,} folders in it are the classes, "
-            f"give data_dir={readable(classes[0])}"
+            f"{data_dir} holds the folder {names[0]} alone: if the {len(counts):,} folders in it are the classes, give "
+            f"data_dir={readable(classes[0])}"
         )
-    if len(parts) == 1:
-        outer, within = first_of(names, 5), first_of(inner[0], 5)
-        found.said.append(
-            f"The classes are {outer}, and each holds the folders {within}: if {within} are the classes, name the "
-            f"folders above them train, val and test; if they are parts, put folders named train, val and test above "
-            "those of the classes"
-        )
+    within = [name for name, count in sorted(counts.items()) if count > len(classes) / 2]
+    if len(within) < 2 or len(classes) == 1:
+        found.said.extend(name_deeper(found.images, parts) if counts else [])
+    elif len(parts) == 1:
+        found.said.append(how_to_exchange(parts["train"], names, within))
 
 
 def name_deeper(images: list[FoundImage], parts: dict[str, str]) -> list[str]:

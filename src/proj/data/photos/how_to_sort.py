@@ -1,13 +1,47 @@
 """What to do with photos that do not lie in a folder for each class."""
 
 import os
+import re
+from collections import Counter
 from contextlib import suppress
 
+from proj.data.part_names import part_named
+from proj.data.photos.images_in_folder import loose_images
 from proj.errors import UserError, first_of
-from proj.system.folders import entries_in
+from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import readable
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+# How images are named by their class: cat.0.jpg and dog (17).png, cat0.jpg, 0_cat.jpg.
+BY_CLASS = (r"(.+?)[-_. (]+\d+\)?\.", r"(\D+)\d+\.", r".*?\d+[-_. ]+(\D+)\.")
+# How the files of other tools begin that mark objects in images.
+MARKS = {
+    "COCO": r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"',
+    "Pascal VOC": r"\s*(<\?[^>]*>\s*)?<annotation",
+    "YOLO": r"\d+( \d*\.?\d+){4,}\s",
+}
+# Folders of masks, or of all images, by their names.
+MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
+IMAGES = {"images", "image", "imgs", "img", "jpegimages"}
+# It exchanges the folders and those within them.
+EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.glob('*/*') if os.path.isdir(f)]"
+
+
+def are_no_classes(names: list[str]) -> bool:
+    """Whether folders are named after parts, masks or all images, so that none is a class."""
+    return all(name.lower() in MASKS | IMAGES or part_named(name, by_words=True) is not None for name in names)
+
+
+def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
+    """What folders of the same names within those of the classes may be, and what to do then."""
+    said = f"The classes are {first_of(classes, 5)}, and hold the folders {first_of(within, 5)}"
+    if masks := [name for name in within if name.lower() in MASKS]:
+        return f"{said}: if {first_of(masks, 5)} hold masks and no photos, move them away"
+    return (
+        f'{said}: if these are the classes, or parts, python -c "import glob, os; {EXCHANGE}", typed in '
+        f"{readable(folder)}, puts them above; if those above are parts, name them train, val and test; if the photos "
+        "in folders of one name belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
+    )
 
 
 def by_a_list(data_dir: str) -> str:
@@ -30,9 +64,44 @@ def archives_in(place: str) -> list[str]:
     return [readable(name) for name in names if name.lower().endswith(ARCHIVES)]
 
 
+def by_their_names(data_dir: str) -> str:
+    """How images that are named by their class, in one of a few folders, come into folders; "" where none are."""
+    for folder in (data_dir, *folders_in(data_dir)):
+        names = [*map(os.path.basename, loose_images(folder))]
+        for pattern in BY_CLASS:
+            classes = Counter(found[1] for found in map(re.compile(pattern).match, names) if found)
+            if 1 < len(classes) <= classes.total() / 2 and classes.total() >= 0.9 * len(names):
+                counts = first_of([f"{readable(name)} ({count:,})" for name, count in sorted(classes.items())], 10)
+                moves = f"[os.renames(f, m[1] + '/' + f) for f in os.listdir() if (m := re.match(r'{pattern}', f))]"
+                return (
+                    f"the images in {readable(folder)} seem to be named by their classes, {counts}, and python -c "
+                    f'"import os, re; {moves}", typed in that folder, moves them into a folder for each class'
+                )
+    return ""
+
+
+def by_marked_objects(data_dir: str) -> str:
+    """What to do with a file of another tool that marks objects in images, the first one of its kind that is found."""
+    for entry in everything_in(data_dir):
+        if not entry.name.lower().endswith((".json", ".xml", ".txt")):
+            continue
+        with suppress(OSError), open(entry.path, encoding="utf-8", errors="replace") as file:
+            start = file.read(4096)
+            for tool, pattern in MARKS.items():
+                if re.match(pattern, start):
+                    return (
+                        f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
+                        "class for each image: docs/data.md cuts the objects out into a folder for each class"
+                    )
+    return ""
+
+
 def how_to_sort(data_dir: str) -> str:
     if packed := archives_in(data_dir):
         return f"unpack {first_of(packed, 3)}, and name the folder that comes out of it with data_dir=path/to/photos"
+    with suppress(OSError):  # it may be no folder
+        if how := by_marked_objects(data_dir) or by_their_names(data_dir):
+            return how + by_a_list(data_dir)
     return (
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
         "folder with data_dir=path/to/photos"
