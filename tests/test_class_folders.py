@@ -59,6 +59,14 @@ def test_a_class_may_be_called_train(photos, tmp_path):
     assert sum(len(split.targets) for split in data.splits.values()) == 24
 
 
+def test_images_without_classes_beside_the_training_part_are_none_of_them(photos, tmp_path, capsys):
+    folder = write_photos(tmp_path / "in" / "train", 8).parent
+    (folder / "test1").mkdir()
+    draw("red", 1).save(folder / "test1" / "1.png")
+    assert photos(folder).class_names == ["blue", "green", "red"]
+    assert re.search(r"Folders left out, whose images have no classes: .*test1 \(a part wi", capsys.readouterr().out)
+
+
 def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):
     folder = write_photos(tmp_path / "in" / "train", 8).parent
     (folder / "labels").mkdir()

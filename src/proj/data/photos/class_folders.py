@@ -72,7 +72,11 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     parts, unlabelled, others = sort_folders(data_dir, by_words)
     if not parts["train"]:
         return {"train": data_dir}, []
-    others = list(filter(holds_images, others))
+    also = [
+        folder for folder in others if not folders_in(folder) and part_named(folder, by_words=True) in ("val", "test")
+    ]
+    unlabelled += also  # as test1 of Kaggle
+    others = [folder for folder in others if folder not in also and holds_images(folder)]
     if by_words and others and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class that has such a word in its name
     empty = [folder for folder in unlabelled if not holds_images(folder)]
