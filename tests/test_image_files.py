@@ -141,7 +141,7 @@ def test_folders_that_may_be_parts_are_not_taken_as_classes_without_a_word(photo
     for name in ("Trainingsdaten", "Testdaten"):
         write_classes(tmp_path / "other" / name)
     _, said = photos(tmp_path / "other", "identical=apart")
-    assert "The classes are Testdaten, Trainingsdaten, and each holds the folders blue, red: if" in said
+    assert "The classes are Testdaten, Trainingsdaten, and hold the folders blue, red: if" in said
 
 
 def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
@@ -517,3 +517,24 @@ def test_new_photos_of_classes_that_the_model_does_not_have_are_left_out_and_cou
     shutil.move(tmp_path / "photos", tmp_path / "others")
     evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "others"))
     assert "the training's own data" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "said"),
+    (
+        ((40, 100), "64", "20, such as a/0.png; 'dataset.size=[104,40]' has"),
+        ((900, 30), "64", "20, such as a/0.png; 'dataset.size=[8,352]' has"),
+        ((40, 100), "[104,40]", ""),
+        ((40, 60), "64", ""),
+        ((100, 100), "[32,128]", "20, such as a/0.png; 'dataset.size=[64,64]' has"),
+    ),
+)
+def test_photos_of_which_less_than_half_is_taken_are_said(photos, tmp_path, shape, size, said):
+    for place in "ab":
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(10):
+            draw("red" if place == "a" else "blue", number, shape).save(tmp_path / "in" / place / f"{number}.png")
+    for start in ("first", "second"):
+        _, out = photos(tmp_path / "in", f"size={size}")
+        line = f"Images of which the middle part, less than half, is taken: {said}"
+        assert line in out if said else "middle part" not in out, start

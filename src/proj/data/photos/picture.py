@@ -8,7 +8,7 @@ import numpy as np
 
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 
-REMARKS = "deep", "frames"
+REMARKS = "deep", "frames", "cut"
 Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
 
 
@@ -24,7 +24,8 @@ class Recipe:
 
 class Picture(NamedTuple):
     """An image as the recipe has it. sums: the CRC-32 of its pixels, then their sums and their sums of squares, one a
-    channel. remarks: "deep" and "frames", as `open_image` says them."""
+    channel. remarks: "deep" and "frames", as `open_image` says them; "cut", height by width of a photo of which less
+    than half is left."""
 
     pixels: bytes
     sums: list[int]
@@ -40,6 +41,9 @@ def read_picture(file: str, recipe: Recipe) -> Picture | str:
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
         return " ".join(why.split()) or type(error).__name__
+    ratio = image.height / image.width
+    if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:
+        image.info["cut"] = ratio
     flat = pixels.reshape(-1, channels).astype(np.int64)
     sums = [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()]
     return Picture(pixels.tobytes(), sums, {name: image.info[name] for name in REMARKS if image.info.get(name)})

@@ -25,6 +25,7 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
         lines.append(f"    {readable(os.path.relpath(images.files[number], data_dir))}: {why}")
     if len(left_out) > NAMED:
         lines.append(f"    and {len(left_out) - NAMED:,} more")
+    lines += describe_cut(images, data_dir)
     if images.frames:
         lines.append(f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}")
     for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
@@ -33,6 +34,18 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
             how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
             lines.append(f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])")
     return lines
+
+
+def describe_cut(images: Resized, data_dir: str) -> list[str]:
+    """A line where most of the images are so long that their middle part holds less than half of them."""
+    read = len(images.files) - len(images.left_out)
+    if 2 * len(images.cut) <= read:
+        return []
+    side, stretch = np.sqrt(np.prod(images.shape[:2])), np.sqrt(np.median([*images.cut.values()]))
+    height, width = (max(8, 8 * round(length / 8)) for length in (side * stretch, side / stretch))
+    first = readable(os.path.relpath(images.files[min(images.cut)], data_dir))
+    shape = f"'dataset.size=[{height},{width}]' has the shape of most (model=pretrained takes squares)"
+    return [f"Images of which the middle part, less than half, is taken: {len(images.cut):,}, such as {first}; {shape}"]
 
 
 def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str]) -> list[str]:

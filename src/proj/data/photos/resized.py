@@ -31,8 +31,8 @@ HEADER = "proj images {} {}\n"  # with the format's number and the key
 class Resized:
     """Images of one shape in one file, which holds in this order: HEADER with `key`, which names the files that they
     were made of; the pixels; `sums`, (N, 1 + 2 * channels) int64, see `Picture`, -1 for a file that is left out; as
-    JSON, by the number of the file, `left_out` (why), `deep` (kind, lowest, highest value) and `frames` (those of
-    which there are more), and the recipe's `levels`; the CRC-32 of sums and JSON in 4 bytes.
+    JSON, by the number of the file, `left_out` (why), `deep` (kind, lowest, highest value), `frames` (those of which
+    there are more) and `cut` (see `Picture`), and the recipe's `levels`; the CRC-32 of sums and JSON in 4 bytes.
 
     They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
     """
@@ -67,8 +67,8 @@ class Resized:
             raise ValueError(f"{self.path} is damaged.")
         self.sums = np.frombuffer(sums, np.int64).reshape(count, width)
         known = json.loads(remarks)
-        self.left_out, self.deep, self.frames = (
-            {int(number): value for number, value in known[name].items()} for name in ("left_out", "deep", "frames")
+        self.left_out, self.deep, self.frames, self.cut = (
+            {int(number): value for number, value in known.get(name, {}).items()} for name in ("left_out", *REMARKS)
         )
         return known["levels"]
 
@@ -123,8 +123,9 @@ class Resized:
         if number in self.left_out:
             return self.left_out[number]
         (image,) = self.read(torch.tensor([number]))
-        remarks = {"frames": True} if number in self.frames else {}
-        return Picture(image.numpy().tobytes(), self.sums[number].tolist(), remarks)
+        remarks = {"frames": self.frames.get(number), "cut": self.cut.get(number)}
+        said = {name: value for name, value in remarks.items() if value}
+        return Picture(image.numpy().tobytes(), self.sums[number].tolist(), said)
 
     def _mend(self, number: int) -> bytes:
         """Make an image from its file again, put it in its place, and return its bytes."""
