@@ -644,6 +644,25 @@ def test_a_column_that_is_filled_in_for_some_classes_alone_is_named(table, capsy
     ) == is_said
 
 
+@pytest.mark.parametrize(
+    ("told", "mark", "mistakes", "is_said"),
+    (
+        ("pqr", "1 0", 0, True),
+        ("pq", "yes no", 0, True),  # of one class less, as drop_first leaves them
+        ("rq", "r other", 0, True),
+        ("p", "1 0", 0, False),  # what all of one class have, such as feathers, may be known before
+        ("pqr", "1 0", 1, False),
+    ),
+)
+def test_columns_that_together_say_the_class_are_named(table, capsys, told, mark, mistakes, is_said):
+    mark, other = mark.split()
+    columns = [[mark if ("pqr"[i % 3] == one) == (i >= mistakes) else other for i in range(90)] for one in told]
+    table(*columns, rows=90, classes="pqr")
+    said, names = " ".join(capsys.readouterr().out.split()), "abc"[: len(told)]
+    sentence = f"{', '.join(names)} together tell y without a mistake, a class each: if they are its one-hot code"
+    assert (f"{sentence}, 'dataset.drop=[{','.join(names)}]' leaves them out" in said) == is_said
+
+
 def test_a_code_of_more_classes_than_words_have_inputs_says_the_class_too(table, capsys):
     cells = [f"code {i % 30}" for i in range(120)]
     table(cells, rows=120, classes=[f"c{i}" for i in range(30)], words=["max_categories=10"])

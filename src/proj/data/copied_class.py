@@ -18,8 +18,9 @@ SAMPLE = 1000  # rows, which tell of most columns that they are none
 def describe_copied_class(
     table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
 ) -> list[str]:
-    """A line on the columns of which each class has a value of its own, some cells may be missing; and one on those
-    that are filled in for some classes and never for the others, such as a cause of death.
+    """A line on the columns of which each class has a value of its own, some cells may be missing; one on those that
+    are filled in for some classes and never for the others, such as a cause of death; and one on columns that tell a
+    class each, and all classes together, as one-hot codes do.
 
     Ids are none, since the rows of a class have several, nor is a column that tells all classes but for one row. Of a
     few rows a column may do so by chance.
@@ -28,7 +29,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    telling, filled_in = [], []
+    telling, filled_in, of_a_class = list[str](), list[str](), dict[str, int]()
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -41,10 +42,14 @@ def describe_copied_class(
             of_words = kind_of(column) == "words"  # the rare ones of which have no input
             values = cells.codes[chosen] if of_words else marks_of(inputs[chosen]).numpy()
             tells, in_full = tell_each_other(values, known, y[chosen]), known_by_class(known, y[chosen])
-            if not (tells or in_full):
+            told = class_told(values, y[chosen])
+            if not (tells or in_full or told is not None):
                 break
         else:
-            (telling if tells else filled_in).append(table.names[place])
+            if tells or in_full:
+                (telling if tells else filled_in).append(table.names[place])
+            else:
+                of_a_class[table.names[place]] = told
     others = [table.names[place] for place in dropped]
     lines = []
     if telling:
@@ -55,6 +60,9 @@ def describe_copied_class(
         has, it = agree(len(filled_in), "has", "have"), agree(len(filled_in), "it comes", "they come")
         why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
         lines.append(advice(filled_in, why, others))
+    if of_a_class and len({*of_a_class.values()}) >= len(np.unique(y)) - 1:  # the last class follows from the others
+        why = f"together tell {table.names[target]} without a mistake, a class each: if they are its one-hot code"
+        lines.append(advice([*of_a_class], why, others))
     return lines
 
 
@@ -67,6 +75,16 @@ def advice(names: list[str], why: str, others: list[str]) -> str:
 def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
     """Whether the rows of each class are all known, or all missing, and there are both. known: (N,) bool."""
     return not np.intersect1d(classes[known], classes[~known]).size and 0 < known.sum() < len(known)
+
+
+def class_told(values: np.ndarray, classes: np.ndarray) -> int | None:
+    """The class of all rows that have one of two values, and of none that have the other; None where there is none."""
+    first = values == values[0]
+    if len(np.unique(values[~first])) != 1:
+        return None
+    sides = [np.unique(classes[first]), np.unique(classes[~first])]
+    alone = [int(side[0]) for side in sides if len(side) == 1]
+    return alone[0] if alone and not np.intersect1d(*sides).size else None
 
 
 def tell_each_other(values: np.ndarray, known: np.ndarray, classes: np.ndarray) -> bool:
