@@ -25,6 +25,7 @@ from proj.data.photos.deep_pixels import black_and_white, shallow
 from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
+from proj.use.inputs import read_images
 from proj.use.prediction import find_files, predict
 
 picture = functools.partial(draw, size=(12, 12))
@@ -538,3 +539,20 @@ def test_photos_of_which_less_than_half_is_taken_are_said(photos, tmp_path, shap
         _, out = photos(tmp_path / "in", f"size={size}")
         line = f"Images of which the middle part, less than half, is taken: {said}"
         assert line in out if said else "middle part" not in out, start
+
+
+def test_a_page_that_was_saved_in_place_of_a_photo_is_named_in_training_and_by_predict(photos, tmp_path, capsys):
+    folder = write_classes(tmp_path / "in")
+    (folder / "red" / "page.jpg").write_text("\n<!DOCTYPE html><html>404")
+    (folder / "red" / "said.png").write_text('{"error": "not found"}')
+    _, said = photos(folder)
+    what = "is a text, such as the page of an error in place of a photo: fetch it again"
+    assert f"red/page.jpg: {what}" in said and f"red/said.png: {what}" in said
+    facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
+    skipped: list[str] = []
+    (folder / "red" / "torn.png").write_bytes(b"torn")
+    files = [str(folder / "red" / name) for name in ("page.jpg", "torn.png")]
+    assert not [*read_images(files, facts, "auto", 10**6, skipped)] and skipped == files
+    page, torn = capsys.readouterr().err.splitlines()
+    assert page == f"skipped {files[0]}: {what}"
+    assert torn == f"skipped {files[1]}: no image (cannot identify image file)"

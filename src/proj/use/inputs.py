@@ -78,7 +78,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             raise
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
-            why = error if isinstance(error, Refused) else f"no image ({re.sub(' <_io.*>', '', str(error))})"
+            why = error if isinstance(error, Refused) else f"no image ({str(error).replace(f' {content!r}', '')})"
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")

@@ -65,6 +65,8 @@ def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
             start = opened.read(12)
+        if start.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{"):
+            raise Refused("is a text, such as the page of an error in place of a photo: fetch it again") from error
         if is_heic(start):
             raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
         if start[:4] in TIFF:
