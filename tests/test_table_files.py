@@ -733,3 +733,30 @@ def test_files_of_columns_in_another_order_that_are_put_together_are_refused(loa
     (tmp_path / "t.csv").write_text(f"a,b,y\n{ROWS_OF_TWO}b,a,y\n{ROWS_OF_TWO}")
     with pytest.raises(UserError, match=r"line 42 holds the names of the columns in another order .*data_dir=\[a.csv"):
         load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_refused"),
+    (
+        ("age,height,sex,group", True),  # of another table
+        ("length,width,colour,class", True),  # the header again, in other words
+        ("n/a,n/a,red,class", False),  # an example whose class is rare
+        ("5,width,colour,class", False),
+        ("length,width,red,class", False),
+        ("Total,12.5,,", False),
+    ),
+)
+def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_path, line, is_refused):
+    rows = [f"{i * i % 37},{i % 17}.5,{'red' if i % 5 else 'blue'},{'pq'[i % 2]}" for i in range(60)]
+    for place, said in ((40, is_refused), (0, False), (60, False)):  # units above the rows, and a note below them
+        lines = ["a,b,c,y", *rows[:place], line, *rows[place:], ""]
+        (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+        if said:
+            names = line.replace(",", ", ")
+            with pytest.raises(
+                UserError, match=f"t.csv: line 42, {names}, may name the columns of another table: move"
+            ):
+                load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
+        else:
+            data = load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
+            assert sum(len(split.targets) for split in data.splits.values()) == 60 and len(data.columns) == 3

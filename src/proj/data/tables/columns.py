@@ -23,6 +23,7 @@ from proj.data.tables.encode import (
     words_in,
 )
 from proj.data.tables.finding import Finding
+from proj.data.tables.header import refuse_second_header
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
 from proj.data.tables.text_table import Lines, Table
@@ -66,6 +67,8 @@ class Columns:
                 self.found[place] = self._take(place, kind)
         taken = {place: one.column for place, one in self.found.items() if not one.left_out}
         numbers = {place: column for place, column in taken.items() if kind_of(column) == "numbers"}
+        if not self.trained:
+            refuse_second_header(self.table, [*numbers], self.rows)
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             self._measure_numbers(place, marks[place])

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from itertools import islice
 from textwrap import shorten
 
+import numpy as np
+
 from proj.data.tables.cells import is_no_number, is_number
-from proj.data.tables.text_table import Table
+from proj.data.tables.text_table import Table, where
 from proj.errors import UserError
 
 
@@ -75,6 +77,29 @@ def has_fractions(table: Table, place: int) -> bool:
     """Whether a column, but for its first row, holds numbers none of which is written as a whole one."""
     cells = [cell for cell in table.beginning(place) if cell]
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
+
+
+def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> None:
+    """Raises UserError where a row among the examples, which its class keeps from being one, may name the columns of
+    another table: in no column of numbers it has one, and none of its cells is one of the examples'.
+
+    numbers: the places of the columns of numbers. rows: the examples.
+    """
+    if not numbers or any(table.columns[place].numbers is not None for place in numbers):  # which has no word
+        return
+    between = np.setdiff1d(np.arange(rows[0], rows[-1]), rows, assume_unique=True)
+    for place in numbers:
+        cells = table.columns[place].take(between)
+        between = between[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
+    for row in between.tolist():
+        cells = [column.at(row) for column in table.columns]
+        pairs = zip(cells, table.columns, strict=True)
+        if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
+            names = shorten(", ".join(cells), 60, placeholder=" …")
+            raise UserError(
+                f"{table.file}: line {where(table.files, table.lines[row])}, {names}, may name the columns of another "
+                "table: move that to a file of its own, or delete the line if the rows below it belong to the first."
+            )
 
 
 def counts(cells: Iterable[str]) -> bool:

@@ -155,7 +155,8 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
             if any(row[width:]) or any(table.first[len(row) :]):
                 lengths = f"{len(row)} in line {line}, {width} in the first"
                 titled = len(row) > width and (width == 1 or not table.lines)
-                how = f"if the table begins in line {line}, delete the lines above it" if titled else "mend that line"
+                how = "mend that line, or delete it if it is a note or begins another table"
+                how = f"if the table begins in line {line}, delete the lines above it" if titled else how
                 how = cure if cure and len(row) > width else how
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
             row = (row + [""] * width)[:width]
