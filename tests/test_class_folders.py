@@ -474,6 +474,21 @@ def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photo
     assert "nearly the same" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ("IMG_{:03}_BURST{:02}.jpg", "{:02}-{}.jpg", "{0:02}{2}.jpg", "2_{:02}.{}.jpg"))
+def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_path, capsys, name):
+    for number in range(40):
+        folder = tmp_path / "in" / ("a1", "b2")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        for again in range(2):
+            file = name.format(number, again, ("", "_copy")[again])
+            scene(number).save(folder / file, quality=95 - 30 * again)
+    photos(tmp_path / "in", "size=48")
+    words = re.search(r"or have 'dataset\.(group=.*)' keep them in one part", capsys.readouterr().out)
+    data = photos(tmp_path / "in", "size=48", words[1])
+    assert "nearly the same" not in capsys.readouterr().out
+    assert all(len(split.targets) >= 8 for split in data.splits.values())
+
+
 def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp_path, capsys):
     photos(write_photos(tmp_path / "plain", 10), "size=48")
     for number in range(60):

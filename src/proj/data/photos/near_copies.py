@@ -1,5 +1,6 @@
 """Photos of the test part that the training has too: saved again, made smaller, or mirrored."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -9,6 +10,8 @@ from proj.errors import agree, how_many
 
 GRID = 8  # pixels of an image that are compared, high and wide
 NEAR, CONTRAST = 6.0, 20.0  # of 256 levels, the root mean square: by which two are the same, and one shows something
+# What is the same in the names of several photos of one thing: IMG_002_BURST01.jpg, IMG_002_copy.jpg.
+GROUPS = r"(.*\d)[^/\d]+\d+[^/\d]*$", r"(.*\d)[^/\d]*$"
 MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many take a tenth of a second
 
 
@@ -30,7 +33,9 @@ def describe_near_copies(train: Tensor, test: Tensor, name: Callable[[str, int],
     pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
     count = int(same.sum())
     said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
-    how = "if they are copies, delete these, or have dataset.group keep them in one part"
+    found = {pattern: [re.search(pattern, one) for one in pair] for pattern in GROUPS}
+    fit = (pattern for pattern, both in found.items() if all(both) and len({match[1] for match in both}) == 1)
+    how = f"if they are copies, delete these, or have 'dataset.group={next(fit, '…')}' keep them in one part"
     return [f"{said} image, such as {' and '.join(pair)}: {how}"]
 
 
