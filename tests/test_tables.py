@@ -439,3 +439,19 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name_where_the_encodin
 def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):
     table(column("1", "2", "3", "f" * 32))
     assert f"others not ('{'f' * 19}…')" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cells", "mean"), ((("'1.5'", '"2.5"'), 2), (("1,500/-", "2,50,000/-"), 125_750), (("Rs. 4/-", "Rs. 6/-"), 5))
+)
+def test_numbers_in_marks_that_say_nothing_are_read(table, cells, mean):
+    data = table(column(*cells))
+    assert data.columns[0]["mean"] == pytest.approx(mean, rel=0.1)
+
+
+def test_words_that_differ_in_quotation_marks_alone_are_said(table, capsys):
+    text = column("'red'", '"red"', '"blue"')
+    table(text)
+    assert "count as several: 'red' and red" in capsys.readouterr().out
+    with pytest.raises(UserError, match="line 4, 3 in the first: write quotation marks for the apostrophes around"):
+        table(text.replace('"red"', "'red;dark'"))

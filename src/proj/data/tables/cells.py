@@ -33,8 +33,10 @@ NUMBER = re.compile(
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
 NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
+AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' where other cells have other quotation marks, and rupees as 5/-
 WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is not told
-    rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){{1,10}})\.?)?"
+    rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
+    r"(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){1,10})\.?)?(?:/-)?"
 )
 WHOLE = re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+")
 DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # with a decimal mark, or one between thousands
@@ -61,7 +63,7 @@ def number(cell: str, unit: str = "") -> Number | None:
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
-    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", cell.translate(PLAIN)))
+    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", AROUND.sub(r"\1\2", cell.translate(PLAIN))))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""

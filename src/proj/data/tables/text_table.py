@@ -157,6 +157,8 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
                 titled = len(row) > width and (width == 1 or not table.lines)
                 how = "mend that line, or delete it if it is a note or begins another table"
                 how = f"if the table begins in line {line}, delete the lines above it" if titled else how
+                if not cure and re.search("^'.*'$", "\n".join(row), re.M | re.S):
+                    cure = "write quotation marks for the apostrophes around its cells"
                 how = cure if cure and len(row) > width else how
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
             row = (row + [""] * width)[:width]
