@@ -143,6 +143,8 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
     (
         (["-999", *"123456789"], "a: -999 is far from all others, and 10% of them: if it says that there is"),
         (["99999", *"123456789"], "a: 99999 is far from all others"),
+        (["-1", *map(str, range(13, 40, 3))], "a: -1 is far from all others"),
+        (["99", *map(str, range(18, 80, 7))], "a: 99 is far from all others"),
         (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),
     ),
 )
@@ -151,7 +153,18 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsy
     assert note in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("cells", (["0", "1"], ["0", "100", "200"], [*"123456789"], ["0", *map(str, range(10, 60))]))
+@pytest.mark.parametrize(
+    "cells",
+    (
+        ["0", "1"],
+        ["0", "100", "200"],
+        [*"123456789"],
+        ["0", *map(str, range(10, 60))],
+        ["-1", *map(str, range(9))],
+        ["-1", "-20", *map(str, range(13, 40, 3))],
+        ["99", *map(str, range(18, 98, 8))],
+    ),
+)
 def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cells):
     table(column(*cells))
     assert "a: " not in capsys.readouterr().out
@@ -455,3 +468,13 @@ def test_words_that_differ_in_quotation_marks_alone_are_said(table, capsys):
     assert "count as several: 'red' and red" in capsys.readouterr().out
     with pytest.raises(UserError, match="line 4, 3 in the first: write quotation marks for the apostrophes around"):
         table(text.replace('"red"', "'red;dark'"))
+
+
+@pytest.mark.parametrize(("name", "word"), (("[x, y]", "[x,y]"), ("[x]", "[x]")))
+def test_a_column_whose_name_hydra_takes_for_a_list_is_found(table, name, word):
+    assert table(column("1", "2").replace(";y\n", f";{name}\n"), f"target={word}").class_names == ["p", "q"]
+
+
+def test_a_column_that_is_called_null_is_told_with_what_to_type(table):
+    with pytest.raises(UserError, match=r"""'dataset\.target="null"' is the column null"""):
+        table(column("1", "2").replace(";y\n", ";null\n"), "target=null")

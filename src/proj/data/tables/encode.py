@@ -174,7 +174,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
         return notes
     if not kind and share >= 0.2:
         in_part = f"{share:.0%} are numbers, others not ({such})"
-        return [f"{name}: words, though {in_part}: {as_numbers} takes it for numbers"]
+        return [f"{name}: words, though {in_part}: {as_numbers} takes it for numbers, and the others for missing"]
     if not kind and (units := units_of(seen)):
         amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"

@@ -18,11 +18,13 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
     names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
     if key in names:
         return names.index(key)
+    key = f"[{', '.join(map(str, key))}]" if isinstance(key, list) else key  # a name that Hydra takes for a list
     composed = [normalize("NFC", name) for name in names]  # as keyboards have accents, and macOS has not
     if isinstance(key, str) and composed.count(normalize("NFC", key)) == 1:
         return composed.index(normalize("NFC", key))
     if key is None and not listed:
-        raise UserError(f"{setting} names no column yet." + nearest("", names))
+        called_null = [f" {typed(setting, name)} is the column {name}." for name in names if name.lower() == "null"]
+        raise UserError(f"{setting} names no column yet." + "".join(called_null or nearest("", names)))
     if not isinstance(key, str):
         named = named_like(key, names)
         at = [key % len(names)] if type(key) is int and -len(names) <= key < len(names) else []

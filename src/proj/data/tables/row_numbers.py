@@ -70,7 +70,8 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str
 
 def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> list[str]:
     """A line on the lowest and the highest of these numbers, where it comes often and is farther from the others than
-    these lie apart, as -999 among lengths; none where the others are a few different ones.
+    these lie apart, as -999 among lengths, or than a fifth of that if it is the one negative number, or of nines; none
+    where the others are a few different ones.
 
     written: says how a number stands in the file.
     """
@@ -80,7 +81,8 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
         if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:
             continue
         low, high = others.min(), others.max()
-        if max(low - end, end - high) > high - low:
+        is_code = end < 0 <= low or re.fullmatch("99+", written(end))
+        if max(low - end, end - high) > (0.2 if is_code else 1) * (high - low):
             such = f"{written(end)} is far from all others, and {(found == end).mean():.0%} of them"
             notes.append(f"{name}: {such}: if it says that there is none, make these cells empty")
     return notes
