@@ -96,6 +96,13 @@ def test_a_room_says_in_a_line_what_each_of_its_files_is_for(room):
     assert sorted(listed) == sorted(file.name for file in room.glob("*.py") if file.name != "__init__.py")
 
 
+def test_a_file_that_a_docstring_or_a_comment_names_is_beside_it_or_at_that_place():
+    for file in FILES:
+        for name in re.findall(r"`([\w/]+\.py)`", file.read_text(encoding="utf-8")):
+            places = (file.parent, SOURCE, SOURCE.parents[1])
+            assert any((place / name).is_file() for place in places), f"{file} names {name}"
+
+
 def test_what_must_be_light_imports_without_torch():
     rooms = [file for room in ("system", "config", "reports") for file in sorted((SOURCE / room).rglob("*.py"))]
     commands = ["train", "evaluate", "predict", "export", "report", "sweep"]

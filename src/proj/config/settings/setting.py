@@ -1,4 +1,4 @@
-"""What can be said of a setting, as the lines of the tables in `settings.py` and `lightning_settings.py` do."""
+"""What can be said of a setting, as the lines of the tables in `table.py` and `lightning.py` do."""
 
 from dataclasses import dataclass
 
