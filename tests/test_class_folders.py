@@ -51,6 +51,16 @@ def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, 
     assert sizes["train"] == [trained] * 3
 
 
+def test_a_class_is_the_same_in_all_parts_whether_its_words_are_parted_by_blanks_or_underscores(photos, tmp_path):
+    for place in ("Train/Golden Retriever", "Train/pug", "test/golden_retriever", "test/Pug "):
+        (tmp_path / "in" / place).mkdir(parents=True)
+        for number in range(4):
+            scene(len(place) + 100 * number).save(tmp_path / "in" / place / f"{number}.png")
+    data = photos(tmp_path / "in")
+    assert data.class_names == ["Golden Retriever", "pug"]
+    assert data.splits["test"].targets.bincount().tolist() == [4, 4]
+
+
 def test_a_class_may_be_called_train(photos, tmp_path):
     folder = write_photos(tmp_path / "in", 8)
     (folder / "red").rename(folder / "train")

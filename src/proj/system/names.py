@@ -28,7 +28,7 @@ def one_line(text: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name without what people write in more than one way: case, spaces, accents put together, quotation marks around
-    it; and without what nobody sees, such as a joiner."""
+    """A name without what people write in more than one way: case, spaces or underscores, accents put together,
+    quotation marks around it; and without what nobody sees, such as a joiner."""
     seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
-    return " ".join(seen.strip(" '\"").split()).casefold()
+    return " ".join(seen.strip(" '\"").replace("_", " ").split()).casefold()
