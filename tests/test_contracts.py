@@ -92,6 +92,7 @@ KINDS = (  # what the parts are while a batch is trained: kind, the way from the
     (dict, EPOCH, "_results val_loop._seen_batches_per_dataloader"),
     (list, EPOCH, "val_loop.max_batches"),
     (list, FETCHER, "iterator._iterator.iterators"),
+    (list, "fit_loop", "_combined_loader.flattened"),
     (str, "lightning_module", "_current_fx_name"),
     (type(None), EPOCH, "val_loop._combined_loader"),  # there is no validation
     ((bool, type(None)), LOGS, "_first_loop_iter"),
@@ -623,6 +624,14 @@ def test_a_metric_counts_its_updates_without_torchmetrics_wrapper():
     assert tally.update_count == 2 and float(tally.compute()["acc"]) == 1
     tally.update(torch.tensor(1.0), torch.eye(2), torch.tensor([1, 1]))
     assert float(tally.compute()["acc"]) == pytest.approx(5 / 6)  # and not what it has computed before
+
+
+@contract("torch", "a module names the buffers that its state_dict lacks", "training/robustness/attributes.py")
+def test_a_module_names_the_buffers_that_no_checkpoint_has():
+    module = torch.nn.Module()
+    for name, kept in (("a", True), ("b", False)):
+        module.register_buffer(name, torch.ones(()), persistent=kept)
+    assert module._non_persistent_buffers_set == {"b"} and module.state_dict().keys() == {"a"}
 
 
 @contract("torch", "a module hands what it converts to `_apply` of each module within", "models/metrics.py")

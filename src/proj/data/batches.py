@@ -48,6 +48,7 @@ class Batches:
     # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6 does
     # not give it back once a scheduler has asked for the number of steps (its issue 20550).
     start: int = field(default=0, init=False)
+    begin: Callable[[int, int], None] | None = field(default=None, init=False)  # told (epoch, batch) before it is made
     batch_sampler = None  # Lightning asks for both, and calls `loader.sampler.set_epoch`
 
     @property
@@ -83,6 +84,8 @@ class Batches:
         parts = zip(indices.split(sizes), self.targets[indices].split(sizes), strict=True)  # views
         draws = torch.Generator(device) if self.draws else None
         for batch, (index, y) in islice(enumerate(parts), start, None):
+            if self.begin:
+                self.begin(self.epoch, batch)
             if draws:
                 draws.manual_seed(counter_seed(self.seed, self.epoch, batch, self.rank))
             if self.world > 1:

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import DummyLogger
@@ -101,3 +102,17 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
         service.log_metrics()
         loggers.append(service)
     return loggers
+
+
+def how_far_written(trainer: Trainer, run: RunFolder, lengths: dict[str, int]) -> dict:
+    """How far the curves are on the disk: TensorBoard's files, by the first process, and the rows of the table.
+
+    lengths: see `RunFolder.sync_curves`.
+    """
+    now: dict[str, int] = {}
+    if trainer.is_global_zero:
+        for logger in trainer.loggers:
+            logger.save()
+        now = run.sync_curves(lengths)
+    rows = next((len(logger.rows) for logger in trainer.loggers if isinstance(logger, Table)), 0)
+    return {"lengths": now, "rows": rows}

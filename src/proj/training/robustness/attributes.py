@@ -1,8 +1,9 @@
 """What the objects of a run carry beside what Lightning saves: attributes that the training changes.
 
 A callback that counts without a `state_dict`, `trainer.accumulate_grad_batches` of GradientAccumulationScheduler, a
-dropout that a callback raises, a layer that it freezes: a run that is stopped within an epoch goes on with them, since
-Lightning does not call `on_train_epoch_start` a second time for that epoch.
+dropout that a callback raises, a layer that it freezes, the losses that a model of one's own collects in a list: a run
+that is stopped within an epoch goes on with them, since Lightning does not call `on_train_epoch_start` a second time
+for that epoch.
 """
 
 import functools
@@ -26,9 +27,11 @@ from lightning.pytorch.callbacks import (
     SpikeDetection,
     StochasticWeightAveraging,
 )
-from torch import nn
+from torch import Tensor, nn
+from torchmetrics import Metric
 
-from proj.training.robustness.plain_values import NotPlain, equal, plain_attribute, put
+from proj.models.classifier import Classifier
+from proj.training.robustness.plain_values import GENERATORS, NotPlain, equal, plain_attribute, put
 
 # What no training changes, so that a callback may have it though no checkpoint can hold it.
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
@@ -67,9 +70,18 @@ def saved_ids(trainer: Trainer) -> set[int]:
     return {id(one) for one in (*known, *model.modules(), *model.parameters(), *model.buffers())}
 
 
-def is_number(name: str, value: Any) -> bool:
-    """Whether an attribute is a public number, or None where a number may come."""
-    return name[0] != "_" and type(value) in (types.NoneType, bool, int, float)
+def may_change(holder: Any, name: str, value: Any) -> bool:
+    """Whether an attribute is one that a training may change: all of a callback's; public ones of the model, of which
+    metrics and this project's classes keep their own; public numbers, and generators, of the trainer and the data.
+
+    `should_stop` is left out: it would end a run that is given more epochs.
+    """
+    if isinstance(holder, Callback):
+        return True
+    if name[0] == "_" or name == "should_stop":
+        return False
+    of_model = isinstance(holder, nn.Module) and not isinstance(holder, Metric) and not hasattr(Classifier, name)
+    return of_model or type(value) in (types.NoneType, bool, int, float) or isinstance(value, GENERATORS)
 
 
 def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -77,31 +89,41 @@ def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     return dict(module.named_parameters(recurse=False))
 
 
-def public_numbers(holder: Any) -> dict[str, Any]:
-    """The public numbers of the trainer, the data or a module, and which of a module's parameters are trained.
+def gradients(model: LightningModule) -> dict[str, Tensor]:
+    """Of manual optimization, which may add those of several batches up."""
+    trained = {} if model.automatic_optimization else dict(model.named_parameters())
+    return {name: one.grad.cpu() for name, one in trained.items() if one.grad is not None}
 
-    What else they hold is theirs to save. `should_stop` is left out: it would end a run that is given more epochs.
-    """
-    kept = {name: value for name, value in vars(holder).items() if is_number(name, value) and name != "should_stop"}
-    if isinstance(holder, nn.Module):
-        kept["requires_grad"] = {name: p.requires_grad for name, p in direct_parameters(holder).items()}
-    return kept
+
+def restore_gradients(model: LightningModule, kept: dict[str, Tensor]) -> None:
+    for name, gradient in kept.items():
+        model.get_parameter(name).grad = gradient.to(model.device)
 
 
 def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
-    """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants.
+    """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants, of
+    the model the tensors on another device: what else it holds may change nothing.
 
+    A module also has which of its parameters are trained, and its buffers that no checkpoint has.
     known: see `saved_ids`.
     """
-    if not isinstance(holder, Callback):
-        return public_numbers(holder), {}
     kept, left = {}, {}
     for name, value in vars(holder).items():
+        if not may_change(holder, name, value):
+            continue
         try:
             kept[name] = plain_attribute(value)
         except NotPlain as error:
-            if not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
+            told = isinstance(holder, Callback) or isinstance(error.value, Tensor)
+            if told and not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
                 left[name] = value
+    if isinstance(holder, nn.Module):
+        kept["requires_grad"] = {name: p.requires_grad for name, p in direct_parameters(holder).items()}
+        kept["buffers"] = {
+            name: buffer.detach().to("cpu", copy=True)
+            for name, buffer in holder.named_buffers(recurse=False)
+            if name in holder._non_persistent_buffers_set
+        }
     return kept, left
 
 
@@ -109,7 +131,7 @@ class Attributes(Callback):
     """Remembers the attributes of a run's objects as its training begins. The last of the callbacks, after all others'
     `on_train_start`.
 
-    changed: what the run before this process had made of them, by its `changes`.
+    changed: what the run before this process had made of them, which it had `taken`.
     """
 
     def __init__(self) -> None:
@@ -138,31 +160,35 @@ class Attributes(Callback):
                 if key == "requires_grad" and isinstance(holder, nn.Module):
                     for parameter, here in direct_parameters(holder).items():  # ModelPruning renames some
                         here.requires_grad_(value.get(parameter, here.requires_grad))
-                elif isinstance(holder, Callback) or is_number(key, value):  # a file sets nothing else
+                elif key == "buffers" and isinstance(holder, nn.Module):
+                    for buffer, kept in value.items():
+                        put(holder, buffer, kept)
+                elif may_change(holder, key, vars(holder).get(key)):  # a file sets nothing else
                     put(holder, key, value)
 
-    def changes(self, trainer: Trainer) -> dict[str, dict[str, Any]]:
-        """What a checkpoint is to hold. Says, once, what it cannot."""
-        known, changed = saved_ids(trainer), {}
+    def take(self, trainer: Trainer) -> None:
+        """Make what a checkpoint is to hold `taken`. Says, once, what it cannot."""
+        known, self.taken = saved_ids(trainer), {}
         for name, holder in state_holders(trainer):
             before, (now, left) = self.before.get(name, {}), attributes(holder, known)
             differing = {key: value for key, value in now.items() if key not in before or not equal(before[key], value)}
             if differing:
-                changed[name] = differing
+                self.taken[name] = differing
             self._announce(trainer, holder, left)
-        return changed
 
-    def _announce(self, trainer: Trainer, callback: Callback, left: dict[str, object]) -> None:
-        """Say, once, that a callback does not go on exactly. left: its attributes that no checkpoint can hold."""
-        exact = not left and not isinstance(callback, INEXACT)
-        if exact or id(callback) in self.announced or not trainer.is_global_zero:
+    def _announce(self, trainer: Trainer, holder: Any, left: dict[str, object]) -> None:
+        """Say, once, that one does not go on exactly. left: its attributes that no checkpoint can hold."""
+        exact = not left and not isinstance(holder, INEXACT)
+        if exact or id(holder) in self.announced or not trainer.is_global_zero:
             return
-        self.announced.add(id(callback))
+        self.announced.add(id(holder))
         why, cure = "", "let the run end without a stop where that matters"
         if left:
             what = " and ".join(f"{name} ({type(value).__name__})" for name, value in left.items())
-            why, cure = f": a checkpoint cannot hold its {what}", "give it state_dict and load_state_dict"
+            cure = "register_buffer" if isinstance(holder, nn.Module) else "state_dict and load_state_dict"
+            why, cure = f": a checkpoint cannot hold its {what}", f"give it {cure}"
+        kind = "model" if isinstance(holder, nn.Module) else "callback"
         print(
-            f"The state of the callback {type(callback).__name__} cannot be resumed exactly{why}. A run that is "
+            f"The state of the {kind} {type(holder).__name__} cannot be resumed exactly{why}. A run that is "
             f"stopped and goes on may end with other bits; {cure}."
         )

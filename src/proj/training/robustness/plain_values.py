@@ -1,5 +1,6 @@
 """Values as a checkpoint can hold them, and back in the classes that they had."""
 
+import random
 from collections import Counter, defaultdict, deque
 from types import NoneType
 from typing import Any
@@ -10,6 +11,9 @@ from torch import Tensor
 
 SCALARS = (NoneType, bool, int, float, str)
 DICTS = (defaultdict, Counter)
+GENERATORS = (torch.Generator, np.random.Generator, random.Random)
+MAKES = (torch.Generator, np.random.default_rng, random.Random)  # a new one of each
+STATE = "state of a generator"
 
 
 class NotPlain(Exception):
@@ -36,11 +40,14 @@ def plain_copy(value: Any) -> Any:
 
 
 def plain_attribute(value: Any) -> Any:
-    """`plain_copy`, which also takes a deque, a dict of another class and an array: `put` brings their classes back."""
+    """`plain_copy`, which also takes a deque, a dict of another class, an array and the state of a generator: `put`
+    brings their classes back."""
     if type(value) is deque:
         return plain_copy(list(value))
     if type(value) in DICTS:
         return plain_copy(dict(value))
+    if type(value) in GENERATORS:
+        return {"kind": GENERATORS.index(type(value)), STATE: state_of(value)}
     if type(value) is np.ndarray:
         try:
             return torch.from_numpy(value.copy())
@@ -49,10 +56,30 @@ def plain_attribute(value: Any) -> Any:
     return plain_copy(value)
 
 
+def state_of(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return plain_copy(generator.bit_generator.state)
+    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
+
+
+def set_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
+    else:
+        generator.set_state(state)
+
+
 def put(holder: Any, name: str, value: Any) -> None:
     """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process."""
     old = getattr(holder, name, None)
-    if type(old) is deque:
+    if isinstance(value, dict) and STATE in value:
+        kind = value["kind"]
+        generator = old if type(old) is GENERATORS[kind] else MAKES[kind]()
+        set_state(generator, value[STATE])
+        setattr(holder, name, generator)
+    elif type(old) is deque:
         old.clear()
         old.extend(value)
     elif type(old) in DICTS:

@@ -11,6 +11,7 @@ no generator's state has to be kept. TensorBoard's files are cut back to their l
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,11 +21,12 @@ from proj.checkpoint.writing import refuse_names
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder
 from proj.system.run_folder import RunFolder
-from proj.training.loggers import Table
+from proj.training.loggers import how_far_written
 from proj.training.robustness import counters
-from proj.training.robustness.attributes import Attributes
+from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence
+from proj.training.robustness.loader import take_loader
 from proj.training.robustness.logged import logged_values, restore_logged
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
@@ -44,6 +46,7 @@ class Resume(Callback):
         self.run = RunFolder(folder)
         self.state = state  # until it is applied, at the first batch
         self.saving: dict | None = None  # what goes into the checkpoint that is being written
+        self.asked = False, 0  # at the batch that begins: whether to save, and the signal by which to end
         self.signals = StopSignals()
         self.start: float | None = None
         self.saved = time.monotonic()
@@ -68,6 +71,7 @@ class Resume(Callback):
         self.start = self.saved = time.monotonic()
         self.signals.take()
         self.environment = environment(trainer, self.described["config"])
+        take_loader(trainer, self.seed, partial(self._begin_batch, trainer))
         if self.state:
             counters.say_whether_an_epoch_goes_on(trainer)
             trainer.train_dataloader.start = self.state["batch"]
@@ -82,17 +86,26 @@ class Resume(Callback):
             self.run.set_metrics_aside()  # those of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        take_loader(trainer, self.seed, partial(self._begin_batch, trainer))  # it may be a new one
         self.attributes.bring_back(trainer)  # before the other callbacks act on them
 
+    def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:
+        """Before a batch is made: what makes it may count, and draw numbers."""
+        if self.state is None or self.state["batch"] == batch_idx:
+            self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
+            is_due = time.monotonic() - self.saved > self.every
+            self.asked = to_save, _ = self.signals.asked(trainer, batch_idx, is_due)
+            if to_save:
+                self.attributes.take(trainer)
+        seed_batch(self.seed, epoch, batch_idx, trainer.global_rank)
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
-        is_due = time.monotonic() - self.saved > self.every
-        to_save, signal = self.signals.asked(trainer, batch_idx, is_due)
+        to_save, signal = self.asked
         if self.state:
             self._restore(trainer, pl_module)
         elif to_save and trainer.global_step:  # before the first step there is nothing to keep
             self._save(trainer, pl_module, batch_idx)
         end_by(trainer, signal)
-        seed_batch(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         self.divergence.step_begins(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx: int) -> None:
@@ -112,6 +125,7 @@ class Resume(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
+        self.attributes.take(trainer)
         self._save(trainer, pl_module, batch_idx=None)
         end_by(trainer, signal)
 
@@ -171,7 +185,12 @@ class Resume(Callback):
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             ended_within_an_epoch = not early and done < trainer.num_training_batches
             batch_idx = done if ended_within_an_epoch else 0
-        own = counters.metric_states(pl_module), self.attributes.changes(trainer), logged_values(trainer)
+        own = {
+            "metrics": counters.metric_states(pl_module),
+            "attributes": self.attributes.taken,
+            "logged": logged_values(trainer),
+            "gradients": gradients(pl_module),
+        }
         of_each_process = [own] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(of_each_process, own)
@@ -179,32 +198,21 @@ class Resume(Callback):
             "batch": batch_idx,
             "finished": finished,
             "stopped_early": early,
-            **self._written(trainer),
-            "metrics": [metrics for metrics, _, _ in of_each_process],
-            "attributes": [attributes for _, attributes, _ in of_each_process],
-            "logged": [logged for _, _, logged in of_each_process],
+            **how_far_written(trainer, self.run, self.lengths),
+            **{name: [one[name] for one in of_each_process] for name in own},
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
             "seconds": self.seconds,
             "environment": self.environment,
         }
 
-    def _written(self, trainer: Trainer) -> dict:
-        """How far the curves are on the disk: TensorBoard's files, by the first process, and the rows of the table."""
-        lengths: dict[str, int] = {}
-        if trainer.is_global_zero:
-            for logger in trainer.loggers:
-                logger.save()
-            lengths = self.run.sync_curves(self.lengths)
-        rows = next((len(logger.rows) for logger in trainer.loggers if isinstance(logger, Table)), 0)
-        return {"lengths": lengths, "rows": rows}
-
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """At the first batch, set what Lightning has not restored."""
         state, self.state = self.state, None
-        self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
         counters.say_that_the_run_goes_on_as_usual(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
-        if "logged" in state:  # an older version kept none
+        if "logged" in state:  # older versions kept none
             restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
+        if "gradients" in state:
+            restore_gradients(pl_module, state["gradients"][trainer.global_rank])

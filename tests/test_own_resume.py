@@ -1,0 +1,165 @@
+"""A run of one's own model, data or loader is stopped and ends with the same bits."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from support.runs import break_off, changed_by_stops
+from torch.utils.data import DataLoader, Dataset
+
+from proj.checkpoint.file import load_checkpoint
+from proj.models import MLP
+from proj.training.robustness.attributes import attributes
+from proj.training.robustness.loader import OtherBatches
+from proj.training.run import train
+
+WORDS = ("dataset=iris", "dataset.batch_size=20", "model=mlp", "model.hidden=[8]", "model.dropout=0.2")
+WORDS += ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "test=false", "~callbacks.dashboard")
+
+
+class Collects(MLP):
+    """Learns by what it keeps in a list, a tensor, a buffer that no checkpoint has and three generators."""
+
+    def __init__(self, num_classes, **settings):
+        super().__init__(num_classes=num_classes, **settings)
+        self.losses, self.mean = [], torch.zeros(num_classes)
+        self.register_buffer("scale", torch.ones(()), persistent=False)
+        self.of_torch, self.of_python = torch.Generator().manual_seed(1), random.Random(3)
+        self.of_numpy = np.random.default_rng(2)
+
+    def training_step(self, batch, batch_idx):
+        loss, logits = self._step(batch, "train")
+        self.losses.append(loss.detach())
+        self.mean = 0.9 * self.mean + 0.1 * logits.detach().mean(0)
+        self.scale *= 1.01
+        noise = torch.rand((), generator=self.of_torch) + self.of_numpy.random() + self.of_python.random()
+        return loss * self.scale * noise + self.mean.sum() * logits.mean()
+
+    def on_train_epoch_end(self):
+        self.log("train/collected", torch.stack(self.losses).mean())
+        self.losses.clear()
+
+
+class ByHand(MLP):
+    """Adds up the gradients of three batches before a step."""
+
+    def __init__(self, num_classes, **settings):
+        super().__init__(num_classes=num_classes, **settings)
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        loss, _ = self._step(batch, "train")
+        self.manual_backward(loss)
+        if batch_idx % 3 == 2:
+            self.optimizers().step()
+            self.optimizers().zero_grad()
+        return loss
+
+
+class Moves(MLP):
+    """Draws numbers for a batch before its step begins."""
+
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        return (batch[0] + torch.randn(()) + random.random() + np.random.rand(), batch[1])
+
+
+class Noise(Dataset):
+    def __init__(self, inputs, targets):
+        self.inputs, self.targets = inputs, targets
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        return self.inputs[index] + torch.randn(4) + random.random() + np.float32(np.random.rand()), self.targets[index]
+
+
+def of_data(monkeypatch, name: str, function) -> None:
+    monkeypatch.setattr(f"proj.data.sklearn.IrisDataModule.{name}", function, raising=False)
+
+
+def draws_and_counts(monkeypatch) -> None:
+    """Data that makes its batches by all generators and by how many there were."""
+
+    def prepare(data, inputs, index, generator, epoch=0):
+        if generator is None:
+            return inputs[index]
+        data.made = getattr(data, "made", 0) + 1
+        data.own = getattr(data, "own", None) or random.Random(5)
+        drawn = torch.randn(()) + random.random() + np.random.rand() + data.own.random()
+        return (inputs[index] + drawn * data.made).float()
+
+    of_data(monkeypatch, "prepare", prepare)
+
+
+def in_torchs_loader(monkeypatch, workers: int = 0, **settings) -> None:
+    def loader(data):
+        return DataLoader(Noise(*data.splits["train"]), batch_size=20, shuffle=True, num_workers=workers, **settings)
+
+    of_data(monkeypatch, "train_dataloader", loader)
+
+
+STOPS = ((0, 2), (1, 0), (1, 4), (2, 2))
+
+
+@pytest.mark.parametrize("model", (Collects, ByHand, Moves))
+def test_a_model_of_ones_own_that_is_stopped_ends_with_the_same_bits(configure, tmp_path, monkeypatch, capsys, model):
+    words = (*WORDS, f"model._target_={__name__}.{model.__name__}")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, STOPS, model) == []
+    assert "exactly" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", ((), ("trainer.val_check_interval=2",)), ids=" ".join)
+def test_data_that_draws_and_counts_goes_on_with_the_same_bits(configure, tmp_path, monkeypatch, words):
+    draws_and_counts(monkeypatch)
+    assert changed_by_stops(configure, monkeypatch, tmp_path, (*WORDS, *words), STOPS) == []
+
+
+@pytest.mark.parametrize("words", ((), ("trainer.reload_dataloaders_every_n_epochs=1",)), ids=" ".join)
+def test_a_loader_of_torchs_goes_on_within_an_epoch(configure, tmp_path, monkeypatch, words):
+    in_torchs_loader(monkeypatch)
+    assert changed_by_stops(configure, monkeypatch, tmp_path, (*WORDS, *words), STOPS) == []
+
+
+@pytest.mark.slow
+def test_a_loader_of_torchs_with_processes_of_its_own_goes_on_within_an_epoch(configure, tmp_path, monkeypatch):
+    in_torchs_loader(monkeypatch, workers=2)
+    assert changed_by_stops(configure, monkeypatch, tmp_path, WORDS, STOPS) == []
+
+
+@pytest.mark.parametrize("reload", (0, 1))
+def test_each_epoch_of_a_loader_of_torchs_has_an_order_of_its_own(configure, monkeypatch, reload):
+    in_torchs_loader(monkeypatch)
+    seen = []
+    monkeypatch.setattr(Moves, "on_after_batch_transfer", lambda model, batch, _: seen.append(batch[1]) or batch)
+    train(configure(*WORDS, f"model._target_={__name__}.Moves", f"trainer.reload_dataloaders_every_n_epochs={reload}"))
+    epochs = [torch.cat(seen[start : start + 6]) for start in (0, 7, 14)]  # then a validation
+    assert all(len(epoch) == 105 for epoch in epochs)
+    assert not any(torch.equal(epochs[0], other) for other in epochs[1:])
+
+
+def test_several_processes_are_told_the_epoch_by_their_own_sampler():
+    class Sampler:
+        def __len__(self):
+            return 2
+
+    loader = DataLoader(Noise(torch.zeros(4, 4), torch.zeros(4)), sampler=Sampler())
+    other = OtherBatches(loader, seed=0, epoch=0)
+    assert other.batch_sampler.sampler is loader.sampler and len(other) == 2
+    other.sampler.set_epoch(3)
+    assert other.epoch == 3
+
+
+def test_a_tensor_of_the_model_on_another_device_is_named():
+    model = Collects(num_classes=2, input_shape=(2,), hidden=[2])
+    model.mean = torch.zeros(2, device="meta")
+    kept, left = attributes(model, set())
+    assert left.keys() == {"mean"} and kept["losses"] == [] and "network" not in left
+
+
+def test_gradients_are_kept_of_steps_by_hand_alone(configure, tmp_path, monkeypatch):
+    cfg = configure(*WORDS, folder=tmp_path / "run")
+    break_off(monkeypatch, cfg, 1, 4)
+    state = load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]
+    assert state["gradients"] == [{}] and state["batch"] == 4
