@@ -1,5 +1,6 @@
 """A folder of photos of one's own: which folders are classes and parts, what is left out, and what does not fit."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.photos import draw, write_photos
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
+from proj.data.photos.class_folders import find_images
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.run import train
@@ -59,6 +61,15 @@ def test_a_class_is_the_same_in_all_parts_whether_its_words_are_parted_by_blanks
     data = photos(tmp_path / "in")
     assert data.class_names == ["Golden Retriever", "pug"]
     assert data.splits["test"].targets.bincount().tolist() == [4, 4]
+
+
+def test_a_folder_that_may_not_be_read_is_not_asked_for_the_files_of_a_run(tmp_path, monkeypatch):
+    def refused(*args, **settings):
+        raise PermissionError(errno.EACCES, "Permission denied", "run.json")
+
+    folder = write_photos(tmp_path / "in", 6)
+    monkeypatch.setattr("pathlib.Path.stat", refused)  # as of what lies in such a folder
+    assert find_images(str(folder)).class_names == ["blue", "green", "red"]
 
 
 def test_a_class_may_be_called_train(photos, tmp_path):

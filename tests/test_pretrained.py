@@ -132,6 +132,13 @@ def test_pictures_of_more_channels_than_the_weights_take_are_refused():
         Pretrained((4, 32, 32), 2, BACKBONE, weights=None)
 
 
+@pytest.mark.parametrize(("shape", "is_said"), (((3, 32, 128), True), ((1, 128, 40), True), ((3, 48, 64), False)))
+def test_long_pictures_of_which_less_than_half_is_seen_are_said(capsys, shape, is_said):
+    data = type("Data", (), {"mean": [0.5] * shape[0], "std": [0.5] * shape[0]})
+    Pretrained(shape, 2, BACKBONE, weights=None, train="all").begin(data)
+    assert ("sees the middle square, less than half" in capsys.readouterr().out) == is_said
+
+
 def test_each_fold_has_features_of_its_own_also_of_mixed_and_cropped_views(configure, words, tmp_path):
     words += ["dataset.folds=2", "trainer.max_epochs=1", "augment=strong"]
     first = train(configure(*words, "dataset.fold=0", folder=tmp_path / "0"))

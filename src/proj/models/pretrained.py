@@ -111,6 +111,8 @@ class Pretrained(Classifier):
         fit, body, _ = self.network
         if data.mean:
             fit.take(data.mean, data.std)
+        if max(fit.size) > 2 * fit.recipe.crop:
+            say("model=pretrained sees the middle square, less than half, of these images: pad them, or take model=cnn")
         if weights := self.hparams.weights:
             load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
         elif self.frozen:

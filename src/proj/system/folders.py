@@ -32,7 +32,7 @@ def entries_in(folder: str) -> list[os.DirEntry]:
 
 def is_of_a_run(folder: str) -> bool:
     run = RunFolder(folder)
-    return run.record.is_file() or run.notes.is_dir()
+    return os.path.isfile(run.record) or os.path.isdir(run.notes)  # also of a folder that may not be read
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
