@@ -29,7 +29,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    telling, filled_in, of_a_class = list[str](), list[str](), dict[str, int]()
+    telling, filled_in, of_a_class = (dict[str, int | None]() for _ in range(3))  # the class that each tells
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -46,20 +46,17 @@ def describe_copied_class(
             if not (tells or in_full or told is not None):
                 break
         else:
-            if tells or in_full:
-                (telling if tells else filled_in).append(table.names[place])
-            else:
-                of_a_class[table.names[place]] = told
+            (telling if tells else filled_in if in_full else of_a_class)[table.names[place]] = told
     others = [table.names[place] for place in dropped]
     lines = []
     if telling:
         says, it = agree(len(telling), "tells", "tell"), agree(len(telling), "it is", "they are")
         why = f"{says} {table.names[target]} without a mistake, one value a class: if {it} the class in other words"
-        lines.append(advice(telling, why, others))
+        lines.append(advice([*telling], why, others))
     if filled_in:
         has, it = agree(len(filled_in), "has", "have"), agree(len(filled_in), "it comes", "they come")
         why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
-        lines.append(advice(filled_in, why, others))
+        lines.append(advice([*filled_in], why, others))
     if of_a_class and len({*of_a_class.values()}) >= len(np.unique(y)) - 1:  # the last class follows from the others
         why = f"together tell {table.names[target]} without a mistake, a class each: if they are its one-hot code"
         lines.append(advice([*of_a_class], why, others))
@@ -79,25 +76,18 @@ def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
 
 def class_told(values: np.ndarray, classes: np.ndarray) -> int | None:
     """The class of all rows that have one of two values, and of none that have the other; None where there is none."""
-    first = values == values[0]
-    if len(np.unique(values[~first])) != 1:
-        return None
-    sides = [np.unique(classes[first]), np.unique(classes[~first])]
-    alone = [int(side[0]) for side in sides if len(side) == 1]
-    return alone[0] if alone and not np.intersect1d(*sides).size else None
+    sides = [{*classes[values == value].tolist()} for value in np.unique(values)[:3]]
+    alone = [side for side in sides if len(side) == 1]
+    return alone[0].pop() if len(sides) == 2 and alone and not sides[0] & sides[1] else None
 
 
 def tell_each_other(values: np.ndarray, known: np.ndarray, classes: np.ndarray) -> bool:
     """Whether each class has one value, which no other class has: of all rows, a missing cell being a value like the
     others, or of those that are known, if they are at least half and of all classes."""
 
-    def numbers(one: np.ndarray) -> np.ndarray:
-        return np.unique(one, return_inverse=True)[1]
-
     def in_pairs(values: np.ndarray, classes: np.ndarray) -> bool:
-        values, classes = numbers(values), numbers(classes)
-        pairs = len(np.unique(values * (classes.max() + 1) + classes))
-        return pairs == values.max() + 1 == classes.max() + 1
+        pairs = {*zip(values.tolist(), classes.tolist(), strict=True)}
+        return len(pairs) == len(np.unique(values)) == len(np.unique(classes))
 
     if in_pairs(values, classes):
         return True

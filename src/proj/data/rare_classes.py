@@ -42,18 +42,21 @@ def rare_classes(
 def doubt_numbers(name: str, labels: Column) -> list[str]:
     """A line where the classes are many different numbers, which may be measured ones.
 
-    Raises UserError where most of them come once: of whole ones, which may be classes, most rows have one of these.
+    Raises UserError where most rows have one that comes once, or where most classes do and some are fractions.
     """
     words = labels.different()
-    numbers = [number(word) for word, *_ in words] if len(words) > 20 else [None]
-    if None in numbers:
-        return []
-    many, how = f"{len(words):,} different numbers", "have groups of numbers in it, such as low and high"
     once = sum(times == 1 for _, times, _ in words)
-    if 2 * once > len(labels) or (2 * once > len(words) and any(read.value(".") % 1 for read in numbers)):
+    mostly_once = 2 * once > len(labels) and len(words) >= 10
+    numbers = [number(word) for word, *_ in words] if mostly_once or len(words) > 20 else [None]
+    if None in numbers and not mostly_once:
+        return []
+    kind, how = ("values", "") if None in numbers else ("numbers", "have groups of numbers in it, such as low and high")
+    many = f"{len(words):,} different {kind}"
+    if mostly_once or (2 * once > len(words) and any(read.value(".") % 1 for read in numbers)):
+        how = f", or {how}" if how else ""
         raise UserError(
             f"{name} holds {many} in {len(labels):,} rows, and a classifier takes classes: name another column with "
-            f"dataset.target=…, or {how}."
+            f"dataset.target=…{how}."
         )
     return [wrapped(f"{name}: {many}, each a class of its own: if they are measured, {how}")]
 

@@ -211,4 +211,6 @@ def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: st
     if marks == ",":
         kind = " with a decimal comma"
     how = f"or train with {typed('dataset.numeric', name, listed=True)}, which takes such cells for empty ones"
-    raise UserError(f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, {how}.")
+    raise UserError(
+        f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, delete a line of notes, {how}."
+    )

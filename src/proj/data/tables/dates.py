@@ -51,9 +51,10 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     for cell, _, place in different:
         found = np.nan if is_no_date(cell, no_end) else read(cell, form)
         if found is None and not column.get("lenient"):
+            how = typed("dataset.dates", name, listed=True)
             raise UserError(
                 f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "
-                f"cell empty if it is not known, or train with {typed('dataset.dates', name, listed=True)}."
+                f"cell empty if it is not known, delete a line of notes, or train with {how}."
             )
         known[cell] = np.nan if found is None else found
     return cells.each(lambda cell: known.get(cell, np.nan))
