@@ -551,8 +551,9 @@ def test_a_page_that_was_saved_in_place_of_a_photo_is_named_in_training_and_by_p
     facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
     skipped: list[str] = []
     (folder / "red" / "torn.png").write_bytes(b"torn")
-    files = [str(folder / "red" / name) for name in ("page.jpg", "torn.png")]
+    files = [str(folder / "red" / name) for name in ("page.jpg", "torn.png", "gone.png")]
     assert not [*read_images(files, facts, "auto", 10**6, skipped)] and skipped == files
-    page, torn = capsys.readouterr().err.splitlines()
+    page, torn, gone = capsys.readouterr().err.splitlines()
     assert page == f"skipped {files[0]}: {what}"
     assert torn == f"skipped {files[1]}: no image (cannot identify image file)"
+    assert gone == f"skipped {files[2]}: no image (No such file or directory)"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from proj.data.photos.image_file import Refused
+from proj.data.photos.image_file import Refused, why_not
 from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
 from proj.data.tables.header import has_header
@@ -78,7 +78,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             raise
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
-            why = error if isinstance(error, Refused) else f"no image ({str(error).replace(f' {content!r}', '')})"
+            why = error if isinstance(error, Refused) else f"no image ({why_not(error, content)})"
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")

@@ -35,6 +35,12 @@ class Refused(ValueError):
     """An image that could be read and is not; the text says what it is."""
 
 
+def why_not(error: Exception, file: str | BinaryIO) -> str:
+    """What an error says of a file that is no image, without its name."""
+    why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
+    return " ".join(why.split()) or type(error).__name__
+
+
 def begins_as_image(path: str) -> bool:
     """Whether a file begins as one of a kind that is read, whatever its name is. Raises OSError."""
     with open(path, "rb", buffering=0) as file:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
+from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image, why_not
 
 REMARKS = "deep", "frames", "cut"
 Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
@@ -39,8 +39,7 @@ def read_picture(file: str, recipe: Recipe) -> Picture | str:
         image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
         pixels, _ = fit_image(image, size, recipe.drawings)
     except Exception as error:
-        why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
-        return " ".join(why.split()) or type(error).__name__
+        return why_not(error, file)
     ratio = image.height / image.width
     if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:
         image.info["cut"] = ratio
