@@ -49,7 +49,7 @@ def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], l
     unlabelled examples; all others). by_words: see `part_named`."""
     parts, unlabelled, others = {part: list[str]() for part in PARTS}, list[str](), list[str]()
     for folder in folders_in(data_dir):
-        part = part_named(folder, by_words)
+        part = part_named(folder, by_words or not folders_in(folder))  # test1 holds images without classes
         if part and folders_in(folder):
             parts[part].append(inner_folder(folder))
         else:
@@ -72,11 +72,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     parts, unlabelled, others = sort_folders(data_dir, by_words)
     if not parts["train"]:
         return {"train": data_dir}, []
-    also = [
-        folder for folder in others if not folders_in(folder) and part_named(folder, by_words=True) in ("val", "test")
-    ]
-    unlabelled += also  # as test1 of Kaggle
-    others = [folder for folder in others if folder not in also and holds_images(folder)]
+    others = list(filter(holds_images, others))
     if by_words and others and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class that has such a word in its name
     empty = [folder for folder in unlabelled if not holds_images(folder)]
