@@ -331,3 +331,11 @@ def test_the_columns_are_named_where_no_target_is_though_one_of_them_is_a_number
     (tmp_path / "t.csv").write_text("age,2019,y\n" + "1,2,p\n2,3,q\n" * 9)
     with pytest.raises(UserError, match=r"names no column yet. Options: 2019, age, y."):
         table(tmp_path / "t.csv", "target=null")
+
+
+def test_rows_without_a_class_are_said_before_too_few_examples_are_refused(tmp_path, capsys):
+    rows = [["abc"[i // 20] if i % 20 == 0 else "", i * i % 37] for i in range(60)]  # as merged cells are written
+    write_rows(tmp_path / "t.csv", [["y", "x"], *rows])
+    with pytest.raises(UserError, match="class a has 1 example"):
+        table(tmp_path / "t.csv", "target=y")
+    assert capsys.readouterr().out == "rows left out, without y: 57\n"

@@ -94,7 +94,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
         given = [part for part in self.fractions if part in parts_of_files]
         files = {part: self.files[parts_of_files.index(part)][0] for part in given}
-        examples, left_out = self._examples(table, target, parts_of_files, files)
+        examples = self._examples(table, target, parts_of_files, files)
         labels = table.columns[target].take(examples.rows)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
         targets = torch.from_numpy(labels.among(self.class_names))
@@ -129,12 +129,10 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        say(*left_out, *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
+        say(*describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
 
-    def _examples(
-        self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]
-    ) -> tuple[Examples, list[str]]:
-        """(The rows of the classes that are learnt, lines on those that are left out). files: those that are parts."""
+    def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
+        """The rows of the classes that are learnt; the others are said. files: those that are parts."""
         labels, name = table.columns[target], table.names[target]
         rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if not len(rows):
@@ -156,7 +154,8 @@ class CSVDataModule(InMemoryDataModule):
             lines.append(wrapped(describe_rare(rare, int(too_few.sum()))))
         if absent:
             lines.append(wrapped(describe_unknown(absent, "the training")))
-        return examples.take(~(too_few | labels.holds(absent))), lines
+        say(*lines)
+        return examples.take(~(too_few | labels.holds(absent)))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
         """Every row of a class that the model knows becomes the test part, as a model takes it that was trained on
