@@ -1,6 +1,7 @@
 """A run of one's own model, data or loader is stopped and ends with the same bits."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from proj.checkpoint.file import load_checkpoint
 from proj.models import MLP
-from proj.training.robustness.attributes import attributes
+from proj.training.robustness.attributes import Attributes, attributes
 from proj.training.robustness.loader import OtherBatches
 from proj.training.run import train
 
@@ -163,3 +164,14 @@ def test_gradients_are_kept_of_steps_by_hand_alone(configure, tmp_path, monkeypa
     break_off(monkeypatch, cfg, 1, 4)
     state = load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]
     assert state["gradients"] == [{}] and state["batch"] == 4
+
+
+def test_steps_by_hand_in_several_processes_are_named_at_the_start(capsys):
+    model = ByHand(num_classes=2, input_shape=(2,), hidden=[2])
+    trainer = SimpleNamespace(world_size=2, is_global_zero=True, callbacks=[], loggers=[], optimizers=[])
+    trainer.lightning_module, trainer.datamodule, trainer.strategy = model, SimpleNamespace(), None
+    Attributes().on_train_start(trainer, model)
+    assert "The state of the model ByHand cannot be resumed exactly. A run" in capsys.readouterr().out
+    trainer.world_size = 1
+    Attributes().on_train_start(trainer, model)
+    assert not capsys.readouterr().out

@@ -143,9 +143,11 @@ class Attributes(Callback):
         for name, holder in state_holders(trainer):
             self.before[name], left = attributes(holder, known)
             self._announce(trainer, holder, left)
-        for callback in trainer.callbacks:
-            if isinstance(callback, INEXACT):
-                self._announce(trainer, callback, {})
+        # By hand Lightning lets each process have buffers of its own, until a new process shares the first one's.
+        by_hand = trainer.world_size > 1 and not pl_module.automatic_optimization
+        for holder in (*trainer.callbacks, *([pl_module] if by_hand else [])):
+            if holder is pl_module or isinstance(holder, INEXACT):
+                self._announce(trainer, holder, {}, exact=False)
         self._set(trainer)  # already now, since the loop over the batches looks at the trainer's settings
 
     def bring_back(self, trainer: Trainer) -> None:
@@ -176,10 +178,9 @@ class Attributes(Callback):
                 self.taken[name] = differing
             self._announce(trainer, holder, left)
 
-    def _announce(self, trainer: Trainer, holder: Any, left: dict[str, object]) -> None:
+    def _announce(self, trainer: Trainer, holder: Any, left: dict[str, object], exact: bool = True) -> None:
         """Say, once, that one does not go on exactly. left: its attributes that no checkpoint can hold."""
-        exact = not left and not isinstance(holder, INEXACT)
-        if exact or id(holder) in self.announced or not trainer.is_global_zero:
+        if (exact and not left) or id(holder) in self.announced or not trainer.is_global_zero:
             return
         self.announced.add(id(holder))
         why, cure = "", "let the run end without a stop where that matters"
