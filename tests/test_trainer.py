@@ -91,6 +91,13 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(configure
         configure(*words.split())
 
 
+def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configure):
+    cfg = configure("optimizer=sgd")
+    cfg.optimizer.momentum = 0.5
+    with pytest.raises(UserError, match=r"optimizer\.momentum=0\.5 has no effect with this scheduler"):
+        train(cfg)
+
+
 @refusals(
     ("scheduler.total_steps=10", "ends after 10 steps, and the run has 330: use scheduler.total_steps=steps"),
     ("scheduler.pct_start=0.5 scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr"),

@@ -126,12 +126,11 @@ def check_momentum(cfg: DictConfig) -> None:
         return
     low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
     given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}
-    for word in cfg.hydra.overrides.task:
-        value = given.get(key_of(word).removeprefix("optimizer."))
+    for name, value in given.items():
         if isinstance(value, int | float) and (0 <= value < low or high < value < 1):
             raise UserError(
-                f"{word} has no effect with this scheduler, which moves the momentum between {low} and {high}: add "
-                "+scheduler.cycle_momentum=false, or leave it out."
+                f"optimizer.{name}={cfg.optimizer[name]} has no effect with this scheduler, which moves the momentum "
+                f"between {low} and {high}: add +scheduler.cycle_momentum=false, or leave it out."
             )
 
 

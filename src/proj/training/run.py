@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
 from proj.config.check_values import check_parts, check_ranges
+from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
 from proj.config.new_folder import TAKEN, make_new_folder
 from proj.config.stored_run import bring_up_to_date
@@ -55,6 +56,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg = resolved(cfg)
     if in_python:
         check_ranges(cfg)
+        check_momentum(cfg)
     bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
