@@ -66,14 +66,15 @@ class Moves(MLP):
 
 
 class Noise(Dataset):
-    def __init__(self, inputs, targets):
-        self.inputs, self.targets = inputs, targets
+    def __init__(self, inputs, targets, own):
+        self.inputs, self.targets, self.own = inputs, targets, own
 
     def __len__(self):
         return len(self.targets)
 
     def __getitem__(self, index):
-        return self.inputs[index] + torch.randn(4) + random.random() + np.float32(np.random.rand()), self.targets[index]
+        drawn = torch.randn(4) + random.random() + np.float32(np.random.rand()) + self.own.random()
+        return self.inputs[index] + drawn, self.targets[index]
 
 
 def of_data(monkeypatch, name: str, function) -> None:
@@ -94,9 +95,10 @@ def draws_and_counts(monkeypatch) -> None:
     of_data(monkeypatch, "prepare", prepare)
 
 
-def in_torchs_loader(monkeypatch, workers: int = 0, **settings) -> None:
+def in_torchs_loader(monkeypatch, workers: int = 0) -> None:
     def loader(data):
-        return DataLoader(Noise(*data.splits["train"]), batch_size=20, shuffle=True, num_workers=workers, **settings)
+        data.own = getattr(data, "own", None) or random.Random(5)
+        return DataLoader(Noise(*data.splits["train"], data.own), batch_size=20, shuffle=True, num_workers=workers)
 
     of_data(monkeypatch, "train_dataloader", loader)
 
@@ -145,8 +147,8 @@ def test_several_processes_are_told_the_epoch_by_their_own_sampler():
         def __len__(self):
             return 2
 
-    loader = DataLoader(Noise(torch.zeros(4, 4), torch.zeros(4)), sampler=Sampler())
-    other = OtherBatches(loader, seed=0, epoch=0)
+    loader = DataLoader(Noise(torch.zeros(4, 4), torch.zeros(4), random), sampler=Sampler())
+    other = OtherBatches(loader, epoch=0)
     assert other.batch_sampler.sampler is loader.sampler and len(other) == 2
     other.sampler.set_epoch(3)
     assert other.epoch == 3

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches
-from proj.training.robustness.seeding import seed_order
 
 
 class OtherBatches:
@@ -13,8 +12,8 @@ class OtherBatches:
     anew, by the same draws, and leaves them out. epoch, start, begin: see `Batches`.
     """
 
-    def __init__(self, loader: Iterable, seed: int, epoch: int) -> None:
-        self.loader, self.seed = loader, seed
+    def __init__(self, loader: Iterable, epoch: int) -> None:
+        self.loader = loader
         self.batch_sampler = getattr(loader, "batch_sampler", None)  # that of several processes is told the epoch too
         self.epoch, self.start = epoch, 0
         self.begin: Callable[[int, int], None] | None = None
@@ -26,21 +25,21 @@ class OtherBatches:
 
     def __iter__(self) -> Iterator:
         start, self.start = self.start, 0
-        seed_order(self.seed, self.epoch)
-        batches = iter(self.loader)
         for batch in range(len(self)):
             if self.begin:
                 self.begin(self.epoch, batch)
+            if batch == 0:
+                batches = iter(self.loader)  # now that the generators are seeded: it draws the order
             made = next(batches)
             if batch >= start:
                 yield made
 
 
-def take_loader(trainer: Trainer, seed: int, begin: Callable[[int, int], None]) -> None:
+def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
     """begin: is told the epoch and the batch, before it is made."""
     loop = trainer.fit_loop
     if not isinstance(trainer.train_dataloader, Batches | OtherBatches):
         (loader,) = loop._combined_loader.flattened
-        loop._combined_loader.flattened = [OtherBatches(loader, seed, trainer.current_epoch)]
+        loop._combined_loader.flattened = [OtherBatches(loader, trainer.current_epoch)]
         iter(loop._data_fetcher)
     trainer.train_dataloader.begin = begin

@@ -71,7 +71,7 @@ class Resume(Callback):
         self.start = self.saved = time.monotonic()
         self.signals.take()
         self.environment = environment(trainer, self.described["config"])
-        take_loader(trainer, self.seed, partial(self._begin_batch, trainer))
+        take_loader(trainer, partial(self._begin_batch, trainer))
         if self.state:
             counters.say_whether_an_epoch_goes_on(trainer)
             trainer.train_dataloader.start = self.state["batch"]
@@ -86,7 +86,7 @@ class Resume(Callback):
             self.run.set_metrics_aside()  # those of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        take_loader(trainer, self.seed, partial(self._begin_batch, trainer))  # it may be a new one
+        take_loader(trainer, partial(self._begin_batch, trainer))  # it may be a new one
         self.attributes.bring_back(trainer)  # before the other callbacks act on them
 
     def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:

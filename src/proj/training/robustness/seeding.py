@@ -7,15 +7,11 @@ import torch
 
 from proj.data.batches import counter_seed
 
-BATCH, VALIDATION, ORDER = 1, 2, 3  # the uses of `counter_seed` here, apart from each other and from the loader's
+BATCH, VALIDATION = 1, 2  # the two uses of `counter_seed` here, apart from each other and from the loader's
 
 
 def seed_batch(seed: int, epoch: int, batch: int, rank: int) -> None:
     seed_all(counter_seed(seed, epoch, batch, rank, BATCH))
-
-
-def seed_order(seed: int, epoch: int) -> None:
-    seed_all(counter_seed(seed, epoch, ORDER))
 
 
 def seed_validation(seed: int, epoch: int) -> None:
