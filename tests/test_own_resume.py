@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback
 from support.runs import break_off, changed_by_stops
 from torch.utils.data import DataLoader, Dataset
 
@@ -75,6 +76,18 @@ class Noise(Dataset):
     def __getitem__(self, index):
         drawn = torch.randn(4) + random.random() + np.float32(np.random.rand()) + self.own.random()
         return self.inputs[index] + drawn, self.targets[index]
+
+
+class Validated(Callback):
+    """Scales the loss by the number of validations, also of the check before the training."""
+
+    count = 0
+
+    def on_validation_end(self, trainer, pl_module):
+        self.count += 1
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        trainer.optimizers[0].param_groups[0]["lr"] = 0.01 * self.count
 
 
 def of_data(monkeypatch, name: str, function) -> None:
@@ -177,3 +190,8 @@ def test_steps_by_hand_in_several_processes_are_named_at_the_start(capsys):
     trainer.world_size = 1
     Attributes().on_train_start(trainer, model)
     assert not capsys.readouterr().out
+
+
+def test_what_a_callback_counts_in_the_check_before_the_training_is_kept(configure, tmp_path, monkeypatch):
+    words = (*WORDS, "trainer.num_sanity_val_steps=1", f"+callbacks.x._target_={__name__}.Validated")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((0, 2),)) == []

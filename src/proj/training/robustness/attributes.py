@@ -136,12 +136,20 @@ class Attributes(Callback):
 
     def __init__(self) -> None:
         self.changed: dict[str, dict[str, Any]] = {}
+        self.before: dict[str, dict[str, Any]] = {}
         self.announced: set[int] = set()  # the ids of the callbacks
 
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What this check changes is kept too: a run that goes on does without it."""
+        known = saved_ids(trainer)
+        self.before = {name: attributes(holder, known)[0] for name, holder in state_holders(trainer)}
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        known, self.before = saved_ids(trainer), {}
+        known, checked = saved_ids(trainer), bool(self.before)
         for name, holder in state_holders(trainer):
-            self.before[name], left = attributes(holder, known)
+            now, left = attributes(holder, known)
+            if not checked:
+                self.before[name] = now
             self._announce(trainer, holder, left)
         # By hand Lightning lets each process have buffers of its own, until a new process shares the first one's.
         by_hand = trainer.world_size > 1 and not pl_module.automatic_optimization
