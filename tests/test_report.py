@@ -118,7 +118,17 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
     report([tmp_path])
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
-    assert said == ([] if "events" in name else [f"damaged, and so not read: {tmp_path}/hurt/{name}"])
+    assert said == ([] if "events" in name else [f"damaged or of another run, and so not read: {tmp_path}/hurt/{name}"])
+
+
+def test_figures_that_were_copied_from_another_run_are_not_its_own_and_a_moved_run_keeps_its_own(tmp_path):
+    for name in ("a", "b"):
+        folder = write_run(tmp_path / name, 0.9)
+        change(folder / "config.yaml", {"output_dir": str(folder)})
+        change(folder / "metrics.json", {"folder": str(folder)})
+    shutil.copy(tmp_path / "a/metrics.json", tmp_path / "b/metrics.json")
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert read_run(tmp_path / "moved").status == "finished" and read_run(tmp_path / "b").status != "finished"
 
 
 def test_curves_count_epochs_and_end_where_the_file_is_cut(tmp_path):
@@ -189,7 +199,7 @@ def test_a_loss_that_grew_without_end_keeps_the_table_narrow():
 
 def test_no_word_of_the_settings_is_broken_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
-    write_run(tmp_path / "0", dataset="d" * 30)
+    write_run(tmp_path / "run", dataset="d" * 30)
     report([tmp_path])
     pieces = [line for line in capsys.readouterr().out.splitlines() if "dd" in line]
     assert all("d" * 30 in line for line in pieces)
@@ -221,6 +231,9 @@ def test_runs_of_several_seeds_alone_are_named_by_model_and_dataset(tmp_path, ca
     assert "mlp on digits" in capsys.readouterr().out and ">mlp on digits<" in (tmp_path / "report.html").read_text()
     report([tmp_path / "6_seed=6"])
     assert "1  6_seed=6 " in capsys.readouterr().out
+    write_run(tmp_path / "sweep/0")  # the one job of a sweep has no settings of its own
+    report([tmp_path / "sweep"])
+    assert "1  mlp on digits " in capsys.readouterr().out
 
 
 def test_a_run_given_twice_counts_once_and_other_programs_configs_do_not(tmp_path):

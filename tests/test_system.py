@@ -128,7 +128,11 @@ def test_paths_with_backslashes_are_taken_as_they_are(value, monkeypatch):
 
 def test_a_name_that_the_system_refuses_is_one_sentence():
     for number in (errno.EINVAL, errno.ENAMETOOLONG):
-        assert "a:b could not be written" in explain(OSError(number, "odd", "a:b"))
+        assert "a:b could not be written (odd): give it another name" in explain(OSError(number, "odd", "a:b"))
+    assert "x cannot be read or written (no): change its permissions" in explain(
+        PermissionError(errno.EACCES, "no", "x")
+    )
+    assert "make room" not in explain(OSError(errno.EROFS, "read-only", "x"))
 
 
 def test_how_a_process_ended_is_said_for_every_code():
@@ -159,7 +163,9 @@ def test_a_file_that_another_program_has_open_is_tried_again_and_then_named(tmp_
     (tmp_path / "b").touch()
     with pytest.raises(PermissionError) as raised:
         replace(tmp_path / "b", tmp_path / "a", patience=0.1)
-    assert "a could not be written (Access is denied; perhaps another program has it open)" in explain(raised.value)
+    assert "a cannot be read or written (Access is denied; perhaps another program has it open)" in explain(
+        raised.value
+    )
     assert (tmp_path / "a").read_bytes() == b"new" and (tmp_path / "b").exists()
 
 

@@ -95,14 +95,27 @@ def in_own_file(error: BaseException) -> str:
     return place
 
 
-def unwritable(error: BaseException) -> str | None:
-    """The file that could not be written, and why; None for another error."""
-    reasons = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
-    reasons += (errno.EEXIST, errno.ENOTDIR, errno.EFBIG)
+# What mends an error of the system: one of writing, and one that reading a file may end in, too.
+WRITING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room")
+WRITING |= {errno.EROFS: "have its disk mounted for writing", errno.EFBIG: "allow larger files (ulimit -f)"}
+WRITING |= dict.fromkeys((errno.ENAMETOOLONG, errno.EINVAL), "give it another name")
+USING = dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions or its folder's")
+USING |= dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move the file away that stands where a folder is needed")
+USING |= {errno.EISDIR: "move the folder away that stands where a file is needed"}
+USING |= {errno.EIO: "look after its disk, which fails"}
+USING |= dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files (ulimit -n)")
+
+
+def file_fault(error: BaseException) -> str | None:
+    """The file that the system does not write or read, why, and what mends it; None for another error."""
     for link in causes(error):
-        odd_name = isinstance(link, OSError) and link.errno == errno.EINVAL and link.filename  # Windows takes no : or ?
-        if odd_name or (isinstance(link, OSError) and link.errno in reasons):
-            return f"{link.filename2 or link.filename or 'a file of the run'} could not be written ({link.strerror})"
+        if not isinstance(link, OSError) or (link.errno == errno.EINVAL and not link.filename):
+            continue  # EINVAL with a name: Windows takes no : or ? in it
+        file = link.filename2 or link.filename or "a file of the run"
+        if link.errno in WRITING:
+            return f"{file} could not be written ({link.strerror}): {WRITING[link.errno]}"
+        if link.errno in USING:
+            return f"{file} cannot be read or written ({link.strerror}): {USING[link.errno]}"
     return None
 
 

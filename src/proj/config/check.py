@@ -32,7 +32,7 @@ from proj.config.explain import sentences
 from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
-from proj.system.platform import refuse_no_text
+from proj.system.platform import local_path, refuse_no_text
 from proj.system.run_folder import RunFolder, SweepFolder
 
 
@@ -50,6 +50,9 @@ def check(cfg: DictConfig) -> None:
     cfg: the composed configuration with its `hydra` node.
     """
     check_own_options(cfg)
+    for key in ("data_dir", "dataset.data_dir"):  # it may come from PROJ_DATA_DIR or from a file
+        if (place := OmegaConf.select(cfg, key)) is not None:
+            local_path(str(place), f"{key}=")
     check_classes(cfg)
     check_additions(cfg)
     check_types(cfg, list(cfg.hydra.overrides.task))

@@ -17,7 +17,7 @@ from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
 from proj.system.platform import local_path, printable_output, refuse_no_text
 from proj.system.ranks import look_at_environment
-from proj.system.run_folder import RunFolder, read_flat
+from proj.system.run_folder import RunFolder
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
 # Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
@@ -104,7 +104,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
     run = RunFolder(folder)
-    path = Path(checkpoint or run.checkpoint_of(read_flat(run.metrics)))
+    path = Path(checkpoint or run.checkpoint_of(run.figures()))
     if path.is_dir():
         raise UserError(f"{path} is a folder: of a run, give run={path}")
     if folder and os.path.isfile(folder):

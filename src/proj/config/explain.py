@@ -21,7 +21,7 @@ from proj.config.declared import arguments
 from proj.config.settings.policies import policy, refusal, with_above
 from proj.config.settings.table import SETTINGS
 from proj.config.words import GROUPS, with_points
-from proj.errors import UserError, causes, message_of, nearest, out_of_memory, peer_is_lost, unwritable
+from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.platform import as_command
 
 # What other programs call a setting, or where people look for it.
@@ -47,8 +47,8 @@ def explain(error: BaseException) -> str | None:
         return f"PYTHONWARNINGS or -W makes an error of what a library warns of ({message_of(error)}): leave it out."
     if peer_is_lost(error):
         return "another process of this run has died"
-    if disk := unwritable(error):
-        return f"{disk}: make room, or choose another folder with hydra.run.dir=… (of a sweep, hydra.sweep.dir=…)"
+    if fault := file_fault(error):
+        return f"{fault}, or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
     if out_of_memory(error):
         return "the memory does not suffice: end other programs that take it, or use a machine that has more."
     cause = error.__cause__ or error

@@ -66,7 +66,7 @@ def report(
     console = Console()
     print_comparison(comparison, console)
     if damaged := [str(file) for run in runs for file in run.damaged]:
-        print(f"damaged, and so not read: {first_of(damaged, 5)}")
+        print(f"damaged or of another run, and so not read: {first_of(damaged, 5)}")
     for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
         said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
         print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))

@@ -13,7 +13,7 @@ from proj.config.monitors import mode_of
 from proj.config.settings.policies import policy
 from proj.config.settings.table import SETTINGS
 from proj.config.stored_run import listed_since
-from proj.errors import UserError
+from proj.errors import UserError, file_fault
 from proj.reports.curves import read_scalars, read_table
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
@@ -29,7 +29,7 @@ class Run:
     """What a run's folder says. config, metrics, record (run.json): flat. curves: tag -> [(epochs done, value), …].
 
     repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
-    damaged: its files that could not be read.
+    damaged: its files that could not be read, or are of another run.
     """
 
     folder: Path
@@ -148,7 +148,7 @@ def read_first_config(run: RunFolder) -> dict[str, Any]:
 
 def read_run(folder: Path) -> Run:
     run = RunFolder(folder)
-    own, metrics, record, curves = read_yaml(run.config), read_flat(run.metrics), read_flat(run.record), {}
+    own, metrics, record, curves = read_yaml(run.config), run.figures(), read_flat(run.record), {}
     config = own or read_first_config(run)
     read = {run.config: own, run.metrics: metrics, run.record: record}
     damaged = [file for file, content in read.items() if not content and file.is_file()]
@@ -184,7 +184,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
         runs = []
-        for path, below, _ in os.walk(folder):
+        for path, below, _ in os.walk(folder, onerror=lambda error: print(f"left out: {file_fault(error) or error}")):
             if RunFolder(path).holds_a_run():
                 runs.append(read_run(Path(path)))
             below[:] = sorted(name for name in below if not name.startswith("."))

@@ -18,7 +18,7 @@ from proj.config.compose import resolved
 from proj.config.explain import explain
 from proj.config.stored import trust_words
 from proj.config.words import as_text
-from proj.errors import UserError, unwritable
+from proj.errors import UserError, file_fault
 from proj.system.files import write_atomically
 from proj.system.forked import Forked, can_fork
 from proj.system.locks import one_of
@@ -52,7 +52,7 @@ def run_job(cfg: DictConfig) -> float | None:
         return None  # this is not the first process of the job, and the first says why
     except Exception as error:
         sentence = explain(error)
-        if unwritable(error):
+        if file_fault(error):
             logging.raiseExceptions = False  # the log may find no room either, of which it would print a traceback
         log.error("%s", sentence or error, exc_info=sentence is None)
         return None

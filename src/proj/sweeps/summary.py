@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import chain
 
 from proj.config.words import as_text, key_of
-from proj.errors import UserError, agree, how_many, unwritable
+from proj.errors import UserError, agree, file_fault, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
@@ -31,8 +31,8 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
             print(how_to_continue(sweep))
         raise
     except OSError as error:
-        if sweep.files.manifest.is_file() and (disk := unwritable(error)):
-            raise UserError(f"{disk}: make room, or let it be written. {how_to_continue(sweep)}") from error
+        if sweep.files.manifest.is_file() and (fault := file_fault(error)):
+            raise UserError(f"{fault}. {how_to_continue(sweep)}") from error
         raise
 
 

@@ -110,7 +110,7 @@ class RunFolder:
 
     def status(self) -> tuple[str, str]:
         """One of finished, running, failed, pruned, interrupted, started and queued; and why, if failed or pruned."""
-        if read_flat(self.metrics):
+        if self.figures():
             return "finished", ""
         if is_locked(self.path):
             return "running", ""
@@ -120,9 +120,19 @@ class RunFolder:
             return "interrupted", ""
         return "started" if self.config.is_file() or self.notes.is_dir() else "queued", ""
 
+    def figures(self) -> dict[str, Any]:
+        """What metrics.json says, flat. Empty of a run that is not finished, where the file is damaged, and where it is
+        another run's: then config.yaml names another folder than it, or is not there."""
+        metrics = read_flat(self.metrics) if self.config.is_file() else {}
+        name = PureWindowsPath(str(metrics.get("folder", ""))).name
+        if name in ("", "..", self.path.absolute().name):  # the run's own, as far as an older version says it
+            return metrics
+        kept = read_flat(self.config, parse_yaml, ".").get("output_dir")  # the same where the run was moved since
+        return metrics if not kept or PureWindowsPath(str(kept)).name == name else {}
+
     def read_metrics(self) -> dict | None:
-        """The figures of a finished run; None of any other. Raises ValueError where the file is damaged."""
-        return json.loads(self.metrics.read_bytes()) if self.metrics.is_file() else None
+        """`figures` as they were written; None where these are empty."""
+        return json.loads(self.metrics.read_bytes()) if self.figures() else None
 
     def curves(self) -> list[Path]:
         """TensorBoard's files, whoever wrote them."""

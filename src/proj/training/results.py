@@ -20,7 +20,7 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, how_many, unwritable
+from proj.errors import UserError, file_fault, how_many
 from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
@@ -160,7 +160,7 @@ def tells_why(folder: Path) -> Iterator[None]:
             raise
         with suppress(OSError):  # the disk may be why
             reason = explain(error) or f"{type(error).__name__}: {error}"
-            stopped = not isinstance(error, UserError) and unwritable(error)
+            stopped = not isinstance(error, UserError) and file_fault(error)
             run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason)
         raise
 

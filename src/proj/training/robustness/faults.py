@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import UserError, causes, out_of_memory, peer_is_lost, unwritable
+from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
 from proj.system.ranks import rank
 
 # What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
@@ -20,7 +20,7 @@ NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementat
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
-    threading.excepthook = lambda thread: None if unwritable(thread.exc_value) else hook(thread)
+    threading.excepthook = lambda thread: None if file_fault(thread.exc_value) else hook(thread)
     try:
         yield
     except SystemExit as stop:
@@ -41,12 +41,12 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
 
 
 def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
-    """The sentence for a full disk, too little memory, or what torch cannot do; None for another error.
+    """The sentence for a file that the system refuses, too little memory or what torch cannot do; None for others.
 
     command: continues the run.
     """
-    if not isinstance(error, UserError) and (disk := unwritable(error)):
-        return f"{disk}. What the run saved before is whole: make room, then {command}"
+    if not isinstance(error, UserError) and (fault := file_fault(error)):
+        return f"{fault}. What the run saved before is whole. To continue: {command}"
     if not isinstance(error, UserError) and out_of_memory(error):
         smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
         return (

@@ -67,12 +67,10 @@ class Start:
         if self.state is None or not is_done(self.checkpoint, cfg.trainer):
             return None
         run = RunFolder(self.folder)
-        try:
-            metrics = run.read_metrics()
-        except ValueError:
-            print(f"{run.metrics} is damaged: the run is measured anew.")
-            return None
+        metrics = run.read_metrics()
         if not metrics:
+            if run.metrics.is_file():
+                print(f"{run.metrics} is damaged, or of another run: this one is measured anew.")
             return None
         has_all = threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
         if cfg.test:
