@@ -19,6 +19,7 @@ from proj.reports.conclusions import by_data, conclude
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
 from proj.reports.table import written
+from proj.system.run_folder import RunFolder
 from proj.training.run import train
 
 
@@ -129,6 +130,9 @@ def test_figures_that_were_copied_from_another_run_are_not_its_own_and_a_moved_r
     shutil.copy(tmp_path / "a/metrics.json", tmp_path / "b/metrics.json")
     (tmp_path / "a").rename(tmp_path / "moved")
     assert read_run(tmp_path / "moved").status == "finished" and read_run(tmp_path / "b").status != "finished"
+    (tmp_path / "moved").rename(tmp_path / "a")
+    (tmp_path / "a/config.yaml").unlink()
+    assert RunFolder(tmp_path / "a").status() == ("finished", "")  # its figures name it
 
 
 def test_curves_count_epochs_and_end_where_the_file_is_cut(tmp_path):

@@ -122,13 +122,17 @@ class RunFolder:
 
     def figures(self) -> dict[str, Any]:
         """What metrics.json says, flat. Empty of a run that is not finished, where the file is damaged, and where it is
-        another run's: then config.yaml names another folder than it, or is not there."""
-        metrics = read_flat(self.metrics) if self.config.is_file() else {}
+        another run's: it names another folder than this one, and than config.yaml, which is moved and copied with it.
+        """
+        metrics = read_flat(self.metrics)
         name = PureWindowsPath(str(metrics.get("folder", ""))).name
-        if name in ("", "..", self.path.absolute().name):  # the run's own, as far as an older version says it
+        if name == self.path.absolute().name:
             return metrics
-        kept = read_flat(self.config, parse_yaml, ".").get("output_dir")  # the same where the run was moved since
-        return metrics if not kept or PureWindowsPath(str(kept)).name == name else {}
+        if not self.config.is_file():
+            return {}
+        kept = read_flat(self.config, parse_yaml, ".").get("output_dir")
+        is_own = name in ("", "..") or not kept or PureWindowsPath(str(kept)).name == name  # as far as it is said
+        return metrics if is_own else {}
 
     def read_metrics(self) -> dict | None:
         """`figures` as they were written; None where these are empty."""
