@@ -195,3 +195,13 @@ def test_steps_by_hand_in_several_processes_are_named_at_the_start(capsys):
 def test_what_a_callback_counts_in_the_check_before_the_training_is_kept(configure, tmp_path, monkeypatch):
     words = (*WORDS, "trainer.num_sanity_val_steps=1", f"+callbacks.x._target_={__name__}.Validated")
     assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((0, 2),)) == []
+
+
+def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_training_may_change():
+    model = torch.nn.Linear(1, 1)
+    model.register_buffer("scale", torch.ones(()), persistent=False)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(), lightning_module=model, callbacks=[])
+    kept = Attributes()
+    kept.changed = {"model ": {"buffers": {"scale": torch.tensor(2.0), "forward": "of a file"}, "_modules": {}}}
+    kept.bring_back(trainer)
+    assert model.scale == 2 and callable(model.forward)

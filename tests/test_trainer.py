@@ -297,6 +297,17 @@ def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again_
     assert len(added) == validations + (3 if leave else min(epochs, 1))  # one bar for all epochs, or a line of each
 
 
+@pytest.mark.parametrize(("every", "lines"), ((0, 3), (60, 0)))
+def test_a_run_whose_output_goes_to_a_file_tells_once_in_a_while_how_far_it_is(
+    configure, capsys, monkeypatch, every, lines
+):
+    monkeypatch.setattr("proj.training.progress_bar.EVERY", every)
+    bar = "+callbacks.bar={_target_:proj.training.progress_bar.ProgressBar,refresh_rate:10}"
+    train(configure("trainer.max_epochs=3", "test=false", bar))
+    told = [line for line in capsys.readouterr().out.splitlines() if re.match(r"Epoch \d/3   loss \d", line)]
+    assert len(told) == lines and all("val/acc 0." in line or "val/acc 1." in line for line in told)
+
+
 def test_the_bar_and_its_figures_are_one_line_of_a_terminal_of_80_columns():
     console, clock = Console(width=80, file=io.StringIO()), [0.0]
     columns = [*ProgressBar(refresh_rate=10).configure_columns(None), TextColumn("loss: 0.123 val/acc: 0.987")]
@@ -308,3 +319,15 @@ def test_the_bar_and_its_figures_are_one_line_of_a_terminal_of_80_columns():
     console.print(bar.get_renderable())
     (line,) = console.file.getvalue().splitlines()
     assert "401/469" in line and "1234.56it/s" in line and "val/acc: 0.987" in line
+
+
+@pytest.mark.parametrize("width", (51, 60, 72))
+def test_in_a_narrow_terminal_the_bar_leaves_out_what_does_not_fit_and_its_figures_stay_whole(monkeypatch, width):
+    console = Console(width=width, file=io.StringIO())
+    monkeypatch.setattr("proj.training.progress_bar.get_console", lambda: console)
+    columns = [*ProgressBar(refresh_rate=10).configure_columns(None), TextColumn("loss: 0.123 val/acc: 0.987")]
+    bar = Progress(*columns, console=console)
+    bar.advance(bar.add_task("Epoch 100/100", total=469))
+    console.print(bar.get_renderable())
+    (line,) = console.file.getvalue().splitlines()
+    assert "Epoch 100/100" in line and "1/469" in line and "val/acc: 0.987" in line and "…" not in line

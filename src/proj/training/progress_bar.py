@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import CustomTimeColumn, ProcessingSpeedColumn
+from rich import get_console
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -16,6 +17,8 @@ from rich.text import Text
 from proj.errors import UserError
 from proj.system.platform import may_go_unread
 
+LEAST = {ProcessingSpeedColumn: 80, BarColumn: 72, CustomTimeColumn: 60}  # columns of a terminal in which these fit
+EVERY = 60.0  # seconds, after which a run whose output goes to a file tells how far it is
 SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # what the progress bar calls these figures
 
 
@@ -29,11 +32,12 @@ class Speed(ProcessingSpeedColumn):
 class ProgressBar(RichProgressBar):
     """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step.
 
-    So an epoch or a validation that is over sooner is not shown, unless `leave` asks for a line of each epoch.
-    epoch_shown, validation_shown: whether the one that is under way is.
+    So an epoch or a validation that is over sooner is not shown, unless `leave` asks for a line of each epoch. In a
+    file, where nothing can be drawn, there is a line after a validation, at most one in EVERY seconds.
+    epoch_shown, validation_shown: whether the one that is under way is. told: when the last line was written.
     """
 
-    drawn, epoch_shown, validation_shown = 0.0, False, False
+    drawn, told, epoch_shown, validation_shown = 0.0, 0.0, False, False
 
     def __init__(self, refresh_rate: float, leave: bool = False, **settings: Any) -> None:
         if refresh_rate <= 0:
@@ -48,6 +52,10 @@ class ProgressBar(RichProgressBar):
             return False
         self.drawn = now
         return True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self.told = time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.epoch_shown = self.shows_each
@@ -89,11 +97,24 @@ class ProgressBar(RichProgressBar):
             super().on_validation_end(trainer, pl_module)
         else:
             self.reset_dataloader_idx_tracker()
+        console = get_console()
+        if self.is_enabled and not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
+            self._tell(trainer, pl_module)
+
+    def _tell(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write how far the run is, if that is due."""
+        if time.monotonic() - self.told >= EVERY and not trainer.sanity_checking:
+            self.told = time.monotonic()
+            figures = (f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
+            print("   ".join([self._get_train_description(trainer.current_epoch).rstrip(), *figures]), flush=True)
 
     def configure_columns(self, trainer: Trainer) -> list:
-        """Lightning's, but so short that a line of 80 columns holds them: the time that is left, and no elapsed one."""
-        columns = []
+        """Lightning's, but so short that a line of 80 columns holds them: the time that is left, and no elapsed one. A
+        narrower terminal has less, so that the figures stay whole."""
+        columns, width = [], get_console().width
         for column in super().configure_columns(trainer):
+            if any(isinstance(column, kind) and width < least for kind, least in LEAST.items()):
+                continue
             if isinstance(column, BarColumn):
                 column.bar_width = 12
             elif isinstance(column, CustomTimeColumn):

@@ -171,9 +171,9 @@ class Attributes(Callback):
                     for parameter, here in direct_parameters(holder).items():  # ModelPruning renames some
                         here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif key == "buffers" and isinstance(holder, nn.Module):
-                    for buffer, kept in value.items():
-                        put(holder, buffer, kept)
-                elif may_change(holder, key, vars(holder).get(key)):  # a file sets nothing else
+                    for buffer in holder._non_persistent_buffers_set & value.keys():  # a file sets nothing else
+                        put(holder, buffer, value[buffer])
+                elif may_change(holder, key, vars(holder).get(key)):
                     put(holder, key, value)
 
     def take(self, trainer: Trainer) -> None:
