@@ -263,6 +263,15 @@ def test_parts_masks_and_folders_of_all_images_are_no_classes(photos, tmp_path, 
         photos(tmp_path / "in")
 
 
+@pytest.mark.parametrize("names", (("passed_test", "failed_test"), ("train_station", "test_tube"), ("mask", "no_mask")))
+def test_classes_whose_names_hold_the_word_of_a_part_are_learnt(photos, tmp_path, names):
+    for name in names:
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for number in range(5):
+            draw("red", number).save(tmp_path / "in" / name / f"{number}.png")
+    assert photos(tmp_path / "in").class_names == sorted(names)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "classes"),
     (

@@ -22,14 +22,21 @@ MARKS = {
 }
 # Folders of masks, or of all images, by their names.
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
-IMAGES = {"images", "image", "imgs", "img", "jpegimages"}
+IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "set", "data"}
 # It exchanges the folders and those within them.
 EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.glob('*/*') if os.path.isdir(f)]"
 
 
 def are_no_classes(names: list[str]) -> bool:
-    """Whether folders are named after parts, masks or all images, so that none is a class."""
-    return all(name.lower() in MASKS | IMAGES or part_named(name, by_words=True) is not None for name in names)
+    """Whether all folders are named after parts, masks or all images, such as train2017, test_images and masks, so that
+    none is a class; train_station and test_tube may be some."""
+    return all(map(names_no_class, names))
+
+
+def names_no_class(name: str) -> bool:
+    words = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
+    known = (word.lower() in MASKS | IMAGES or part_named(word, by_words=True) is not None for word in words)
+    return name.lower() in MASKS | IMAGES or (bool(words) and all(known))
 
 
 def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
