@@ -1,5 +1,6 @@
 """A run of one's own model, data or loader is stopped and ends with the same bits."""
 
+import copy
 import random
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ from support.runs import break_off, changed_by_stops
 from torch.utils.data import DataLoader, Dataset
 
 from proj.checkpoint.file import load_checkpoint
+from proj.data import IrisDataModule
+from proj.errors import UserError
 from proj.models import MLP
 from proj.training.robustness.attributes import Attributes, attributes
 from proj.training.robustness.loader import OtherBatches
@@ -153,6 +156,29 @@ def test_each_epoch_of_a_loader_of_torchs_has_an_order_of_its_own(configure, mon
     epochs = [torch.cat(seen[start : start + 6]) for start in (0, 7, 14)]  # then a validation
     assert all(len(epoch) == 105 for epoch in epochs)
     assert not any(torch.equal(epochs[0], other) for other in epochs[1:])
+
+
+def test_what_a_callback_asks_of_a_loader_is_answered_by_the_loader_itself():
+    loader = DataLoader(range(6), batch_size=2)
+    batches = copy.copy(OtherBatches(loader, epoch=0))
+    assert batches.dataset is loader.dataset and batches.batch_size == 2 and len(batches) == 3
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = batches.no_such
+
+
+def test_a_loader_of_fewer_batches_than_it_says_ends_its_epoch():
+    class Short(DataLoader):
+        def __len__(self):
+            return 5
+
+    assert len(list(OtherBatches(Short(range(6), batch_size=2), epoch=0))) == 3
+
+
+def test_several_loaders_for_the_training_are_refused_with_what_to_return(configure, monkeypatch):
+    one = IrisDataModule.train_dataloader
+    of_data(monkeypatch, "train_dataloader", lambda data: [one(data), one(data)])
+    with pytest.raises(UserError, match=r"IrisDataModule\.train_dataloader gives a collection of loaders: return one"):
+        train(configure(*WORDS))
 
 
 def test_several_processes_are_told_the_epoch_by_their_own_sampler():

@@ -1,10 +1,12 @@
 """The loader of a training tells when it begins to make a batch, and goes on within an epoch, also one of one's own."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches
+from proj.errors import UserError
 
 
 class OtherBatches:
@@ -20,6 +22,12 @@ class OtherBatches:
 
     sampler, set_epoch = Batches.sampler, Batches.set_epoch
 
+    def __getattr__(self, name: str) -> Any:
+        """All else is the loader's own, such as its dataset."""
+        if name == "loader":  # of a copy that has none yet
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
     def __len__(self) -> int:
         return len(self.loader)
 
@@ -30,14 +38,22 @@ class OtherBatches:
                 self.begin(self.epoch, batch)
             if batch == 0:
                 batches = iter(self.loader)  # now that the generators are seeded: it draws the order
-            made = next(batches)
+            try:
+                made = next(batches)
+            except StopIteration:  # it has fewer than it says
+                return
             if batch >= start:
                 yield made
 
 
 def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
-    """begin: is told the epoch and the batch, before it is made."""
+    """begin: is told the epoch and the batch, before it is made. Raises UserError for a collection of loaders."""
     loop = trainer.fit_loop
+    if isinstance(trainer.train_dataloader, list | tuple | dict):
+        raise UserError(
+            f"{type(trainer.datamodule).__name__}.train_dataloader gives a collection of loaders: return one, of all "
+            "examples together, as of torch.utils.data.ConcatDataset."
+        )
     if not isinstance(trainer.train_dataloader, Batches | OtherBatches):
         (loader,) = loop._combined_loader.flattened
         loop._combined_loader.flattened = [OtherBatches(loader, trainer.current_epoch)]
