@@ -47,10 +47,13 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
     words = labels.different()
     once = sum(times == 1 for _, times, _ in words)
     mostly_once = 2 * once > len(labels) and len(words) >= 10
-    numbers = [number(word) for word, *_ in words] if mostly_once or len(words) > 20 else [None]
-    if None in numbers and not mostly_once:
+    if not mostly_once and len(words) <= 20:
         return []
-    kind, how = ("values", "") if None in numbers else ("numbers", "have groups of numbers in it, such as low and high")
+    numbers = [number(word) for word, *_ in words]
+    are_numbers = None not in numbers
+    if not (mostly_once or are_numbers):
+        return []
+    kind, how = ("numbers", "have groups of numbers in it, such as low and high") if are_numbers else ("values", "")
     many = f"{len(words):,} different {kind}"
     if mostly_once or (2 * once > len(words) and any(read.value(".") % 1 for read in numbers)):
         how = f", or {how}" if how else ""

@@ -97,14 +97,13 @@ class ProgressBar(RichProgressBar):
             super().on_validation_end(trainer, pl_module)
         else:
             self.reset_dataloader_idx_tracker()
-        console = get_console()
-        if self.is_enabled and not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
+        if self.is_enabled and time.monotonic() - self.told >= EVERY and not trainer.sanity_checking:
             self._tell(trainer, pl_module)
 
     def _tell(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write how far the run is, if that is due."""
-        if time.monotonic() - self.told >= EVERY and not trainer.sanity_checking:
-            self.told = time.monotonic()
+        """Write into a file how far the training is."""
+        self.told, console = time.monotonic(), get_console()
+        if not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
             figures = (f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
             print("   ".join([self._get_train_description(trainer.current_epoch).rstrip(), *figures]), flush=True)
 
