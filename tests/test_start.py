@@ -20,7 +20,8 @@ def run(*words):
     train(configure(*words, *short))
     return {NEVER} & {{*sys.modules}}
 
-for words in (["dataset=iris"], ["dataset=digits"], ["dataset=csv", "data_dir=table.csv", "dataset.target=kind"]):
+several = ["dataset=iris", "trainer=ddp", "trainer.devices=1", "trainer.accelerator=cpu"]  # as each process of several
+for words in (several, ["dataset=digits"], ["dataset=csv", "data_dir=table.csv", "dataset.target=kind"]):
     assert not (found := run(*words)), (words, found)
 inspect.getmodule(eval("lambda: 0"))  # which looks at all modules
 with unittest.TestCase().assertWarns(UserWarning):  # and so does this

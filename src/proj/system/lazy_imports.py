@@ -77,6 +77,12 @@ def stand_for_dynamo(module: Postponed) -> None:
 
     module.disable, module.graph_break = disable, lambda msg="": None
     module.OptimizedModule = Compiled("OptimizedModule", (), {"__module__": module.__name__})
+    # What each of several processes that train together asks: to forget rules, and for a mode that is the usual one.
+    for name, asked in {"trace_rules.clear_lru_cache": None, "utils.get_optimize_ddp_mode": "ddp_optimizer"}.items():
+        part, function = name.split(".")
+        below = Postponed(f"{module.__name__}.{part}")
+        setattr(below, function, lambda answer=asked: answer)
+        setattr(module, part, below)
 
 
 def stand_for_plots(module: Postponed) -> None:
