@@ -47,7 +47,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "proj"
 @pytest.fixture(autouse=True)
 def hydra_alone(monkeypatch):
     """Hydra composes as for a user, without what the other tests keep."""
-    monkeypatch.setattr(speed.ConfigLoaderImpl, "load_configuration", speed.hydras_own)
+    for replaced in speed.FOR_USERS:
+        monkeypatch.setattr(*replaced)
 
 
 def contract(library: str, promise: str, *files: str):
@@ -669,13 +670,14 @@ COMMANDS = (
 @pytest.mark.parametrize("line", COMMANDS)
 @contract("hydra-core", "values applied to a merged configuration give what one command gives", "config/loader.py")
 def test_values_are_applied_to_what_was_merged_as_by_hydras_own_loader(line):
-    """Our loader asks Hydra where it fails itself, so that no other test would notice."""
+    """Our loader asks Hydra where it fails itself, so that no other test would notice; nor of the tests' own speed."""
     from proj.config import loader as ours
 
     words, mode = line.split(), RunMode.MULTIRUN if "=1,2 " in line else RunMode.RUN
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         loader = GlobalHydra.instance().config_loader()
         whole = OmegaConf.to_yaml(loader.load_configuration("train", words, mode))
+        speed.quicken()
         for _ in range(2):  # merged, and kept
             assert OmegaConf.to_yaml(ours.values_applied(loader, "train", words, mode, True, True)) == whole
 
@@ -687,8 +689,13 @@ import torch, torchmetrics
 from lightning.fabric.wrappers import OptimizedModule
 from proj.models.metrics import Tally
 
+asked = torch._dynamo.utils.get_optimize_ddp_mode()  # of the stand-in
+assert "torch._dynamo.eval_frame" not in sys.modules
+
 def of_settings():
-    import torch._dynamo.config
+    import torch._dynamo.config, torch._dynamo.trace_rules, torch._dynamo.utils
+    assert torch._dynamo.utils.get_optimize_ddp_mode() == asked and torch._dynamo.utils.istensor
+    assert torch._dynamo.trace_rules.lookup and torch._dynamo.trace_rules.clear_lru_cache() is None
     assert torch._dynamo.config is sys.modules["torch._dynamo.config"] and torch._dynamo.config.recompile_limit
 
 def of_metrics():

@@ -1,9 +1,13 @@
 """What makes the tests quicker, in each of their processes.
 
-They share what Hydra has merged of conf/, of which `proj.config.loader` tells. None waits for the disk: what is written
-is there for all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do wait.
+They share what Hydra has merged of conf/, of which `proj.config.loader` tells. Each reads YAML by PyYAML's loader in C,
+and reads a file of conf/ and a reference to another setting once. None waits for the disk: what is written is there for
+all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do all of that anew.
 """
 
+import copy
+import functools
+import gc
 import hashlib
 import os
 import pickle
@@ -11,25 +15,54 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import omegaconf
+import yaml
+from hydra._internal import config_repository
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.utils import JobRuntime
 from hydra.types import RunMode
 
 FIRST = "TESTS_MERGED" not in os.environ  # of the processes that share the folder, which have it from each other
 MERGED = Path(os.environ.get("TESTS_MERGED") or tempfile.mkdtemp())
 os.environ["TESTS_MERGED"] = str(MERGED)
-hydras_own = ConfigLoaderImpl.load_configuration
+READ: dict[tuple, bytes] = {}
+hydras_own, hydras_reading = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
+FOR_USERS = (  # what is replaced, as it is for them
+    (yaml, "SafeLoader", yaml.SafeLoader),
+    (omegaconf.base, "parse", omegaconf.base.parse),
+    (config_repository, "copy", copy),
+    (FileConfigSource, "load_config", hydras_reading),
+    (ConfigLoaderImpl, "load_configuration", hydras_own),
+)
 
 
 def quicken() -> None:
-    """From now on, merge no options here that another process has merged, and in the tests do not wait for the disk."""
+    """From now on, merge no options here that another process has merged, and in the tests do what is told above."""
     if "TESTS_NEVER_SYNC" in os.environ:
         os.fsync = lambda descriptor: None
+        gc.set_threshold(50_000, 20, 20)  # garbage is looked for a tenth as often
+        yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        omegaconf.base.parse = functools.cache(omegaconf.base.parse)
+        config_repository.copy = SimpleNamespace(deepcopy=copy.copy)  # whose copy is only given other sources
+        FileConfigSource.load_config = read_once
     with suppress(ImportError):  # of what another version of Hydra lacks, as the contracts tell
         from proj.config import loader
 
         loader.merged, ConfigLoaderImpl.load_configuration = shared, loader.load_configuration
+
+
+def read_once(source: FileConfigSource, name: str):
+    """What a file of options holds, read again where the file is another."""
+    file = Path(source.path, source._normalize_file_name(name))
+    if not file.is_file():
+        return hydras_reading(source, name)
+    key = (str(file), source.provider, file.read_bytes())
+    if key not in READ:
+        READ[key] = pickle.dumps(hydras_reading(source, name))
+    return pickle.loads(READ[key])
 
 
 def forget() -> None:
@@ -38,14 +71,14 @@ def forget() -> None:
         shutil.rmtree(MERGED)
 
 
-def shared(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...], run_mode: RunMode) -> bytes:
+def shared(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> bytes:
     """`merged` of `proj.config.loader`, from a file that is named by what is asked for and what conf/ holds."""
     folders = [Path(one.path) for one in loader.repository.get_sources() if one.scheme() == "file"]
-    key = repr((JobRuntime().get("name"), name, choices, run_mode, [contents(folder) for folder in folders]))
+    key = repr((JobRuntime().get("name"), name, choices, [contents(folder) for folder in folders]))
     file = MERGED / hashlib.sha256(key.encode()).hexdigest()
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}")
-        part.write_bytes(pickle.dumps(hydras_own(loader, name, [*choices], run_mode)))
+        part.write_bytes(pickle.dumps(hydras_own(loader, name, [*choices], RunMode.RUN)))
         part.rename(file)
     return file.read_bytes()
 

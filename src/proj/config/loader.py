@@ -16,9 +16,13 @@ hydras_own = ConfigLoaderImpl.load_configuration
 
 
 @cache
-def merged(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...], run_mode: RunMode) -> bytes:
-    """A pickled configuration: to copy it with `deepcopy` takes seven times as long."""
-    return pickle.dumps(hydras_own(loader, name, [*choices], run_mode))
+def merged(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> bytes:
+    """A pickled configuration: to copy it with `deepcopy` takes seven times as long.
+
+    As of a run also where Hydra asks on behalf of a sweep, as it does of every command to learn which of both it is:
+    only with an option that is still missing are they merged otherwise, and that raises an error here.
+    """
+    return pickle.dumps(hydras_own(loader, name, [*choices], RunMode.RUN))
 
 
 def load_configuration(
@@ -40,7 +44,7 @@ def values_applied(loader: ConfigLoaderImpl, name, words, run_mode, from_shell, 
     single = [one for one in parsed if not one.is_sweep_override()]
     values = [one for one in single if not chooses(one.key_or_group, loader)]
     choices = tuple(one.input_line for one in single if one not in values)
-    config = pickle.loads(merged(loader, name, choices, run_mode))
+    config = pickle.loads(merged(loader, name, choices))
     loader._apply_overrides_to_config(values, config)
     of_task = [one for one in parsed if not one.is_hydra_override()]
     hydra, sources = config.hydra, loader.repository.get_sources()

@@ -23,6 +23,7 @@ def policy(key: str) -> Setting:
     return Setting(itself.range, resume, report, itself.instead)
 
 
+@cache
 def below(place: str) -> dict[str, Setting]:
     """The settings that the table has directly below one, such as trainer, by their names there."""
     start = len(place) + 1
