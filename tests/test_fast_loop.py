@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from support.runs import curves
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
 from proj.checkpoint.file import load_checkpoint
@@ -100,6 +101,41 @@ def test_the_fast_loop_gives_lightnings_bits_calls_and_curves(both, setting):
 @pytest.mark.parametrize("setting", ("gradient_clip_val=0.1", "accumulate_grad_batches=2", "profiler=simple"))
 def test_what_is_not_plain_goes_lightnings_own_way(steps, setting):
     assert steps(f"trainer.{setting}", "trainer.max_epochs=1") == 0
+
+
+class Asked(TorchDispatchMode):
+    """Counts the numbers that are asked of a tensor: on a GPU each waits until all steps before are computed."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), settings=None):
+        self.count += function.overloadpacket is torch.ops.aten._local_scalar_dense
+        return function(*args, **(settings or {}))
+
+
+class Between(Callback):
+    """Counts what the steps ask for between two logs, those of the 1st and the 6th batch."""
+
+    counts: list[int] = []
+
+    def on_train_batch_start(self, trainer, model, batch, batch_idx) -> None:
+        trainer.log_every_n_steps = 6
+        if batch_idx == 1:
+            self.asked = Asked()
+            self.asked.__enter__()
+
+    def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx) -> None:
+        if batch_idx == 4:
+            self.asked.__exit__(None, None, None)
+            self.counts.append(self.asked.count)
+
+
+@pytest.mark.parametrize("model", ("mlp", "whitened_cnn"))
+def test_between_two_logs_no_step_asks_for_a_number(steps, model):
+    Between.counts.clear()
+    words = (f"model={model}", f"+callbacks.between._target_={__name__}.Between", "test=false")
+    assert steps(*words, "trainer.max_epochs=1", "trainer.limit_train_batches=7") == 7
+    assert Between.counts == [0]
 
 
 NOTED: list[str] = []  # the calls of hooks
