@@ -28,6 +28,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_runtest_setup() -> None:
+    speed.share_operators()
+
+
 def pytest_unconfigure() -> None:
     """Libraries that count what is left at the end would name all of it as leaked."""
     gc.unfreeze()

@@ -227,7 +227,8 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
     ids=" ".join,
 )
 def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words):
-    assert changed_by_stops(configure, monkeypatch, tmp_path, (*PLAIN, *words), ((1, 0), (1, 10))) == []
+    words = (*PLAIN, *words, "~callbacks.dashboard")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 0), (1, 10))) == []
 
 
 @pytest.mark.parametrize("every", (1, 2))

@@ -9,9 +9,11 @@ import copy
 import functools
 import gc
 import hashlib
+import importlib.metadata
 import os
 import pickle
 import shutil
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +33,7 @@ os.environ["TESTS_MERGED"] = str(MERGED)
 READ: dict[tuple, bytes] = {}
 hydras_own, hydras_reading = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
 FOR_USERS = (  # what is replaced, as it is for them
-    (yaml, "SafeLoader", yaml.SafeLoader),
+    (omegaconf._utils, "yaml", yaml),
     (omegaconf.base, "parse", omegaconf.base.parse),
     (config_repository, "copy", copy),
     (FileConfigSource, "load_config", hydras_reading),
@@ -44,7 +46,9 @@ def quicken() -> None:
     if "TESTS_NEVER_SYNC" in os.environ:
         os.fsync = lambda descriptor: None
         gc.set_threshold(50_000, 20, 20)  # garbage is looked for a tenth as often
-        yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        omegaconf._utils.yaml = SimpleNamespace(**{**vars(yaml), "SafeLoader": loader})
+        importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)  # which each Trainer asks
         omegaconf.base.parse = functools.cache(omegaconf.base.parse)
         config_repository.copy = SimpleNamespace(deepcopy=copy.copy)  # whose copy is only given other sources
         FileConfigSource.load_config = read_once
@@ -52,6 +56,14 @@ def quicken() -> None:
         from proj.config import loader
 
         loader.merged, ConfigLoaderImpl.load_configuration = shared, loader.load_configuration
+
+
+def share_operators() -> None:
+    """Once something was exported, let other exports take the operators of ONNX that it read: half of their time."""
+    if exporter := sys.modules.get("torch.onnx._internal.exporter._registration"):
+        registry = exporter.ONNXRegistry
+        if isinstance(vars(registry)["from_torchlib"], classmethod):
+            registry.from_torchlib = staticmethod(functools.cache(registry.from_torchlib))
 
 
 def read_once(source: FileConfigSource, name: str):
