@@ -40,7 +40,7 @@ def play_and_die_while_freezing() -> None:
 
 
 def play_but_fail() -> None:
-    play(failing=(6,))
+    play(failing=(3,))
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_i
 
 
 def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_none(ended):
-    words = (f"resume={NAME}", "seeds=6", "rows=all")
+    words = (f"resume={NAME}", "seeds=3", "rows=all")
     code, _, err = sweep(ended, *words, module="sweep", before=play_but_fail)
-    assert code == 1 and "3 of 18 jobs have no result" in err and "seeds=6 rows=all" in err
+    assert code == 1 and "3 of 9 jobs have no result" in err and "seeds=3 rows=all" in err
     out = run(ended, *words, module="sweep", before=play)
-    assert "18 runs (finished)" in out and "adds no others" in out
+    assert "9 runs (finished)" in out and "adds no others" in out
     assert "more_seeds" not in yaml.safe_load((ended / NAME / "sweep.yaml").read_text())
 
 
