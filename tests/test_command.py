@@ -32,6 +32,7 @@ from proj.training.run import train
     ("dataset=image_folder dataset.levels=[4095]", "dataset.levels="),
     ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
     ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
+    ("data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it: add dataset="),
     ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
     ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
     ("on_nan=null", "on_nan=null is not stop or skip"),
@@ -85,6 +86,16 @@ def test_a_path_of_any_characters_can_be_typed(mistake, tmp_path, monkeypatch, t
     said = mistake("proj.train", "dataset=image_folder", f"data_dir={typed}")
     name = "quoted é" if "quoted" in typed else typed
     assert f"{tmp_path}/{name} cannot be read (No such file or directory)" in said
+
+
+def test_data_in_the_place_of_a_dataset_is_answered_with_the_words_that_train_on_it(mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "t.csv").touch()
+    photos = "give dataset=image_folder 'data_dir=my photos'"
+    for typed, cure in (("my photos", photos), ("t.csv", "give dataset=csv data_dir=t.csv")):
+        assert f"dataset={typed} names no kind of data: {cure}" in mistake("proj.train", f"dataset={typed}")
+    assert f"give dataset=csv data_dir={tmp_path}/t.csv" in mistake("proj.train", f"dataset={tmp_path}/t.csv")
 
 
 def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(mistake, tmp_path, monkeypatch):

@@ -94,7 +94,7 @@ def watch(outside: list[str], folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "share", "folders"), (([], 4, 4), (["dataset=mnist", "model=cnn", "model.widths=[4]", "tta=true"], 4, 4))
+    ("words", "share", "folders"), (([], 2, 8), (["dataset=mnist", "model=cnn", "model.widths=[4]", "tta=true"], 3, 3))
 )
 def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, trained, tmp_path, monkeypatch):
     """share: one of so many configurations is tried; of these one in `folders` also as a run's config.yaml, which takes

@@ -69,6 +69,16 @@ def check_additions(cfg: DictConfig) -> None:
                 raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
 
+def refuse_data_of_none(cfg: DictConfig) -> None:
+    """Raises UserError for data of one's own without a dataset, where the usual one would be trained in its place."""
+    words = {key_of(word): word for word in cfg.hydra.overrides.task}
+    if "data_dir" in words and "data_dir" not in cfg.dataset and not words.keys() & {"dataset", "preset"}:
+        raise UserError(
+            f"{words['data_dir']} names no kind of data, and dataset={cfg.hydra.runtime.choices.dataset} does not read "
+            "it: add dataset=image_folder for photos, dataset=csv dataset.target=<column of the classes> for a table."
+        )
+
+
 def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     """Raises UserError for a setting such as optimizer.lr that the class of its part does not take.
 

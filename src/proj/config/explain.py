@@ -57,6 +57,10 @@ def explain(error: BaseException) -> str | None:
         typed = re.match(r"Could not override '(.+)'", text)
         return unknown_setting(cause, typed[1] if typed else str(cause.full_key))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        dataset, _, place = error.missing_cfg_file.partition("/")
+        if dataset == "dataset" and os.path.exists(place):
+            kind = "image_folder" if os.path.isdir(place) else "csv"
+            return f"dataset={place} names no kind of data: give {as_command([f'dataset={kind}', f'data_dir={place}'])}"
         group, _, option = error.missing_cfg_file.rpartition("/")
         folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
         files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
