@@ -62,7 +62,7 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
         ["proj.train", "resume=run"],
         ["proj.evaluate", "run=run"],
         ["proj.predict", "run=run", "input=rows.csv", "output=rows.jsonl"],
-        ["proj.train", "-m", "sweep_name=s", "model=mlp", long, *quick, "~callbacks.dashboard"],
+        ["proj.train", "-m", "sweep_name=s", "model=mlp", long, *quick],
         ["proj.sweep", "resume=outputs/sweeps/s"],
         ["proj.train", "-m", "hydra/sweeper=optuna", "sweep_name=o", "hydra.sweeper.n_trials=2", "seed=1,2", *quick],
         ["proj.train", *photos, "hydra.run.dir=memory"],

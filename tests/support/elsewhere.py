@@ -120,13 +120,6 @@ for name, place in {"replace": 1, "unlink": 0, "remove": 0, "rename": 0}.items()
     refusing_open_files(name, place)
 
 
-def trace_nothing() -> None:
-    """What torch does to trace a network takes seconds; the file is this project's."""
-    export = importlib.import_module("proj.use.export")
-    export.torch.export.export = export.compare = lambda *words, **settings: None
-    export.to_pt2 = lambda *words: (b"traced", None)
-
-
 def main() -> None:
     multiprocessing.set_start_method("spawn")
     with open(sys.argv[1], encoding="utf-8") as file:
@@ -135,8 +128,6 @@ def main() -> None:
         print(f"$ {module} {' '.join(words)}".encode("ascii", "replace").decode(), flush=True)
         sys.argv = [f"{module}.py", *(os.fsdecode(word.encode()) for word in words)]  # as a shell hands them on
         code = 0
-        if module == "proj.export":
-            trace_nothing()
         try:
             importlib.import_module(module).main()
         except SystemExit as stop:
