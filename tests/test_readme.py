@@ -56,7 +56,8 @@ def words_for(tmp_path, data_dir):
             return list(FEW)
         few = [*FEW, "dataset.val_fraction=0.1"] if "fast" in line else FEW
         source = [TINY_CIFAR10] if "cifar10" in line else []
-        return [f"data_dir={data_dir}", *few, *source]
+        where = [f"data_dir={data_dir}"] if "dataset=" in line or "preset=" in line else []
+        return [*where, *few, *source]
 
     return words_for
 
