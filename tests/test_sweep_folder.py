@@ -297,13 +297,15 @@ def test_a_sweep_goes_on_where_its_whole_project_was_moved(tmp_path, monkeypatch
     moved = (tmp_path / "a").rename(tmp_path / "b")
     shutil.rmtree(moved / "outputs/sweeps/s/1_seed=2")
     (moved / "outputs/sweeps/s/0_seed=1/metrics.json").unlink()
-    resume(moved)
+    said = resume(moved)
+    assert "data_dir" not in said.partition("The best again: ")[2].splitlines()[0]  # which Iris does not read
     folder = moved / "outputs/sweeps/s"
     assert {config(folder / name)["data_dir"] for name in names(folder)} == {str(moved / "mine")}
 
 
 def test_jobs_with_data_of_their_own_take_no_other(tmp_path):
-    run(tmp_path, "sweep_name=s", "data_dir=a,b")
+    said = run(tmp_path, "sweep_name=s", "data_dir=a,b")
+    assert "data_dir" not in said.partition("The best again: ")[2].splitlines()[0]  # which Iris does not read
     folder = tmp_path / "outputs/sweeps/s"
     shutil.rmtree(folder / "0_data_dir=a")
     resume(tmp_path)
