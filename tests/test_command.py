@@ -16,6 +16,7 @@ from proj.training.run import train
 
 @refusals(
     ("model=cnnn", "model=cnnn does not exist. Did you mean 'cnn'? Options: cnn, iris, mlp, pretrained, tabm, "),
+    ("model=conf/model/cnn", "model=conf/model/cnn does not exist. Options: cnn, "),
     ("preset=zzz", "preset=zzz does not exist. Options: arm_mnist"),
     ("optimizer.lr=abc", "optimizer.lr=abc is not a number, such as 0.03"),
     ("trainer.precision=fp16", "trainer.precision=fp16 is not auto, 32-true"),

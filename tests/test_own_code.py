@@ -239,4 +239,4 @@ def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(config
 def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path):
     write(tmp_path, {"conf/model/broken.yaml": "hidden: [8\n"})
     said = refused(tmp_path, "--config-dir=conf", "model=broken", "seed=1,2")
-    assert "conf/model/broken.yaml, line 2, is no YAML: " in said and "expected ',' or ']'" in said
+    assert "conf/model/broken.yaml, line 2, is no YAML: expected ',' or ']', but got '<stream end>'." in said

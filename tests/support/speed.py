@@ -1,15 +1,13 @@
 """What makes the tests quicker, in each of their processes.
 
-They share what Hydra has merged of conf/, of which `proj.config.loader` tells. Each reads YAML by PyYAML's loader in C,
-and reads a file of conf/ and a reference to another setting once. None waits for the disk: what is written is there for
-all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do all of that anew.
+They share what Hydra has merged of conf/, of which `proj.config.loader` tells. Each reads a file of conf/ and a
+reference to another setting once, and looks for garbage less often. None waits for the disk: what is written is there
+for all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do as users do.
 """
 
-import copy
 import functools
 import gc
 import hashlib
-import importlib.metadata
 import os
 import pickle
 import shutil
@@ -17,11 +15,8 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import omegaconf
-import yaml
-from hydra._internal import config_repository
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.utils import JobRuntime
@@ -33,9 +28,7 @@ os.environ["TESTS_MERGED"] = str(MERGED)
 READ: dict[tuple, bytes] = {}
 hydras_own, hydras_reading = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
 FOR_USERS = (  # what is replaced, as it is for them
-    (omegaconf._utils, "yaml", yaml),
     (omegaconf.base, "parse", omegaconf.base.parse),
-    (config_repository, "copy", copy),
     (FileConfigSource, "load_config", hydras_reading),
     (ConfigLoaderImpl, "load_configuration", hydras_own),
 )
@@ -46,11 +39,7 @@ def quicken() -> None:
     if "TESTS_NEVER_SYNC" in os.environ:
         os.fsync = lambda descriptor: None
         gc.set_threshold(50_000, 20, 20)  # garbage is looked for a tenth as often
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        omegaconf._utils.yaml = SimpleNamespace(**{**vars(yaml), "SafeLoader": loader})
-        importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)  # which each Trainer asks
         omegaconf.base.parse = functools.cache(omegaconf.base.parse)
-        config_repository.copy = SimpleNamespace(deepcopy=copy.copy)  # whose copy is only given other sources
         FileConfigSource.load_config = read_once
     with suppress(ImportError):  # of what another version of Hydra lacks, as the contracts tell
         from proj.config import loader

@@ -25,7 +25,7 @@ from proj.config.check_words import (
     check_fold_part,
     check_length,
     check_momentum,
-    refuse_data_of_none,
+    refuse_data_without_dataset,
     refuse_words,
 )
 from proj.config.declared import accepted, declared, kind_of_data, takes
@@ -147,7 +147,7 @@ class Check(Callback):
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             check_single(config)
-            refuse_data_of_none(config)
+            refuse_data_without_dataset(config)
             HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
             if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():  # else it may be finished
                 check_data(config)

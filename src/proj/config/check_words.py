@@ -69,15 +69,15 @@ def check_additions(cfg: DictConfig) -> None:
                 raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
 
-def is_unread(dataset: Mapping, words: Iterable[str]) -> bool:
+def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:
     """Whether nothing reads data_dir: these words name no dataset, and the usual one has its data with it."""
     return "data_dir" not in dataset and not {"dataset", "preset"} & {key_of(word) for word in words}
 
 
-def refuse_data_of_none(cfg: DictConfig) -> None:
+def refuse_data_without_dataset(cfg: DictConfig) -> None:
     """Raises UserError for data of one's own without a dataset, where the usual one would be trained in its place."""
     words = {key_of(word): word for word in cfg.hydra.overrides.task}
-    if "data_dir" in words and is_unread(cfg.dataset, words):
+    if "data_dir" in words and data_dir_is_unread(cfg.dataset, words):
         raise UserError(
             f"{words['data_dir']} names no kind of data, and dataset={cfg.hydra.runtime.choices.dataset} does not read "
             "it: add dataset=image_folder for photos, dataset=csv dataset.target=<column of the classes> for a table."

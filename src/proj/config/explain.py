@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 from proj.config.declared import arguments
 from proj.config.settings.policies import policy, refusal, with_above
 from proj.config.settings.table import SETTINGS
-from proj.config.words import GROUPS, with_points
+from proj.config.words import GROUPS, group_and_option, with_points
 from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.platform import as_command
 
@@ -57,11 +57,11 @@ def explain(error: BaseException) -> str | None:
         typed = re.match(r"Could not override '(.+)'", text)
         return unknown_setting(cause, typed[1] if typed else str(cause.full_key))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        dataset, _, place = error.missing_cfg_file.partition("/")
-        if dataset == "dataset" and os.path.exists(place):
-            kind = "image_folder" if os.path.isdir(place) else "csv"
-            return f"dataset={place} names no kind of data: give {as_command([f'dataset={kind}', f'data_dir={place}'])}"
-        group, _, option = error.missing_cfg_file.rpartition("/")
+        group, option = group_and_option(error.missing_cfg_file)
+        if group == "dataset" and os.path.exists(option):
+            kind = "image_folder" if os.path.isdir(option) else "csv"
+            cure = as_command([f"dataset={kind}", f"data_dir={option}"])
+            return f"dataset={option} names no kind of data: give {cure}"
         folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
         files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
         if options := error.options or files:

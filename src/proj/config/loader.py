@@ -19,8 +19,8 @@ hydras_own = ConfigLoaderImpl.load_configuration
 def merged(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> bytes:
     """A pickled configuration: to copy it with `deepcopy` takes seven times as long.
 
-    As of a run also where Hydra asks on behalf of a sweep, as it does of every command to learn which of both it is:
-    only with an option that is still missing are they merged otherwise, and that raises an error here.
+    It is merged as for a single run, also for a sweep. Hydra asks for both, since it composes every command as a sweep
+    first, to learn which of the two it is. They differ only where a group has no option yet, which is an error here.
     """
     return pickle.dumps(hydras_own(loader, name, [*choices], RunMode.RUN))
 

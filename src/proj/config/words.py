@@ -43,6 +43,12 @@ def key_of(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
 
+def group_and_option(file: str) -> tuple[str, str]:
+    """A group and its option of a file below conf/, such as dataset/iris; an option may be typed as a path."""
+    group = next((one for one in OF_ALL if file.startswith(f"{one}/")), file.rpartition("/")[0])
+    return group, file.removeprefix(f"{group}/")
+
+
 def without_plus(word: str) -> str:
     """A word, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
     key = word.partition("=")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
-from proj.config.check_words import is_unread
+from proj.config.check_words import data_dir_is_unread
 from proj.config.words import as_text, key_of
 from proj.errors import UserError, agree, file_fault, how_many
 from proj.reports.report import report
@@ -53,7 +53,7 @@ def best_again(sweep: Sweep, name: str) -> str:
     job = sweep.job(name)
     words = job_words(job["hydra"]["overrides"]["task"])
     place = sweep.data_dir(job["data_dir"])
-    if is_unread(job["dataset"], words):
+    if data_dir_is_unread(job["dataset"], words):
         words = [word for word in words if key_of(word) != "data_dir"]
     elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # since the job was frozen
         place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
