@@ -659,8 +659,17 @@ def test_columns_that_together_say_the_class_are_named(table, capsys, told, mark
     columns = [[mark if ("pqr"[i % 3] == one) == (i >= mistakes) else other for i in range(90)] for one in told]
     table(*columns, rows=90, classes="pqr")
     said, names = " ".join(capsys.readouterr().out.split()), "abc"[: len(told)]
-    sentence = f"{', '.join(names)} together tell y without a mistake, a class each: if they are its one-hot code"
+    sentence = f"{', '.join(names)} together tell y without a mistake: if they are its one-hot code"
     assert (f"{sentence}, 'dataset.drop=[{','.join(names)}]' leaves them out" in said) == is_said
+
+
+@pytest.mark.parametrize(("mistakes", "is_said"), ((0, True), (1, False)))
+def test_the_rest_of_a_one_hot_code_is_named_beside_the_column_that_is_the_target(table, capsys, mistakes, is_said):
+    """Of setosa, versicolor and virginica the first is the target, and a rare mark of it tells nothing."""
+    code = [[int(i % 3 == one and i >= 3 * mistakes) for i in range(90)] for one in (1, 2)]
+    table(*code, [int(i == 30) for i in range(90)], rows=90, classes="100")
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("a, b together tell y without a mistake: if they are its one-hot code" in said) == is_said
 
 
 def test_a_code_of_more_classes_than_words_have_inputs_says_the_class_too(table, capsys):

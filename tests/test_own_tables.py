@@ -271,6 +271,8 @@ ALIKE = {
     "a b and 'a \\u200b b'": ("a b", "a \u200b b", "c"),
     "'cafe\\u0301' and café": ("café", "cafe\u0301", "tea"),
     ">50K and >50K.": (">50K", ">50K.", "<=50K"),
+    "1 and TRUE": ("1", "0", "TRUE"),
+    "nein and no": ("nein", "ja", "no"),
 }
 
 

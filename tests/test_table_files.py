@@ -741,6 +741,8 @@ def test_files_of_columns_in_another_order_that_are_put_together_are_refused(loa
         ("age,height,sex,group", True),  # of another table
         ("length,width,colour,class", True),  # the header again, in other words
         ("n/a,n/a,red,class", False),  # an example whose class is rare
+        ("n/k,n/k,,", False),  # without a class
+        ("refused,refused,refused,unknown", False),
         ("5,width,colour,class", False),
         ("length,width,red,class", False),
         ("Total,12.5,,", False),

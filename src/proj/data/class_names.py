@@ -7,18 +7,22 @@ import numpy as np
 
 from proj.data.table_parts import part_of_rows
 from proj.data.tables.column_list import wrapped
+from proj.data.tables.encode import TRUTHS
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import first_of
 from proj.system.names import plain_name
 
+# The numbers for true, no, oui and so on. Single letters such as t stay letters, beside which a 1 may be the digit.
+TRUTH_NUMBERS = {word: float(value) for pair in TRUTHS for value, word in enumerate(pair) if len(word) > 1}
+
 
 def spelling(word: str) -> str | float:
     """What is the same for classes that differ in how they are written alone: in case, spaces or accents, with a full
-    stop at the end, or as numbers, 1 and 1.0."""
-    value = plain_number(word)
-    return plain_name(word).removesuffix(".") if value is None else value
+    stop at the end, as numbers, 1 and 1.0, or as truths, 1, yes and TRUE."""
+    value, name = plain_number(word), plain_name(word).removesuffix(".")
+    return TRUTH_NUMBERS.get(name, name) if value is None else value
 
 
 def describe_alike(what: str, names: Iterable[str]) -> list[str]:

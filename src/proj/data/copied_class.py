@@ -19,8 +19,8 @@ def describe_copied_class(
     table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
 ) -> list[str]:
     """A line on the columns of which each class has a value of its own, some cells may be missing; one on those that
-    are filled in for some classes and never for the others, such as a cause of death; and one on columns that tell a
-    class each, and all classes together, as one-hot codes do.
+    are filled in for some classes and never for the others, such as a cause of death; and one on columns that tell all
+    classes together, as one-hot codes do.
 
     Ids are none, since the rows of a class have several, nor is a column that tells all classes but for one row. Of a
     few rows a column may do so by chance.
@@ -29,7 +29,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    telling, filled_in, of_a_class = (dict[str, int | None]() for _ in range(3))  # the class that each tells
+    telling, filled_in, told_by = [], [], {}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -42,24 +42,27 @@ def describe_copied_class(
             of_words = kind_of(column) == "words"  # the rare ones of which have no input
             values = cells.codes[chosen] if of_words else marks_of(inputs[chosen]).numpy()
             tells, in_full = tell_each_other(values, known, y[chosen]), known_by_class(known, y[chosen])
-            told = class_told(values, y[chosen])
+            told = rows_told(values, y[chosen])
             if not (tells or in_full or told is not None):
                 break
         else:
-            (telling if tells else filled_in if in_full else of_a_class)[table.names[place]] = told
+            if tells or in_full:
+                (telling if tells else filled_in).append(table.names[place])
+            else:
+                told_by[table.names[place]] = told
     others = [table.names[place] for place in dropped]
     lines = []
     if telling:
         says, it = agree(len(telling), "tells", "tell"), agree(len(telling), "it is", "they are")
         why = f"{says} {table.names[target]} without a mistake, one value a class: if {it} the class in other words"
-        lines.append(advice([*telling], why, others))
+        lines.append(advice(telling, why, others))
     if filled_in:
         has, it = agree(len(filled_in), "has", "have"), agree(len(filled_in), "it comes", "they come")
         why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
-        lines.append(advice([*filled_in], why, others))
-    if of_a_class and len({*of_a_class.values()}) >= len(np.unique(y)) - 1:  # the last class follows from the others
-        why = f"together tell {table.names[target]} without a mistake, a class each: if they are its one-hot code"
-        lines.append(advice([*of_a_class], why, others))
+        lines.append(advice(filled_in, why, others))
+    if code := one_hot_code(told_by, y):
+        why = f"together tell {table.names[target]} without a mistake: if they are its one-hot code"
+        lines.append(advice(code, why, others))
     return lines
 
 
@@ -74,11 +77,29 @@ def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
     return not np.intersect1d(classes[known], classes[~known]).size and 0 < known.sum() < len(known)
 
 
-def class_told(values: np.ndarray, classes: np.ndarray) -> int | None:
-    """The class of all rows that have one of two values, and of none that have the other; None where there is none."""
-    sides = [{*classes[values == value].tolist()} for value in np.unique(values)[:3]]
-    alone = [side for side in sides if len(side) == 1]
-    return alone[0].pop() if len(sides) == 2 and alone and not sides[0] & sides[1] else None
+def rows_told(values: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """(N,) bool: the rows of one of two values, where all of these are of one class; None where there is none."""
+    different = np.unique(values)
+    sides = [values == value for value in different[:2]] if len(different) == 2 else []
+    return next((side for side in sides if len(np.unique(classes[side])) == 1), None)
+
+
+def one_hot_code(told: dict[str, np.ndarray], classes: np.ndarray) -> list[str]:
+    """The columns that together tell all classes but at most one, which follows from the others; [] where none do.
+
+    A class is told by one column, or by several which have none of its rows in common: those of the other classes, once
+    one of them has become the target, is_setosa beside is_versicolor and is_virginica.
+    told: the rows that each column tells, see `rows_told`.
+    """
+    left, code = np.ones(len(classes), bool), set()
+    for name, rows in sorted(told.items(), key=lambda one: -one[1].sum()):
+        if left[rows].all():
+            left &= ~rows
+            code.add(name)
+    whole = np.setdiff1d(classes, classes[left])
+    if len(whole) < len(np.unique(classes)) - 1:
+        return []
+    return [name for name, rows in told.items() if name in code and classes[rows][0] in whole]
 
 
 def tell_each_other(values: np.ndarray, known: np.ndarray, classes: np.ndarray) -> bool:

@@ -81,7 +81,8 @@ def has_fractions(table: Table, place: int) -> bool:
 
 def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> None:
     """Raises UserError where a row among the examples, which its class keeps from being one, may name the columns of
-    another table: in no column of numbers it has one, and none of its cells is one of the examples'.
+    another table: its cells are several different words, in no column of numbers it has one, and none of its cells
+    is one of the examples'.
 
     numbers: the places of the columns of numbers. rows: the examples.
     """
@@ -93,7 +94,9 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
         between = between[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
     for row in between.tolist():
         cells = [column.at(row) for column in table.columns]
-        pairs = zip(cells, table.columns, strict=True)
+        filled, pairs = [cell for cell in cells if cell], zip(cells, table.columns, strict=True)
+        if not 1 < len(filled) == len({*filled}):  # as "refused" comes several times in the answers of one person
+            continue
         if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
             names = shorten(", ".join(cells), 60, placeholder=" …")
             raise UserError(
