@@ -12,6 +12,7 @@ from support.images import load_photos
 from support.runs import make
 from support.tables import read_rows, write_rows
 
+from proj.config.words import typed
 from proj.data.facts import Facts
 from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
@@ -66,8 +67,10 @@ def test_a_running_id_is_left_out_until_a_setting_asks_for_it(table, capsys, cel
 
 def test_numbers_that_are_different_are_an_id_where_the_name_says_so(table):
     cells = [int(number) for number in np.random.default_rng(0).permutation(10**6)[:60]]
-    for name, kind in (("PassengerId", "left out"), ("user_id", "left out"), ("humid", "numbers"), ("a", "numbers")):
-        assert taken(table(cells, names=[name]))[name] == kind
+    for name in ("PassengerId", "user_id", "Matrikelnummer", "Kunden-Nr.", "invoice_no", "Rechnungsnr", "index"):
+        assert taken(table(cells, names=[name]))[name] == "left out"
+    for name in ("humid", "a", "Reynolds number", "volcano", "No vote"):
+        assert taken(table(cells, names=[name]))[name] == "numbers"
 
 
 def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path, capsys):
@@ -81,11 +84,14 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
     assert note.startswith("a: of numbers with more than 15 digits the last ones are lost: 'dataset.categorical=[a]'")
 
 
-@pytest.mark.parametrize("name", ("patient_id", "Subject", "userId", "liquid"))
+@pytest.mark.parametrize(
+    "name", ("patient_id", "Subject", "userId", "Patient-Nr.", "Fallnummer", "Probanden", "liquid")
+)
 def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys, name):
+    how = typed("dataset.group", name)
     for cells in ([1000 + i // 4 * 7 for i in range(60)], [f"P{i // 4}" for i in range(60)]):
         table(cells, names=[name])
-        said = f"{name}: 15 values in 60 rows: if those of one value belong together, dataset.group={name} keeps"
+        said = f"{name}: 15 values in 60 rows: if those of one value belong together, {how} keeps"
         assert (said in capsys.readouterr().out) == (name != "liquid")
         table(cells, names=[name], words=[f"group={name}"])
         assert "belong together" not in capsys.readouterr().out

@@ -9,11 +9,15 @@ from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.one_column import Column
 
-ID = re.compile(r"(\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{4}id\b|^index$")
+# What ends in these is a number that is given out, not measured: Patient-Nr., order_no, Matrikelnummer.
+GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
+ID = re.compile(rf".*((\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|index|{GIVEN_OUT}")
 # Whose values are given to persons and the like, of whom there may be several rows.
+PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
+PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente"
 GROUP = re.compile(
-    r"(.*(\b|_))?(id|uid|uuid|guid)|.*[a-z]I[dD]|"
-    r"(?i:(patient|subject|participant|person|user|customer|client|donor|household|session)s?([ _]?(id|nr|no|number))?)"
+    rf"(.*(\b|_))?(id|uid|uuid|guid)|.*[a-z]I[dD]|{GIVEN_OUT}|"
+    rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code)\.?)?)"
 )
 OFTEN = 5  # times that a number comes which may say that there is none, and different numbers beside it
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
@@ -30,7 +34,7 @@ def is_id(name: str, numbers: np.ndarray) -> str:
     if few or len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
         return ""
     low, high, different = found.min(), found.max(), len(np.unique(found))
-    named = "name" if ID.search(name) and different >= 0.9 * len(found) else ""
+    named = "name" if ID.fullmatch(name) and different >= 0.9 * len(found) else ""
     if different < len(found) or (YEAR.search(name) and low >= 1500 and high <= 2100):
         return named
     steps = np.diff(found)
