@@ -745,7 +745,7 @@ def test_files_of_columns_in_another_order_that_are_put_together_are_refused(loa
         ("refused,refused,refused,unknown", False),
         ("5,width,colour,class", False),
         ("length,width,red,class", False),
-        ("Total,12.5,,", False),
+        ("Total,12.5,,", False),  # which has no class, so that it is no example
     ),
 )
 def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_path, line, is_refused):
@@ -762,3 +762,21 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_p
         else:
             data = load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
             assert sum(len(split.targets) for split in data.splits.values()) == 60 and len(data.columns) == 3
+
+
+@pytest.mark.parametrize(
+    ("label", "every", "is_said"),
+    (
+        ("Subtotal", 10, True),
+        ("Summe:", 10, True),
+        ("North Total", 10, True),
+        ("AVERAGE", 60, True),
+        ("total", 2, False),  # a kind of its own
+        ("Totally", 10, False),
+    ),
+)
+def test_rows_that_may_sum_up_others_are_said_where_they_have_a_class(load, tmp_path, capsys, label, every, is_said):
+    rows = [[label if i % every == 5 else "ab"[i % 2], i * i % 37, "pq"[i % 3 > 0]] for i in range(60)]
+    load("csv", f"data_dir={write_rows(tmp_path / 't.csv', [['region', 'x', 'y'], *rows])}", "target=y")
+    said = " ".join(capsys.readouterr().out.split())
+    assert (f"rows that may sum up others: 7 ({label})" in said) == is_said

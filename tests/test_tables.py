@@ -193,7 +193,7 @@ def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word
 
 
 @pytest.mark.parametrize(
-    "word", ("inf", "-inf", "1_000", "<5", "12A", "(x)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
+    "word", ("inf", "-inf", "1_000", "<5x", "12A", "(x)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
 )
 def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
     assert word in table(column(word, "13", "14")).columns[0]["categories"]
@@ -201,6 +201,28 @@ def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, p
     data = table(column(word, "13", "14"), "numeric=[a]")
     assert 13 < data.columns[0]["mean"] < 14 and f"taken for missing ones ({word!r})" in capsys.readouterr().out
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+
+
+@pytest.mark.parametrize("limit", ("<5", "< 5", "≤5", "<=5", ">5", ">=5.0", "<5,0"))
+def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, limit):
+    """As laboratories write what is below or above what they can measure."""
+    point = "." if "," not in limit else ","
+    data = table(column(limit, f"13{point}5", f"14{point}5"))
+    assert data.columns[0]["mean"] == pytest.approx(11, rel=0.05)
+    assert f"a: limits count as the number itself ({limit!r}; 20 cells): 'dataset.cat" in capsys.readouterr().out
+    limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in (limit, "5"))
+    assert limited == plain
+
+
+def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
+    text = column("<18", ">=65", "20")
+    assert table(text).columns[0]["categories"] == ["20", "<18", ">=65"]
+    assert "a: words, though 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in capsys.readouterr().out
+    columns = table(text, "numeric=[a]").columns
+    assert columns[0]["mean"] == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
+    older = [{key: value for key, value in columns[0].items() if key != "limits"}, columns[1]]
+    new = "a;b\n<18;1\n"
+    assert predict(new, columns)["2"][0] < 0 == predict(new, older)["2"][0]  # for which a limit is missing
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ NUMBER = re.compile(
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
 NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
+LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])")  # <5 is read as 5: laboratories write it for what is below
 AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' where other cells have other quotation marks, and rupees as 5/-
 WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is not told
     rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
@@ -63,7 +64,7 @@ def number(cell: str, unit: str = "") -> Number | None:
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
-    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", AROUND.sub(r"\1\2", cell.translate(PLAIN))))
+    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", LIMIT.sub("", AROUND.sub(r"\1\2", cell.translate(PLAIN)))))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""
@@ -138,17 +139,20 @@ class Count(NamedTuple):
     missing: Counter  # but for empty cells and the like, which no column takes for words
     unit: str  # of most numbers
     negative: str = ""  # one of the numbers that are negative as accountants write it
+    limits: Counter = Counter()  # those of the numbers that are limits, such as <5
 
     @property
     def mostly_numbers(self) -> bool:
-        """Whether 95 % of the cells that are not missing hold numbers."""
-        return self.numbers > 0 and self.numbers >= 0.95 * (self.numbers + self.words.total())
+        """Whether 95 % of the cells that are not missing hold numbers, and no more than half of these are limits, as
+        groups of ages such as <18 and >=65 are."""
+        enough = self.numbers >= max(1, 2 * self.limits.total())
+        return enough and self.numbers >= 0.95 * (self.numbers + self.words.total())
 
 
 def count(cells: Column) -> Count:
     if cells.numbers is not None:
         return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
-    numbers, units, words, missing, negative = 0, Counter(), Counter(), Counter(), ""
+    numbers, units, words, missing, limits, negative = 0, Counter(), Counter(), Counter(), Counter(), ""
     for cell, times, _ in cells.different():
         if plain_number(cell) is not None:
             numbers, units[""] = numbers + times, units[""] + times
@@ -159,29 +163,27 @@ def count(cells: Column) -> Count:
         elif read := number(cell):
             numbers, units[read.unit] = numbers + times, units[read.unit] + times
             negative = cell if NEGATIVE.match(cell.translate(PLAIN)) else negative
+            limits[cell] += times if LIMIT.match(cell) else 0
         else:
             words[cell] += times
     if not numbers and (unit := common_word(words)):
         return Count(words.total(), Counter(), missing, unit)
-    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative)
+    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative, +limits)
 
 
 def values(
-    name: str,
-    cells: Column,
-    lines: Sequence[int],
-    decimal: str = ".",
-    marks: Sequence[str] = ".,",
-    unit: str = "",
-    lenient: bool = False,
+    column: dict, cells: Column, lines: Sequence[int], decimal: str = ".", marks: Sequence[str] = ".,"
 ) -> np.ndarray:
     """The float64 numbers of a column, NaN for what is missing.
 
-    name, lines: the column's name and the cells' lines in the file, for messages. decimal: the mark of numbers in
-    doubt. marks: the decimal marks that the others may have. unit: what all of them have. lenient: what is no number
-    is a missing one.
-    Raises UserError for the first cell that holds no number, or one in another unit.
+    column: as `encode_column` takes it. In a "lenient" one, what is no number is missing, and so is a limit such as
+        <5 if it has no "limits" too, since an older version took these for none.
+    lines: the cells' lines in the file, for messages. decimal: the mark of numbers in doubt. marks: the decimal marks
+        that the others may have.
+    Raises UserError for the first cell that holds no number, or one in another unit than "unit".
     """
+    name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))
+    without_limits = lenient and "limits" not in column
     if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
         return cells.numbers
     as_python_does = decimal == "." and "." in marks and not unit
@@ -190,8 +192,10 @@ def values(
         value = plain_number(cell) if as_python_does else None
         if value is None and is_no_number(cell):
             value = np.nan
-        elif value is None and (read := number(cell, unit)) and read.unit == unit and read.mark in ("", "?", *marks):
-            value = read.value(decimal)
+        elif value is None and not (without_limits and LIMIT.match(cell)):
+            read = number(cell, unit)
+            if read and read.unit == unit and read.mark in ("", "?", *marks):
+                value = read.value(decimal)
         if value is not None and not abs(value) >= 3e38:
             number_of[cell] = value
         elif not lenient:

@@ -23,7 +23,7 @@ from proj.data.tables.encode import (
     words_in,
 )
 from proj.data.tables.finding import Finding
-from proj.data.tables.header import refuse_second_header
+from proj.data.tables.header import describe_totals, refuse_second_header
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
 from proj.data.tables.text_table import Lines, Table
@@ -69,6 +69,7 @@ class Columns:
         numbers = {place: column for place, column in taken.items() if kind_of(column) == "numbers"}
         if not self.trained:
             refuse_second_header(self.table, [*numbers], self.rows)
+            self.notes += describe_totals(self.table, self.target, self.rows)
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)
         for place in numbers:
             self._measure_numbers(place, marks[place])
@@ -128,6 +129,8 @@ class Columns:
             column["unit"] = seen.unit
         if trained.get("lenient", False) if trained else kind == "numbers":
             column["lenient"] = True
+            if not trained or trained.get("limits"):
+                column["limits"] = True
         return Finding(column)
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:
@@ -190,8 +193,7 @@ class Columns:
         """Complete the finding of a column of numbers, once their decimal mark is known."""
         found, kind, whole = self.found[place], self.kinds[place], self.table.columns[place]
         how, name = found.column, found.column["name"]
-        marks, unit, lenient = MARKS.get(self.settings["decimal"], ".,"), how.get("unit", ""), how.get("lenient", False)
-        everywhere = values(name, whole.take(self.rows), self.lines, mark, marks, unit, lenient)
+        everywhere = values(how, whole.take(self.rows), self.lines, mark, MARKS.get(self.settings["decimal"], ".,"))
         numbers = found.measured(everywhere[self.inside])
         column = how | measure_numbers(name, numbers)
         if mark == "," or any("," in text for text in whole.texts):

@@ -30,7 +30,7 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
     """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
 
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
-        also have "unit", such as %, "lenient", see `values`, and "decimal", see `decimal_marks`.
+        also have "unit", such as %, "lenient" and "limits", see `values`, and "decimal", see `decimal_marks`.
         {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
         {"name", "date", "parts"}: dates of a form of `date_forms.FORMS`; each part, by its name in `parts_of`, is a
         column of numbers. They may be "lenient" too, with "iso"; with "no_end" a date such as 9999-12-31 is none.
@@ -47,8 +47,7 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
         return torch.cat([standardised(parts[part["name"]], part) for part in column["parts"]], 1)
     if "truth" in column:
         return standardised(truth_values(cells, column["truth"]), column)
-    how = (decimal, marks, column.get("unit", ""), column.get("lenient", False))
-    return standardised(values(column["name"], cells, lines, *how), column)
+    return standardised(values(column, cells, lines, decimal, marks), column)
 
 
 def standardised(numbers: np.ndarray, column: dict) -> Tensor:
@@ -160,13 +159,17 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
 
     kind: what the settings say it is, or "".
     """
-    such = examples_of(seen.missing + seen.words)
-    share = seen.numbers / (seen.numbers + seen.words.total() + seen.missing.total())
+    limits = Counter() if is_numeric else seen.limits  # which are words then
+    such = examples_of(seen.missing + seen.words + limits)
+    share = (seen.numbers - limits.total()) / (seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
         return [f"{name}: numbers in {seen.unit}: {as_words} takes them for words"]
     if is_numeric:
         notes, how = [], "" if kind else f": {as_words} takes all for words"
+        if seen.limits:
+            limited = f"{examples_of(seen.limits)}; {seen.limits.total():,} cells"
+            notes.append(f"{name}: limits count as the number itself ({limited}){how}")
         if seen.negative:
             notes.append(f"{name}: {seen.negative} and the like are negative numbers{how}")
         if seen.missing or (kind and seen.words):

@@ -9,7 +9,13 @@ import numpy as np
 
 from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table, where
-from proj.errors import UserError
+from proj.errors import UserError, first_of
+
+TOTAL = re.compile(  # what begins a row that sums up others, as spreadsheets write it: also "North Total"
+    r"(.+ )?(grand |sub-?)?total|.+ ergebnis|(zwischen|gesamt)?summe|gesamt|insgesamt|sum|somme|suma|"
+    r"average|mean|median|durchschnitt|mittelwert|moyenne|media",
+    re.I,
+)
 
 
 def find_header(table: Table, target: str | int | None, notes: list[str]) -> bool:
@@ -103,6 +109,19 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
                 f"{table.file}: line {where(table.files, table.lines[row])}, {names}, may name the columns of another "
                 "table: move that to a file of its own, or delete the line if the rows below it belong to the first."
             )
+
+
+def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
+    """A line on the rows among the examples whose first cell says that they sum up others; none where these are more
+    than a quarter, as of a column of kinds. target: the place of the classes. rows: the examples."""
+    cells = table.columns[0 if target else 1]
+    if cells.numbers is not None:  # to ask for the words of numbers would take longer than to read the file
+        return []
+    totals = rows[cells.take(rows).each(lambda cell: bool(TOTAL.fullmatch(cell.rstrip(":"))), bool)]
+    if not 0 < len(totals) <= len(rows) / 4:
+        return []
+    said = [f"{where(table.files, table.lines[row])} ({cells.at(row)})" for row in totals[:6]]
+    return [f"rows that may sum up others: {first_of(said, 5)}: delete them if they do, since they are no examples"]
 
 
 def counts(cells: Iterable[str]) -> bool:
