@@ -638,6 +638,23 @@ def test_a_column_that_says_the_class_itself_is_named_with_what_leaves_it_out(ta
 
 
 @pytest.mark.parametrize(
+    ("cells", "is_said"),
+    (
+        ([i % 3 * 20 + i % 7 for i in range(90)], True),  # such as points, of which marks are made
+        (["" if i % 4 == 1 else i % 3 * 20 + i % 7 for i in range(90)], True),
+        ([i % 3 * 20 + i % 7 + 20 * (i == 30) for i in range(90)], False),  # a strong predictor has a mistake
+        ([i % 3 * 6 + i % 7 for i in range(90)], False),  # the ends are common to two
+        ([(i % 3 > 0) * 20 + i % 7 for i in range(90)], False),
+    ),
+)
+def test_numbers_of_which_each_class_has_a_range_of_its_own_are_named(table, capsys, cells, is_said):
+    table(cells, rows=90, classes="pqr")
+    said = " ".join(capsys.readouterr().out.split())
+    sentence = "a tells y without a mistake, a range a class: if one was made from the other, 'dataset.drop=[a]'"
+    assert (sentence in said) == is_said
+
+
+@pytest.mark.parametrize(
     ("classes", "others", "is_said"),
     (((1,), 0, True), ((0, 2), 0, True), ((0, 1, 2), 0, False), ((1,), 1, False)),  # others: rows of another class
 )

@@ -18,9 +18,9 @@ SAMPLE = 1000  # rows, which tell of most columns that they are none
 def describe_copied_class(
     table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
 ) -> list[str]:
-    """A line on the columns of which each class has a value of its own, some cells may be missing; one on those that
-    are filled in for some classes and never for the others, such as a cause of death; and one on columns that tell all
-    classes together, as one-hot codes do.
+    """A line on the columns of each kind of `how_it_tells`: those of which each class has a value or a range;
+    those that are filled in for some classes and never for the others, such as a cause of death; and those that tell
+    all classes together, as one-hot codes do.
 
     Ids are none, since the rows of a class have several, nor is a column that tells all classes but for one row. Of a
     few rows a column may do so by chance.
@@ -29,40 +29,40 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    telling, filled_in, told_by = [], [], {}
+    found: dict[str, dict[str, np.ndarray | None]] = {"value": {}, "range": {}, "filled": {}, "code": {}}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
-        cells = table.columns[place].take(rows)
+        cells, kind = table.columns[place].take(rows), kind_of(column)
         for chosen in (some, everywhere):
             if cells.numbers is None:
                 known = ~cells.take(chosen).each(is_missing, bool)
             else:  # to ask for the words of numbers would take longer than to read the file
                 known = ~np.isnan(cells.numbers[chosen])
-            of_words = kind_of(column) == "words"  # the rare ones of which have no input
-            values = cells.codes[chosen] if of_words else marks_of(inputs[chosen]).numpy()
-            tells, in_full = tell_each_other(values, known, y[chosen]), known_by_class(known, y[chosen])
-            told = rows_told(values, y[chosen])
-            if not (tells or in_full or told is not None):
+            # Of words, the rare ones have no input.
+            values = cells.codes[chosen] if kind == "words" else marks_of(inputs[chosen]).numpy()
+            numbers = inputs[chosen, 0].numpy() if kind == "numbers" else None
+            how, told = how_it_tells(values, numbers, known, y[chosen])
+            if not how:
                 break
         else:
-            if tells or in_full:
-                (telling if tells else filled_in).append(table.names[place])
-            else:
-                told_by[table.names[place]] = told
-    others = [table.names[place] for place in dropped]
-    lines = []
-    if telling:
-        says, it = agree(len(telling), "tells", "tell"), agree(len(telling), "it is", "they are")
-        why = f"{says} {table.names[target]} without a mistake, one value a class: if {it} the class in other words"
-        lines.append(advice(telling, why, others))
-    if filled_in:
-        has, it = agree(len(filled_in), "has", "have"), agree(len(filled_in), "it comes", "they come")
+            found[how][table.names[place]] = told
+    others, lines, the_class = [table.names[place] for place in dropped], [], table.names[target]
+    if names := [*found["value"]]:
+        says, it = agree(len(names), "tells", "tell"), agree(len(names), "it is", "they are")
+        why = f"{says} {the_class} without a mistake, one value a class: if {it} the class in other words"
+        lines.append(advice(names, why, others))
+    if names := [*found["range"]]:
+        says = agree(len(names), "tells", "tell")
+        why = f"{says} {the_class} without a mistake, a range a class: if one was made from the other"
+        lines.append(advice(names, why, others))
+    if names := [*found["filled"]]:
+        has, it = agree(len(names), "has", "have"), agree(len(names), "it comes", "they come")
         why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
-        lines.append(advice(filled_in, why, others))
-    if code := one_hot_code(told_by, y):
-        why = f"together tell {table.names[target]} without a mistake: if they are its one-hot code"
-        lines.append(advice(code, why, others))
+        lines.append(advice(names, why, others))
+    if names := one_hot_code(found["code"], y):
+        why = f"together tell {the_class} without a mistake: if they are its one-hot code"
+        lines.append(advice(names, why, others))
     return lines
 
 
@@ -70,6 +70,33 @@ def advice(names: list[str], why: str, others: list[str]) -> str:
     """The line on columns. others: those that are left out already."""
     how, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
     return wrapped(f"{', '.join(names)} {why}, {how} leaves {them} out")
+
+
+def how_it_tells(
+    values: np.ndarray, numbers: np.ndarray | None, known: np.ndarray, classes: np.ndarray
+) -> tuple[str, np.ndarray | None]:
+    """How a column tells classes (N,): by a "value" or a "range" a class; because it is "filled" in for some of them;
+    or as a part of a "code", then with the rows that it tells, see `rows_told`. "" where it does not.
+
+    A missing cell is a value like the others, or none, if at least half of the cells are known, and some of each class.
+    values: (N,) a code of each cell. numbers: (N,) in a column of numbers. known: (N,) whether there is a value.
+    """
+    of_all = known.mean() >= 0.5 and len(np.unique(classes[known])) == len(np.unique(classes))
+    if tell_each_other(values, classes) or (of_all and tell_each_other(values[known], classes[known])):
+        return "value", None
+    if numbers is not None and of_all and in_ranges(numbers[known], classes[known]):
+        return "range", None
+    if known_by_class(known, classes):
+        return "filled", None
+    told = rows_told(values, classes)
+    return "" if told is None else "code", told
+
+
+def in_ranges(numbers: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether the numbers of each class lie beside those of the others, as points do for marks."""
+    order = numbers.argsort(kind="stable")
+    ends = np.flatnonzero(np.diff(classes[order]))  # where another class begins
+    return len(ends) == len(np.unique(classes)) - 1 and bool((np.diff(numbers[order])[ends] > 0).all())
 
 
 def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
@@ -102,15 +129,7 @@ def one_hot_code(told: dict[str, np.ndarray], classes: np.ndarray) -> list[str]:
     return [name for name, rows in told.items() if name in code and classes[rows][0] in whole]
 
 
-def tell_each_other(values: np.ndarray, known: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether each class has one value, which no other class has: of all rows, a missing cell being a value like the
-    others, or of those that are known, if they are at least half and of all classes."""
-
-    def in_pairs(values: np.ndarray, classes: np.ndarray) -> bool:
-        pairs = {*zip(values.tolist(), classes.tolist(), strict=True)}
-        return len(pairs) == len(np.unique(values)) == len(np.unique(classes))
-
-    if in_pairs(values, classes):
-        return True
-    of_all = known.mean() >= 0.5 and len(np.unique(classes[known])) == len(np.unique(classes))
-    return of_all and in_pairs(values[known], classes[known])
+def tell_each_other(values: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether each class has one value, which no other class has."""
+    pairs = {*zip(values.tolist(), classes.tolist(), strict=True)}
+    return len(pairs) == len(np.unique(values)) == len(np.unique(classes))
