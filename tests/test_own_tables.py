@@ -283,6 +283,16 @@ def test_classes_that_are_written_alike_are_said(tmp_path, capsys, said, classes
     assert f"count as several: {said}\n" in capsys.readouterr().out
 
 
+def test_classes_that_are_lists_of_others_are_said(tmp_path, capsys):
+    for classes, said in ((("cat", "dog", "cat; dog"), "'cat; dog'"), (("cat", "dog", "cat; bird"), "")):
+        rows = [["a", "y"], *([i * i % 37, classes[i % 3]] for i in range(60))]
+        table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
+        out = " ".join(capsys.readouterr().out.split())
+        assert (f"classes that list others, each a class of its own here, where an example has one: {said}" in out) == (
+            said != ""
+        )
+
+
 @pytest.mark.parametrize("cell", ("{}", "{}000", "{},5", "$ {}", "{} %"))
 def test_many_numbers_that_are_classes_each_are_said(tmp_path, capsys, cell):
     for many, is_said in ((40, True), (20, False)):

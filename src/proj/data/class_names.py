@@ -1,5 +1,6 @@
 """The names of classes: which of them are one class, written in two ways."""
 
+import re
 from collections.abc import Iterable, Sequence
 from unicodedata import is_normalized
 
@@ -34,6 +35,14 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
     if not alike:
         return []
     return [f"{what} that differ in how they are written alone, and count as several: {', '.join(alike[:5])}"]
+
+
+def describe_lists(names: Sequence[str]) -> list[str]:
+    """A line on the first classes that are lists of others, such as cat;dog beside cat and dog."""
+    parts = {name: re.split(r" *[;,|/+&] *", name) for name in names}
+    lists = [repr(name) for name in names if len(parts[name]) > 1 and {*parts[name]}.issubset(names)]
+    said = "classes that list others, each a class of its own here, where an example has one"
+    return [wrapped(f"{said}: {first_of(lists, 5)}")] if lists else []
 
 
 def as_written(name: str) -> str:
