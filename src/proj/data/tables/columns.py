@@ -30,6 +30,7 @@ from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
+TWO_NUMBERS = re.compile(r"[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?")  # 120/80, or a place's latitude, longitude
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
 
 
@@ -146,6 +147,8 @@ class Columns:
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images, from which dataset=image_folder learns, as docs/data.md says"
+            elif all(map(TWO_NUMBERS.fullmatch, islice(everywhere, 50))):
+                found.left_out = "its cells hold two numbers: make two columns of it"
         elif not kind and len(everywhere) == 1 and total == len(cells):
             found.left_out = "it is always the same"
         return found
