@@ -149,7 +149,7 @@ def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table
 DAY = "It was a long day, and number {} of those that I remember"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
-    "two numbers": ([f"{100 + i}/{60 + i % 9}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
+    "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
     "places": ([f"{i / 7:.4f}, {-i / 9:.4f}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
     "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),
     "sentences": ([DAY.format(i) for i in range(60)], "it is free text"),
