@@ -2,7 +2,9 @@
 
 import collections
 import copy
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
 from proj.system.run_folder import RunFolder
-from proj.training.robustness.attributes import Attributes, keeps_its_state
+from proj.training.robustness.attributes import Attributes, attributes, keeps_its_state
+from proj.training.robustness.plain_values import NotPlain, equal, plain_attribute, put
 from proj.training.robustness.start import newest_checkpoint
 from proj.training.run import train
 
@@ -172,6 +175,7 @@ def test_a_metric_with_a_list_of_tensors_is_saved_and_goes_on_with_the_same_bits
     words = (*WORDS, "model._target_=test_attributes.Ranked")
     assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 4),), Ranked) == []
     assert load_checkpoint(tmp_path / "stopped" / "last.ckpt")["resume"]["callback_metrics"]["train/sureness"] > 0.1
+    assert "kept" not in attributes(Median(), set())[0]  # a second time, beside what the metric saves
 
 
 def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stopped(configure, tmp_path, monkeypatch):
@@ -303,3 +307,18 @@ def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_
 def test_callbacks_that_change_no_result_and_our_own_are_kept_without_their_attributes():
     assert all(map(keeps_its_state, (TQDMProgressBar(), OnExceptionCheckpoint("."), Attributes())))
     assert not keeps_its_state(DeviceStatsMonitor())
+
+
+def test_an_attribute_comes_back_in_its_class_and_no_change_of_it_is_missed():
+    for value in ({1, 2}, (1, [2.5]), collections.Counter("aab"), np.arange(3), np.float64(0.1), None):
+        holder = SimpleNamespace(value=copy.deepcopy(value))
+        put(holder, "value", plain_attribute(value))
+        assert type(holder.value) is type(value) and str(holder.value) == str(value)
+    put(holder := SimpleNamespace(value=np.float64(0.1)), "value", None)
+    assert holder.value is None
+    with pytest.raises(NotPlain):
+        plain_attribute(np.datetime64("2026-01-01"))  # whose item no checkpoint can hold
+    unlike = ((1, 1.0), ([], [1]), (torch.zeros(2), torch.zeros(2).long()), (torch.zeros(()), None))
+    unlike += (({"a": 1, "b": 2}, {"b": 2, "a": 1}), (0.1, math.nan))
+    assert not any(equal(one, other) for one, other in unlike)
+    assert equal({"a": [math.nan, torch.zeros(2)]}, {"a": [float("nan"), torch.zeros(2)]})

@@ -100,7 +100,10 @@ def test_evaluate_measures_the_sets_and_both_errors_on_the_test_part(digits, tmp
     members = belong(shares, most_unlikely(known, 0.8))
     measured = members.gather(1, y[:, None]).double().mean().item()
     assert found["coverage"]["asked"] == 0.8 and found["coverage"]["measured"] == pytest.approx(measured, abs=0.004)
-    assert found["coverage"]["classes"] == pytest.approx(members.sum(1).double().mean().item(), abs=0.01)
+    sizes = members.sum(1)
+    assert found["coverage"]["classes"] == pytest.approx(sizes.double().mean().item(), abs=0.01)
+    assert found["coverage"]["unsure"] == pytest.approx((sizes != 1).double().mean().item(), abs=0.004)
+    assert not sizes.all()  # an empty set says as little as one of two classes
     assert found["calibration_error_before"] == pytest.approx(calibration_error(before, y), abs=1e-4)
     output = capsys.readouterr().out
     assert f"sets for 0.8: right in {measured:.2%}" in output

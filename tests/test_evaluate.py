@@ -23,7 +23,7 @@ from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.answers import Answers
-from proj.use.evaluation import open_data
+from proj.use.evaluation import is_other, note_seen, open_data
 from proj.use.heat_map import heat_map
 
 
@@ -136,7 +136,9 @@ def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, dat
     )
     found = evaluate(path, tta=True, dataset="mnist", data_dir=str(data_dir), output=str(tmp_path))
     assert set(mirrored) == {known["config"]["dataset"]["flip"]} == {True}
-    assert "paired in their order: 0 - zero is T-shirt/top, 1 - one is Trouser, " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "paired in their order: 0 - zero is T-shirt/top, 1 - one is Trouser, " in said
+    assert "Note: the data" not in said  # has changed, which is no news of another dataset
     assert next(iter(found["acc_per_class"])) == "0 - zero" and found["dataset"] == "mnist"
     assert (tmp_path / "evaluation_mnist_tta.json").is_file()
 
@@ -175,17 +177,27 @@ def test_classes_that_cannot_be_paired_are_refused_with_both_lists(lists):
         pair(given.split(", "), known.split(", "))
 
 
-def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tmp_path, capsys):
+def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tmp_path, monkeypatch, capsys):
     path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
-    evaluate(path, output=str(tmp_path))
+    assert evaluate(path, output=str(tmp_path))["data_dir"] is None
     assert "Note" not in capsys.readouterr().out
     shutil.copytree(data_dir / "FashionMNIST", tmp_path / "data" / "FashionMNIST")
     file = tmp_path / "data/FashionMNIST/raw/t10k-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:-1] + b"\x07")
-    found = evaluate(path, data_dir=str(tmp_path / "data"), output=str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    found = evaluate(path, data_dir="data", output=str(tmp_path))
     said = capsys.readouterr().out
     assert "the data is not what the training read" in said and "measured whole with split=all" in said
     assert found["data_dir"] == str(tmp_path / "data")
+    note_seen("test", other=True, data_dir="")  # it changed in its place, where split=all would measure it too
+    assert "is not what the training read" in (said := capsys.readouterr().out) and "split=all" not in said
+
+
+def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained_on = {"data_dir": str(tmp_path / "part*.csv"), "sheet": "a"}
+    others = [is_other("all", None, None, "part*.csv", sheet, trained_on) for sheet in ("", "a", "b")]
+    assert others == [False, False, True]
 
 
 @refusals(

@@ -7,6 +7,7 @@ import signal
 import struct
 import termios
 import threading
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
 from proj.data.tables.column_list import wrapped
 from proj.sweeps.folder import Sweep
-from proj.sweeps.lines import Lines, duration, shortened
+from proj.sweeps.lines import Lines, duration, own_stdout, shortened
 from proj.sweeps.notes import read_notes
+from proj.system.locks import locked
+from proj.system.run_folder import RunFolder
 
 FAILING = ("sweep_name=s", "optimizer=sgd", "seed=1,2", "optimizer.lr=0.01,1e30")
 LINE = re.compile(r" *\d+/\d+  \S")
@@ -209,3 +212,68 @@ def test_what_is_left_follows_from_the_pace_without_the_first_job_which_imports_
     assert shown.left() == "about 46 min left"
     said = [duration(seconds) for seconds in (0.44, 7, 120, 720, 4 * 3600, 4 * 86400)]
     assert said == ["0.4 s", "7 s", "120 s", "12 min", "4 h", "4 days"]
+
+
+JOB = "hydra: {overrides: {task: [seed=1]}}\ndataset: {}\nmodel: {}\ntrainer: {}\nmonitor: val/acc\n"
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """(What shows the lines of a sweep of three jobs, their folders, what it has shown since it was asked last)."""
+    runs = [RunFolder(tmp_path / f"{number}_seed=1") for number in range(3)]
+    for job in runs:
+        job.path.mkdir()
+        job.job.write_text(JOB)
+        job.log.write_text("a note of the command before\n")
+    lines = Lines(Sweep(tmp_path, names={n: job.path.name for n, job in enumerate(runs)}), 3, 0, [])
+    lines.out = StringIO()
+
+    def said() -> list[str]:
+        text, lines.out = lines.out.getvalue(), StringIO()
+        return text.splitlines()
+
+    return lines, runs, said
+
+
+def test_a_job_that_is_tried_again_has_a_line_once_it_has_ended_again_and_prints_no_more(shown):
+    lines, (job, *_), said = shown
+    job.write_failure("failed", "before")
+    with lines.following([job.path.name], one_by_one=True):
+        lines.look()
+        assert said() == []  # that is of the command before
+        with locked(job.path):
+            job.write_metrics({"val/acc": 0.9, "seconds": 7, "folder": job.path.name})
+            lines.look()
+            assert said() == []
+            job.log.write_text(job.log.read_text() + "almost full\n")
+        lines.look()
+        assert [line[:30].rstrip() for line in said()] == ["1/3  seed=1  val/acc 0.9000", "     almost full"]
+
+
+def test_jobs_that_were_running_when_a_command_ended_have_no_line(shown):
+    lines, runs, said = shown
+    runs[0].write_metrics({"val/acc": None, "seconds": 7, "folder": runs[0].path.name})
+    with pytest.raises(KeyboardInterrupt), lines.following([job.path.name for job in runs[1:]], one_by_one=True):
+        runs[1].write_failure("pruned", "pruned in epoch 1")
+        raise KeyboardInterrupt
+    assert said() == ["1/3  seed=1  pruned in epoch 1"]
+    assert lines.line(runs[0].path.name).startswith("1/3  seed=1       7 s  ")  # a figure that is none is not shown
+    runs[2].job.write_text("damaged")
+    assert lines.line(runs[2].path.name).startswith("1/3  2_seed=1  queued: ")
+
+
+def test_of_many_notes_the_first_are_shown_and_the_others_counted(shown):
+    lines, (job, *_), _ = shown
+    for first, number_of_lines in ((0, 9), (9, 9), (18, 9), (27, 1)):
+        job.log.write_text("".join(f"note {number}\n" for number in range(first, first + 9)))
+        said = lines.new_notes(job.path.name, 0)
+        last = "     1 note more: " if number_of_lines > 1 else "     9 notes: "
+        assert len(said) == number_of_lines and said[-1].startswith(last)
+
+
+def test_a_terminal_of_few_letters_shows_a_job_by_their_numbers(tmp_path, monkeypatch):
+    with open(tmp_path / "out", "w", encoding="ascii") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        with own_stdout() as copy:
+            copy.write("größe=1\n")
+    assert (tmp_path / "out").read_text() == "gr\\xf6\\xdfe=1\n"

@@ -228,6 +228,7 @@ def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_
     model.register_buffer("scale", torch.ones(()), persistent=False)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(), lightning_module=model, callbacks=[])
     kept = Attributes()
-    kept.changed = {"model ": {"buffers": {"scale": torch.tensor(2.0), "forward": "of a file"}, "_modules": {}}}
+    buffers = {"scale": torch.tensor(2.0), "forward": "of a file"}
+    kept.changed = {"model ": {"buffers": buffers, "_modules": {}, "forward": "of a file"}}
     kept.bring_back(trainer)
     assert model.scale == 2 and callable(model.forward)

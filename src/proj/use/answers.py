@@ -17,8 +17,8 @@ from proj.training.threshold import at_threshold
 class Answers:
     """What a model says of N examples.
 
-    logits: (N, C), as the training has them. targets: (N,) the right classes. names: of the data's classes in the
-    model's order, which may be fewer; class_names: of the model's. calibration: what `trusted` makes of the logits;
+    logits: (N, C), as the training has them. targets: (N,) the right classes. names: that the data has for the
+    model's classes, in their order; class_names: the model's own. calibration: what `trusted` makes of the logits;
     costs: see `decided`. confidence: (N,) the probability of the class `predicted`.
     """
 
@@ -59,7 +59,7 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
     """
     targets, size = answers.targets, answers.logits.shape[1]
     cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
-    confusion = cells.view(size, size)[: len(answers.names)]  # a row for each right class
+    confusion = cells.view(size, size)  # a row for each right class
     top3 = answers.logits.topk(min(3, size)).indices
     return {
         **{name: results[f"test/{name}"] for name in ("loss", "acc", *BY_CLASS) if f"test/{name}" in results},
@@ -109,8 +109,7 @@ def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] 
 def write_label_issues(answers: Answers, data, part: str, folder: Path, name: str) -> None:
     """Write the examples of a part of the data, the one with the most doubtful label first, and print where."""
     examples = [data.example(part, place) for place in range(len(answers.targets))]
-    columns = [*answers.names, *answers.class_names[len(answers.names) :]]
-    shares = (dict(zip(columns, row, strict=True)) for row in answers.probabilities.tolist())
+    shares = (dict(zip(answers.names, row, strict=True)) for row in answers.probabilities.tolist())
     labels = [answers.names[target] for target in answers.targets.tolist()]
     file = folder / f"{name.replace('evaluation', 'label_issues', 1)}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))

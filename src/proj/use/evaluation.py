@@ -157,7 +157,7 @@ def note_seen(split: str, other: bool, data_dir: str) -> None:
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
     """Have `part` of the data tested, with the classes numbered as the model does.
 
-    class_names: the model's. Returns the names that the data has for them, which may be fewer.
+    class_names: the model's. Returns the names that the data has for them.
     """
     inputs, targets = data.splits[part]
     places, names = pair(data.class_names, class_names)

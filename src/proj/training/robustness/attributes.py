@@ -173,7 +173,7 @@ class Attributes(Callback):
                 elif key == "buffers" and isinstance(holder, nn.Module):
                     for buffer in holder._non_persistent_buffers_set & value.keys():  # a file sets nothing else
                         put(holder, buffer, value[buffer])
-                elif may_change(holder, key, vars(holder).get(key)):
+                elif may_change(holder, key, getattr(holder, key, None)):  # no method of it
                     put(holder, key, value)
 
     def take(self, trainer: Trainer) -> None:
