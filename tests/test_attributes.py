@@ -3,6 +3,7 @@
 import collections
 import copy
 import math
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import DeviceStatsMonitor, OnExceptionCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import DeviceStatsMonitor, ModelCheckpoint, OnExceptionCheckpoint, TQDMProgressBar
 from omegaconf import OmegaConf
 from support.runs import break_off, changed_by_stops, curves, rewritten
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
 
 from proj.checkpoint.file import load_checkpoint
-from proj.checkpoint.writing import AtomicCheckpointIO
+from proj.checkpoint.writing import AtomicCheckpointIO, refuse_names
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
@@ -218,15 +219,18 @@ def test_a_state_that_cannot_be_read_is_named_and_the_last_good_checkpoint_stays
 def test_numpys_numbers_are_saved_as_plain_values(tmp_path):
     path, few = tmp_path / "a.ckpt", {"a": [np.bool_(True), (np.float32(0.1),)]}
     values = {"fraction": np.float64(0.1), "number": np.int64(3), "several": np.arange(3), "within": few}
-    AtomicCheckpointIO().save_checkpoint({"proj": {}, **values}, str(path))
+    weights = torch.nn.Linear(1, 1).state_dict()
+    AtomicCheckpointIO().save_checkpoint({"proj": {}, "state_dict": weights, np.int64(7): 8, **values}, str(path))
     read = load_checkpoint(path)
+    assert read[7] == 8 and read["state_dict"]._metadata == weights._metadata
     assert read["within"]["a"] == [True, (float(np.float32(0.1)),)]
     assert all(np.array_equal(read[name], values[name]) for name in ("fraction", "number", "several"))
 
 
-def test_what_no_file_can_hold_is_named_and_nothing_is_written(tmp_path):
-    odd = {"proj": {}, "callbacks": {"mine": lambda: 0}}
-    with pytest.raises(UserError, match=r"this one's callbacks\.mine holds .*lambda.*saved before is whole"):
+@pytest.mark.parametrize(("value", "named"), ((lambda: 0, "lambda"), (threading.Lock(), "lock")), ids=str)
+def test_what_no_file_can_hold_is_named_and_nothing_is_written(tmp_path, value, named):
+    odd = {"proj": {}, "callbacks": {"mine": value}}
+    with pytest.raises(UserError, match=rf"this one's callbacks\.mine holds .*{named}.*saved before is whole"):
         AtomicCheckpointIO().save_checkpoint(odd, str(tmp_path / "a.ckpt"))
     assert not list(tmp_path.iterdir())
 
@@ -276,6 +280,16 @@ def test_a_callback_that_would_write_the_runs_own_checkpoints_is_refused(configu
         train(configure(*words, "save_every=0", "trainer.max_epochs=2"))
     kept = tmp_path / "run" / "last.ckpt"
     assert not kept.exists() or "resume" in load_checkpoint(kept)
+
+
+def test_a_checkpoint_of_the_same_name_in_another_folder_is_the_callbacks_own(tmp_path):
+    other = ModelCheckpoint(dirpath=tmp_path / "other", filename="last", save_last=True)
+    refuse_names(SimpleNamespace(checkpoint_callbacks=[other], checkpoint_callback=None), tmp_path)
+    writer, path = AtomicCheckpointIO(tmp_path), tmp_path / "other/last.ckpt"
+    writer.save_checkpoint({"proj": {}}, str(path))
+    assert path.is_file()
+    writer.remove_checkpoint(str(path))
+    assert not path.exists()
 
 
 def test_a_run_that_begins_or_goes_on_deletes_no_curves_of_other_programs(tmp_path):

@@ -118,8 +118,7 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     """Write a line an example of the fold: which it is, its class, the most probable one, all calibrated probabilities,
     and the class that the threshold chooses, where there is one. best: the contents of the best checkpoint."""
     data, names = trainer.datamodule, trainer.datamodule.class_names
-    trainer.lightning_module.load_state_dict(best["state_dict"])
-    logits, targets = logits_of(trainer, data.fold_part, whole=True)
+    logits, targets = logits_of(trainer, data.fold_part, whole=True)  # of the best weights, since `calibrate`
     calibration = best["proj"].get("calibration", UNCALIBRATED)
     probabilities = calibrated(logits, calibration)
     threshold = calibration.get("threshold")
