@@ -314,6 +314,9 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
         (tmp_path / "new.csv").write_text(f"x,a\n1,{cell}\n")
         with pytest.raises(UserError, match=f"'{cell}' is no date, which the others are"):
             [*read_tables([str(tmp_path / "new.csv")], columns)]
+    (tmp_path / "new.csv").write_text("x,a\n1,1.2.2021\n2,\n3,3.2.2021\n")
+    with pytest.raises(UserError, match=r"'1.2.2021' is no date as in the training \(year-month-day\), nor is any oth"):
+        [*read_tables([str(tmp_path / "new.csv")], data.columns)]
     (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
     data = table([*cells[:30], *(["soon", "late", "12"] * 10)], words=["dates=[a]"])
     assert taken(data)["a"] == "dates" and len([*read_tables([str(tmp_path / "new.csv")], data.columns)]) == 1
@@ -602,11 +605,12 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsy
 
 def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_path, capsys):
     data = table(["red", "blue"] * 30, ["yes", "no"] * 30)
-    for cells, said in (("RED,oui", "'RED'"), ("red,yes", ""), (",", "")):
+    for cells, said in (("RED,oui", "('RED') is one of the training's ('blue', 'red')"), ("red,yes", ""), (",", "")):
         (tmp_path / "new.csv").write_text(f"a,b,x\n{cells},1\n")
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
         err = capsys.readouterr().err
-        assert (f"column a: none of its words ({said}) is one of the training" in err) == bool(said) == ("'oui'" in err)
+        assert (f"column a: none of its words {said}, so" in err) == bool(said)
+        assert ("('oui') is one of the training's ('no', 'yes')" in err) == bool(said)
 
 
 def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, capsys):

@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 def nearest(word: str, options: Iterable[str], place: str = "") -> str:
-    """The end of a message: the nearest option, and all of them unless they are many.
+    """The end of a message: the nearest option, and the others unless they are many.
 
     place: what is typed before the nearest one, such as `trainer.`.
     """
@@ -33,7 +33,8 @@ def nearest(word: str, options: Iterable[str], place: str = "") -> str:
     close = [option for _, option in sorted(zip(order, close, strict=True))]
     close.sort(key=lambda option: sorted(option) == sorted(word))  # modle is model, and not mode
     guess = f" Did you mean {place + lower[close[-1]]!r}?" if close else ""
-    return f"{guess} Options: {', '.join(options)}." if len(options) <= 10 or not close else guess
+    shown = first_of([option if len(option) <= 60 else f"{option[:59]}…" for option in options], 40)
+    return f"{guess} Options: {shown}." if len(options) <= 10 or not close else guess
 
 
 def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:

@@ -19,7 +19,7 @@ from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
-from proj.data.tables.named_column import SEPARATE, find_column, find_columns
+from proj.data.tables.named_column import SEPARATE, find_column, find_columns, why_absent
 from proj.data.tables.new_table import encode_new_table, unlike_training
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
@@ -168,10 +168,9 @@ class CSVDataModule(InMemoryDataModule):
         table, target, _ = self._read()
         names, labels = [column["name"] for column in columns], table.columns[target]
         places = find_columns(names, table.names)
-        missing = [name for name, place in zip(names, places, strict=True) if place is None]
-        if missing:
-            what = f"no column {missing[0]!r}, which the model takes." + nearest(missing[0], table.names)
-            raise UserError(f"{self.file} has {what}")
+        if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+            how = why_absent(table, missing[0], f".{nearest(missing[0], table.names)}")
+            raise UserError(f"{self.file} has no column {missing[0]!r}, which the model takes{how}")
         targets, self.left_out = targets_among(labels, class_names)
         rows = np.flatnonzero(targets >= 0)
         if not len(rows):
@@ -200,7 +199,8 @@ class CSVDataModule(InMemoryDataModule):
         if not trains and isinstance(self.target, str):
             (place,) = find_columns([self.target], tables[0].names)
             if place is None:
-                raise UserError(f"{tables[0].file} has no column {self.target} to measure: proj.predict takes it.")
+                how = why_absent(tables[0], self.target, ": proj.predict takes it, if it has all others.")
+                raise UserError(f"{tables[0].file} has no column {self.target} to measure{how}")
             given = tables[0].names[place]
             for table in tables:
                 table.names = [self.target if name == given else name for name in table.names]

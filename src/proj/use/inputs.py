@@ -17,13 +17,13 @@ from proj.data.photos.image_file import Refused, why_not
 from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
 from proj.data.tables.header import has_header
-from proj.data.tables.named_column import find_columns
+from proj.data.tables.named_column import find_columns, why_absent
 from proj.data.tables.new_table import encode_new_table
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, how_many
+from proj.errors import UserError, first_of, how_many
 from proj.system.folders import is_companion
 from proj.system.names import readable
 
@@ -149,7 +149,8 @@ def places_of(names: list[str], table: Table) -> list[int]:
         return places_by_order(names, table, trained_without_header)
     places = find_columns(names, table.names)
     if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
-        raise UserError(f"{table.file} has no column {', '.join(missing)}; it has {', '.join(table.names)}.")
+        how = why_absent(table, missing[0], f"; it has {first_of(table.names, 40)}.")
+        raise UserError(f"{table.file} has no column {first_of(missing, 40)}{how}")
     return places
 
 

@@ -51,11 +51,12 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     for cell, _, place in different:
         found = np.nan if is_no_date(cell, no_end) else read(cell, form)
         if found is None and not column.get("lenient"):
-            how = typed("dataset.dates", name, listed=True)
-            raise UserError(
-                f"row {lines[place]}, column {name}: {cell!r} is no date, which the others are ({form}): leave the "
-                f"cell empty if it is not known, delete a line of notes, or train with {how}."
-            )
+            said = f"row {lines[place]}, column {name}: {cell!r} is no date"
+            others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
+            if others and all(read(word, form) is None for word in others):  # another table's, of another form
+                raise UserError(f"{said} as in the training ({form}), nor is any other: write all of them so.")
+            how = f"delete a line of notes, or train with {typed('dataset.dates', name, listed=True)}"
+            raise UserError(f"{said}, which the others are ({form}): leave the cell empty if it is not known, {how}.")
         known[cell] = np.nan if found is None else found
     return cells.each(lambda cell: known.get(cell, np.nan))
 

@@ -35,11 +35,11 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
             words = " or ".join(typed(setting, names[place], listed=listed) for place in places)
             raise UserError(f"{setting}={key} can be a column's name or its place: use {words}.")
     with_commas = [name for name in names if str(key) in (part.strip() for part in name.split(","))]
-    how = ""
     if len(names) > 1 and with_commas:
-        how = f" Type {typed(setting, with_commas[0], listed=listed)}."
-    how = how or where_it_stands(table, key) or nearest(str(key), names)
-    raise UserError(f"{setting}={key} is no column of {table.file}.{how}")
+        how = f". Type {typed(setting, with_commas[0], listed=listed)}."
+    else:
+        how = why_absent(table, key, f".{nearest(str(key), names)}")
+    raise UserError(f"{setting}={key} is no column of {table.file}{how}")
 
 
 def named_like(key: int | float | bool | None, names: list[str]) -> list[int]:
@@ -58,11 +58,22 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
             return " It stands in the first row: leave dataset.header=false out."
         if key in cells:
             return f" It stands in line {line}: if that is the header, delete the lines above it."
-    if len(table.names) == 1:
+    if len(table.names) == 1 and not other_sheets(table):
         quoted = re.search(r"[,;|]", table.names[0])
         how = "take the quotation marks away that stand around whole lines" if quoted else SEPARATE
         return f" Its one column is {table.names[0]!r}: {how}."
     return ""
+
+
+def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> str:
+    """The end of a message that a column is not there: `where_it_stands`, or else `otherwise`; then, of a workbook, the
+    sheets that are not read."""
+    stands = where_it_stands(table, key)
+    return (f".{stands}" if stands else otherwise) + "".join(map(" {}.".format, other_sheets(table)))
+
+
+def other_sheets(table: Table) -> list[str]:
+    return [note for note in table.notes if "sheet=" in note]
 
 
 def bare_name(name: str) -> str:

@@ -76,7 +76,8 @@ def unknown_words(cells: Column, known: list[str], is_truth: bool) -> list[str]:
         return []
     some, missing = examples_of(strange), "taken for missing"
     if len(strange) == len(counts):
-        return [f"none of its words ({some}) is one of the training, so all are missing"]
+        others = first_of([repr(word) for word in known if word.islower() or not is_truth], 3)
+        return [f"none of its words ({some}) is one of the training's ({others}), so all are missing"]
     if is_truth:
         return [f"{some} is neither of its two answers, and {missing}"]
     plain = {*map(plain_name, known)}
