@@ -517,6 +517,84 @@ def test_formulas_that_were_never_computed_are_said(load, tmp_path, capsys, form
     assert ("formulas that no program has computed are read as empty cells: open the file in Excel" in out) == said
 
 
+FEW = (
+    ("><f>1/0</f><v></v>", "that no program has computed"),
+    ('t="e"><f>1/0</f><v>#DIV/0!</v>', "such as #N/A, are read"),
+)
+
+
+@pytest.mark.parametrize(("cell", "said"), (*FEW, ("", "")))
+def test_a_few_formulas_that_are_read_as_empty_cells_are_said(cell, said):
+    rows = [[*excel(i, "pq"[i % 2]), cell if i == 7 else "><f>1/2</f><v>0.5</v>"] for i in range(40)]
+    table = read_table(io.BytesIO(workbook(Data=[excel("len", "y", "twice"), *rows])), "t")
+    assert table.columns[2].at(7) == "" and table.columns[2].at(8) == "0.5"
+    assert [said in note for note in table.notes] == ([True] if said else [])
+
+
+def test_a_sheet_of_a_chart_is_not_the_first_sheet():
+    content = workbook(Plot=[], Data=[excel("len", "y"), excel(1, "p")])
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    links = members["xl/_rels/workbook.xml.rels"]
+    members["xl/_rels/workbook.xml.rels"] = links.replace(
+        b'worksheet" Target="worksheets/1', b'chartsheet" Target="chartsheets/1'
+    )
+    members["xl/chartsheets/1.xml"] = members.pop("xl/worksheets/1.xml").replace(b"worksheet", b"chartsheet")
+    assert cells(zipped(members)) == [["len", "y"], ["1", "p"]]
+
+
+def test_a_workbook_with_a_password_is_told_from_a_damaged_one():
+    with pytest.raises(UserError, match="t is protected by a password: open it, and save it without one"):
+        cells(b"\xd0\xcf\x11\xe0" + bytes(2000) + "EncryptedPackage".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("how", ("{}", "{}/*.xlsx"))
+def test_what_excel_leaves_beside_an_open_file_is_no_table(load, tmp_path, how):
+    rows = [excel("len", "y"), *(excel(i * i % 7, "pq"[i % 2]) for i in range(40))]
+    write(tmp_path / "in", t__xlsx=workbook(Data=rows))
+    (tmp_path / "in/~$t.xlsx").write_bytes(b"\4Anna" + b" " * 160)
+    assert len(load(how.format("in")).files) == 1
+    assert find_files(how.format(tmp_path / "in"), "table") == [str(tmp_path / "in/t.xlsx")]
+
+
+@pytest.mark.parametrize("sheets", (("Info", "Data"), ("Data", "Info")))
+def test_a_column_that_is_not_in_the_first_sheet_is_answered_with_the_other_sheets(load, tmp_path, sheets):
+    rows = {"Info": [excel("read me")], "Data": [excel("len", "kind", "y"), excel(1, "a", "p")]}
+    write(tmp_path, t__xlsx=workbook(**{name: rows[name] for name in sheets}))
+    others = rf".*: the sheet {sheets[0]} is read, and not {sheets[1]}: {{}}sheet=… chooses another\.$"
+    columns = [{"name": "width", "mean": 0.0, "std": 1.0}]
+    with pytest.raises(
+        UserError, match=r"target=width is no column .*\. Options: " + others.format("dataset.")
+    ) as raised:
+        load("t.xlsx", "target=width")
+    assert "separate values by" not in str(raised.value)
+    with pytest.raises(UserError, match="has no column width; it has " + others.format("")):
+        list(read_tables([str(tmp_path / "t.xlsx")], columns))
+
+
+def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_path):
+    text = "Study of May,,\n" + flowers()
+    write(tmp_path, t__csv=flowers(), new__csv=text)
+    data = load("t.csv")
+    with pytest.raises(
+        UserError, match=r"has no column len, kind\. It stands in line 2: if that is the header, delete"
+    ):
+        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
+    with pytest.raises(
+        UserError, match=r"has no column y to measure\. It stands in line 2: if that is the header, delete"
+    ):
+        open_data(known, data_dir=str(tmp_path / "new.csv"), everything=True)
+
+
+def test_a_message_names_some_of_many_columns_and_the_beginning_of_long_ones(load, tmp_path):
+    names = [f"{place}{'n' * 200}" for place in range(3000)]
+    write(tmp_path, t__csv=",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
+    with pytest.raises(UserError, match=r"is no column of .*t\.csv\. Options: 0nnn.*, …") as raised:
+        load("t.csv")
+    assert len(str(raised.value)) < 4000
+
+
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
     write(tmp_path, t__csv=flowers())
     load("t.csv", "sheet=2")
@@ -552,6 +630,11 @@ def test_the_classes_of_another_table_may_stand_below_a_name_in_another_case(loa
         (b'{"a": 1, "y": "p"}\n', "JSON"),
         (b'[\n {"a": 1}]', "JSON"),
         (b"<!DOCTYPE html><table>", "HTML or XML"),
+        (b'<meta http-equiv="content-type"><table>', "HTML or XML"),
+        (b"MIME-Version: 1.0\nContent-Type: multipart/related", "HTML or XML"),
+        ("\ufeff<html>".encode(), "HTML or XML"),
+        ("<html>".encode("utf-16"), "HTML or XML"),
+        ('\ufeff[{"a": 1}]'.encode(), "JSON"),
         (b"ARROW1\0\0\xff\xff", "Feather"),
         (b'[[1, "p"], [2, "q"]]', "JSON"),
         (b"% Title: Iris\n%\n\n@RELATION t", "ARFF"),
@@ -573,6 +656,11 @@ def test_a_table_in_a_format_that_is_not_read_is_told_by_its_first_bytes(content
 def test_an_archive_of_another_kind_is_to_be_unpacked(content):
     with pytest.raises(UserError, match=r"t is packed by (7z|rar|tar), which is not read here: unpack it"):
         cells(content)
+
+
+def test_a_file_of_apples_numbers_is_to_be_exported():
+    with pytest.raises(UserError, match="t is of Apple's Numbers, which is not read here: export it as Excel or CSV"):
+        cells(zipped({"Index/Document.iwa": b"a", "preview.jpg": b"b"}))
 
 
 def test_what_no_encoding_makes_a_text_is_no_matter_of_the_encoding():

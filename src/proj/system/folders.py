@@ -16,8 +16,8 @@ COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot
 
 
 def is_companion(name: str) -> bool:
-    """Whether a file or folder is hidden, or a system's own."""
-    return name.startswith(".") or name.lower() in COMPANIONS
+    """Whether a file or folder is hidden, a system's own, or Office's mark beside a file that somebody has open."""
+    return name.startswith((".", "~$")) or name.lower() in COMPANIONS
 
 
 def entries_in(folder: str) -> list[os.DirEntry]:

@@ -1,6 +1,7 @@
 """What a compressed file holds, and what is no table here, told by the first bytes."""
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -14,7 +15,7 @@ from proj.system.folders import is_companion
 
 OTHERS = {  # which people try, by their first bytes
     "JSON": rb"\s*(\[\s*)?\{\s*[\"}]|\s*\[\s*\[",
-    "HTML or XML": rb"\s*<([!?]|html|head|table)",
+    "HTML or XML": rb"\s*<([!?]|(html|head|meta|body|div|table)\b)|MIME-Version: ",
     "Feather": b"ARROW1",
     "Avro": b"Obj\1",
     "SQLite": b"SQLite format",
@@ -35,7 +36,10 @@ ARCHIVES = {"7z": b"7z\xbc\xaf", "rar": rb"Rar!", "tar": rb".{257}ustar", "compr
 
 
 def refuse_other_formats(start: bytes, name: str) -> None:
-    """Raises UserError for a file that begins as one of OTHERS or ARCHIVES does."""
+    """Raises UserError for a file that begins as one of OTHERS or ARCHIVES does, whatever its byte order mark says."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        start = start[2:].replace(b"\0", b"")
+    start = start.removeprefix(codecs.BOM_UTF8)
 
     def among(formats: dict[str, bytes]) -> str | None:
         return next((kind for kind, first in formats.items() if re.match(first, start, re.I | re.S)), None)
@@ -64,6 +68,8 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
         members = [one for one in archive.namelist() if not one.endswith("/") and not is_companion(basename(one))]
         members = [one for one in members if not one.startswith("__MACOSX/")]
         if not {"[Content_Types].xml", "mimetype"} & {*members}:  # else a spreadsheet, which is such an archive, too
+            if any(one.endswith(".iwa") for one in members):
+                raise UserError(f"{name} is of Apple's Numbers, which is not read here: export it as Excel or CSV.")
             if len(members) != 1:
                 raise UserError(
                     f"{name} holds {how_many(len(members), 'file')}: unpack it, and name one, or their folder."

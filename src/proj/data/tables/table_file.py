@@ -25,6 +25,12 @@ from proj.system.ranks import rank
 LARGE = 30_000_000  # bytes that take a second or so
 # A cell of Excel that holds a formula and no value; that of an empty text is of the type "str".
 FORMULA = re.compile(rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>')
+READ_AS_EMPTY = {  # what is said of such cells
+    FORMULA: "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, "
+    "which compute them, and save it there",
+    re.compile(rb'<c\b[^>]*\bt="e"'): "errors of formulas, such as #N/A, are read as empty cells",
+}
+LOCKED = "EncryptedPackage".encode("utf-16-le")  # what Excel names the part that holds a workbook with a password
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
@@ -100,11 +106,18 @@ def as_text(value: Any) -> str:
 def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """(Its number, a row) of a sheet in a workbook of Excel or LibreOffice."""
     try:
-        from python_calamine import SheetVisibleEnum, load_workbook
+        from python_calamine import SheetTypeEnum, SheetVisibleEnum, load_workbook
     except ImportError:
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
-    book = load_workbook(stream)
-    names = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible] or book.sheet_names
+    try:
+        book = load_workbook(stream)
+    except Exception as error:
+        stream.seek(0)
+        if LOCKED in stream.read() or "password" in str(error).lower():
+            raise UserError(f"{name} is protected by a password: open it, and save it without one.") from error
+        raise
+    shown = (SheetTypeEnum.WorkSheet, SheetVisibleEnum.Visible)
+    names = [one.name for one in book.sheets_metadata if (one.typ, one.visible) == shown] or book.sheet_names
     sheet = str(how.sheet)
     place = int(sheet) if re.fullmatch(r"-?\d+", sheet) else len(names)
     if sheet in book.sheet_names:
@@ -119,7 +132,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {how.prefix}sheet=… chooses another")
     opened = book.get_sheet_by_name(chosen)
-    without_values = {*range(opened.width)}
+    has_gaps = False
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()
     for (top, column), (bottom, _) in opened.merged_cell_ranges or ():
@@ -131,22 +144,24 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
             cells[place] = above[place]
         above = cells
-        if number and without_values:
-            without_values -= {place for place, cell in enumerate(cells) if cell}
+        has_gaps = has_gaps or "" in cells
         yield number + 1, cells
-    if without_values and has_formulas_alone(stream):
-        how = "open the file in Excel or LibreOffice, which compute them, and save it there"
-        notes.append(f"{name}: formulas that no program has computed are read as empty cells: {how}")
+    if has_gaps:
+        notes += [f"{name}: {what}" for what in read_as_empty(stream)]
 
 
-def has_formulas_alone(stream: BinaryIO) -> bool:
-    """Whether cells of an Excel file have a formula without its value, as other programs than spreadsheets write it."""
+def read_as_empty(stream: BinaryIO) -> list[str]:
+    """What is to be said of cells of an Excel file with a formula and without its value, as other programs than
+    spreadsheets write them, or with an error for a value."""
     stream.seek(0)
-    if not is_zipfile(stream):
-        return False
-    with ZipFile(stream) as book:
-        sheets = [member for member in book.namelist() if member.startswith("xl/worksheets/")]
-        return any(FORMULA.search(book.read(member)) for member in sheets if member.endswith(".xml"))
+    found: set[str] = set()
+    if is_zipfile(stream):
+        with ZipFile(stream) as book:
+            for member in filter(re.compile(r"xl/worksheets/[^/]+\.xml").fullmatch, book.namelist()):
+                with book.open(member) as sheet:
+                    while block := sheet.read(BLOCK):  # a cell that its end cuts is one of many
+                        found |= {what for cell, what in READ_AS_EMPTY.items() if cell.search(block)}
+    return sorted(found)
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table | None:

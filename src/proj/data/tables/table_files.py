@@ -16,7 +16,7 @@ from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
-from proj.system.folders import entries_in, folders_in
+from proj.system.folders import entries_in, folders_in, is_companion
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"
@@ -62,6 +62,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
         return [(data_dir, os.path.basename(data_dir))]  # what is missing is refused when it is opened
     else:
         found = [(file, os.path.basename(file)) for file in sorted(glob.glob(data_dir)) if os.path.isfile(file)]
+        found = [pair for pair in found if not is_companion(pair[1])]
     if not found:
         how = what_there_is(data_dir) if os.path.isdir(data_dir) else HOW
         raise UserError(f"{data_dir} finds no table (.csv, .tsv, .parquet, .xlsx …): {how}")
