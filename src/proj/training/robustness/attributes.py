@@ -6,17 +6,11 @@ that is stopped within an epoch goes on with them, since Lightning does not call
 for that epoch.
 """
 
-import functools
-import logging
-import re
 import types
 from collections import Counter
 from collections.abc import Iterator
-from enum import Enum
-from pathlib import PurePath
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
     BatchSizeFinder,
@@ -31,11 +25,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from proj.models.classifier import Classifier
-from proj.training.robustness.plain_values import GENERATORS, NotPlain, equal, plain_attribute, put
+from proj.training.robustness.plain_values import CONSTANTS, GENERATORS, NotPlain, equal, plain_attribute, put
 
-# What no training changes, so that a callback may have it though no checkpoint can hold it.
-CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
-CONSTANTS += (types.ModuleType, torch.device, torch.dtype, PurePath, Enum, re.Pattern, logging.Logger, range)
 # Callbacks of Lightning 2.6 whose work is not in what they keep: they exchange the schedule or parts of the model, try
 # out settings at every start, or cannot read their own state.
 INEXACT = (StochasticWeightAveraging, ModelPruning, BatchSizeFinder, LearningRateFinder, SpikeDetection)
@@ -63,11 +54,11 @@ def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
         number[kind] += 1
 
 
-def saved_ids(trainer: Trainer) -> set[int]:
+def saved_ids(trainer: Trainer) -> frozenset[int]:
     """The ids of what the run saves, or builds again, anyway: a callback may point at it."""
     model = trainer.lightning_module
     known = [trainer, trainer.datamodule, trainer.strategy, *trainer.loggers, *trainer.callbacks, *trainer.optimizers]
-    return {id(one) for one in (*known, *model.modules(), *model.parameters(), *model.buffers())}
+    return frozenset(map(id, (*known, *model.modules(), *model.parameters(), *model.buffers())))
 
 
 def may_change(holder: Any, name: str, value: Any) -> bool:
@@ -100,7 +91,7 @@ def restore_gradients(model: LightningModule, kept: dict[str, Tensor]) -> None:
         model.get_parameter(name).grad = gradient.to(model.device)
 
 
-def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, object]]:
+def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict[str, object]]:
     """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants, of
     the model the tensors on another device: what else it holds may change nothing.
 
@@ -112,7 +103,7 @@ def attributes(holder: Any, known: set[int]) -> tuple[dict[str, Any], dict[str, 
         if not may_change(holder, name, value):
             continue
         try:
-            kept[name] = plain_attribute(value)
+            kept[name] = plain_attribute(value, known)
         except NotPlain as error:
             told = isinstance(holder, Callback) or isinstance(error.value, Tensor)
             if told and not isinstance(error.value, CONSTANTS) and id(error.value) not in known:

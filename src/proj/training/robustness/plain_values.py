@@ -1,19 +1,29 @@
 """Values as a checkpoint can hold them, and back in the classes that they had."""
 
+import functools
+import logging
 import random
+import re
+import types
 from collections import Counter, defaultdict, deque
+from enum import Enum
+from pathlib import PurePath
 from types import NoneType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SCALARS = (NoneType, bool, int, float, str)
 DICTS = (defaultdict, Counter)
 GENERATORS = (torch.Generator, np.random.Generator, random.Random)
 MAKES = (torch.Generator, np.random.default_rng, random.Random)  # a new one of each
-STATE = "state of a generator"
+STATE, OBJECT = "state of a generator", "attributes of an object"
+MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE of Python's C API, of classes that a `class` statement makes
+# What no training changes, so that an object may have it though no checkpoint can hold it.
+CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
+CONSTANTS += (types.ModuleType, torch.device, torch.dtype, PurePath, Enum, re.Pattern, logging.Logger, range)
 
 
 class NotPlain(Exception):
@@ -39,9 +49,12 @@ def plain_copy(value: Any) -> Any:
     raise NotPlain(value)
 
 
-def plain_attribute(value: Any) -> Any:
-    """`plain_copy`, which also takes a deque, a dict of another class, an array and the state of a generator: `put`
-    brings their classes back."""
+def plain_attribute(value: Any, known: frozenset[int] = frozenset()) -> Any:
+    """`plain_copy`, which also takes a deque, a dict of another class, an array, the state of a generator, and an
+    object with such attributes: `put` brings their classes back.
+
+    known: the ids of what is saved anyway, which an object may point at.
+    """
     if type(value) is deque:
         return plain_copy(list(value))
     if type(value) in DICTS:
@@ -53,7 +66,18 @@ def plain_attribute(value: Any) -> Any:
             return torch.from_numpy(value.copy())
         except TypeError:  # it holds text, or objects
             raise NotPlain(value) from None
-    return plain_copy(value)
+    if not is_of_python(value):
+        return plain_copy(value)
+    known |= {id(value)}
+    parts = {name: part for name, part in vars(value).items() if not (id(part) in known or isinstance(part, CONSTANTS))}
+    return {OBJECT: {name: plain_attribute(part, known) for name, part in parts.items()}}
+
+
+def is_of_python(value: Any) -> bool:
+    """Whether it is an object, but no module, of classes that are written in Python: all that it carries is in its
+    `__dict__`, which is not so of one's own kind of list."""
+    in_python = all(kind is object or kind.__flags__ & MADE_AT_RUN_TIME for kind in type(value).__mro__)
+    return in_python and hasattr(value, "__dict__") and not isinstance(value, (nn.Module, *CONSTANTS))
 
 
 def state_of(generator: Any) -> Any:
@@ -79,6 +103,9 @@ def put(holder: Any, name: str, value: Any) -> None:
         generator = old if type(old) is GENERATORS[kind] else MAKES[kind]()
         set_state(generator, value[STATE])
         setattr(holder, name, generator)
+    elif isinstance(value, dict) and OBJECT in value:
+        for part, one in value[OBJECT].items():
+            put(old, part, one)
     elif type(old) is deque:
         old.clear()
         old.extend(value)
