@@ -98,7 +98,7 @@ def test_ctrl_c_leaves_the_rows_of_what_was_done(iris, tmp_path, monkeypatch, ca
     monkeypatch.setattr(proj.use.prediction, "probabilities_of", stopped)
     with pytest.raises(KeyboardInterrupt):
         predict(iris, str(tmp_path / "in.csv"), output=str(tmp_path / "out.csv"))
-    assert len(read_rows(tmp_path / "out.csv")) == 200 and "stopped: " in capsys.readouterr().err
+    assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200 and "stopped: " in capsys.readouterr().err
 
 
 def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys):

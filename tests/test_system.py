@@ -388,6 +388,19 @@ def test_ctrl_c_while_a_command_is_imported_leaves_no_traceback(command):
     assert process.returncode == -signal.SIGINT and not process.stderr
 
 
+def test_ctrl_c_leaves_no_traceback_from_the_first_import_on(command):
+    code = """if True:
+        import sys
+        class Stop:
+            def find_spec(self, name, *rest):
+                if name.startswith("proj.") or name == "logging":
+                    raise KeyboardInterrupt
+        sys.argv, sys.meta_path[:0] = ["-m"], [Stop()]
+        import proj"""
+    process = command("-c", code)
+    assert process.returncode == -signal.SIGINT and not process.stderr
+
+
 def test_a_container_without_the_commands_of_slurm_queues_nothing(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_ID", "0")
     monkeypatch.setenv("SLURM_JOB_ID", "7")

@@ -4,8 +4,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from proj.system.lazy_imports import postpone
-
 if TYPE_CHECKING:
     from proj.checkpoint.file import load_model
     from proj.config import configure
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
 # Imported when they are first asked for, so that `import proj` takes no time.
 HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
 __all__ = ["configure", "load_model", "train"]
-postpone()  # before anything imports torch or Lightning
 
 
 def quietly(kind: type[BaseException], *rest: Any) -> None:
@@ -25,6 +22,7 @@ def quietly(kind: type[BaseException], *rest: Any) -> None:
 
 if sys.argv[:1] == ["-m"]:  # `python -m proj.train` imports this package first
     sys.excepthook = quietly
+import_module("proj.system.lazy_imports").postpone()  # before anything imports torch or Lightning
 
 
 def __getattr__(name: str) -> Any:

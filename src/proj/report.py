@@ -22,12 +22,13 @@ from proj.config.command_line import take, words_or_help
 from proj.config.explain import sentences
 from proj.errors import UserError, nearest
 from proj.reports.report import report
-from proj.system.platform import local_path
+from proj.system.platform import STOP_SIGNALS, local_path
+from proj.system.processes import stop_signals_as_exits
 
 
 def main() -> None:
     words = words_or_help(__doc__)
-    with sentences():
+    with sentences(), stop_signals_as_exits(STOP_SIGNALS):
         output = take({"output": Path}, words).get("output")
         words = [local_path(word) for word in words]
         for word in words:

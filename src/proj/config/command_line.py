@@ -15,7 +15,8 @@ from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, choose, nearest
 from proj.system.files import write_atomically
-from proj.system.platform import local_path, printable_output, refuse_no_text
+from proj.system.platform import STOP_SIGNALS, local_path, printable_output, refuse_no_text
+from proj.system.processes import stop_signals_as_exits
 from proj.system.ranks import look_at_environment
 from proj.system.run_folder import RunFolder
 
@@ -150,10 +151,11 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
 def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     """The command line's options, for the command within; --help prints `text` instead.
 
-    A mistake, here or within, ends in one sentence and exit code 1.
+    A mistake, here or within, ends in one sentence and exit code 1. Signals that ask to stop are exits, Ctrl-C too:
+    Lightning 2.6 would make exit code 1 of Ctrl-C in its loops, and go on after the others.
     """
     words = words_or_help(text)
-    with sentences():
+    with sentences(), stop_signals_as_exits(STOP_SIGNALS):
         look_at_environment()
         yield read_options(kinds, words)
 

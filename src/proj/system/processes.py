@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -17,6 +17,7 @@ from proj.errors import UserError, how_many
 from proj.system.platform import STOP_SIGNALS, c_library, usable_cores
 from proj.system.ranks import rank, refuse_rank, started
 
+BUT_CTRL_C = tuple(number for number in STOP_SIGNALS if number != signal.SIGINT)
 # In the environment of a sweep's job: the number of the open file that is the terminal, and what the job's bar begins
 # with; empty where it shows no bar.
 BAR = "PROJ_BAR"
@@ -32,10 +33,11 @@ def die_with_parent() -> None:
 
 
 @contextmanager
-def stop_signals_as_exits() -> Iterator[list[int]]:
+def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C) -> Iterator[list[int]]:
     """A signal that asks to stop ends the command within as Ctrl-C does, where nothing else has taken it.
 
-    Yields the numbers of the signals that came: Python goes on after one that comes while it destroys an object.
+    numbers: of the signals; those that this process was started to ignore, as with & in a script, stay so.
+    Yields the numbers of those that came: Python goes on after one that comes while it destroys an object.
     """
     came: list[int] = []
 
@@ -43,7 +45,8 @@ def stop_signals_as_exits() -> Iterator[list[int]]:
         came.append(number)
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in STOP_SIGNALS if number != signal.SIGINT}
+    taken = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in taken}
     try:
         yield came
     finally:

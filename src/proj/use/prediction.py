@@ -130,9 +130,9 @@ def predict(
             if picture and len(shown) < SHOWN:
                 small, row = thumbnail(example.picture, facts, largest), rows[place]
                 shown.append((small, (in_words(row)[0], os.path.basename(row["input"]))))
-    except KeyboardInterrupt:
-        if output and rows:
-            write_rows(rows, classes, output, inverted)
+    except (KeyboardInterrupt, SystemExit):  # a signal, see `options`
+        if output and rows:  # under another name, by which nobody takes them for the answers to all
+            write_rows(rows, classes, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
             print("stopped: what comes after these has no answer", file=sys.stderr)
         raise
     if not rows and not skipped:

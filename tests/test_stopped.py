@@ -1,0 +1,62 @@
+"""Ctrl-C and `kill` while a checkpoint is used or runs are compared: an exit code, no traceback, nothing half done."""
+
+import importlib
+import os
+import shutil
+import signal
+from functools import partial
+
+import pytest
+from support.processes import run
+from support.tables import read_rows
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def stop_at(module: str, name: str, call: int, number: int) -> None:
+    """Have a call of a function in this process come with a signal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore Ctrl-C
+    owner = importlib.import_module(module)
+    *above, name = name.split(".")
+    for one in above:
+        owner = getattr(owner, one)
+    real, calls = getattr(owner, name), []
+
+    def called(*args, **settings):
+        calls.append(args)
+        if len(calls) == call:
+            os.kill(os.getpid(), number)
+        return real(*args, **settings)
+
+    setattr(owner, name, called)
+
+
+def stopped(folder, number: int, place: tuple[str, str, int], *words: str) -> None:
+    """Run a command that is stopped at a call: (module, function, which of its calls)."""
+    process = run(folder, *words, before=partial(stop_at, *place, number))
+    assert (process.returncode, "Traceback" in process.stderr) == (128 + number, False), process.stderr
+    assert not list(folder.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_an_evaluation_that_measures(digits, tmp_path, number):
+    shutil.copy(digits / "best.ckpt", tmp_path)
+    place = ("proj.models.classifier", "Classifier.test_step", 1)
+    stopped(tmp_path, number, place, "proj.evaluate", "ckpt=best.ckpt")
+    assert [file.name for file in tmp_path.iterdir()] == ["best.ckpt"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_leaves_what_predict_has_answered_under_another_name(trained, tmp_path, number):
+    (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n" * 250)
+    (tmp_path / "out.csv").write_text("earlier answers")
+    words = ("proj.predict", f"run={trained()}", "input=in.csv", "output=out.csv")
+    stopped(tmp_path, number, ("proj.use.prediction", "probabilities_of", 3), *words)
+    assert (tmp_path / "out.csv").read_text() == "earlier answers"
+    assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tmp_path, number):
+    stopped(tmp_path, number, ("proj.system.files", "replace", 2), "proj.report", str(trained()), "output=.")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
