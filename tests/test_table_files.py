@@ -531,6 +531,24 @@ def test_a_few_formulas_that_are_read_as_empty_cells_are_said(cell, said):
     assert [said in note for note in table.notes] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    (
+        ('calcext:value-type="error"', "errors of formulas, such as"),
+        ('table:number-rows-spanned="2"', "merged cells are read as empty but for the first"),
+        ('table:number-rows-spanned="1" table:number-columns-spanned="2"', ""),
+    ),
+)
+def test_cells_of_libreoffice_that_are_read_as_empty_are_said(attribute, said):
+    with zipfile.ZipFile(Path(__file__).with_name("spreadsheets") / "table.ods") as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    two = b'office:value-type="float" office:value="2"'
+    members["content.xml"] = members["content.xml"].replace(two, attribute.encode())
+    table = read_table(io.BytesIO(zipped(members)), "t", Reading("Data"))
+    assert [*table.columns[0]] == ["1.5", "", "3"]
+    assert [said in note for note in table.notes] == ([True] if said else [])
+
+
 def test_a_sheet_of_a_chart_is_not_the_first_sheet():
     content = workbook(Plot=[], Data=[excel("len", "y"), excel(1, "p")])
     with zipfile.ZipFile(io.BytesIO(content)) as book:

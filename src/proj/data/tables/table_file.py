@@ -23,12 +23,12 @@ from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
-# A cell of Excel that holds a formula and no value; that of an empty text is of the type "str".
-FORMULA = re.compile(rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>')
-READ_AS_EMPTY = {  # what is said of such cells
-    FORMULA: "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, "
-    "which compute them, and save it there",
-    re.compile(rb'<c\b[^>]*\bt="e"'): "errors of formulas, such as #N/A, are read as empty cells",
+READ_AS_EMPTY = {  # what is said of cells, by their XML; of the type "str" is a formula whose value is an empty text
+    "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, which "
+    "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
+    rb"(?:<v\s*/>|<v></v>)?\s*</c>",
+    "errors of formulas, such as #N/A, are read as empty cells": rb'<c\b[^>]*\bt="e"|calcext:value-type="error"',
+    "merged cells are read as empty but for the first: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
 }
 LOCKED = "EncryptedPackage".encode("utf-16-le")  # what Excel names the part that holds a workbook with a password
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
@@ -151,16 +151,15 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
 
 
 def read_as_empty(stream: BinaryIO) -> list[str]:
-    """What is to be said of cells of an Excel file with a formula and without its value, as other programs than
-    spreadsheets write them, or with an error for a value."""
+    """What is to be said of cells that are read as empty ones: see READ_AS_EMPTY."""
     stream.seek(0)
     found: set[str] = set()
     if is_zipfile(stream):
         with ZipFile(stream) as book:
-            for member in filter(re.compile(r"xl/worksheets/[^/]+\.xml").fullmatch, book.namelist()):
+            for member in filter(re.compile(r"xl/worksheets/[^/]+\.xml|content\.xml").fullmatch, book.namelist()):
                 with book.open(member) as sheet:
                     while block := sheet.read(BLOCK):  # a cell that its end cuts is one of many
-                        found |= {what for cell, what in READ_AS_EMPTY.items() if cell.search(block)}
+                        found |= {what for what, cell in READ_AS_EMPTY.items() if re.search(cell, block)}
     return sorted(found)
 
 
