@@ -312,9 +312,9 @@ def test_data_that_has_moved_is_found_on_resume(trained, tmp_path):
 def test_a_setting_of_its_own_does_not_follow_the_one_at_the_top(configure, tmp_path):
     cfg = configure("callbacks=early_stopping", "callbacks.early_stopping.monitor=val/loss")
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
-    cfg = stored_config(tmp_path, ["monitor=train/acc", "callbacks.best.mode=max"])
+    before, cfg = cfg.seed, stored_config(tmp_path, ["monitor=train/acc", "callbacks.best.mode=max"])
     assert cfg.callbacks.best.monitor == "train/acc" and cfg.callbacks.early_stopping.monitor == "val/loss"
-    for more, seed in (([], 4), (["dataset.seed=5"], 5)):
+    for more, seed in (([], 4), (["dataset.seed=5"], 5), ([f"dataset.seed={before}"], before)):
         assert stored_config(tmp_path, ["seed=4", *more]).dataset.seed == seed
 
 

@@ -148,10 +148,11 @@ def test_an_old_checkpoint_has_temperature_1_and_no_sets_which_is_one_sentence(d
         assert "coverage=0.9 takes the figures of a validation, and the checkpoint has none" in mistake(command, *words)
 
 
-def test_a_temperature_that_is_none_is_a_damaged_checkpoint(digits, tmp_path):
-    for value in (0.0, float("nan"), "1; import os", None):
+def test_a_temperature_or_a_smoothing_that_is_none_is_a_damaged_checkpoint(digits, tmp_path):
+    values = [("temperature", value) for value in (0.0, float("nan"), "1; import os", None)]
+    for name, value in (*values, ("smoothing", 1.0), ("smoothing", -0.1)):
         with rewritten(digits / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
-            checkpoint["proj"]["calibration"]["temperature"] = value
+            checkpoint["proj"]["calibration"][name] = value
         with pytest.raises(UserError, match="does not hold a model of this project"):
             load_model(tmp_path / "x.ckpt")
 

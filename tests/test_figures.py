@@ -10,19 +10,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from support.made_runs import change, write_run
+from support.made_runs import change, write_events, write_run
 from support.runs import curves, in_every_step
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.stored_run import stored_config
 from proj.data.batches import Batches
+from proj.data.sklearn import DigitsDataModule
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.reports.curves import read_scalars
 from proj.reports.report import report
 from proj.reports.runs import read_run
 from proj.system.run_folder import RunFolder
-from proj.training.results import print_table
+from proj.training.results import print_table, validated_at
 from proj.training.run import train
 
 
@@ -89,6 +90,15 @@ def test_a_stopped_job_that_its_sweep_cannot_go_on_with_has_failed(configure, tm
         train(configure(*LONG, "trainer.max_epochs=1"))
     status, reason = RunFolder(tmp_path / "run").status()
     assert status == "failed" and "has trained 3 epochs already" in reason
+
+
+def test_a_stopped_run_that_goes_on_and_fails_has_failed(configure, tmp_path, killed_at, monkeypatch):
+    cfg = configure(*LONG, "trainer.max_epochs=6", "save_every=0")
+    killed_at(40, cfg)
+    in_every_step(monkeypatch, lambda model, loss, *batch: loss * math.nan)
+    with pytest.raises(UserError, match="the loss turned NaN"):
+        train(cfg)
+    assert RunFolder(tmp_path / "run").status()[0] == "failed"
 
 
 def test_a_finished_run_whose_training_cannot_go_on_stays_finished(configure, tmp_path):
@@ -193,6 +203,12 @@ def test_all_figures_of_a_run_are_of_its_best_epoch(configure, tmp_path, capsys)
     assert read_run(tmp_path / "run").value("val/acc", "max") == metrics["val/acc"]
 
 
+def test_of_an_old_best_checkpoint_the_figures_are_those_of_the_validation_after_its_step(tmp_path):
+    curves = {"val/acc": [(10, 0.75), (20, 0.5)], "val/loss": [(10, 0.25), (20, 1.0)], "train/acc": [(10, 1.0)]}
+    write_events(tmp_path / "events.out.tfevents.1.host.1.0", curves)
+    assert validated_at(tmp_path, 10) == {"val/acc": 0.75, "val/loss": 0.25}
+
+
 def test_every_epoch_of_overfit_batches_has_the_same_batches_in_the_order_of_the_examples(
     configure, tmp_path, monkeypatch
 ):
@@ -253,12 +269,14 @@ def test_a_validation_within_an_epoch_is_no_time_of_the_training(configure, tmp_
     assert len(hours) == 2 and min(rates) > 1  # the window of 6 batches would take an hour more
 
 
-def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, capsys):
-    metrics = train(configure("dataset=digits", "model=mlp", "trainer.max_epochs=1", "dataset.batch_size=100"))
-    assert (metrics["test_examples"], metrics["test_examples_left_out"]) == (269, 0)
+def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(DigitsDataModule, "evaluation_batch_size", 100)
+    words = ("dataset=digits", "model=mlp", "trainer.max_epochs=1", "trainer.limit_test_batches=2")
+    metrics = train(configure(*words))
+    assert (metrics["test_examples"], metrics["test_examples_left_out"]) == (200, 69)
+    assert "of 200 of the 269 test examples" in capsys.readouterr().out
+    print_table(metrics | {"test_examples": 269, "test_examples_left_out": 0}, "val/acc")
     assert "of the" not in capsys.readouterr().out
-    print_table(metrics | {"test_examples": 70, "test_examples_left_out": 200}, "val/acc")
-    assert "70 of the 270 test examples" in capsys.readouterr().out
     write_run(tmp_path / "part", limits=1)
     change(tmp_path / "part/config.yaml", {"trainer.limit_test_batches": 2})
     report([tmp_path / "part"])

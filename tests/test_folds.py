@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,6 +197,9 @@ def test_what_a_pattern_finds_in_the_path_of_a_photo_stays_together(animals, wor
     data = photos(animals, r"group='zoe(\d)|(anna\d+)_\d+'", *words)
     people = [{re.search("anna..", path)[0] for path in examples(data, part)} for part in data.splits]
     assert sum(map(len, people)) == 12 and len(set().union(*people)) == 12
+    data.group = "bert"
+    data.load_all(None, data.class_names)  # where all are one part, no group is looked for
+    assert data.splits["test"].targets.bincount().tolist() == [24, 24]
     with pytest.raises(UserError, match=r"cat/anna00_0.png belongs to no group: dataset.group=bert finds nothing"):
         photos(animals, "group=bert")
     with pytest.raises(UserError, match="is no regular expression"):
@@ -223,6 +227,18 @@ def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, caps
     assert sum(map(len, seen)) == 48 == len(set().union(*seen)) and sum(map(len, data.splits.values())) // 2 == 3
     assert sum(len(split.targets) for split in data.splits.values()) == 57
     assert photos(animals, "identical=apart").class_names and not capsys.readouterr().out  # as an older run's data
+    data.load_all(None, data.class_names)
+    assert "identical" not in capsys.readouterr().out  # nor where all are one part
+
+
+def test_images_that_have_the_same_checksum_by_chance_are_not_identical(animals, capsys):
+    """One of 32 bits, as two among a hundred thousand images have."""
+    data = photos(animals, "identical=together")
+    targets, part_of = torch.tensor([0, 1] * 24), torch.zeros(48, dtype=torch.long)
+    for images, said in ((48, ""), (47, "2 images are 1, since others are identical")):
+        sums = np.array([[7, number % images] for number in range(48)])
+        data._parts_of_readable(targets, part_of, None, SimpleNamespace(sums=sums), describe=True)
+        assert (said in (out := capsys.readouterr().out)) and bool(out) == bool(said)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from proj.sweep import refuse
 def folder(tmp_path_factory):
     """The folder of a run of which only the configuration is there."""
     folder = tmp_path_factory.mktemp("run")
-    cfg = configure("dataset=digits", "model=mlp", f"hydra.run.dir={folder}", "data_dir=data")
+    words = ("dataset=digits", "model=mlp", "data_dir=data", "trainer.gradient_clip_val=0.5")
+    cfg = configure(*words, f"hydra.run.dir={folder}")
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     return folder
 
@@ -30,6 +31,7 @@ def folder(tmp_path_factory):
         ("+trainer.max_steps=7", {"trainer.max_steps": 7}),
         ("trainer.max_time={hours:1}", {"trainer.max_time": {"hours": 1}}),
         ("trainer.limit_val_batches=3 trainer=cpu", {"trainer.accelerator": "cpu", "trainer.limit_val_batches": 3}),
+        ("trainer=cpu", {"trainer.accelerator": "cpu", "trainer.gradient_clip_val": 0.5}),
         ("trainer.max_epochs=9 trainer=debug", {"trainer.devices": 1, "trainer.max_epochs": 9}),
         ("callbacks=early_stopping", {"callbacks.early_stopping.monitor": "val/acc"}),
         ("logger=[csv,tensorboard]", {"logger.csv._target_": "proj.training.loggers.Table", "save_every": 30}),

@@ -110,6 +110,13 @@ def test_the_cache_of_any_folder_has_a_name_that_the_system_takes(photos, tmp_pa
     assert len(names) == 4 and all(re.fullmatch(r"[\w.-]{10,80}", name, re.ASCII) for name in names)
 
 
+def test_photos_that_are_read_as_drawings_have_a_cache_of_their_own(photos, tmp_path):
+    data = photos(write_photos(tmp_path / "in", 4))
+    data.drawings = True  # as of a model of drawings that is measured on them
+    data.load_all(None, data.class_names)
+    assert len([*(tmp_path / "cache").glob("*.images")]) == 2
+
+
 def test_a_user_without_a_home_is_asked_for_a_folder(photos, tmp_path, monkeypatch):
     def nowhere(self):
         raise RuntimeError("Could not determine home directory.")

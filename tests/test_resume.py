@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.training.robustness.moved_folder import moved_path
+from proj.training.robustness.run_end import stopped_early
 from proj.training.robustness.start import newest_checkpoint
 from proj.training.run import train
 
@@ -174,8 +176,15 @@ def test_a_checkpoint_that_cannot_be_read_for_now_is_not_damaged(unbroken, tmp_p
 @pytest.mark.parametrize("content", (b"", b"PK\x03\x04", b"<html></html>"))
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
     (tmp_path / "best.ckpt").write_bytes(content)
-    with pytest.raises(UserError, match=r"best\.ckpt is truncated or is not a checkpoint"):
+    with pytest.raises(UserError, match=r"best\.ckpt is truncated or is not a checkpoint (?!.*Did you mean)"):
         load_checkpoint(tmp_path / "best.ckpt")
+
+
+@pytest.mark.parametrize("content", ([1], {"proj": "x"}), ids=str)
+def test_a_file_of_another_program_is_told_from_a_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "x.ckpt")
+    with pytest.raises(UserError, match=r"x\.ckpt is not a checkpoint of this project"):
+        load_checkpoint(tmp_path / "x.ckpt")
 
 
 def test_a_malicious_checkpoint_is_named_and_never_executed(tmp_path):
@@ -199,6 +208,13 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path, ca
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 2
     train(stored_config(tmp_path / "run", []))
     assert "It was stopped early, after epoch 2, and is not trained on." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("epoch", "is_for_good"), ((0, False), (2, True)))
+def test_a_callback_that_ends_a_run_at_its_last_step_ends_it_for_good(epoch, is_for_good):
+    stops = SimpleNamespace(stopped_epoch=epoch)
+    trainer = SimpleNamespace(should_stop=True, global_step=9, max_steps=9, callbacks=[stops])
+    assert stopped_early(trainer) == is_for_good
 
 
 def test_every_batch_of_every_epoch_draws_numbers_of_its_own(configure, monkeypatch):

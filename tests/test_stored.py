@@ -231,7 +231,8 @@ def test_a_stored_configuration_fetches_no_data_unless_a_folder_is_named(trained
     with pytest.raises(UserError, match=r"MNIST is missing or damaged in .*/nothing.*data_dir="):
         build_data_and_model(stored_config(tmp_path, []))
     assert not (tmp_path / "nothing").exists()
-    assert stored_config(tmp_path, [f"data_dir={data_dir}"]).dataset.get("download", True)
+    for word in (f"data_dir={data_dir}", f"dataset.data_dir={data_dir}", "dataset.download=true"):
+        assert stored_config(tmp_path, [word]).dataset.get("download", True)
 
 
 def test_no_file_outside_its_folder_is_deleted_by_a_run_that_goes_on(configure, trained, tmp_path):

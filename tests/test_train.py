@@ -72,7 +72,7 @@ def table(capsys):
 
     def table(folder: str, shares: dict[str, float]) -> list[str]:
         figures = dict.fromkeys(("test/acc", "test/loss", "seconds", "examples_per_second", "parameters", "val/acc"), 0)
-        figures |= {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1}
+        figures |= {"checkpoint": f"{folder}best.ckpt", "folder": folder, "best_epoch": 1, "epochs": 1, "max_epochs": 1}
         print_table(figures | {"test/acc_per_class": shares}, "val/acc")
         return capsys.readouterr().out.replace("\u00a0", " ").splitlines()
 
@@ -81,13 +81,14 @@ def table(capsys):
 
 def test_a_runs_table_breaks_no_word_in_a_narrow_terminal(table, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
-    text = " ".join(table("outputs/", {"versicolor": 1.0}))
-    assert "versicolor 100.0%" in text and "parameters     0" in text, text
+    text = " ".join(table("outputs/", {"versicolor": 1.0, "rare": None}))
+    assert "versicolor 100.0%" in text and "parameters     0" in text and "rare" not in text, text
+    assert text.startswith("test accuracy  0.00%   loss 0.0000") and "stopped" not in text
 
 
 def test_what_is_there_to_be_copied_is_in_one_line_and_a_class_beside_its_figure(table, monkeypatch):
     monkeypatch.setattr(RunFolder, "curves", lambda run: ["events"])
-    folder, classes = "outputs/" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
+    folder, classes = "outputs/[red]" + "a long name/" * 12, dict.fromkeys([f"class {n}" for n in range(20)], 1.0)
     lines = table(folder, classes)
     assert any(line.endswith(f"{folder}best.ckpt") for line in lines)
     assert any(line.endswith(f"tensorboard --logdir '{folder}'") for line in lines)

@@ -2,9 +2,11 @@
 
 import inspect
 import io
+import math
 import re
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +28,7 @@ from proj.errors import UserError
 from proj.models import Classifier
 from proj.training.progress_bar import ProgressBar
 from proj.training.run import train
+from proj.training.run_length import batches_of_a_run
 
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
 OWN = {name: one.instead for name, one in below("trainer").items() if one.instead}
@@ -120,6 +123,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
     ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),
     ("trainer.overfit_batches=0.01", "trainer.overfit_batches=0.01 of 11 train batches is none"),
+    ("trainer.overfit_batches=2 trainer.limit_test_batches=0.5", "limit_test_batches=0.5 of 1 test batch is none"),
     ("trainer.val_check_interval=12", "is more than the 11 batches of an epoch"),
     ("trainer.check_val_every_n_epoch=null", "should be an integer"),
     (
@@ -182,6 +186,22 @@ def test_fast_dev_run_in_a_new_folder_saves_nothing_and_counts_the_batches_that_
     assert not list((tmp_path / "run").iterdir())
     said = capsys.readouterr().out
     assert "fast_dev_run: 3 batches of training, 1 batch of validation, 1 batch of test went through" in said
+
+
+def test_the_batches_of_a_run_are_those_that_its_limits_leave():
+    parts = {"train": 11, "val": 1, "test": 1}
+    data = SimpleNamespace(**{f"{part}_dataloader": partial(range, count) for part, count in parts.items()})
+    usual = {"max_epochs": 2, "max_steps": -1, "accumulate_grad_batches": 2, "fast_dev_run": False}
+    usual |= {"check_val_every_n_epoch": 1, "overfit_batches": 0} | {f"limit_{part}_batches": 1.0 for part in parts}
+
+    def batches(**settings) -> float:
+        return batches_of_a_run(SimpleNamespace(**usual | settings), data, test=True)
+
+    assert batches() == batches(val_check_interval=11) == 22 and batches(limit_train_batches=0.5) == 10
+    assert batches(max_epochs=-1) == math.inf and batches(max_steps=5) == 10
+    assert batches(max_steps=7, check_val_every_n_epoch=2) == 14  # an epoch has 6 steps, the last of one batch
+    with pytest.raises(UserError, match=r"use trainer\.max_steps=7 or more"):
+        batches(max_steps=6, check_val_every_n_epoch=2)
 
 
 @pytest.mark.parametrize("steps", (5, 22, 29))  # within an epoch, at its end, within the last one

@@ -57,8 +57,9 @@ def bring_up_to_date(cfg: DictConfig) -> None:
             best.pop("dirpath", None)
 
 
-def update_copies(cfg: DictConfig, before: dict) -> None:
-    """Give a changed setting of the top, such as data_dir, also to the copies below that had its value.
+def update_copies(cfg: DictConfig, before: dict, typed: set[str]) -> None:
+    """Give a changed setting of the top, such as data_dir, also to the copies below that have its value and were not
+    `typed` themselves.
 
     What conf/ refers to as ${data_dir} has been looked up in a stored configuration.
     """
@@ -67,8 +68,8 @@ def update_copies(cfg: DictConfig, before: dict) -> None:
         for name, value in node.items():
             if isinstance(value, dict):
                 change(value, f"{place}{name}.")
-            elif place and name in changed and value == before[name] == OmegaConf.select(cfg, place + name):
-                OmegaConf.update(cfg, place + name, cfg[name])
+            elif name in changed and before[name] == OmegaConf.select(cfg, key := place + name) and key not in typed:
+                OmegaConf.update(cfg, key, cfg[name])
 
     changed = {name for name, value in before.items() if not isinstance(value, dict) and cfg[name] != value}
     change(before, "")
@@ -102,17 +103,17 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     stored = check_stored(read, file, trust)
     if not {"dataset", "model", "trainer"} <= stored.keys():
         raise UserError(f"{file} holds no configuration of this project.")
-    check_destinations(stored, file, [*trust, *map(key_of, overrides)])
+    typed = {*map(key_of, overrides)}
+    check_destinations(stored, file, [*trust, *typed])
     keep_inside(stored, folder, file, trust)
-    named = [word.removeprefix("dataset.") for word in overrides]
-    if "source" in stored.get("dataset", {}) and not any(word.startswith(("data_dir=", "download=")) for word in named):
+    if "source" in stored.get("dataset", {}) and not typed & {"data_dir", "dataset.data_dir"}:
         stored["dataset"]["download"] = False  # a file does not say where to write
     cfg = OmegaConf.create(literal(stored))
     bring_up_to_date(cfg)
     OmegaConf.set_struct(cfg, True)
     before = OmegaConf.to_container(cfg)
     apply_words(cfg, overrides, folder)
-    update_copies(cfg, before)
+    update_copies(cfg, before, typed)
     cfg.output_dir = str(folder)
     check_ranges(cfg)
     return cfg

@@ -57,9 +57,9 @@ def csv_text(rows: Iterable[Iterable[Any]], line_end: str = "\n") -> str:
     return text.getvalue()
 
 
-def csv_of(rows: Sequence[dict[str, Any]], line_end: str = "\n") -> str:
+def csv_of(rows: Sequence[dict[str, Any]]) -> str:
     """`csv_text` of rows that all have the same keys, which are the header."""
-    return csv_text([[*rows[0]], *(row.values() for row in rows)], line_end)
+    return csv_text([[*rows[0]], *(row.values() for row in rows)])
 
 
 def remove_unfinished(folder: Path, pattern: str) -> None:

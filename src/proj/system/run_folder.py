@@ -159,7 +159,7 @@ class RunFolder:
         write_json(self.failure, {"status": status, "reason": reason})
 
     def write_columns(self, rows: list[dict[str, str]]) -> None:
-        write_atomically(self.columns, csv_of(rows, "\r\n"))
+        write_atomically(self.columns, csv_of(rows))
 
     def write_record(self, **record) -> None:
         """What a report and a later start need to know of a run that may never get as far as its metrics.json.
