@@ -690,11 +690,13 @@ from lightning.fabric.wrappers import OptimizedModule
 from proj.models.metrics import Tally
 
 asked = torch._dynamo.utils.get_optimize_ddp_mode()  # of the stand-in
+from torch._dynamo.utils import is_compile_supported
 assert "torch._dynamo.eval_frame" not in sys.modules
 
 def of_settings():
     import torch._dynamo.config, torch._dynamo.trace_rules, torch._dynamo.utils
-    assert torch._dynamo.utils.get_optimize_ddp_mode() == asked and torch._dynamo.utils.istensor
+    assert torch._dynamo.utils.get_optimize_ddp_mode() == asked and is_compile_supported("cpu")
+    assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"] and torch._dynamo.utils.istensor
     assert torch._dynamo.trace_rules.lookup and torch._dynamo.trace_rules.clear_lru_cache() is None
     assert torch._dynamo.config is sys.modules["torch._dynamo.config"] and torch._dynamo.config.recompile_limit
 

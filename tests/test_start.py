@@ -28,7 +28,10 @@ with unittest.TestCase().assertWarns(UserWarning):  # and so does this
     import warnings
     warnings.warn("")
 assert not {NEVER} & {{*sys.modules}}
-assert (found := run("dataset=mnist", "dataset.batch_size=60", "data_dir=" + sys.argv[1])) == {{"torchvision"}}, found
+digits = ["dataset=mnist", "dataset.batch_size=60", "data_dir=" + sys.argv[1]]
+backbone = ["model=pretrained", "model.weights=null", "model.backbone=shufflenet_v2_x0_5", "model.size=32"]
+for words in (digits, [*backbone, "model.views=1", "model.cache_dir=null", *digits]):
+    assert (found := run(*words)) <= {{"torchvision", "torch.onnx"}}, (words, found)  # its backbones name the latter
 """
 
 

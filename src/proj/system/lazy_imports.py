@@ -77,12 +77,16 @@ def stand_for_dynamo(module: Postponed) -> None:
 
     module.disable, module.graph_break = disable, lambda msg="": None
     module.OptimizedModule = Compiled("OptimizedModule", (), {"__module__": module.__name__})
-    # What each of several processes that train together asks: to forget rules, and for a mode that is the usual one.
-    for name, asked in {"trace_rules.clear_lru_cache": None, "utils.get_optimize_ddp_mode": "ddp_optimizer"}.items():
-        part, function = name.split(".")
-        below = Postponed(f"{module.__name__}.{part}")
-        setattr(below, function, lambda answer=asked: answer)
-        setattr(module, part, below)
+    # What each of several processes that train together asks: to forget rules, and for a mode, see below.
+    module.trace_rules, module.utils = (Postponed(f"{module.__name__}.{part}") for part in ("trace_rules", "utils"))
+    module.trace_rules.clear_lru_cache = lambda: None
+    stand_for_utils(module.utils)
+
+
+def stand_for_utils(module: Postponed) -> None:
+    """What several processes ask of the compiler, and one of torchvision's operations before it is compiled."""
+    module.get_optimize_ddp_mode = lambda: "ddp_optimizer"  # the usual one
+    module.is_compile_supported = lambda device: imported(module).is_compile_supported(device)
 
 
 def stand_for_plots(module: Postponed) -> None:
@@ -110,6 +114,7 @@ def stand_for_all(module: Postponed) -> None:
 
 STAND_INS = {
     "torch._dynamo": stand_for_dynamo,
+    "torch._dynamo.utils": stand_for_utils,
     "torchmetrics": stand_for_torchmetrics,
     "torchmetrics.utilities.plot": stand_for_plots,
     "torchvision.models": stand_for_all,
@@ -133,36 +138,40 @@ class Postpone:
         self.left = set(STAND_INS)
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target=None) -> ModuleSpec | None:
-        below = name.startswith("torch._dynamo.") and isinstance(sys.modules.get(parent_of(name)), Postponed)
-        if not (name in self.left or below) or not (real := PathFinder.find_spec(name, path)):
+        is_below = name.startswith("torch._dynamo.")
+        wanted = isinstance(sys.modules.get(parent_of(name)), Postponed) if is_below else name in self.left
+        if not wanted or not (real := PathFinder.find_spec(name, path)):
             return None
+        make = STAND_INS[name] if name in self.left else None
         self.left.discard(name)
-        spec = ModuleSpec(name, self, origin=real.origin, loader_state=real)
+        spec = ModuleSpec(name, self, origin=real.origin, loader_state=(real, make))
         spec.submodule_search_locations, spec.has_location = real.submodule_search_locations, True
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        if spec.name in STAND_INS:
+        if spec.loader_state[1]:
             return None  # Python's ordinary module
         imported(sys.modules[parent_of(spec.name)])
         module = import_module(spec.name)
-        spec.loader_state = module.__spec__
+        spec.loader_state = (module.__spec__, None)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         name, spec = module.__name__, module.__spec__
-        if name not in STAND_INS:  # it has run, and is told apart by its own spec
-            if spec.loader is self:  # torch's modules of settings did not take this one
-                module.__spec__ = spec.loader_state
+        if spec.loader is not self:  # it has run, and torch's modules of settings did not take the spec that led here
+            return
+        real, make = spec.loader_state
+        if not make:
+            module.__spec__ = real  # it has run, and is told apart by its own spec
             return
         try:
-            STAND_INS[name](module)
+            make(module)
             module.__class__ = Postponed
         except (ImportError, AttributeError):  # another version: all of it, at once
             for below in [other for other in sys.modules if other.startswith(f"{name}.")]:
                 del sys.modules[below]
                 vars(module).pop(below.removeprefix(f"{name}."), None)
-            spec.loader_state.loader.exec_module(module)
+            real.loader.exec_module(module)
 
 
 def postpone() -> None:
