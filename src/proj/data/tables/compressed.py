@@ -1,7 +1,6 @@
 """What a compressed file holds, and what is no table here, told by the first bytes."""
 
 import bz2
-import codecs
 import gzip
 import lzma
 import re
@@ -37,9 +36,8 @@ ARCHIVES = {"7z": b"7z\xbc\xaf", "rar": rb"Rar!", "tar": rb".{257}ustar", "compr
 
 def refuse_other_formats(start: bytes, name: str) -> None:
     """Raises UserError for a file that begins as one of OTHERS or ARCHIVES does, whatever its byte order mark says."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        start = start[2:].replace(b"\0", b"")
-    start = start.removeprefix(codecs.BOM_UTF8)
+    is_utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    start = start[2:].replace(b"\0", b"") if is_utf16 else start.removeprefix(b"\xef\xbb\xbf")
 
     def among(formats: dict[str, bytes]) -> str | None:
         return next((kind for kind, first in formats.items() if re.match(first, start, re.I | re.S)), None)

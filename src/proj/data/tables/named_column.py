@@ -58,7 +58,7 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
             return " It stands in the first row: leave dataset.header=false out."
         if key in cells:
             return f" It stands in line {line}: if that is the header, delete the lines above it."
-    if len(table.names) == 1 and not other_sheets(table):
+    if len(table.names) == 1 and not any("sheet=" in note for note in table.notes):
         quoted = re.search(r"[,;|]", table.names[0])
         how = "take the quotation marks away that stand around whole lines" if quoted else SEPARATE
         return f" Its one column is {table.names[0]!r}: {how}."
@@ -69,11 +69,8 @@ def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> s
     """The end of a message that a column is not there: `where_it_stands`, or else `otherwise`; then, of a workbook, the
     sheets that are not read."""
     stands = where_it_stands(table, key)
-    return (f".{stands}" if stands else otherwise) + "".join(map(" {}.".format, other_sheets(table)))
-
-
-def other_sheets(table: Table) -> list[str]:
-    return [note for note in table.notes if "sheet=" in note]
+    sheets = "".join(f" {note}." for note in table.notes if "sheet=" in note)
+    return (f".{stands}" if stands else otherwise) + sheets
 
 
 def bare_name(name: str) -> str:

@@ -23,14 +23,14 @@ from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
-READ_AS_EMPTY = {  # what is said of cells, by their XML; of the type "str" is a formula whose value is an empty text
+# What is said of cells, by the XML that shows them. A formula whose value is an empty text is of the type "str".
+READ_AS_EMPTY = {
     "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, which "
     "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
     rb"(?:<v\s*/>|<v></v>)?\s*</c>",
-    "errors of formulas, such as #N/A, are read as empty cells": rb'<c\b[^>]*\bt="e"|calcext:value-type="error"',
+    "errors of formulas, such as #N/A, are read as empty cells": rb'="e(?:rror"|"[^<>]*><[fv])',
     "merged cells are read as empty but for the first: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
 }
-LOCKED = "EncryptedPackage".encode("utf-16-le")  # what Excel names the part that holds a workbook with a password
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
 
@@ -109,13 +109,10 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         from python_calamine import SheetTypeEnum, SheetVisibleEnum, load_workbook
     except ImportError:
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
-    try:
-        book = load_workbook(stream)
-    except Exception as error:
-        stream.seek(0)
-        if LOCKED in stream.read() or "password" in str(error).lower():
-            raise UserError(f"{name} is protected by a password: open it, and save it without one.") from error
-        raise
+    if "EncryptedPackage".encode("utf-16-le") in stream.read():  # the part of a file that holds such a workbook
+        raise UserError(f"{name} is protected by a password: open it, and save it without one.")
+    stream.seek(0)
+    book = load_workbook(stream)
     shown = (SheetTypeEnum.WorkSheet, SheetVisibleEnum.Visible)
     names = [one.name for one in book.sheets_metadata if (one.typ, one.visible) == shown] or book.sheet_names
     sheet = str(how.sheet)
@@ -152,8 +149,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
 
 def read_as_empty(stream: BinaryIO) -> list[str]:
     """What is to be said of cells that are read as empty ones: see READ_AS_EMPTY."""
-    stream.seek(0)
-    found: set[str] = set()
+    found = set[str]()
     if is_zipfile(stream):
         with ZipFile(stream) as book:
             for member in filter(re.compile(r"xl/worksheets/[^/]+\.xml|content\.xml").fullmatch, book.namelist()):
