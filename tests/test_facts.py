@@ -118,7 +118,7 @@ def calibrated(path: Path, logits: torch.Tensor) -> torch.Tensor:
 
 TRUST = ("support",)  # whose class reads the tests' CIFAR-10
 SLOW_SETS = [pytest.param(name, marks=pytest.mark.slow) for name in ("mnist", "fashion_mnist")]  # as digits, larger
-MANY = pytest.mark.parametrize("count", (45, pytest.param(1000, marks=pytest.mark.slow)))
+MANY = pytest.mark.parametrize("count", (45, pytest.param(400, marks=pytest.mark.slow)))
 
 
 def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
