@@ -34,6 +34,7 @@ from proj.training.run import train
     ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
     ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
     ("data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it: add dataset="),
+    ("-m seed=0,1 data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it"),
     ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
     ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
     ("on_nan=null", "on_nan=null is not stop or skip"),

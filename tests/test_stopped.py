@@ -4,6 +4,8 @@ import importlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -60,3 +62,12 @@ def test_a_signal_leaves_what_predict_has_answered_under_another_name(trained, t
 def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tmp_path, number):
     stopped(tmp_path, number, ("proj.system.files", "replace", 2), "proj.report", str(trained()), "output=.")
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a device that is always full")
+def test_a_report_that_cannot_be_printed_says_so_without_the_advice_for_a_run(trained, tmp_path):
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "proj.report", str(trained())]
+        process = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    said = "error: what this command prints could not be written (No space left on device): make room"
+    assert (process.returncode, process.stderr.strip()) == (1, said)

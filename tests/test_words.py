@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -415,10 +416,28 @@ def test_what_is_there_is_named_where_a_word_lacks_its_option_or_is_a_pattern(tr
     for word, meant in ((run.name, f"run={run.name}"), (f"{run.name}/best.ckpt", f"ckpt={run.name}/best.ckpt")):
         assert mistake("proj.predict", word).endswith(f"Did you mean {meant}?")
     assert mistake("proj.predict", str(tmp_path / "x.csv")).endswith(f"Did you mean input={tmp_path}/x.csv?")
-    assert mistake("proj.predict", f"ckpt={run.name}/b*").endswith(
-        f"Give one of what is there, ckpt={run.name}/best.ckpt"
-    )
-    assert mistake("proj.evaluate", f"run={run.name[:-1]}*").endswith(f"Give one of what is there, run={run.name}")
+    for word, meant in ((f"ckpt={run.name}/b*", f"ckpt={run.name}/best.ckpt"), (f"run={run.name}*", f"run={run.name}")):
+        assert f"Did you mean {meant!r}?" in mistake("proj.predict", word)
+
+
+def test_a_run_that_is_not_there_is_answered_with_those_that_are(trained, mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("outputs/iris/iris/2026", "mine/first"):
+        shutil.copytree(trained(), tmp_path / place)
+    both = "Options: {0}=mine/first, {0}=outputs/iris/iris/2026."
+    for module, option in (("proj.train", "resume"), ("proj.evaluate", "run")):
+        said = mistake(module, f"{option}=mine/frist")
+        assert f"Did you mean '{option}=mine/first'? {both.format(option)}" in said
+        assert mistake(module, f"{option}=nothing").endswith(f"Options: {option}=outputs/iris/iris/2026.")
+        assert both.format(option) in mistake(module, f"{option}=mine")
+
+
+@pytest.mark.parametrize("module", ("train", "evaluate", "predict", "export", "report", "sweep"))
+def test_help_and_versions_are_given_however_they_are_asked_for(command, module):
+    for word, said in (("help", "python -m"), ("-help", "python -m"), ("version", "proj "), ("--version", "proj ")):
+        process = command("-m", f"proj.{module}", word)
+        assert process.returncode == 0 and said in process.stdout
+    assert "Did you mean '--help'?" in command("-m", f"proj.{module}", "--hlep").stderr
 
 
 def test_an_option_of_ones_own_that_is_not_read_since_another_has_its_name_is_refused(tmp_path):

@@ -1,10 +1,10 @@
 """`python -m proj` names the commands."""
 
-from proj.config.explain import sentences
-from proj.errors import UserError
+from proj.config.command_line import words_or_help
 
 COMMANDS = ("train", "evaluate", "predict", "export", "report", "sweep")
 
 if __name__ == "__main__":
-    with sentences():
-        raise UserError(f"name a command after a point: python -m proj.{', proj.'.join(COMMANDS)}; each has --help.")
+    sentence = f"name a command after a point: python -m proj.{', proj.'.join(COMMANDS)}; each has --help."
+    words_or_help(sentence, needed=False)
+    raise SystemExit(f"error: {sentence}")

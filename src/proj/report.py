@@ -28,7 +28,7 @@ from proj.system.processes import stop_signals_as_exits
 
 def main() -> None:
     words = words_or_help(__doc__)
-    with sentences(), stop_signals_as_exits(STOP_SIGNALS):
+    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
         output = take({"output": Path}, words).get("output")
         words = [local_path(word) for word in words]
         for word in words:

@@ -6,6 +6,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from proj.system.files import write_atomically
 from proj.system.platform import STOP_SIGNALS, local_path, printable_output, refuse_no_text
 from proj.system.processes import stop_signals_as_exits
 from proj.system.ranks import look_at_environment
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, runs_near
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
 # Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
@@ -111,15 +113,11 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        # A sweep's folder has many, and so may a pattern, which no shell reads after an equals sign.
-        within = Path(folder).glob(f"*/{run.best.name}") if folder else []
-        found = sorted(map(str, [*glob.glob(str(path)), *within]))
-        ones = [f"run={os.path.dirname(file)}" if folder else f"ckpt={file}" for file in found]
-        hint = " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."
+        files = [f"ckpt={one}" for one in glob.glob(str(path))]  # of a pattern, which no shell reads after an =
+        hint = runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files)
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
-        elif ones:
-            hint = f" Give one of what is there, {ones[0]}"
+        hint = hint or " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."
         raise UserError(f"there is no checkpoint {path}.{hint}")
     return {"path": path, **chosen}
 
@@ -135,14 +133,21 @@ def meant(word: str, kinds: Mapping[str, Kind]) -> str:
 
 
 def words_or_help(text: str, needed: bool = True) -> list[str]:
-    """The words of this command line; `text` and the end of the command where they ask for help, or where some are
-    `needed` and there are none."""
+    """The words of this command line; `text` and the end of the command where they ask for help or the versions, or
+    where some are `needed` and there are none."""
     printable_output()
     words = sys.argv[1:]
-    if {"--help", "-h"} & set(words) or (needed and not words):
-        print(text.strip())
-        raise SystemExit(0 if words else 1)
-    with sentences():
+    asked = {word for word in words if not os.path.exists(word)}  # a report's folder may have any name
+    with sentences(elsewhere=""):
+        if {"--help", "-help", "-h", "help"} & asked or (needed and not words):
+            print(text.strip())
+            raise SystemExit(0 if words else 1)
+        if {"--version", "-version", "version"} & asked:
+            print(", ".join(f"{name} {version(name)}" for name in ("proj", "hydra-core", "lightning", "torch")))
+            raise SystemExit(0)
+        for word in asked:
+            if meant := word.startswith("-") and get_close_matches(word, ("--help", "--version"), cutoff=0.8):
+                raise UserError(f"there is no flag {word}. Did you mean {meant[0]!r}?")
         refuse_pasted(words)
     return words
 
@@ -155,7 +160,7 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     Lightning 2.6 would make exit code 1 of Ctrl-C in its loops, and go on after the others.
     """
     words = words_or_help(text)
-    with sentences(), stop_signals_as_exits(STOP_SIGNALS):
+    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
         look_at_environment()
         yield read_options(kinds, words)
 

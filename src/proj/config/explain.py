@@ -36,10 +36,12 @@ OTHER_NAMES = {
     "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
     "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
 }
+# The end of a sentence on a file that the system refuses, but in a command that makes no run.
+NEW_FOLDER = ", or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
 OLD = ("dataset.kind", "model.accepts")  # of configurations that older versions wrote
 
 
-def explain(error: BaseException) -> str | None:
+def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
@@ -48,7 +50,7 @@ def explain(error: BaseException) -> str | None:
     if peer_is_lost(error):
         return "another process of this run has died"
     if fault := file_fault(error):
-        return f"{fault}, or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
+        return fault + elsewhere
     if out_of_memory(error):
         return "the memory does not suffice: end other programs that take it, or use a machine that has more."
     cause = error.__cause__ or error
@@ -203,14 +205,14 @@ def user_errors() -> Iterator[None]:
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def sentences(elsewhere: str = NEW_FOLDER) -> Iterator[None]:
     """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
     try:
         yield
     except Exception as error:
         if any(isinstance(link, KeyboardInterrupt) for link in causes(error)):  # Hydra raises others in its place
             raise SystemExit(130) from None
-        sentence = explain(error)
+        sentence = explain(error, elsewhere)
         if sentence is None or FULL_ERROR:
             raise
         raise SystemExit(f"error: {sentence}") from None

@@ -23,7 +23,7 @@ from proj.config.stored import check_destinations, check_stored
 from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose, message_of
 from proj.system.platform import as_command
-from proj.system.run_folder import RunFolder, SweepFolder, flat
+from proj.system.run_folder import RunFolder, SweepFolder, flat, runs_near
 
 
 @cache
@@ -95,7 +95,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
             f"{folder} is of a run that stopped before its training began: start it with its command again."
         )
     if not file.is_file():
-        raise UserError(f"{folder} is not the folder of a run: it has no config.yaml. Give resume=<folder of a run>.")
+        near = runs_near("resume", folder, file) or " Give resume=<folder of a run>."
+        raise UserError(f"{folder} is not the folder of a run: it has no config.yaml.{near}")
     try:
         read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:

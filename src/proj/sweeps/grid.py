@@ -16,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check, check_data
+from proj.config.check_words import refuse_data_without_dataset
 from proj.config.loader import Loader
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
@@ -103,6 +104,7 @@ class GridSweeper(Sweeper):
         """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
         config = self.compose(own)
         check(config)
+        refuse_data_without_dataset(config)
         self.code |= own_code(without_hydra(config))
         return config
 

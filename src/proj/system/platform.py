@@ -80,6 +80,7 @@ def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
         except OSError as error:
             # Windows says EINVAL of such a pipe, and a terminal that was closed gives EIO.
             if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):
+                error.filename = "what this command prints"  # for `file_fault`: the disk of its file may be full
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return sum(map(len, text))

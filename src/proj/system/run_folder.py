@@ -6,11 +6,13 @@ No other module spells the name of such a file. All is read without torch.
 import json
 import os
 import zlib
+from glob import glob
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
 
+from proj.errors import nearest
 from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
@@ -50,6 +52,16 @@ def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
 
 def write_json(file: Path, content: dict, indent: int | None = None) -> None:
     write_atomically(file, json.dumps(content, indent=indent) + "\n")
+
+
+def runs_near(option: str, folder: Path, file: Path) -> str:
+    """The end of a message on a folder that is none of a run's: the ten newest in it, beside it and in outputs that
+    have such a file, as they are typed."""
+    places = {folder: "*", folder.parent: "*", Path("outputs"): "*/*/*"}
+    found = {one for above, pattern in places.items() for one in above.glob(f"{pattern}/{file.name}")}
+    found |= {*map(Path, glob(str(folder / file.name)))}  # of a pattern
+    newest = sorted(found, key=os.path.getmtime)[-10:]
+    return nearest(f"{option}={folder}", [f"{option}={one.parent}" for one in newest])
 
 
 class SweepFolder:
