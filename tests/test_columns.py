@@ -596,6 +596,14 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsy
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
         said = "column a: its numbers, about 1.62, are far from the training's, 168.8 ± 12: are they in the same unit?"
         assert (said in capsys.readouterr().err) == is_said
+    for times, is_said in ((5, True), (4, False)):
+        write_rows(tmp_path / "new.csv", [["a", "x"], *([-999 if i < times else 170, 1] for i in range(60))])
+        capsys.readouterr()
+        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        said = (
+            "column a: 5 numbers such as -999 are far from the training's, 168.8 ± 12: if they say that there is none"
+        )
+        assert (said in capsys.readouterr().err) == is_said
     for part, unit in (("train", 1), ("test", 100)):
         rows = [[height / unit, "pq"[i % 2]] for i, height in enumerate(heights)]
         write_rows(tmp_path / f"{part}.csv", [["a", "y"], *rows])

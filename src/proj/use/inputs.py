@@ -97,10 +97,8 @@ def read_tables(
     training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
     skipped: of several files such a one is named, goes to this list, and the others are read.
     """
-    if sheet or encoding:
-        how = Reading(sheet or None, encoding or None, prefix="")
-    else:
-        how = Reading(training.get("sheet"), training.get("encoding"), is_hint=True, prefix="")
+    said = {"sheet": sheet or None, "encoding": encoding or None} if sheet or encoding else training
+    how = Reading(said.get("sheet"), said.get("encoding"), is_hint=said is training, prefix="")
     if not columns:
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:

@@ -57,12 +57,8 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
             continue
         first = whole.found[places[0]]
         many = len(names) > SHOWN and len(places) > SHOWN // 2
-        if many:
-            columns = f"{len(places):,} columns"
-        elif first.left_out:
-            columns = ", ".join(names[place] for place in places)
-        else:
-            columns = ", ".join(taken_for(whole.found[place].column) for place in places)
+        shown = (names[place] if first.left_out else taken_for(whole.found[place].column) for place in places)
+        columns = f"{len(places):,} columns" if many else ", ".join(shown)
         say(wrapped(f"{heading}: {columns}"))
         if first.setting:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)

@@ -32,15 +32,21 @@ def encode_new_table(
 
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
-    its, such as metres for centimetres; of words most of which are not known, or that are written in another case; of
-    two answers that has a third one; of missing cells alone. encoded: what `encode_table` makes of these rows."""
+    its, such as metres for centimetres, or many of which are; of words most of which are not known, or that are written
+    in another case; of two answers that has a third one; of missing cells alone. encoded: what `encode_table` makes of
+    these rows."""
     notes, widths = [], [*map(width, columns.values())]
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
-        if kind_of(column) == "numbers" and is_in_another_unit(column, inputs):
-            mean, std = column["mean"], column["std"]
-            its = f"about {mean + float(inputs[inputs != 0].median()) * std:.4g}, are far from the training's"
-            notes.append(f"{name}: its numbers, {its}, {mean:.4g} ± {std:.2g}: are they in the same unit?")
+        if kind_of(column) == "numbers":
+            far, (mean, std) = inputs.abs() > FAR, (column["mean"], column["std"])
+            its = f"far from the training's, {mean:.4g} ± {std:.2g}"
+            if is_in_another_unit(column, inputs):
+                about = mean + float(inputs[inputs != 0].median()) * std
+                notes.append(f"{name}: its numbers, about {about:.4g}, are {its}: are they in the same unit?")
+            elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of the training's own 1 % can be so far
+                such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
+                notes.append(f"{name}: {such}: if they say that there is none, make these cells empty")
         known = column.get("categories") or truth_codes(column.get("truth", ()))
         notes += [f"{name}: {note}" for note in (unknown_words(cells, [*known], "truth" in column) if known else [])]
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # as which missing ones are encoded
