@@ -134,7 +134,7 @@ class Ranked(MLP):
 
 
 class Logging(MLP):
-    """Gives `self.log` numbers and a metric: of every batch, of the first alone, and of the epoch's start."""
+    """Gives `self.log` numbers and a metric: of every batch, the first ones, one epoch, and an epoch's start."""
 
     def __init__(self, num_classes, **settings):
         super().__init__(num_classes=num_classes, **settings)
@@ -149,9 +149,13 @@ class Logging(MLP):
         self.f1(logits.detach(), batch[1])
         self.log("train/f1", self.f1, on_step=True, on_epoch=True)
         for name, reduce in (("mean", "mean"), ("sum", "sum"), ("max", max), ("min", torch.min)):
-            self.log(f"train/{name}", loss, on_step=False, on_epoch=True, reduce_fx=reduce)
+            self.log(f"train/{name}", loss, on_step=False, on_epoch=True, reduce_fx=reduce, sync_dist=True)
         if batch_idx == 0:
-            self.log("train/first", loss)
+            self.log("train/first", loss, rank_zero_only=True)
+        if batch_idx < 2:
+            self.log("train/early", loss, on_step=True, on_epoch=True)
+        if self.current_epoch == 0:
+            self.log("train/once", loss, on_step=False, on_epoch=True)
         return loss
 
 

@@ -108,8 +108,8 @@ def test_jobs_side_by_side_take_a_gpu_each(configure, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr("proj.config.check.OF_A_SWEEP", {})
 
-    def job():
-        return configure("hydra/launcher=joblib", "trainer.accelerator=gpu")
+    def job(*words: str):
+        return configure("hydra/launcher=joblib", "trainer.accelerator=gpu", *words)
 
     first, second, third, beside = job(), job(), job(), configure("hydra/launcher=joblib", "trainer=cpu")
     with own_gpu(first, tmp_path), own_gpu(beside, tmp_path):
@@ -117,6 +117,8 @@ def test_jobs_side_by_side_take_a_gpu_each(configure, monkeypatch, tmp_path):
             assert (first.trainer.devices, second.trainer.devices, beside.trainer.devices) == ([0], [1], 1)
         with own_gpu(third, tmp_path):
             assert third.trainer.devices == [1]
+        with own_gpu(several := job("trainer.devices=2"), tmp_path):
+            assert several.trainer.devices == 2
 
 
 @pytest.fixture(scope="module")

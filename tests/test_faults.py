@@ -9,6 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 from shlex import quote
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from proj.models import Classifier
 from proj.system.locks import locked
 from proj.system.platform import STOP_SIGNALS
 from proj.training.build import build_data_and_model
+from proj.training.robustness.signals import StopSignals, end_by
 from proj.training.run import train
 
 TINY = ("trainer.max_epochs=2", "scheduler=none", "save_every=0")
@@ -342,6 +344,31 @@ def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["resume"]["batch"] == 6  # the accumulated two are done
     assert json.loads((tmp_path / "run" / "run.json").read_text())["steps_per_epoch"] == 6  # of 11 batches
     assert not list(tmp_path.rglob("hpc_ckpt*"))
+
+
+def test_a_second_signal_ends_the_process_where_it_is_the_same_and_no_copy_of_the_first(monkeypatch):
+    left: list[int] = []
+    monkeypatch.setattr("os._exit", left.append)
+    signals = StopSignals()
+    for seconds, number in ((100, 15), (100.5, 15), (109, 10), (109.5, 15)):
+        assert not left
+        monkeypatch.setattr("proj.training.robustness.signals.time", SimpleNamespace(monotonic=lambda now=seconds: now))
+        signals._note(number, None)
+    assert left == [128 + 15] and signals.number == 15
+
+
+def test_several_processes_stop_at_the_same_batch_and_only_the_first_says_by_what():
+    signals, other = StopSignals(), torch.tensor([1.0, 15.0])
+    strategy = SimpleNamespace(
+        root_device="cpu", reduce=lambda own, reduce_op: getattr(torch, f"a{reduce_op}")(torch.stack([own, other]), 0)
+    )
+    trainer = SimpleNamespace(world_size=2, accumulate_grad_batches=2, log_every_n_steps=50, strategy=strategy)
+    assert [signals.asked(trainer, batch) for batch in (2, 50, 100)] == [(False, 0), (False, 0), (True, 15)]
+    signals.number = 15
+    assert signals.asked(trainer, 100) == (True, 15)
+    with pytest.raises(SystemExit) as stop:
+        end_by(SimpleNamespace(is_global_zero=False), 15)
+    assert stop.value.code == 0
 
 
 def test_a_signal_in_the_test_leaves_too_and_the_run_is_tested_again(configure, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
 from proj.data.tables.column_list import wrapped
 from proj.sweeps.folder import Sweep
+from proj.sweeps.job import printing_into
 from proj.sweeps.lines import Lines, duration, own_stdout, shortened
 from proj.sweeps.notes import read_notes
 from proj.system.locks import locked
@@ -215,6 +216,13 @@ def test_what_is_left_follows_from_the_pace_without_the_first_job_which_imports_
 
 
 JOB = "hydra: {overrides: {task: [seed=1]}}\ndataset: {}\nmodel: {}\ntrainer: {}\nmonitor: val/acc\n"
+
+
+def test_a_job_that_is_tried_again_prints_behind_what_it_has_printed_before(tmp_path):
+    for word in ("before", "again"):
+        with printing_into(tmp_path / "train.log"):
+            print(word)
+    assert (tmp_path / "train.log").read_text() == "before\nagain\n"
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from proj.config.compose import configure
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.training.robustness.moved_folder import moved_path
+from proj.training.robustness.resume import Resume
 from proj.training.robustness.run_end import stopped_early
-from proj.training.robustness.start import newest_checkpoint
+from proj.training.robustness.start import Start, newest_checkpoint
 from proj.training.run import train
 
 
@@ -210,6 +211,10 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path, ca
     assert "It was stopped early, after epoch 2, and is not trained on." in capsys.readouterr().out
 
 
+def test_the_time_of_a_run_counts_what_it_took_before_it_was_stopped(tmp_path):
+    assert Resume(tmp_path, 0, 30.0, {}, True, {"seconds": 5.0, "lengths": {}}).seconds == 5.0
+
+
 @pytest.mark.parametrize(("epoch", "is_for_good"), ((0, False), (2, True)))
 def test_a_callback_that_ends_a_run_at_its_last_step_ends_it_for_good(epoch, is_for_good):
     stops = SimpleNamespace(stopped_epoch=epoch)
@@ -238,3 +243,9 @@ def test_fewer_epochs_than_are_done_are_refused_and_no_test_batches_where_there_
     assert train(configure(*words, "trainer.max_epochs=4"))["epochs"] == 4
     with pytest.raises(UserError, match="has trained 4 epochs already"):
         train(configure(*words, "trainer.max_epochs=2"))  # the figures are not of these
+
+
+@pytest.mark.parametrize(("early", "asked"), ((True, 1), (False, -1), (False, None), (False, 3)))
+def test_a_run_that_stopped_early_or_ends_by_another_limit_takes_any_number_of_epochs(early, asked):
+    start = SimpleNamespace(folder="run", checkpoint={"epoch": 3}, state={"stopped_early": early})
+    assert Start.refuse_fewer_epochs(start, asked) is None

@@ -122,6 +122,15 @@ def test_workers_begin_with_values_of_their_own_also_when_a_search_goes_on(tmp_p
     assert values[0] == rounded(alone.ask(space).params["x"], space["x"])
 
 
+def test_a_search_that_goes_on_keeps_the_kinds_of_numbers_that_its_study_has(tmp_path):
+    goal, first = OmegaConf.create({"monitor": "val/acc", "mode": "max"}), FloatDistribution(1, 9)
+    searches = []
+    for number, kind in enumerate((first, IntDistribution(1, 9))):  # as another version chooses
+        searches.append(Trials(Sweep(tmp_path), goal, {"x": kind}, 99, SAMPLER, 0))
+        assert searches[-1].take()[0] == number
+    assert [trial.distributions["x"] for trial in open_study(tmp_path).trials] == [first, first]
+
+
 def test_a_trial_that_a_process_on_another_machine_holds_is_left_to_it_while_it_gives_signs_of_life(
     tmp_path, monkeypatch
 ):

@@ -15,7 +15,8 @@ from proj.reports.compare import compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.runs import find_runs
 from proj.sweeps import seeds
-from proj.sweeps.seeds import ask_for_seeds, new_jobs
+from proj.sweeps.folder import Sweep
+from proj.sweeps.seeds import ask_for_seeds, new_jobs, seeds_of_rows
 from proj.system.run_folder import RunFolder
 
 NAME = "outputs/sweeps/s"
@@ -80,6 +81,19 @@ def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_i
     for one in (old, new):
         del one["dataset"]["seed"], one["output_dir"]
     assert new == old
+
+
+def test_the_rows_that_get_seeds_are_named_or_why_none_gets_any(begun, monkeypatch, capsys):
+    monkeypatch.chdir(begun)
+    jobs = yaml.safe_load(Path(NAME, "sweep.yaml").read_text())["jobs"]
+
+    def said(rows: str, *rates: str) -> str:
+        listed = {name: own for name, own in jobs.items() if own[0].removeprefix("optimizer.lr=") in rates}
+        seeds_of_rows(Sweep(Path(NAME), names=dict(enumerate(listed)), asked=["+2", rows]), listed)
+        return capsys.readouterr().out
+
+    assert said("doubtful", "0.01", "0.1").startswith("no seeds are added, since the best row is told from all others")
+    assert said("all", "0.01", "0.1") == "seeds=+2 for lr=0.1, lr=0.01\n"
 
 
 def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_none(ended):

@@ -172,6 +172,10 @@ def test_runs_of_the_same_instant_never_share_a_folder(tmp_path):
     named = new_folder(f"{tmp_path}/outputs")
     Path(named).mkdir(parents=True)  # by another process, after the name was found
     assert make_new_folder(named) != named and len(list(tmp_path.glob("outputs/*"))) == 2
+    named = new_folder(f"{tmp_path}/outputs")
+    assert make_new_folder(named) == make_new_folder(named) == named  # as of a run that a script starts again
+    cfg = OmegaConf.create({"dir": f"${{new_folder:{tmp_path}/outputs}}"})
+    assert cfg.dir == cfg.dir != named  # one configuration names one folder
 
 
 def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch):

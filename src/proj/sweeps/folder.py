@@ -128,7 +128,7 @@ class Sweep:
     def write_manifest(self) -> None:
         write_atomically(self.files.manifest, yaml.safe_dump(self.manifest, sort_keys=False))
 
-    def name_of(self, number: int, own: list[str], digits: int) -> str:
+    def name_of(self, number: int, own: list[str], digits: int = 1) -> str:
         return file_name(f"{number:0{digits}}_{','.join(own)}")
 
     def freeze(self, number: int, own: list[str], config: DictConfig, digits: int = 1) -> str:

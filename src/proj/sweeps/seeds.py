@@ -29,7 +29,7 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
         )
     if seeds is None and rows is not None:
         raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
-    if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds, re.ASCII):
+    if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
         )
@@ -47,13 +47,11 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
         for name in sweep.jobs()
     }
-    digits = len(next(iter(listed)).split("_")[0])  # so that the names of all jobs sort alike
     new = new_jobs(seeds_of_rows(sweep, listed), sweep.asked[0])
-    jobs = {sweep.name_of(number, own, digits): own for number, own in enumerate(new, len(listed))}
+    jobs = {sweep.name_of(number, own): own for number, own in enumerate(new, len(listed))}
     if not jobs:
         return False
     sweep.manifest |= {"jobs": listed | jobs, "more_seeds": sweep.asked}
-    sweep.names = dict(enumerate(sweep.manifest["jobs"]))
     sweep.write_manifest()
     return True
 
