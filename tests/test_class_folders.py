@@ -191,6 +191,39 @@ def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_fol
         photos(tmp_path / data_dir)
 
 
+@pytest.mark.parametrize(("row", "said"), (("1.png,nv", True), ("part_1/1.png,nv", False)))
+def test_a_table_beside_the_classes_that_names_none_of_them_may_list_others(photos, tmp_path, capsys, row, said):
+    folder = write_photos(tmp_path / "in", 5, ("red", "blue"))
+    for number, name in enumerate(("red", "blue")):
+        (folder / name).rename(folder / f"part_{number}")
+    table = folder / "metadata.csv"
+    table.write_text(f"image,dx\n{row}\n")
+    photos(folder)
+    line = (
+        f"The classes are the folders (if {table} lists the class of each image, docs/data.md makes the folders by it)"
+    )
+    assert (line in capsys.readouterr().out) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    (
+        (("cat", "dog", "dog (1)", "cat - Copy"), "dog (1), cat - Copy"),
+        (("cat", "dog", "Unsorted"), "Unsorted"),
+        (("cat", "dog", "New folder"), "New folder"),
+        (("Boeing (737)", "Boeing (747)", "other"), ""),
+    ),
+)
+def test_folders_whose_names_are_of_no_class_are_said(photos, tmp_path, capsys, names, said):
+    for number in range(5 * len(names)):
+        folder = tmp_path / "in" / names[number // 5]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number:02}.png")
+    photos(tmp_path / "in")
+    found = re.search("Folders that may be no classes, and are to be moved away then: (.*)", capsys.readouterr().out)
+    assert (sorted(found[1].split(", ")) if found else []) == sorted(filter(None, said.split(", ")))
+
+
 @pytest.mark.parametrize(("data_dir", "archive"), (("in/pets.zip", "pets.zip"), ("in", "pets.tar.gz")))
 def test_an_archive_is_to_be_unpacked(photos, tmp_path, data_dir, archive):
     (tmp_path / "in").mkdir()
@@ -519,6 +552,54 @@ def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_p
     assert all(len(split.targets) >= 8 for split in data.splits.values())
 
 
+@pytest.mark.parametrize("limit", (2000, 0))
+@pytest.mark.parametrize("name", ("benign ({}){}.png", "{}{}.png", "photo{}{}_.png"))
+def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_group(
+    photos, tmp_path, capsys, name, limit
+):
+    for number in range(40):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        for again in range(2):
+            scene(2 * number + again).save(folder / name.format(number, ("", "_mask")[again]))
+        scene(1000 + number).save(folder / f"other{'xy'[number % 2] * number}.png")  # without a number
+    photos(tmp_path / "in", "size=8", f"memory_limit_mb={limit}")
+    said = capsys.readouterr().out
+    assert "Test images that have the name of a training image up to its last number: " in said
+    group = re.search(r"or have 'dataset\.(group=.*)' keep together what shows one thing", said)[1]
+    data = photos(tmp_path / "in", "size=8", group)
+    assert "up to its last number" not in capsys.readouterr().out
+    part_of = {
+        data.example(part, place): part for part in data.splits for place in range(len(data.splits[part].targets))
+    }
+    for number in range(40):
+        one, other = (f"{'ab'[number % 2]}/{name.format(number, end)}" for end in ("", "_mask"))
+        assert part_of[one] == part_of[other]
+
+
+@pytest.mark.parametrize("name", ("2019_{}.png", "{}.png", "IMG_{}_1.png"))
+def test_names_that_many_photos_begin_with_are_not_said(photos, tmp_path, capsys, name):
+    for number in range(30):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / name.format("abcdefghijklmnopqrstuvwxyzäöüß"[number]))
+    photos(tmp_path / "in")
+    assert "up to its last number" not in capsys.readouterr().out
+
+
+def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, capsys):
+    for number in range(40):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"IMG_{number:03}_BURST1.jpg")
+        scene(number).save(folder / f"IMG_{number:03}_BURST2.jpg", quality=60)
+        scene(1000 + number).save(folder / f"IMG_{100 + number}.jpg")
+    photos(tmp_path / "in", "size=48")
+    words = re.search(r"or have 'dataset\.(group=.*)' keep them in one part", capsys.readouterr().out)
+    photos(tmp_path / "in", "size=48", words[1])
+    assert "nearly the same" not in capsys.readouterr().out
+
+
 def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp_path, capsys):
     photos(write_photos(tmp_path / "plain", 10), "size=48")
     for number in range(60):
@@ -533,7 +614,11 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
 @pytest.mark.parametrize(
     ("folders", "said"),
     (
-        (("a", "a/masks", "b"), "a/masks (5): move them away, if they are none of their class, such as masks"),
+        (("a", "a/masks", "b"), "a/masks (5): move them away, if they are none of their class, such as masks\n"),
+        (
+            ("photos/a", "photos/b", "plots"),
+            ": move them away, if they are none of their class, such as masks, or give ",
+        ),
         (("a/p1", "a/p2", "b/p3", "b/p4"), "a/p1 (5), a/p2 (5), b/p3 (5), b/p4 (5): if those of one folder belong"),
         (("a/x", "b/y"), ""),
         (("a", "b"), ""),
@@ -546,4 +631,8 @@ def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path
         scene(number).save(folder / f"{number:02}.png")
     photos(tmp_path / "in")
     out = capsys.readouterr().out
-    assert f"Images in folders within those of the classes: {said}" in out if said else "within those" not in out
+    lines = [
+        line + "\n" for line in out.splitlines() if line.startswith("Images in folders within those of the classes")
+    ]
+    assert said in lines[0] if said else not lines
+    assert ("photos/a" in folders) == (f"give data_dir={tmp_path}/in/photos, if its folders are the classes" in out)

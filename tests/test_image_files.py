@@ -156,10 +156,11 @@ def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
     assert "Folders left out, whose images have no classes: " in said and "seg_pred" in said
 
 
-def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path):
+@pytest.mark.parametrize("place", (".", "images", "test"))
+def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path, place):
     write_classes(tmp_path / "in" / "train", 8)
-    (tmp_path / "in" / "test").mkdir()
-    picture("red", 80).save(tmp_path / "in" / "test" / "1.jpg")
+    (tmp_path / "in" / "test" / place).mkdir(parents=True)
+    picture("red", 80).save(tmp_path / "in" / "test" / place / "1.jpg")
     data, said = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and examples(data) == 16 and "no classes: " in said
     assert "test (a part without class folders is drawn from the training images)" in said
@@ -545,7 +546,11 @@ def test_a_page_that_was_saved_in_place_of_a_photo_is_named_in_training_and_by_p
     folder = write_classes(tmp_path / "in")
     (folder / "red" / "page.jpg").write_text("\n<!DOCTYPE html><html>404")
     (folder / "red" / "said.png").write_text('{"error": "not found"}')
+    (folder / "red" / "none.jpg").touch()
+    (folder / "red" / "lfs.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n")
     _, said = photos(folder)
+    assert "red/none.jpg: is empty: copy it again" in said
+    assert "red/lfs.jpg: is a pointer of Git LFS in place of a photo: git lfs pull fetches it" in said
     what = "is a text, such as the page of an error in place of a photo: fetch it again"
     assert f"red/page.jpg: {what}" in said and f"red/said.png: {what}" in said
     facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")

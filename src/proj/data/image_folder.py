@@ -121,7 +121,8 @@ class ImageFolderDataModule(ImageDataModule):
             for name, part in parts.items()
         }
         if self.known is None:
-            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, self.example))
+            names = {name: self._paths()[part.numpy()] for name, part in parts.items()}
+            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, names))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
@@ -184,8 +185,8 @@ class ImageFolderDataModule(ImageDataModule):
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
         """Where files lie below `data_dir`; all of them, if none are named."""
-        within = (os.path.relpath(file, self.data_dir).replace(os.sep, "/") for file in files or self.files)
-        return np.array([readable(path) for path in within], dtype=object)
+        within = (file[len(self.data_dir) :].replace(os.sep, "/").lstrip("/") for file in files or self.files)
+        return np.array([*map(readable, within)], dtype=object)
 
     def _cache_file(self) -> Path:
         """Where the resized images are kept."""

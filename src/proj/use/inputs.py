@@ -48,7 +48,7 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
         return [pattern]
     if folder:
         try:
-            wanted = is_image if kind == "image" else is_table
+            wanted = is_image if kind == "image" else lambda one: TABLE.fullmatch(one.name) and one.is_file()
             found = sorted(entry.path for entry in files_in(pattern, wanted, others))
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
@@ -61,10 +61,6 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
     if not found:
         raise UserError(f"input={pattern} finds no {kind if folder else 'file'}.")
     return found
-
-
-def is_table(entry: os.DirEntry) -> bool:
-    return bool(TABLE.fullmatch(entry.name)) and entry.is_file()
 
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[Example]:

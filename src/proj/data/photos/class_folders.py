@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from proj.data.part_names import PARTS, part_named
-from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list, how_to_exchange, how_to_sort
+from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list, doubts, how_to_exchange, how_to_sort
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
@@ -46,19 +46,19 @@ def inner_folder(folder: str) -> str:
 
 def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], list[str], list[str]]:
     """(The folders in a folder that are named after a part and hold those of classes; others of validation, test or
-    unlabelled examples; all others). by_words: see `part_named`."""
+    unlabelled examples, such as test/images/1.jpg; all others). by_words: see `part_named`."""
     parts, unlabelled, others = {part: list[str]() for part in PARTS}, list[str](), list[str]()
     for folder in folders_in(data_dir):
-        part = part_named(folder, by_words or not folders_in(folder))  # test1 holds images without classes
-        if part and folders_in(folder):
+        inner = folders_in(folder)
+        part = part_named(folder, by_words or not inner)  # test1 holds images without classes
+        if part != "train" and len(inner) == 1 and not folders_in(inner[0]):
+            name = os.path.basename(inner[0])
+            inner = [] if are_no_classes([name]) or name == os.path.basename(folder) else inner
+        if part and inner:
             parts[part].append(inner_folder(folder))
         else:
             (unlabelled if part in ("", "val", "test") else others).append(folder)
     return parts, unlabelled, others
-
-
-def holds_images(folder: str) -> bool:
-    return any(images_in(folder, Counter()))
 
 
 def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
@@ -72,11 +72,11 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     parts, unlabelled, others = sort_folders(data_dir, by_words)
     if not parts["train"]:
         return {"train": data_dir}, []
-    others = list(filter(holds_images, others))
+    full = {folder for folder in unlabelled + others if any(images_in(folder, Counter()))}
+    others = [folder for folder in others if folder in full]
     if by_words and others and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class that has such a word in its name
-    empty = [folder for folder in unlabelled if not holds_images(folder)]
-    unlabelled = [folder for folder in unlabelled if folder not in empty]
+    empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
     for folder in empty:  # of a part, which is refused: else it would be drawn without a word
         part = part_named(folder, by_words)
         if part and not parts[part]:
@@ -146,9 +146,7 @@ def _find(data_dir: str) -> FoundImages:
             )
     packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
-    broken = [
-        entry.name for folder in {*parts.values()} for entry in entries_in(folder) if not os.path.exists(entry.path)
-    ]
+    broken = [one.name for folder in {*parts.values()} for one in entries_in(folder) if not os.path.exists(one.path)]
     parts_without = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
     drawn = " (a part without class folders is drawn from the training images)" if parts_without else ""
     for sentence, what in (
@@ -163,6 +161,7 @@ def _find(data_dir: str) -> FoundImages:
         if what:
             found.said.append(f"{sentence}: {what}")
     if found.images:
+        found.said.extend(doubts(data_dir, found.class_names))
         look_within(found, data_dir, parts)
     if are_no_classes(found.class_names):
         refuse_no_classes(found, data_dir, others)
@@ -184,8 +183,8 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
 def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
     """Say where most classes hold folders of the same names, so that these may be the classes, or parts, masks or
     groups. Raises UserError where a single class holds several."""
-    names, folders = found.class_names, folders_in(parts["train"])
-    classes = [folder for folder in folders if readable(os.path.basename(folder)) in names]
+    names = found.class_names
+    classes = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in names]
     inner = [[readable(os.path.basename(folder)) for folder in folders_in(its_folder)] for its_folder in classes]
     counts = Counter(name for one in inner for name in one)
     if len(classes) == 1 and len(counts) > 1 and not are_no_classes([*counts]):
@@ -206,8 +205,12 @@ def name_deeper(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)
     deeper = [f"{readable(place)} ({count:,})" for place, count in places.items() if os.sep in place]
     within = f"Images in folders within those of the classes: {first_of(deeper, 5)}"
+    above = Counter(place.split(os.sep)[0] for place in places if os.sep in place)
     if len(deeper) < len(places):
-        return [f"{within}: move them away, if they are none of their class, such as masks"] if deeper else []
-    if len(deeper) == len({place.split(os.sep)[0] for place in places}):
+        folder = next((name for name, count in above.items() if count > 1 and name not in places), "")
+        other = f", or give data_dir={os.path.join(parts['train'], folder)}, if its folders are the classes"
+        away = f"move them away, if they are none of their class, such as masks{other if folder else ''}"
+        return [f"{within}: {away}"] if deeper else []
+    if len(deeper) == len(above):
         return []
     return [f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"]

@@ -3,13 +3,14 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 
 from proj.data.part_names import part_named
 from proj.data.photos.images_in_folder import loose_images
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, everything_in, folders_in
-from proj.system.names import readable
+from proj.system.names import plain_name, readable
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 # How images are named by their class: cat.0.jpg and dog (17).png, cat0.jpg, 0_cat.jpg.
@@ -23,6 +24,9 @@ MARKS = {
 # Folders of masks, or of all images, by their names.
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "set", "data"}
+# Folders of what nobody has sorted, and copies of others, by their names as `plain_name` has them.
+UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
+COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
 # It exchanges the folders and those within them.
 EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.glob('*/*') if os.path.isdir(f)]"
 
@@ -51,23 +55,38 @@ def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
     )
 
 
-def by_a_list(data_dir: str) -> str:
-    """What to do with a table that may list the classes of images, in their folder, beside it, or in its place."""
+def doubts(data_dir: str, class_names: list[str]) -> list[str]:
+    """Lines on folders whose names may be of no class, and on a table that names no class, and so may list others."""
+    plain, table = {plain_name(name): name for name in class_names}, by_a_list(data_dir, class_names)
+    none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
+    said = [f"Folders that may be no classes, and are to be moved away then: {first_of(none, 10)}"] if none else []
+    return said + ([f"The classes are the folders{table}"] if table else [])
+
+
+def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
+    """What to do with a table that may list the classes of images, in their folder, beside it, or in its place, unless
+    it names one of these classes."""
     files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
     with suppress(OSError):  # it may not be there, or not be a folder
         files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
         files += entries_in(data_dir)
-    tables = [readable(entry.path) for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
-    if not tables:
+    tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+    if not tables or any(name in start for start in map(beginning, tables) for name in class_names):
         return ""
-    return f" (if {tables[-1]} lists the class of each image, docs/data.md makes the folders by it)"
+    named = " or ".join(map(readable, tables[::-1][:3]))
+    return f" (if {named} lists the class of each image, docs/data.md makes the folders by it)"
+
+
+def beginning(file: str) -> str:
+    with suppress(OSError), open(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read(65536)
+    return ""
 
 
 def archives_in(place: str) -> list[str]:
     """The archives in a folder, or the one in its place."""
-    names = [os.path.basename(place)]
-    if os.path.isdir(place):
-        names = [entry.name for entry in entries_in(place) if not entry.is_dir()]
+    files = [entry.name for entry in entries_in(place) if not entry.is_dir()] if os.path.isdir(place) else [place]
+    names = map(os.path.basename, files)
     return [readable(name) for name in names if name.lower().endswith(ARCHIVES)]
 
 
@@ -90,16 +109,13 @@ def by_their_names(data_dir: str) -> str:
 def by_marked_objects(data_dir: str) -> str:
     """What to do with a file of another tool that marks objects in images, the first one of its kind that is found."""
     for entry in everything_in(data_dir):
-        if not entry.name.lower().endswith((".json", ".xml", ".txt")):
-            continue
-        with suppress(OSError), open(entry.path, encoding="utf-8", errors="replace") as file:
-            start = file.read(4096)
-            for tool, pattern in MARKS.items():
-                if re.match(pattern, start):
-                    return (
-                        f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
-                        "class for each image: docs/data.md cuts the objects out into a folder for each class"
-                    )
+        start = beginning(entry.path) if entry.name.lower().endswith((".json", ".xml", ".txt")) else ""
+        for tool, pattern in MARKS.items():
+            if re.match(pattern, start):
+                return (
+                    f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
+                    "class for each image: docs/data.md cuts the objects out into a folder for each class"
+                )
     return ""
 
 

@@ -41,12 +41,6 @@ def why_not(error: Exception, file: str | BinaryIO) -> str:
     return " ".join(why.split()) or type(error).__name__
 
 
-def begins_as_image(path: str) -> bool:
-    """Whether a file begins as one of a kind that is read, whatever its name is. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
-        return is_start_of_image(file.read(16))
-
-
 def is_start_of_image(start: bytes) -> bool:
     """Whether these 16 bytes are the beginning of an image of a kind that is read."""
     for begins in (is_heic, *(Image.OPEN[kind][1] for kind in FORMATS)):
@@ -73,6 +67,11 @@ def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
             start = opened.read(12)
         if start.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{"):
             raise Refused("is a text, such as the page of an error in place of a photo: fetch it again") from error
+        if start in (b"", b"version http"):
+            how = (
+                "a pointer of Git LFS in place of a photo: git lfs pull fetches it" if start else "empty: copy it again"
+            )
+            raise Refused(f"is {how}") from error
         if is_heic(start):
             raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
         if start[:4] in TIFF:
@@ -107,7 +106,9 @@ def open_image(
         opened.draft(mode, (2 * max(size), 2 * max(size)))
         how = packing(opened)
         image = ImageOps.exif_transpose(opened)
-        about: dict = {"frames": has_frames(opened)}
+        about: dict = {}
+        with suppress(Exception):  # of many kinds, where the file is damaged behind its first picture
+            about["frames"] = opened.format in FRAMES and getattr(opened, "is_animated", False)
     values = deep_values(image, file, how)
     if values is not None:
         kind = "F" if image.mode == "F" else "I"
@@ -124,13 +125,6 @@ def open_image(
     image = image.convert(mode)
     image.info.update(about)
     return image
-
-
-def has_frames(image: Image.Image) -> bool:
-    """Whether the file of a loaded image holds more pictures."""
-    with suppress(Exception):  # of many kinds, where the file is damaged behind the first
-        return image.format in FRAMES and getattr(image, "is_animated", False)
-    return False
 
 
 def as_before(image: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from proj.data.photos.image_file import RAW, begins_as_image
+from proj.data.photos.image_file import RAW, is_start_of_image
 from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, stamp
 from proj.system.names import readable
@@ -20,7 +20,9 @@ def is_image(entry: os.DirEntry) -> bool:
     if name.endswith((*SUFFIXES, *RAW)):
         return name.endswith(SUFFIXES) and entry.is_file()
     with suppress(OSError):  # it may not be opened
-        return entry.is_file() and begins_as_image(entry.path)
+        if entry.is_file():
+            with open(entry.path, "rb", buffering=0) as file:
+                return is_start_of_image(file.read(16))
     return False
 
 

@@ -1,7 +1,8 @@
-"""Photos of the test part that the training has too: saved again, made smaller, or mirrored."""
+"""Photos of the test part that the training has too, or that their names show to be of the same thing."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,31 +13,47 @@ GRID = 8  # pixels of an image that are compared, high and wide
 NEAR, CONTRAST = 6.0, 20.0  # of 256 levels, the root mean square: by which two are the same, and one shows something
 # What is the same in the names of several photos of one thing: IMG_002_BURST01.jpg, IMG_002_copy.jpg.
 GROUPS = r"(.*\d)[^/\d]+\d+[^/\d]*$", r"(.*\d)[^/\d]*$"
+FEW = 8  # images of one thing; those of a class or a year are more
 MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many take a tenth of a second
 
 
-def describe_near_copies(train: Tensor, test: Tensor, name: Callable[[str, int], str]) -> list[str]:
-    """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image.
-
-    train, test: uint8 (N, H, W, C). name: says what image a place in one of these parts is.
-    """
-    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):
-        return []  # they are on the disk
+def describe_near_copies(train: Tensor, test: Tensor, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image, or
+    else are named alike. train, test: uint8 (N, H, W, C). names: the paths of a part's images."""
+    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # they are on the disk
+        return describe_named_alike(names["train"], names["test"])
     (train_places, known), (test_places, seen) = some_pixels(train, MOST["train"]), some_pixels(test, MOST["test"])
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
-    views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored(seen))]
+    mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
+    views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored)]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if int(same.sum()) < max(2, len(seen) / 10):
-        return []
+        return describe_named_alike(names["train"], names["test"])
     first = int(same.nonzero()[0])
-    pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
+    pair = names["test"][test_places[first]], names["train"][train_places[nearest[first]]]
     count = int(same.sum())
     said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
     found = {pattern: [re.search(pattern, one) for one in pair] for pattern in GROUPS}
-    fit = (pattern for pattern, both in found.items() if all(both) and len({match[1] for match in both}) == 1)
+    fit = (f"{pattern}|.*" for pattern, both in found.items() if all(both) and len({match[1] for match in both}) == 1)
     how = f"if they are copies, delete these, or have 'dataset.group={next(fit, '…')}' keep them in one part"
     return [f"{said} image, such as {' and '.join(pair)}: {how}"]
+
+
+def describe_named_alike(train: Sequence[str], test: Sequence[str]) -> list[str]:
+    """A line where so many of the test images have the name of a training image up to its last number: a photo and its
+    mask or small copy, or both eyes of a patient."""
+    known, seen = ([re.sub(r"[^/\d]*$", "", path) for path in part] for part in (train, test))
+    path_of, counts = dict(zip(known, train, strict=True)), Counter(known + seen)
+    alike = [one in path_of and one[-1:].isdigit() and counts[one] <= FEW for one in seen]
+    if (count := sum(alike)) < max(2, len(test) / 10):
+        return []
+    first = alike.index(True)
+    said = (
+        f"Test images that have the name of a training image up to its last number: {count:,} of {len(test):,}, such as"
+    )
+    how = f"move masks and copies away, or have 'dataset.group={GROUPS[1]}|.*' keep together what shows one thing"
+    return [f"{said} {test[first]} and {path_of[seen[first]]}: {how}"]
 
 
 def some_pixels(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -44,7 +61,3 @@ def some_pixels(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
     places = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:most].sort().values
     rows, columns = (torch.linspace(0, size - 1, GRID).round().long() for size in images.shape[1:3])
     return places, images[places[:, None, None], rows[:, None], columns].flatten(1, 2).float()
-
-
-def mirrored(pixels: Tensor) -> Tensor:
-    return pixels.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
