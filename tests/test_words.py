@@ -366,6 +366,7 @@ def test_no_schedule_that_a_run_takes_is_refused_before_the_first_job(scheduler)
         (r"C:\Users\me\x.csv", "is a path of Windows: here / stands between folders"),
         (r".\x.csv", "is a path of Windows"),
         ("'x.csv'", "has quotation marks that no shell has read: type {}x.csv"),
+        ("'x (1).csv'", "has quotation marks that no shell has read: type '{}x (1).csv'"),
     ),
 )
 def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(mistake, trained, tmp_path, typed, sentence):

@@ -43,7 +43,8 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
         how = f"type {option}{address[2]}" if address[1] == "file" else "copy what is there, and name the copy"
         raise UserError(f"{option}{text} is an address, where a path of this machine is needed: {how}.")
     if marked := re.fullmatch(r"(['\"])(.+)\1", text):
-        raise UserError(f"{option}{text} has quotation marks that no shell has read: type {option}{marked[2]}")
+        command = as_command([option + marked[2]])
+        raise UserError(f"{option}{text} has quotation marks that no shell has read: type {command}")
     if not WINDOWS and re.match(r"([A-Za-z]:|\.\.?)\\", text):
         raise UserError(f"{option}{text} is a path of Windows: here / stands between folders, as in data/photos.")
     return found

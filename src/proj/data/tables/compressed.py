@@ -6,6 +6,7 @@ import lzma
 import re
 import zipfile
 from contextlib import suppress
+from importlib import import_module
 from os.path import basename
 from typing import Any, BinaryIO
 
@@ -78,12 +79,7 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
 
 
 def zstandard(name: str) -> Any:
-    with suppress(ImportError):
-        from compression import zstd  # of Python 3.14
-
-        return zstd
-    with suppress(ImportError):
-        from backports import zstd
-
-        return zstd
+    for module in ("compression.zstd", "backports.zstd"):  # the first is of Python 3.14
+        with suppress(ImportError):
+            return import_module(module)
     raise UserError(f"{name} is compressed with Zstandard, which needs pip install 'proj[zst]'.")

@@ -154,7 +154,8 @@ def join(tables: Sequence[Table], notes: list[str]) -> Table:
         if lacking or (more and not other.headed):
             one, two = (other, first) if lacking else (first, other)
             which = f"{one.file} has no column {[*lacking, *more][0]!r}, which {two.file} has"
-            raise UserError(f"{which}: they are one table.{nearest(lacking[0], other.names) if lacking else ''}")
+            close = nearest(lacking[0], other.names) if lacking else ""
+            raise UserError(f"{which}: they are one table, and data_dir={two.file} takes that file alone.{close}")
         if named := [name for name in more if not is_unnamed(name)]:
             notes.append(f"{other.file}: left out, which {first.file} does not have: {first_of(named, 10)}")
         start = first.lines[-1] if first.lines else first.files[-1][1]
