@@ -30,7 +30,7 @@ from proj.training.robustness.loader import take_loader
 from proj.training.robustness.logged import logged_values, restore_logged
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
-from proj.training.robustness.seeding import seed_batch, seed_validation
+from proj.training.robustness.seeding import seed_batch
 from proj.training.robustness.signals import StopSignals, end_by
 
 
@@ -115,9 +115,6 @@ class Resume(Callback):
             trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
         if is_last and is_last_to_validate(trainer):
             trainer._last_val_time = -math.inf  # a validation that waits for its time comes now
-
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        seed_validation(self.seed, trainer.current_epoch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
