@@ -19,8 +19,10 @@ from support.processes import PATIENCE, wait_for
 from support.runs import differences, outcome
 from support.sweeps import QUICK, no_training, replace_training, run, sweep
 
+from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
+from proj.sweeps.job import train_apart
 from proj.system.locks import is_locked, locked, one_of
 from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
@@ -247,6 +249,46 @@ def test_processes_beside_each_other_hold_different_devices(tmp_path):
         assert {first, second} == {0, 1}
     with one_of(tmp_path / ".gpu", 2) as again, one_of(tmp_path / ".gpu", 1) as alone:
         assert again == 0 and alone is None
+
+
+@pytest.fixture
+def apart(configure, tmp_path, monkeypatch):
+    """apart(code, said, *signals) -> what a job gives whose process says this, sees these signals come, and ends; and
+    the signals that it was sent."""
+    run = RunFolder(tmp_path / "0")
+
+    def apart(code: int, said: str, *signals: int) -> tuple[dict | None, list[int]]:
+        sent: list[int] = []
+
+        class Process:
+            def __init__(self, *words) -> None:
+                *_, (_, stderr) = words
+                os.write(stderr, said.encode())
+
+            def wait(self) -> int:
+                for number in signals:
+                    os.kill(os.getpid(), number)
+                return code
+
+            def send_signal(self, number: int) -> None:
+                sent.append(number)
+
+        monkeypatch.setattr("proj.sweeps.job.Forked", Process)
+        run.path.mkdir(exist_ok=True)
+        run.write_failure("failed", "no room")
+        try:
+            return train_apart(configure("log=full", folder=run.path), run.path), sent
+        except SystemExit as stop:
+            return stop.code, sent
+
+    return apart
+
+
+def test_a_job_in_a_process_of_its_own_says_once_why_it_failed_and_what_it_warned_of(apart, capsys):
+    with pytest.raises(UserError, match=r"^no room$"):
+        apart(1, "error: no room\n")
+    assert apart(0, "beware\n") == (None, []) and capsys.readouterr().err == "beware\n"
+    assert apart(0, "", signal.SIGINT, signal.SIGTERM) == (130, [signal.SIGTERM])  # Ctrl-C has reached it already
 
 
 @pytest.mark.slow
