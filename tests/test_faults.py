@@ -18,6 +18,7 @@ from support.classes import Slow, slow
 from support.runs import at_batch, break_off, in_every_step, rewritten
 
 from proj.checkpoint.file import load_checkpoint
+from proj.config.explain import explain
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.system.locks import locked
@@ -235,6 +236,19 @@ def test_too_little_memory_where_a_run_begins_is_taken_for_no_other_mistake(conf
     monkeypatch.setattr(place, lambda *args, **settings: torch.empty(2**55))
     with pytest.raises(UserError, match=r"^the memory does not suffice|do not fit into the memory"):
         train(configure("dataset=digits", "trainer.max_epochs=1"))
+
+
+def test_too_little_memory_for_the_data_names_no_batch_size(configure, monkeypatch):
+    monkeypatch.setattr("proj.data.sklearn.IrisDataModule.load", lambda self: np.empty(2**55))
+    with pytest.raises(UserError, match=r"^the memory does not suffice for the data: use a machine that has more"):
+        train(configure())
+
+
+def test_too_little_memory_for_torch_itself_is_a_sentence_and_a_folder_without_programs_is_not():
+    """As `ulimit -v` has the loader say it; the other is said of a disk that is mounted with noexec."""
+    said = "libtorch_cpu.so: failed to map segment from shared object"
+    assert explain(ImportError(said)).startswith("the memory does not suffice: ")
+    assert explain(ImportError(f"{said}: Operation not permitted")) is None
 
 
 def test_too_little_memory_for_a_checkpoint_does_not_make_it_a_damaged_one(trained, monkeypatch, mistake):

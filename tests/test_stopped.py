@@ -64,6 +64,25 @@ def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tm
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.parametrize(
+    ("module", "words", "option", "work"),
+    (
+        ("evaluate", "output=x/y", "output", "proj.use.evaluation.open_data"),
+        ("export", "format=torch_export output=x/y", "output", "proj.checkpoint.file.load_model"),
+        ("predict", "input=in.csv show=x/y.png", "show", "proj.use.prediction.read_images"),
+    ),
+)
+def test_a_place_where_nothing_can_be_written_is_said_before_the_work(
+    digits, tmp_path, monkeypatch, mistake, module, words, option, work
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").touch()
+    (tmp_path / "in.csv").touch()
+    monkeypatch.setattr(work, lambda *args, **settings: pytest.fail("it began"))
+    said = mistake(f"proj.{module}", f"run={digits}", *words.split())
+    assert "could not be written" in said and said.endswith(f"name another place, {option}=…")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a device that is always full")
 def test_a_report_that_cannot_be_printed_says_so_without_the_advice_for_a_run(trained, tmp_path):
     with open("/dev/full", "w") as full:

@@ -433,7 +433,7 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(trained, mistak
         assert both.format(option) in mistake(module, f"{option}=mine")
 
 
-@pytest.mark.parametrize("module", ("train", "evaluate", "predict", "export", "report", "sweep"))
+@pytest.mark.parametrize("module", ("train", "evaluate", "predict", "export", "report"))
 def test_help_and_versions_are_given_however_they_are_asked_for(command, module):
     for word, said in (("help", "python -m"), ("-help", "python -m"), ("version", "proj "), ("--version", "proj ")):
         process = command("-m", f"proj.{module}", word)

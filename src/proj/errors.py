@@ -129,9 +129,9 @@ def peer_is_lost(error: BaseException) -> bool:
     return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in causes(error))
 
 
-# As torch, CUDA, C++ and oneDNN say it; the last says "a primitive descriptor" of what it cannot compute.
+# As torch, CUDA, C++, oneDNN and the loader of libraries say it; oneDNN says "a primitive descriptor" of another fault.
 OUT_OF_MEMORY = re.compile(
-    r"can't allocate memory|not enough memory|out of memory|bad_alloc|could not create a primitive(?! desc)", re.I
+    r"(can't allocate|not enough|out of) memory|bad_alloc|create a primitive(?! desc)|segment from shared object$", re.I
 )
 
 

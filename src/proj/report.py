@@ -34,8 +34,8 @@ def main() -> None:
         for word in words:
             key, equals, _ = word.partition("=")
             if word.startswith("-") or (equals and not Path(word).exists()):
-                place = word.partition("=")[2]
-                meant = f" Did you mean {place}, without {key}=?" if os.path.isdir(place) else nearest(key, ["output"])
+                place, options = word.partition("=")[2], ["output", "--help"]
+                meant = f" Did you mean {place}, without {key}=?" if os.path.isdir(place) else nearest(key, options)
                 raise UserError(f"there is no option {key!r}." + meant)
         if not words:
             raise UserError("name the folders to compare: python -m proj.report <folder> [<folder> …]")

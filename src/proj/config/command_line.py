@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,7 @@ def meant(word: str, kinds: Mapping[str, Kind]) -> str:
         if "input" in kinds and not (word.endswith(".ckpt") or RunFolder(word).best.is_file()):
             key = "input"
         return f" Did you mean {key}={word}?"
-    return "" if word in kinds else nearest(word, kinds)
+    return "" if word in kinds else nearest(word, [*kinds, "--help"])
 
 
 def words_or_help(text: str, needed: bool = True) -> list[str]:
@@ -145,9 +144,6 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
         if {"--version", "-version", "version"} & asked:
             print(", ".join(f"{name} {version(name)}" for name in ("proj", "hydra-core", "lightning", "torch")))
             raise SystemExit(0)
-        for word in asked:
-            if meant := word.startswith("-") and get_close_matches(word, ("--help", "--version"), cutoff=0.8):
-                raise UserError(f"there is no flag {word}. Did you mean {meant[0]!r}?")
         refuse_pasted(words)
     return words
 
@@ -166,25 +162,25 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Makes the folder of `path`. Raises UserError where that, or what is written there, fails."""
+def writing(path: Path, option: str = "output") -> Iterator[None]:
+    """Makes the folder of `path`. Raises UserError where that, or what is written there, fails. option: names it."""
     refuse_no_text(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): name another place, output=…") from error
+        raise UserError(f"{path} could not be written ({error.strerror}): name another place, {option}=…") from error
 
 
-def refuse_unwritable(path: Path) -> None:
+def refuse_unwritable(path: Path, option: str = "output") -> None:
     """Raises UserError where no file can be written at `path`, before the work that ends in it; makes nothing."""
     above = next(place for place in path.absolute().parents if place.exists())
     why = "it is a folder" if path.is_dir() else f"{above} is a file" if not above.is_dir() else ""
     if why or not os.access(above, os.W_OK):
-        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, output=…")
+        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, {option}=…")
 
 
-def write_output(path: Path, content: bytes | str) -> None:
+def write_output(path: Path, content: bytes | str, option: str = "output") -> None:
     """Write a whole file that the user asked for; see `writing`."""
-    with writing(path):
+    with writing(path, option):
         write_atomically(path, content)

@@ -57,11 +57,9 @@ def write_json(file: Path, content: dict, indent: int | None = None) -> None:
 def runs_near(option: str, folder: Path, file: Path) -> str:
     """The end of a message on a folder that is none of a run's: the ten newest in it, beside it and in outputs that
     have such a file, as they are typed."""
-    places = {folder: "*", folder.parent: "*", Path("outputs"): "*/*/*"}
-    found = {one for above, pattern in places.items() for one in above.glob(f"{pattern}/{file.name}")}
-    found |= {*map(Path, glob(str(folder / file.name)))}  # of a pattern
-    newest = sorted(found, key=os.path.getmtime)[-10:]
-    return nearest(f"{option}={folder}", [f"{option}={one.parent}" for one in newest])
+    places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
+    newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
+    return nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
 
 
 class SweepFolder:

@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import write_output, writing
+from proj.config.command_line import refuse_unwritable, write_output, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError, choose
@@ -91,6 +91,7 @@ def evaluate(
         most_unlikely(contents, coverage)  # a mistake is said before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
     refuse_among_photos(folder, "output", stored["dataset"], data_dir)
+    refuse_unwritable(folder / "evaluation.json")  # before the work
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
@@ -98,8 +99,7 @@ def evaluate(
     if not dataset:
         note_seen(split, other, data_dir)
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
-    names = test_on(data, part, facts.class_names)
-    results, answers = classify(model, data, contents, names, tta)
+    results, answers = classify(model, data, contents, test_on(data, part, facts.class_names), tta)
     worst = answers.worst(SHOWN)
     metrics = {
         "checkpoint": str(path),

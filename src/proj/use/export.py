@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import write_output
+from proj.config.command_line import refuse_unwritable, write_output
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.classifier import Classifier
@@ -136,6 +136,7 @@ def file_to_write(path: Path, format: str, output: str) -> Path:
     if {file.suffix, ending} == {".onnx", ".pt2"}:
         other = "torch_export" if format == "onnx" else "onnx"
         raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
+    refuse_unwritable(file)
     return file
 
 

@@ -54,7 +54,7 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
     for option, file in written.items():
         there = os.path.exists(file)
         if file:
-            refuse_unwritable(Path(file))
+            refuse_unwritable(Path(file), option)
         if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
@@ -144,7 +144,7 @@ def predict(
     if output and rows:
         write_rows(rows, classes, output, inverted)
     if shown:
-        write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)))
+        write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(picture)
     refuse_skipped(skipped, files, images)
     return rows

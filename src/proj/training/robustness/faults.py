@@ -2,6 +2,7 @@
 
 import re
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
     if not isinstance(error, UserError) and (fault := file_fault(error)):
         return f"{fault}. What the run saved before is whole. To continue: {command}"
     if not isinstance(error, UserError) and out_of_memory(error):
+        if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
+            return "the memory does not suffice for the data: use a machine that has more, or a part of the data."
         smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
         return (
             f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
