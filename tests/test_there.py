@@ -89,7 +89,8 @@ def test_what_takes_long_to_find_out_is_left_to_the_training(here):
 @pytest.mark.parametrize(("launcher", "is_asked"), (("basic_launcher.BasicLauncher", True), ("x.SlurmLauncher", False)))
 def test_the_data_of_jobs_on_other_machines_may_be_on_their_disks_alone(monkeypatch, launcher, is_asked):
     dataset = {"_target_": "proj.data.CSVDataModule", "data_dir": "none.csv", "target": "y"}
-    config = OmegaConf.create({"hydra": {"launcher": {"_target_": launcher}}, "dataset": dataset})
+    hydra = {"launcher": {"_target_": launcher}, "overrides": {"task": []}}
+    config = OmegaConf.create({"hydra": hydra, "dataset": dataset})
     monkeypatch.setattr(grid, "check", lambda config: None)
     monkeypatch.setattr(rehearsal, "rehearse", lambda jobs: None)
     sweeper = grid.GridSweeper()
