@@ -19,7 +19,7 @@ from proj.reports.conclusions import by_data, conclude
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
 from proj.reports.table import written
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 from proj.training.run import train
 
 
@@ -120,6 +120,11 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
     assert said == ([] if "events" in name else [f"damaged or of another run, and so not read: {tmp_path}/hurt/{name}"])
+
+
+def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data_dir": os.fsdecode(b"caf\xe9"), "seed": 1}))
+    assert read_flat(tmp_path / "config.yaml", parse_yaml) == {"data_dir": os.fsdecode(b"caf\xe9"), "seed": 1}
 
 
 def test_figures_that_were_copied_from_another_run_are_not_its_own_and_a_moved_run_keeps_its_own(tmp_path):

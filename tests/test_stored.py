@@ -16,6 +16,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 from support.processes import in_child
+from support.runs import rewritten
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build, literal, resolved
@@ -258,3 +259,10 @@ def test_a_file_that_holds_something_else_is_no_configuration(tmp_path, content,
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(UserError, match=said):
         stored_config(tmp_path, [])
+
+
+def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weights(trained, tmp_path):
+    with rewritten(trained("dataset=mnist", "model=mlp") / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["model"]["hidden"] = [10**7, 10**7]  # 400 TB
+    with pytest.raises(UserError, match="does not hold a model of this project"):
+        load_model(tmp_path / "x.ckpt")
