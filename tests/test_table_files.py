@@ -607,6 +607,14 @@ def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_p
         open_data(known, data_dir=str(tmp_path / "new.csv"), everything=True)
 
 
+def test_a_table_whose_rows_are_named_in_its_first_column_is_to_be_turned(load, tmp_path):
+    write(tmp_path, t__csv="gene,s1,s2,s3\ny,p,q,p\nBRCA1,0.5,0.7,0.6\n", u__csv="Study,,\nlen,y,kind\n1,p,a\n")
+    with pytest.raises(UserError, match=r"stands in line 2: .* above it; if it names a row, exchange rows and columns"):
+        load("t.csv")
+    with pytest.raises(UserError, match=r"stands in line 2: if that is the header, delete the lines above it\.$"):
+        load("u.csv")
+
+
 def test_a_message_names_some_of_many_columns_and_the_beginning_of_long_ones(load, tmp_path):
     names = [f"{place}{'n' * 200}" for place in range(3000)]
     write(tmp_path, t__csv=",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")

@@ -57,7 +57,8 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
         if key in cells and not table.headed and row == len(table.above) - 1:
             return " It stands in the first row: leave dataset.header=false out."
         if key in cells:
-            return f" It stands in line {line}: if that is the header, delete the lines above it."
+            turn = "; if it names a row, exchange rows and columns" if table.columns[0].at(row) == key else ""
+            return f" It stands in line {line}: if that is the header, delete the lines above it{turn}."
     if len(table.names) == 1 and not any("sheet=" in note for note in table.notes):
         quoted = re.search(r"[,;|]", table.names[0])
         how = "take the quotation marks away that stand around whole lines" if quoted else SEPARATE
@@ -68,9 +69,8 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
 def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> str:
     """The end of a message that a column is not there: `where_it_stands`, or else `otherwise`; then, of a workbook, the
     sheets that are not read."""
-    stands = where_it_stands(table, key)
     sheets = "".join(f" {note}." for note in table.notes if "sheet=" in note)
-    return (f".{stands}" if stands else otherwise) + sheets
+    return (f".{stands}" if (stands := where_it_stands(table, key)) else otherwise) + sheets
 
 
 def bare_name(name: str) -> str:
