@@ -121,8 +121,8 @@ class ImageFolderDataModule(ImageDataModule):
             for name, part in parts.items()
         }
         if self.known is None:
-            names = {name: self._paths()[part.numpy()] for name, part in parts.items()}
-            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, names))
+            files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
+            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, files, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

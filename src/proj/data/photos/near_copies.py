@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,11 +17,12 @@ FEW = 8  # images of one thing; those of a class or a year are more
 MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many take a tenth of a second
 
 
-def describe_near_copies(train: Tensor, test: Tensor, names: Mapping[str, Sequence[str]]) -> list[str]:
+def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]], name: Callable) -> list[str]:
     """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image, or
-    else are named alike. train, test: uint8 (N, H, W, C). names: the paths of a part's images."""
+    else are named alike. train, test: uint8 (N, H, W, C). files: those of a part. name: says what image a place in a
+    part is."""
     if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # they are on the disk
-        return describe_named_alike(names["train"], names["test"])
+        return describe_named_alike(files, name)
     (train_places, known), (test_places, seen) = some_pixels(train, MOST["train"]), some_pixels(test, MOST["test"])
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
     mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
@@ -29,9 +30,9 @@ def describe_near_copies(train: Tensor, test: Tensor, names: Mapping[str, Sequen
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if int(same.sum()) < max(2, len(seen) / 10):
-        return describe_named_alike(names["train"], names["test"])
+        return describe_named_alike(files, name)
     first = int(same.nonzero()[0])
-    pair = names["test"][test_places[first]], names["train"][train_places[nearest[first]]]
+    pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
     count = int(same.sum())
     said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
     found = {pattern: [re.search(pattern, one) for one in pair] for pattern in GROUPS}
@@ -40,20 +41,19 @@ def describe_near_copies(train: Tensor, test: Tensor, names: Mapping[str, Sequen
     return [f"{said} image, such as {' and '.join(pair)}: {how}"]
 
 
-def describe_named_alike(train: Sequence[str], test: Sequence[str]) -> list[str]:
+def describe_named_alike(files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
     """A line where so many of the test images have the name of a training image up to its last number: a photo and its
     mask or small copy, or both eyes of a patient."""
-    known, seen = ([re.sub(r"[^/\d]*$", "", path) for path in part] for part in (train, test))
-    path_of, counts = dict(zip(known, train, strict=True)), Counter(known + seen)
-    alike = [one in path_of and one[-1:].isdigit() and counts[one] <= FEW for one in seen]
-    if (count := sum(alike)) < max(2, len(test) / 10):
+    find = re.compile(GROUPS[1]).match
+    known, seen = ([match[1] if (match := find(file)) else file for file in files[part]] for part in ("train", "test"))
+    places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)
+    alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= FEW]
+    if len(alike) < max(2, len(seen) / 10):
         return []
-    first = alike.index(True)
-    said = (
-        f"Test images that have the name of a training image up to its last number: {count:,} of {len(test):,}, such as"
-    )
+    said = f"Test images that have the name of a training image up to its last number: {len(alike):,} of {len(seen):,}"
+    pair = f"{name('test', alike[0])} and {name('train', places[seen[alike[0]]])}"
     how = f"move masks and copies away, or have 'dataset.group={GROUPS[1]}|.*' keep together what shows one thing"
-    return [f"{said} {test[first]} and {path_of[seen[first]]}: {how}"]
+    return [f"{said}, such as {pair}: {how}"]
 
 
 def some_pixels(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
