@@ -552,14 +552,17 @@ def test_a_run_leaves_the_whole_list_of_columns_and_names_its_file_where_there_a
 
 
 def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluation_and_counted(table, capsys):
-    classes = ["p", "q"] * 28 + ["r", "s", "s", "p"]
-    data = table(range(60), classes=classes)
+    classes = ["p", "q"] * 28 + ["r", "s", "s", "p", "", ""]
+    data = table(range(62), classes=classes, rows=62)
     capsys.readouterr()
     data.load_all(data.columns, ["p", "q"])
     split, lines = data.splits["test"], data.numbers["test"]
-    assert split.targets.tolist() == [int(label == "q") for label in classes if label in "pq"] and len(lines) == 57
+    assert (
+        split.targets.tolist() == [int(label == "q") for label in classes if label in {"p", "q"}] and len(lines) == 57
+    )
     assert lines.tolist() == [*range(2, 58), 61] and data.left_out == {"r": 1, "s": 2}
-    assert "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)" in capsys.readouterr().out
+    said = "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)\nrows left out, without y: 2\n"
+    assert said in capsys.readouterr().out
     with pytest.raises(UserError, match=r"a class 'p', which the model does not know. Options: v, w"):
         data.load_all(data.columns, ["v", "w"])
 

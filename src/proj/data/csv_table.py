@@ -92,8 +92,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no row below its header.")
         if len(table.names) == 1:
             raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
-        given = [part for part in self.fractions if part in parts_of_files]
-        files = {part: self.files[parts_of_files.index(part)][0] for part in given}
+        files = {part: self.files[parts_of_files.index(part)][0] for part in self.fractions if part in parts_of_files}
         examples = self._examples(table, target, parts_of_files, files)
         labels = table.columns[target].take(examples.rows)
         self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
@@ -129,9 +128,8 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        say(
-            *describe_lists(self.class_names), *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
-        )
+        say(*describe_lists(self.class_names))
+        say(*describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows of the classes that are learnt; the others are said. files: those that are parts."""
@@ -178,6 +176,8 @@ class CSVDataModule(InMemoryDataModule):
             what = f"a class {strange!r}, which the model does not know." + nearest(strange, class_names)
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
+        if without := int(labels.holds([""]).sum()):
+            notes.append(f"rows left out, without {self.target}: {without:,}")
         x = encode_new_table(table, dict(zip(places, columns, strict=True)), notes, self.decimal, rows)
         say(*map(wrapped, notes))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
