@@ -27,6 +27,7 @@ from proj.data.table_parts import describe_copies
 from proj.data.tables import one_column, table_file
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table, read_table
+from proj.data.tables.table_files import named_files
 from proj.errors import UserError
 from proj.use.data import open_data
 from proj.use.prediction import find_files, read_tables
@@ -896,3 +897,9 @@ def test_rows_that_may_sum_up_others_are_said_where_they_have_a_class(load, tmp_
     load("csv", f"data_dir={write_rows(tmp_path / 't.csv', [['region', 'x', 'y'], *rows])}", "target=y")
     said = " ".join(capsys.readouterr().out.split())
     assert (f"rows that may sum up others: 7 ({label})" in said) == is_said
+
+
+def test_a_table_of_a_run_that_began_on_windows_is_named_whole_where_it_is_not_there():
+    stored = "C:\\Users\\me\\table.csv"
+    assert [file for file, _ in named_files(stored)] == [stored]
+    assert [file for file, _ in named_files(f"a.csv{os.pathsep}b.csv")] == ["a.csv", "b.csv"]

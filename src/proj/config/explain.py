@@ -36,7 +36,6 @@ OTHER_NAMES = {
     "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
     "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
 }
-# The end of a sentence on a file that the system refuses, but in a command that makes no run.
 NEW_FOLDER = ", or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
 OLD = ("dataset.kind", "model.accepts")  # of configurations that older versions wrote
 

@@ -54,8 +54,9 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
 
     Raises UserError for a folder or a pattern without a table, and the same table in two formats.
     """
-    if os.pathsep in data_dir and not os.path.exists(data_dir):
-        return list(chain.from_iterable(map(named_files, data_dir.split(os.pathsep))))
+    several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # but not C:\table.csv, of a run that began on Windows
+    if len(several) > 1 and not os.path.exists(data_dir):
+        return list(chain.from_iterable(map(named_files, several)))
     if os.path.isdir(data_dir):
         found = tables_of_folder(data_dir)
     elif os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(r"[*?[]", data_dir)):
