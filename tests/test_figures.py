@@ -154,7 +154,9 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(c
     cfg = configure("trainer.max_epochs=3")
     killed_at(20, cfg)  # after the first validation
     assert (tmp_path / "run/best.ckpt").is_file() and not (tmp_path / "run/last.ckpt").exists()
+    (tmp_path / "run/last.ckpt.0a1b2c3d.tmp").touch()  # half of it
     assert train(cfg)["epochs"] == 3
+    assert not list(tmp_path.glob("run/*.tmp"))
     assert [epoch for epoch, _ in read_run(tmp_path / "run").curves["val/acc"]] == [1, 2, 3]
 
 

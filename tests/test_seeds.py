@@ -16,7 +16,7 @@ from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.runs import find_runs
 from proj.sweeps import seeds
 from proj.sweeps.folder import Sweep
-from proj.sweeps.seeds import ask_for_seeds, new_jobs, seeds_of_rows
+from proj.sweeps.seeds import add_seeds, ask_for_seeds, new_jobs, seeds_of_rows
 from proj.system.run_folder import RunFolder
 
 NAME = "outputs/sweeps/s"
@@ -94,6 +94,17 @@ def test_the_rows_that_get_seeds_are_named_or_why_none_gets_any(begun, monkeypat
 
     assert said("doubtful", "0.01", "0.1").startswith("no seeds are added, since the best row is told from all others")
     assert said("all", "0.01", "0.1") == "seeds=+2 for lr=0.1, lr=0.01\n"
+
+
+def test_rows_are_judged_once_their_jobs_have_ended(ended):
+    folder = ended / NAME
+    manifest = yaml.safe_load((folder / "sweep.yaml").read_text())
+    sweep = Sweep(folder, manifest, dict(enumerate(manifest["jobs"])), asked=["+1", "all"])
+    stopped = sweep.run(sweep.jobs()[0])
+    stopped.metrics.unlink()
+    assert not add_seeds(sweep, [])
+    stopped.write_failure("failed", "as the test wants it")
+    assert add_seeds(sweep, []) and len(sweep.manifest["jobs"]) == 6 + 3
 
 
 def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_none(ended):

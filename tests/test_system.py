@@ -29,7 +29,7 @@ from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.sweeps.lines import own_stdout
-from proj.system.files import remove_unfinished, write_atomically
+from proj.system.files import write_atomically
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
@@ -204,7 +204,7 @@ def test_writers_of_one_file_do_not_hinder_each_other_and_readers_see_it_whole(t
 def test_what_a_killed_process_has_left_of_a_checkpoint_is_removed(tmp_path):
     for name in ("last.ckpt.0a1b2c3d.tmp", "last.ckpt", "mine.tmp", "report.csv.0a1b2c3d.tmp"):
         (tmp_path / name).touch()
-    remove_unfinished(tmp_path, "*.ckpt")
+    RunFolder(tmp_path).remove_unfinished_checkpoints()
     assert sorted(os.listdir(tmp_path)) == ["last.ckpt", "mine.tmp", "report.csv.0a1b2c3d.tmp"]
 
 
