@@ -136,7 +136,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         if 0 <= column - first < opened.width:
             for number in range(top + 1, min(bottom, last) + 1):
                 merged[number].append(column - first)
-    for number, row in enumerate(opened.iter_rows()):
+    for number, row in enumerate(opened.iter_rows() if opened.start else ()):  # of no row, 0.4 of the reader panics
         cells = [as_text(value) for value in row]
         for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
             cells[place] = above[place]
