@@ -190,6 +190,15 @@ def test_heic_photos_are_read_where_the_package_is_there(photos, tmp_path):
     assert examples(data) == 13 and said == ""
 
 
+def test_predict_says_that_of_many_frames_the_first_is_taken(photos, tmp_path, capsys):
+    for frames in (1, 3):
+        pictures = [picture("red", 80 + number) for number in range(frames)]
+        pictures[0].save(tmp_path / f"{frames}.tif", save_all=True, append_images=pictures[1:])
+    facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
+    assert len([*read_images([str(tmp_path / "1.tif"), str(tmp_path / "3.tif")], facts, "auto", 10**6, [])]) == 2
+    assert capsys.readouterr().err == "Images of several frames or pages, of which the first is taken: 1\n"
+
+
 def test_of_many_frames_the_first_is_taken_and_said(photos, tmp_path):
     folder = write_classes(tmp_path / "in")
     for name in ("a.gif", "b.tif", "c.webp"):

@@ -82,8 +82,8 @@ class Facts:
 
     def read_image(
         self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS
-    ) -> tuple[np.ndarray, bool]:
-        """(uint8 (H, W, C) pixels of an image file of any size and kind, whether they were inverted).
+    ) -> tuple[np.ndarray, bool, bool]:
+        """(uint8 (H, W, C) pixels of the first picture in a file, whether they were inverted, whether it has others).
 
         invert: None inverts what is dark on light where the images are drawings.
         Raises UserError for a network that takes no such images, and what Pillow raises for what is none.
@@ -93,7 +93,8 @@ class Facts:
             raise UserError("the checkpoint does not say how an image becomes its input: its datamodule sets no mean.")
         if channels not in (1, 3):
             raise UserError(f"the model takes {channels} channels, and images have 1 or 3.")
-        return fit_image(open_image(file, size, channels, self.levels, max_pixels), size, self.drawings, invert)
+        image = open_image(file, size, channels, self.levels, max_pixels)
+        return *fit_image(image, size, self.drawings, invert), bool(image.info.get("frames"))
 
     def normalizer(self) -> "Normalize | Standardize | None":
         """What makes the network's inputs from pixels, or from a table's numbers; None where there is no such thing."""

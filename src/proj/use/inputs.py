@@ -65,11 +65,11 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[Example]:
     """The image in each file; what is no image is named and goes to `skipped`."""
-    inverts = {"true": True, "false": False, "auto": None}[invert]
+    inverts, several = {"true": True, "false": False, "auto": None}[invert], 0
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
-            pixels, inverted = facts.read_image(content, inverts, max_pixels)
+            pixels, inverted, has_more = facts.read_image(content, inverts, max_pixels)
         except UserError:
             raise
         except Exception as error:  # Pillow's readers raise many kinds
@@ -77,7 +77,10 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             why = error if isinstance(error, Refused) else f"no image ({why_not(error, content)})"
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
+        several += has_more
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")
+    if several:
+        print(f"Images of several frames or pages, of which the first is taken: {several:,}", file=sys.stderr)
 
 
 def read_tables(

@@ -78,8 +78,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
         return {"train": data_dir}, []  # a class that has such a word in its name
     empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
     for folder in empty:  # of a part, which is refused: else it would be drawn without a word
-        part = part_named(folder, by_words)
-        if part and not parts[part]:
+        if (part := part_named(folder, by_words)) and not parts[part]:
             parts[part].append(folder)
     if len(parts["val"]) > 1 and not parts["test"]:  # as of food-11: training, validation, evaluation
         parts["test"] = [folder for folder in parts["val"] if os.path.basename(folder).lower().startswith("eval")]

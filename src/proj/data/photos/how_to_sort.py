@@ -86,8 +86,7 @@ def beginning(file: str) -> str:
 def archives_in(place: str) -> list[str]:
     """The archives in a folder, or the one in its place."""
     files = [entry.name for entry in entries_in(place) if not entry.is_dir()] if os.path.isdir(place) else [place]
-    names = map(os.path.basename, files)
-    return [readable(name) for name in names if name.lower().endswith(ARCHIVES)]
+    return [readable(name) for name in map(os.path.basename, files) if name.lower().endswith(ARCHIVES)]
 
 
 def by_their_names(data_dir: str) -> str:

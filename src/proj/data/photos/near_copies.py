@@ -29,11 +29,10 @@ def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]
     views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored)]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
-    if int(same.sum()) < max(2, len(seen) / 10):
+    if (count := int(same.sum())) < max(2, len(seen) / 10):
         return describe_named_alike(files, name)
     first = int(same.nonzero()[0])
     pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
-    count = int(same.sum())
     said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
     found = {pattern: [re.search(pattern, one) for one in pair] for pattern in GROUPS}
     fit = (f"{pattern}|.*" for pattern, both in found.items() if all(both) and len({match[1] for match in both}) == 1)
@@ -51,9 +50,8 @@ def describe_named_alike(files: dict[str, list[str]], name: Callable[[str, int],
     if len(alike) < max(2, len(seen) / 10):
         return []
     said = f"Test images that have the name of a training image up to its last number: {len(alike):,} of {len(seen):,}"
-    pair = f"{name('test', alike[0])} and {name('train', places[seen[alike[0]]])}"
     how = f"move masks and copies away, or have 'dataset.group={GROUPS[1]}|.*' keep together what shows one thing"
-    return [f"{said}, such as {pair}: {how}"]
+    return [f"{said}, such as {name('test', alike[0])} and {name('train', places[seen[alike[0]]])}: {how}"]
 
 
 def some_pixels(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
