@@ -146,7 +146,7 @@ def places_of(names: list[str], table: Table) -> list[int]:
         return places_by_order(names, table, trained_without_header)
     places = find_columns(names, table.names)
     if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
-        how = why_absent(table, missing[0], f"; it has {first_of(table.names, 40)}.")
+        how = why_absent(table, missing[-1], f"; it has {first_of(table.names, 40)}.")
         raise UserError(f"{table.file} has no column {first_of(missing, 40)}{how}")
     return places
 
