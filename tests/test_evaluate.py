@@ -203,7 +203,7 @@ def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path,
 @refusals(
     ((), "name either a checkpoint, ckpt=<file>, or a run, run=<folder>"),
     (("run={run}", "ckpt={run}/best.ckpt"), "name either a checkpoint"),
-    (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt. Name the folder of a run, run=<folder>"),
+    (("run=nowhere",), "there is no checkpoint nowhere/best.ckpt. Give run=<folder of a run>."),
     (("run={run}", "splt=val"), "there is no option 'splt'. Did you mean 'split'?"),
     (("run={run}", "split=vall"), "split=vall does not exist. Did you mean 'val'? Options: all, test, train, val."),
     (("run={run}", "split=all"), "split=all is for data that the model has not seen: name it with data_dir=…"),

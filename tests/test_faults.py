@@ -238,6 +238,18 @@ def test_too_little_memory_where_a_run_begins_is_taken_for_no_other_mistake(conf
         train(configure("dataset=digits", "trainer.max_epochs=1"))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_folder_that_is_moved_while_its_run_trains_is_a_sentence_and_goes_on_there(configure, tmp_path, monkeypatch):
+    def move(loss):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        return loss
+
+    at_batch(monkeypatch, 1, 2, move)
+    with pytest.raises(UserError, match=r"run was moved or deleted: go on with resume=<where it is now>\."):
+        train(configure(*TINY))
+    assert load_checkpoint(tmp_path / "moved/last.ckpt")["global_step"]
+
+
 def test_too_little_memory_for_the_data_names_no_batch_size(configure, monkeypatch):
     monkeypatch.setattr("proj.data.sklearn.IrisDataModule.load", lambda self: np.empty(2**55))
     with pytest.raises(UserError, match=r"^the memory does not suffice for the data: use a machine that has more"):

@@ -95,8 +95,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
             f"{folder} is of a run that stopped before its training began: start it with its command again."
         )
     if not file.is_file():
-        near = runs_near("resume", folder, file) or " Give resume=<folder of a run>."
-        raise UserError(f"{folder} is not the folder of a run: it has no config.yaml.{near}")
+        raise UserError(f"{folder} is not the folder of a run (no config.yaml).{runs_near('resume', folder, file)}")
     try:
         read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:

@@ -45,8 +45,7 @@ def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C) -> Iterator[list[
         came.append(number)
         raise SystemExit(128 + number)
 
-    taken = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in taken}
+    before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield came
     finally:

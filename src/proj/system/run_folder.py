@@ -55,11 +55,11 @@ def write_json(file: Path, content: dict, indent: int | None = None) -> None:
 
 
 def runs_near(option: str, folder: Path, file: Path) -> str:
-    """The end of a message on a folder that is none of a run's: the ten newest in it, beside it and in outputs that
-    have such a file, as they are typed."""
+    """The end of a message on a folder of no run: the ten newest with such a file in it, beside it and in outputs."""
     places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
     newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
-    return nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
+    found = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
+    return found or f" Give {option}=<folder of a run>."
 
 
 class SweepFolder:

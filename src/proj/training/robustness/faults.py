@@ -21,7 +21,7 @@ NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementat
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
     """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
     hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
-    threading.excepthook = lambda thread: None if file_fault(thread.exc_value) else hook(thread)
+    threading.excepthook = lambda thread: None if file_fault(thread.exc_value) or not folder.is_dir() else hook(thread)
     try:
         yield
     except SystemExit as stop:
@@ -29,6 +29,8 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
             print(f"\nStopped. To continue:\n    {resume_command(folder)}")
         raise
     except Exception as error:
+        if isinstance(error, FileNotFoundError) and not folder.is_dir():
+            raise UserError(f"{folder} was moved or deleted: go on with resume=<where it is now>.") from error
         command = resume_command(folder)  # now, since the run has written its configuration after it began
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
