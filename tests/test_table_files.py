@@ -485,6 +485,13 @@ def test_the_rows_below_the_first_of_merged_cells_have_its_value():
     assert cells(content) == [["kind", "len"], *([["aaabbb"[i], str(i)] for i in range(6)])]
 
 
+def test_the_names_of_a_parquet_files_columns_are_not_doubted_where_they_are_numbers(load, tmp_path, capsys):
+    columns = {"0": [i * i % 37 for i in range(60)], "1": ["pq"[i % 2] for i in range(60)]}
+    pa.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert load("csv", f"data_dir={tmp_path}/t.parquet", "target=1").columns[0]["name"] == "0"
+    assert "first row" not in capsys.readouterr().out
+
+
 def test_two_columns_of_one_name_are_said_of_parquet_too():
     file = io.BytesIO()
     pa.parquet.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=["a", "a"]), file)

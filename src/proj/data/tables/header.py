@@ -25,7 +25,7 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     """
     width, first = len(table.first), table.first
     place = target if type(target) is int and -width <= target < width else None
-    is_named = isinstance(target, str) or (place is None and str(target) in first)
+    is_named = table.is_named or isinstance(target, str) or (place is None and str(target) in first)
     header = is_named or has_header(table, place)
     filled = [cell for cell in first if cell]
     if not is_named and width > 2 and len(filled) == 1 and has_full_row(table):
