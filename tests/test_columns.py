@@ -473,6 +473,10 @@ def test_yes_and_no_become_one_number_also_in_predict(table, tmp_path, words):
     (tmp_path / "new.csv").write_text("x,a\n" + "".join(f"1,{cell}\n" for cell in (words[0].lower(), "", "maybe")))
     yes, *missing = (x[0].item() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
     assert yes == pytest.approx((1 - column["mean"]) / column["std"]) and missing == [0, 0]
+    others = ("yes", "TRUE", "1", "1.0", "Vrai"), ("no", "False", "0", "0.0", "nein")  # as other programs write them
+    (tmp_path / "new.csv").write_text("x,a\n" + "".join(f"1,{cell}\n" for cell in (*others[0], *others[1])))
+    found = [x[0].item() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)]
+    assert found == [yes] * 5 + [pytest.approx(-column["mean"] / column["std"])] * 5
 
 
 def test_other_words_and_a_single_answer_stay_words(table):
@@ -616,12 +620,12 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsy
 
 def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_path, capsys):
     data = table(["red", "blue"] * 30, ["yes", "no"] * 30)
-    for cells, said in (("RED,oui", "('RED') is one of the training's ('blue', 'red')"), ("red,yes", ""), (",", "")):
+    for cells, said in (("RED,perhaps", "('RED') is one of the training's ('blue', 'red')"), ("red,yes", ""), (",", "")):
         (tmp_path / "new.csv").write_text(f"a,b,x\n{cells},1\n")
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
         err = capsys.readouterr().err
         assert (f"column a: none of its words {said}, so" in err) == bool(said)
-        assert ("('oui') is one of the training's ('no', 'yes')" in err) == bool(said)
+        assert ("('perhaps') is one of the training's ('no', 'yes')" in err) == bool(said)
 
 
 def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, capsys):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proj.data.facts import Standardize
 from proj.data.tables.date_forms import DURATION, FAR, SINCE_1970
 from proj.data.tables.date_parts import PARTS, date_parts
-from proj.data.tables.encode import truth_codes
+from proj.data.tables.encode import answer_codes
 
 
 class RawColumns(nn.Module):
@@ -132,7 +132,7 @@ class RawColumns(nn.Module):
 def texts(column: dict) -> dict[str, float] | None:
     """The code of each text that a column's cells may be; None where the file takes its numbers."""
     if "truth" in column:
-        return truth_codes(column["truth"])
+        return answer_codes(column["truth"])
     return {word: float(code) for code, word in enumerate(column["categories"])} if "categories" in column else None
 
 

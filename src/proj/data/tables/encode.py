@@ -118,9 +118,17 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
     return {text: float(code) for code, word in enumerate(words) for text in (word.upper(), word.capitalize(), word)}
 
 
+def answer_codes(words: Sequence[str]) -> dict[str, float]:
+    """`truth_codes` of a column's words, after those of 0 and 1 and of the words of other programs and languages: a new
+    table may have them. Single letters of others are no answers."""
+    own, others = truth_codes(words), [pair for pair in TRUTHS if len(pair[0]) > 1]
+    codes = {text: code for pair in [("0", "1"), ("0.0", "1.0"), *others] for text, code in truth_codes(pair).items()}
+    return {text: code for text, code in codes.items() if text not in own} | own
+
+
 def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
-    """`truth_codes`, NaN for all else."""
-    codes = truth_codes(words)
+    """`answer_codes`, NaN for all else."""
+    codes = answer_codes(words)
     return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # -1 is the last
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.data.tables.cells import examples_of, is_no_number
-from proj.data.tables.encode import encode_table, kind_of, truth_codes, width, words_in
+from proj.data.tables.encode import answer_codes, encode_table, kind_of, width, words_in
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
@@ -47,8 +47,8 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of the training's own 1 % can be so far
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
                 notes.append(f"{name}: {such}: if they say that there is none, make these cells empty")
-        known = column.get("categories") or truth_codes(column.get("truth", ()))
-        notes += [f"{name}: {note}" for note in (unknown_words(cells, [*known], "truth" in column) if known else [])]
+        known, truth = column.get("categories", []), column.get("truth", [])
+        notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # as which missing ones are encoded
             notes.append(f"{name}: no row has a value")
     return notes
@@ -70,21 +70,21 @@ def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
     return 0 < high < 3 * low and not 1 / SCALED < high < SCALED
 
 
-def unknown_words(cells: Column, known: list[str], is_truth: bool) -> list[str]:
+def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str]:
     """A remark on the words of a column, if most of them are not `known`, or if one is but for its case and the like.
 
-    is_truth: the column has two answers, and no other word is looked over.
+    truth: the two answers of a column that has such in place of words; no other word is looked over then.
     """
-    counts = words_in(cells)
-    among = dict(zip(counts, WholeColumn([*counts]).among(known), strict=True)) if counts else {}
+    counts, all_known = words_in(cells), known or [*answer_codes(truth)]
+    among = dict(zip(counts, WholeColumn([*counts]).among(all_known), strict=True)) if counts else {}
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})
     if not strange:
         return []
     some, missing = examples_of(strange), "taken for missing"
     if len(strange) == len(counts):
-        others = first_of([repr(word) for word in known if word.islower() or not is_truth], 3)
+        others = first_of([*map(repr, known or truth)], 3)
         return [f"none of its words ({some}) is one of the training's ({others}), so all are missing"]
-    if is_truth:
+    if truth:
         return [f"{some} is neither of its two answers, and {missing}"]
     plain = {*map(plain_name, known)}
     if 2 * strange.total() < counts.total() and not any(plain_name(word) in plain for word in strange):
