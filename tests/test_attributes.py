@@ -231,7 +231,7 @@ def test_numpys_numbers_are_saved_as_plain_values(tmp_path):
     assert all(np.array_equal(read[name], values[name]) for name in ("fraction", "number", "several"))
 
 
-@pytest.mark.parametrize(("value", "named"), ((lambda: 0, "lambda"), (threading.Lock(), "lock")), ids=str)
+@pytest.mark.parametrize(("value", "named"), ((lambda: 0, "lambda"), (threading.Lock(), "lock")), ids=("lambda", "lock"))
 def test_what_no_file_can_hold_is_named_and_nothing_is_written(tmp_path, value, named):
     odd = {"proj": {}, "callbacks": {"mine": value}}
     with pytest.raises(UserError, match=rf"this one's callbacks\.mine holds .*{named}.*saved before is whole"):
