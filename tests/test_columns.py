@@ -67,7 +67,7 @@ def test_a_running_id_is_left_out_until_a_setting_asks_for_it(table, capsys, cel
 
 def test_numbers_that_are_different_are_an_id_where_the_name_says_so(table):
     cells = [int(number) for number in np.random.default_rng(0).permutation(10**6)[:60]]
-    for name in ("PassengerId", "user_id", "Matrikelnummer", "Kunden-Nr.", "invoice_no", "Rechnungsnr", "index"):
+    for name in ("PassengerId", "user_id", "Matrikelnummer", "Kunden-Nr.", "invoice_no", "Rechnungsnr", "index", "ID"):
         assert taken(table(cells, names=[name]))[name] == "left out"
     for name in ("humid", "a", "Reynolds number", "volcano", "No vote"):
         assert taken(table(cells, names=[name]))[name] == "numbers"
@@ -85,7 +85,7 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "name", ("patient_id", "Subject", "userId", "Patient-Nr.", "Fallnummer", "Probanden", "liquid")
+    "name", ("patient_id", "Subject", "userId", "Mouse ID", "Patient-Nr.", "Fallnummer", "Probanden", "liquid")
 )
 def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys, name):
     how = typed("dataset.group", name)

@@ -11,12 +11,12 @@ from proj.data.tables.one_column import Column
 
 # What ends in these is a number that is given out, not measured: Patient-Nr., order_no, Matrikelnummer.
 GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
-ID = re.compile(rf".*((\b|_)(id|uid|uuid|guid)(\b|_)|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|index|{GIVEN_OUT}")
+ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{GIVEN_OUT}")
 # Whose values are given to persons and the like, of whom there may be several rows.
 PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
 PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente"
 GROUP = re.compile(
-    rf"(.*(\b|_))?(id|uid|uuid|guid)|.*[a-z]I[dD]|{GIVEN_OUT}|"
+    rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{GIVEN_OUT}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code)\.?)?)"
 )
 OFTEN = 5  # times that a number comes which may say that there is none, and different numbers beside it
