@@ -534,6 +534,11 @@ def test_classes_of_too_few_photos_are_left_out_too(tmp_path, capsys):
     data = load_photos(tmp_path / "photos", tmp_path / "cache")
     assert data.class_names == ["cat", "dog"] and "lynx (2)" in capsys.readouterr().out
     assert all("lynx" not in data.file_of(part, k) for part, s in data.splits.items() for k in range(len(s.targets)))
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "lynx" / "2.png")
+    (tmp_path / "photos" / "lynx" / "3.png").write_bytes((tmp_path / "photos" / "lynx" / "2.png").read_bytes()[:40])
+    (tmp_path / "photos" / "lynx" / "0.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"class lynx has 2 .*, too few to be in each of train, test, val"):
+        load_photos(tmp_path / "photos", tmp_path / "cache")
 
 
 def test_a_run_leaves_the_whole_list_of_columns_and_names_its_file_where_there_are_many(configure, tmp_path, capsys):
