@@ -1,6 +1,7 @@
 """python -m proj.evaluate: its figures, pictures and sentences."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -198,6 +199,8 @@ def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path,
     trained_on = {"data_dir": str(tmp_path / "part*.csv"), "sheet": "a"}
     others = [is_other("all", None, None, "part*.csv", sheet, trained_on) for sheet in ("", "a", "b")]
     assert others == [False, False, True]
+    several = {"data_dir": os.pathsep.join(str(tmp_path / name) for name in ("a.csv", "b.csv"))}
+    assert not is_other("all", None, None, os.pathsep.join(("a.csv", "b.csv")), "", several)
 
 
 @refusals(

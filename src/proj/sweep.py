@@ -38,6 +38,7 @@ from proj.sweeps.seeds import ask_for_seeds
 from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
+from proj.system.platform import absolute
 from proj.system.ranks import look_at_environment
 from proj.system.run_folder import SweepFolder
 
@@ -88,7 +89,7 @@ def place_of_data(moved: Path) -> str:
     places = [named] if os.path.exists(named) else named.split(os.pathsep)
     if missing := [place for place in places if not (os.path.exists(place) or glob.glob(place))]:
         raise UserError(f"there is no {missing[0]}: give the place where the data lies now, data_dir=…")
-    return os.pathsep.join(map(os.path.abspath, places))
+    return absolute(named)
 
 
 def main() -> None:

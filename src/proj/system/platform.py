@@ -50,6 +50,11 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
     return found
 
 
+def absolute(paths: str) -> str:
+    """A path, or several with `os.pathsep` between them, from the root of the file system on."""
+    return os.pathsep.join(map(os.path.abspath, [paths] if os.path.exists(paths) else paths.split(os.pathsep)))
+
+
 def printable_output() -> None:
     """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
 

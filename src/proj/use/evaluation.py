@@ -21,7 +21,7 @@ from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, write_atomically
-from proj.system.platform import local_path
+from proj.system.platform import absolute, local_path
 from proj.system.run_folder import write_json
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
@@ -141,7 +141,7 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
 def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
     """Whether the data is another than the training's. trained_on: the settings of that."""
     if split == "all":
-        return os.path.abspath(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
+        return absolute(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
     return data.checksum() != facts.data
 
 
