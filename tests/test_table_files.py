@@ -896,6 +896,7 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_p
         ("North Total", 10, True),
         ("AVERAGE", 60, True),
         ("total", 2, False),  # a kind of its own
+        ("average", 10, False),
         ("Totally", 10, False),
     ),
 )

@@ -11,11 +11,10 @@ from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, first_of
 
-TOTAL = re.compile(  # what begins a row that sums up others, as spreadsheets write it: also "North Total"
-    r"(.+ )?(grand |sub-?)?total|.+ ergebnis|(zwischen|gesamt)?summe|gesamt|insgesamt|sum|somme|suma|"
-    r"average|mean|median|durchschnitt|mittelwert|moyenne|media",
-    re.I,
-)
+# What begins a row that sums up others, as spreadsheets write it, also "North Total"; and a row of averages, of which a
+# table has few: more of them are of a kind of their own, between poor and good.
+TOTAL = re.compile("((.+ )?(grand |sub-?)?total|.+ ergebnis|(zwischen|gesamt)?summe|insgesamt|sum|somme|suma):?", re.I)
+AVERAGE = re.compile("(average|mean|median|durchschnitt|mittelwert|moyenne):?", re.I)
 
 
 def find_header(table: Table, target: str | int | None, notes: list[str]) -> bool:
@@ -117,10 +116,13 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
     cells = table.columns[0 if target else 1]
     if cells.numbers is not None:  # to ask for the words of numbers would take longer than to read the file
         return []
-    totals = rows[cells.take(rows).each(lambda cell: bool(TOTAL.fullmatch(cell.rstrip(":"))), bool)]
-    if not 0 < len(totals) <= len(rows) / 4:
+    first = cells.take(rows)
+    totals = first.each(lambda cell: bool(TOTAL.fullmatch(cell)), bool)
+    averages = first.each(lambda cell: bool(AVERAGE.fullmatch(cell)), bool)
+    found = rows[totals | averages if averages.sum() <= 3 else totals]
+    if not 0 < len(found) <= len(rows) / 4:
         return []
-    said = [f"{where(table.files, table.lines[row])} ({cells.at(row)})" for row in totals[:6]]
+    said = [f"{where(table.files, table.lines[row])} ({cells.at(row)})" for row in found[:6]]
     return [f"rows that may sum up others: {first_of(said, 5)}: delete them if they do, since they are no examples"]
 
 
