@@ -105,7 +105,7 @@ def test_words_that_hold_numbers_of_several_kinds_stay_words(table, cells):
 
 def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict, capsys):
     data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
-    assert "a: numbers in kg: 'dataset.categorical=[a]' takes them for words" in capsys.readouterr().out
+    assert "a: numbers in kg: 'dataset.categorical=[a]' takes all for words" in capsys.readouterr().out
     assert data.columns[0]["unit"] == "kg" and data.columns[0]["mean"] > 100  # commas are decimal marks, beyond doubt
     for cell, sentence in (("5", "'5' stands beside numbers in kg"), ("5 g", "'5 g' is no number in kg")):
         with pytest.raises(UserError, match=sentence):
@@ -212,6 +212,16 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     assert f"a: limits count as the number itself ({limit!r}; 20 cells): 'dataset.cat" in capsys.readouterr().out
     limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in (limit, "5"))
     assert limited == plain
+
+
+def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):
+    data = table(column("<5 mg/l", "13 mg/l", "14 mg/l"))
+    assert data.columns[0]["unit"] == "mg/l" and data.columns[0]["mean"] == pytest.approx(11, rel=0.05)
+    said = capsys.readouterr().out
+    assert "a: limits count as the number itself ('<5 mg/l'; 20 cells)" in said and "a: numbers in mg/l: " in said
+    limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in ("<5 mg/l", "5 mg/l"))
+    assert limited == plain
+    assert "categories" in table(column("<18 years", ">=65 years", "20 years")).columns[0]
 
 
 def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):

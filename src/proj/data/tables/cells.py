@@ -82,7 +82,7 @@ def number(cell: str, unit: str = "") -> Number | None:
 
 def number_and_word(cell: str) -> tuple[str, str] | None:
     """(A number, the one word that stands behind it or, of a currency, before it); None for another cell."""
-    found = WITH_WORD.fullmatch(cell.translate(PLAIN))
+    found = WITH_WORD.fullmatch(LIMIT.sub("", cell.translate(PLAIN)))
     words = [word for word in (found["before"], found["after"]) if word] if found else []
     return (found["number"], words[0]) if len(words) == 1 else None
 
@@ -154,6 +154,8 @@ def count(cells: Column) -> Count:
         return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
     numbers, units, words, missing, limits, negative = 0, Counter(), Counter(), Counter(), Counter(), ""
     for cell, times, _ in cells.different():
+        if LIMIT.match(cell):
+            limits[cell] = times
         if plain_number(cell) is not None:
             numbers, units[""] = numbers + times, units[""] + times
         elif is_missing(cell):
@@ -163,12 +165,11 @@ def count(cells: Column) -> Count:
         elif read := number(cell):
             numbers, units[read.unit] = numbers + times, units[read.unit] + times
             negative = cell if NEGATIVE.match(cell.translate(PLAIN)) else negative
-            limits[cell] += times if LIMIT.match(cell) else 0
         else:
             words[cell] += times
     if not numbers and (unit := common_word(words)):
-        return Count(words.total(), Counter(), missing, unit)
-    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative, +limits)
+        return Count(words.total(), Counter(), missing, unit, limits=limits)
+    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative, limits - words)
 
 
 def values(
@@ -183,7 +184,6 @@ def values(
     Raises UserError for the first cell that holds no number, or one in another unit than "unit".
     """
     name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))
-    without_limits = lenient and "limits" not in column
     if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
         return cells.numbers
     as_python_does = decimal == "." and "." in marks and not unit
@@ -192,7 +192,7 @@ def values(
         value = plain_number(cell) if as_python_does else None
         if value is None and is_no_number(cell):
             value = np.nan
-        elif value is None and not (without_limits and LIMIT.match(cell)):
+        elif value is None and not (LIMIT.match(cell) and lenient and "limits" not in column):
             read = number(cell, unit)
             if read and read.unit == unit and read.mark in ("", "?", *marks):
                 value = read.value(decimal)

@@ -171,13 +171,13 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     such = examples_of(seen.missing + seen.words + limits)
     share = (seen.numbers - limits.total()) / (seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
-    if is_numeric and not kind and any(map(str.isalpha, seen.unit)):
-        return [f"{name}: numbers in {seen.unit}: {as_words} takes them for words"]
     if is_numeric:
         notes, how = [], "" if kind else f": {as_words} takes all for words"
         if seen.limits:
             limited = f"{examples_of(seen.limits)}; {seen.limits.total():,} cells"
             notes.append(f"{name}: limits count as the number itself ({limited}){how}")
+        if not kind and any(map(str.isalpha, seen.unit)):
+            return [*notes, f"{name}: numbers in {seen.unit}{how}"]
         if seen.negative:
             notes.append(f"{name}: {seen.negative} and the like are negative numbers{how}")
         if seen.missing or (kind and seen.words):
