@@ -238,7 +238,7 @@ AS_WORDS = {
     "weeks": ("2024-W05", "2024W06", "2023-W51-1"),
     "months": ("03/2024", "11.2023", "5-2024"),
     "durations": ("1h 30m", "PT1H30M", "P1DT12H", "2 d 3 h", "45min 10s", "PT0.5S"),
-    "numbers or codes after a sign of Excel": ('="0012"', "'0012", '="1.5"'),
+    "numbers or codes after a sign of Excel": ('="0012"', "'-12", '="1.5"'),
 }
 
 

@@ -67,7 +67,7 @@ AS_WORDS = {
         r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}",
         "them such as 1:30:00",
     ),
-    "numbers or codes after a sign of Excel": (r"=\"[\d.,]+\"|'[\d.,]+", "them without it, if they are numbers"),
+    "numbers or codes after a sign of Excel": (r"=\"-?[\d.,]+\"|'-?[\d.,]+", "numbers without it"),
 }
 FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
