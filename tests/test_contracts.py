@@ -40,6 +40,7 @@ from support.refusals import refusals
 import proj
 from proj.config.compose import CONF
 from proj.errors import LOST
+from proj.system.platform import STOP_SIGNALS
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 
@@ -591,9 +592,12 @@ def private_names(file: Path) -> set[str]:
 
 def replaced_names() -> set[str]:
     """The private methods of other libraries' classes that classes of this project replace."""
-    found = set()
-    for module in pkgutil.walk_packages(proj.__path__, "proj."):
-        for kind in vars(importlib.import_module(module.name)).values():
+    found, handlers = set(), {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(proj.__path__, "proj.")]
+    for number, handler in handlers.items():  # which sweeps/preload.py ignores from its import on
+        signal.signal(number, handler)
+    for module in modules:
+        for kind in vars(module).values():
             if isinstance(kind, type) and kind.__module__.startswith("proj."):
                 others = [base for base in kind.__mro__ if not base.__module__.startswith(("proj.", "builtins"))]
                 names = set().union(*map(vars, others))
