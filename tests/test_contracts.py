@@ -40,7 +40,6 @@ from support.refusals import refusals
 import proj
 from proj.config.compose import CONF
 from proj.errors import LOST
-from proj.system.platform import STOP_SIGNALS
 
 SOURCE = Path(__file__).parents[1] / "src" / "proj"
 
@@ -592,7 +591,8 @@ def private_names(file: Path) -> set[str]:
 
 def replaced_names() -> set[str]:
     """The private methods of other libraries' classes that classes of this project replace."""
-    found, handlers = set(), {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    found, stops = set(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    handlers = {number: signal.getsignal(number) for number in stops}
     modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(proj.__path__, "proj.")]
     for number, handler in handlers.items():  # which sweeps/preload.py ignores from its import on
         signal.signal(number, handler)
