@@ -17,6 +17,7 @@ from proj.errors import UserError
 from proj.models import MLP
 from proj.training.robustness.attributes import Attributes, attributes
 from proj.training.robustness.loader import OtherBatches
+from proj.training.robustness.plain_values import OBJECT
 from proj.training.run import train
 
 WORDS = ("dataset=iris", "dataset.batch_size=20", "model=mlp", "model.hidden=[8]", "model.dropout=0.2")
@@ -75,6 +76,18 @@ class Averages(MLP):
         loss, _ = self._step(batch, "train")
         away = sum((p - self.shadow.weights[name]).square().sum() for name, p in self.named_parameters())
         return loss + away + 1e-3 * sum(self.shadow.history.norms) * next(self.parameters()).sum()
+
+
+class AveragesLate(Averages):
+    """Begins its average with the first step: before it, no object is there that could take what was kept."""
+
+    def __init__(self, num_classes, **settings):
+        super().__init__(num_classes=num_classes, **settings)
+        self.shadow = None
+
+    def training_step(self, batch, batch_idx):
+        self.shadow = self.shadow or Shadow(self)
+        return super().training_step(batch, batch_idx)
 
 
 class ByHand(MLP):
@@ -158,6 +171,12 @@ def test_a_model_of_ones_own_that_is_stopped_ends_with_the_same_bits(configure, 
     words = (*WORDS, f"model._target_={__name__}.{model.__name__}")
     assert changed_by_stops(configure, monkeypatch, tmp_path, words, STOPS, model) == []
     assert "exactly" not in capsys.readouterr().out
+
+
+def test_an_object_that_a_model_makes_in_its_first_step_is_said_to_be_lost(configure, tmp_path, monkeypatch, capsys):
+    words = (*WORDS, f"model._target_={__name__}.AveragesLate")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 4),), AveragesLate)
+    assert "The state of shadow in AveragesLate is lost" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", ((), ("trainer.val_check_interval=2",)), ids=" ".join)
@@ -255,16 +274,23 @@ def test_what_a_callback_counts_in_the_check_before_the_training_is_kept(configu
 
 
 def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_training_may_change():
-    model = torch.nn.Linear(1, 1)
+    class Own(torch.nn.Linear):
+        def scaled(self):
+            return self.scale
+
+    model = Own(1, 1)
     model.register_buffer("scale", torch.ones(()), persistent=False)
+    model.shadow = Shadow(model)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(), lightning_module=model, callbacks=[])
     kept = Attributes()
     buffers = {"scale": torch.tensor(2.0), "forward": "of a file"}
     kept.changed = {"model ": {"buffers": buffers, "_modules": {}, "forward": "of a file"}}
-    kept.changed["model "]["requires_grad"] = {"weight": False}
+    kept.changed["model "] |= {"requires_grad": {"weight": False}, "scaled": "of a file"}
+    kept.changed["model "]["shadow"] = {OBJECT: {"weights": {"a": 1}, "update": "of a file"}}
     model.bias.requires_grad_(False)  # which the file does not name
     kept.bring_back(trainer)
-    assert model.scale == 2 and callable(model.forward)
+    assert model.scale == model.scaled() == 2 and callable(model.forward)
+    assert model.shadow.weights == {"a": 1} and callable(model.shadow.update)
     assert not model.weight.requires_grad and not model.bias.requires_grad
 
 

@@ -152,10 +152,16 @@ class Attributes(Callback):
     def bring_back(self, trainer: Trainer) -> None:
         """Set what the run before this process had changed; only the first call does anything."""
         if self.changed:
-            self._set(trainer)
+            for holder, key in self._set(trainer):
+                print(
+                    f"The state of {key} in {type(holder).__name__} is lost, since it is made once the training has "
+                    "begun. This run may end with other bits than one that was never stopped; make it in __init__."
+                )
             self.changed = {}
 
-    def _set(self, trainer: Trainer) -> None:
+    def _set(self, trainer: Trainer) -> list[tuple[Any, str]]:
+        """Returns the objects that are not there: what has them, and their name."""
+        absent = []
         for name, holder in state_holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
@@ -164,8 +170,12 @@ class Attributes(Callback):
                 elif key == "buffers" and isinstance(holder, nn.Module):
                     for buffer in holder._non_persistent_buffers_set & value.keys():  # a file sets nothing else
                         put(holder, buffer, value[buffer])
-                elif may_change(holder, key, getattr(holder, key, None)):  # no method of it
-                    put(holder, key, value)
+                elif may_change(holder, key, getattr(holder, key, None)):
+                    try:
+                        put(holder, key, value)
+                    except LookupError:
+                        absent.append((holder, key))
+        return absent
 
     def take(self, trainer: Trainer) -> None:
         """Make what a checkpoint is to hold `taken`. Says, once, what it cannot."""

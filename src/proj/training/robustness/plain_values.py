@@ -96,14 +96,21 @@ def set_state(generator: Any, state: Any) -> None:
 
 
 def put(holder: Any, name: str, value: Any) -> None:
-    """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process."""
+    """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process.
+
+    A method and the like stays, whatever a file names so. Raises LookupError where an object is not there yet.
+    """
     old = getattr(holder, name, None)
+    if isinstance(old, CONSTANTS):
+        return
     if isinstance(value, dict) and STATE in value:
         kind = value["kind"]
         generator = old if type(old) is GENERATORS[kind] else MAKES[kind]()
         set_state(generator, value[STATE])
         setattr(holder, name, generator)
     elif isinstance(value, dict) and OBJECT in value:
+        if not is_of_python(old):
+            raise LookupError(name)
         for part, one in value[OBJECT].items():
             put(old, part, one)
     elif type(old) is deque:
