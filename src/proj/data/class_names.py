@@ -8,15 +8,14 @@ import numpy as np
 
 from proj.data.table_parts import part_of_rows
 from proj.data.tables.column_list import wrapped
-from proj.data.tables.encode import TRUTHS
+from proj.data.tables.encode import WHOLE_WORDS
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import first_of
 from proj.system.names import plain_name
 
-# The numbers for true, no, oui and so on. Single letters such as t stay letters, beside which a 1 may be the digit.
-TRUTH_NUMBERS = {word: float(value) for pair in TRUTHS for value, word in enumerate(pair) if len(word) > 1}
+TRUTH_NUMBERS = {word: float(value) for pair in WHOLE_WORDS for value, word in enumerate(pair)}
 
 
 def spelling(word: str) -> str | float:

@@ -111,6 +111,7 @@ def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> 
 
 TRUTHS = [("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("nein", "ja"), ("n", "j"), ("non", "oui")]
 TRUTHS += [("falsch", "wahr"), ("faux", "vrai"), ("no", "si"), ("no", "sí"), ("off", "on")]
+WHOLE_WORDS = [pair for pair in TRUTHS if len(pair[0]) > 1]  # single letters may stand for much else
 
 
 def truth_codes(words: Sequence[str]) -> dict[str, float]:
@@ -120,9 +121,9 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
 
 def answer_codes(words: Sequence[str]) -> dict[str, float]:
     """`truth_codes` of a column's words, after those of 0 and 1 and of the words of other programs and languages: a new
-    table may have them. Single letters of others are no answers."""
-    own, others = truth_codes(words), [pair for pair in TRUTHS if len(pair[0]) > 1]
-    codes = {text: code for pair in [("0", "1"), ("0.0", "1.0"), *others] for text, code in truth_codes(pair).items()}
+    table may have them."""
+    own, others = truth_codes(words), [("0", "1"), ("0.0", "1.0"), *WHOLE_WORDS]
+    codes = {text: code for pair in others for text, code in truth_codes(pair).items()}
     return {text: code for text, code in codes.items() if text not in own} | own
 
 
