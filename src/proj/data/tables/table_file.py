@@ -109,7 +109,8 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         from python_calamine import SheetTypeEnum, SheetVisibleEnum, load_workbook
     except ImportError:
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
-    if "EncryptedPackage".encode("utf-16-le") in stream.read():  # the part of a file that holds such a workbook
+    # Excel puts such a workbook into a part of this name in a file of the older kind, which begins with these bytes.
+    if stream.read(4) == b"\xd0\xcf\x11\xe0" and "EncryptedPackage".encode("utf-16-le") in stream.read():
         raise UserError(f"{name} is protected by a password: open it, and save it without one.")
     stream.seek(0)
     book = load_workbook(stream)
