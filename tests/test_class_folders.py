@@ -215,11 +215,7 @@ def test_a_table_beside_the_classes_that_names_none_of_them_may_list_others(phot
     ),
 )
 def test_folders_whose_names_are_of_no_class_are_said(photos, tmp_path, capsys, names, said):
-    for number in range(5 * len(names)):
-        folder = tmp_path / "in" / names[number // 5]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.png")
-    photos(tmp_path / "in")
+    photos(five_scenes_each(tmp_path / "in", names))
     found = re.search("Folders that may be no classes, and are to be moved away then: (.*)", capsys.readouterr().out)
     assert (sorted(found[1].split(", ")) if found else []) == sorted(filter(None, said.split(", ")))
 
@@ -515,6 +511,15 @@ def scene(number: int) -> Image.Image:
     return Image.fromarray(colours).resize((240, 180), Image.Resampling.BICUBIC)
 
 
+def five_scenes_each(root: Path, folders) -> Path:
+    """Write five images into each of these folders, all different, and return what they lie in."""
+    for number in range(5 * len(folders)):
+        folder = root / folders[number // 5]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / f"{number:02}.png")
+    return root
+
+
 COPIES = {
     "saved again": lambda image: image,
     "smaller": lambda image: image.resize((120, 90)),
@@ -625,11 +630,7 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
     ),
 )
 def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path, capsys, folders, said):
-    for number in range(5 * len(folders)):
-        folder = tmp_path / "in" / folders[number // 5]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.png")
-    photos(tmp_path / "in")
+    photos(five_scenes_each(tmp_path / "in", folders))
     out = capsys.readouterr().out
     lines = [
         line + "\n" for line in out.splitlines() if line.startswith("Images in folders within those of the classes")
