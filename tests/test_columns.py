@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 from PIL import Image
 from support.images import load_photos
@@ -217,6 +218,14 @@ MONTHS = {
     "Swedish": "januari februari mars april maj juni juli augusti september oktober november december",
     "Norwegian": "januar februar mars april mai juni juli august september oktober november desember",
 }
+
+
+def test_classes_and_words_whose_accents_are_stored_in_two_ways_are_one(table, capsys):
+    forms = [unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD")]
+    data = table([forms[i // 2 % 2] if i % 3 else "Kuh" for i in range(60)], classes=[*forms, "Kuh"])
+    assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Kuh"]
+    assert len(data.columns[0]["categories"]) == 2
+    assert "differ in how they are written" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ("NFC", "NFD"))  # as Windows and macOS store accents
@@ -691,6 +700,31 @@ def test_a_column_that_is_filled_in_for_some_classes_alone_is_named(table, capsy
     assert (
         "a has values in all rows of some classes" in said and "'dataset.drop=[a]' leaves it out" in said
     ) == is_said
+
+
+@pytest.mark.parametrize(("mistakes", "is_said"), ((4, True), (8, False)))
+@pytest.mark.parametrize("how", ("value", "range", "filled"))
+def test_a_column_that_says_the_class_but_for_a_few_rows_is_named_with_their_number(
+    table, capsys, how, mistakes, is_said
+):
+    said = {
+        "value": "a tells y but for 4 of 200 rows, one value a class",
+        "range": "a tells y but for 4 of 200 rows, a range a class",
+        "filled": "a has values in all rows of some classes and in none of the others but for 4 of 200 rows",
+    }
+    codes = [(i + (i < mistakes)) % 2 for i in range(200)]
+    make_cell = {"value": "code {0}", "range": "{1}", "filled": "{2}"}[how].format
+    table([make_cell(code, 30 * code + i % 29, f"cause {i % 7}" * code) for i, code in enumerate(codes)], rows=200)
+    assert (said[how] in " ".join(capsys.readouterr().out.split())) == is_said
+
+
+def test_strong_columns_of_known_tables_are_not_taken_for_the_class(tmp_path, capsys):
+    for load in (sklearn.datasets.load_iris, sklearn.datasets.load_wine, sklearn.datasets.load_breast_cancer):
+        rows = [[*row, label] for row, label in zip(*load(return_X_y=True), strict=True)]
+        names = [f"x{place}" for place in range(len(rows[0]) - 1)]
+        write_rows(tmp_path / "known.csv", [[*names, "y"], *[[*row[:-1], f"class {row[-1]}"] for row in rows]])
+        make("csv", f"data_dir={tmp_path}/known.csv", "target=y")
+        assert "dataset.drop" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Columns that say the class itself, as its code does, or are known once it is: a model of them is of no use."""
 
+from collections import Counter
+
 import numpy as np
 from torch import Tensor
 
@@ -13,6 +15,10 @@ from proj.data.tables.text_table import Table
 from proj.errors import agree
 
 SAMPLE = 1000  # rows, which tell of most columns that they are none
+# A column that mistakes one row of FEW at most, and of the smallest class a tenth at most, may be a copy with errors:
+# of Iris the best one mistakes one of 25. In less than MANY rows so few mistakes may be chance.
+FEW, MANY = 40, 100
+MOST = 100  # classes that are looked at for ranges, since each takes a pass over all rows
 
 
 def describe_copied_class(
@@ -22,14 +28,13 @@ def describe_copied_class(
     those that are filled in for some classes and never for the others, such as a cause of death; and those that tell
     all classes together, as one-hot codes do.
 
-    Ids are none, since the rows of a class have several, nor is a column that tells all classes but for one row. Of a
-    few rows a column may do so by chance.
+    Ids are none, since the rows of a class have several. Of a few rows a column may do so by chance.
     columns: by their places, as `target` and `dropped` are. rows: the examples, of which x (N, F) are the inputs
     and y (N,) the classes.
     """
     if len(y) < EVIDENCE:
         return []
-    found: dict[str, dict[str, np.ndarray | None]] = {"value": {}, "range": {}, "filled": {}, "code": {}}
+    found: dict[str, dict] = {"value": {}, "range": {}, "filled": {}, "code": {}}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -50,15 +55,18 @@ def describe_copied_class(
     others, lines, the_class = [table.names[place] for place in dropped], [], table.names[target]
     if names := [*found["value"]]:
         says, it = agree(len(names), "tells", "tell"), agree(len(names), "it is", "they are")
-        why = f"{says} {the_class} without a mistake, one value a class: if {it} the class in other words"
+        how = but_for(found["value"], len(y)) or " without a mistake"
+        why = f"{says} {the_class}{how}, one value a class: if {it} the class in other words"
         lines.append(advice(names, why, others))
     if names := [*found["range"]]:
-        says = agree(len(names), "tells", "tell")
-        why = f"{says} {the_class} without a mistake, a range a class: if one was made from the other"
-        lines.append(advice(names, why, others))
+        says, how = agree(len(names), "tells", "tell"), but_for(found["range"], len(y)) or " without a mistake"
+        lines.append(advice(names, f"{says} {the_class}{how}, a range a class: if one was made from the other", others))
     if names := [*found["filled"]]:
         has, it = agree(len(names), "has", "have"), agree(len(names), "it comes", "they come")
-        why = f"{has} values in all rows of some classes and in none of the others: if {it} once the class is known"
+        how = but_for(found["filled"], len(y))
+        why = (
+            f"{has} values in all rows of some classes and in none of the others{how}: if {it} once the class is known"
+        )
         lines.append(advice(names, why, others))
     if names := one_hot_code(found["code"], y):
         why = f"together tell {the_class} without a mistake: if they are its one-hot code"
@@ -72,36 +80,68 @@ def advice(names: list[str], why: str, others: list[str]) -> str:
     return wrapped(f"{', '.join(names)} {why}, {how} leaves {them} out")
 
 
+def but_for(mistakes: dict[str, int], rows: int) -> str:
+    """The words that say how many rows some columns do not tell, of the worst one; "" where that is none."""
+    most = max(mistakes.values())
+    return f" but for {most:,} of {rows:,} rows" if most else ""
+
+
 def how_it_tells(
     values: np.ndarray, numbers: np.ndarray | None, known: np.ndarray, classes: np.ndarray
-) -> tuple[str, np.ndarray | None]:
-    """How a column tells classes (N,): by a "value" or a "range" a class; because it is "filled" in for some of them;
-    or as a part of a "code", then with the rows that it tells, see `rows_told`. "" where it does not.
+) -> tuple[str, int | np.ndarray]:
+    """How a column tells classes (N,): by a "value" or a "range" a class, or because it is "filled" in for some of
+    them, then with the number of mistakes; or as a part of a "code", then with the rows that it tells, see `rows_told`.
+    "" where it does not.
 
     A missing cell is a value like the others, or none, if at least half of the cells are known, and some of each class.
     values: (N,) a code of each cell. numbers: (N,) in a column of numbers. known: (N,) whether there is a value.
     """
-    of_all = known.mean() >= 0.5 and len(np.unique(classes[known])) == len(np.unique(classes))
-    if tell_each_other(values, classes) or (of_all and tell_each_other(values[known], classes[known])):
-        return "value", None
-    if numbers is not None and of_all and in_ranges(numbers[known], classes[known]):
-        return "range", None
-    if known_by_class(known, classes):
-        return "filled", None
-    told = rows_told(values, classes)
-    return "" if told is None else "code", told
+    sizes = np.unique(classes, return_counts=True)[1]
+    few = min(len(classes) // FEW, sizes.min() // 10) if len(classes) >= MANY else 0
+    of_all = known.mean() >= 0.5 and len(np.unique(classes[known])) == len(sizes)
+    ways = [("value", mistaken_values(values, classes))]
+    if of_all:
+        ways.append(("value", mistaken_values(values[known], classes[known])))
+        if numbers is not None and len(sizes) <= MOST:
+            ways.append(("range", outside_ranges(numbers[known], classes[known])))
+    ways.append(("filled", mistaken_gaps(known, classes)))
+    if told := next((way for way in ways if way[1] <= few), None):
+        return told
+    code = rows_told(values, classes)
+    return ("", 0) if code is None else ("code", code)
 
 
-def in_ranges(numbers: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether the numbers of each class lie beside those of the others, as points do for marks."""
+def mistaken_values(values: np.ndarray, classes: np.ndarray) -> int:
+    """How many cells are not the most frequent value of their class; all, where two classes have the same one."""
+    of_class: dict[int, int] = {}
+    right = 0
+    for (value, label), times in Counter(zip(values.tolist(), classes.tolist(), strict=True)).most_common():
+        if label not in of_class:
+            of_class[label] = value
+            right += times
+    return len(classes) - right if len({*of_class.values()}) == len(of_class) else len(classes)
+
+
+def outside_ranges(numbers: np.ndarray, classes: np.ndarray) -> int:
+    """How many numbers lie outside the range of their class, if each class has one beside those of the others, as
+    points have for marks, and these are cut where that is fewest."""
     order = numbers.argsort(kind="stable")
-    ends = np.flatnonzero(np.diff(classes[order]))  # where another class begins
-    return len(ends) == len(np.unique(classes)) - 1 and bool((np.diff(numbers[order])[ends] > 0).all())
+    numbers, classes = numbers[order], classes[order]
+    cuts = np.flatnonzero(np.diff(numbers, prepend=-np.inf, append=np.inf))
+    inside = np.zeros(len(cuts), int)  # below each cut, at most, by the classes so far
+    for label in sorted(np.unique(classes), key=lambda label: np.median(numbers[classes == label])):
+        below = np.append(0, np.cumsum(classes == label))[cuts]
+        inside = np.maximum.accumulate(inside - below) + below
+    return len(classes) - int(inside[-1])
 
 
-def known_by_class(known: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether the rows of each class are all known, or all missing, and there are both. known: (N,) bool."""
-    return not np.intersect1d(classes[known], classes[~known]).size and 0 < known.sum() < len(known)
+def mistaken_gaps(known: np.ndarray, classes: np.ndarray) -> int:
+    """How many cells are missing in classes most rows of which have one, or known in the others; all, where there is
+    but one kind of class. known: (N,) bool."""
+    labels, counts = np.unique(classes, return_inverse=True)[1], np.unique(classes, return_counts=True)[1]
+    there = np.bincount(labels, known).astype(int)
+    kinds = {*(2 * there > counts).tolist()}
+    return int(np.minimum(there, counts - there).sum()) if len(kinds) == 2 else len(classes)
 
 
 def rows_told(values: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
@@ -127,9 +167,3 @@ def one_hot_code(told: dict[str, np.ndarray], classes: np.ndarray) -> list[str]:
     if len(whole) < len(np.unique(classes)) - 1:
         return []
     return [name for name, rows in told.items() if name in code and classes[rows][0] in whole]
-
-
-def tell_each_other(values: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether each class has one value, which no other class has."""
-    pairs = {*zip(values.tolist(), classes.tolist(), strict=True)}
-    return len(pairs) == len(np.unique(values)) == len(np.unique(classes))
