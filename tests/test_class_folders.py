@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,17 @@ from proj.use.prediction import predict
 
 def test_a_model_knows_a_class_of_images_however_the_accents_of_its_folder_are_stored():
     assert unknown_classes(["Ba\u0308r", "cat", "dog"], ["Bär", "cat"]) == {"dog": 1}  # as macOS stores them
+
+
+def test_folders_whose_accents_are_stored_in_two_ways_are_one_class(photos, tmp_path):
+    for form, colours in (("NFC", "red"), ("NFD", "red"), ("NFC", "blue")):
+        folder = tmp_path / "photos" / unicodedata.normalize(form, {"red": "Bär", "blue": "Öl"}[colours])
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(6):
+            draw(colours, number + 6 * (form == "NFD")).save(folder / f"{form}{number}.png")
+    data = photos(tmp_path / "photos")
+    assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Öl"]
+    assert sum(len(split.targets) for split in data.splits.values()) == 18
 
 
 def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos, tmp_path):

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Collection
 from typing import NamedTuple
+from unicodedata import normalize
 
 from proj.data.part_names import PARTS, part_named
 from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list, doubts, how_to_exchange, how_to_sort
@@ -117,18 +118,21 @@ def _find(data_dir: str) -> FoundImages:
     others: Counter[str] = Counter()
     absent: Counter[str] = Counter()  # images of classes that the training part has not
     found, empty = FoundImages([], [], []), []
+    spelled: dict[str, str] = {}  # macOS stores ü as two letters, Linux as one, and a copied folder may be there twice
     for part, folder in parts.items():
         known, unknown = {*found.class_names}, list[str]()
         for folder_of_class in folders_in(folder):
             name = readable(os.path.basename(folder_of_class))
+            name = spelled.setdefault(normalize("NFC", name), name)
             images = list(images_in(folder_of_class, others))
             if not images:
                 empty.append(readable(os.path.relpath(folder_of_class, data_dir)))
                 continue
             if part == "train":
-                found.class_names.append(name)
+                found.class_names.extend([name] if name not in known else [])
+                known.add(name)
             elif name not in known:
-                alike = [one for one in known if plain_name(one) == plain_name(name)]  # ü may be one letter, or two
+                alike = [one for one in known if plain_name(one) == plain_name(name)]
                 if len(alike) != 1:
                     absent[name] += len(images)
                     unknown.append(name)

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from unicodedata import normalize
 
 from proj.data.part_names import part_named
 from proj.data.photos.images_in_folder import loose_images
@@ -71,7 +72,8 @@ def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
         files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
         files += entries_in(data_dir)
     tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
-    if not tables or any(name in start for start in map(beginning, tables) for name in class_names):
+    named = [normalize("NFC", name) for name in class_names]
+    if not tables or any(name in normalize("NFC", start) for start in map(beginning, tables) for name in named):
         return ""
     named = " or ".join(map(readable, tables[::-1][:3]))
     return f" (if {named} lists the class of each image, docs/data.md makes the folders by it)"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from typing import Any
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Column(ABC):
         that Python would not read once its comma is a point.
     mark: the decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither.
     is_sure: whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands.
-    codes, words: (N,) the place of each cell among `words`, the different cells of the whole column.
+    codes, words: (N,) the place of each cell among `words`, the different cells of the whole column, of which those are
+        one that differ in how their accents are stored alone, since both look the same.
     """
 
     numbers: np.ndarray | None
@@ -200,7 +201,13 @@ class WholeColumn(Column):
                 cells = text.split("\0")
                 codes[start : start + len(cells)] = np.fromiter(map(known.__getitem__, cells), np.int32, len(cells))
                 start += len(cells)
-            self.texts, self._codes = ["\0".join(known)] if known else [], codes
+            words = [*known]
+            if not is_normalized("NFC", "\0".join(words)):  # those whose accents are stored in another way are the same
+                first: dict[str, int] = {}
+                places = [first.setdefault(normalize("NFC", word), place) for place, word in enumerate(words)]
+                kept, place_of = np.unique(places, return_inverse=True)
+                words, codes = [words[place] for place in kept], place_of.astype(np.int32)[codes]
+            self.texts, self._codes = ["\0".join(words)] if words else [], codes
         return self._codes
 
     @property
