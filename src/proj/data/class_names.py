@@ -7,6 +7,7 @@ from unicodedata import is_normalized
 import numpy as np
 
 from proj.data.table_parts import part_of_rows
+from proj.data.tables.cells import common_word, number
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.encode import WHOLE_WORDS
 from proj.data.tables.one_column import Column, WholeColumn
@@ -23,6 +24,19 @@ def spelling(word: str) -> str | float:
     stop at the end, as numbers, 1 and 1.0, or as truths, 1, yes and TRUE."""
     value, name = plain_number(word), plain_name(word).removesuffix(".")
     return TRUTH_NUMBERS.get(name, name) if value is None else value
+
+
+def ordered(names: list[str], trained: list[str]) -> list[str]:
+    """Classes in order: numbers by their value, however they are written, before words; or those of another training,
+    whose version may have ordered them otherwise, as that did."""
+    given = {*names}
+    if given <= {*trained}:
+        return [name for name in trained if name in given]
+    unit = common_word(names)
+    read = {name: number(name, unit) for name in names}
+    decimal = "," if any(one and one.mark == "," for one in read.values()) else "."
+    values = {name: one.value(decimal) if one else plain_number(name) for name, one in read.items()}
+    return sorted(names, key=lambda name: (values[name] is None, values[name] or 0, name))
 
 
 def describe_alike(what: str, names: Iterable[str]) -> list[str]:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from proj.data.class_names import describe_alike, describe_lists, spell_as_training, targets_among
+from proj.data.class_names import describe_alike, describe_lists, ordered, spell_as_training, targets_among
 from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
-from proj.data.tables.cells import in_order, is_no_number
+from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns, wrapped
 from proj.data.tables.columns import Columns
@@ -34,7 +34,6 @@ class CSVDataModule(InMemoryDataModule):
     """A table of one's own: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
 
     data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `Reading`.
-
     target: that column, by its name, or by its place: 0 the first, -1 the last.
     drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
     missing numbers; dates: likewise of dates; max_categories: see `measure_words`.
@@ -83,6 +82,7 @@ class CSVDataModule(InMemoryDataModule):
     def take(self, facts: Facts) -> None:
         """Read the file as that training did, whose version may have taken a column for something else."""
         self.trained = {column["name"]: column for column in facts.columns or []}
+        self.class_names = facts.class_names  # in its order
         if self.trained:
             self.header = not all(map(is_unnamed, self.trained))
 
@@ -95,7 +95,7 @@ class CSVDataModule(InMemoryDataModule):
         files = {part: self.files[parts_of_files.index(part)][0] for part in self.fractions if part in parts_of_files}
         examples = self._examples(table, target, parts_of_files, files)
         labels = table.columns[target].take(examples.rows)
-        self.class_names = sorted((label for label, *_ in labels.different()), key=in_order)
+        self.class_names = ordered([label for label, *_ in labels.different()], self.class_names)
         targets = torch.from_numpy(labels.among(self.class_names))
         shares, seed, groups = self.fractions, self.split_seed, examples.groups
         parts = table_parts(files, examples.part_of, targets, self.class_names, shares, seed, groups, self.fold)
@@ -128,8 +128,9 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        say(*describe_lists(self.class_names))
-        say(*describe_copies(self.splits["train"].inputs, self.splits["test"].inputs))
+        say(
+            *describe_lists(self.class_names), *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
+        )
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows of the classes that are learnt; the others are said. files: those that are parts."""
@@ -150,10 +151,8 @@ class CSVDataModule(InMemoryDataModule):
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
         too_few = labels.holds(rare)
-        if rare:
-            lines.append(wrapped(describe_rare(rare, int(too_few.sum()))))
-        if absent:
-            lines.append(wrapped(describe_unknown(absent, "the training")))
+        lines += [wrapped(describe_rare(rare, int(too_few.sum())))] if rare else []
+        lines += [wrapped(describe_unknown(absent, "the training"))] if absent else []
         say(*lines)
         return examples.take(~(too_few | labels.holds(absent)))
 
@@ -163,6 +162,7 @@ class CSVDataModule(InMemoryDataModule):
 
         Raises UserError for a missing column, and where there is no such row.
         """
+        self.fractions = {}  # nothing is drawn
         table, target, _ = self._read()
         names, labels = [column["name"] for column in columns], table.columns[target]
         places = find_columns(names, table.names)
