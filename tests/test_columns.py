@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -226,6 +227,14 @@ def test_classes_and_words_whose_accents_are_stored_in_two_ways_are_one(table, c
     assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Kuh"]
     assert len(data.columns[0]["categories"]) == 2
     assert "differ in how they are written" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", (["0,5", "1", "1,5", "10"], ["2 kg", "10 kg"], ["5%", "20%"], ["-1", "3", "low"]))
+def test_classes_that_are_numbers_are_in_the_order_of_their_values(table, names):
+    data = table(range(60), classes=names[::-1])
+    assert data.class_names == names
+    facts = replace(data.facts, class_names=sorted(names))  # as an older version has them
+    assert table(range(60), classes=names[::-1], facts=facts).class_names == sorted(names)
 
 
 @pytest.mark.parametrize("form", ("NFC", "NFD"))  # as Windows and macOS store accents

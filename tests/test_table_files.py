@@ -383,6 +383,9 @@ def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, c
     write(tmp_path / "deep" / "train" if (tmp_path / "deep").mkdir() else tmp_path / "deep/train", a__csv=flowers())
     write(tmp_path / "deep/test", b__csv=flowers(40, 8))
     assert load("deep").checksum() == data.checksum()
+    capsys.readouterr()
+    data.load_all(data.columns, data.class_names)
+    assert "parts: train is " in (said := capsys.readouterr().out) and "drawn" not in said  # of all rows nothing is
 
 
 @pytest.mark.parametrize(

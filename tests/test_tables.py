@@ -212,6 +212,11 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     assert f"a: limits count as the number itself ({limit!r}; 20 cells): 'dataset.cat" in capsys.readouterr().out
     limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in (limit, "5"))
     assert limited == plain
+    capsys.readouterr()
+    predict("a;b\n13;1\n<7;1\n-;1\n", data.columns)
+    said = capsys.readouterr().err
+    assert "column a: limits count as the number itself ('<7'; 1 cells)" in said
+    assert "column a: numbers, and 33% are taken for missing ones ('-')" in said
 
 
 def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):
@@ -467,6 +472,22 @@ def test_the_word_that_takes_a_cell_among_numbers_for_an_empty_one_is_said(table
     with pytest.raises(UserError, match=r"'lost' is no number; .* or train with 'dataset.numeric=\[a\]', which"):
         table(text)
     assert table(text, "numeric=[a]").columns[0]["lenient"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    (
+        ([*map(str, range(101, 160)), "136A"], True),  # as houses and families are numbered
+        ([*"2346" * 15, "rotary"], True),  # cylinders
+        ([*map(str, range(100)), "north", "south", "west"], True),
+        ([*map(str, range(60)), "1x5"], False),
+    ),
+)
+def test_of_a_word_among_numbers_both_cures_are_said_and_the_likelier_first(table, cells, labels):
+    with pytest.raises(UserError, match="is no number") as raised:
+        table("\n".join(["a;b;y", *(f"{cell};{i * i % 37};{'pq'[i % 2]}" for i, cell in enumerate(cells))]))
+    places = [str(raised.value).index(f"train with 'dataset.{kind}=[a]'") for kind in ("numeric", "categorical")]
+    assert (places[1] < places[0]) == labels
 
 
 def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_single_column(table):

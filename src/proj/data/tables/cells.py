@@ -98,14 +98,6 @@ def common_word(words: Iterable[str]) -> str:
     return unit
 
 
-def is_too_large(cell: str) -> bool:
-    """Whether Python reads a number that float32 does not hold."""
-    try:
-        return abs(float(cell)) >= 3e38
-    except ValueError:
-        return False
-
-
 def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
@@ -199,22 +191,29 @@ def values(
         if value is not None and not abs(value) >= 3e38:
             number_of[cell] = value
         elif not lenient:
-            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks, name)
+            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks, name, cells)
     return cells.each(lambda cell: number_of.get(cell, np.nan))
 
 
-def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str) -> NoReturn:
-    """Raises UserError for a cell that is none of a column's numbers. where: its row and column. name: the column's."""
+def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str, cells: Column) -> NoReturn:
+    """Raises UserError for one of a column's cells, `where` it stands, that is none of its numbers. The likelier cure
+    is said first: a few values, several words or a letter behind a number, as of houses, may be labels."""
     read = number(cell, unit)
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"
         raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
     kind = f" in {unit}" if unit else ""
-    if is_too_large(cell):
+    if read and abs(read.value(".")) >= 3e38:
         kind = " below 3e38"
     if marks == ",":
         kind = " with a decimal comma"
-    how = f"or train with {typed('dataset.numeric', name, listed=True)}, which takes such cells for empty ones"
-    raise UserError(
-        f"{where}: {cell!r} is no number{kind}; leave the cell empty if it is not known, delete a line of notes, {how}."
-    )
+    different = [word for word, *_ in cells.different()]
+    others = [word for word in different if not (is_number(word) or is_no_number(word))]
+    labels = len(others) > 2 or 10 * len(different) < len(cells) or re.fullmatch(r"\d+ ?[a-zA-Z]", cell)
+    as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
+    ways = [
+        "leave the cell empty if it is not known, delete a line of notes, or train with "
+        f"{as_numbers}, which takes such cells for empty ones",
+        f"train with {as_words} if the column holds labels",
+    ]
+    raise UserError(f"{where}: {cell!r} is no number{kind}; {'; or '.join(ways[::-1] if labels else ways)}.")

@@ -170,7 +170,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     """
     limits = Counter() if is_numeric else seen.limits  # which are words then
     such = examples_of(seen.missing + seen.words + limits)
-    share = (seen.numbers - limits.total()) / (seen.numbers + seen.words.total() + seen.missing.total())
+    share = (seen.numbers - limits.total()) / max(1, seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     if is_numeric:
         notes, how = [], "" if kind else f": {as_words} takes all for words"

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 from torch import Tensor
 
-from proj.data.tables.cells import examples_of, is_no_number
-from proj.data.tables.encode import answer_codes, encode_table, kind_of, width, words_in
+from proj.data.tables.cells import count, examples_of, is_no_number
+from proj.data.tables.encode import answer_codes, encode_table, kind_of, remarks, width, words_in
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
@@ -32,13 +32,17 @@ def encode_new_table(
 
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
-    its, such as metres for centimetres, or many of which are; of words most of which are not known, or that are written
-    in another case; of two answers that has a third one; of missing cells alone. encoded: what `encode_table` makes of
-    these rows."""
+    its, such as metres for centimetres, or many of which are; of limits and the like in it, as the training says them;
+    of words most of which are not known, or that are written in another case; of two answers that has a third one; of
+    missing cells alone. encoded: what `encode_table` makes of these rows."""
     notes, widths = [], [*map(width, columns.values())]
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
         if kind_of(column) == "numbers":
+            if cells.numbers is None and (
+                "limits" in column or "lenient" not in column
+            ):  # an older one takes no limits
+                notes += remarks(name, count(cells), True, "numbers")
             far, (mean, std) = inputs.abs() > FAR, (column["mean"], column["std"])
             its = f"far from the training's, {mean:.4g} ± {std:.2g}"
             if is_in_another_unit(column, inputs):
