@@ -3,6 +3,5 @@
 fast_loop.py        the loop of the training
 fast_validation.py  that of the validation
 plain_step.py       whether a run's steps are plain
-fast_adam.py        the step of fused Adam
-fast_backward.py    the backward pass on a CPU
+fast_step.py        the backward pass on a CPU, the step of fused Adam
 """

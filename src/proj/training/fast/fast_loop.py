@@ -16,8 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins import MixedPrecision
 
-from proj.training.fast.fast_adam import step_of
-from proj.training.fast.fast_backward import backward
+from proj.training.fast.fast_step import backward, step_of
 from proj.training.fast.fast_validation import FastValidationLoop
 from proj.training.fast.plain_step import callback_hooks, has_plain_settings, instance_hooks, is_plain
 
