@@ -20,7 +20,7 @@ from support.sweeps import QUICK
 from support.tables import read_rows
 
 import proj
-from proj.config.stored import trust_words
+from proj.config.stored import needs_trust, trust_option
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import Classifier
@@ -232,7 +232,7 @@ def test_a_file_sends_nothing_to_an_address_that_the_command_does_not_name(store
     with pytest.raises(UserError, match=r"elsewhere:5000\): if that is meant, add trust=logger.mlflow.tracking_uri$"):
         stored_config(stored, ["save_every=3"])
     cfg = stored_config(stored, [], ["logger.mlflow.tracking_uri"])
-    stopped = trust_words(OmegaConf.to_container(cfg))  # in the command that a stopped run prints
+    stopped = trust_option(needs_trust(OmegaConf.to_container(cfg)))  # in the command that a stopped run prints
     assert stopped == " trust=logger.mlflow.tracking_uri"
     here = stored_config(stored, ["logger.mlflow.tracking_uri=http://here"])
     assert here.logger.mlflow.tracking_uri == "http://here"

@@ -20,7 +20,7 @@ from support.runs import rewritten
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build, literal, resolved
-from proj.config.stored import check_stored, resume_command, trust_words
+from proj.config.stored import check_stored, needs_trust, resume_command
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.training.build import build_data_and_model, build_trainer
@@ -178,7 +178,7 @@ def test_ones_own_classes_are_taken_from_a_file_that_is_trusted_and_the_sentence
     assert "mine" not in sys.modules
     assert check_stored(own, "a.ckpt", ["mine"]) == own
     assert check_stored(own, "a.ckpt", ["mine.Net", "mine.Sum"]) == own
-    assert trust_words(own) == " trust=mine"
+    assert needs_trust(own) == {"mine"}
     model = build(own["model"], input_shape=(4,), num_classes=3)
     assert type(model).__name__ == "Net" and type(model.loss).__name__ == "Sum"
 

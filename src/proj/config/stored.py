@@ -134,13 +134,8 @@ def needs_trust(config: dict) -> set[str]:
 
 
 def trust_option(words: set[str]) -> str:
-    """` trust=linear,wine` at the end of a command; nothing for no words."""
+    """` trust=linear,wine` at the end of a command; nothing for no words. words: see `needs_trust`."""
     return f" trust={','.join(sorted(words))}" if words else ""
-
-
-def trust_words(config: dict) -> str:
-    """The option with which a command goes on with this configuration."""
-    return trust_option(needs_trust(config))
 
 
 def resume_command(folder: Path) -> str:
@@ -149,7 +144,7 @@ def resume_command(folder: Path) -> str:
         config = yaml.safe_load(RunFolder(folder).config.read_bytes())
     except (OSError, yaml.YAMLError):  # it stopped before it wrote one
         config = {}
-    return f"python -m proj.train resume={as_command([str(folder)])}{trust_words(config)}"
+    return f"python -m proj.train resume={as_command([str(folder)])}{trust_option(needs_trust(config))}"
 
 
 def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:

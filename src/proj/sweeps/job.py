@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.compose import resolved
 from proj.config.explain import explain
-from proj.config.stored import trust_words
+from proj.config.stored import needs_trust, trust_option
 from proj.config.words import as_text
 from proj.errors import UserError, file_fault
 from proj.system.files import write_atomically
@@ -97,7 +97,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(config))
-    words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_words(config).split()]
+    words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_option(needs_trust(config)).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     if WINDOWS and BAR in env:  # which does not hand on open files
         env[BAR] = ""
