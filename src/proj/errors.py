@@ -47,8 +47,8 @@ def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:
 
 
 def message_of(error: BaseException, longest: int | None = None) -> str:
-    """What another library says of an error, as a part of a sentence."""
-    return " ".join(str(error).split())[:longest]
+    """What another library says of an error, as a part of a sentence; the error's class where it says nothing."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
 def first_of(words: list[str], most: int) -> str:

@@ -101,7 +101,7 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
         if out_of_memory(error):
             raise
         refuse_foreign(called, node, arguments, place, error)
-        named = "" if type(error) in (TypeError, ValueError) else f"{type(error).__name__}: "
+        named = "" if type(error) in (TypeError, ValueError) or not str(error) else f"{type(error).__name__}: "
         raise UserError(f"{target}: {named}{message_of(error)}{in_own_file(error)}") from error
 
 

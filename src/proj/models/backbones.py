@@ -64,7 +64,7 @@ class Backbone:
         except Exception as error:  # whatever a network makes of pictures that do not fit it
             if out_of_memory(error):
                 raise
-            reason = reason_of(error)
+            reason = message_of(error, 200)
         raise UserError(
             f"model.backbone={self.name} cannot be used: it has no single linear layer at its end that a new one could "
             f"replace, or takes no pictures of {crop}×{crop} pixels ({reason}). Choose another one, or leave "
@@ -79,14 +79,9 @@ class Backbone:
             raise
         except Exception as error:  # of many kinds: no network, no room, another checksum
             raise UserError(
-                f"the weights of model.backbone={self.name} could not be downloaded ({reason_of(error)}): "
+                f"the weights of model.backbone={self.name} could not be downloaded ({message_of(error, 200)}): "
                 f"where there is a network, fetch {self.at}, or name a file of them with model.weights=<file>."
             ) from error
-
-
-def reason_of(error: Exception) -> str:
-    """What an error of another library says, in one line."""
-    return message_of(error, 200) or type(error).__name__
 
 
 def find(name: str) -> Backbone:
@@ -165,7 +160,7 @@ def read_weights(file: Path) -> Weights:
     except pickle.UnpicklingError as error:
         raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
     except Exception as error:  # of many kinds
-        raise UserError(f"{file} cannot be read as a file of weights ({reason_of(error)}).") from error
+        raise UserError(f"{file} cannot be read as a file of weights ({message_of(error, 200)}).") from error
     for key in ("state_dict", "model"):  # as scripts keep them
         state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

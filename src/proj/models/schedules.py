@@ -95,8 +95,7 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
     except Exception as error:
         if out_of_memory(error):
             raise
-        reason = message_of(error) or type(error).__name__
-        raise UserError(f"the {what} does not take its settings: {reason}") from error
+        raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
 
 
 class Rehearsal:
