@@ -31,15 +31,6 @@ def rehearse(jobs: Iterable[tuple[list[str], DictConfig]]) -> None:
                 raise UserError(f"the job with {' '.join(own)} would fail: {error}" if own else str(error)) from error
 
 
-def find_dataset(cfg: DictConfig) -> None:
-    build({**cfg.dataset, "_partial_": True}, "dataset")
-
-
-def find_model(cfg: DictConfig) -> None:
-    """The loss within it is made."""
-    build({**cfg.model, "_partial_": True}, "model")
-
-
 def make_optimizer(cfg: DictConfig) -> None:
     """No step is done, for which another device may have other kernels."""
     optimizer = build(cfg.optimizer)
@@ -52,13 +43,9 @@ def make_optimizer(cfg: DictConfig) -> None:
             make_schedule(schedule, made, steps, "max")
 
 
-def make_callbacks(cfg: DictConfig) -> None:
-    build_callbacks(Path(), cfg)
-
-
-REHEARSALS: dict[tuple[str, ...], Callable[[DictConfig], None]] = {
-    ("dataset",): find_dataset,
-    ("model",): find_model,
+REHEARSALS: dict[tuple[str, ...], Callable[[DictConfig], object]] = {
+    ("dataset",): lambda cfg: build({**cfg.dataset, "_partial_": True}, "dataset"),
+    ("model",): lambda cfg: build({**cfg.model, "_partial_": True}, "model"),  # the loss within it is made
     ("optimizer", "scheduler"): make_optimizer,
-    ("callbacks",): make_callbacks,
+    ("callbacks",): lambda cfg: build_callbacks(Path(), cfg),
 }

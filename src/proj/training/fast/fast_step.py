@@ -1,5 +1,5 @@
-"""What a step calls of torch, without what torch looks up and wraps around it: the backward pass on a CPU, nearly a fifth
-of that of Iris, and the step of fused Adam and AdamW, most of a small one."""
+"""What a step calls of torch, without what torch looks up and wraps around it: the backward pass on a CPU, nearly a
+fifth of that of Iris, and the step of fused Adam and AdamW, most of a small one."""
 
 from collections.abc import Callable
 from functools import partial
