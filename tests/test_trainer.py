@@ -22,7 +22,7 @@ from support.runs import at_batch, changed_by_stops, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check_values import check_trainer
-from proj.config.settings.policies import below
+from proj.config.settings.table import below
 from proj.config.stored_run import stored_config, trainer_defaults
 from proj.errors import UserError
 from proj.models import Classifier

@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -114,20 +113,17 @@ def check_classes(cfg: DictConfig) -> None:
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
         names_a_class = isinstance(target, str) and "." in target
         left_out = target is None and (place == "scheduler" or ("." in place and "_target_" in node))
-        if not (names_a_class or left_out):
-            refuse_no_class(place, node)
-
-
-def refuse_no_class(place: str, node: object) -> NoReturn:
-    """Raises UserError for a part of the configuration that names no class. place: such as callbacks.best."""
-    key, shown, plus = place, node, ""
-    if OmegaConf.is_dict(node):
-        key, shown, plus = f"{place}._target_", node.get("_target_"), "" if "_target_" in node else "+"
-    shown = "null" if shown is None else shown
-    group, _, option = place.partition(".")
-    known = option in GlobalHydra.instance().config_loader().get_group_options(group)
-    how = f", or {group}={option}, which names it" if known else ""
-    raise UserError(f"{key}={shown} is no class: give its full name, {plus}{place}._target_=package.module.Class{how}.")
+        if names_a_class or left_out:
+            continue
+        key, plus = place, ""
+        if OmegaConf.is_dict(node):
+            key, plus = f"{place}._target_", "" if "_target_" in node else "+"
+        shown = "null" if target is None else target
+        group, _, option = place.partition(".")
+        known = option in GlobalHydra.instance().config_loader().get_group_options(group)
+        how = f", or {group}={option}, which names it" if known else ""
+        named = f"{plus}{place}._target_=package.module.Class{how}"
+        raise UserError(f"{key}={shown} is no class: give its full name, {named}.")
 
 
 @contextmanager

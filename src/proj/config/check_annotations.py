@@ -5,8 +5,8 @@ import ast
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import named_arguments
-from proj.config.settings.policies import policy
 from proj.config.settings.ranges import STEPS, Range, either
+from proj.config.settings.table import policy
 
 LIBRARIES = ("proj.", "torch.", "lightning.")  # a class of one's own may take more than it says
 # The types of plain values, in words and as JSON schemas. A text may be a number on the command line, such as a name.
@@ -68,11 +68,6 @@ def alternatives(annotation: ast.expr) -> list[ast.expr]:
     return [annotation]
 
 
-def is_alike(several: list[ast.expr]) -> bool:
-    """Whether all the places of a tuple are annotated in the same way; of one of any length the last is `...`."""
-    return len({ast.dump(one) for one in several}) == 1
-
-
 def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
     """(In words, JSON schemas) of one type; None of a type that is not known here."""
     match annotation:
@@ -81,8 +76,9 @@ def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
         case ast.Subscript(value=ast.Name("Literal"), slice=options):
             values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
             return " or ".join(str(value).lower() for value in values), [{"enum": values}]
-        case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)) if is_alike(several):
-            if not (one := range_of_annotation(several[0])):
+        case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)):
+            is_alike = len({*map(ast.dump, several)}) == 1  # else the last one is `...`, say
+            if not is_alike or not (one := range_of_annotation(several[0])):
                 return PLAIN["tuple"]
             length = {"minItems": len(several), "maxItems": len(several)}
             return f"a list of {len(several)}, each {one.words}", [{"type": "array", "items": one.schema, **length}]

@@ -8,8 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.config.settings.policies import policy
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range
+from proj.config.settings.table import policy
 from proj.config.words import typed
 from proj.errors import UserError
 

@@ -6,8 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check_annotations import check_annotations
 from proj.config.monitors import check_monitors
-from proj.config.settings.policies import below, policy, refusal
-from proj.config.settings.table import SETTINGS
+from proj.config.settings.table import SETTINGS, below, policy, refusal
 from proj.config.words import EMPTY, TAKE_SEVERAL
 from proj.errors import UserError, choose, nearest
 

@@ -7,8 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
 from proj.config.explain import OLD, elsewhere, similar
-from proj.config.settings.policies import policy, refusal, with_above
-from proj.config.settings.table import SETTINGS
+from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.words import GROUPS, key_of
 from proj.errors import UserError, nearest
 

@@ -18,8 +18,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 from yaml import MarkedYAMLError
 
 from proj.config.declared import arguments
-from proj.config.settings.policies import policy, refusal, with_above
-from proj.config.settings.table import SETTINGS
+from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.words import GROUPS, group_and_option, with_points
 from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.platform import as_command
@@ -92,20 +91,14 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
-    of_words = raised_in(error).startswith(("omegaconf.", "hydra._internal.config"))
-    if of_words and isinstance(error, ValueError | TypeError):
+    *_, raised_in = ("", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)))
+    if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
         return " ".join(text.split())
     return None
-
-
-def raised_in(error: BaseException) -> str:
-    """The name of the module in which an error was raised; an empty text where it was not raised yet."""
-    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return modules[-1] if modules else ""
 
 
 def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) -> str:
@@ -156,7 +149,8 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     if not place and name not in names | OTHER_NAMES.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
-        known = [one for one in settings if one.endswith(f".{name}") and one not in OLD and not is_reserved(one)]
+        known = [one for one in settings if one.endswith(f".{name}") and one not in OLD]
+        known = [one for one in known if not any(policy(above).instead for above in with_above(one))]
     here = [word for word in (as_typed(one, cfg) for one in known) if word]
     if not here and name in OTHER_NAMES:
         here = [OTHER_NAMES[name]]
@@ -167,11 +161,6 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
     others = " or ".join(f"{group}=…" for group in groups)
     return f" With another {others} there is {' or '.join(map(repr, known))}."
-
-
-def is_reserved(key: str) -> bool:
-    """Whether the program sets it itself, or what it is a part of."""
-    return any(policy(above).instead for above in with_above(key))
 
 
 def as_typed(key: str, cfg: DictConfig) -> str | None:

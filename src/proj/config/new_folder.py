@@ -50,10 +50,9 @@ def make_new_folder(folder: str) -> str:
 
     def make() -> str:
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
-        names = numbered(folder)
-        while True:
+        for name in numbered(folder):
             with suppress(FileExistsError):
-                Path(name := next(names)).mkdir()
+                Path(name).mkdir()
                 return name
 
     return agree(make)

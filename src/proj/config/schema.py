@@ -19,7 +19,7 @@ from proj.config.check_types import range_of_default
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF
 from proj.config.declared import HANDED, NO_ARGUMENTS, named_arguments
-from proj.config.settings.policies import below, policy
+from proj.config.settings.table import below, policy
 
 SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups of one class each
 NAMED = ("callbacks", "logger")  # groups of things that each have a name

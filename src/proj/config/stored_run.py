@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from proj.config.check_types import check_type
 from proj.config.check_values import check_ranges
 from proj.config.compose import CONF, literal
-from proj.config.settings.policies import below, policy, refusal
+from proj.config.settings.table import below, policy, refusal
 from proj.config.stored import check_destinations, check_stored
 from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose, message_of

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
-from proj.config.settings.policies import policy
+from proj.config.settings.table import policy
 from proj.errors import UserError
 from proj.system.platform import as_command, local_path
 

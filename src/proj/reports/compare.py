@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from proj.config.monitors import BY_CLASS
-from proj.config.settings.policies import policy
+from proj.config.settings.table import policy
 from proj.reports.columns import choose_columns, is_class, names_of, varies
 from proj.reports.runs import Run
 from proj.reports.verdicts import Verdict

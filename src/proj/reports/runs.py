@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from proj.config.monitors import mode_of
-from proj.config.settings.policies import policy
-from proj.config.settings.table import SETTINGS
+from proj.config.settings.table import SETTINGS, policy
 from proj.config.stored_run import listed_since
 from proj.errors import UserError, file_fault
 from proj.reports.curves import read_scalars, read_table

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from proj.config.settings.policies import policy
+from proj.config.settings.table import policy
 from proj.errors import agree, how_many
 from proj.reports.compare import Comparison, Row
 from proj.system.names import one_line

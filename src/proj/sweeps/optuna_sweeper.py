@@ -12,8 +12,8 @@ from multiprocessing.pool import ThreadPool
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.settings.policies import policy
 from proj.config.settings.ranges import SEED, WHOLE_OR_ALL, or_null, whole
+from proj.config.settings.table import policy
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper

@@ -1,8 +1,11 @@
 """What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart.
 
 This is the only place that says it: the checks, a run that goes on, the reports and the schema for editors read it, by
-the functions of `policies.py`.
+the functions at its end.
 """
+
+from functools import cache
+from itertools import accumulate
 
 from proj.config.settings import ranges
 from proj.config.settings.lightning import SETTINGS_OF_LIGHTNING
@@ -139,3 +142,31 @@ SETTINGS: dict[str, Setting] = {
     ),
     **SETTINGS_OF_LIGHTNING,
 }
+OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
+
+
+def with_above(key: str) -> list[str]:
+    """A setting and those above it, from the top: trainer, trainer.precision."""
+    return list(accumulate(key.split("."), "{}.{}".format))
+
+
+@cache
+def policy(key: str) -> Setting:
+    """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
+    nearest_first = [SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS]
+    itself = SETTINGS.get(key, OTHERS)
+    resume = next((line.resume for line in nearest_first if line.resume), OTHERS.resume)
+    report = next((line.report for line in nearest_first if line.report), OTHERS.report)
+    return Setting(itself.range, resume, report, itself.instead)
+
+
+@cache
+def below(place: str) -> dict[str, Setting]:
+    """The settings that the table has directly below one, such as trainer, by their names there."""
+    start = len(place) + 1
+    return {key[start:]: one for key, one in SETTINGS.items() if key.startswith(f"{place}.") and "." not in key[start:]}
+
+
+def refusal(key: str) -> str:
+    """The sentence for a setting that the program sets itself."""
+    return f"{key} is set by this program: {SETTINGS[key].instead}."

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.config.own_code import own_code
-from proj.config.settings.policies import policy
+from proj.config.settings.table import policy
 from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since
 from proj.errors import UserError, how_many
