@@ -11,7 +11,6 @@ table.py         the table in the terminal
 page.py          report.html, with page.html
 charts.py        its curves, dots and bars
 parallel.py      its parallel coordinates
-strip.py         its dot for each run
 scales.py        the axes of all charts
 other_files.py   report.json, .md and .tex
 out_of_fold.py   the predictions of all folds

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
-from proj.reports.compare import Comparison, Row
+from proj.reports.compare import Comparison, Row, counted
+from proj.reports.conclusions import repetitions
 from proj.reports.runs import Run
 from proj.reports.scales import compact, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
@@ -17,6 +18,7 @@ from proj.reports.table import heading
 POINTS = 120  # of a curve; of a longer one, neighbours are averaged
 ALL_POINTS = 36_000  # of the curves of a page, which makes up to 1 MB: with many, each has fewer
 BANDS = 40  # configurations, of which a band is drawn about each mean; more would hide the lines
+MOST_IN_STRIP = 40  # rows that the chart of all runs' values has room for
 FIRST = ("val/acc", "val/loss", "train/acc", "train/loss")  # curves, in this order, after that of the monitor
 
 
@@ -126,6 +128,38 @@ def dots(
     return chart(title, note, traces, x_axis, y_axis)
 
 
+def strip(comparison: Comparison) -> dict[str, Any] | None:
+    """A dot a run, a line a configuration, so that one sees what a verdict rests on.
+
+    None where no configuration has two seeds, and where there are more than MOST_IN_STRIP.
+    """
+    monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
+    points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]
+    values = [value for dots_of_row in points for _, value in dots_of_row if value is not None]
+    if not values or len(rows) > MOST_IN_STRIP or max(map(len, points)) < 2:
+        return None
+    place, axis = scale_of(monitor, values)
+    axis.pop("range", None)
+    traces = []
+    for i, dots_of_row in enumerate(points):
+        known = [(run, value) for run, value in dots_of_row if value is not None]
+        if not known:
+            continue
+        of_row = {"meta": i, "uid": f"{i}", "mode": "markers", "hoverinfo": "none"}
+        dots = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known)}
+        dots["customdata"] = [f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known]
+        traces.append({**of_row, **dots, "marker": {"size": 8, "opacity": 0.75}})
+        mean = rows[i][monitor][0]
+        if len(known) > 1 and number(mean) is not None:
+            bar = {"symbol": "line-ns-open", "size": 18}
+            traces.append({**of_row, "x": [place(mean)], "y": [i + 1], "marker": bar})
+    numbers = list(range(1, len(rows) + 1))
+    y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
+    each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
+    title, note = f"{heading(monitor)} of every {each}", "· a line of dots a configuration, the bar is the mean"
+    return chart(title, note, traces, axis, axis_title("place") | y_axis, height=max(320, 70 + 22 * len(rows)))
+
+
 def against_time(comparison: Comparison) -> dict | None:
     title = f"{heading(comparison['monitor'])} against training time"
     seconds = [number(run.value("seconds", "min")) for row in comparison["rows"] for run in row["runs"]]
@@ -180,5 +214,5 @@ def charts(comparison: Comparison, shares: dict[str, Any]) -> list[dict]:
     numbers = len(rows) * len(order) * (3 if len(rows) <= BANDS else 1)  # a band has two edges
     most = max(10, min(POINTS, ALL_POINTS // max(1, numbers)))
     found = [curves(rows, tag, most) for tag in order]
-    made = [*found[:1], against_time(comparison), history(comparison), importance(shares), *found[1:]]
-    return [one for one in made if one]
+    made = [*found[:1], strip(comparison), against_time(comparison), history(comparison), importance(shares)]
+    return [one for one in (*made, *found[1:]) if one]

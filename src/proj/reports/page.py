@@ -14,7 +14,6 @@ from proj.reports.compare import Comparison
 from proj.reports.conclusions import repetitions, sentences
 from proj.reports.parallel import parallel
 from proj.reports.scales import text
-from proj.reports.strip import strip
 from proj.reports.table import as_words, figure, heading, label, statuses, summary
 
 
@@ -112,8 +111,6 @@ def html_text(comparison: Comparison, shares: dict[str, Any], title: str, folder
     common, rows, drawn = comparison["common"], comparison["rows"], charts(comparison, shares)
     if lines := parallel(comparison):
         drawn.append(lines)
-    if seeds := strip(comparison):
-        drawn.insert(1, seeds)
     data = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"))
     parts = {
         "title": text(title),
