@@ -9,10 +9,9 @@ compose.py             composes conf/ (`configure`), and makes objects (`build`)
 loader.py              Hydra's loader, which merges the files once for many jobs
 new_folder.py          names and makes the folder of a new run or sweep
 check.py               all checks of a new run, in their order
-check_types.py         a text in place of a number, told by the default value
+check_types.py         a text in place of a number, told by the default value or by the class's source
 check_values.py        values out of their range, and values that do not go together
 check_words.py         words that would change nothing
-check_annotations.py   arguments of libraries' classes, told by their source
 monitors.py            the metrics that tell the best checkpoint, and their checks
 schema.py              the JSON schema of conf/ for editors
 declared.py            reads what a class says of itself without importing it

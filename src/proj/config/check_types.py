@@ -1,5 +1,7 @@
-"""The kind of value that a setting takes, which its default value tells: a switch, a number, a list."""
+"""The kind of value that a setting takes, such as a switch, a number or a list: told by its default value, and of an
+argument of a library's class by the annotation in its source, which is not imported."""
 
+import ast
 from functools import cache
 
 from hydra.core.config_loader import ConfigLoader
@@ -8,10 +10,27 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range
+from proj.config.declared import named_arguments
+from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import policy
 from proj.config.words import typed
 from proj.errors import UserError
+
+LIBRARIES = ("proj.", "torch.", "lightning.")  # a class of one's own may take more than it says
+# The types of plain values, in words and as JSON schemas. A text may be a number on the command line, such as a name.
+PLAIN = {
+    "bool": ("true or false", [{"type": "boolean"}]),
+    "int": ("a whole number", [{"type": "integer"}]),
+    "float": ("a number", [{"type": "number"}]),
+    "str": ("a text", [{"type": "string"}, {"type": "number"}]),
+    "list": ("a list", [{"type": "array"}]),
+    "dict": ("a mapping", [{"type": "object"}]),
+    "None": ("null", [{"type": "null"}]),
+}
+PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN["list"]) | {"Dict": PLAIN["dict"]}
+# Types that no plain value has; a mapping with a `_target_` is built into one.
+BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
+OBJECT, NO_PLAIN = "an object that {_target_:…} names", [{"enum": []}]
 
 
 def compose_defaults(cfg: DictConfig, *words: str) -> DictConfig:
@@ -67,4 +86,64 @@ def range_of_default(default: object) -> Range | None:
         return Range(f"a number, such as {default}", {"type": "number"})
     if isinstance(default, ListConfig | list):
         return Range(f"a list, such as {default}", {"type": "array"})
+    return None
+
+
+def check_annotations(cfg: DictConfig) -> None:
+    """Raises UserError for a value that is of another type than a library's class has annotated."""
+    parts = {"optimizer": cfg.optimizer, "scheduler": cfg.scheduler, "model.loss": cfg.model.get("loss")}
+    parts |= {
+        f"{group}.{name}": node for group in ("callbacks", "logger") for name, node in (cfg.get(group) or {}).items()
+    }
+    for place, node in parts.items():
+        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        annotated = named_arguments(target)[0] if target.startswith(LIBRARIES) else {}
+        for name in annotated.keys() & node.keys() if annotated else ():
+            key, value = f"{place}.{name}", node[name]
+            built_later = OmegaConf.is_dict(value) and "_target_" in value
+            steps = place == "scheduler" and STEPS.holds(value)
+            if policy(key).range or built_later or steps or annotated[name] is None:
+                continue
+            if taken := range_of_annotation(annotated[name]):
+                taken.check(key, value)
+
+
+def range_of_annotation(annotation: ast.expr) -> Range | None:
+    """What an argument takes; None where its annotation does not tell."""
+    found = [type_of(one) for one in alternatives(annotation)]
+    if not all(found):
+        return None
+    plain = [words for words, schemas in found if schemas != NO_PLAIN] or [OBJECT]
+    words = list(dict.fromkeys(plain))
+    return either(" or ".join(words), *(schema for _, schemas in found for schema in schemas))
+
+
+def alternatives(annotation: ast.expr) -> list[ast.expr]:
+    """The parts of a union, however it is written."""
+    match annotation:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return [*alternatives(left), *alternatives(right)]
+        case ast.Subscript(value=ast.Name("Optional"), slice=one):
+            return [*alternatives(one), ast.Constant(None)]
+        case ast.Subscript(value=ast.Name("Union"), slice=ast.Tuple(elts=several)):
+            return [part for one in several for part in alternatives(one)]
+    return [annotation]
+
+
+def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
+    """(In words, JSON schemas) of one type; None of a type that is not known here."""
+    match annotation:
+        case ast.Constant(None):
+            return PLAIN["None"]
+        case ast.Subscript(value=ast.Name("Literal"), slice=options):
+            values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
+            return " or ".join(str(value).lower() for value in values), [{"enum": values}]
+        case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)):
+            is_alike = len({*map(ast.dump, several)}) == 1  # else the last one is `...`, say
+            if not is_alike or not (one := range_of_annotation(several[0])):
+                return PLAIN["tuple"]
+            length = {"minItems": len(several), "maxItems": len(several)}
+            return f"a list of {len(several)}, each {one.words}", [{"type": "array", "items": one.schema, **length}]
+        case ast.Subscript(value=ast.Name(name)) | ast.Name(name):
+            return PLAIN.get(name) or ((OBJECT, NO_PLAIN) if name in BUILT else None)
     return None

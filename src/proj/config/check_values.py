@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.check_annotations import check_annotations
+from proj.config.check_types import check_annotations
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
 from proj.config.words import EMPTY, TAKE_SEVERAL
