@@ -180,7 +180,7 @@ def test_lightnings_loops_have_the_methods_that_the_fast_loop_replaces():
     assert callable(_AutomaticOptimization)
 
 
-@contract("lightning", "what `self.log` has collected can be read and put back", "training/robustness/logged.py")
+@contract("lightning", "what `self.log` has collected can be read and put back", "training/robustness/counters.py")
 def test_what_lightning_collects_of_an_epoch_can_be_read_and_put_back():
     from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection
 

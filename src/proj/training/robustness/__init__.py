@@ -3,9 +3,8 @@
 resume.py         a killed run goes on to the same bits: saves last.ckpt, and sets what Lightning does not
 start.py          afresh, or from the newest checkpoint that is whole
 changes.py        refuses to go on with other settings or data
-counters.py       the counts of Lightning and of metrics that `resume.py` saves
+counters.py       the counts of Lightning, of metrics and of `self.log` that `resume.py` saves
 loader.py         tells of each batch that begins, and goes on within an epoch
-logged.py         what `self.log` has collected in an epoch, for `resume.py`
 attributes.py     what callbacks, the model and the data have changed in themselves, for `resume.py`
 plain_values.py   the values that a checkpoint can hold
 moved_folder.py   callbacks whose files have moved with the run's folder

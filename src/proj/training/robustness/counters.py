@@ -1,9 +1,11 @@
-"""What has been counted where a run is stopped and goes on: by Lightning, and by a model's metrics.
+"""What has been counted where a run is stopped and goes on: by Lightning, by a model's metrics, by its `self.log`.
 
 Lightning's counts are private parts of Lightning 2.6, which counts a batch as begun before any callback can save, and
-an epoch as done wherever the training ends. It leaves what torchmetrics have counted out of its checkpoints.
+an epoch as done wherever the training ends. It leaves what torchmetrics have counted out of its checkpoints, and what
+`self.log` has collected: a mean over the epoch would be one over what came after the stop.
 """
 
+import builtins
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 State = Tensor | list[Tensor]  # a list of all batches' values, such as AUROC keeps
+ARGUMENTS = ("name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx")
+ARGUMENTS += ("metric_attribute",)  # those of `self.log` that are plain values
 
 
 def count_batch_as_not_begun(checkpoint: dict) -> None:
@@ -81,3 +85,47 @@ def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -
             state = state.to(now.dtype) if isinstance(now, Tensor) else state  # older versions counted in float32
             setattr(metric, key, to_device(state, model.device))
         metric._update_count, metric._computed = known["count"], None
+
+
+def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
+    """What was logged since the epoch began, with the hook and the arguments; of metrics the model has the counts."""
+    kept = []
+    for metric in trainer.fit_loop.epoch_loop._results.values():
+        meta, sync = metric.meta, metric.meta.sync
+        if metric.has_reset or sync.group is not None:  # a group of processes is no value for a checkpoint
+            continue
+        collected = {"value": metric.value, "_forward_cache": metric._forward_cache}
+        collected |= {"cumulated_batch_size": getattr(metric, "cumulated_batch_size", None)}  # of a mean
+        kept.append(
+            {
+                "hook": meta.fx,
+                "arguments": {name: getattr(meta, name) for name in ARGUMENTS},
+                "reduce": (meta.reduce_fx.__name__, meta.reduce_fx in vars(builtins).values()),
+                "sync": (sync.should, sync.rank_zero_only),
+                "collected": {k: v.detach().cpu() for k, v in collected.items() if isinstance(v, Tensor)},
+            }
+        )
+    return kept
+
+
+def restore_logged(trainer: Trainer, model: LightningModule, kept: list[dict[str, Any]], batch: int) -> None:
+    """As the first batch after a restart begins, log it again, and put in place what was collected.
+
+    batch: its number. In the first batch of an epoch Lightning forgets what was logged before.
+    """
+    results, modules = trainer.fit_loop.epoch_loop._results, dict(model.named_modules())
+    trainer._logger_connector._first_loop_iter = batch == 0
+    for one in kept:
+        arguments, (reduce, builtin), (sync_dist, alone) = one["arguments"], one["reduce"], one["sync"]
+        collected = {name: value.to(model.device) for name, value in one["collected"].items()}
+        results.log(
+            one["hook"],
+            value=collected["value"] if "value" in collected else modules[arguments["metric_attribute"]],
+            reduce_fx=getattr(builtins if builtin else torch, reduce),
+            batch_size=1,
+            sync_dist=sync_dist,
+            sync_dist_fn=trainer.strategy.reduce,
+            rank_zero_only=alone,
+            **arguments,
+        )
+        vars(results[f"{one['hook']}.{arguments['name']}"]).update(collected)

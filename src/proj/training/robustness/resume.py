@@ -27,7 +27,6 @@ from proj.training.robustness.attributes import Attributes, gradients, restore_g
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence
 from proj.training.robustness.loader import take_loader
-from proj.training.robustness.logged import logged_values, restore_logged
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
 from proj.training.robustness.seeding import seed_batch
@@ -185,7 +184,7 @@ class Resume(Callback):
         own = {
             "metrics": counters.metric_states(pl_module),
             "attributes": self.attributes.taken,
-            "logged": logged_values(trainer),
+            "logged": counters.logged_values(trainer),
             "gradients": gradients(pl_module),
         }
         of_each_process = [own] * trainer.world_size
@@ -210,6 +209,6 @@ class Resume(Callback):
         trainer.callback_metrics.update(state["callback_metrics"])
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
         if "logged" in state:  # older versions kept none
-            restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
+            counters.restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
         if "gradients" in state:
             restore_gradients(pl_module, state["gradients"][trainer.global_rank])
