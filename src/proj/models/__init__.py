@@ -1,13 +1,12 @@
 """The networks, and what all of them share.
 
-classifier.py    the base of all: step, loss, optimizer
+classifier.py    the base of all: step, loss, optimizer, activations
 measuring.py     the figures of steps, validations and tests
 metrics.py       the counts behind them
 logits.py        from logits to probabilities and a class
 balance.py       classes of unequal size
 schedules.py     learning rates over a run
 optimizers.py    Muon
-activations.py   activations by name
 mlp.py           `MLP`
 cnn.py           `CNN`
 whitened_cnn.py  `WhitenedCNN`, that of the records

@@ -1,4 +1,5 @@
-"""What every classifier shares: the step and the optimizer; what a step counts becomes figures in `measuring.py`."""
+"""What every classifier shares: the step, the optimizer, activations by name; what a step counts becomes figures in
+`measuring.py`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from proj.config.check_values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
+from proj.errors import choose
 from proj.models.logits import augmented_logits, check_outputs
 from proj.models.measuring import Measuring, make_tallies
 from proj.models.metrics import EpochMeans
@@ -127,3 +130,8 @@ class Classifier(Measuring):
             every = self.trainer.check_val_every_n_epoch or 1
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
+
+
+def make_activation(name: str) -> nn.Module:
+    """An activation of torch.nn by its name. Raises UserError with the nearest one."""
+    return choose("model.activation", name, {option: getattr(nn, option) for option in NAMES["activation"]})()

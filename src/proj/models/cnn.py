@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proj.errors import UserError, choose, how_many, out_of_memory
-from proj.models.activations import make_activation
-from proj.models.classifier import Classifier
+from proj.models.classifier import Classifier, make_activation
 
 
 class CNN(Classifier):

@@ -5,8 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from proj.models.activations import make_activation
-from proj.models.classifier import Classifier
+from proj.models.classifier import Classifier, make_activation
 
 
 class IrisClassifier(Classifier):

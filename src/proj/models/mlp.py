@@ -7,8 +7,7 @@ from typing import Any
 from torch import nn
 
 from proj.errors import UserError, choose, how_many
-from proj.models.activations import make_activation
-from proj.models.classifier import Classifier
+from proj.models.classifier import Classifier, make_activation
 
 
 class MLP(Classifier):

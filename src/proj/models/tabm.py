@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.datamodule import InMemoryDataModule
-from proj.models.activations import make_activation
-from proj.models.classifier import Classifier
+from proj.models.classifier import Classifier, make_activation
 
 MOST = 100_000  # training examples of which the quantiles are taken
 LARGE = 10_000  # training examples are worth wider layers and more bins
