@@ -40,11 +40,8 @@ def parallel(comparison: Comparison) -> dict | None:
     for i in reversed(range(len(comparison["rows"]))):
         heights = [number(places[i], 4) for places, _ in columns]
         traces.append({"x": across, "y": heights, "meta": i, "uid": f"{i}", **look})
-    labels = []
-    for k, (_, marks) in enumerate(columns):
-        for y, name in marks:
-            beside = {"showarrow": False, "xanchor": "left", "xshift": 4, "borderpad": 1}
-            labels.append({"x": k, "y": y, "text": name, **beside})
+    beside = {"showarrow": False, "xanchor": "left", "xshift": 4, "borderpad": 1}
+    labels = [{"x": k, "y": y, "text": name, **beside} for k, (_, marks) in enumerate(columns) for y, name in marks]
     xaxis = {"tickvals": across, "ticktext": [text(name) for name, _ in axes], "side": "top", "showgrid": True}
     xaxis |= {"range": [-0.2, len(axes) - 0.4], "fixedrange": True}
     yaxis = {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}

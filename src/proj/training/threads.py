@@ -37,11 +37,8 @@ def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, A
     if chosen or data.kind != "table" or torch.get_num_threads() not in (cores, cores // 2):
         return
     now = torch.get_num_threads()
+    wanted = 1 if model.multiplications * data.batch_size < SMALL else now
     if state:
         wanted = state["environment"].get("threads", now)
-    elif model.multiplications * data.batch_size < SMALL:
-        wanted = 1
-    else:
-        wanted = now
     if wanted < now:
         torch.set_num_threads(wanted)

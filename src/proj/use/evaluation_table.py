@@ -42,12 +42,9 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     table.add_column("examples", justify="right")
     table.add_column("accuracy", justify="right")
     table.add_column("most often taken for", overflow="ellipsis", no_wrap=True)
-    rows = []
-    for place, (name, accuracy) in enumerate(metrics["acc_per_class"].items()):
-        if accuracy is not None:
-            rows.append((accuracy, place, name))
-    rows.sort(key=lambda row: row[0])
-    for accuracy, place, name in rows[:SHOWN]:
+    classes = enumerate(metrics["acc_per_class"].items())
+    rows = [(accuracy, place, name) for place, (name, accuracy) in classes if accuracy is not None]
+    for accuracy, place, name in sorted(rows, key=lambda row: row[0])[:SHOWN]:
         counts = metrics["confusion"][place].tolist()
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != place), reverse=True)[:2]
         confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)

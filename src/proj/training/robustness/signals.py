@@ -45,9 +45,7 @@ class StopSignals:
         is_due: whether this process has to save anyway.
         """
         alone = trainer.world_size == 1
-        window = trainer.accumulate_grad_batches
-        if not alone:
-            window *= trainer.log_every_n_steps
+        window = trainer.accumulate_grad_batches * (1 if alone else trainer.log_every_n_steps)
         if batch_idx % window:
             return False, 0
         to_save, number = is_due or self.number != 0, self.number
