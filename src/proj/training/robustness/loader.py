@@ -1,12 +1,20 @@
-"""The loader of a training tells when it begins to make a batch, and goes on within an epoch, also one of one's own."""
+"""The loader of a training tells when it begins to make a batch, and goes on within an epoch, also one of one's own.
 
+What is random in a batch and in a validation behind it follows from its place: all generators are seeded by counters.
+"""
+
+import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
+import torch
 from lightning.pytorch import Trainer
 
-from proj.data.batches import Batches
+from proj.data.batches import Batches, counter_seed
 from proj.errors import UserError
+
+STEP = 1  # the use of `counter_seed` here, apart from the loader's own
 
 
 class OtherBatches:
@@ -59,3 +67,12 @@ def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
         loop._combined_loader.flattened = [OtherBatches(loader, trainer.current_epoch)]
         iter(loop._data_fetcher)
     trainer.train_dataloader.begin = begin
+
+
+def seed_batch(seed: int, epoch: int, batch: int, rank: int) -> None:
+    number = counter_seed(seed, epoch, batch, rank, STEP)
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    torch.default_generator.manual_seed(number)  # 2 µs; torch.manual_seed takes 357
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)

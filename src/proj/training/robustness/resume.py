@@ -26,10 +26,9 @@ from proj.training.robustness import counters
 from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence
-from proj.training.robustness.loader import take_loader
+from proj.training.robustness.loader import seed_batch, take_loader
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
-from proj.training.robustness.seeding import seed_batch
 from proj.training.robustness.signals import StopSignals, end_by
 
 
