@@ -44,7 +44,9 @@ class WhitenedCNN(CNN):
                 layer.momentum = norm_momentum
                 layer.weight.requires_grad_(norm_scale)
         if choose("model.init", init, {"default": False, "dirac": True}):
-            pass_inputs_on(self.network[2:] if stem else self.network)
+            for layer in self.network[2:] if stem else self.network:
+                if isinstance(layer, nn.Conv2d):  # its other outputs keep their random filters
+                    nn.init.dirac_(layer.weight[: layer.in_channels])
             nn.init.normal_(self.network[-1].weight, std=1 / self.network[-1].in_features)
 
     def setup(self, stage: str) -> None:
@@ -53,13 +55,6 @@ class WhitenedCNN(CNN):
             images = data.prepare(data.splits["train"].inputs, slice(5000), None)
             stem = self.network[0].weight
             stem.data.copy_(whitening_filters(images, len(stem)))
-
-
-def pass_inputs_on(layers: nn.Sequential) -> None:
-    """Have each convolution give its inputs first; its other outputs keep their random filters."""
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(layer.weight[: layer.in_channels])
 
 
 def whitening_filters(images: Tensor, width: int) -> Tensor:

@@ -87,8 +87,7 @@ def table(comparison: Comparison, folder: Path) -> str:
 
 def sorting_key(value: Any) -> str:
     """What a cell is sorted by, as page.html reads it: empty for none and for NaN, which come last."""
-    is_nan = value != value
-    return "" if value is None or is_nan else text(value)
+    return "" if value is None or value != value else text(value)
 
 
 def section(chart: dict) -> str:

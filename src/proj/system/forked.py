@@ -12,6 +12,7 @@ import threading
 from importlib import import_module
 from multiprocessing.forkserver import get_inherited_fds
 from multiprocessing.reduction import DupFd
+from operator import methodcaller
 
 from proj.system.platform import STOP_SIGNALS, printable_output
 from proj.system.processes import BAR, die_with_parent
@@ -55,11 +56,7 @@ class HandedOn:
         self.number = number
 
     def __reduce__(self) -> tuple:
-        return taken, (DupFd(self.number),)
-
-
-def taken(file) -> int:
-    return file.detach()
+        return methodcaller("detach"), (DupFd(self.number),)
 
 
 def ignore_stops() -> None:

@@ -122,10 +122,6 @@ STAND_INS = {
 }
 
 
-def parent_of(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
 class Postpone:
     """A finder for `sys.meta_path`, and the loader of what it finds.
 
@@ -139,7 +135,7 @@ class Postpone:
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target=None) -> ModuleSpec | None:
         is_below = name.startswith("torch._dynamo.")
-        wanted = isinstance(sys.modules.get(parent_of(name)), Postponed) if is_below else name in self.left
+        wanted = isinstance(sys.modules.get(name.rpartition(".")[0]), Postponed) if is_below else name in self.left
         if not wanted or not (real := PathFinder.find_spec(name, path)):
             return None
         make = STAND_INS[name] if name in self.left else None
@@ -151,7 +147,7 @@ class Postpone:
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         if spec.loader_state[1]:
             return None  # Python's ordinary module
-        imported(sys.modules[parent_of(spec.name)])
+        imported(sys.modules[spec.name.rpartition(".")[0]])
         module = import_module(spec.name)
         spec.loader_state = (module.__spec__, None)
         return module

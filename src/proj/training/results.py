@@ -133,12 +133,6 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     write_atomically(run.fold, csv_text(rows))
 
 
-def in_a_sweep() -> bool:
-    """Whether a sweep runs this process, or has started it for a job of its own (`isolate=true`)."""
-    in_it = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    return in_it or "PROJ_PARENT" in os.environ
-
-
 @contextmanager
 def tells_why(folder: Path) -> Iterator[None]:
     """A run that fails says why in its folder's status.json.
@@ -147,7 +141,9 @@ def tells_why(folder: Path) -> Iterator[None]:
     has one that was stopped and of which a command asks what it cannot do, unless that command is its sweep's.
     """
     run = RunFolder(folder)
-    begun = run.record.stat().st_mtime_ns if run.record.is_file() and not in_a_sweep() else None
+    in_a_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    in_a_sweep = in_a_sweep or "PROJ_PARENT" in os.environ  # it has started this process for a job (`isolate=true`)
+    begun = run.record.stat().st_mtime_ns if run.record.is_file() and not in_a_sweep else None
     before = run.failure.read_bytes() if run.failure.is_file() else None
     run.failure.unlink(missing_ok=True)  # it has not failed yet
     try:
