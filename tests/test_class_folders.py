@@ -16,6 +16,7 @@ from support.photos import draw, write_photos
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.photos.class_folders import find_images
+from proj.data.photos.near_copies import named_alike
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.run import train
@@ -252,7 +253,7 @@ def test_folders_that_may_be_parts_with_misspelled_names_are_said(photos, tmp_pa
     assert photos(tmp_path / "in").class_names == ["test", "trian"]
     said = capsys.readouterr().out
     assert "The classes are test, trian, and hold the folders blue, red: if these are the classes, or parts, " in said
-    assert "if those above are parts, name them train, val and test; if the photos in folders of one name" in said
+    assert "if those above are parts, name them train, val and test; if each holds the same photos, as in two" in said
     monkeypatch.chdir(tmp_path / "in")
     run_command_in(said)  # it exchanges the two
     assert photos(tmp_path / "in").class_names == ["blue", "red"]
@@ -592,6 +593,48 @@ def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_gr
     for number in range(40):
         one, other = (f"{'ab'[number % 2]}/{name.format(number, end)}" for end in ("", "_mask"))
         assert part_of[one] == part_of[other]
+
+
+@pytest.mark.parametrize("parts", (("",), ("train", "train", "valid")))
+@pytest.mark.parametrize("name", ("img{}_jpg.rf.{:x}.jpg", "{}.jpg {}_rot90.jpg {}_flip2.jpg"))
+def test_versions_of_a_photo_that_another_program_made_are_said_with_their_group(photos, tmp_path, capsys, name, parts):
+    """Roboflow rotates a photo, say, and gives each version a name of its own. As people sort them, some of them come
+    into the folder of the validation."""
+    if len(parts) > 1 and " " in name:
+        pytest.skip("of files in several folders only Roboflow's names tell")
+    for number in range(60):
+        for again in range(3):
+            folder = tmp_path / "in" / parts[(number + again) % len(parts)] / "ab"[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            file = name.split()[again % len(name.split())].format(number, (number * 31 + again) ** 7)
+            scene(1000 * again + number).save(folder / file)
+    data = photos(tmp_path / "in")
+    said, out = " images that have the name of a training image before ", capsys.readouterr().out
+    assert said in out
+    if len(parts) == 1:
+        photos(tmp_path / "in", re.search(r"or have 'dataset\.(group=.*)' keep together", out)[1])
+        assert said not in capsys.readouterr().out
+    else:
+        files = {part: [data.file_of(part, at) for at in range(len(data.splits[part].targets))] for part in data.splits}
+        assert named_alike({}, files, "val", data.example).startswith(f"Validation{said}.rf.: ")
+
+
+def test_a_second_copy_of_all_photos_in_another_size_is_told_from_a_class(photos, tmp_path, capsys):
+    for place in ("casting_512x512", "casting_data/casting_data/train", "casting_data/casting_data/test"):
+        write_photos(tmp_path / "in" / place, 6, ("blue", "red"))
+    assert photos(tmp_path / "in").class_names == ["casting_512x512", "casting_data"]
+    said = capsys.readouterr().out
+    one = f"data_dir={tmp_path}/in/casting_data"
+    assert f"if each holds the same photos, as in two sizes, {one} takes one" in said
+    assert photos(tmp_path / "in/casting_data").class_names == ["blue", "red"]
+
+
+def test_photos_of_the_test_in_a_folder_called_unknown_have_no_classes(photos, tmp_path, capsys):
+    write_photos(tmp_path / "in/train", 6)
+    (tmp_path / "in/test/unknown").mkdir(parents=True)
+    draw("red", 1).save(tmp_path / "in/test/unknown/1.png")
+    assert photos(tmp_path / "in").num_classes == 3
+    assert "Folders left out, whose images have no classes: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ("2019_{}.png", "{}.png", "IMG_{}_1.png"))

@@ -4,6 +4,7 @@ import errno
 import gc
 import io
 import json
+import shutil
 import tracemalloc
 import types
 from pathlib import Path
@@ -155,6 +156,11 @@ def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_
     assert said.startswith("Files left out, which are no images: 1 .txt\n")
     named = mistake("proj.predict", f"ckpt={digits}", f"input={folder}/notes.txt")
     assert "1 of 1 file is no image" in named
+    shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    mistake("proj.predict", f"ckpt={digits}", f"input={tmp_path}/packed.zip")
+    assert f"skipped {tmp_path}/packed.zip: is an archive: unpack it, and name the folder" in capsys.readouterr().err
+    named = mistake("proj.predict", f"ckpt={digits}", f"input={tmp_path}/packed")
+    assert f"finds no file. Did you mean '{tmp_path}/packed.zip'?" in named
     rows = [json.loads(line) for line in (tmp_path / "new/x.jsonl").read_text().splitlines()]
     assert [row["input"] for row in rows] == [str(folder / name) for name in ("a.png", "below/b.png", "z.png")]
 

@@ -19,6 +19,8 @@ ROWS = [["a", "b", "y"], *([i % 7, i % 3, "pq"[i % 2]] for i in range(30))]
 ABSENT = {
     "no table": (("dataset=csv", "data_dir=none.csv", "dataset.target=y"), "none.csv cannot be read"),
     "no photos": (("dataset=image_folder", "data_dir=none"), "none cannot be read .No such file"),
+    "a table without its ending": (("dataset=csv", "data_dir=t", "dataset.target=y"), "t cannot .* mean 't.csv'"),
+    "photos that are misspelled": (("dataset=image_folder", "data_dir=emty"), "emty cannot .* mean '.*empty'"),
     "photos without folders": (("dataset=image_folder", "data_dir=empty"), "empty holds no class folders"),
     "no target": (CSV, "dataset.target names no column yet. Options: a, b, y."),
     "another target": ((*CSV, "dataset.target=yy"), "dataset.target=yy is no column of .*t.csv. Did you mean 'y'"),

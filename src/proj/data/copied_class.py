@@ -18,6 +18,14 @@ SAMPLE = 1000  # rows, which tell of most columns that they are none
 # A column that mistakes one row of FEW at most, and of the smallest class a tenth at most, may be a copy with errors:
 # of Iris the best one mistakes one of 25. In less than MANY rows so few mistakes may be chance.
 FEW, MANY = 40, 100
+SAYS = {
+    "value": "{tells} {the_class}{but}, one value a class: if {it_is} the class in other words",
+    "range": "{tells} {the_class}{but}, a range a class: if one was made from the other",
+    "filled": "{has} values in all rows of some classes and in none of the others{but}: if {it_comes} once "
+    "the class is known",
+}
+SINGULAR = {"tells": "tells", "has": "has", "it_is": "it is", "it_comes": "it comes"}
+PLURAL = {"tells": "tell", "has": "have", "it_is": "they are", "it_comes": "they come"}
 MOST = 100  # classes that are looked at for ranges, since each takes a pass over all rows
 
 
@@ -53,21 +61,12 @@ def describe_copied_class(
         else:
             found[how][table.names[place]] = told
     others, lines, the_class = [table.names[place] for place in dropped], [], table.names[target]
-    if names := [*found["value"]]:
-        says, it = agree(len(names), "tells", "tell"), agree(len(names), "it is", "they are")
-        how = but_for(found["value"], len(y)) or " without a mistake"
-        why = f"{says} {the_class}{how}, one value a class: if {it} the class in other words"
-        lines.append(advice(names, why, others))
-    if names := [*found["range"]]:
-        says, how = agree(len(names), "tells", "tell"), but_for(found["range"], len(y)) or " without a mistake"
-        lines.append(advice(names, f"{says} {the_class}{how}, a range a class: if one was made from the other", others))
-    if names := [*found["filled"]]:
-        has, it = agree(len(names), "has", "have"), agree(len(names), "it comes", "they come")
-        how = but_for(found["filled"], len(y))
-        why = (
-            f"{has} values in all rows of some classes and in none of the others{how}: if {it} once the class is known"
-        )
-        lines.append(advice(names, why, others))
+    for how, says in SAYS.items():
+        if names := [*found[how]]:
+            most = max(found[how].values())
+            but = f" but for {most:,} of {len(y):,} rows" if most else " without a mistake" * (how != "filled")
+            words = agree(len(names), SINGULAR, PLURAL) | {"the_class": the_class, "but": but}
+            lines.append(advice(names, says.format(**words), others))
     if names := one_hot_code(found["code"], y):
         why = f"together tell {the_class} without a mistake: if they are its one-hot code"
         lines.append(advice(names, why, others))
@@ -78,12 +77,6 @@ def advice(names: list[str], why: str, others: list[str]) -> str:
     """The line on columns. others: those that are left out already."""
     how, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
     return wrapped(f"{', '.join(names)} {why}, {how} leaves {them} out")
-
-
-def but_for(mistakes: dict[str, int], rows: int) -> str:
-    """The words that say how many rows some columns do not tell, of the worst one; "" where that is none."""
-    most = max(mistakes.values())
-    return f" but for {most:,} of {rows:,} rows" if most else ""
 
 
 def how_it_tells(
@@ -99,13 +92,12 @@ def how_it_tells(
     sizes = np.unique(classes, return_counts=True)[1]
     few = min(len(classes) // FEW, sizes.min() // 10) if len(classes) >= MANY else 0
     of_all = known.mean() >= 0.5 and len(np.unique(classes[known])) == len(sizes)
-    ways = [("value", mistaken_values(values, classes))]
+    ways = [("value", mistaken_values(values, classes)), ("filled", mistaken_gaps(known, classes))]
     if of_all:
         ways.append(("value", mistaken_values(values[known], classes[known])))
         if numbers is not None and len(sizes) <= MOST:
             ways.append(("range", outside_ranges(numbers[known], classes[known])))
-    ways.append(("filled", mistaken_gaps(known, classes)))
-    if told := next((way for way in ways if way[1] <= few), None):
+    if (told := min(ways, key=lambda way: way[1]))[1] <= few:
         return told
     code = rows_told(values, classes)
     return ("", 0) if code is None else ("code", code)
@@ -138,10 +130,9 @@ def outside_ranges(numbers: np.ndarray, classes: np.ndarray) -> int:
 def mistaken_gaps(known: np.ndarray, classes: np.ndarray) -> int:
     """How many cells are missing in classes most rows of which have one, or known in the others; all, where there is
     but one kind of class. known: (N,) bool."""
-    labels, counts = np.unique(classes, return_inverse=True)[1], np.unique(classes, return_counts=True)[1]
-    there = np.bincount(labels, known).astype(int)
-    kinds = {*(2 * there > counts).tolist()}
-    return int(np.minimum(there, counts - there).sum()) if len(kinds) == 2 else len(classes)
+    labels, counts = np.unique(classes, return_inverse=True, return_counts=True)[1:]
+    mostly = 2 * np.bincount(labels, known) > counts
+    return int((known != mostly[labels]).sum()) if 0 < mostly.sum() < len(mostly) else len(classes)
 
 
 def rows_told(values: np.ndarray, classes: np.ndarray) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list,
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
 from proj.errors import UserError, first_of
-from proj.system.folders import entries_in, folders_in
+from proj.system.folders import entries_in, folders_in, nearest_to
 from proj.system.names import plain_name, readable
 
 
@@ -109,7 +109,7 @@ def find_images(data_dir: str) -> FoundImages:
             raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
         raise UserError(
             f"{error.filename} cannot be read ({error.strerror}). Name the folder that holds a folder of images "
-            f"for each class with data_dir=path/to/photos{by_a_list(data_dir)}"
+            f"for each class with data_dir=path/to/photos{by_a_list(data_dir)}.{nearest_to(data_dir)}"
         ) from error
 
 
@@ -128,10 +128,7 @@ def _find(data_dir: str) -> FoundImages:
             if not images:
                 empty.append(readable(os.path.relpath(folder_of_class, data_dir)))
                 continue
-            if part == "train":
-                found.class_names.extend([name] if name not in known else [])
-                known.add(name)
-            elif name not in known:
+            if part != "train" and name not in known:
                 alike = [one for one in known if plain_name(one) == plain_name(name)]
                 if len(alike) != 1:
                     absent[name] += len(images)
@@ -139,6 +136,7 @@ def _find(data_dir: str) -> FoundImages:
                     continue
                 name = alike[0]
             found.images.extend(FoundImage(path, its_stamp, name, part) for path, its_stamp in images)
+        found.class_names.extend(dict.fromkeys(image.label for image in found.images if part == "train"))
         there = {image.label for image in found.images if image.part == part}
         if part != "train" and not there and not unknown:
             raise UserError(f"{folder} holds no images: take it away, and {part} is drawn from the training images.")
@@ -195,7 +193,10 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
             f"{data_dir} holds the folder {names[0]} alone: if the {len(counts):,} folders in it are the classes, give "
             f"data_dir={readable(classes[0])}"
         )
-    within = [name for name, count in sorted(counts.items()) if count > len(classes) / 2]
+    places = {(image.label, *os.path.split(os.path.dirname(image.file))) for image in found.images}
+    leaves = {(label, name) for label, above, name in places if above not in parts.values()}  # deeper ones too
+    holders = Counter(readable(name) for _, name in leaves)
+    within = [name for name, count in sorted(holders.items()) if count > len(classes) / 2]
     if len(within) < 2 or len(classes) == 1:
         found.said.extend(name_deeper(found.images, parts) if counts else [])
     elif len(parts) == 1:

@@ -25,6 +25,7 @@ MARKS = {
 # Folders of masks, or of all images, by their names.
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "set", "data"}
+IMAGES |= {"all", "unknown", "unclassified", "unsorted", "dummy"}  # also of photos that have no class yet
 # Folders of what nobody has sorted, and copies of others, by their names as `plain_name` has them.
 UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
 COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
@@ -51,8 +52,9 @@ def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
         return f"{said}: if {first_of(masks, 5)} hold masks and no photos, move them away"
     return (
         f'{said}: if these are the classes, or parts, python -c "import glob, os; {EXCHANGE}", typed in '
-        f"{readable(folder)}, puts them above; if those above are parts, name them train, val and test; if the photos "
-        "in folders of one name belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
+        f"{readable(folder)}, puts them above; if those above are parts, name them train, val and test; if each "
+        f"holds the same photos, as in two sizes, data_dir={readable(os.path.join(folder, classes[-1]))} takes one; if "
+        "the photos in folders of one name belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
     )
 
 

@@ -22,6 +22,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "H
 FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
 FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin, those of more than 4 GB too
+ARCHIVES = (b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")  # .zip, .gz, .7z, .rar
 HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
 # Raw photos begin as TIFF files, which hold a small preview. TGA files have no mark to tell them by, but their name.
 RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
@@ -67,6 +68,8 @@ def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
             start = opened.read(12)
         if start.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{"):
             raise Refused("is a text, such as the page of an error in place of a photo: fetch it again") from error
+        if start.startswith(ARCHIVES):
+            raise Refused("is an archive: unpack it, and name the folder that comes out of it") from error
         if start in (b"", b"version http"):
             how = (
                 "a pointer of Git LFS in place of a photo: git lfs pull fetches it" if start else "empty: copy it again"

@@ -16,7 +16,7 @@ from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
-from proj.system.folders import entries_in, folders_in, is_companion
+from proj.system.folders import entries_in, folders_in, is_companion, nearest_to
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"
@@ -112,7 +112,8 @@ def open_tables(
     try:
         tables = [open_table(file, how) for file in found.files]
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}") from error
+        close = nearest_to(error.filename)
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}): {HOW}.{close}") from error
     headed = find_header(tables[0], target, notes) if header is None else header
     for table in tables:
         table.take_header(headed)
