@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import PurePath
 
 from proj.system.platform import WINDOWS
@@ -51,6 +52,16 @@ def everything_in(folder: str) -> Iterator[os.DirEntry]:
 
 def folders_in(folder: str) -> list[str]:
     return [entry.path for entry in entries_in(folder) if entry.is_dir()]
+
+
+def nearest_to(path: str) -> str:
+    """The end of a message on a path that is not there: what beside it has nearly its name, also behind an ending."""
+    folder, name = os.path.split(path)
+    with suppress(OSError):
+        names = [entry.name for entry in entries_in(folder or ".")]
+        for close in [one for one in names if one.startswith(f"{name}.")] or get_close_matches(name, names, 1):
+            return f" Did you mean {os.path.join(folder, close)!r}?"
+    return ""
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:

@@ -24,7 +24,7 @@ from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many
-from proj.system.folders import is_companion
+from proj.system.folders import is_companion, nearest_to
 from proj.system.names import readable
 
 
@@ -59,7 +59,9 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
         found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]
         found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
     if not found:
-        raise UserError(f"input={pattern} finds no {kind if folder else 'file'}.")
+        raise UserError(
+            f"input={pattern} finds no {kind if folder else 'file'}.{'' if folder else nearest_to(pattern)}"
+        )
     return found
 
 
