@@ -39,8 +39,7 @@ def foreign(path: Path) -> str:
 def load_checkpoint(path: str | Path) -> dict:
     """A checkpoint's contents, on the CPU; nothing in the file is ever executed.
 
-    Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for one that is not
-    whole.
+    Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for a damaged one.
     """
     path = Path(local_path(path))
     if path.is_dir():

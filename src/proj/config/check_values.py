@@ -129,8 +129,7 @@ def check_trainer(trainer: DictConfig) -> None:
 
 
 def check_callbacks(cfg: DictConfig) -> None:
-    """Raises UserError where no callback would keep the best checkpoint, which is what a run is for, or an average of
-    the weights would keep nothing of them."""
+    """Raises UserError where no callback would keep the best checkpoint, and for callbacks that do not suit a run."""
     best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
     if not OmegaConf.is_dict(best) or not best.get("_target_"):
         raise UserError(

@@ -37,8 +37,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
 
 
 def refuse_left_out(words: Iterable[str]) -> None:
-    """Raises UserError for a word of a new run that leaves out a setting or a group of options which it cannot do
-    without, or the checks of what it says."""
+    """Raises UserError for a word of a new run that leaves out what every run needs, or the checks of what it says."""
     for word in words:
         if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
             raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
@@ -159,8 +158,7 @@ def check_length(scheduler: DictConfig) -> None:
 
 
 def check_augmentation(cfg: DictConfig) -> None:
-    """Raises UserError where augment=strong does not suit the data, or its mixed labels do not suit the loss, or where
-    the network enlarges again what dataset.sizes has shrunk."""
+    """Raises UserError where augmentation does not suit the data, the loss or the network."""
     if cfg.dataset.get("sizes") and cfg.model._target_ == "proj.models.Pretrained":
         raise UserError("dataset.sizes shrinks images, and model=pretrained enlarges them: give dataset.sizes=null.")
     strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))

@@ -1,5 +1,4 @@
-"""What a class says of itself, read from its source without importing it: a datamodule or a model takes torch along,
-and seconds."""
+"""What a class says of itself, read from its source: to import a datamodule or a model takes torch and seconds."""
 
 import ast
 from collections.abc import Iterable, Iterator

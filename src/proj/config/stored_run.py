@@ -40,8 +40,7 @@ def listed_since() -> dict[str, Any]:
 
 
 def bring_up_to_date(cfg: DictConfig) -> None:
-    """Give a stored configuration the settings that conf/ did not list when it was composed, and take those away that
-    were overridden."""
+    """Give a stored configuration what conf/ did not list when it was composed; take away what is overridden anyway."""
     with open_dict(cfg):
         for key, setting in below("trainer").items():
             if setting.instead:

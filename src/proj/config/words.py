@@ -125,8 +125,7 @@ def refuse_ambiguous(word: str, read: Override, several: bool) -> None:
 
 
 def refuse_no_setting(word: str, several: bool) -> None:
-    """Raises UserError for a word that Hydra cannot read, which is several, whose value is a range as other programs
-    write it, or whose key is no name."""
+    """Raises UserError for what Hydra cannot read: several words, another program's range, a key that is no name."""
     key, _, value = word.partition("=")
     if key in OF_ALL and (more := re.search(r"\s[+~]?[\w./]+=", value)):
         raise UserError(f"{word!r} is several words: give{more[0]}… by itself.")

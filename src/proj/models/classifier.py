@@ -1,5 +1,4 @@
-"""What every classifier shares: the step, the optimizer, activations by name; what a step counts becomes figures in
-`measuring.py`."""
+"""What every classifier shares: the step, the optimizer, activations. `measuring.py` has the figures of the steps."""
 
 from collections.abc import Callable
 from typing import Any

@@ -12,8 +12,7 @@ from proj.pictures.drawing import BLUES, INK, LINE, REDS, WIDTH, fitted, mask, s
 def cell_colours(counts: np.ndarray, of_each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """((R, C) how dark each cell is, in 0..1, its colour (R, C, 3) in uint8). of_each: (R, 1) examples of the classes.
 
-    Blue shades the share of a row; red has a scale of its own, since the mistakes of a good classifier would be
-    invisible beside its diagonal.
+    Blue shades the share of a row; red has a scale of its own, since few mistakes would be invisible beside the blue.
     """
     share, right = counts / of_each, np.eye(*counts.shape, dtype=bool)
     worst = max(share[~right].max(initial=0), 0.01)

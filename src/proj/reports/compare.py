@@ -107,8 +107,7 @@ def data_names(runs: list[Run]) -> dict[str, str]:
 
 
 def mark_repeats(runs: list[Run]) -> None:
-    """Of runs of one configuration, those with a seed and fold that another has count no second time: the one that
-    finished last counts."""
+    """Of runs of one configuration that have a seed and fold in common, the one that finished last counts alone."""
 
     def order(run: Run) -> tuple:
         ended = 0.0
@@ -129,8 +128,7 @@ def counted(runs: list[Run]) -> list[Run]:
 
 
 def spread(runs: list[Run], metric: str, mode: str) -> Spread:
-    """That of a metric's values in the runs that are `counted`. There is no deviation of less than two, nor where one
-    is not finite."""
+    """That of a metric's values in the `counted` runs; no deviation of less than two, nor where one is not finite."""
     values = [value for run in counted(runs) if (value := run.value(metric, mode)) is not None]
     deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return (math.fsum(values) / len(values) if values else None), deviation, len(values)

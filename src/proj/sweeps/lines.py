@@ -29,8 +29,7 @@ NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # so many are shown; the others are co
 class Lines:
     """Prints the lines of one command.
 
-    total: jobs of the sweep. done: those that had ended before. shared: the words that all jobs have; a job's line
-    shows the others.
+    total: jobs of the sweep. done: those that had ended before. shared: words of all jobs, which no line shows.
     """
 
     def __init__(self, sweep: Sweep, total: int, done: int, shared: list[str]) -> None:

@@ -16,8 +16,7 @@ OF_ALL_JOBS = ("sweep_name", "log")  # what a sweep has one of
 
 
 def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], dict[str, Override]]:
-    """(The words that all jobs share, the settings that are swept, by their names); of a setting that is named twice,
-    the last word counts.
+    """(The words that all jobs share, the swept settings by their names). Of a setting's words the last one counts.
 
     Raises UserError for a setting that has no value, or several where it takes one.
     """

@@ -77,8 +77,7 @@ def may_go_unread(stream: TextIO) -> TextIO:
 
 
 def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a stream, after which all goes to the null device once its pipe's other end or its terminal is
-    closed."""
+    """A method of a stream, after which all goes to the null device once nobody can read the stream any more."""
 
     def called(*text: str) -> Any:
         try:
@@ -110,8 +109,7 @@ def memory() -> int | None:
 
 
 def refuse_no_text(path: Path) -> None:
-    """Raises UserError where the locale does not know all letters of a path: they reach libraries as bytes, which some
-    refuse."""
+    """Raises UserError where the locale does not know all letters of a path, which some libraries then refuse."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:

@@ -150,8 +150,7 @@ def take_part(trainer: DictConfig) -> list:
 
 
 def refuse_missing_devices(trainer: DictConfig) -> None:
-    """Raises UserError where more GPUs are asked for than there are, or so many processes of a CPU that they would be
-    without end."""
+    """Raises UserError where more GPUs are asked for than there are, or far more processes than a CPU has cores."""
     import torch
 
     if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():

@@ -73,8 +73,7 @@ def left_over(name: str, why: str, starter: str) -> UserError:
 def started() -> tuple[int, int] | None:
     """(processes a node, nodes) where torchrun or srun has started several for a run; None where this is the only one.
 
-    Raises UserError where Slurm's nodes have different numbers, and where the environment has a part of what torchrun
-    or srun sets.
+    Raises UserError where Slurm's nodes have different numbers, or only a part of what torchrun or srun sets is there.
     """
     env = os.environ
     if "TORCHELASTIC_RUN_ID" in env:

@@ -40,8 +40,7 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
 
 
 def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
-    """The flat content of a file; empty where it is missing, damaged or half written, so that one run never stops a
-    report of many."""
+    """The flat content of a file; empty where it is missing or damaged, so that no run stops a report of many."""
     try:
         content = file.read_bytes()
         content = parse(content) if content.endswith(b"\n") else None

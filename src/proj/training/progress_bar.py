@@ -134,8 +134,7 @@ class ProgressBar(RichProgressBar):
 class JobBar(AnyProgressBar):
     """One line of the terminal, which is gone when the job ends.
 
-    terminal: the number of its open file. title: what the line begins with. batches: of the whole run, which
-    `build_trainer` sets.
+    terminal: the number of its open file. title: begins the line. batches: of the whole run; `build_trainer` sets it.
     """
 
     batches = math.inf

@@ -1,5 +1,4 @@
-"""No picture is drawn among a person's photos: the next training would take it for one of them, and its folder for a
-class."""
+"""No picture is drawn among a person's photos: the next training would take it for one, and its folder for a class."""
 
 import os
 from collections.abc import Mapping

@@ -19,8 +19,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     """An ONNX file's content with its convolutions and products with weights in 8-bit integers, by ONNX Runtime's
     static quantisation. What it costs and saves on the test part of `data` is printed.
 
-    data: the datamodule of the training. make_inputs: what the file takes, by name, from inputs as a datamodule keeps
-        them.
+    data: the datamodule of the training. make_inputs: inputs as it keeps them -> what the file takes, by name.
     """
     from onnx import load  # which `pip install proj` does not bring
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static

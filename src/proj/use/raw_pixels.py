@@ -59,8 +59,7 @@ def border(x: Tensor) -> Tensor:
 
 
 def with_full_contrast(x: Tensor) -> Tensor:
-    """x (N, C, height, width) with the darkest and the lightest level of each channel at 0 and 255, as Pillow's
-    `autocontrast` does."""
+    """x (N, C, height, width), each channel's levels stretched to 0 and 255, as Pillow's `autocontrast` does."""
     low, high = x.amin((2, 3), keepdim=True).double(), x.amax((2, 3), keepdim=True).double()
     scale = 255 / (high - low)
     return torch.where(high > low, (x.double() * scale - low * scale).trunc().clamp(0, 255).float(), x)

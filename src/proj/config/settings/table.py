@@ -1,7 +1,6 @@
 """What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart.
 
-This is the only place that says it: the checks, a run that goes on, the reports and the schema for editors read it, by
-the functions at its end.
+This is the only place that says it. The functions at its end look it up, for checks, resume, reports and editors.
 """
 
 from functools import cache

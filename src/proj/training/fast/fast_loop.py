@@ -1,5 +1,4 @@
-"""Lightning's training loop without what a plain step on one device does not need. `fast_validation.py` has the like
-for the validation.
+"""Lightning's training loop without what a plain step on one device does not need; `fast_validation.py` is its like.
 
 Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure:
 more than the whole step of a small network. Here a step calls the hooks that somebody wrote, in Lightning's order, and

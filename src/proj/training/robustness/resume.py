@@ -5,8 +5,7 @@ before, and dropout draws other numbers. Here a checkpoint is taken at one quies
 when all before it is done and logged; and everything random in a batch depends on (seed, epoch, batch) alone, so that
 no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
 
-`start.py` finds the checkpoint to go on from; what it takes beside the weights is in `counters.py`, `attributes.py` and
-`moved_folder.py`.
+`start.py` finds the checkpoint to go on from; `counters.py` and `attributes.py` have what it takes beside the weights.
 """
 
 import math
