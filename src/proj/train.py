@@ -43,21 +43,19 @@ def trained(cfg: DictConfig) -> dict[str, Any]:
 def main() -> None:
     with sentences():
         look_at_environment()
-    if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
-        die_with_parent()
-    # Hydra would compose before it prints its help: twice the time.
-    words = words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
-    with sentences():
+        if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
+            die_with_parent()
+        # Hydra would compose before it prints its help: twice the time.
+        words = words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
         chosen = take({"resume": Path, "trust": list}, words)
-    TRUSTED[:] = chosen.get("trust", [])
-    if folder := chosen.get("resume"):
-        if TRUSTED and "" not in sys.path:
-            sys.path.insert(0, "")  # a class of one's own lies in the working folder
-        with sentences():
+        TRUSTED[:] = chosen.get("trust", [])
+        if folder := chosen.get("resume"):
+            if TRUSTED and "" not in sys.path:
+                sys.path.insert(0, "")  # a class of one's own lies in the working folder
             trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes with it
-    else:
-        sys.argv[1:] = [*words, *QUIET] if rank() else words
-        run_hydra(job)
+        else:
+            sys.argv[1:] = [*words, *QUIET] if rank() else words
+            run_hydra(job)
     leave()
 
 

@@ -35,12 +35,11 @@ def run_hydra(command: Callable[[], object]) -> None:
         refuse_left_out(settings)
         several = "--multirun" in flags
         sys.argv[1:] = [*flags, *(as_hydra_reads(word, several) for word in settings)]
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a class of one's own lies in the working folder; `python -m` has it there already
-    os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
-    warnings.filterwarnings("ignore", SCHEMA)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
-    with sentences():
+        if "" not in sys.path:
+            sys.path.insert(0, "")  # a class of one's own lies in the working folder; `python -m` has it there already
+        os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+        warnings.filterwarnings("ignore", SCHEMA)
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
         command()
 
 

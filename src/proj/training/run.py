@@ -50,13 +50,11 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     """
     if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
-    in_python = cfg.output_dir in TAKEN  # composed there, and it may have been changed since
-    if in_python:
+    if cfg.output_dir in TAKEN:  # composed in Python, and it may have been changed since
         check_parts(cfg)
-    cfg = resolved(cfg)
-    if in_python:
         check_ranges(cfg)
         check_momentum(cfg)
+    cfg = resolved(cfg)
     bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
