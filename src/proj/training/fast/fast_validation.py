@@ -6,7 +6,6 @@ from functools import partial
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
-from torch import nn
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
@@ -31,13 +30,14 @@ class FastValidationLoop(_EvaluationLoop):
             self.hooks[name] = [*of_callbacks, getattr(model, name)]
 
     def run(self) -> list:
-        trainer = self.trainer
+        trainer, model = self.trainer, self.trainer.lightning_module
         plain = self.plain and instance_hooks(trainer) == trainer.fit_loop.epoch_loop.hooks_seen
         if plain and not self.restarting and not trainer.sanity_checking:
             self.setup_data()
             if not self.skip and [isinstance(one, Batches) for one in self._combined_loader.flattened] == [True]:
-                with torch.inference_mode() if self.inference_mode else torch.no_grad():
-                    self._validate(trainer, trainer.lightning_module)
+                context = torch.inference_mode() if self.inference_mode else torch.no_grad()
+                with context, model.evaluating():
+                    self._validate(trainer, model)
                 return []
         return super().run()
 
@@ -53,7 +53,6 @@ class FastValidationLoop(_EvaluationLoop):
         self.batch_progress.reset_on_run()
         (loader,), (count,) = self._combined_loader.flattened, self.max_batches
         loader.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
-        training = begin_evaluation(model)
         self._call("on_validation_start")
         self._call("on_validation_epoch_start")
         for batch_idx, batch in zip(range(count), loader, strict=False):
@@ -69,7 +68,6 @@ class FastValidationLoop(_EvaluationLoop):
         self._call("on_validation_end")
         vars(model)["_current_fx_name"] = None
         connector.reset_results()
-        set_training(training, True)
         trainer._last_val_time = time.monotonic()
 
     def _batch(self, model: LightningModule, batch, batch_idx: int) -> None:
@@ -90,23 +88,3 @@ class FastValidationLoop(_EvaluationLoop):
         if results:
             connector.update_eval_step_metrics(self._seen_batches_per_dataloader[0])
         self._seen_batches_per_dataloader[0] += 1
-
-
-def begin_evaluation(model: LightningModule) -> list[nn.Module]:
-    """As `model.eval()`, without its calls for each module. Returns the modules that were in training."""
-    modules = list(model.modules())
-    training = [module for module in modules if module.training]
-    if any(type(one).train is not nn.Module.train or type(one).eval is not nn.Module.eval for one in modules):
-        model.eval()
-    set_training(training, False)
-    return training
-
-
-def set_training(modules: list[nn.Module], training: bool) -> None:
-    """Set the modules' own flags alone; most directly, since assigning to a module takes longer."""
-    for module in modules:
-        own = vars(module)
-        if "training" in own:
-            own["training"] = training
-        else:  # one of torch.jit.script keeps it elsewhere
-            module.training = training
