@@ -24,12 +24,15 @@ rare_classes.py   classes that are left out
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from proj.data.csv_table import CSVDataModule
-    from proj.data.image_folder import ImageFolderDataModule
-    from proj.data.images import ImageDataModule
-    from proj.data.sklearn import DigitsDataModule, IrisDataModule
-    from proj.data.torchvision import CIFAR10DataModule, FashionMNISTDataModule, MNISTDataModule
+if TYPE_CHECKING:  # `as` says that a name is for others, too
+    from proj.data.csv_table import CSVDataModule as CSVDataModule
+    from proj.data.image_folder import ImageFolderDataModule as ImageFolderDataModule
+    from proj.data.images import ImageDataModule as ImageDataModule
+    from proj.data.sklearn import DigitsDataModule as DigitsDataModule
+    from proj.data.sklearn import IrisDataModule as IrisDataModule
+    from proj.data.torchvision import CIFAR10DataModule as CIFAR10DataModule
+    from proj.data.torchvision import FashionMNISTDataModule as FashionMNISTDataModule
+    from proj.data.torchvision import MNISTDataModule as MNISTDataModule
 
 # Imported when they are first asked for: `there.py` takes no torch along.
 HOMES = {
@@ -42,16 +45,6 @@ HOMES = {
     "IrisDataModule": "sklearn",
     "MNISTDataModule": "torchvision",
 }
-__all__ = [
-    "CIFAR10DataModule",
-    "CSVDataModule",
-    "DigitsDataModule",
-    "FashionMNISTDataModule",
-    "ImageDataModule",
-    "ImageFolderDataModule",
-    "IrisDataModule",
-    "MNISTDataModule",
-]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,15 +13,7 @@ from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
-from proj.data.tables.encode import (
-    find_truth,
-    kind_of,
-    measure_numbers,
-    measure_words,
-    remarks,
-    truth_values,
-    words_in,
-)
+from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
 from proj.data.tables.finding import Finding
 from proj.data.tables.header import describe_totals, refuse_second_header
 from proj.data.tables.one_column import Column

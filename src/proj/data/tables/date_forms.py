@@ -63,10 +63,7 @@ AS_WORDS = {
     "quarters": (r"Q[1-4][ /-]?\d{4}|\d{4}[ /-]?Q[1-4]", "their first days, such as 2024-04-01"),
     "weeks": (r"\d{4}[ -]?W\d{1,2}(?:-\d)?", "their first days, such as 2024-01-29"),
     "months": (r"(?:0?[1-9]|1[0-2])[/.-]\d{4}", "them such as 2024-03"),
-    "durations": (
-        r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}",
-        "them such as 1:30:00",
-    ),
+    "durations": (r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}", "them such as 1:30:00"),
     "numbers or codes after a sign of Excel": (r"=\"-?[\d.,]+\"|'-?[\d.,]+", "numbers without it"),
 }
 FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()

@@ -9,15 +9,7 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import (
-    Count,
-    examples_of,
-    in_order,
-    is_missing,
-    number,
-    number_and_word,
-    values,
-)
+from proj.data.tables.cells import Count, examples_of, in_order, is_missing, number, number_and_word, values
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks

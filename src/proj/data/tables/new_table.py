@@ -17,11 +17,7 @@ SCALED, MANY = 8, 20  # times that numbers in another unit are larger or smaller
 
 
 def encode_new_table(
-    table: Table,
-    columns: dict[int, dict],
-    notes: list[str],
-    decimal: str | None = None,
-    rows: np.ndarray | None = None,
+    table: Table, columns: dict[int, dict], notes: list[str], decimal: str | None = None, rows: np.ndarray | None = None
 ) -> Tensor:
     """`encode_table`, to whose notes those of `unlike_training` are added."""
     rows = np.arange(len(table.lines)) if rows is None else rows
