@@ -1,5 +1,6 @@
 """Columns that say the class itself, as its code does, or are known once it is: a model of them is of no use."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -18,15 +19,14 @@ SAMPLE = 1000  # rows, which tell of most columns that they are none
 # A column that mistakes one row of FEW at most, and of the smallest class a tenth at most, may be a copy with errors:
 # of Iris the best one mistakes one of 25. In less than MANY rows so few mistakes may be chance.
 FEW, MANY = 40, 100
-SAYS = {
-    "value": "{tells} {the_class}{but}, one value a class: if {it_is} the class in other words",
-    "range": "{tells} {the_class}{but}, a range a class: if one was made from the other",
-    "filled": "{has} values in all rows of some classes and in none of the others{but}: if {it_comes} once "
-    "the class is known",
-}
-SINGULAR = {"tells": "tells", "has": "has", "it_is": "it is", "it_comes": "it comes"}
-PLURAL = {"tells": "tell", "has": "have", "it_is": "they are", "it_comes": "they come"}
 MOST = 100  # classes that are looked at for ranges, since each takes a pass over all rows
+WHY = {  # by the kinds of `how_it_tells`; one column says what stands before the stroke, and several what is behind it
+    "value": "[tells|tell] {}{}, one value a class: if [it is|they are] the class in other words",
+    "range": "[tells|tell] {}{}, a range a class: if one was made from the other",
+    "filled": "[has|have] values in all rows of some classes and in none of the others{1}: if [it comes|they come] "
+    "once the class is known",
+    "code": "together tell {}{}: if they are its one-hot code",
+}
 
 
 def describe_copied_class(
@@ -42,7 +42,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    found: dict[str, dict] = {"value": {}, "range": {}, "filled": {}, "code": {}}
+    found: dict[str, dict] = {how: {} for how in WHY}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -60,23 +60,17 @@ def describe_copied_class(
                 break
         else:
             found[how][table.names[place]] = told
-    others, lines, the_class = [table.names[place] for place in dropped], [], table.names[target]
-    for how, says in SAYS.items():
-        if names := [*found[how]]:
-            most = max(found[how].values())
-            but = f" but for {most:,} of {len(y):,} rows" if most else " without a mistake" * (how != "filled")
-            words = agree(len(names), SINGULAR, PLURAL) | {"the_class": the_class, "but": but}
-            lines.append(advice(names, says.format(**words), others))
-    if names := one_hot_code(found["code"], y):
-        why = f"together tell {the_class} without a mistake: if they are its one-hot code"
-        lines.append(advice(names, why, others))
+    found["code"] = dict.fromkeys(one_hot_code(found["code"], y), 0)  # mistakes
+    others, lines = [table.names[place] for place in dropped], []  # those that are left out already
+    for how, mistakes in found.items():
+        if mistakes:
+            names, most = [*mistakes], max(mistakes.values())
+            but = f" but for {most:,} of {len(y):,} rows" if most else "" if how == "filled" else " without a mistake"
+            why = re.sub(r"\[(.*?)\|(.*?)\]", agree(len(names), r"\1", r"\2"), WHY[how])
+            without, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
+            said = f"{', '.join(names)} {why.format(table.names[target], but)}"
+            lines.append(wrapped(f"{said}, {without} leaves {them} out"))
     return lines
-
-
-def advice(names: list[str], why: str, others: list[str]) -> str:
-    """The line on columns. others: those that are left out already."""
-    how, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
-    return wrapped(f"{', '.join(names)} {why}, {how} leaves {them} out")
 
 
 def how_it_tells(

@@ -1,8 +1,5 @@
 """What a compressed file holds, and what is no table here, told by the first bytes."""
 
-import bz2
-import gzip
-import lzma
 import re
 import zipfile
 from contextlib import suppress
@@ -32,6 +29,8 @@ OTHERS = {  # which people try, by their first bytes
     "a file of MATLAB": rb"MATLAB \d\.\d MAT-file",
     "pickled": b"\x80[\2-\5]",
 }
+# By the modules of Python that read them.
+COMPRESSED = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "lzma": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
 ARCHIVES = {"7z": b"7z\xbc\xaf", "rar": rb"Rar!", "tar": rb".{257}ustar", "compress": b"\x1f\x9d"}
 
 
@@ -53,15 +52,10 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
     """(What a compressed file holds, its name without the ending for that); a file that is not compressed as it is."""
     start = file.read(6)
     file.seek(0)
-    inner = re.sub(r"\.(gz|bz2|xz|zst)$", "", name, flags=re.I)
-    if start.startswith(b"\x1f\x8b"):
-        return gzip.open(file), inner
-    if start.startswith(b"BZh"):
-        return bz2.open(file), inner
-    if start == b"\xfd7zXZ\0":
-        return lzma.open(file), inner
-    if start.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstandard(name).open(file), inner
+    for kind, first in COMPRESSED.items():
+        if start.startswith(first):
+            module = zstandard(name) if kind == "zstd" else import_module(kind)
+            return module.open(file), re.sub(r"\.(gz|bz2|xz|zst)$", "", name, flags=re.I)
     if start.startswith(b"PK\3\4"):
         archive = zipfile.ZipFile(file)
         members = [one for one in archive.namelist() if not one.endswith("/") and not is_companion(basename(one))]
@@ -70,9 +64,8 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
             if any(one.endswith(".iwa") for one in members):
                 raise UserError(f"{name} is of Apple's Numbers, which is not read here: export it as Excel or CSV.")
             if len(members) != 1:
-                raise UserError(
-                    f"{name} holds {how_many(len(members), 'file')}: unpack it, and name one, or their folder."
-                )
+                files = how_many(len(members), "file")
+                raise UserError(f"{name} holds {files}: unpack it, and name one, or their folder.")
             return archive.open(members[0]), members[0]
         file.seek(0)
     return file, name

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from proj.data.tables.cells import number
-from proj.data.tables.one_column import Column
+from proj.data.tables.one_column import WholeColumn
 from proj.data.tables.text_table import Lines, Table
 from proj.errors import UserError
 
@@ -26,7 +26,7 @@ class Evidence(NamedTuple):
     has_unmarked: bool  # whether some numbers have no mark, as small ones have none between thousands
 
 
-def evidence(cells: Column, unit: str) -> Evidence:
+def evidence(cells: WholeColumn, unit: str) -> Evidence:
     """Of cells with marks. unit: of the numbers."""
     are_plain = cells.numbers is not None
     if are_plain and cells.is_sure:

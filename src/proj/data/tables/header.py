@@ -27,7 +27,8 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     is_named = table.is_named or isinstance(target, str) or (place is None and str(target) in first)
     header = is_named or has_header(table, place)
     filled = [cell for cell in first if cell]
-    if not is_named and width > 2 and len(filled) == 1 and has_full_row(table):
+    rows = islice(zip(*table.columns, strict=True), 20)
+    if not is_named and width > 2 and len(filled) == 1 and any(map(all, rows)):  # below it one is full
         raise UserError(
             f"{table.file}: line {table.above[-1]} holds nothing but {filled[0]!r}: if that is a title, delete what "
             "stands above the names of the columns; dataset.header=true takes it for names, and false for a row."
@@ -65,11 +66,6 @@ def has_header(table: Table, target: int | None = None) -> bool:
         return True
     label = "" if target is None else table.first[target]
     return bool(label) and sum(map(label.__eq__, table.columns[target])) == len(table.again)
-
-
-def has_full_row(table: Table) -> bool:
-    """Whether one of the first rows has a value in each column."""
-    return any(map(all, islice(zip(*table.columns, strict=True), 20)))
 
 
 def is_above_numbers(table: Table, place: int) -> bool:

@@ -25,14 +25,12 @@ class Column(ABC):
     numbers: the float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number
         that Python would not read once its comma is a point.
     mark: the decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither.
-    is_sure: whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands.
     codes, words: (N,) the place of each cell among `words`, the different cells of the whole column, of which those are
         one that differ in how their accents are stored alone, since both look the same.
     """
 
     numbers: np.ndarray | None
     mark: str
-    is_sure: bool
     codes: np.ndarray
     words: list[str]
 
@@ -91,10 +89,6 @@ class SomeRows(Column):
     def mark(self) -> str:
         return self.whole.mark
 
-    @property
-    def is_sure(self) -> bool:
-        return self.whole.is_sure
-
     @cached_property
     def numbers(self) -> np.ndarray | None:
         return None if self.whole.numbers is None else self.whole.numbers[self.rows]
@@ -113,6 +107,7 @@ class WholeColumn(Column):
 
     texts: pieces of the cells, joined by zero bytes, until somebody asks for `codes`: from then on the different cells
         alone, and nothing can be added any more.
+    is_sure: whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands.
     """
 
     def __init__(self, cells: Sequence[str] = ()) -> None:

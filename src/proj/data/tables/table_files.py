@@ -40,17 +40,9 @@ def tables_in(folder: str) -> list[str]:
     return [entry.path for entry in entries_in(folder) if TABLE.fullmatch(entry.name) and not entry.is_dir()]
 
 
-def tables_of_folder(folder: str) -> list[tuple[str, str]]:
-    """`named_files` of a folder: its tables, or where it holds none, those in folders that are named as parts."""
-    if found := tables_in(folder):
-        return [(file, os.path.basename(file)) for file in found]
-    parts = filter(part_named, folders_in(folder))
-    return [(file, os.path.basename(part)) for part in parts for file in tables_in(part)]
-
-
 def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
-    stands what separates the folders of PATH.
+    stands what separates the folders of PATH. Of a folder without tables, those in folders that are named as parts.
 
     Raises UserError for a folder or a pattern without a table, and the same table in two formats.
     """
@@ -58,7 +50,9 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     if len(several) > 1 and not os.path.exists(data_dir):
         return list(chain.from_iterable(map(named_files, several)))
     if os.path.isdir(data_dir):
-        found = tables_of_folder(data_dir)
+        found = [(file, os.path.basename(file)) for file in tables_in(data_dir)]
+        parts = [] if found else filter(part_named, folders_in(data_dir))
+        found += [(file, os.path.basename(part)) for part in parts for file in tables_in(part)]
     elif os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(r"[*?[]", data_dir)):
         return [(data_dir, os.path.basename(data_dir))]  # what is missing is refused when it is opened
     else:
