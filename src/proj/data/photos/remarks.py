@@ -1,6 +1,7 @@
 """What is said of images once they are read: which are left out, and which have several frames or deep pixels."""
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,53 +14,49 @@ NAMED = 10  # images that are left out are named at most
 ENOUGH = 20  # images, of which a trait that tells the classes is no chance
 
 
-def remarks_on(images: Resized, data_dir: str, levels: Levels) -> list[str]:
+def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
     """Lines to print. data_dir: below which the images lie. levels: of deep pixels, which the training has."""
-    lines = []
     left_out = images.left_out
     if left_out:
         are = agree(len(left_out), "is", "are")
-        lines.append(f"{len(left_out):,} of {how_many(len(images.files), 'image')} cannot be read and {are} left out:")
+        yield f"{len(left_out):,} of {how_many(len(images.files), 'image')} cannot be read and {are} left out:"
     for number, why in list(left_out.items())[:NAMED]:
         why = why.replace("max_pixels", "dataset.max_pixels")
-        lines.append(f"    {readable(os.path.relpath(images.files[number], data_dir))}: {why}")
+        yield f"    {readable(os.path.relpath(images.files[number], data_dir))}: {why}"
     if len(left_out) > NAMED:
-        lines.append(f"    and {len(left_out) - NAMED:,} more")
-    lines += describe_cut(images, data_dir)
+        yield f"    and {len(left_out) - NAMED:,} more"
+    yield from describe_cut(images, data_dir)
     if images.frames:
-        lines.append(f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}")
+        yield f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}"
     for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
         if count := sum(known[0] == kind for known in images.deep.values()):
             scale = (levels or {}).get(kind)
             how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
-            lines.append(f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])")
-    return lines
+            yield f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])"
 
 
-def describe_cut(images: Resized, data_dir: str) -> list[str]:
+def describe_cut(images: Resized, data_dir: str) -> Iterator[str]:
     """A line where most of the images are so long that their middle part holds less than half of them."""
-    read = len(images.files) - len(images.left_out)
-    if 2 * len(images.cut) <= read:
-        return []
+    if 2 * len(images.cut) <= len(images.files) - len(images.left_out):
+        return
     side, stretch = np.sqrt(np.prod(images.shape[:2])), np.sqrt(np.median([*images.cut.values()]))
     height, width = (max(8, 8 * round(length / 8)) for length in (side * stretch, side / stretch))
     first = readable(os.path.relpath(images.files[min(images.cut)], data_dir))
     shape = f"'dataset.size=[{height},{width}]' has the shape of most (model=pretrained takes squares)"
-    return [f"Images of which the middle part, less than half, is taken: {len(images.cut):,}, such as {first}; {shape}"]
+    yield f"Images of which the middle part, less than half, is taken: {len(images.cut):,}, such as {first}; {shape}"
 
 
-def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str]) -> list[str]:
+def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str]) -> Iterator[str]:
     """A line where the images of some classes are nearly all grey, and those of the others in colour: a network tells
     them apart by that. sums, targets: (N, …) of those that are read, see `Picture`."""
     if sums.shape[1] < 7 or len(targets) < ENOUGH:  # they have one channel
-        return []
+        return
     colours = sums[:, 1:].reshape(len(sums), 2, 3)
     is_grey = (colours == colours[:, :, :1]).all((1, 2))
     counts = np.bincount(targets, minlength=len(class_names))
     shares = dict(zip(class_names, np.bincount(targets, is_grey, len(class_names)) / counts.clip(1), strict=True))
     grey = [name for name, share in shares.items() if share >= 0.9]
     coloured = [name for name, share in shares.items() if share <= 0.1]
-    if not (grey and coloured) or len(grey) + len(coloured) < len(class_names):
-        return []
-    those = f"Nearly all images of {first_of(grey, 3)} are grey, and those of {first_of(coloured, 3)} in colour"
-    return [f"{those}: a network tells them apart by that, unless dataset.channels=1 makes all of them grey"]
+    if grey and coloured and len(grey) + len(coloured) == len(class_names):
+        those = f"Nearly all images of {first_of(grey, 3)} are grey, and those of {first_of(coloured, 3)} in colour"
+        yield f"{those}: a network tells them apart by that, unless dataset.channels=1 makes all of them grey"

@@ -39,9 +39,9 @@ WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is
     rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
     r"(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){1,10})\.?)?(?:/-)?"
 )
-WHOLE = re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+")
-DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # with a decimal mark, or one between thousands
 SHOWS = {  # by the decimal mark: digits that can have no other, such as 0,5 or 1.234,5 or 1.234.567 for the comma
+    "": re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+"),
+    "?": re.compile(r"[1-9]\d{0,2}[.,]\d{3}"),  # or one between thousands, but before an exponent
     ".": re.compile(r"\d*\.\d+|\d+\.|[1-9]\d{0,2}([ ',]\d{3})+\.\d*|[1-9]\d{0,2}(,\d{2,3})+,\d{3}(\.\d*)?"),
     ",": re.compile(r"\d*,\d+|\d+,|[1-9]\d{0,2}([ '.]\d{3})+,\d*|[1-9]\d{0,2}(\.\d{3}){2,}(,\d*)?"),
 }
@@ -54,7 +54,7 @@ class Number(NamedTuple):
 
     def value(self, decimal: str) -> float:
         """As Python reads it; decimal: the mark of one in doubt."""
-        decimal = self.mark if self.mark in SHOWS else decimal
+        decimal = self.mark if self.mark in (".", ",") else decimal
         return float(self.digits.replace("." if decimal == "," else ",", "").replace(decimal, "."))
 
 
@@ -68,14 +68,9 @@ def number(cell: str, unit: str = "") -> Number | None:
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""
-    if WHOLE.fullmatch(digits):
-        mark = ""
-    elif DOUBTFUL.fullmatch(digits) and not power:
-        mark = "?"
-    else:
-        mark = next((mark for mark, form in SHOWS.items() if form.fullmatch(digits)), None)
-        if mark is None:
-            return None
+    possible = (mark for mark, form in SHOWS.items() if form.fullmatch(digits) and not (mark == "?" and power))
+    if (mark := next(possible, None)) is None:
+        return None
     digits = re.sub("[ ']", "", digits)
     return Number(found["sign"] + found["second"] + digits + power, mark, found["before"] or found["after"])
 
@@ -144,24 +139,24 @@ class Count(NamedTuple):
 def count(cells: Column) -> Count:
     if cells.numbers is not None:
         return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
-    numbers, units, words, missing, limits, negative = 0, Counter(), Counter(), Counter(), Counter(), ""
+    units, words, missing, limits, negative = Counter(), Counter(), Counter(), Counter(), ""
     for cell, times, _ in cells.different():
         if LIMIT.match(cell):
             limits[cell] = times
         if plain_number(cell) is not None:
-            numbers, units[""] = numbers + times, units[""] + times
+            units[""] += times
         elif is_missing(cell):
             continue  # no column takes it for a word
         elif is_no_number(cell):
             missing[cell] += times
         elif read := number(cell):
-            numbers, units[read.unit] = numbers + times, units[read.unit] + times
+            units[read.unit] += times
             negative = cell if NEGATIVE.match(cell.translate(PLAIN)) else negative
         else:
             words[cell] += times
-    if not numbers and (unit := common_word(words)):
+    if not units and (unit := common_word(words)):
         return Count(words.total(), Counter(), missing, unit, limits=limits)
-    return Count(numbers, words, missing, max(units, key=units.get, default=""), negative, limits - words)
+    return Count(units.total(), words, missing, max(units, key=units.get, default=""), negative, limits - words)
 
 
 def values(

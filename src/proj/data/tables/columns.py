@@ -58,8 +58,7 @@ class Columns:
                 self.found[place] = Finding({}, why, "numeric" if why == "it numbers the rows" else "")
             else:
                 self.found[place] = self._take(place, kind)
-        taken = {place: one.column for place, one in self.found.items() if not one.left_out}
-        numbers = {place: column for place, column in taken.items() if kind_of(column) == "numbers"}
+        numbers = {place: column for place, column in self._taken().items() if kind_of(column) == "numbers"}
         if not self.trained:
             refuse_second_header(self.table, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
@@ -70,6 +69,9 @@ class Columns:
         if self.settings["group"] is None and not self.trained and len(self.rows) >= EVIDENCE:
             for place in [place for place, kind in self.kinds.items() if not kind]:
                 self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
+        return self._taken()
+
+    def _taken(self) -> dict[int, dict]:
         return {place: one.column for place, one in self.found.items() if not one.left_out}
 
     def _keep_ranks(self) -> None:
@@ -101,10 +103,8 @@ class Columns:
             raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
             return dates
-        truth = None
-        if kind == "truth":
-            truth = trained["truth"]
-        elif not kind and not seen.numbers and not seen.missing:
+        truth = trained["truth"] if kind == "truth" else None
+        if not (kind or seen.numbers or seen.missing):
             truth = find_truth(seen.words)
         if truth:
             found = Finding({"name": name, "truth": truth}, holds=", ".join(truth))
@@ -120,11 +120,9 @@ class Columns:
         column: dict[str, Any] = {"name": name}
         if seen.unit:
             column["unit"] = seen.unit
-        if trained.get("lenient", False) if trained else kind == "numbers":
-            column["lenient"] = True
-            if not trained or trained.get("limits"):
-                column["limits"] = True
-        return Finding(column)
+        asked = kind == "numbers"
+        how = trained or {"lenient": asked, "limits": asked}
+        return Finding(column | {key: True for key in ("lenient", "limits") if how.get(key)})
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:
         everywhere, in_training = words_in(cells), words_in(cells.take(self.inside))
@@ -156,14 +154,11 @@ class Columns:
             )
 
         form = trained["date"] if trained else find_form(name, cells, self.settings["day_first"], asked, refuse)
-        lenient = trained.get("lenient", False) if trained else asked
         if not form and not asked:
             return None
-        column = {"name": name, "date": form} | ({"lenient": True} if lenient else {})
-        if not trained or trained.get("no_end"):  # an older version took 9999-12-31 for a date
-            column["no_end"] = True
-        if lenient and (not trained or trained.get("iso")):  # and in such a column 2024-01-31 for none, see `moments`
-            column["iso"] = True
+        # An older version took 9999-12-31 for a date, and in a lenient column 2024-01-31 for none, see `moments`.
+        how = trained or {"lenient": asked, "no_end": True, "iso": asked}
+        column = {"name": name, "date": form} | {key: True for key in ("lenient", "no_end", "iso") if how.get(key)}
         seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")

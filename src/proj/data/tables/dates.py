@@ -206,4 +206,4 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
     if none:
         notes.append(f"{name}: dates, and {none.total() / total:.0%} are taken for missing ones ({examples_of(none)})")
     found = seconds[~np.isnan(seconds)]
-    return notes + doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))
+    return [*notes, *doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))]

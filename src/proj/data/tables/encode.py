@@ -1,7 +1,7 @@
 """Tables of text: numbers are standardised, dates become several of them, words one input each."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -155,7 +155,7 @@ def units_of(seen: Count) -> Counter:
     return units if 2 <= len(units) <= 10 and units.total() >= 0.95 * total else Counter()
 
 
-def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
+def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str]:
     """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
 
     kind: what the settings say it is, or "".
@@ -165,22 +165,21 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> list[str]:
     share = (seen.numbers - limits.total()) / max(1, seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     if is_numeric:
-        notes, how = [], "" if kind else f": {as_words} takes all for words"
+        how = "" if kind else f": {as_words} takes all for words"
         if seen.limits:
             limited = f"{examples_of(seen.limits)}; {seen.limits.total():,} cells"
-            notes.append(f"{name}: limits count as the number itself ({limited}){how}")
+            yield f"{name}: limits count as the number itself ({limited}){how}"
         if not kind and any(map(str.isalpha, seen.unit)):
-            return [*notes, f"{name}: numbers in {seen.unit}{how}"]
+            yield f"{name}: numbers in {seen.unit}{how}"
+            return
         if seen.negative:
-            notes.append(f"{name}: {seen.negative} and the like are negative numbers{how}")
+            yield f"{name}: {seen.negative} and the like are negative numbers{how}"
         if seen.missing or (kind and seen.words):
-            notes.append(f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}")
-        return notes
-    if not kind and share >= 0.2:
+            yield f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"
+    elif not kind and share >= 0.2:
         in_part = f"{share:.0%} are numbers, others not ({such})"
-        return [f"{name}: words, though {in_part}: {as_numbers} takes it for numbers, and the others for missing"]
-    if not kind and (units := units_of(seen)):
+        yield f"{name}: words, though {in_part}: {as_numbers} takes it for numbers, and the others for missing"
+    elif not kind and (units := units_of(seen)):
         amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
-        return [f"{name}: words, though nearly all are numbers ({amounts}): {how}"]
-    return []
+        yield f"{name}: words, though nearly all are numbers ({amounts}): {how}"

@@ -1,7 +1,7 @@
 """Columns of numbers that are given out to the rows of a table, such as ids, and tell nothing."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -44,42 +44,37 @@ def is_id(name: str, numbers: np.ndarray) -> str:
     return named or ("shuffled" if close else "")
 
 
-def doubt_groups(name: str, cells: Column) -> list[str]:
+def doubt_groups(name: str, cells: Column) -> Iterator[str]:
     """A line on a column whose name says that its values are given to persons and the like, where these have several
     rows: some of them would be in the test part, and others in the training."""
     different = len(np.unique(cells.codes)) if GROUP.fullmatch(name) else 0
-    if not 10 <= different < 0.9 * len(cells):
-        return []
-    how = typed("dataset.group", name)
-    said = f"{name}: {different:,} values in {len(cells):,} rows: if those of one value belong together"
-    return [f"{said}, {how} keeps them out of the test where the training has them"]
+    if 10 <= different < 0.9 * len(cells):
+        said = f"{name}: {different:,} values in {len(cells):,} rows: if those of one value belong together"
+        yield f"{said}, {typed('dataset.group', name)} keeps them out of the test where the training has them"
 
 
-def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> list[str]:
+def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator[str]:
     """What can be doubted of numbers that are no ids: large ones of a column without a name may be; of more than 15
     digits float64 does not hold all; those with leading zeros may be codes; and one far from all others may say that
     there is none. beginning: the first cells of the column."""
-    found, notes = numbers[~np.isnan(numbers)], []
+    found = numbers[~np.isnan(numbers)]
+    drop, as_words = (typed(f"dataset.{setting}", name, listed=True) for setting in ("drop", "categorical"))
     if is_unnamed(name) and not (found % 1).any() and len(np.unique(found)) >= 0.9 * len(numbers):
-        how = typed("dataset.drop", name, listed=True)
-        notes.append(f"{name}: whole numbers, nearly all of them different: {how} leaves them out if they are ids")
+        yield f"{name}: whole numbers, nearly all of them different: {drop} leaves them out if they are ids"
     if np.abs(found).max(initial=0) >= 2**53 and any(len(cell) > 15 and cell.isdecimal() for cell in beginning):
-        how = typed("dataset.categorical", name, listed=True)
-        notes.append(f"{name}: of numbers with more than 15 digits the last ones are lost: {how} takes them for words")
+        yield f"{name}: of numbers with more than 15 digits the last ones are lost: {as_words} takes them for words"
     if code := next((cell for cell in beginning if re.fullmatch(r"0\d{2,}", cell)), None):
-        how = typed("dataset.categorical", name, listed=True)
-        notes.append(f"{name}: numbers such as {code}: {how} takes them for words if they are codes")
-    return notes + doubt_far(name, found, "{:.10g}".format)
+        yield f"{name}: numbers such as {code}: {as_words} takes them for words if they are codes"
+    yield from doubt_far(name, found, "{:.10g}".format)
 
 
-def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> list[str]:
+def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> Iterator[str]:
     """A line on the lowest and the highest of these numbers, where it comes often and is farther from the others than
     these lie apart, as -999 among lengths, or than a fifth of that if it is the one negative number, or of nines; none
     where the others are a few different ones.
 
     written: says how a number stands in the file.
     """
-    notes = []
     for end in (found.min(initial=np.inf), found.max(initial=-np.inf)):
         others = found[found != end]
         if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:
@@ -88,5 +83,4 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
         is_code = end < 0 <= low or re.fullmatch("99+", written(end))
         if max(low - end, end - high) > (0.2 if is_code else 1) * (high - low):
             such = f"{written(end)} is far from all others, and {(found == end).mean():.0%} of them"
-            notes.append(f"{name}: {such}: if it says that there is none, make these cells empty")
-    return notes
+            yield f"{name}: {such}: if it says that there is none, make these cells empty"
