@@ -13,7 +13,6 @@ header.py          whether the first row names the columns
 named_column.py    the column that a setting names, and those that a model takes
 chosen_columns.py  the columns that are learnt from
 columns.py         finds out what each column holds, and measures it in the training part
-finding.py         what was found out of one column
 column_list.py     tells the user what each column is taken for
 cells.py           the number, word or gap in a cell
 decimal_marks.py   whether a column has decimal points or commas

@@ -14,7 +14,6 @@ from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
-from proj.data.tables.finding import Finding
 from proj.data.tables.header import describe_totals, refuse_second_header
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
@@ -24,6 +23,30 @@ from proj.errors import UserError
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 TWO_NUMBERS = re.compile(r"[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?")  # 120/80, or a place's latitude, longitude
 EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
+
+
+@dataclass
+class Finding:
+    """What was found out of a column.
+
+    column: as `encode_table` takes it. left_out: why it is no input, or "". setting: the one with which it is taken for
+    something else, or "". numbers_rows: see `is_id`. missing: the share of the training rows that have no value.
+    holds: its words, or the range of its numbers.
+    """
+
+    column: dict
+    left_out: str = ""
+    setting: str = ""
+    numbers_rows: str = ""
+    missing: float | None = None
+    holds: str = ""
+
+    def measured(self, numbers: np.ndarray) -> np.ndarray:
+        """These numbers of the training rows; a column that has none there is left out."""
+        self.missing = np.isnan(numbers).mean()
+        if self.missing == 1:
+            self.left_out = "it is empty in the training rows"
+        return numbers
 
 
 @dataclass
@@ -77,12 +100,10 @@ class Columns:
     def _keep_ranks(self) -> None:
         """Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be
         left, they are none: who makes a table of an id alone?"""
-        kept = [one for one in self.found.values() if one.numbers_rows == "shuffled"]
-        if len(kept) < 2:
-            kept = []
-        if all(one.left_out for one in self.found.values()):
-            kept = [one for one in self.found.values() if one.numbers_rows]
-        for one in kept:
+        numbering = [one for one in self.found.values() if one.numbers_rows]
+        shuffled = [one for one in numbering if one.numbers_rows == "shuffled"]
+        ranks = shuffled if len(shuffled) > 1 else []
+        for one in ranks if self._taken() else numbering:
             one.left_out = one.setting = ""
 
     def why_left_out(self) -> str:
@@ -173,10 +194,9 @@ class Columns:
         found.setting = "numeric" if seen.mostly_numbers else "categorical"
         found.measured(seconds[self.inside])
         column["parts"] = [measure_numbers(part, parts[part][self.inside]) for part in names]
+        found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
         if form == DURATION:
             found.holds = f"{low / 3600:g} to {high / 3600:g}"
-        else:
-            found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
         return found
 
     def _measure_numbers(self, place: int, mark: str) -> None:
