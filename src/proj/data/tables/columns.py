@@ -116,8 +116,7 @@ class Columns:
         """A column as `encode_table` takes it; but of numbers only what says how they are read."""
         name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
-        is_empty = not (seen.numbers or seen.words or seen.missing)
-        if is_empty and not trained:
+        if not (seen.numbers or seen.words or seen.missing or trained):
             made = [at for at, kind in self.kinds.items() if kind or not is_nothing(self.table, at)]
             refuse_empty(self.table, made, self.settings)
         if kind == "numbers" and not trained and not seen.numbers:
@@ -185,11 +184,10 @@ class Columns:
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
         self.notes += [] if self.trained else date_remarks(column, cells, seconds)
         parts, low, high = parts_of(seconds), np.nanmin(seconds), np.nanmax(seconds)
+        possible = [part for part in PARTS if (part == "hours") == (form == DURATION)]
+        names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]
         if trained:
             names = [part["name"] for part in trained["parts"]]
-        else:
-            possible = [part for part in PARTS if (part == "hours") == (form == DURATION)]
-            names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]
         found = Finding(column, "" if names else "it is always the same")
         found.setting = "numeric" if seen.mostly_numbers else "categorical"
         found.measured(seconds[self.inside])
