@@ -513,9 +513,9 @@ def test_torchvision_says_that_a_data_set_is_missing(tmp_path, kind):
     assert isinstance(error, RuntimeError) and "not found" in str(error), error
 
 
-@contract("pillow", "a file that is no image is named at the end of the sentence", "data/photos/picture.py")
+@contract("pillow", "a file that is no image is named at the end of the sentence", "data/photos/image_file.py")
 def test_pillow_names_a_file_that_is_no_image(tmp_path):
-    from proj.data.photos.picture import Recipe, read_picture
+    from proj.data.photos.image_file import Recipe, read_picture
 
     (tmp_path / "photo.jpg").write_text("no photo")
     assert read_picture(str(tmp_path / "photo.jpg"), Recipe((8, 8, 3))) == "cannot identify image file"

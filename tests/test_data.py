@@ -18,10 +18,9 @@ from support.images import write_idx
 
 from proj.data import MNISTDataModule
 from proj.data.batches import Batches
-from proj.data.crop_and_flip import crop_and_flip
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
-from proj.data.images import ImageDataModule, partition
+from proj.data.images import ImageDataModule, crop_and_flip, partition
 from proj.data.parts import draw_parts, stratified
 from proj.errors import UserError
 

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 from support.photos import draw, write_photos
 
-from proj.data.photos import picture
-from proj.data.photos.on_disk import OnDisk
+from proj.data.photos import image_file
+from proj.data.photos.resized import OnDisk
 from proj.errors import UserError
 from proj.system.folders import stamp
 
 
 def test_a_second_start_reads_no_image_and_a_changed_one_is_read_anew(photos, tmp_path, calls_of):
-    folder, read = write_photos(tmp_path / "in", 6), calls_of(picture, "open_image")
+    folder, read = write_photos(tmp_path / "in", 6), calls_of(image_file, "open_image")
     first, second = photos(folder), photos(folder, "split_seed=1", "memory_limit_mb=0")
     assert len(read) == 18 and first.checksum() != second.checksum()
     draw("red", 99).save(folder / "red" / "00.png")

@@ -5,8 +5,7 @@ sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
 image_folder.py   photos of one's own, found, read and resized by photos/
 csv_table.py      a table of one's own, read and understood by tables/
-images.py         what all datamodules of images share
-crop_and_flip.py  light augmentation: moved and mirrored
+images.py         what all datamodules of images share, and light augmentation: moved and mirrored
 augment.py        strong augmentation: turned, coloured, erased, mixed
 batches.py        cuts an epoch into batches, by draws that follow from seed, epoch and batch
 features.py       what a frozen network makes of the images, kept in files

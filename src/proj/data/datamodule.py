@@ -23,7 +23,7 @@ __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a 
 
 
 class Split(NamedTuple):
-    inputs: Tensor  # (N, ...), or what is indexed as one: `on_disk.OnDisk`
+    inputs: Tensor  # (N, ...), or what is indexed as one: `resized.OnDisk`
     targets: Tensor  # (N,) int64
 
 

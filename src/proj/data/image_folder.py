@@ -20,12 +20,10 @@ from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.how_to_sort import refuse_single
-from proj.data.photos.image_file import HEIC, MAX_PIXELS
+from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
-from proj.data.photos.on_disk import OnDisk, refuse_huge
-from proj.data.photos.picture import Levels, Recipe
 from proj.data.photos.remarks import describe_grey, remarks_on
-from proj.data.photos.resized import Resized
+from proj.data.photos.resized import OnDisk, Resized, refuse_huge
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.errors import UserError
 from proj.system.names import file_name, readable

@@ -2,9 +2,11 @@
 
 import os
 import struct
+import zlib
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -32,6 +34,31 @@ MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be meant to f
 Image.MAX_IMAGE_PIXELS = None  # `open_file` has a limit that can be set, and one sentence instead of a warning
 
 
+REMARKS = "deep", "frames", "cut"
+Source = str | Path | BinaryIO
+Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a file becomes an image of `shape` (height, width, channels); see `open_image` and `fit_image`."""
+
+    shape: tuple[int, int, int]
+    drawings: bool = False
+    levels: Levels = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
+
+
+class Picture(NamedTuple):
+    """An image as the recipe has it. sums: the CRC-32 of its pixels, then their sums and their sums of squares, one a
+    channel. remarks: "deep" and "frames", as `open_image` says them; "cut", height by width of a photo of which less
+    than half is left."""
+
+    pixels: bytes
+    sums: list[int]
+    remarks: dict
+
+
 class Refused(ValueError):
     """An image that could be read and is not; the text says what it is."""
 
@@ -55,7 +82,7 @@ def is_heic(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 
 
-def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
+def open_file(file: Source, max_pixels: int) -> Image.Image:
     """Raises Refused, also for an image of more than `max_pixels`, and what Pillow raises for what is none."""
     name = os.fspath(file).lower() if isinstance(file, str | Path) else ""
     if name.endswith(RAW):
@@ -90,11 +117,7 @@ def open_file(file: str | Path | BinaryIO, max_pixels: int) -> Image.Image:
 
 
 def open_image(
-    file: str | Path | BinaryIO,
-    size: tuple[int, int],
-    channels: int,
-    levels: dict[str, list[float]] | None = None,
-    max_pixels: int = MAX_PIXELS,
+    file: Source, size: tuple[int, int], channels: int, levels: Levels = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
     """A file's (first) picture in grey or colour, upright as its EXIF says, for what will have `size` (height, width).
 
@@ -163,3 +186,19 @@ def border(image: Image.Image) -> np.ndarray:
     """(channels,) the median of the outermost pixels."""
     pixels = np.asarray(image).reshape(image.height, image.width, -1)
     return np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)
+
+
+def read_picture(file: str, recipe: Recipe) -> Picture | str:
+    """A file as a picture; or why it is none."""
+    size, channels = recipe.shape[:2], recipe.shape[2]
+    try:
+        image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
+        pixels, _ = fit_image(image, size, recipe.drawings)
+    except Exception as error:
+        return why_not(error, file)
+    ratio = image.height / image.width
+    if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:
+        image.info["cut"] = ratio
+    flat = pixels.reshape(-1, channels).astype(np.int64)
+    sums = [zlib.crc32(pixels), *flat.sum(0).tolist(), *(flat**2).sum(0).tolist()]
+    return Picture(pixels.tobytes(), sums, {name: image.info[name] for name in REMARKS if image.info.get(name)})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from proj.data.photos.picture import Levels
+from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
 from proj.errors import agree, first_of, how_many
 from proj.system.names import readable

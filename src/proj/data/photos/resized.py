@@ -1,4 +1,4 @@
-"""Images resized once, and kept in a file that the next start finds."""
+"""Images resized once, and kept in a file that the next start finds; those too many for the memory stay in it."""
 
 import json
 import math
@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -18,11 +18,11 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.data.photos.picture import REMARKS, Levels, Picture, Recipe, read_picture
+from proj.data.photos.image_file import REMARKS, Levels, Picture, Recipe, read_picture
 from proj.errors import UserError, agree, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
-from proj.system.platform import read_at
+from proj.system.platform import memory, read_at
 
 FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
@@ -183,3 +183,34 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
             before.file.close()  # Windows replaces no file that is open
         end = sums.tobytes() + json.dumps(remarks).encode()
         file.write(end + zlib.crc32(end).to_bytes(4, "little"))
+
+
+def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
+    """Raises UserError where a batch alone would not fit into the machine's memory. shape: (H, W, C)."""
+    needed, there = 4 * batch * math.prod(shape), memory()
+    if there and needed > there:
+        raise UserError(
+            f"images of {shape[0]}×{shape[1]} pixels take {needed / 1e9:,.0f} GB for a batch of {batch}, and this "
+            f"machine has {there / 1e9:,.0f}: choose a smaller dataset.size or dataset.batch_size."
+        )
+
+
+class OnDisk:
+    """uint8 images (N, height, width, channels) that stay in a file, in the place of a tensor: those that it is indexed
+    with are read to `device`."""
+
+    def __init__(self, images: Resized, numbers: Tensor, device: torch.device | str = "cpu") -> None:
+        self.images, self.numbers, self.device = images, numbers, torch.device(device)
+        self.shape = torch.Size((len(numbers), *images.shape))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.images.read(self.numbers[index.cpu() if isinstance(index, Tensor) else index]).to(self.device)
+
+    def to(self, device: torch.device | str) -> "OnDisk":
+        return OnDisk(self.images, self.numbers, device)
+
+    def together(self, parts: Sequence["OnDisk"]) -> "OnDisk":
+        return OnDisk(self.images, torch.cat([part.numbers for part in parts]), self.device)
