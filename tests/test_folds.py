@@ -507,5 +507,5 @@ def test_wrong_labels_are_among_the_first_of_the_list(configure, tmp_path):
 )
 def test_the_last_groups_of_a_class_go_to_the_parts_that_lack_it(classes, groups, shares):
     targets = torch.tensor([int(label) for label in classes])
-    parts = deal(targets, ["x", "y"], shares, 0, np.array([*groups]))
+    parts = deal(targets, ["x", "y"], shares, 0, np.array([*groups]), "group")
     assert all(set(targets[parts == place].tolist()) == {0, 1} for place in range(len(shares)))

@@ -111,7 +111,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
-        x, y = encode_table(table, columns, self.decimal, rows=examples.rows[order]), targets[order]
+        x, y = encode_table(table, columns, examples.rows[order], self.decimal), targets[order]
         self.input_shape = tuple(x.shape[1:])
         sizes = [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)

@@ -59,29 +59,19 @@ def kind_of(column: dict) -> str:
 
 
 def encode_table(
-    table: Table,
-    columns: dict[int, dict],
-    decimal: str | None = None,
-    notes: list[str] | None = None,
-    rows: np.ndarray | None = None,
+    table: Table, columns: dict[int, dict], rows: np.ndarray, decimal: str | None = None, notes: list[str] | None = None
 ) -> Tensor:
-    """`encode_column` for columns of a table, beside each other.
+    """`encode_column` for these rows of columns of a table, beside each other.
 
     columns: by their places in the table. decimal: see `decimal_marks`, which also says what is refused.
     notes: what can be doubted of decimal marks is added to them.
-    rows: those to encode, in their order; None for all.
     """
-    rows = np.arange(len(table.lines)) if rows is None else rows
     numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
-    lines = Lines(table, rows)
-    encoded = torch.zeros(len(rows), sum(map(width, columns.values())))
-    start = 0
-    for place, column in columns.items():
-        cells, marks = table.columns[place].take(rows), MARKS.get(decimal, ".,")
-        part = encode_column(cells, column, lines, found.get(place, "."), marks)
-        encoded[:, start : start + part.shape[1]] = part
-        start += part.shape[1]
+    lines, marks, widths = Lines(table, rows), MARKS.get(decimal, ".,"), [*map(width, columns.values())]
+    encoded = torch.zeros(len(rows), sum(widths))
+    for (place, column), part in zip(columns.items(), encoded.split(widths, 1), strict=True):
+        part[:] = encode_column(table.columns[place].take(rows), column, lines, found.get(place, "."), marks)
     return encoded
 
 

@@ -21,7 +21,7 @@ def encode_new_table(
 ) -> Tensor:
     """`encode_table`, to whose notes those of `unlike_training` are added."""
     rows = np.arange(len(table.lines)) if rows is None else rows
-    encoded = encode_table(table, columns, decimal, notes, rows)
+    encoded = encode_table(table, columns, rows, decimal, notes)
     notes += unlike_training(table, columns, encoded, rows)
     return encoded
 
