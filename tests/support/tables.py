@@ -23,5 +23,4 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
     """(B, F) inputs of rows of cells that are in the order of the columns, with decimal points."""
     cells = [WholeColumn([row[place] for row in rows]) for place in range(len(columns))]
-    lines = range(1, len(rows) + 1)
-    return torch.cat([encode_column(*pair, lines, ".", ".") for pair in zip(cells, columns, strict=True)], 1)
+    return torch.cat([encode_column(*pair, str, ".", ".") for pair in zip(cells, columns, strict=True)], 1)

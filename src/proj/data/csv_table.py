@@ -20,14 +20,12 @@ from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns, why_absent
-from proj.data.tables.new_table import encode_new_table, unlike_training
+from proj.data.tables.new_table import unlike_training
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest
 from proj.system.ranks import say
-
-SETTINGS = ("drop", "categorical", "numeric", "dates", "day_first", "group", "max_categories", "decimal")
 
 
 class CSVDataModule(InMemoryDataModule):
@@ -104,8 +102,7 @@ class CSVDataModule(InMemoryDataModule):
         if self.fold:
             self.whole = table.checksum()
         rows = examples.to_draw().rows  # those of the table, where no files are parts
-        settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
+        whole = Columns(table, target, examples.rows[parts["train"]], rows, vars(self), self.trained, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
@@ -124,7 +121,7 @@ class CSVDataModule(InMemoryDataModule):
             self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
         self.described = list_columns(whole)
         if not self.trained:
-            dropped = dropped_columns(table, settings)
+            dropped = dropped_columns(table, vars(self))
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
@@ -178,7 +175,9 @@ class CSVDataModule(InMemoryDataModule):
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
         if without := int(labels.holds([""]).sum()):
             notes.append(f"rows left out, without {self.target}: {without:,}")
-        x = encode_new_table(table, dict(zip(places, columns, strict=True)), notes, self.decimal, rows)
+        by_place = dict(zip(places, columns, strict=True))
+        x = encode_table(table, by_place, rows, self.decimal, notes)
+        notes += unlike_training(table, by_place, x, rows)
         say(*map(wrapped, notes))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}

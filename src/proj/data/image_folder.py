@@ -19,7 +19,7 @@ from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
-from proj.data.photos.how_to_sort import refuse_single
+from proj.data.photos.how_to_sort import how_to_sort
 from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
 from proj.data.photos.remarks import describe_grey, remarks_on
@@ -88,7 +88,9 @@ class ImageFolderDataModule(ImageDataModule):
         found = find_images(self.data_dir)
         say(*found.said)
         if self.known is None:
-            refuse_single(found.class_names, self.data_dir)
+            if len(found.class_names) == 1:
+                alone = f"there is {found.class_names[0]} alone in {self.data_dir}: {how_to_sort(self.data_dir)}"
+                raise UserError(f"a classifier takes two classes or more, and {alone}")
             found = self._without_rare(found)
         else:
             self.left_out = unknown_classes([image.label for image in found.images], self.known)

@@ -12,7 +12,7 @@ from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
 from proj.data.tables.column_list import wrapped
 from proj.data.tables.named_column import find_column
-from proj.data.tables.text_table import Lines, Table
+from proj.data.tables.text_table import Table
 from proj.errors import UserError, agree, how_many
 
 FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
@@ -51,11 +51,9 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
     missing = rows[cells.each(is_missing, bool)]
     if len(missing):
         more = f" (as in {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
-        line = Lines(table, missing)[0]
-        raise UserError(
-            f"{file}: line {line} has no {table.names[place]}{more}, which tells what belongs together "
-            "(dataset.group): fill it in, or take such rows out."
-        )
+        which = f"{file}: line {table.line(missing[0])} has no {table.names[place]}{more}"
+        how = "(dataset.group): fill it in, or take such rows out."
+        raise UserError(f"{which}, which tells what belongs together {how}")
     return cells.each(str, object)
 
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from proj.data.photos.image_file import Refused, why_not
 from proj.data.photos.images_in_folder import files_in, is_image, listed
 from proj.data.tables.cells import is_number
+from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns, why_absent
-from proj.data.tables.new_table import encode_new_table
+from proj.data.tables.new_table import unlike_training
 from proj.data.tables.reading import Reading
 from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
@@ -126,9 +128,10 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
     places = places_of([column["name"] for column in columns], table)
     for note in table.notes:
         print(note, file=sys.stderr)
-    notes: list[str] = []
+    notes, taken, rows = list[str](), dict(zip(places, columns, strict=True)), np.arange(len(table.lines))
     try:
-        inputs = encode_new_table(table, dict(zip(places, columns, strict=True)), notes)
+        inputs = encode_table(table, taken, rows, notes=notes)
+        notes += unlike_training(table, taken, inputs, rows)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     for note in notes:

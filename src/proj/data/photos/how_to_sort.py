@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from proj.data.part_names import part_named
 from proj.data.photos.images_in_folder import loose_images
-from proj.errors import UserError, first_of
+from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
 
@@ -132,12 +132,3 @@ def how_to_sort(data_dir: str) -> str:
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
         "folder with data_dir=path/to/photos"
     )
-
-
-def refuse_single(class_names: list[str], data_dir: str) -> None:
-    """Raises UserError for a single class, of which nothing can be learned."""
-    if len(class_names) == 1:
-        raise UserError(
-            f"a classifier takes two classes or more, and there is {class_names[0]} alone in {data_dir}: "
-            f"{how_to_sort(data_dir)}"
-        )

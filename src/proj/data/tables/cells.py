@@ -6,7 +6,7 @@ large or small follows from other cells, which `decimal_marks.py` looks at; `val
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -160,13 +160,13 @@ def count(cells: Column) -> Count:
 
 
 def values(
-    column: dict, cells: Column, lines: Sequence[int], decimal: str = ".", marks: Sequence[str] = ".,"
+    column: dict, cells: Column, line: Callable[[int], str], decimal: str = ".", marks: Sequence[str] = ".,"
 ) -> np.ndarray:
     """The float64 numbers of a column, NaN for what is missing.
 
     column: as `encode_column` takes it. In a "lenient" one, what is no number is missing, and so is a limit such as
         <5 if it has no "limits" too, since an older version took these for none.
-    lines: the cells' lines in the file, for messages. decimal: the mark of numbers in doubt. marks: the decimal marks
+    line: of the file, by a cell's place, for messages. decimal: the mark of numbers in doubt. marks: the decimal marks
         that the others may have.
     Raises UserError for the first cell that holds no number, or one in another unit than "unit".
     """
@@ -186,7 +186,7 @@ def values(
         if value is not None and not abs(value) >= 3e38:
             number_of[cell] = value
         elif not lenient:
-            refuse_cell(f"row {lines[place]}, column {name}", cell, unit, marks, name, cells)
+            refuse_cell(f"row {line(place)}, column {name}", cell, unit, marks, name, cells)
     return cells.each(lambda cell: number_of.get(cell, np.nan))
 
 

@@ -1,6 +1,7 @@
 """What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,7 +18,7 @@ from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measur
 from proj.data.tables.header import describe_totals, refuse_second_header
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
-from proj.data.tables.text_table import Lines, Table
+from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
@@ -70,7 +71,7 @@ class Columns:
     found: dict[int, Finding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lines = Lines(self.table, self.rows)
+        self.line: Callable[[int], str] = lambda place: self.table.line(self.rows[place])
         self.inside = np.searchsorted(self.rows, self.training).astype(np.int32)  # the places of the training rows
 
     def measure(self) -> dict[int, dict]:
@@ -169,7 +170,7 @@ class Columns:
 
         def refuse(first: int) -> None:
             raise UserError(
-                f"row {self.lines[first]}, column {name}: {cells.at(first)!r} can be day/month or month/day: train "
+                f"row {self.line(first)}, column {name}: {cells.at(first)!r} can be day/month or month/day: train "
                 "with dataset.day_first=true or dataset.day_first=false."
             )
 
@@ -179,7 +180,7 @@ class Columns:
         # An older version took 9999-12-31 for a date, and in a lenient column 2024-01-31 for none, see `moments`.
         how = trained or {"lenient": asked, "no_end": True, "iso": asked}
         column = {"name": name, "date": form} | {key: True for key in ("lenient", "no_end", "iso") if how.get(key)}
-        seconds = moments(column, cells, self.lines) if form else np.array([np.nan])
+        seconds = moments(column, cells, self.line) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
         self.notes += [] if self.trained else date_remarks(column, cells, seconds)
@@ -201,7 +202,7 @@ class Columns:
         """Complete the finding of a column of numbers, once their decimal mark is known."""
         found, kind, whole = self.found[place], self.kinds[place], self.table.columns[place]
         how, name = found.column, found.column["name"]
-        everywhere = values(how, whole.take(self.rows), self.lines, mark, MARKS.get(self.settings["decimal"], ".,"))
+        everywhere = values(how, whole.take(self.rows), self.line, mark, MARKS.get(self.settings["decimal"], ".,"))
         numbers = found.measured(everywhere[self.inside])
         column = how | measure_numbers(name, numbers)
         if mark == "," or any("," in text for text in whole.texts):

@@ -32,15 +32,15 @@ LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, betw
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 
 
-def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
-    """The float64 seconds since 1970 of a column of dates, NaN for what is missing. lines: of the cells, for messages.
+def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarray:
+    """The float64 seconds since 1970 of a column of dates, NaN for what is missing. line: see `values`.
 
     A date of the form `ISO` is one in every column, since it can be of no other form.
     Raises UserError for the first cell that holds no date of the column's form, and for a time in another unit.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
     if form in SINCE_1970:
-        refuse_other_unit(name, form, cells, lines)
+        refuse_other_unit(name, form, cells, line)
         if cells.numbers is not None:
             return cells.numbers / SINCE_1970[form]
     different, no_end = cells.different(), column.get("no_end", False)
@@ -51,7 +51,7 @@ def moments(column: dict, cells: Column, lines: Sequence[int]) -> np.ndarray:
     for cell, _, place in different:
         found = np.nan if is_no_date(cell, no_end) else read(cell, form)
         if found is None and not column.get("lenient"):
-            said = f"row {lines[place]}, column {name}: {cell!r} is no date"
+            said = f"row {line(place)}, column {name}: {cell!r} is no date"
             others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
             if others and all(read(word, form) is None for word in others):  # another table's, of another form
                 raise UserError(f"{said} as in the training ({form}), nor is any other: write all of them so.")
@@ -69,7 +69,7 @@ def moment_of_column(cell: str, form: str) -> float | None:
     return found
 
 
-def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int]) -> None:
+def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int], str]) -> None:
     """Raises UserError where the first number is a time, but not in the unit of the training."""
     if not (places := ends_of(cells)):
         return
@@ -77,7 +77,7 @@ def refuse_other_unit(name: str, form: str, cells: Column, lines: Sequence[int])
     units = units_at([first])
     if units and form not in units:
         raise UserError(
-            f"row {lines[places[0]]}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
+            f"row {line(places[0])}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
             f"are in {form}: write all of them in one unit."
         )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from proj.data.tables.cells import number
 from proj.data.tables.one_column import WholeColumn
-from proj.data.tables.text_table import Lines, Table
+from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
@@ -96,7 +96,7 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
 
 def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
     """Raises UserError for a number that can be read in two ways."""
-    cell, line = table.columns[place].at(row), Lines(table, [row])[0]
+    cell, line = table.columns[place].at(row), table.line(row)
     point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
     raise UserError(
         f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a decimal point, and "

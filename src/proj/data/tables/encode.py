@@ -1,7 +1,7 @@
 """Tables of text: numbers are standardised, dates become several of them, words one input each."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -14,12 +14,12 @@ from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
-from proj.data.tables.text_table import Lines, Table
+from proj.data.tables.text_table import Table
 from proj.errors import first_of
 
 
-def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: str, marks: str = ".,") -> Tensor:
-    """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, lines: see `values`.
+def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str = ".,") -> Tensor:
+    """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, line: see `values`.
 
     column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
         also have "unit", such as %, "lenient" and "limits", see `values`, and "decimal", see `decimal_marks`.
@@ -35,11 +35,11 @@ def encode_column(cells: Column, column: dict, lines: Sequence[int], decimal: st
         encoded[known.nonzero().flatten(), found[known]] = 1
         return encoded
     if "parts" in column:
-        parts = parts_of(moments(column, cells, lines))
+        parts = parts_of(moments(column, cells, line))
         return torch.cat([standardised(parts[part["name"]], part) for part in column["parts"]], 1)
     if "truth" in column:
         return standardised(truth_values(cells, column["truth"]), column)
-    return standardised(values(column, cells, lines, decimal, marks), column)
+    return standardised(values(column, cells, line, decimal, marks), column)
 
 
 def standardised(numbers: np.ndarray, column: dict) -> Tensor:
@@ -68,10 +68,11 @@ def encode_table(
     """
     numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
-    lines, marks, widths = Lines(table, rows), MARKS.get(decimal, ".,"), [*map(width, columns.values())]
+    marks, widths = MARKS.get(decimal, ".,"), [*map(width, columns.values())]
     encoded = torch.zeros(len(rows), sum(widths))
     for (place, column), part in zip(columns.items(), encoded.split(widths, 1), strict=True):
-        part[:] = encode_column(table.columns[place].take(rows), column, lines, found.get(place, "."), marks)
+        cells, decimal = table.columns[place].take(rows), found.get(place, ".")
+        part[:] = encode_column(cells, column, lambda at: table.line(rows[at]), decimal, marks)
     return encoded
 
 

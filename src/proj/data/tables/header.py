@@ -8,7 +8,7 @@ from textwrap import shorten
 import numpy as np
 
 from proj.data.tables.cells import is_no_number, is_number
-from proj.data.tables.text_table import Table, where
+from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of
 
 # What begins a row that sums up others, as spreadsheets write it, also "North Total"; and a row of averages, of which a
@@ -101,7 +101,7 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
         if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
             names = shorten(", ".join(cells), 60, placeholder=" …")
             raise UserError(
-                f"{table.file}: line {where(table.files, table.lines[row])}, {names}, may name the columns of another "
+                f"{table.file}: line {table.line(row)}, {names}, may name the columns of another "
                 "table: move that to a file of its own, or delete the line if the rows below it belong to the first."
             )
 
@@ -118,7 +118,7 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
     found = rows[totals | averages if averages.sum() <= 3 else totals]
     if not 0 < len(found) <= len(rows) / 4:
         return []
-    said = [f"{where(table.files, table.lines[row])} ({cells.at(row)})" for row in found[:6]]
+    said = [f"{table.line(row)} ({cells.at(row)})" for row in found[:6]]
     return [f"rows that may sum up others: {first_of(said, 5)}: delete them if they do, since they are no examples"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.data.tables.cells import count, examples_of, is_no_number
-from proj.data.tables.encode import answer_codes, encode_table, kind_of, remarks, width, words_in
+from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_in
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
@@ -14,16 +14,6 @@ from proj.system.names import plain_name
 
 FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which the middle one tells
 SCALED, MANY = 8, 20  # times that numbers in another unit are larger or smaller, and of how many their spread tells
-
-
-def encode_new_table(
-    table: Table, columns: dict[int, dict], notes: list[str], decimal: str | None = None, rows: np.ndarray | None = None
-) -> Tensor:
-    """`encode_table`, to whose notes those of `unlike_training` are added."""
-    rows = np.arange(len(table.lines)) if rows is None else rows
-    encoded = encode_table(table, columns, rows, decimal, notes)
-    notes += unlike_training(table, columns, encoded, rows)
-    return encoded
 
 
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:

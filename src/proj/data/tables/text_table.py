@@ -55,6 +55,10 @@ class Table:
             del cells[row]
         return cells
 
+    def line(self, row: int) -> str:
+        """The line on which a row begins, as messages name it."""
+        return where(self.files, self.lines[int(row)])
+
     def note_again(self, cells: list[str], line: int) -> None:
         """Note that the next row is the first one again, if it is, or has its cells in another order."""
         found, first = ([cell.strip(AROUND) for cell in one] for one in (cells, self.first))
@@ -110,16 +114,6 @@ class Table:
             for start, end in pairwise(cuts):
                 crc = zlib.crc32("\0".join(cells[start:end]).encode(), crc)
         return f"{crc:08x}"
-
-
-class Lines:
-    """The lines of some rows, as messages name them: looked up once one is asked for, not kept for a million rows."""
-
-    def __init__(self, table: Table, rows: Sequence[int] | np.ndarray) -> None:
-        self.table, self.rows = table, rows
-
-    def __getitem__(self, place: int) -> str:
-        return where(self.table.files, self.table.lines[int(self.rows[place])])
 
 
 def where(files: list[tuple[str, int]], line: int) -> str:
