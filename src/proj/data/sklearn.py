@@ -65,10 +65,8 @@ class IrisDataModule(InMemoryDataModule):
         mean, std = (train.mean(0), train.std(0)) if self.standardize else (torch.zeros(4), torch.ones(4))
         features = (features - mean) / std
         measures = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-        self.columns = [
-            {"name": name, "mean": m, "std": s}
-            for name, m, s in zip(measures, mean.tolist(), std.tolist(), strict=True)
-        ]
+        scales = zip(measures, mean.tolist(), std.tolist(), strict=True)
+        self.columns = [{"name": name, "mean": m, "std": s} for name, m, s in scales]
         self.splits = {name: Split(features[self.numbers[name]], targets[self.numbers[name]]) for name in names}
 
 

@@ -26,6 +26,7 @@ MARKS = {
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "set", "data"}
 IMAGES |= {"all", "unknown", "unclassified", "unsorted", "dummy"}  # also of photos that have no class yet
+NONE = MASKS | IMAGES
 # Folders of what nobody has sorted, and copies of others, by their names as `plain_name` has them.
 UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
 COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
@@ -36,13 +37,9 @@ EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.
 def are_no_classes(names: list[str]) -> bool:
     """Whether all folders are named after parts, masks or all images, such as train2017, test_images and masks, so that
     none is a class; train_station and test_tube may be some."""
-    return all(map(names_no_class, names))
-
-
-def names_no_class(name: str) -> bool:
-    words = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
-    known = (word.lower() in MASKS | IMAGES or part_named(word, by_words=True) is not None for word in words)
-    return name.lower() in MASKS | IMAGES or (bool(words) and all(known))
+    words = [[name] if name.lower() in NONE else re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in names]
+    known = all(word.lower() in NONE or part_named(word, by_words=True) is not None for one in words for word in one)
+    return known and all(words)
 
 
 def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:

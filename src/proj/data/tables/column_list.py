@@ -30,19 +30,15 @@ def taken_for(column: dict) -> str:
 def row_of(whole: Columns, place: int) -> dict[str, str]:
     """What columns.csv says of a column of the table."""
     row = {"column": whole.table.names[place], "taken for": "left out", "why": "", "missing": "", "holds": ""}
-    found = whole.found.get(place)
     if place == whole.target:
-        row["taken for"] = "classes"
-    elif not found:
-        row["why"] = "a setting says it"
-    else:
-        if not found.left_out:
-            row["taken for"] = HEADINGS[kind_of(found.column)]
-        written_as = f"written as {found.column['date']}" if "date" in found.column else ""
-        row["why"] = found.left_out or written_as
-        row["missing"] = "" if found.missing is None else f"{found.missing:.2%}"
-        row["holds"] = found.holds
-    return row
+        return row | {"taken for": "classes"}
+    if place not in whole.found:
+        return row | {"why": "a setting says it"}
+    found = whole.found[place]
+    kind = "left out" if found.left_out else HEADINGS[kind_of(found.column)]
+    why = found.left_out or (f"written as {found.column['date']}" if "date" in found.column else "")
+    missing = "" if found.missing is None else f"{found.missing:.2%}"
+    return row | {"taken for": kind, "why": why, "missing": missing, "holds": found.holds}
 
 
 def list_columns(whole: Columns) -> list[dict[str, str]]:

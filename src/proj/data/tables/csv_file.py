@@ -39,9 +39,9 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     table = fill(rows, name, [""] if of_r else [], two_meanings(head, separator, quote))
     if table and of_r:
         what = "the first column has no name, since there are fewer names than columns, as R writes it"
-        table.notes = [f"{name}: {what}"]
+        table.notes.append(f"{name}: {what}")
     if table and quote == "'":
-        table.notes = [*table.notes, f"{name}: the apostrophes around its cells are taken for quotation marks"]
+        table.notes.append(f"{name}: the apostrophes around its cells are taken for quotation marks")
     return table
 
 

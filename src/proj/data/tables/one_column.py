@@ -1,7 +1,6 @@
 """The cells of one column of a table: their texts in little memory, and what is looked at once for all of them."""
 
 import re
-from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
@@ -19,8 +18,9 @@ POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
 PIECES = 64  # so many become one, or in a table of many columns their ends would take more memory than their texts
 
 
-class Column(ABC):
+class Column:
     """The cells of a column, as text without the spaces around it: of all rows, or of some (`WholeColumn`, `SomeRows`).
+    Both have a length, and `at`, the cell of a row; of a row that is not there it raises IndexError.
 
     numbers: the float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number
         that Python would not read once its comma is a point.
@@ -34,16 +34,8 @@ class Column(ABC):
     codes: np.ndarray
     words: list[str]
 
-    @abstractmethod
-    def __len__(self) -> int:
-        """The number of cells."""
-
     def __iter__(self) -> Iterator[str]:
         return map(self.words.__getitem__, self.codes.tolist())
-
-    @abstractmethod
-    def at(self, row: int) -> str:
-        """The cell of a row. Raises IndexError where there is no such row."""
 
     def take(self, rows: np.ndarray) -> "Column":
         """The cells of these rows, in their order."""

@@ -88,7 +88,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
         raise UserError(". ".join([f"{name} is empty", *notes]) + ".")
     if how.sheet is not None and not how.is_hint and not is_spreadsheet:
         notes.append(f"{name} is no spreadsheet, so that {how.prefix}sheet={how.sheet} has no use")
-    table.notes = table.notes + notes
+    table.notes += notes
     return table
 
 

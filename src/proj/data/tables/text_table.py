@@ -30,7 +30,6 @@ class Table:
     """
 
     is_named = False
-    notes: list[str] = []
 
     def __init__(self, file: str, first: list[str], line: int, empty: list[int]) -> None:
         self.file, self.first, self.names, self.headed = file, first, list[str](), False
@@ -38,7 +37,7 @@ class Table:
         self.columns = [WholeColumn() for _ in first]
         self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
         self.piece = math.ceil(100_000 / len(first))  # so many rows are looked at as its beginning
-        self.again, self.mixed = list[int](), list[int]()
+        self.again, self.mixed, self.notes = list[int](), list[int](), list[str]()
 
     def add(self, columns: Iterable[Sequence[str]]) -> None:
         """Move the cells of each column to its end. Raises UserError for a zero byte."""
@@ -100,7 +99,7 @@ class Table:
             return
         rows = np.delete(np.arange(len(self.lines)), self.again)
         lines = f"{agree(len(self.again), 'line', 'lines')} {first_of([str(self.lines[row]) for row in self.again], 5)}"
-        self.notes = [*self.notes, f"{self.file}: left out, where the names of the columns stand again: {lines}"]
+        self.notes.append(f"{self.file}: left out, where the names of the columns stand again: {lines}")
         self.lines = array("i", np.array(self.lines)[rows].tolist())
         self.columns = [WholeColumn(list(column.take(rows))) for column in self.columns]
         self.again = []
