@@ -25,8 +25,7 @@ from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.table_parts import describe_copies
 from proj.data.tables import one_column, table_file
-from proj.data.tables.reading import Reading
-from proj.data.tables.table_file import open_table, read_table
+from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
 from proj.errors import UserError
 from proj.use.data import open_data

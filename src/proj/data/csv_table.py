@@ -21,7 +21,7 @@ from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, find_columns, why_absent
 from proj.data.tables.new_table import unlike_training
-from proj.data.tables.reading import Reading
+from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.errors import UserError, nearest

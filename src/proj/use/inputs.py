@@ -21,8 +21,7 @@ from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
 from proj.data.tables.named_column import find_columns, why_absent
 from proj.data.tables.new_table import unlike_training
-from proj.data.tables.reading import Reading
-from proj.data.tables.table_file import open_table
+from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many

@@ -1,8 +1,7 @@
 """Tables as people have them: files read, columns understood, cells made inputs.
 
 table_files.py     the files of a table: one, several, or one for each part
-table_file.py      one file of any format
-reading.py         what the user says of how it is read
+table_file.py      one file of any format, read as its user says
 compressed.py      unpacks a file, and refuses formats that are not read
 csv_file.py        a CSV file, and what separates its values
 text_encoding.py   the encoding of a CSV file

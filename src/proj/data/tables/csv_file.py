@@ -84,10 +84,9 @@ def find_separator(head: list[str], name: str, quote: str) -> str:
     """What separates the values in the first lines of a file. name: the file's, in lower case."""
     if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
         return "\t"
-    best = max(";,\t|", key=lambda separator: suits(head, separator, quote))
-    if suits(head, best, quote).all_alike or name.endswith(".csv"):
-        return best
-    return max(best, " ", key=lambda separator: suits(head, separator, quote))
+    fits = {separator: suits(head, separator, quote) for separator in ";,\t| "}
+    best = max(";,\t|", key=fits.get)
+    return best if fits[best].all_alike or name.endswith(".csv") else max(best, " ", key=fits.get)
 
 
 def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[str]]:

@@ -71,14 +71,12 @@ def moment_of_column(cell: str, form: str) -> float | None:
 
 def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int], str]) -> None:
     """Raises UserError where the first number is a time, but not in the unit of the training."""
-    if not (places := ends_of(cells)):
-        return
-    first = cells.at(places[0])
-    units = units_at([first])
+    places = ends_of(cells)
+    units = units_at([cells.at(place) for place in places])
     if units and form not in units:
         raise UserError(
-            f"row {line(places[0])}, column {name}: {first!r} is a time in {units[0]} since 1970, and the training's "
-            f"are in {form}: write all of them in one unit."
+            f"row {line(places[0])}, column {name}: {cells.at(places[0])!r} is a time in {units[0]} since 1970, and "
+            f"the training's are in {form}: write all of them in one unit."
         )
 
 

@@ -6,6 +6,7 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader, BytesIO
 from os.path import basename, getsize
@@ -16,7 +17,6 @@ from rich.progress import wrap_file
 
 from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import read_csv
-from proj.data.tables.reading import AS_FOUND, Reading
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, fill
 from proj.errors import UserError, message_of, nearest
@@ -32,6 +32,23 @@ READ_AS_EMPTY = {
     "merged cells are read as empty but for the first: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
 }
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
+
+
+@dataclass(frozen=True)
+class Reading:
+    """sheet: of a spreadsheet, its name or place; None for the first. encoding: of a CSV file; None finds it out.
+
+    is_hint: these are those of another file, and taken where this one has such a sheet, or is not UTF-8.
+    prefix: of the two settings, as the user types them.
+    """
+
+    sheet: str | int | None = None
+    encoding: str | None = None
+    is_hint: bool = False
+    prefix: str = "dataset."
+
+
+AS_FOUND = Reading()  # nothing is said
 
 
 def open_table(path: str, how: Reading = AS_FOUND) -> Table:
@@ -64,8 +81,10 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
             table = fill(spreadsheet(stream, name, how, notes), name)
         else:
             refuse_other_formats(start, name)
-            encoding = find_encoding(stream, name, how, notes)
-            stream.seek(0)
+            if not encoding or how.is_hint:
+                encoding, doubt = find_encoding(stream, encoding)
+                notes += [f"{name} {doubt}: {how.prefix}encoding=… says another"] if doubt else []
+                stream.seek(0)
             table = read_csv(stream, name, inner, encoding)
     except (UserError, MemoryError):
         raise

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from proj.data.part_names import PARTS, part_named
 from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import find_columns
-from proj.data.tables.reading import Reading
-from proj.data.tables.table_file import open_table
+from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
 from proj.system.folders import entries_in, folders_in, is_companion, nearest_to

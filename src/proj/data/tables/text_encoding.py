@@ -5,8 +5,6 @@ import re
 from contextlib import suppress
 from typing import BinaryIO
 
-from proj.data.tables.reading import Reading
-
 BLOCK = 1 << 20  # bytes that are looked at at a time
 NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no encoding in use has such bytes
 WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
@@ -16,37 +14,33 @@ FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
 STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
 
 
-def find_encoding(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> str:
-    """The encoding of a CSV file: that of `how`, where the user names one; else UTF-16 or UTF-32 if the first bytes
-    show it, UTF-8 if all bytes are valid in it, or Windows-1252 if its words look sensible in that, which is added to
-    `notes`.
+def find_encoding(stream: BinaryIO, otherwise: str | None) -> tuple[str, str]:
+    """(The encoding of a CSV file, what can be doubted of that or ""): UTF-16 or UTF-32 if the first bytes show it,
+    UTF-8 if all bytes are valid in it, or else what the training's table was, or Windows-1252 if its words look
+    sensible in that.
 
     Raises UnicodeError where no encoding fits.
     """
-    said, change = how.encoding, f"{how.prefix}encoding=… says another"
-    if said and not how.is_hint:
-        return said
     start = stream.read(4)
     if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
-        return "utf-32"
+        return "utf-32", ""
     if start.count(b"\0") == 3:
-        return "utf-32-be" if start[0] == 0 else "utf-32-le"
+        return "utf-32-be" if start[0] == 0 else "utf-32-le", ""
     start = start[:2]
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
+        return "utf-16", ""
     if b"\0" in start:
-        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+        return "utf-16-be" if start[0] == 0 else "utf-16-le", ""
     decoder = codecs.getincrementaldecoder("utf-8")()
     stream.seek(0)
     try:
         while block := stream.read(BLOCK):
             decoder.decode(block)
         decoder.decode(b"", final=True)
-        return "utf-8-sig"
+        return "utf-8-sig", ""
     except UnicodeDecodeError as error:
-        if said:
-            notes.append(f"{name} is read as {said}, as the training's table was: {change}")
-            return said
+        if otherwise:
+            return otherwise, f"is read as {otherwise}, as the training's table was"
         stream.seek(0)
         words: dict[bytes, None] = {}
         while block := stream.read(BLOCK):
@@ -57,7 +51,5 @@ def find_encoding(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -
             found = [word.decode("cp1252") for word in words]
             text = " ".join(found)
             if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
-                some = ", ".join(found[:3])
-                notes.append(f"{name} is not in UTF-8, and read as cp1252 ({some}): {change}")
-                return "cp1252"
+                return "cp1252", f"is not in UTF-8, and read as cp1252 ({', '.join(found[:3])})"
         raise UnicodeError(str(error)) from None
