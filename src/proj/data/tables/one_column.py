@@ -68,6 +68,9 @@ class Column:
 class SomeRows(Column):
     """The cells of some rows of another column, which keeps them."""
 
+    mark = property(lambda self: self.whole.mark)
+    words = property(lambda self: self.whole.words)
+
     def __init__(self, whole: Column, rows: np.ndarray) -> None:
         self.whole, self.rows = whole, rows
 
@@ -77,10 +80,6 @@ class SomeRows(Column):
     def at(self, row: int) -> str:
         return self.whole.at(self.rows[row])
 
-    @property
-    def mark(self) -> str:
-        return self.whole.mark
-
     @cached_property
     def numbers(self) -> np.ndarray | None:
         return None if self.whole.numbers is None else self.whole.numbers[self.rows]
@@ -88,10 +87,6 @@ class SomeRows(Column):
     @cached_property
     def codes(self) -> np.ndarray:
         return self.whole.codes[self.rows]
-
-    @property
-    def words(self) -> list[str]:
-        return self.whole.words
 
 
 class WholeColumn(Column):
