@@ -167,14 +167,7 @@ class Columns:
     def _dates(self, name: str, cells: Column, seen: Count, trained: dict | None, kind: str) -> Finding | None:
         """A column of dates as `encode_table` takes it, of the parts that vary; None for one of something else."""
         asked = kind == "dates"
-
-        def refuse(first: int) -> None:
-            raise UserError(
-                f"row {self.line(first)}, column {name}: {cells.at(first)!r} can be day/month or month/day: train "
-                "with dataset.day_first=true or dataset.day_first=false."
-            )
-
-        form = trained["date"] if trained else find_form(name, cells, self.settings["day_first"], asked, refuse)
+        form = trained["date"] if trained else find_form(name, cells, self.settings["day_first"], asked, self.line)
         if not form and not asked:
             return None
         # An older version took 9999-12-31 for a date, and in a lenient column 2024-01-31 for none, see `moments`.

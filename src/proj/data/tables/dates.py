@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import numpy as np
 
@@ -80,13 +79,11 @@ def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int],
         )
 
 
-def find_form(
-    name: str, cells: Column, day_first: bool | None, asked: bool, refuse: Callable[[int], NoReturn]
-) -> str | None:
+def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, line: Callable[[int], str]) -> str | None:
     """The form of a column's dates; None for a column of something else.
 
-    asked: whether the user says that it holds dates. day_first: what 1/2/2000 is; None calls `refuse` with the place of
-    such a cell, where no other one tells.
+    asked: whether the user says that it holds dates. day_first: what 1/2/2000 is. line: see `values`.
+    Raises UserError for such a cell, where neither `day_first` nor another one tells.
     """
     least = 0.0 if asked else 0.95  # the share of the words that are dates of a form
     places = ends_of(cells)
@@ -106,7 +103,11 @@ def find_form(
         return None
     if {DAY_FIRST, MONTH_FIRST} <= {*forms}:
         if day_first is None and fits[DAY_FIRST] == fits[MONTH_FIRST]:
-            refuse(next(place for word, _, place in cells.different() if moment(word, DAY_FIRST) is not None))
+            first = next(place for word, _, place in cells.different() if moment(word, DAY_FIRST) is not None)
+            raise UserError(
+                f"row {line(first)}, column {name}: {cells.at(first)!r} can be day/month or month/day: train with "
+                "dataset.day_first=true or dataset.day_first=false."
+            )
         is_day_first = fits[DAY_FIRST] > fits[MONTH_FIRST] if day_first is None else day_first
         forms.remove(MONTH_FIRST if is_day_first else DAY_FIRST)
     return max(forms, key=fits.get, default=None)
