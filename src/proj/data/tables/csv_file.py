@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from itertools import chain, islice, pairwise
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from proj.data.tables.cells import is_number
 from proj.data.tables.text_table import Table, fill
@@ -86,7 +86,8 @@ def find_separator(head: list[str], name: str, quote: str) -> str:
         return "\t"
     fits = {separator: suits(head, separator, quote) for separator in ";,\t| "}
     best = max(";,\t|", key=fits.get)
-    return best if fits[best].all_alike or name.endswith(".csv") else max(best, " ", key=fits.get)
+    all_alike, *_ = fits[best]
+    return best if all_alike or name.endswith(".csv") else max(best, " ", key=fits.get)
 
 
 def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[str]]:
@@ -138,19 +139,14 @@ def rows_of(head: list[str], separator: str, quote: str) -> list[list[str]]:
     return rows
 
 
-class Fit(NamedTuple):
-    """How well a separator suits the first lines of a file, what counts most first."""
-
-    all_alike: bool  # whether it cuts all lines into as many pieces, and more than one
-    commas_in_numbers: bool  # whether all lines have as many pieces, and the commas that it leaves are within numbers
-    pieces: int  # of most lines
-
-
-def suits(head: list[str], separator: str, quote: str) -> Fit:
+def suits(head: list[str], separator: str, quote: str) -> tuple[bool, bool, int]:
+    """How well a separator suits the first lines of a file, what counts most first: whether it cuts all lines into as
+    many pieces, and more than one; whether all have as many, and the commas that it leaves are within numbers; and how
+    many pieces most lines have."""
     rows = rows_of(head, separator, quote)
     lengths = Counter(map(len, rows))
     pieces = max(lengths, key=lengths.get, default=0)
     commas = [cell.strip() for row in rows for cell in row if "," in cell]
     in_numbers = bool(commas) and all(map(is_number, commas))
     one_length = len(lengths) == 1
-    return Fit(one_length and pieces > 1, one_length and in_numbers, pieces)
+    return one_length and pieces > 1, one_length and in_numbers, pieces
