@@ -3,14 +3,18 @@
 import importlib
 import os
 import re
+import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from support.refusals import refusals
 
+from proj.config import command_line
 from proj.config.compose import CONF
 from proj.errors import UserError
 from proj.models import MLP
+from proj.report import main
 from proj.training.run import train
 
 
@@ -170,6 +174,19 @@ def test_the_package_itself_names_its_commands(command):
     named = re.findall(r"proj\.(\w+)", process.stderr)
     assert process.returncode == 1 and {"train", "evaluate", "predict", "export", "report", "sweep"} == {*named}
     assert all(hasattr(importlib.import_module(f"proj.{name}"), "main") for name in named)
+
+
+def test_the_versions_are_told_without_an_installation_too(monkeypatch, capsys):
+    def version(name: str) -> str:
+        if name == "proj":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(command_line, "version", version)
+    monkeypatch.setattr(sys, "argv", ["report", "--version"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main()
+    assert capsys.readouterr().out == "proj (not installed), hydra-core 1.0, lightning 1.0, torch 1.0\n"
 
 
 def test_help_a_configuration_and_what_is_refused_import_nothing_heavy(command, tmp_path):

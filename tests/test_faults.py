@@ -1,5 +1,6 @@
 """What breaks a run from outside, or within it, ends in one sentence, and nothing is lost."""
 
+import errno
 import json
 import math
 import os
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 import torch
 from support.classes import Slow, slow
+from support.photos import write_photos
 from support.runs import at_batch, break_off, in_every_step, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.errors import UserError
 from proj.models import Classifier
+from proj.models.backbones import read_weights
 from proj.system.locks import locked
 from proj.system.platform import STOP_SIGNALS
 from proj.training.build import build_data_and_model
@@ -256,11 +259,31 @@ def test_too_little_memory_for_the_data_names_no_batch_size(configure, monkeypat
         train(configure())
 
 
+def test_too_little_memory_while_files_are_read_makes_them_no_damaged_ones(configure, monkeypatch, tmp_path):
+    """A photo that was left out would be missing in all runs that follow."""
+    raw, photos = tmp_path / "MNIST/raw", write_photos(tmp_path / "photos", 10)
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte").touch()
+    torch.save({}, tmp_path / "w.pth")
+    for place in ("torchvision.datasets.mnist.read_sn3_pascalvincent_tensor", "torch.load"):
+        monkeypatch.setattr(place, lambda *args, **settings: torch.empty(2**55))
+    monkeypatch.setattr("proj.data.photos.image_file.fit_image", lambda *args: np.empty(2**55))
+    words = "dataset=image_folder", f"data_dir={photos}", f"dataset.cache_dir={tmp_path}/cache"
+    with pytest.raises(UserError, match=r"the memory does not suffice to read .*photos/.*\.png: end other programs"):
+        train(configure(*words))
+    with pytest.raises(UserError, match="the memory does not suffice for the data"):
+        train(configure("dataset=mnist", f"data_dir={tmp_path}"))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        read_weights(tmp_path / "w.pth")
+
+
 def test_too_little_memory_for_torch_itself_is_a_sentence_and_a_folder_without_programs_is_not():
     """As `ulimit -v` has the loader say it; the other is said of a disk that is mounted with noexec."""
     said = "libtorch_cpu.so: failed to map segment from shared object"
     assert explain(ImportError(said)).startswith("the memory does not suffice: ")
     assert explain(ImportError(f"{said}: Operation not permitted")) is None
+    assert explain(OSError(errno.ENOMEM, "Cannot allocate memory")).startswith("the memory does not suffice: ")
 
 
 def test_too_little_memory_for_a_checkpoint_does_not_make_it_a_damaged_one(trained, monkeypatch, mistake):

@@ -16,7 +16,6 @@ from support import processes
 from support.classes import ENV, ends
 from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
 
-from proj.data.tables.column_list import wrapped
 from proj.sweeps.folder import Sweep
 from proj.sweeps.job import printing_into
 from proj.sweeps.lines import Lines, duration, own_stdout, shortened
@@ -130,7 +129,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write("5 of 80 images cannot be read and are left out:\n    a/0.png: cannot identify image file\n")
         said.write(f"left out, 2 classes of too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
         rare = f"left out, of too few examples: {'name (1), ' * 20}".strip()
-        said.write(f"{wrapped(rare)}\n    'dataset.drop=[a]' keeps it\n")
+        said.write(f"{rare}\n    'dataset.drop=[a]' keeps it\n")
         said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
         said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")

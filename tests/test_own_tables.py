@@ -72,8 +72,8 @@ def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
         "words: port (3)",
         "left out, hardly a word comes twice: name",
         "    'dataset.categorical=[name]' keeps it",
-        "2 of 12 test rows have the same inputs as a training row: if they are copies,",
-        "    delete these, since the network has seen the answers",
+        "2 of 12 test rows have the same inputs as a training row: if they are copies, delete these, since the network "
+        "has seen the answers",
     ]
 
 

@@ -1,16 +1,22 @@
 """Ctrl-C and `kill` while a checkpoint is used or runs are compared: an exit code, no traceback, nothing half done."""
 
+import errno
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
+from support.classes import ENV
 from support.processes import run
 from support.tables import read_rows
+
+from proj.system.files import write_atomically
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -90,3 +96,41 @@ def test_a_report_that_cannot_be_printed_says_so_without_the_advice_for_a_run(tr
         process = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
     said = "error: what this command prints could not be written (No space left on device): make room"
     assert (process.returncode, process.stderr.strip()) == (1, said)
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_it_without_a_word(tmp_path):
+    """Also where a library makes another error of it, as omegaconf does."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n\n\nclass Finder:\n    def find_spec(name, path, target=None):\n"
+        "        if name == 'omegaconf':\n            try:\n                os.kill(os.getpid(), signal.SIGINT)\n"
+        "            except KeyboardInterrupt:\n                raise AttributeError(name)\n\n\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\nsys.meta_path.insert(0, Finder)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENV["PYTHONPATH"]])}
+    words = [sys.executable, "-m", "proj.report", "--help"]
+    process = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize(("number", "cure"), [(errno.ENOSPC, "make room, or name "), (errno.EFBIG, "allow larger")])
+def test_what_a_command_ends_in_is_kept_elsewhere_where_it_cannot_be_written(
+    digits, tmp_path, monkeypatch, mistake, number, cure
+):
+    def full(file, content, real=write_atomically):
+        if file.is_relative_to(tmp_path / "full"):
+            raise OSError(number, os.strerror(number), str(file))
+        real(file, content)
+
+    monkeypatch.setattr("proj.config.command_line.write_atomically", full)
+    for module, words, made in (
+        ("evaluate", "output={full}", "evaluation.json"),
+        ("export", "format=torch_export output={full}/x.pt2", "x.pt2"),
+        ("report", "{run} output={full}", "report.html"),
+    ):
+        words = words.format(full=tmp_path / "full", run=digits).split()
+        said = mistake(f"proj.{module}", *words, *([] if module == "report" else [f"run={digits}"]))
+        assert f"{tmp_path / 'full'}/" in said and f"could not be written ({os.strerror(number)}): {cure}" in said
+        assert ("name another place" in said) == (number == errno.ENOSPC)
+        kept = Path(re.search(r"Meanwhile it is kept in (.+): move it from there\.$", said)[1])
+        assert (kept / made).stat().st_size
+        shutil.rmtree(kept)

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import sys
 import tracemalloc
 import unicodedata
 
@@ -217,6 +218,28 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     said = capsys.readouterr().err
     assert "column a: limits count as the number itself ('<7'; 1 cells)" in said
     assert "column a: numbers, and 33% are taken for missing ones ('-')" in said
+
+
+def test_what_is_said_is_wrapped_at_the_terminals_width_but_for_words_to_copy(table, predict, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, stream), "isatty", lambda: True)
+    rows = [
+        f"{n % 7 if n % 3 else '<5'},{n},{'xy'[n % 2]},{n / 3:.3f},{'pq'[n % 2] if n % 9 else 'p;q'}" for n in range(60)
+    ]
+    data = table("\n".join(["a b c,id,copy,measured,y", *rows]))
+    predict("a b c,copy,measured\n1,other,2\n2,other,3\n", data.columns)
+    out, err = capsys.readouterr()
+    assert "'dataset.categorical=[\"a b c\"]'" in out
+    for said, sentence in (
+        (out, "a b c: limits count as the number itself ("),
+        (out, "classes that list others, each a class of"),
+        (err, "none of its words ("),
+    ):
+        assert sentence in " ".join(said.split())
+        assert all(len(line) <= 50 or " " not in line.strip() or "'dataset." in line for line in said.splitlines()), (
+            said
+        )
 
 
 def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):

@@ -1,6 +1,15 @@
 """Train image and tabular classifiers: dataset × model × optimizer from one command."""
 
 import sys
+
+if sys.argv[:1] == ["-m"]:  # `python -m proj.train` imports this package first: Ctrl-C ends it without a traceback
+    sys.excepthook = lambda kind, *rest: issubclass(kind, KeyboardInterrupt) or sys.__excepthook__(kind, *rest)
+    import signal
+
+    # Until the command hears it: omegaconf makes another error of a KeyboardInterrupt while it is imported.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +22,6 @@ if TYPE_CHECKING:
 HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
 __all__ = ["configure", "load_model", "train"]
 
-
-def quietly(kind: type[BaseException], *rest: Any) -> None:
-    """Ctrl-C ends a command that is still being imported without a traceback."""
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, *rest)
-
-
-if sys.argv[:1] == ["-m"]:  # `python -m proj.train` imports this package first
-    sys.excepthook = quietly
 import_module("proj.system.lazy_imports").postpone()  # before anything imports torch or Lightning
 
 

@@ -98,25 +98,31 @@ def in_own_file(error: BaseException) -> str:
 
 # What mends an error of the system: one of writing, and one that reading a file may end in, too.
 WRITING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room")
-WRITING |= {errno.EROFS: "have its disk mounted for writing", errno.EFBIG: "allow larger files (ulimit -f)"}
+WRITING |= {errno.EROFS: "have its disk mounted for writing"}
 WRITING |= dict.fromkeys((errno.ENAMETOOLONG, errno.EINVAL), "give it another name")
 USING = dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions or its folder's")
 USING |= dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move the file away that stands where a folder is needed")
 USING |= {errno.EISDIR: "move the folder away that stands where a file is needed"}
 USING |= {errno.EIO: "look after its disk, which fails"}
-USING |= dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files (ulimit -n)")
+# Limits of a process, which hold wherever the file is.
+LIMITS = {errno.EFBIG: "allow larger files (ulimit -f)"}
+LIMITS |= dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files (ulimit -n)")
 
 
-def file_fault(error: BaseException) -> str | None:
-    """The file that the system does not write or read, why, and what mends it; None for another error."""
+def file_fault(error: BaseException, elsewhere: str = "") -> str | None:
+    """The file that the system does not write or read, why, and what mends it; None for another error.
+
+    elsewhere: the end of the sentence, where another place would mend it, too.
+    """
     for link in causes(error):
         if not isinstance(link, OSError) or (link.errno == errno.EINVAL and not link.filename):
             continue  # EINVAL with a name: Windows takes no : or ? in it
         file = link.filename2 or link.filename or "a file of the run"
-        if link.errno in WRITING:
-            return f"{file} could not be written ({link.strerror}): {WRITING[link.errno]}"
-        if link.errno in USING:
-            return f"{file} cannot be read or written ({link.strerror}): {USING[link.errno]}"
+        cannot = "could not be written" if link.errno in {*WRITING, errno.EFBIG} else "cannot be read or written"
+        if mend := LIMITS.get(link.errno):
+            return f"{file} {cannot} ({link.strerror}): {mend}"
+        if mend := WRITING.get(link.errno) or USING.get(link.errno):
+            return f"{file} {cannot} ({link.strerror}): {mend}{elsewhere}"
     return None
 
 
@@ -129,10 +135,9 @@ def peer_is_lost(error: BaseException) -> bool:
     return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in causes(error))
 
 
-# As torch, CUDA, C++, oneDNN and the loader of libraries say it; oneDNN says "a primitive descriptor" of another fault.
-OUT_OF_MEMORY = re.compile(
-    r"(can't allocate|not enough|out of) memory|bad_alloc|create a primitive(?! desc)|segment from shared object$", re.I
-)
+# As torch, CUDA, C++, Linux, oneDNN and the loader say it; oneDNN says "a primitive descriptor" of another fault.
+OUT_OF_MEMORY = r"(can(no|')t allocate|not enough|out of) memory|bad_alloc|create a primitive(?! desc)"
+OUT_OF_MEMORY = re.compile(rf"{OUT_OF_MEMORY}|segment from shared object$", re.I)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -2,11 +2,13 @@
 
 import glob
 import os
+import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from proj.config.check_words import refuse_left_out
 from proj.config.explain import FULL_ERROR, sentences
 from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
-from proj.errors import UserError, choose, nearest
+from proj.errors import LIMITS, WRITING, UserError, choose, nearest
 from proj.system.files import write_atomically
 from proj.system.platform import STOP_SIGNALS, local_path, printable_output, refuse_no_text
 from proj.system.processes import stop_signals_as_exits
@@ -137,14 +139,22 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
     words = sys.argv[1:]
     asked = {word for word in words if not os.path.exists(word)}  # a report's folder may have any name
     with sentences(elsewhere=""):
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # which `proj` has set while the command is imported
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if {"--help", "-help", "-h", "help"} & asked or (needed and not words):
             print(text.strip())
             raise SystemExit(0 if words else 1)
         if {"--version", "-version", "version"} & asked:
-            print(", ".join(f"{name} {version(name)}" for name in ("proj", "hydra-core", "lightning", "torch")))
+            print(", ".join(f"{name} {version_of(name)}" for name in ("proj", "hydra-core", "lightning", "torch")))
             raise SystemExit(0)
         refuse_pasted(words)
     return words
+
+
+def version_of(package: str) -> str:
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return "(not installed)"  # where PYTHONPATH names this one's folder
 
 
 @contextmanager
@@ -168,7 +178,9 @@ def writing(path: Path, option: str = "output") -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): name another place, {option}=…") from error
+        cures = LIMITS.get(error.errno), WRITING.get(error.errno), f"name another place, {option}=…"
+        cure = cures[0] or ", or ".join(filter(None, cures))
+        raise UserError(f"{error.filename or path} could not be written ({error.strerror}): {cure}") from error
 
 
 def refuse_unwritable(path: Path, option: str = "output") -> None:
@@ -180,6 +192,22 @@ def refuse_unwritable(path: Path, option: str = "output") -> None:
 
 
 def write_output(path: Path, content: bytes | str, option: str = "output") -> None:
-    """Write a whole file that the user asked for; see `writing`."""
-    with writing(path, option):
-        write_atomically(path, content)
+    """Write a whole file that the user asked for; see `write_outputs`."""
+    write_outputs(path.parent, {path.name: content}, option)
+
+
+def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str = "output") -> None:
+    """Write whole files by their names, see `writing`. Where that fails, they are in a new folder elsewhere, which the
+    error names, so that no work is lost."""
+    try:
+        with writing(folder / next(iter(contents)), option):
+            for name, content in contents.items():
+                write_atomically(folder / name, content)
+    except UserError as error:
+        for place in (tempfile.gettempdir, os.getcwd, Path.home):
+            with suppress(OSError):
+                kept = tempfile.mkdtemp(prefix="proj-", dir=place())
+                for name, content in contents.items():
+                    write_atomically(Path(kept, name), content)
+                raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
+        raise

@@ -47,8 +47,8 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
         return f"PYTHONWARNINGS or -W makes an error of what a library warns of ({message_of(error)}): leave it out."
     if peer_is_lost(error):
         return "another process of this run has died"
-    if fault := file_fault(error):
-        return fault + elsewhere
+    if fault := file_fault(error, elsewhere):
+        return fault
     if out_of_memory(error):
         return "the memory does not suffice: end other programs that take it, or use a machine that has more."
     cause = error.__cause__ or error

@@ -8,7 +8,6 @@ import numpy as np
 
 from proj.data.table_parts import part_of_rows
 from proj.data.tables.cells import common_word, number
-from proj.data.tables.column_list import wrapped
 from proj.data.tables.encode import WHOLE_WORDS
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.plain_numbers import plain_number
@@ -55,7 +54,7 @@ def describe_lists(names: Sequence[str]) -> list[str]:
     parts = {name: re.split(r" *[;,|/+&] *", name) for name in names}
     lists = [repr(name) for name in names if len(parts[name]) > 1 and {*parts[name]}.issubset(names)]
     said = "classes that list others, each a class of its own here, where an example has one"
-    return [wrapped(f"{said}: {first_of(lists, 5)}")] if lists else []
+    return [f"{said}: {first_of(lists, 5)}"] if lists else []
 
 
 def as_written(name: str) -> str:
@@ -94,4 +93,4 @@ def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> l
         return []
     table.columns[target] = WholeColumn(labels.each(lambda word: spelled.get(word, word), object).tolist())
     pairs = [f"{word!r} for {other!r}" for word, other in sorted(spelled.items())]
-    return [wrapped(f"classes that another part writes otherwise than the training: {first_of(pairs, 5)}")]
+    return [f"classes that another part writes otherwise than the training: {first_of(pairs, 5)}"]

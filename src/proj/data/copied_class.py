@@ -9,7 +9,6 @@ from torch import Tensor
 from proj.config.words import typed
 from proj.data.table_parts import marks_of
 from proj.data.tables.cells import is_missing
-from proj.data.tables.column_list import wrapped
 from proj.data.tables.columns import EVIDENCE
 from proj.data.tables.encode import kind_of, width
 from proj.data.tables.text_table import Table
@@ -69,7 +68,7 @@ def describe_copied_class(
             why = re.sub(r"\[(.*?)\|(.*?)\]", agree(len(names), r"\1", r"\2"), WHY[how])
             without, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
             said = f"{', '.join(names)} {why.format(table.names[target], but)}"
-            lines.append(wrapped(f"{said}, {without} leaves {them} out"))
+            lines.append(f"{said}, {without} leaves {them} out")
     return lines
 
 

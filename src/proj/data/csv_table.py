@@ -15,7 +15,7 @@ from proj.data.rare_classes import absent_classes, describe_rare, describe_unkno
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import dropped_columns
-from proj.data.tables.column_list import NOTES, list_columns, wrapped
+from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
@@ -148,8 +148,8 @@ class CSVDataModule(InMemoryDataModule):
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
         too_few = labels.holds(rare)
-        lines += [wrapped(describe_rare(rare, int(too_few.sum())))] if rare else []
-        lines += [wrapped(describe_unknown(absent, "the training"))] if absent else []
+        lines += [describe_rare(rare, int(too_few.sum()))] if rare else []
+        lines += [describe_unknown(absent, "the training")] if absent else []
         say(*lines)
         return examples.take(~(too_few | labels.holds(absent)))
 
@@ -178,7 +178,7 @@ class CSVDataModule(InMemoryDataModule):
         by_place = dict(zip(places, columns, strict=True))
         x = encode_table(table, by_place, rows, self.decimal, notes)
         notes += unlike_training(table, by_place, x, rows)
-        say(*map(wrapped, notes))
+        say(*notes)
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}
         self.numbers = {"test": torch.from_numpy(np.array(table.lines)[rows])}

@@ -14,6 +14,7 @@ from proj.data.tables.date_forms import FORMS, SINCE_1970
 from proj.data.tables.date_parts import PARTS
 from proj.data.tables.encode import kind_of
 from proj.errors import UserError
+from proj.system.ranks import say
 
 FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
@@ -151,7 +152,7 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
             "give the data's classes the model's names, and move the others away."
         )
     pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
-    print(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")
+    say(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")
     return list(range(len(known))), given
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from proj.data.batches import counter_seed
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
+from proj.system.ranks import say
 
 BATCH = 64  # examples that go through the network at a time
 
@@ -84,5 +85,5 @@ def cached(file: Path | None, key: str, make: Callable[[], Tensor]) -> Tensor:
             with whole_file(file) as opened:
                 np.savez(opened, key=key, features=made.numpy())
         except OSError as error:
-            print(f"{file}, {made.nbytes / 1e6:,.0f} MB of features, could not be kept ({error.strerror}).")
+            say(f"{file}, {made.nbytes / 1e6:,.0f} MB of features, could not be kept ({error.strerror}).")
         return made

@@ -51,7 +51,7 @@ def has_twins(marks: np.ndarray) -> bool:
     return len(np.unique(marks)) < len(marks)
 
 
-def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> str:
+def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> list[str]:
     """Sentences about images that are identical, by their `marks`, and about those of which classes or the folders of
     parts are not the same."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
@@ -66,4 +66,4 @@ def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Seq
         if len(places):
             pair = f"{names[twin[places[0]]]} and {names[places[0]]}"
             said.append(f"identical images are in {what}: {len(places):,}, such as {pair}")
-    return "\n".join(said)
+    return said

@@ -153,7 +153,7 @@ class ImageFolderDataModule(ImageDataModule):
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
             if describe and has_twins(marks):
-                say(describe_twins(marks, targets[numbers], part_of[numbers], paths))
+                say(*describe_twins(marks, targets[numbers], part_of[numbers], paths))
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 

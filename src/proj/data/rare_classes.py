@@ -7,7 +7,6 @@ import numpy as np
 
 from proj.data.class_names import classes_among
 from proj.data.tables.cells import number
-from proj.data.tables.column_list import wrapped
 from proj.data.tables.one_column import Column
 from proj.errors import UserError, first_of, how_many
 from proj.system.ranks import say
@@ -61,7 +60,7 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
             f"{name} holds {many} in {len(labels):,} rows, and a classifier takes classes: name another column with "
             f"dataset.target=…{how}."
         )
-    return [wrapped(f"{name}: {many}, each a class of its own: if they are measured, {how}")]
+    return [f"{name}: {many}, each a class of its own: if they are measured, {how}"]
 
 
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:

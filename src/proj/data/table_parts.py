@@ -10,7 +10,6 @@ from torch import Tensor
 from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
-from proj.data.tables.column_list import wrapped
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, agree, how_many
@@ -111,4 +110,4 @@ def describe_copies(train: Tensor, test: Tensor) -> list[str]:
     have = agree(copies, "has", "have")
     delete = agree(copies, "it is a copy, delete it", "they are copies, delete these")
     said = f"{copies:,} of {how_many(len(test), 'test row')} {have} the same inputs as a training row"
-    return [wrapped(f"{said}: if {delete}, since the network has seen the answers")]
+    return [f"{said}: if {delete}, since the network has seen the answers"]

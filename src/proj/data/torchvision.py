@@ -15,7 +15,7 @@ from proj.data.datamodule import Split, checksum_of
 from proj.data.groups import describe_twins, has_twins
 from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
-from proj.errors import UserError, how_many
+from proj.errors import UserError, how_many, out_of_memory
 from proj.system.locks import alone
 from proj.system.ranks import say
 
@@ -62,6 +62,8 @@ class TorchvisionDataModule(ImageDataModule):
         try:
             self._train = self._open(train=True, download=True)
         except Exception as error:
+            if out_of_memory(error):
+                raise
             reason = str(error).strip().split("\n")[-1]
             raise UserError(
                 f"{self.source_class.__name__} is missing or damaged in {self.data_dir.absolute()} and could not be "
@@ -86,7 +88,7 @@ class TorchvisionDataModule(ImageDataModule):
         marks = np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images])
         if has_twins(marks):
             alike = torch.zeros_like(train.targets)
-            say(describe_twins(marks, train.targets, alike, range(len(marks))))
+            say(*describe_twins(marks, train.targets, alike, range(len(marks))))
         groups = np.unique(marks, return_inverse=True)[1]
         how = self.split_seed, groups, self.fold, "different image"
         return draw_parts(train.targets, names, {"val": self.val_fraction}, *how)
@@ -95,7 +97,8 @@ class TorchvisionDataModule(ImageDataModule):
         try:
             return self.source(root=str(self.data_dir), train=train, **{"download": True} if download else {})
         except Exception as error:
-            if (isinstance(error, RuntimeError) and "not found" in str(error)) or download:
+            missing = isinstance(error, RuntimeError) and "not found" in str(error)
+            if missing or download or out_of_memory(error):
                 raise
             raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10 has checksums instead
             damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]

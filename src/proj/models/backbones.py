@@ -75,9 +75,9 @@ class Backbone:
         """Raises UserError where they are not here and cannot be downloaded."""
         try:
             return self.load()
-        except UserError:
-            raise
         except Exception as error:  # of many kinds: no network, no room, another checksum
+            if isinstance(error, UserError) or out_of_memory(error):
+                raise
             raise UserError(
                 f"the weights of model.backbone={self.name} could not be downloaded ({message_of(error, 200)}): "
                 f"where there is a network, fetch {self.at}, or name a file of them with model.weights=<file>."
@@ -155,11 +155,11 @@ def read_weights(file: Path) -> Weights:
             state = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
-    except UserError:
-        raise
     except pickle.UnpicklingError as error:
         raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
     except Exception as error:  # of many kinds
+        if isinstance(error, UserError) or out_of_memory(error):
+            raise
         raise UserError(f"{file} cannot be read as a file of weights ({message_of(error, 200)}).") from error
     for key in ("state_dict", "model"):  # as scripts keep them
         state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state

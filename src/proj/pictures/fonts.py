@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from proj.system.ranks import say
+
 FONT = str(Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
 KNOWN = "\u0530"  # it has all letters before this one, and those are looked up in no file
 missing: list[str] = []  # letters that no font has; the first is said
@@ -51,7 +53,7 @@ def file_for(letter: str) -> str:
         if ord(letter) in letters(file):
             return file
     if not missing:
-        print(
+        say(
             f"Note: no font of this system has the letter {letter}, so that pictures show a box for it: install one, "
             "such as Noto Sans CJK for Chinese, Japanese and Korean."
         )

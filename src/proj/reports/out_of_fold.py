@@ -2,9 +2,7 @@
 
 import csv
 from itertools import chain
-from pathlib import Path
 
-from proj.config.command_line import write_output
 from proj.errors import agree, how_many
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import name_of
@@ -24,13 +22,13 @@ def complete_seeds(row: Row) -> list[list[Run]]:
     return [runs for runs in in_order if len(runs) == runs[0].folds]
 
 
-def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
-    """Write out_of_fold.csv and label_issues.csv, of the best row with all folds; return what is to be said."""
+def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
+    """(out_of_fold.csv and label_issues.csv, of the best row with all folds, by their names; what is to be said.)"""
     for row in comparison["rows"]:
         if seeds := complete_seeds(row):
             break
     else:
-        return []
+        return {}, []
     table, answers = [], []
     right = right_at_threshold = 0
     has_threshold = True
@@ -49,14 +47,12 @@ def write_out_of_fold(comparison: Comparison, folder: Path) -> list[str]:
             right_at_threshold += line.get("at threshold") == line["class"]
     count = len(answers)
     issues, doubtful = label_issues(answers)
-    write_output(folder / "out_of_fold.csv", csv_text(table))
-    write_output(folder / "label_issues.csv", issues)
     are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if has_threshold:
         accuracy += f", {right_at_threshold / count:.2%} at the threshold".replace("%", " %")
-    return [
+    return {"out_of_fold.csv": csv_text(table), "label_issues.csv": issues}, [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
         f"{how_many(doubtful, 'example')} {are} taken for another class than {their} label: look at the first ones of "
         "label_issues.csv, whose labels may be wrong",

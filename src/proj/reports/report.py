@@ -1,22 +1,22 @@
 """The report of runs: the table and the verdicts in the terminal, and the files report.html, .csv, .json, .md, .tex."""
 
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from proj.config.command_line import write_output
+from proj.config.command_line import write_outputs
 from proj.errors import first_of
 from proj.reports.compare import Comparison, compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
-from proj.reports.out_of_fold import write_out_of_fold
+from proj.reports.out_of_fold import out_of_fold
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
 from proj.system.files import csv_text
+from proj.system.names import wrapped
 from proj.system.run_folder import SweepFolder, read_flat
 
 
@@ -67,13 +67,11 @@ def report(
     print_comparison(comparison, console)
     if damaged := [str(file) for run in runs for file in run.damaged]:
         print(f"damaged or of another run, and so not read: {first_of(damaged, 5)}")
-    for line in [*sentences(comparison), *write_out_of_fold(comparison, output)]:
-        said, command, words = line.partition(" python -m ")  # a command stays one line, to be copied
-        print(textwrap.fill(said, console.width, subsequent_indent="  ", break_on_hyphens=False))
-        if command:
-            print(f" {command}{words}")
+    files, lines = out_of_fold(comparison)
+    for line in [*sentences(comparison), *lines]:
+        print(wrapped(line, console.width))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
-    for name, text in {"report.html": html, "report.csv": runs_as_csv(comparison), **other_files(comparison)}.items():
-        write_output(output / name, text)
+    files |= {"report.html": html, "report.csv": runs_as_csv(comparison), **other_files(comparison)}
+    write_outputs(output, files)
     print(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it")
     return comparison

@@ -30,7 +30,7 @@ from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c, start_trackers, stop_signals_as_exits
-from proj.system.ranks import started
+from proj.system.ranks import say, started
 from proj.system.slurm import wait_for_every_job
 
 
@@ -85,7 +85,7 @@ class GridSweeper(Sweeper):
                 self.kept.begin(self.config, words, data_dir, jobs, self.code)
             self.loader = frozen
             if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
-                print(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
+                say(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
             self.run()
             if not again and add_seeds(self.kept, self.fixed):
                 self.run()
@@ -157,7 +157,7 @@ class GridSweeper(Sweeper):
         self.lines = Lines(self.kept, total, done, self.fixed) if self.log == "line" else None
         changes = changed_versions(self.kept.manifest) if self.kept.trust is not None and done < total else ""
         if changes:
-            print(f"{self.kept.folder} began with other versions, which may change results, too: {changes}.")
+            say(f"{self.kept.folder} began with other versions, which may change results, too: {changes}.")
 
     def freeze_again(self) -> None:
         """Compose the jobs whose folders were deleted or whose job.yaml is damaged, from the sweep's copy of conf/."""

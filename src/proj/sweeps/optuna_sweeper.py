@@ -18,6 +18,7 @@ from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper
 from proj.sweeps.swept import values
+from proj.system.ranks import say
 
 
 class OptunaSweeper(GridSweeper):
@@ -72,11 +73,11 @@ class OptunaSweeper(GridSweeper):
                     "all trials would be the same: give an interval to search, such as "
                     "'optimizer.lr=interval(0.001,0.1)', or leave hydra/sweeper=optuna out."
                 )
-            print(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
+            say(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
         for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
-            print(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
+            say(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
         for key in {"dataset", "data_dir", "dataset.data_dir"} & self.swept.keys():
-            print(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
+            say(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
         return []
 
     def understand(self, arguments: list[str]) -> list[str]:
@@ -101,7 +102,7 @@ class OptunaSweeper(GridSweeper):
         side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
         if self.runs_here:
             if (self.n_jobs or 1) != 1:
-                print("hydra.sweeper.n_jobs has no effect without hydra/launcher=joblib or another one that can.")
+                say("hydra.sweeper.n_jobs has no effect without hydra/launcher=joblib or another one that can.")
             self.run_trials(self.trials, lambda number, name: self.launch([name]))
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
             self.run_side_by_side(side_by_side)
@@ -111,7 +112,7 @@ class OptunaSweeper(GridSweeper):
     def keep_total(self) -> None:
         """Have the search go on to as many trials as this command asks for, also where it is stopped before."""
         if self.n_trials < (there := len(self.trials)):
-            print(f"hydra.sweeper.n_trials={self.n_trials} begins no trial: the search has {there} already.")
+            say(f"hydra.sweeper.n_trials={self.n_trials} begins no trial: the search has {there} already.")
             return
         asked = [word for word in self.config.hydra.overrides.hydra if key_of(word) == "hydra.sweeper.n_trials"]
         words = self.kept.manifest["hydra"]
@@ -127,7 +128,7 @@ class OptunaSweeper(GridSweeper):
         self.launcher.setup(hydra_context=context, task_function=Worker(self), config=self.config)
         ends = self.start([[f"worker {number}"] for number in range(count)], 0, self.stopped()) or []
         for why in {end.return_value for end in ends if end} - {None}:
-            print(why)
+            say(why)
 
     def run_side_by_side(self, count: int) -> None:
         """Keep `count` trials running, each of which several processes train together.

@@ -11,6 +11,7 @@ from pathlib import Path
 from proj.config.words import key_of
 from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
+from proj.system.ranks import say
 
 ASKED: list[str] = []  # what a command says, such as ["+6", "doubtful"], for the sweep that goes on in it
 SEEDS = 2**32  # so many seeds there are
@@ -70,7 +71,7 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     names = [name_of(comparison, row) for row in rows]
     others = f" and {how_many(len(names) - 3, 'more row')}" if len(names) > 3 else ""
     told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
-    print(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
+    say(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
     found: dict[tuple[str, ...], set[int]] = {}
     for run in chain.from_iterable(row["runs"] for row in rows):
         if "seed" not in run.config or run.repeats:

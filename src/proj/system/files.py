@@ -50,10 +50,10 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
         raise
 
 
-def csv_text(rows: Iterable[Iterable[Any]], line_end: str = "\n") -> str:
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     """Rows, the first of them the header, as comma-separated values; None is an empty cell."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=line_end).writerows(rows)
+    text = io.StringIO(newline="")  # the lines end as in Excel's own
+    csv.writer(text).writerows(rows)
     return text.getvalue()
 
 

@@ -3,9 +3,11 @@
 import os
 import re
 import unicodedata
+from textwrap import fill
 
 # Windows keeps these names for devices, also with an ending (nul.txt).
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+TO_COPY = re.compile(r"'[\w.+~]+=[^']*'|python -.*")
 
 
 def file_name(text: str, longest: int = 80) -> str:
@@ -25,6 +27,13 @@ def readable(name: str) -> str:
 def one_line(text: str) -> str:
     """`text` with line breaks and other control characters written as \\n, \\x1b and so on."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
+
+
+def wrapped(text: str, width: int) -> str:
+    """`one_line` in lines of at most `width` columns, but for a long word and for what is there to be copied."""
+    whole = TO_COPY.sub(lambda found: found[0].replace(" ", "\0"), one_line(text))
+    lines = fill(whole, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def plain_name(name: str) -> str:

@@ -2,8 +2,12 @@
 
 import os
 import re
+import shutil
+import sys
+from typing import TextIO
 
 from proj.errors import UserError
+from proj.system.names import wrapped
 
 # What tells a process its number, for Lightning too, and what torchrun and Slurm's srun set beside it.
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
@@ -18,11 +22,12 @@ def rank() -> int:
     return int(next((os.environ[name] for name in RANKS if os.environ.get(name)), 0))
 
 
-def say(*lines: str) -> None:
-    """Print lines, in the first process alone."""
+def say(*notes: str, file: TextIO | None = None) -> None:
+    """Print notes, in the first process alone: `wrapped` in a terminal, and each a line of any other file."""
+    width = shutil.get_terminal_size().columns if (file or sys.stdout).isatty() else sys.maxsize
     if not rank():
-        for line in lines:
-            print(line)
+        for note in notes:
+            print(wrapped(note, width), file=file)
 
 
 def look_at_environment() -> None:

@@ -22,6 +22,7 @@ from proj.models.balance import WeightedLoss, class_counts, classes_without_exam
 from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.processes import BAR
+from proj.system.ranks import say
 from proj.training.checkpoints import build_callbacks
 from proj.training.fast import fast_loop
 from proj.training.library_defaults import TESTED, is_tested
@@ -38,23 +39,22 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
-    for line in classes_without_examples(data):
-        print(line)
+    say(*classes_without_examples(data))
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
-        print(line)
+        say(line)
     precision = cfg.trainer.precision
     if precision == "16-mixed" != trainer.precision:
         precision, reason = trainer.precision, "16-mixed is for GPUs"
     print(f"on {trainer.strategy.root_device} in {precision}: {reason}")
     steps = batches_of_a_run(trainer, data, cfg.test) / trainer.accumulate_grad_batches
     if (share := share_of_first_weights(cfg.callbacks.get("average"), steps)) > 0.05:
-        print(
+        say(
             f"callbacks.average: at the end {share:.0%} of the average are still the weights of the beginning. Train "
             "longer, or lower callbacks.average.decay or callbacks.average.update_every_n_steps."
         )
     if not is_tested():
-        print(
+        say(
             f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
             f"pip install 'lightning=={TESTED}.*' brings."
         )

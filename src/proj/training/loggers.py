@@ -36,7 +36,7 @@ class Rows(ExperimentWriter):
     def save(self) -> None:
         names = sorted(set().union(*self.metrics))
         rows = (map(row.get, names) for row in self.metrics)
-        write_atomically(Path(self.metrics_file_path), csv_text([names, *rows], "\r\n"))
+        write_atomically(Path(self.metrics_file_path), csv_text([names, *rows]))
 
 
 class Table(CSVLogger):

@@ -22,7 +22,7 @@ from proj.system.locks import locked
 from proj.system.names import readable
 from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import refuse_missing_devices, take_part
-from proj.system.ranks import rank
+from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
 from proj.training.calibration import calibrate
@@ -148,7 +148,7 @@ def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
     if described:
         run.write_columns(described)
     if len(described) > SHOWN:
-        print(f"{run.columns} says of each of the {len(described):,} columns what it is taken for")
+        say(f"{run.columns} says of each of the {len(described):,} columns what it is taken for")
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:
@@ -170,10 +170,10 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
             write_predictions(run, trainer, best)
         run.write_metrics(metrics)
         if skip_nan:
-            print(skip_nan.summary(trainer.global_step))
+            say(skip_nan.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
         if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names, cfg)):
-            print(sentence)
+            say(sentence)
         if "threshold" in metrics:
-            print(summary(metrics["threshold"]))
+            say(summary(metrics["threshold"]))
     return metrics

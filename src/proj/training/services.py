@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
 from proj.errors import message_of
 from proj.system.locks import alone
+from proj.system.ranks import say
 
 TAG = "proj.run"  # of a run in MLflow: the id in the run's folder
 OPEN: list["WandB"] = []
@@ -51,7 +52,7 @@ class Service(Logger):
                 what = (
                     f"{self.title} does not take what the run logs ({type(error).__name__}: {message_of(error, 300)})"
                 )
-                print(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
+                say(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
             self.pause, self.steps = time.monotonic() + 60, None  # it may have taken the row, or not
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:

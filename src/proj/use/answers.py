@@ -10,6 +10,7 @@ from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, agree, how_many
 from proj.models.logits import decided, trusted
 from proj.reports.label_issues import label_issues
+from proj.system.ranks import say
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
 from proj.training.threshold import at_threshold
 
@@ -115,10 +116,6 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
     are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
-    print(
-        f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} taken for another class than {their} label"
-    )
+    say(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} taken for another class than {their} label")
     if part == "train":
-        print(
-            "The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5)."
-        )
+        say("The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5).")

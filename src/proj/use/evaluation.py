@@ -1,5 +1,6 @@
 """A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import refuse_unwritable, write_output, writing
+from proj.config.command_line import refuse_unwritable, write_outputs, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError, choose
@@ -20,9 +21,9 @@ from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
-from proj.system.files import csv_of, csv_text, write_atomically
+from proj.system.files import csv_of, csv_text
 from proj.system.platform import absolute, local_path
-from proj.system.run_folder import write_json
+from proj.system.ranks import say
 from proj.training.calibration import most_unlikely
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
@@ -114,7 +115,7 @@ def evaluate(
     }
     print_evaluation(metrics, facts.class_names)
     if sentence := single_answer(metrics["confusion"], facts.class_names, stored):
-        print(sentence)
+        say(sentence)
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
@@ -148,10 +149,10 @@ def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_
 def note_seen(split: str, other: bool, data_dir: str) -> None:
     """Print where examples that the model was trained on may be among those that are measured. other: see `is_other`"""
     if split == "all" and not other:
-        print("Note: this is the training's own data: new examples would have worse figures.")
+        say("Note: this is the training's own data: new examples would have worse figures.")
     if split != "all" and other:
         how = " Data that the model has not seen is measured whole with split=all." if data_dir else ""
-        print(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
+        say(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
 
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
@@ -193,28 +194,22 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
     return pictures
 
 
-def confusion_in_json(confusion: Tensor, answers: Answers, file: Path) -> list[list[int]] | None:
-    """The counts (R, C) as evaluation.json has them. Those of very many classes, nearly all of which are 0, would take
-    hundreds of MB there: None, and the others are in a table of their own, `file`, whose name is printed."""
+def confusion_tables(confusion: Tensor, answers: Answers) -> tuple[list[list[int]] | None, str]:
+    """(The counts (R, C) as evaluation.json has them, no text.) Those of very many classes, nearly all of which are 0,
+    would take hundreds of MB there: (None, the others as a CSV file of their own.)"""
     if confusion.shape[1] <= LISTED:
-        return confusion.tolist()
+        return confusion.tolist(), ""
     rows = ([answers.names[i], answers.class_names[j], int(confusion[i, j])] for i, j in confusion.nonzero().tolist())
-    write_output(file, csv_text([["is", "predicted", "examples"], *rows]))
-    print(file)
-    return None
+    return None, csv_text([["is", "predicted", "examples"], *rows])
 
 
 def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, answers: Answers) -> None:
     """Write the figures and the pictures, these into TensorBoard's files too, and print where they are."""
-    file = folder / f"{name}.json"
-    files = {kind: folder / f"{name}_{kind}.png" for kind in pictures}
-    metrics["confusion"] = confusion_in_json(metrics["confusion"], answers, folder / f"{name}_confusion.csv")
-    with writing(file):
-        for kind, picture in pictures.items():
-            write_atomically(files[kind], picture)
+    metrics["confusion"], listed = confusion_tables(metrics["confusion"], answers)
+    tables = {"confusion": listed, "importance": csv_of(metrics["importance"]) if "importance" in metrics else ""}
+    contents: dict[str, bytes | str] = {f"{name}_{kind}.png": picture for kind, picture in pictures.items()}
+    contents |= {f"{name}_{kind}.csv": table for kind, table in tables.items() if table}
+    write_outputs(folder, contents | {f"{name}.json": json.dumps(metrics, indent=2) + "\n"})
+    with writing(folder):
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
-        if "importance" in metrics:
-            files["table"] = folder / f"{name}_importance.csv"
-            write_atomically(files["table"], csv_of(metrics["importance"]))
-        write_json(file, metrics, indent=2)
-    print(file, *files.values(), sep="\n")
+    print(folder / f"{name}.json", *(folder / one for one in contents), sep="\n")

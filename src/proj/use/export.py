@@ -15,9 +15,10 @@ from torch import nn
 from proj.checkpoint import file as checkpoints
 from proj.config.command_line import refuse_unwritable, write_output
 from proj.data.facts import Facts
-from proj.errors import UserError
+from proj.errors import UserError, message_of
 from proj.models.classifier import Classifier
 from proj.system.platform import local_path
+from proj.system.ranks import say
 from proj.use.data import open_data
 from proj.use.quantization import to_int8
 from proj.use.raw_columns import RawColumns
@@ -114,9 +115,9 @@ def export(
         file = file if output else file.with_stem(f"{file.stem}_int8")
         content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))
     write_output(file, content)
-    print(f"{file} takes {taken}")
+    say(f"{file} takes {taken}")
     if model.costs is not None and not raw:
-        print("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
+        say("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
     return file
 
 
@@ -151,7 +152,7 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
     """Print how far the exported network's answers are off. Raises UserError where that is too far."""
     difference = max((exported(given[:size]) - answers[:size]).abs().max().item() for size in BATCHES)
     largest = answers.abs().max().item()
-    print(f"{where}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
+    say(f"{where}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
     if not difference <= TOLERANCE * max(largest, 1):  # also where it is NaN
         raise UserError(f"the exported network gives other {what} than the network: no file was written.")
 
@@ -177,7 +178,7 @@ def open_or_say_why(contents: dict, data_dir: str):
     try:
         return open_data(contents, data_dir=data_dir, download=False)
     except (UserError, OSError, RuntimeError) as error:
-        print(f"The data could not be opened: {error}")
+        say(f"The data could not be opened: {message_of(error)}")
         return None
 
 

@@ -20,6 +20,7 @@ from proj.data.facts import Facts
 from proj.data.tables.encode import width
 from proj.models import Classifier
 from proj.system.names import one_line
+from proj.system.ranks import say
 
 SHUFFLES = 10  # of each column
 MOST_ROWS, FEWEST_ROWS = 10_000, 200  # that are taken of a large part
@@ -142,11 +143,11 @@ def print_importance(metrics: dict, droppable: bool) -> None:
         console.print(f"… and {len(found) - SHOWN} columns that matter less", style="dim")
     alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
     if len(leaking) > 1:
-        print(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
+        say(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
     if len(leaking) == 1:
         ((name, reached),) = leaking.items()
         without = f" {typed('dataset.drop', name, listed=True)} trains without it." if droppable else ""
-        print(
+        say(
             f"Does {one_line(name)} leak the class, or is it known before the class is? It alone gives an accuracy of "
             f"{reached:.1%}, and the model has {metrics['acc']:.1%}.{without}"
         )

@@ -27,6 +27,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many
 from proj.system.folders import is_companion, nearest_to
 from proj.system.names import readable
+from proj.system.ranks import say
 
 
 class Example(NamedTuple):
@@ -54,7 +55,7 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
         if others:
-            print(f"Files left out, which are no {kind}s: {listed(others)}", file=sys.stderr)
+            say(f"Files left out, which are no {kind}s: {listed(others)}", file=sys.stderr)
     else:
         named = Path(pattern).parts
         found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]
@@ -83,7 +84,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         several += has_more
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")
     if several:
-        print(f"Images of several frames or pages, of which the first is taken: {several:,}", file=sys.stderr)
+        say(f"Images of several frames or pages, of which the first is taken: {several:,}", file=sys.stderr)
 
 
 def read_tables(
@@ -113,7 +114,7 @@ def read_tables(
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
         if not lines and len(files) > 1:  # of one alone, `predict` says it
-            print(f"{readable(file)} has no row below its header", file=sys.stderr)
+            say(f"{readable(file)} has no row below its header", file=sys.stderr)
         for place, line in enumerate(lines):  # a loop over a tensor makes one of each row beforehand
             yield Example(f"{file}:{line}", inputs[place])
 
@@ -125,16 +126,14 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}).") from None
     places = places_of([column["name"] for column in columns], table)
-    for note in table.notes:
-        print(note, file=sys.stderr)
+    say(*table.notes, file=sys.stderr)
     notes, taken, rows = list[str](), dict(zip(places, columns, strict=True)), np.arange(len(table.lines))
     try:
         inputs = encode_table(table, taken, rows, notes=notes)
         notes += unlike_training(table, taken, inputs, rows)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    for note in notes:
-        print(f"{file}: {note}", file=sys.stderr)
+    say(*(f"{file}: {note}" for note in notes), file=sys.stderr)
     return table.lines, inputs
 
 
@@ -145,7 +144,7 @@ def places_of(names: list[str], table: Table) -> list[int]:
     has_names = any(place is not None for place in find_columns(names, header)) or has_header(table)
     table.take_header(has_names)
     if has_names and any(map(is_number, header)):
-        print(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
+        say(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
     if not has_names or (trained_without_header and all(map(is_number, header))):
         return places_by_order(names, table, trained_without_header)
     places = find_columns(names, table.names)
@@ -164,7 +163,7 @@ def places_by_order(names: list[str], table: Table, trained_without_header: bool
     in_training = [int(name.split()[1]) for name in names] if trained_without_header else []
     if in_training and len(header) > len(names) and max(in_training) < len(header):
         if in_training != [*range(len(names))]:  # else no column that may be away stands before them
-            print(
+            say(
                 f"{table.file} has no header: {', '.join(names)} (0 the first) are taken, as in the training's table, "
                 "that of the classes included",
                 file=sys.stderr,
@@ -176,7 +175,5 @@ def places_by_order(names: list[str], table: Table, trained_without_header: bool
             f"{how_many(len(names), 'column')}: {', '.join(names)}."
         )
     if not trained_without_header:
-        print(
-            f"{table.file} has no header: its columns are taken for {', '.join(names)}, in this order", file=sys.stderr
-        )
+        say(f"{table.file} has no header: its columns are taken for {', '.join(names)}, in this order", file=sys.stderr)
     return list(range(len(names)))

@@ -13,6 +13,7 @@ from torch import Tensor
 from proj.config.command_line import write_output
 from proj.system.files import csv_text
 from proj.system.names import one_line
+from proj.system.ranks import say
 from proj.training.calibration import belong
 
 SHOWN = 30  # classes that are counted in the terminal
@@ -84,7 +85,7 @@ def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
         return [row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()]
 
     header = [*first, *(f"p({name})" if name in first else name for name in classes)]
-    return csv_text(itertools.chain([header], map(cells, rows)), "\r\n")
+    return csv_text(itertools.chain([header], map(cells, rows)))
 
 
 def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int) -> None:
@@ -96,4 +97,4 @@ def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int
     write_output(Path(output), content)
     counts = [f"{one_line(classes[place])} {n:,}" for place, n in Counter(rows.chosen).most_common(SHOWN)]
     also = f", {inverted:,} inverted" if inverted else ""
-    print(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")
+    say(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")

@@ -21,6 +21,7 @@ from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.names import readable
 from proj.system.platform import local_path
+from proj.system.ranks import say
 from proj.training.calibration import most_unlikely
 from proj.use.among_photos import refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
@@ -133,14 +134,14 @@ def predict(
     except (KeyboardInterrupt, SystemExit):  # a signal, see `options`
         if output and rows:  # under another name, by which nobody takes them for the answers to all
             write_rows(rows, classes, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
-            print("stopped: what comes after these has no answer", file=sys.stderr)
+            say("stopped: what comes after these has no answer", file=sys.stderr)
         raise
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
         unsure = sum(map(is_unsure, rows))
         sets = agree(unsure, "its set is", "their sets are")
-        print(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
+        say(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
     if output and rows:
         write_rows(rows, classes, output, inverted)
     if shown:

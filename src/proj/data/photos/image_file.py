@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from proj.data.photos.deep_pixels import deep_values, packing, shallow
+from proj.errors import UserError, out_of_memory
 
 with suppress(ImportError):  # an extra: pip install 'proj[heic]'
     from pillow_heif import register_heif_opener
@@ -195,6 +196,9 @@ def read_picture(file: str, recipe: Recipe) -> Picture | str:
         image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
         pixels, _ = fit_image(image, size, recipe.drawings)
     except Exception as error:
+        if out_of_memory(error):  # else a whole photo would be left out, also of the runs that follow
+            cure = "end other programs that take it, or move the image away if it is damaged"
+            raise UserError(f"the memory does not suffice to read {file}: {cure}.") from error
         return why_not(error, file)
     ratio = image.height / image.width
     if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:

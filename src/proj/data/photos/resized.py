@@ -23,6 +23,7 @@ from proj.errors import UserError, agree, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import memory, read_at
+from proj.system.ranks import say
 
 FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
 HEADER = "proj images {} {}\n"  # with the format's number and the key
@@ -87,7 +88,7 @@ class Resized:
                     images = cls(path, key, files, recipe)
                 except (OSError, ValueError) as error:
                     if isinstance(error, ValueError) and str(error):
-                        print(f"{error} It is made anew.")
+                        say(f"{error} It is made anew.")
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write(path, key, files, recipe)
                     images = cls(path, key, files, recipe)
@@ -115,7 +116,7 @@ class Resized:
             image[:] = np.frombuffer(content, np.uint8)
         if damaged:
             how = agree(damaged, "was made anew from its file", "were made anew from their files")
-            print(f"{how_many(damaged, 'damaged image')} in {self.path} {how}.")
+            say(f"{how_many(damaged, 'damaged image')} in {self.path} {how}.")
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
     def picture(self, number: int) -> Picture | str:

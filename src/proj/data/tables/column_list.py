@@ -1,23 +1,15 @@
 """The list of what each column of a table is taken for: in the terminal, and as the rows of a file."""
 
-from textwrap import fill
-
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import kind_of
 from proj.errors import how_many
-from proj.system.names import one_line
 from proj.system.ranks import say
 
 SHOWN = 24  # columns, of more the long lists are in the file alone
 NOTES = 10  # remarks on columns are printed at most
 HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words"}
-
-
-def wrapped(text: str) -> str:
-    """At most 80 columns wide, but for a long word; a name may hold line breaks of its own."""
-    return fill(one_line(text), 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def taken_for(column: dict) -> str:
@@ -55,7 +47,7 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
         many = len(names) > SHOWN and len(places) > SHOWN // 2
         shown = (names[place] if first.left_out else taken_for(whole.found[place].column) for place in places)
         columns = f"{len(places):,} columns" if many else ", ".join(shown)
-        say(wrapped(f"{heading}: {columns}"))
+        say(f"{heading}: {columns}")
         if first.setting:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from proj.models.classifier import Classifier
+from proj.system.ranks import say
 from proj.training.robustness.plain_values import CONSTANTS, GENERATORS, NotPlain, equal, plain_attribute, put
 
 # Callbacks of Lightning 2.6 whose work is not in what they keep: they exchange the schedule or parts of the model, try
@@ -153,7 +154,7 @@ class Attributes(Callback):
         """Set what the run before this process had changed; only the first call does anything."""
         if self.changed:
             for holder, key in self._set(trainer):
-                print(
+                say(
                     f"The state of {key} in {type(holder).__name__} is lost, since it is made once the training has "
                     "begun. This run may end with other bits than one that was never stopped; make it in __init__."
                 )
@@ -198,7 +199,7 @@ class Attributes(Callback):
             cure = "register_buffer" if isinstance(holder, nn.Module) else "state_dict and load_state_dict"
             why, cure = f": a checkpoint cannot hold its {what}", f"give it {cure}"
         kind = "model" if isinstance(holder, nn.Module) else "callback"
-        print(
+        say(
             f"The state of the {kind} {type(holder).__name__} cannot be resumed exactly{why}. A run that is "
             f"stopped and goes on may end with other bits; {cure}."
         )

@@ -70,7 +70,7 @@ class Start:
         metrics = run.read_metrics()
         if not metrics:
             if run.metrics.is_file():
-                print(f"{run.metrics} is damaged, or of another run: this one is measured anew.")
+                say(f"{run.metrics} is damaged, or of another run: this one is measured anew.")
             return None
         has_all = threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
         if cfg.test:
@@ -118,7 +118,7 @@ def set_aside(path: Path, error: UserError) -> None:
         return
     away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
     replace(path, away)
-    print(f"{error} It is now {away.name}; going back to the checkpoint before.")
+    say(f"{error} It is now {away.name}; going back to the checkpoint before.")
 
 
 def load_to_resume(path: Path) -> dict:
