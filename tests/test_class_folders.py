@@ -70,7 +70,7 @@ def test_a_class_is_the_same_in_all_parts_whether_its_words_are_parted_by_blanks
     for place in ("Train/Golden Retriever", "Train/pug", "test/golden_retriever", "test/Pug "):
         (tmp_path / "in" / place).mkdir(parents=True)
         for number in range(4):
-            scene(len(place) + 100 * number).save(tmp_path / "in" / place / f"{number}.png")
+            scene(len(place) + 100 * number).save(tmp_path / "in" / place / f"{number}.png", compress_level=0)
     data = photos(tmp_path / "in")
     assert data.class_names == ["Golden Retriever", "pug"]
     assert data.splits["test"].targets.bincount().tolist() == [4, 4]
@@ -269,7 +269,7 @@ def test_folders_that_most_classes_hold_are_said_though_a_class_lacks_one(photos
     for place in ("p1/ill", "p1/well", "p2/ill", "p2/well", "p3/well"):
         (tmp_path / "in" / place).mkdir(parents=True)
         for number in range(4):
-            scene(len(place) * number).save(tmp_path / "in" / place / f"{number}.png")
+            scene(len(place) * number).save(tmp_path / "in" / place / f"{number}.png", compress_level=0)
     photos(tmp_path / "in")
     assert "The classes are p1, p2, p3, and hold the folders ill, well: if these are" in capsys.readouterr().out
 
@@ -529,7 +529,7 @@ def five_scenes_each(root: Path, folders) -> Path:
     for number in range(5 * len(folders)):
         folder = root / folders[number // 5]
         folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.png")
+        scene(number).save(folder / f"{number:02}.png", compress_level=0)
     return root
 
 
@@ -579,8 +579,9 @@ def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_gr
         folder = tmp_path / "in" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         for again in range(2):
-            scene(2 * number + again).save(folder / name.format(number, ("", "_mask")[again]))
-        scene(1000 + number).save(folder / f"other{'xy'[number % 2] * number}.png")  # without a number
+            scene(2 * number + again).save(folder / name.format(number, ("", "_mask")[again]), compress_level=0)
+        # without a number:
+        scene(1000 + number).save(folder / f"other{'xy'[number % 2] * number}.png", compress_level=0)
     photos(tmp_path / "in", "size=8", f"memory_limit_mb={limit}")
     said = capsys.readouterr().out
     assert "Test images that have the name of a training image up to its last number: " in said

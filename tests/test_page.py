@@ -162,46 +162,52 @@ def test_a_search_shows_its_history_and_the_importance_of_each_setting(tmp_path)
     assert not [title for title in drawn(tmp_path) if "trial" in title]
 
 
+DRAWN = "document.querySelectorAll('.main-svg').length >= 2 * document.querySelectorAll('.grid section').length"
+
+
 @contextmanager
-def opened(file: Path, **settings):
+def opened(file: Path):
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
     if not (chromium := shutil.which("chromium")):
         pytest.skip("no Chromium: apt-get install chromium")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(**settings)
+        page = browser.new_page()
         asked, wrong = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(file.as_uri())
-        every = "document.querySelectorAll('.main-svg').length >= 2 * document.querySelectorAll('.grid section').length"
-        page.wait_for_function(every)
+        page.wait_for_function(DRAWN)
         yield page
         browser.close()
-    assert asked == [file.as_uri()] and not wrong
+    assert {*asked} == {file.as_uri()} and not wrong
 
 
 COLOR = "line => getComputedStyle(line.querySelector('.js-line')).stroke"
 BRIGHT = "lines => lines.filter(line => getComputedStyle(line).opacity == 1).map(line => line.classList[2])"
 
 
-@pytest.mark.parametrize(("scheme", "width"), (("light", 1400), ("dark", 400)))
-def test_a_browser_finds_a_rows_curve_sorts_the_table_and_tells_twelve_colours_apart(tmp_path, scheme, width):
+def test_a_browser_finds_a_rows_curve_sorts_the_table_and_tells_twelve_colours_apart(tmp_path):
     for k in range(12):
         write_run(tmp_path / f"{k}", 0.98 + k / 1000, lr=f"<i>{k}" if k == 3 else k / 10, model=("mlp", "cnn")[k % 2])
     report([tmp_path])
-    with opened(tmp_path / "report.html", viewport={"width": width, "height": 900}, color_scheme=scheme) as page:
-        first = page.locator(".grid section:first-child .scatterlayer .trace")
-        assert len({line.evaluate(COLOR) for line in first.all()}) == 12
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        page.hover("tbody tr:nth-child(5)")
-        assert first.evaluate_all(BRIGHT) == ["trace4"]
-        page.hover("h1")
-        assert len(first.evaluate_all(BRIGHT)) == 12
-        places = "rows => rows.map(row => row.cells[0].innerText)"
-        page.click("th:nth-child(4)")  # val/acc: the lowest first
-        assert page.locator("tbody tr").evaluate_all(places) == [f"{12 - k}" for k in range(12)]
-        assert page.locator("tbody i, svg i").count() == 0 and "<i>3" in page.locator("tbody").inner_text()
+    with opened(tmp_path / "report.html") as page:
+        for scheme, width in (("light", 1400), ("dark", 400)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.reload()
+            page.wait_for_function(DRAWN)
+            first = page.locator(".grid section:first-child .scatterlayer .trace")
+            assert len({line.evaluate(COLOR) for line in first.all()}) == 12
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.hover("tbody tr:nth-child(5)")
+            assert first.evaluate_all(BRIGHT) == ["trace4"]
+            page.hover("h1")
+            assert len(first.evaluate_all(BRIGHT)) == 12
+            places = "rows => rows.map(row => row.cells[0].innerText)"
+            page.click("th:nth-child(4)")  # val/acc: the lowest first
+            assert page.locator("tbody tr").evaluate_all(places) == [f"{12 - k}" for k in range(12)]
+            assert page.locator("tbody i, svg i").count() == 0 and "<i>3" in page.locator("tbody").inner_text()
 
 
 def test_a_value_far_off_on_the_bad_side_presses_no_curve_flat_and_one_on_the_good_side_is_shown():
