@@ -87,7 +87,8 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "name", ("patient_id", "Subject", "userId", "Mouse ID", "Patient-Nr.", "Fallnummer", "Probanden", "liquid")
+    "name",
+    ("patient_id", "Subject", "userId", "Mouse ID", "Patient-Nr.", "Fallnummer", "Probanden", "file_name", "liquid"),
 )
 def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys, name):
     how = typed("dataset.group", name)
@@ -174,7 +175,14 @@ def test_a_word_that_comes_often_among_others_is_kept(table):
 
 
 FORMS = {
-    "year-month-day": ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S.250Z", "%Y/%m/%d"),
+    "year-month-day": (
+        "%Y/%m/%d %I:%M:%S %p GMT+2",
+        "%Y-%m-%d",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M:%S.250Z",
+        "%Y/%m/%d",
+    ),
     "day.month.year": ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y %H:%M"),
     "month/day/year": ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m/%d/%Y %I:%M %p"),
     "1 Jan 2000": ("%d %b %Y", "%d-%b-%y", "%a, %d %B %Y %H:%M:%S +0100"),

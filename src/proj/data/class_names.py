@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from unicodedata import is_normalized
 
 import numpy as np
 
@@ -26,24 +25,23 @@ def spelling(word: str) -> str | float:
 
 
 def ordered(names: list[str], trained: list[str]) -> list[str]:
-    """Classes in order: numbers by their value, however they are written, before words; or those of another training,
-    whose version may have ordered them otherwise, as that did."""
-    given = {*names}
-    if given <= {*trained}:
+    """Classes in order: numbers by their value before words; or as in another training, maybe of an older version."""
+    if (given := {*names}) <= {*trained}:
         return [name for name in trained if name in given]
     unit = common_word(names)
     read = {name: number(name, unit) for name in names}
     decimal = "," if any(one and one.mark == "," for one in read.values()) else "."
-    values = {name: one.value(decimal) if one else plain_number(name) for name, one in read.items()}
-    return sorted(names, key=lambda name: (values[name] is None, values[name] or 0, name))
+    values = {name: one.value(decimal) for name, one in read.items() if one}
+    return sorted(names, key=lambda name: (name not in values, values.get(name, 0), name))
 
 
 def describe_alike(what: str, names: Iterable[str]) -> list[str]:
-    """A line with the first classes, or groups, that have one `spelling`. what: these are."""
+    """A line with the first classes, or groups, that have one `spelling`; of what nobody sees, such as a joiner, as
+    \\u200b and so on. what: these are."""
     spelled: dict[str | float, list[str]] = {}
     for name in names:
-        spelled.setdefault(spelling(name), []).append(name)
-    alike = [" and ".join(map(as_written, names)) for names in spelled.values() if len(names) > 1]
+        spelled.setdefault(spelling(name), []).append(name if name.isprintable() else repr(name))
+    alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
     if not alike:
         return []
     return [f"{what} that differ in how they are written alone, and count as several: {', '.join(alike[:5])}"]
@@ -55,14 +53,6 @@ def describe_lists(names: Sequence[str]) -> list[str]:
     lists = [repr(name) for name in names if len(parts[name]) > 1 and {*parts[name]}.issubset(names)]
     said = "classes that list others, each a class of its own here, where an example has one"
     return [f"{said}: {first_of(lists, 5)}"] if lists else []
-
-
-def as_written(name: str) -> str:
-    """A name for a message on how it is written: what nobody sees, such as a joiner or how an accent is stored, as
-    \\u200b and so on."""
-    if not is_normalized("NFC", name):
-        return ascii(name)
-    return name if name.isprintable() else repr(name)
 
 
 def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:

@@ -57,11 +57,9 @@ def folders_in(folder: str) -> list[str]:
 def nearest_to(path: str) -> str:
     """The end of a message on a path that is not there: what beside it has nearly its name, also behind an ending."""
     folder, name = os.path.split(path)
-    with suppress(OSError):
-        names = [entry.name for entry in entries_in(folder or ".")]
-        for close in [one for one in names if one.startswith(f"{name}.")] or get_close_matches(name, names, 1):
-            return f" Did you mean {os.path.join(folder, close)!r}?"
-    return ""
+    names = [entry.name for entry in entries_in(folder or ".")] if os.path.isdir(folder or ".") else []
+    close = [one for one in names if one.startswith(f"{name}.")] or get_close_matches(name, names, 1)
+    return f" Did you mean {os.path.join(folder, close[0])!r}?" if close else ""
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:

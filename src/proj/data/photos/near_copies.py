@@ -23,52 +23,41 @@ FEW = 8  # images of one thing; those of a class or a year are more
 MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many take a tenth of a second
 
 
-KINDS = {"test": "test", "val": "validation"}  # of images, by the part that is looked at
-
-
-def describe_near_copies(splits: dict, files: dict[str, list[str]], name: Callable) -> list[str]:
+def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]], name: Callable) -> list[str]:
     """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image, or
-    else are named alike; or, where none are, of the validation images. splits: of uint8 (N, H, W, C). files: those of a
-    part. name: says what image a place in a part is."""
-    ways = (nearly_the_same, named_alike)
-    lines = (way(splits, files, part, name) for part in KINDS for way in ways)
-    return next(([line] for line in lines if line), [])
-
-
-def nearly_the_same(splits: dict, files: dict[str, list[str]], part: str, name: Callable) -> str:
-    train, seen = splits["train"].inputs, splits[part].inputs
-    if not (isinstance(train, Tensor) and isinstance(seen, Tensor)):  # they are on the disk
-        return ""
-    (train_places, known), (places, seen) = some_pixels(train, MOST["train"]), some_pixels(seen, MOST["test"])
+    else are named alike. train, test: uint8 (N, H, W, C). files: those of a part. name: says what image a place in a
+    part is."""
+    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # they are on the disk
+        return describe_named_alike(files, name)
+    (train_places, known), (test_places, seen) = some_pixels(train, MOST["train"]), some_pixels(test, MOST["test"])
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
     mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
     views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored)]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if (count := int(same.sum())) < max(2, len(seen) / 10):
-        return ""
+        return describe_named_alike(files, name)
     first = int(same.nonzero()[0])
-    pair = name(part, int(places[first])), name("train", int(train_places[nearest[first]]))
-    said = f"{count:,} of {how_many(len(seen), f'{KINDS[part]} image')} {agree(count, 'is', 'are')} nearly the same as"
+    pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
+    said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
     fit = (pattern for pattern in (BURST, *ALIKE) if len({group_in(pattern, one) for one in pair}) == 1)
     how = f"if they are copies, delete these, or have 'dataset.group={next(fit, '…')}' keep them in one part"
-    return f"{said} a training image, such as {' and '.join(pair)}: {how}"
+    return [f"{said} image, such as {' and '.join(pair)}: {how}"]
 
 
-def named_alike(splits: dict, files: dict[str, list[str]], part: str, name: Callable) -> str:
-    """Of a photo and its mask or small copy, of both eyes of a patient, or versions that another program made."""
+def describe_named_alike(files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
+    """A line where so many of the test images have the name of a training image but for its end: a photo and its mask
+    or small copy, both eyes of a patient, or versions that another program made."""
     for pattern, up_to in ALIKE.items():
-        known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))
+        known, seen = ([group_in(pattern, file) for file in files[part]] for part in ("train", "test"))
         places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)
         alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= FEW]
         if len(alike) >= max(2, len(seen) / 10):
-            said = (
-                f"{KINDS[part].capitalize()} images that have the name of a training image {up_to}: {len(alike):,} of"
-            )
-            pair = f"{name(part, alike[0])} and {name('train', places[seen[alike[0]]])}"
+            said = f"Test images that have the name of a training image {up_to}: {len(alike):,} of {len(seen):,}"
+            pair = f"{name('test', alike[0])} and {name('train', places[seen[alike[0]]])}"
             how = f"move masks and copies away, or have 'dataset.group={pattern}' keep together what shows one thing"
-            return f"{said} {len(seen):,}, such as {pair}: {how}"
-    return ""
+            return [f"{said}, such as {pair}: {how}"]
+    return []
 
 
 def group_in(pattern: str, file: str) -> str:

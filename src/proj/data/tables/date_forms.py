@@ -16,7 +16,7 @@ NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is
 
 TIME = (
     r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
-    r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
+    r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?:Z|(?:UTC|GMT)(?:[+-]\d\d?(?::?\d\d)?)?|[+-]\d\d(?::?\d\d)?))?"
 )
 AT = rf"(?:(?:,? |T){TIME})?"
 YEAR, MONTH, DAY = r"(?P<year>(?:1[5-9]|2[01])\d\d)", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"

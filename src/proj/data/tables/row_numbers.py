@@ -12,9 +12,9 @@ from proj.data.tables.one_column import Column
 # What ends in these is a number that is given out, not measured: Patient-Nr., order_no, Matrikelnummer.
 GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
 ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{GIVEN_OUT}")
-# Whose values are given to persons and the like, of whom there may be several rows.
+# Whose values are given to persons, photos and the like, of which there may be several rows.
 PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
-PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente"
+PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente|(file|image|photo|video)([ _]?(name|path))?"
 GROUP = re.compile(
     rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{GIVEN_OUT}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code)\.?)?)"
