@@ -36,8 +36,7 @@ def describe_copied_class(
     all classes together, as one-hot codes do.
 
     Ids are none, since the rows of a class have several. Of a few rows a column may do so by chance.
-    columns: by their places, as `target` and `dropped` are. rows: the examples, of which x (N, F) are the inputs
-    and y (N,) the classes.
+    columns: by their places, as `target` and `dropped` are. rows: the examples, of inputs x (N, F), classes y (N,).
     """
     if len(y) < EVIDENCE:
         return []
@@ -75,9 +74,8 @@ def describe_copied_class(
 def how_it_tells(
     values: np.ndarray, numbers: np.ndarray | None, known: np.ndarray, classes: np.ndarray
 ) -> tuple[str, int | np.ndarray]:
-    """How a column tells classes (N,): by a "value" or a "range" a class, or because it is "filled" in for some of
-    them, then with the number of mistakes; or as a part of a "code", then with the rows that it tells, see `rows_told`.
-    "" where it does not.
+    """How a column tells classes (N,), "" where it does not: by a "value" or a "range" a class, or because it is
+    "filled" in for some of them, with the number of mistakes; or as a part of a "code", with the rows of `rows_told`.
 
     A missing cell is a value like the others, or none, if at least half of the cells are known, and some of each class.
     values: (N,) a code of each cell. numbers: (N,) in a column of numbers. known: (N,) whether there is a value.

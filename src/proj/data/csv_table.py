@@ -154,8 +154,7 @@ class CSVDataModule(InMemoryDataModule):
         return examples.take(~(too_few | labels.holds(absent)))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
-        """Every row of a class that the model knows becomes the test part, as a model takes it that was trained on
-        another table.
+        """Make every row of a class that the model knows the test part, taken as in the model's training.
 
         Raises UserError for a missing column, and where there is no such row.
         """

@@ -55,9 +55,8 @@ class InMemoryDataModule(LightningDataModule):
     encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
     `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
     batch_size: of the training; None for `fitting_batch_size`.
-    fold: its number, and of how many; None without folds. A subclass that deals its data into folds makes one of them
-        its `fold_part`, and sets `whole`, the checksum of all the data, and `numbers`, where each part's examples stand
-        in it.
+    fold: its number, and of how many; None without folds. A subclass that deals folds makes one of them its
+        `fold_part`, and sets `whole`, the checksum of all the data, and `numbers`, where each part's examples stand.
     """
 
     kind: str | None = None
@@ -175,10 +174,8 @@ class InMemoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         if self.batch_size > (size := len(self.splits["train"].targets)):
-            say(
-                f"dataset.batch_size={self.batch_size} is more than the {how_many(size, 'training example')}: all in "
-                "one batch."
-            )
+            examples = how_many(size, "training example")
+            say(f"dataset.batch_size={self.batch_size} is more than the {examples}: all in one batch.")
             self.batch_size = size
         return self._loader("train", shuffle=True)
 

@@ -52,8 +52,7 @@ def has_twins(marks: np.ndarray) -> bool:
 
 
 def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> list[str]:
-    """Sentences about images that are identical, by their `marks`, and about those of which classes or the folders of
-    parts are not the same."""
+    """Sentences about images that are identical, by their `marks`, also in several classes or folders of parts."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
     twin = first[number]  # of each image the first that is identical, maybe itself
     several = sizes[sizes > 1]

@@ -38,8 +38,7 @@ class ImageDataModule(InMemoryDataModule):
     drawings: a subclass of light drawings on black, such as MNIST's, says True; see `Facts`.
     mean, std: one number a channel, of pixels in 0..1; None measures them on the training images.
     shift: each training image is moved by up to this many pixels, anew in every epoch.
-    flip: each is mirrored in every second epoch, a random half of them in the first: better than at random (Jordan,
-        arXiv 2404.00498).
+    flip: mirrors each in every second epoch, half in the first: better than at random (Jordan, arXiv 2404.00498).
     augment: the arguments of `Strong`, which changes the training images further; None leaves them at that.
     sizes: heights to which the training images are shrunk, one after the other, each for an equal part of the epochs;
         None leaves them as they are. A network that convolves takes time with the square of the height.
@@ -191,8 +190,7 @@ class ImageDataModule(InMemoryDataModule):
 def crop_and_flip(
     images: Tensor, index: Tensor, shift: int, mirrored: Tensor | None, generator: torch.Generator
 ) -> Tensor:
-    """(B, H, W, C) images at `index`, each with its own move by up to `shift` pixels, those that are `mirrored` (B,)
-    flipped.
+    """(B, H, W, C) images at `index`, each moved by up to `shift` pixels of its own, those `mirrored` (B,) flipped.
 
     The same as padding by reflection, cropping and flipping image by image, for the whole batch at once: whole rows are
     copied first, then the pixels within them. One index for both takes three to five times as long.

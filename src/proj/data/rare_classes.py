@@ -78,8 +78,7 @@ def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
 
 
 def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, int]:
-    """The classes of images that a model with these classes does not know, where it knows others, with how many images
-    they have; which is printed."""
+    """The classes of images that a model does not know, where it knows others, and how many have them; printed, too."""
     counts = Counter(labels)
     known = classes_among([*counts], class_names)
     unknown = {name: count for name, count in counts.items() if known and name not in known}

@@ -73,8 +73,7 @@ class IrisDataModule(InMemoryDataModule):
 class DigitsDataModule(ImageDataModule):
     """Handwritten digits of 8×8 (UCI, Alpaydin and Kaynak, 1998; CC BY 4.0).
 
-    They have no official test set: `test_fraction` of every class is taken with `split_seed`, or a fold. No two of them
-    are identical.
+    They have no official test set: `test_fraction` of every class is drawn, or a fold is taken. No two are identical.
     """
 
     drawings = True

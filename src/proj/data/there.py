@@ -40,8 +40,7 @@ def refuse_absent_columns(dataset: DictConfig) -> None:
 def refuse_absent(data_dir: str, how: Reading, header: bool | None, named: tuple[tuple[str, Any], ...]) -> None:
     """`refuse_absent_columns`, once for all jobs of a sweep. named: the settings, the target first, each with a column.
 
-    A compressed file, or one that has to be read as a whole to tell whether it has a header, may be large: then the
-    training tells.
+    A compressed file, or one that is read as a whole to tell whether it has a header, may be large: the training tells.
     """
     found, target = find_tables(data_dir), named[0][1]
     first = found.files[0]

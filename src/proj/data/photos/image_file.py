@@ -51,9 +51,8 @@ class Recipe:
 
 
 class Picture(NamedTuple):
-    """An image as the recipe has it. sums: the CRC-32 of its pixels, then their sums and their sums of squares, one a
-    channel. remarks: "deep" and "frames", as `open_image` says them; "cut", height by width of a photo of which less
-    than half is left."""
+    """An image as the recipe has it. sums: the CRC-32 of its pixels, their sums, and those of squares, one a channel.
+    remarks: "deep" and "frames", see `open_image`; "cut", height by width of one of which less than half is left."""
 
     pixels: bytes
     sums: list[int]

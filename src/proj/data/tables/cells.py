@@ -59,8 +59,7 @@ class Number(NamedTuple):
 
 
 def number(cell: str, unit: str = "") -> Number | None:
-    """The number that a cell holds, with whatever marks; None where it holds something else. unit: of its column, which
-    may be a word."""
+    """The number that a cell holds, with whatever marks; None for anything else. unit: of its column, maybe a word."""
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
@@ -166,8 +165,7 @@ def values(
 
     column: as `encode_column` takes it. In a "lenient" one, what is no number is missing, and so is a limit such as
         <5 if it has no "limits" too, since an older version took these for none.
-    line: of the file, by a cell's place, for messages. decimal: the mark of numbers in doubt. marks: the decimal marks
-        that the others may have.
+    line: of the file, by a cell's place, for messages. decimal: the mark of numbers in doubt. marks: those of others.
     Raises UserError for the first cell that holds no number, or one in another unit than "unit".
     """
     name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))

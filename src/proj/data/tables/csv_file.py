@@ -140,9 +140,8 @@ def rows_of(head: list[str], separator: str, quote: str) -> list[list[str]]:
 
 
 def suits(head: list[str], separator: str, quote: str) -> tuple[bool, bool, int]:
-    """How well a separator suits the first lines of a file, what counts most first: whether it cuts all lines into as
-    many pieces, and more than one; whether all have as many, and the commas that it leaves are within numbers; and how
-    many pieces most lines have."""
+    """How well a separator suits the first lines of a file, what counts most first: whether all have as many pieces,
+    and more than one; whether all have as many, and the commas left are within numbers; the pieces of most lines."""
     rows = rows_of(head, separator, quote)
     lengths = Counter(map(len, rows))
     pieces = max(lengths, key=lengths.get, default=0)

@@ -146,8 +146,7 @@ def share(words: Sequence[str], form: str, least: float) -> float:
 
 
 def doubt_words(name: str, words: Sequence[str]) -> list[str]:
-    """A remark on a column of words where a fifth of these, its first ones, are dates, which are too few to take it for
-    a column of dates."""
+    """A remark on a column of words where a fifth of these, its first ones, are dates: too few for one of dates."""
     with_digits = sum(any(map(str.isdecimal, word)) for word in words)
     if not words or with_digits < 0.2 * len(words):  # of most columns, which need no closer look
         return []

@@ -103,8 +103,7 @@ def truth_codes(words: Sequence[str]) -> dict[str, float]:
 
 
 def answer_codes(words: Sequence[str]) -> dict[str, float]:
-    """`truth_codes` of a column's words, after those of 0 and 1 and of the words of other programs and languages: a new
-    table may have them."""
+    """`truth_codes` of a column's words, after 0, 1 and those of other programs and languages, as of a new table."""
     own, others = truth_codes(words), [("0", "1"), ("0.0", "1.0"), *WHOLE_WORDS]
     codes = {text: code for pair in others for text, code in truth_codes(pair).items()}
     return {text: code for text, code in codes.items() if text not in own} | own

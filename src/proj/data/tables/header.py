@@ -82,8 +82,7 @@ def has_fractions(table: Table, place: int) -> bool:
 
 def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> None:
     """Raises UserError where a row among the examples, which its class keeps from being one, may name the columns of
-    another table: its cells are several different words, in no column of numbers it has one, and none of its cells
-    is one of the examples'.
+    another table: its cells are several different words, also in columns of numbers, and none is of the examples.
 
     numbers: the places of the columns of numbers. rows: the examples.
     """

@@ -9,15 +9,13 @@ BLOCK = 1 << 20  # bytes that are looked at at a time
 NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no encoding in use has such bytes
 WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
-# What another encoding leaves in words: a sign between letters (but – ’ · ª º), a capital letter with an accent after a
-# small one.
+# What another encoding leaves in words: a sign between letters (but – ’ · ª º), an accented capital after a small one.
 STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
 
 
 def find_encoding(stream: BinaryIO, otherwise: str | None) -> tuple[str, str]:
     """(The encoding of a CSV file, what can be doubted of that or ""): UTF-16 or UTF-32 if the first bytes show it,
-    UTF-8 if all bytes are valid in it, or else what the training's table was, or Windows-1252 if its words look
-    sensible in that.
+    UTF-8 if all bytes are valid in it; else that of the training's table, or Windows-1252 if its words look sensible.
 
     Raises UnicodeError where no encoding fits.
     """

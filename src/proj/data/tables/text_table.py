@@ -67,8 +67,7 @@ class Table:
             self.mixed.append(line)
 
     def take_header(self, is_header: bool) -> None:
-        """Name the columns by the first row, `column 3` where it says nothing, and leave out where it comes again; or
-        make it a row like the others.
+        """Name the columns by the first row, `column 3` where it is empty, and drop it further down; or make it a row.
 
         Raises UserError where two names are the same, and where they come again in another order.
         """
