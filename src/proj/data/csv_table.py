@@ -125,9 +125,8 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
-        say(
-            *describe_lists(self.class_names), *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
-        )
+        copies = describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
+        say(*describe_lists(self.class_names), *copies)
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows of the classes that are learnt; the others are said. files: those that are parts."""

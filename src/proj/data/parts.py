@@ -7,16 +7,12 @@ from torch import Tensor
 from proj.data.groups import has_twins
 from proj.errors import UserError, how_many
 
-# What stays together, by the word for each: why a part is uneven, and what to do, around the one of most examples.
+# What stays together, by the word for each: why a part is uneven, by the one of most examples, and what to do.
 TOGETHER = {
-    "group": (
-        "what belongs together stays together (the largest group, {} has {:,} of {:,} examples)",
-        "use fewer folds, or another dataset.group",
-    ),
-    "different image": (
-        "identical images stay together (the most, as {}, are {:,} of {:,})",
-        "delete all but one of those that are identical, or use fewer folds",
-    ),
+    "group": "what belongs together stays together (the largest group, {} has {:,} of {:,} examples): use fewer folds, "
+    "or another dataset.group",
+    "different image": "identical images stay together (the most, as {}, are {:,} of {:,}): delete all but one of "
+    "those that are identical, or use fewer folds",
 }
 A_LITTLE, A_LOT = 1e-6, 1e9  # what decides between equals only, and what decides before all else
 
@@ -57,20 +53,19 @@ def draw_parts(
         raise UserError(
             f"a classifier takes two classes or more, and there is {' '.join(class_names) or 'none'} alone."
         )
-    if groups is not None and not has_twins(groups):
-        groups = None
+    is_grouped = groups is not None and has_twins(groups)
+    groups = groups if is_grouped else np.arange(len(targets))
     if fold:
         (first, _), *later = fractions.items()
         shares = {f"fold {number}": 1 / fold[1] for number in range(fold[1])}
-        dealt = deal(targets, class_names, shares, seed, np.arange(len(targets)) if groups is None else groups, word)
+        dealt = deal(targets, class_names, shares, seed, groups, word)
         part, rest = (dealt == fold[0]).nonzero().flatten(), (dealt != fold[0]).nonzero().flatten()
-        others = None if groups is None else groups[rest.numpy()]
         try:
-            drawn = draw_parts(targets[rest], class_names, dict(later), seed, others, word=word)
+            drawn = draw_parts(targets[rest], class_names, dict(later), seed, groups[rest.numpy()], word=word)
         except UserError as error:
             raise UserError(f"beside fold {fold[0]} of {fold[1]}, {error}") from None
         return {first: part, **{name: rest[indices] for name, indices in drawn.items()}}
-    if groups is not None:
+    if is_grouped:
         shares, left = {"train": 1.0}, 1.0
         for name, fraction in fractions.items():
             shares |= {name: left * fraction, "train": left * (1 - fraction)}
@@ -121,9 +116,8 @@ def deal(
         part[number] = cost.argmin()
         have[part[number]] += count
         left -= count > 0
-    why, cure = TOGETHER[word]
-    why = why.format(names[sizes.argmax()], sizes.max(), len(y))
-    refuse_uneven(have, wanted, class_names, shares, f"since {why}: {cure}")
+    why = TOGETHER[word].format(names[sizes.argmax()], sizes.max(), len(y))
+    refuse_uneven(have, wanted, class_names, shares, f"since {why}")
     return torch.from_numpy(part[group])
 
 
