@@ -1,6 +1,7 @@
 """Image files of any kind as the pixels that a model takes."""
 
 import os
+import re
 import struct
 import zlib
 from contextlib import nullcontext, suppress
@@ -24,8 +25,15 @@ Image.init()
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "HEIF", "JPEG2000", "ICO", "ICNS", "DDS")
 FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
 FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin, those of more than 4 GB too
-ARCHIVES = (b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")  # .zip, .gz, .7z, .rar
+NO_PHOTOS = {  # which people have in the place of photos, by their first bytes
+    rb"[\xef\xbb\xbf \r\n\t]*[<{]": "a text, such as the page of an error in place of a photo: fetch it again",
+    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive: unpack it, and name the folder that comes out of it",
+    rb"\Z": "empty: copy it again",
+    rb"version http": "a pointer of Git LFS in place of a photo: git lfs pull fetches it",
+    rb".{4}ftyphe(ic|ix|vc|vx|im|is)": "a HEIC photo, which takes one more package: pip install 'proj[heic]'",
+    rb"II[*+]\0|MM\0[*+]": "a TIFF file that Pillow cannot read, as of 64 bits or of many bands: save it in grey or in "
+    "three colours, of 8, 16 or 32 bits",
+}
 HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
 # Raw photos begin as TIFF files, which hold a small preview. TGA files have no mark to tell them by, but their name.
 RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
@@ -93,22 +101,8 @@ def open_file(file: Source, max_pixels: int) -> Image.Image:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
             start = opened.read(12)
-        if start.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{"):
-            raise Refused("is a text, such as the page of an error in place of a photo: fetch it again") from error
-        if start.startswith(ARCHIVES):
-            raise Refused("is an archive: unpack it, and name the folder that comes out of it") from error
-        if start in (b"", b"version http"):
-            how = (
-                "a pointer of Git LFS in place of a photo: git lfs pull fetches it" if start else "empty: copy it again"
-            )
-            raise Refused(f"is {how}") from error
-        if is_heic(start):
-            raise Refused("is a HEIC photo, which takes one more package: pip install 'proj[heic]'") from error
-        if start[:4] in TIFF:
-            raise Refused(
-                "is a TIFF file that Pillow cannot read, as of 64 bits or of many bands: save it in grey or in three "
-                "colours, of 8, 16 or 32 bits"
-            ) from error
+        if what := next((what for first, what in NO_PHOTOS.items() if re.match(first, start, re.S)), ""):
+            raise Refused(f"is {what}") from error
         raise
     if image.width * image.height > max_pixels:
         image.close()
