@@ -1,5 +1,6 @@
 """A table of one's own."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS
+from proj.data.parts import draw_parts
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
@@ -95,13 +97,14 @@ class CSVDataModule(InMemoryDataModule):
         labels = table.columns[target].take(examples.rows)
         self.class_names = ordered([label for label, *_ in labels.different()], self.class_names)
         targets = torch.from_numpy(labels.among(self.class_names))
-        shares, seed, groups = self.fractions, self.split_seed, examples.groups
-        parts = table_parts(files, examples.part_of, targets, self.class_names, shares, seed, groups, self.fold)
+        left = {part: fraction for part, fraction in self.fractions.items() if part not in files}
+        how = {"class_names": self.class_names, "fractions": left, "seed": self.split_seed, "fold": self.fold}
+        parts = table_parts(files, examples, targets, self.class_names, partial(draw_parts, **how))
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
             self.whole = table.checksum()
-        rows = examples.to_draw().rows  # those of the table, where no files are parts
+        rows = examples.rows[examples.part_of == 0]  # those of the table, where no files are parts
         whole = Columns(table, target, examples.rows[parts["train"]], rows, vars(self), self.trained, self.notes)
         columns = whole.measure()
         if not columns:
@@ -142,7 +145,7 @@ class CSVDataModule(InMemoryDataModule):
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         labels = labels.take(rows)
         lines += doubt_numbers(name, labels)
-        to_draw = examples.to_draw()
+        to_draw = examples.take(examples.part_of == 0)  # into the parts that have no file
         drawn_labels = table.columns[target].take(to_draw.rows)
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)

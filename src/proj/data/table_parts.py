@@ -1,5 +1,6 @@
 """Which rows of a table are in which part: those of files that are parts, and those that are drawn from the rest."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,6 @@ import torch
 from torch import Tensor
 
 from proj.data.part_names import PARTS
-from proj.data.parts import draw_parts
 from proj.data.tables.cells import is_missing
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
@@ -27,10 +27,6 @@ class Examples(NamedTuple):
     def take(self, kept: np.ndarray) -> "Examples":
         """Those for which `kept`, (N,) bool, is true."""
         return Examples(self.rows[kept], self.part_of[kept], None if self.groups is None else self.groups[kept])
-
-    def to_draw(self) -> "Examples":
-        """Those from which the parts are drawn that have no file."""
-        return self.take(self.part_of == 0)
 
 
 def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:
@@ -66,20 +62,14 @@ def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tup
 
 
 def table_parts(
-    files: dict[str, str],
-    part_of: np.ndarray,
-    targets: Tensor,
-    class_names: list[str],
-    fractions: dict[str, float],
-    seed: int,
-    groups: np.ndarray | None,
-    fold: tuple[int, int] | None,
+    files: dict[str, str], examples: Examples, targets: Tensor, class_names: list[str], draw: Callable
 ) -> dict[str, Tensor]:
-    """Indices of the three parts: those of `files`, and those that `draw_parts` draws from the rest.
+    """Indices of the three parts: those of `files`, and those that are drawn from the rest.
 
-    files: of the parts that have one. part_of: (N,) see `part_of_rows`. Else as `draw_parts` has it.
+    files: of the parts that have one. targets: (N,) of the examples. draw: `draw_parts`, of targets and groups.
     Raises UserError for a file whose rows cannot be such a part.
     """
+    _, part_of, groups = examples
     given = {part: torch.from_numpy(np.flatnonzero(part_of == PARTS.index(part))) for part in files}
     rest = torch.from_numpy(np.flatnonzero(part_of == 0))
     for part, file in files.items():
@@ -89,9 +79,7 @@ def table_parts(
             raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training has not.")
         if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
             raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
-    left = {part: fraction for part, fraction in fractions.items() if part not in files}
-    groups_to_draw = None if groups is None else groups[rest]
-    drawn = draw_parts(targets[rest], class_names, left, seed, groups_to_draw, fold)
+    drawn = draw(targets[rest], groups=None if groups is None else groups[rest])
     return {part: rest[indices] for part, indices in drawn.items()} | given
 
 
