@@ -11,7 +11,8 @@ from proj.data.tables.plain_numbers import plain_number
 EPOCH = datetime(1970, 1, 1)
 ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
 DAY_FIRST, MONTH_FIRST = "day.month.year", "month/day/year"
-TOGETHER, COMPACT = "yearmonthday", "20000101T100000"  # which may be plain numbers
+PLAIN = TOGETHER, COMPACT = "yearmonthday", "20000101T100000"  # which may be plain numbers
+HOURS = "hour:minute", DURATION  # without a date
 NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
 
 TIME = (
@@ -58,14 +59,6 @@ MARK = r"(?:[-/. ]|, ?)"
 NO_END = re.compile(
     rf"(?:{FAR_YEAR}[-/.]?{FAR_DAY}[-/.]?{FAR_DAY}|{FAR_DAY}{MARK}{FAR_DAY}{MARK}{FAR_YEAR}){AT}(?:\.0)?", re.I
 )
-# What is read as words, though its order may matter, and what a person writes so that it is read as dates or hours.
-AS_WORDS = {
-    "quarters": (r"Q[1-4][ /-]?\d{4}|\d{4}[ /-]?Q[1-4]", "their first days, such as 2024-04-01"),
-    "weeks": (r"\d{4}[ -]?W\d{1,2}(?:-\d)?", "their first days, such as 2024-01-29"),
-    "months": (r"(?:0?[1-9]|1[0-2])[/.-]\d{4}", "them such as 2024-03"),
-    "durations": (r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}", "them such as 1:30:00"),
-    "numbers or codes after a sign of Excel": (r"=\"-?[\d.,]+\"|'-?[\d.,]+", "numbers without it"),
-}
 FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}

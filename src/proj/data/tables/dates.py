@@ -8,19 +8,7 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import examples_of, is_missing
-from proj.data.tables.date_forms import (
-    AS_WORDS,
-    COMPACT,
-    DAY_FIRST,
-    DURATION,
-    FORMS,
-    ISO,
-    MONTH_FIRST,
-    SINCE_1970,
-    TOGETHER,
-    is_no_date,
-    moment,
-)
+from proj.data.tables.date_forms import DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, SINCE_1970, is_no_date, moment
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
@@ -29,6 +17,14 @@ from proj.errors import UserError
 
 LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
+# What is read as words, though its order may matter, and what a person writes so that it is read as dates or hours.
+AS_WORDS = {
+    "quarters": (r"Q[1-4][ /-]?\d{4}|\d{4}[ /-]?Q[1-4]", "their first days, such as 2024-04-01"),
+    "weeks": (r"\d{4}[ -]?W\d{1,2}(?:-\d)?", "their first days, such as 2024-01-29"),
+    "months": (r"(?:0?[1-9]|1[0-2])[/.-]\d{4}", "them such as 2024-03"),
+    "durations": (r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}", "them such as 1:30:00"),
+    "numbers or codes after a sign of Excel": (r"=\"-?[\d.,]+\"|'-?[\d.,]+", "numbers without it"),
+}
 
 
 def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarray:
@@ -63,7 +59,7 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
 def moment_of_column(cell: str, form: str) -> float | None:
     """The `moment` of a cell in a column whose dates are of a form; one of the form `ISO` is a date there, too."""
     found = moment(cell, form)
-    if found is None and form not in ("hour:minute", DURATION) and plain_number(cell) is None:  # 1999.5 is no May
+    if found is None and form not in HOURS and plain_number(cell) is None:  # 1999.5 is no May
         return moment(cell, ISO)
     return found
 
@@ -99,7 +95,7 @@ def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, lin
     for unit in units:
         fits[unit] = share(words, unit, least) if asked else 1.0
     forms = [form for form, fit in fits.items() if fit >= least]
-    if {*forms} <= {TOGETHER, COMPACT} and not (asked or len(words) >= 10 or TIMES.search(name)):
+    if {*forms} <= {*PLAIN} and not (asked or len(words) >= 10 or TIMES.search(name)):
         return None
     if {DAY_FIRST, MONTH_FIRST} <= {*forms}:
         if day_first is None and fits[DAY_FIRST] == fits[MONTH_FIRST]:
@@ -117,7 +113,7 @@ def forms_at(ends: list[str], asked: bool) -> list[str]:
     """The forms of which one of these cells is a date. Numbers are none where nobody has `asked` for dates, but for
     20000101: 1999.5 is a number, and no May."""
     are_numbers = all(plain_number(cell) is not None for cell in ends)
-    known = [TOGETHER, COMPACT] if are_numbers and not asked else FORMS
+    known = PLAIN if are_numbers and not asked else FORMS
     return [form for form in known if any(moment(cell, form) is not None for cell in ends)]
 
 
