@@ -108,17 +108,13 @@ def stand_for_torchmetrics(module: Postponed) -> None:
     module.MetricCollection = import_module("torchmetrics.collections").MetricCollection
 
 
-def stand_for_all(module: Postponed) -> None:
-    """A package that torchvision imports for whoever uses it: neither itself nor its data sets ask anything of it."""
-
-
 STAND_INS = {
     "torch._dynamo": stand_for_dynamo,
     "torch._dynamo.utils": stand_for_utils,
     "torchmetrics": stand_for_torchmetrics,
     "torchmetrics.utilities.plot": stand_for_plots,
-    "torchvision.models": stand_for_all,
-    "torchvision.ops": stand_for_all,
+    "torchvision.models": lambda module: None,  # neither torchvision itself nor its data sets ask anything of these two
+    "torchvision.ops": lambda module: None,
 }
 
 

@@ -76,11 +76,6 @@ def may_change(holder: Any, name: str, value: Any) -> bool:
     return of_model or type(value) in (types.NoneType, bool, int, float) or isinstance(value, GENERATORS)
 
 
-def direct_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """A module's parameters by name, without those of the modules in it."""
-    return dict(module.named_parameters(recurse=False))
-
-
 def gradients(model: LightningModule) -> dict[str, Tensor]:
     """Of manual optimization, which may add those of several batches up."""
     trained = {} if model.automatic_optimization else dict(model.named_parameters())
@@ -110,7 +105,7 @@ def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict
             if told and not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
                 left[name] = value
     if isinstance(holder, nn.Module):
-        kept["requires_grad"] = {name: p.requires_grad for name, p in direct_parameters(holder).items()}
+        kept["requires_grad"] = {name: p.requires_grad for name, p in holder.named_parameters(recurse=False)}
         kept["buffers"] = {
             name: buffer.detach().to("cpu", copy=True)
             for name, buffer in holder.named_buffers(recurse=False)
@@ -166,7 +161,7 @@ class Attributes(Callback):
         for name, holder in state_holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
-                    for parameter, here in direct_parameters(holder).items():  # ModelPruning renames some
+                    for parameter, here in holder.named_parameters(recurse=False):  # ModelPruning renames some
                         here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif key == "buffers" and isinstance(holder, nn.Module):
                     for buffer in holder._non_persistent_buffers_set & value.keys():  # a file sets nothing else
