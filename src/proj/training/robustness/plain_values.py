@@ -6,6 +6,7 @@ import random
 import re
 import types
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from enum import Enum
 from pathlib import PurePath
 from types import NoneType
@@ -17,8 +18,16 @@ from torch import Tensor, nn
 
 SCALARS = (NoneType, bool, int, float, str)
 DICTS = (defaultdict, Counter)
-GENERATORS = (torch.Generator, np.random.Generator, random.Random)
-MAKES = (torch.Generator, np.random.default_rng, random.Random)  # a new one of each
+OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {  # what makes one, gives its state, and sets it
+    torch.Generator: (torch.Generator, torch.Generator.get_state, torch.Generator.set_state),
+    np.random.Generator: (
+        np.random.default_rng,
+        lambda one: one.bit_generator.state,
+        lambda one, state: setattr(one.bit_generator, "state", state),
+    ),
+    random.Random: (random.Random, random.Random.getstate, random.Random.setstate),
+}
+GENERATORS = tuple(OF_GENERATORS)
 STATE, OBJECT = "state of a generator", "attributes of an object"
 MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE of Python's C API, of classes that a `class` statement makes
 # What no training changes, so that an object may have it though no checkpoint can hold it.
@@ -60,7 +69,8 @@ def plain_attribute(value: Any, known: frozenset[int] = frozenset()) -> Any:
     if type(value) in DICTS:
         return plain_copy(dict(value))
     if type(value) in GENERATORS:
-        return {"kind": GENERATORS.index(type(value)), STATE: state_of(value)}
+        _, state_of, _ = OF_GENERATORS[type(value)]
+        return {"kind": GENERATORS.index(type(value)), STATE: plain_copy(state_of(value))}
     if type(value) is np.ndarray:
         try:
             return torch.from_numpy(value.copy())
@@ -80,21 +90,6 @@ def is_of_python(value: Any) -> bool:
     return in_python and hasattr(value, "__dict__") and not isinstance(value, (nn.Module, *CONSTANTS))
 
 
-def state_of(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return plain_copy(generator.bit_generator.state)
-    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
-
-
-def set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    elif isinstance(generator, random.Random):
-        generator.setstate(state)
-    else:
-        generator.set_state(state)
-
-
 def put(holder: Any, name: str, value: Any) -> None:
     """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process.
 
@@ -104,8 +99,9 @@ def put(holder: Any, name: str, value: Any) -> None:
     if isinstance(old, CONSTANTS):
         return
     if isinstance(value, dict) and STATE in value:
-        kind = value["kind"]
-        generator = old if type(old) is GENERATORS[kind] else MAKES[kind]()
+        kind = GENERATORS[value["kind"]]
+        make, _, set_state = OF_GENERATORS[kind]
+        generator = old if type(old) is kind else make()
         set_state(generator, value[STATE])
         setattr(holder, name, generator)
     elif isinstance(value, dict) and OBJECT in value:
