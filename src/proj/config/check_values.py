@@ -24,6 +24,8 @@ UNFIT = {
     "LearningRateFinder": "a search finds one, -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-1))'",
     "BackboneFinetuning": "model=pretrained trains a new head, with model.train=all all of the network",
 }
+# Callbacks of which the table of settings has arguments.
+LISTED = {"callbacks.best": "lightning.pytorch.callbacks.ModelCheckpoint", "callbacks.average": ".EMAWeightAveraging"}
 # What all datamodules and models have in common, also those of one's own.
 SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
 
@@ -145,16 +147,10 @@ def check_callbacks(cfg: DictConfig) -> None:
                 f"callbacks.{name}._target_={target} takes more steps than the schedule has: add scheduler=none, or "
                 "leave it out, since dataset.batch_size=null chooses a size."
             )
-    average = cfg.callbacks.get("average")
-    if OmegaConf.is_dict(average) and str(average.get("_target_")).endswith(".EMAWeightAveraging"):
-        for key, setting in below("callbacks.average").items():
-            if key in average:
-                setting.range.check(f"callbacks.average.{key}", average[key])
-    if best._target_ != "lightning.pytorch.callbacks.ModelCheckpoint":
-        return  # a class of one's own, with arguments of its own
-    for key, value in best.items():
-        if key in below("callbacks.best"):  # else Lightning knows it
-            check_argument("callbacks.best", str(key), value)
+        place = f"callbacks.{name}"
+        if target.endswith(LISTED.get(place, "?")):  # else it is a class of one's own, with arguments of its own
+            for key in [key for key in callback if key in below(place)]:  # Lightning knows the others
+                check_argument(place, str(key), callback[key])
 
 
 def check_argument(place: str, name: str, value: object) -> None:
