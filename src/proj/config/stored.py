@@ -22,8 +22,6 @@ from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 
 TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
-
-
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
 # The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
 # data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.

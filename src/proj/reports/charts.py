@@ -20,8 +20,6 @@ ALL_POINTS = 36_000  # of the curves of a page, which makes up to 1 MB: with man
 BANDS = 40  # configurations, of which a band is drawn about each mean; more would hide the lines
 MOST_IN_STRIP = 40  # rows that the chart of all runs' values has room for
 FIRST = ("val/acc", "val/loss", "train/acc", "train/loss")  # curves, in this order, after that of the monitor
-
-
 LAYOUT = {
     "height": 320,
     "margin": {"l": 44, "r": 14, "t": 8, "b": 36},
