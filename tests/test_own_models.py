@@ -252,3 +252,13 @@ def test_a_file_of_ones_own_that_cannot_be_imported_is_named_with_its_line(tmp_p
     (tmp_path / "lacking.py").write_text("import torch\nimport nowhere\n")
     with pytest.raises(UserError, match=r"\(No module named 'nowhere', in lacking\.py, line 2\)"):
         train(configure("model.loss._target_=lacking.Loss"))
+
+
+class Unwritten:
+    def __init__(self) -> None:
+        raise NotImplementedError
+
+
+def test_an_error_that_says_nothing_is_named_by_its_class_once():
+    with pytest.raises(UserError, match=r"\.Unwritten: NotImplementedError, in test_own_models\.py, line \d+$"):
+        build({"_target_": f"{__name__}.Unwritten"})
