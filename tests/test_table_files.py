@@ -543,6 +543,19 @@ def test_a_few_formulas_that_are_read_as_empty_cells_are_said(cell, said):
     assert [said in note for note in table.notes] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(("sheet", "said"), (("Data", 0), ("Other", 2)))
+def test_of_a_workbook_the_sheet_alone_that_is_read_is_doubted_and_its_hidden_rows(sheet, said):
+    rows = [[*excel(i, "pq"[i % 2]), FEW[1][0]] for i in range(4)]
+    content = workbook(Data=[excel("len", "y", "twice"), excel(1, "p", 2)], Other=[excel("len", "y", "twice"), *rows])
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    other = "xl/worksheets/2.xml"
+    members[other] = members[other].replace(b'<row r="3">', b'<row r="3" spans="1:3" hidden="1">')
+    table = read_table(io.BytesIO(zipped(members)), "t", Reading(sheet))
+    assert len(table.lines) == (1 if sheet == "Data" else 4)
+    assert [kind in " ".join(table.notes) for kind in ("hidden rows, as of a filter", "such as #N/A")] == [said > 0] * 2
+
+
 @pytest.mark.parametrize(
     ("attribute", "said"),
     (

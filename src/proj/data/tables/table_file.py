@@ -6,12 +6,15 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader, BytesIO
 from os.path import basename, getsize
 from typing import Any, BinaryIO
-from zipfile import ZipFile, is_zipfile
+from urllib.parse import urljoin
+from xml.etree.ElementTree import fromstring
+from zipfile import BadZipFile, ZipFile
 
 from rich.progress import wrap_file
 
@@ -24,12 +27,14 @@ from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes that take a second or so
 # What is said of cells, by the XML that shows them. A formula whose value is an empty text is of the type "str".
-READ_AS_EMPTY = {
+DOUBTS = {
     "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, which "
     "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
     rb"(?:<v\s*/>|<v></v>)?\s*</c>",
     "errors of formulas, such as #N/A, are read as empty cells": rb'="e(?:rror"|"[^<>]*><[fv])',
     "merged cells are read as empty but for the first: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
+    "hidden rows, as of a filter, are read like all others: delete them if they are to be left out": rb"<(?:table:)?"
+    rb'(?:table-)?row\b[^>]*\b(?:hidden="[1t]|visibility="[cf])[^>]*[^/]>\s*<(?:c\b|[^>]*office:value)',
 }
 SEEN = 1 << 14  # bytes that tell a format: some begin with comments
 
@@ -149,7 +154,6 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {how.prefix}sheet=… chooses another")
     opened = book.get_sheet_by_name(chosen)
-    has_gaps = False
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()
     for (top, column), (bottom, _) in opened.merged_cell_ranges or ():
@@ -161,21 +165,24 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
             cells[place] = above[place]
         above = cells
-        has_gaps = has_gaps or "" in cells
         yield number + 1, cells
-    if has_gaps:
-        notes += [f"{name}: {what}" for what in read_as_empty(stream)]
+    notes += [f"{name}: {what}" for what in doubts_in(stream, book.sheet_names.index(chosen))]
 
 
-def read_as_empty(stream: BinaryIO) -> list[str]:
-    """What is to be said of cells that are read as empty ones: see READ_AS_EMPTY."""
-    found = set[str]()
-    if is_zipfile(stream):
-        with ZipFile(stream) as book:
-            for member in filter(re.compile(r"xl/worksheets/[^/]+\.xml|content\.xml").fullmatch, book.namelist()):
-                with book.open(member) as sheet:
-                    while block := sheet.read(BLOCK):  # a cell that its end cuts is one of many
-                        found |= {what for what, cell in READ_AS_EMPTY.items() if re.search(cell, block)}
+def doubts_in(stream: BinaryIO, place: int) -> list[str]:
+    """What is to be said of the cells of one sheet, the first having the place 0: see DOUBTS."""
+    found, at = set[str](), -1
+    with suppress(KeyError, BadZipFile), ZipFile(stream) as book:  # there is nothing to say of .xls and .xlsb
+        member = "content.xml"  # of LibreOffice, which holds all sheets
+        if member not in book.namelist():
+            links = {one.get("Id"): one.get("Target") for one in fromstring(book.read("xl/_rels/workbook.xml.rels"))}
+            ids = re.findall(r'<(?:\w+:)?sheet\s[^>]*\bid="([^"]+)', book.read("xl/workbook.xml").decode())
+            member, at = urljoin("/xl/", links[ids[place]])[1:], place
+        with book.open(member) as sheet:
+            while block := sheet.read(BLOCK):  # a cell that its end cuts is one of many
+                for piece in re.split(rb"(?=<table:table )", block):
+                    at += piece.startswith(b"<table:table ")
+                    found |= {what for what, cell in DOUBTS.items() if at == place and re.search(cell, piece)}
     return sorted(found)
 
 
