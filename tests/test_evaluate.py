@@ -24,7 +24,7 @@ from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.answers import Answers
-from proj.use.evaluation import is_other, note_seen, open_data
+from proj.use.evaluation import classify, is_other, note_seen, open_data
 from proj.use.heat_map import heat_map
 
 
@@ -48,6 +48,13 @@ def test_the_figures_are_those_of_the_training_bit_for_bit(trained, tmp_path, wo
 def test_the_augmented_accuracy_is_that_of_the_training(digits):
     found = evaluate(digits / "best.ckpt", tta=True)
     assert found["acc"] == figures(digits)["test/acc_tta"] and (digits / "evaluation_tta.json").is_file()
+
+
+def test_a_model_that_was_measured_keeps_no_answers_afterwards(digits):
+    model, known = load_model(digits / "best.ckpt")
+    hooks, temperature = dict(model._forward_hooks), model.temperature
+    classify(model, open_data(known), known, known["class_names"], tta=False)
+    assert dict(model._forward_hooks) == hooks and model.temperature == temperature != 1
 
 
 @pytest.fixture(scope="module")

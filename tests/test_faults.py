@@ -436,6 +436,35 @@ def test_a_signal_in_the_test_leaves_too_and_the_run_is_tested_again(configure, 
     assert train(configure(*words))["epochs"] == 2
 
 
+def test_a_signal_in_the_last_validation_is_the_exit_code_of_a_run_without_a_test_too(configure, tmp_path, monkeypatch):
+    def ends(self, *args):
+        if self.current_epoch == 1 and not self.trainer.sanity_checking:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    words = (*TINY, "test=false")
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "on_validation_end", ends)
+        with pytest.raises(SystemExit) as stop:
+            train(configure(*words))
+    assert stop.value.code == 143 and not (tmp_path / "run" / "metrics.json").exists()
+    assert train(configure(*words))["epochs"] == 2
+
+
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew_without_a_word(configure, tmp_path, monkeypatch):
+    """Neither after the first life that has saved, nor after one that went on and has not saved yet."""
+    break_off(monkeypatch, configure(*TINY), 0, 5)
+    for again in (False, True):
+        for name in ("last.ckpt", "previous.ckpt"):
+            kept = tmp_path / "run" / name
+            kept.rename(tmp_path / name)
+        with pytest.raises(UserError, match=r"run holds a run whose last\.ckpt is gone"):
+            train(configure(*TINY))
+        for name in ("last.ckpt", "previous.ckpt"):
+            (tmp_path / name).rename(tmp_path / "run" / name)
+        if not again:
+            break_off(monkeypatch, configure(*TINY, "save_every=1000"), 0, 7)
+
+
 def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)

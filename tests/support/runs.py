@@ -1,10 +1,12 @@
 """Runs that are stopped at a chosen place, and all that a run leaves, to be compared bit by bit."""
 
+import builtins
 import itertools
 import json
 import os
 import signal
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -103,6 +105,9 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
     if port:  # one of two processes that train together
         rank_zero_only.rank = rank
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
+        warnings.filterwarnings("error", ".*sync_dist=True")  # of a figure that is one process's own
+        if rank:  # the first process alone writes and speaks
+            os.fsync = builtins.print = lambda *args, **settings: os._exit(77)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     torch.set_num_threads(1)
