@@ -216,7 +216,7 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     capsys.readouterr()
     predict("a;b\n13;1\n<7;1\n-;1\n", data.columns)
     said = capsys.readouterr().err
-    assert "column a: limits count as the number itself ('<7'; 1 cells)" in said
+    assert "column a: limits count as the number itself ('<7'; 1 cell)" in said
     assert "column a: numbers, and 33% are taken for missing ones ('-')" in said
 
 

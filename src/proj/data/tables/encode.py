@@ -15,7 +15,7 @@ from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Table
-from proj.errors import first_of
+from proj.errors import first_of, how_many
 
 
 def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str = ".,") -> Tensor:
@@ -157,7 +157,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str
     if is_numeric:
         how = "" if kind else f": {as_words} takes all for words"
         if seen.limits:
-            limited = f"{examples_of(seen.limits)}; {seen.limits.total():,} cells"
+            limited = f"{examples_of(seen.limits)}; {how_many(seen.limits.total(), 'cell')}"
             yield f"{name}: limits count as the number itself ({limited}){how}"
         if not kind and any(map(str.isalpha, seen.unit)):
             yield f"{name}: numbers in {seen.unit}{how}"

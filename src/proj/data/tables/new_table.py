@@ -12,7 +12,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
 from proj.system.names import plain_name
 
-FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows of which the middle one tells
+FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows so many of which tell
 SCALED, MANY = 8, 20  # times that numbers in another unit are larger or smaller, and of how many their spread tells
 
 
@@ -25,9 +25,8 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
         if kind_of(column) == "numbers":
-            if cells.numbers is None and (
-                "limits" in column or "lenient" not in column
-            ):  # an older one takes no limits
+            takes_limits = "limits" in column or "lenient" not in column  # those of an older version may not
+            if cells.numbers is None and takes_limits:
                 notes += remarks(name, count(cells), True, "numbers")
             far, (mean, std) = inputs.abs() > FAR, (column["mean"], column["std"])
             its = f"far from the training's, {mean:.4g} ± {std:.2g}"
@@ -48,7 +47,7 @@ def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
     """Whether numbers are so far from the training's, or mean and spread both so many times larger or smaller, as those
     in another unit are: a share of 0.5 for 50 %. inputs: standardised, 0 for a missing one."""
     found = inputs[inputs != 0].double()
-    if len(found) < ENOUGH:
+    if not len(found):
         return False
     if abs(float(found.median())) > FAR:
         return True
