@@ -171,8 +171,6 @@ def command(tmp_path):
     def command(*words: str, env=None, fresh=False) -> subprocess.CompletedProcess:
         if words[0] == "-m" and not fresh:
             return processes.run(tmp_path, words[1], *words[2:], env=env)
-        program = [sys.executable, *words]
-        settings = {"capture_output": True, "text": True, "timeout": processes.PATIENCE}
-        return subprocess.run(program, cwd=tmp_path, env=env, **settings)
+        return processes.program(tmp_path, *words, env=env)
 
     return command

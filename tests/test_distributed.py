@@ -2,20 +2,16 @@
 
 import importlib
 import json
-import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
-from support.classes import ENV, dies
+from support import processes
 from support.processes import wait_for
 from support.runs import TWO, assert_one_set_of_files, curves, differences, free_ports, outcome, run, run_two
 
-from proj.checkpoint.file import load_checkpoint
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.metrics import Tally
@@ -143,12 +139,11 @@ def test_torchrun_trains_one_run_in_one_folder(command, tmp_path, unbroken):
 
 @pytest.mark.slow
 def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the_same_bits(command, tmp_path, unbroken):
-    words = [sys.executable, "-m", "proj.train", *DIGITS, "hydra.run.dir=run"]
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    process = processes.start(tmp_path, "proj.train", *DIGITS, "hydra.run.dir=run")
     wait_for((tmp_path / "run" / "last.ckpt").exists, process)
     (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     status = Path(f"/proc/{other}/status")
     wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text())
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -162,7 +157,7 @@ def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command
     pruner = ["._target_=optuna.pruners.ThresholdPruner", ".lower=0.6", ".n_warmup_steps=1"]
     words = [f"++hydra.sweeper.pruner{word}" for word in pruner]
     words += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=1e-9,0.05", "sweep_name=s"]
-    process = command("-m", "proj.train", "-m", *HALVES, *words, fresh=True)
+    process = command("-m", "proj.train", "-m", *HALVES, *words)
     assert process.returncode == 0, process.stderr
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     (good,), (bad,) = sweep.glob("*0.05"), sweep.glob("*1e-09")
@@ -172,22 +167,6 @@ def test_a_search_trains_both_processes_of_a_trial_alike_and_prunes_both(command
     assert_one_set_of_files(good)
     assert run(tmp_path / "one", words=[*ONE, "optimizer.lr=0.05"]) == 0
     assert_same_curves(tmp_path / "one", good)
-
-
-@pytest.mark.slow
-def test_a_worker_of_joblib_that_dies_costs_its_sweep_no_result_and_a_process_of_its_own_only_itself(command, tmp_path):
-    env = {name: value for name, value in ENV.items() if name != "OMP_NUM_THREADS"}
-    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3", "trainer.max_epochs=3", "save_every=0"]
-    words += ["trainer=cpu", "~callbacks.progress", "sweep_name=s", *dies(tmp_path, times=2)]
-    process = command("-m", "proj.train", "-m", *words, env=env, fresh=True)
-    assert process.returncode == 1
-    again = "resume=outputs/sweeps/s trust=support"
-    assert f"To continue the sweep: python -m proj.sweep {again}" in process.stderr
-    process = command("-m", "proj.sweep", *again.split(), "isolate=true", env=env, fresh=True)
-    assert "1 of 3 jobs has no result:\n    1_seed=2: failed: its process ended with exit code 7" in process.stderr
-    for name in ("0_seed=1", "2_seed=3"):
-        checkpoint = load_checkpoint(tmp_path / "outputs" / "sweeps" / "s" / name / "last.ckpt")
-        assert checkpoint["resume"]["environment"]["threads"] == max(1, os.cpu_count() // 2)
 
 
 def test_a_run_that_goes_on_leaves_its_command_to_the_processes_that_lightning_starts(monkeypatch):

@@ -141,16 +141,6 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
     assert read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
 
 
-@pytest.mark.slow
-def test_jobs_beside_each_other_print_whole_lines(command, tmp_path):
-    words = ["seed=range(8)", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "sweep_name=s", *QUICK]
-    process = command("-m", "proj.train", "-m", *words, fresh=True)
-    assert process.returncode == 0, process.stderr
-    assert [line.split("  ")[0] for line in lines(process.stdout)] == [f"{number}/8" for number in range(1, 9)]
-    assert sorted(line.split()[1] for line in lines(process.stdout)) == [f"seed={number}" for number in range(8)]
-    assert all("test accuracy" in log(tmp_path, f"{number}_seed={number}") for number in range(8))
-
-
 @pytest.mark.parametrize("isolate", [pytest.param("isolate=true", marks=pytest.mark.slow), "isolate=false"])
 def test_a_jobs_log_holds_all_that_it_said_before_it_was_killed(tmp_path, monkeypatch, isolate):
     monkeypatch.setenv("PYTHONPATH", ENV["PYTHONPATH"])

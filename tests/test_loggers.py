@@ -18,6 +18,7 @@ from support import processes
 from support.runs import TWO, break_off, differences, events, outcome, run_two
 from support.sweeps import QUICK
 from support.tables import read_rows
+from support.workers import fork_workers
 
 import proj
 from proj.config.stored import needs_trust, trust_option
@@ -322,11 +323,9 @@ def test_one_process_of_several_sends(configure, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_jobs_at_once_make_and_share_one_database(tmp_path, command):
+def test_two_jobs_at_once_make_and_share_one_database(tmp_path):
     words = [*IRIS[:3], *IRIS[4:], "sweep_name=s", "seed=1,2", "logger=mlflow", "hydra/launcher=joblib", *QUICK]
-    words += ["hydra.launcher.n_jobs=2"]
-    process = command("-m", "proj.train", "-m", *words, fresh=True)  # joblib's workers end with a program, not a fork
-    assert process.returncode == 0, process.stderr
+    assert command(tmp_path, "proj.train", "-m", *words, before=fork_workers) == 0, (tmp_path / "err.txt").read_text()
     client = open_database(tmp_path / "outputs/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(run.info.run_name for run in runs) == ["0_seed=1", "1_seed=2"]

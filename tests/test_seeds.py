@@ -1,4 +1,4 @@
-"""More seeds for a sweep that cannot tell its rows apart. No test here trains, but a slow one."""
+"""More seeds for a sweep that cannot tell its rows apart. No test here trains."""
 
 import random
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.refusals import refusals
-from support.sweeps import QUICK, config, die_while_freezing, names, replace_training, run, sweep
+from support.sweeps import config, die_while_freezing, names, replace_training, run, sweep
 
 from proj.errors import UserError
 from proj.reports.compare import compare
@@ -176,14 +176,3 @@ def test_a_search_is_told_to_begin_a_sweep(tmp_path, words, sentence):
 def test_nothing_is_asked_without_the_word(tmp_path):
     ask_for_seeds(None, None, tmp_path, is_search=False)
     assert seeds.ASKED == []
-
-
-@pytest.mark.slow
-def test_seeds_are_added_side_by_side_by_joblib_and_those_that_are_there_stay(tmp_path, command):
-    words = ["sweep_name=s", "optimizer.lr=0.03,0.031", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *QUICK]
-    first = command("-m", "proj.train", "-m", *words, fresh=True)  # joblib's workers end with a program, not a fork
-    assert first.returncode == 0, first.stderr
-    before = {file: file.read_bytes() for file in (tmp_path / NAME).glob("*/metrics.json")}
-    more = command("-m", "proj.sweep", f"resume={NAME}", "seeds=+1", "rows=all", fresh=True)
-    assert more.returncode == 0 and "4 runs (finished), 2 configurations" in more.stdout, more.stderr
-    assert len(before) == 2 and all(file.read_bytes() == content for file, content in before.items())

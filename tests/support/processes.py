@@ -1,8 +1,10 @@
 """Commands and runs in processes of their own, forks of a server that has imported torch once: seconds less each."""
 
+import atexit
 import functools
 import gc
 import importlib
+import importlib.util
 import multiprocessing
 import os
 import pickle
@@ -36,6 +38,7 @@ def new(work: Callable, *arguments) -> multiprocessing.Process:
 
 
 def child(module: str, words: list[str], folder: Path, streams: list[Path], env: dict, before) -> None:
+    atexit._clear()  # what the process that it was forked from does at its own end
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -44,12 +47,22 @@ def child(module: str, words: list[str], folder: Path, streams: list[Path], env:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.argv = [f"{module}.py", *words]
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec(module)  # by which others of a run are started
     if before:
         before()
     try:
         importlib.import_module(module).main()
     finally:
         sys.stdout.flush()
+        leave()
+
+
+def leave() -> None:
+    """What Python does where a program ends, and leaves out in a fork: joblib's workers and a Ray end with it."""
+    joblib = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if getattr(joblib, "_executor", None):
+        joblib.get_reusable_executor().shutdown()
+    atexit._run_exitfuncs()
 
 
 def start(folder: Path, module: str, *words: str, streams=(os.devnull, os.devnull), env=None, before=None):
@@ -71,14 +84,23 @@ def run(folder: Path, module: str, *words: str, env=None, before=None) -> subpro
         return subprocess.CompletedProcess(words, process.exitcode, *(file.read_text() for file in streams))
 
 
-def wait_for(condition: Callable[[], object], process=None):
-    """What `condition` gives once that is true; a failure where the process ends or the time is over before."""
+def program(folder: Path, *words: str, env=None) -> subprocess.CompletedProcess:
+    """The finished process of a fresh `python <words>` in `folder`."""
+    settings = {"capture_output": True, "text": True, "timeout": PATIENCE}
+    return subprocess.run([sys.executable, *words], cwd=folder, env=env, **settings)
+
+
+def wait_for(condition: Callable[[], object], process=None, pause=0.02):
+    """What `condition` gives once that is true; a failure where the process ends or the time is over before.
+
+    pause: seconds between two looks, longer for one that starts programs.
+    """
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
         ended = process is not None and (process.poll() if hasattr(process, "poll") else process.exitcode) is not None
         assert not ended, "the process has ended"
         assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 
