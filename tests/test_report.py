@@ -260,6 +260,8 @@ def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path):
         report([tmp_path])
     write_run(tmp_path / "run")
     (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"run/metrics\.json is a file: give the folder of its run, .*run$"):
+        report([tmp_path / "run" / "metrics.json"])
     with pytest.raises(UserError, match=r"could not be written .*: name another place, output="):
         report([tmp_path / "run"], tmp_path / "file")
 

@@ -97,8 +97,7 @@ class TorchvisionDataModule(ImageDataModule):
         try:
             return self.source(root=str(self.data_dir), train=train, **{"download": True} if download else {})
         except Exception as error:
-            missing = isinstance(error, RuntimeError) and "not found" in str(error)
-            if missing or download or out_of_memory(error):
+            if (isinstance(error, RuntimeError) and "not found" in str(error)) or download or out_of_memory(error):
                 raise
             raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10 has checksums instead
             damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]

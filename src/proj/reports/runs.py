@@ -181,6 +181,8 @@ def find_runs(folders: list[Path]) -> list[Run]:
     found: dict[Path, Run] = {}
     for folder in folders:
         if not folder.is_dir():
+            if folder.is_file():
+                raise UserError(f"{folder} is a file: give the folder of its run, {folder.parent}")
             raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
         runs = []
         for path, below, _ in os.walk(folder, onerror=lambda error: print(f"left out: {file_fault(error) or error}")):

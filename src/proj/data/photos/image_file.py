@@ -190,8 +190,7 @@ def read_picture(file: str, recipe: Recipe) -> Picture | str:
         pixels, _ = fit_image(image, size, recipe.drawings)
     except Exception as error:
         if out_of_memory(error):  # else a whole photo would be left out, also of the runs that follow
-            cure = "end other programs that take it, or move the image away if it is damaged"
-            raise UserError(f"the memory does not suffice to read {file}: {cure}.") from error
+            raise UserError(f"the memory does not suffice to read {file}: end other programs that take it.") from error
         return why_not(error, file)
     ratio = image.height / image.width
     if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:
