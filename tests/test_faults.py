@@ -420,34 +420,25 @@ def test_several_processes_stop_at_the_same_batch_and_only_the_first_says_by_wha
     assert stop.value.code == 0
 
 
-def test_a_signal_in_the_test_leaves_too_and_the_run_is_tested_again(configure, tmp_path, monkeypatch):
-    real = Classifier.test_step
+@pytest.mark.parametrize(
+    ("where", "words"), (("test_step", ["dataset=digits", "model=mlp"]), ("on_validation_end", ["test=false"]))
+)
+def test_a_signal_after_the_last_step_ends_with_its_exit_code_and_the_same_command_measures_again(
+    configure, tmp_path, monkeypatch, where, words
+):
+    real = getattr(Classifier, where)
 
-    def test_step(self, *args):
-        os.kill(os.getpid(), signal.SIGTERM)
+    def called(self, *args):
+        if self.current_epoch and not self.trainer.sanity_checking:
+            os.kill(os.getpid(), signal.SIGTERM)
         real(self, *args)
 
-    words = ("dataset=digits", "model=mlp", *TINY)
     with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "test_step", test_step)
+        patch.setattr(Classifier, where, called)
         with pytest.raises(SystemExit) as stop:
-            train(configure(*words))
+            train(configure(*words, *TINY))
     assert stop.value.code == 143 and not (tmp_path / "run" / "metrics.json").exists()
-    assert train(configure(*words))["epochs"] == 2
-
-
-def test_a_signal_in_the_last_validation_is_the_exit_code_of_a_run_without_a_test_too(configure, tmp_path, monkeypatch):
-    def ends(self, *args):
-        if self.current_epoch == 1 and not self.trainer.sanity_checking:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    words = (*TINY, "test=false")
-    with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "on_validation_end", ends)
-        with pytest.raises(SystemExit) as stop:
-            train(configure(*words))
-    assert stop.value.code == 143 and not (tmp_path / "run" / "metrics.json").exists()
-    assert train(configure(*words))["epochs"] == 2
+    assert train(configure(*words, *TINY))["epochs"] == 2
 
 
 def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew_without_a_word(configure, tmp_path, monkeypatch):
