@@ -25,12 +25,13 @@ Image.init()
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "HEIF", "JPEG2000", "ICO", "ICNS", "DDS")
 FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
 FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
+HEIC_START = rb".{4}ftyphe(ic|ix|vc|vx|im|is)"  # the first bytes of such a photo
 NO_PHOTOS = {  # which people have in the place of photos, by their first bytes
     rb"[\xef\xbb\xbf \r\n\t]*[<{]": "a text, such as the page of an error in place of a photo: fetch it again",
     rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive: unpack it, and name the folder that comes out of it",
     rb"\Z": "empty: copy it again",
     rb"version http": "a pointer of Git LFS in place of a photo: git lfs pull fetches it",
-    rb".{4}ftyphe(ic|ix|vc|vx|im|is)": "a HEIC photo, which takes one more package: pip install 'proj[heic]'",
+    HEIC_START: "a HEIC photo, which takes one more package: pip install 'proj[heic]'",
     rb"II[*+]\0|MM\0[*+]": "a TIFF file that Pillow cannot read, as of 64 bits or of many bands: save it in grey or in "
     "three colours, of 8, 16 or 32 bits",
 }
@@ -87,7 +88,7 @@ def is_start_of_image(start: bytes) -> bool:
 
 
 def is_heic(start: bytes) -> bool:
-    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
+    return re.match(HEIC_START, start, re.S) is not None
 
 
 def open_file(file: Source, max_pixels: int) -> Image.Image:
