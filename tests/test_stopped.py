@@ -16,6 +16,8 @@ from support.classes import ENV
 from support.processes import run
 from support.tables import read_rows
 
+from proj.config.command_line import write_output
+from proj.errors import UserError
 from proj.system.files import write_atomically
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -134,3 +136,19 @@ def test_what_a_command_ends_in_is_kept_elsewhere_where_it_cannot_be_written(
         kept = Path(re.search(r"Meanwhile it is kept in (.+): move it from there\.$", said)[1])
         assert (kept / made).stat().st_size
         shutil.rmtree(kept)
+
+
+def test_where_no_place_takes_what_a_command_ends_in_no_folder_is_left(tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("proj.config.command_line.write_atomically", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"x\.json could not be written \(.*\): make room, or name another place.*…$"):
+        write_output(tmp_path / "x.json", "{}")
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -205,9 +206,13 @@ def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str
                 write_atomically(folder / name, content)
     except UserError as error:
         for place in (tempfile.gettempdir, os.getcwd, Path.home):
-            with suppress(OSError):
-                kept = tempfile.mkdtemp(prefix="proj-", dir=place())
-                for name, content in contents.items():
-                    write_atomically(Path(kept, name), content)
+            with suppress(OSError, RuntimeError):  # nor does each user have a home
+                kept = Path(tempfile.mkdtemp(prefix="proj-", dir=place()))
+                try:
+                    for name, content in contents.items():
+                        write_atomically(kept / name, content)
+                except OSError:
+                    shutil.rmtree(kept, ignore_errors=True)
+                    raise
                 raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
         raise
