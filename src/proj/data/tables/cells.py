@@ -1,7 +1,8 @@
-"""What the cells of a table hold: numbers, however programs and countries write them, missing ones, or words.
+"""Parses the cells of a table: numbers in the notations of various programs and countries, missing values, and words.
 
-`plain_number` reads a cell as Python does, `number` with all the marks and units that people write. Whether 1,234 is
-large or small follows from other cells, which `decimal_marks.py` looks at; `values` then reads a whole column.
+`plain_number` accepts what Python's float() accepts; `number` also accepts thousands separators, currencies and units.
+A cell such as 1,234 is ambiguous on its own: `decimal_marks.py` decides from the other cells whether its comma is a
+decimal mark, and `values` then parses the whole column.
 """
 
 import re
@@ -16,14 +17,14 @@ from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import MISSING, plain_number
 from proj.errors import UserError
 
-# What else stands in a column of numbers where there is none; nd and nv are said in Italian and German spreadsheets.
+# Further words that mark a missing number, beside MISSING; nd and nv come from Italian and German spreadsheets.
 NO_NUMBER = {"-", "--", "---", "–", "—", "−", ".", "..", "…", "<na>", "<null>", "(null)", "\\n", "nat", "-nan", "nil"}
 NO_NUMBER |= {"#n/a", "#na", "#n/d", "#nd", "#nv", "n/d", "nd", "n.a.", "n.d.", "k.a.", "unknown", "missing"}
 FAILED = re.compile(r"#[^\s\d]\S*[!?]")  # a formula that has no value, in any language: #DIV/0! #WERT! #NAME?
 
-# What nobody sees: soft hyphens, joiners, marks of the direction of writing, byte order marks within a text.
+# Invisible characters: soft hyphens, zero-width joiners, marks of the writing direction, byte order marks.
 HIDDEN = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF])
-# The minus signs, spaces and apostrophes that people and programs write for the plain ones.
+# Typographic minus signs, spaces and apostrophes become the ASCII ones; invisible characters are removed.
 PLAIN = str.maketrans("−–‒‑﹣－’\u00a0\u2007\u2008\u2009\u200a\u202f", "------'      ") | HIDDEN
 SYMBOL = "[$¢-¥\u058f\u060b\u0e3f\u20a0-\u20cf]"  # of a currency
 NUMBER = re.compile(
@@ -33,33 +34,36 @@ NUMBER = re.compile(
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
 NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
-LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])")  # <5 is read as 5: laboratories write it for what is below
-AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' where other cells have other quotation marks, and rupees as 5/-
-WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but no 940xx, of which the end is not told
+LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])")  # <5 is read as 5: a laboratory's notation for "below 5"
+AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' in quotation marks that the CSV reader has left, and rupees as 5/-
+WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but not 940xx, a code whose last digits are hidden
     rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
     r"(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){1,10})\.?)?(?:/-)?"
 )
-SHOWS = {  # by the decimal mark: digits that can have no other, such as 0,5 or 1.234,5 or 1.234.567 for the comma
+SHOWS = {  # for each decimal mark, the digits that allow no other: 0,5 or 1.234,5 or 1.234.567 can only have a comma
     "": re.compile(r"\d+|[1-9]\d{0,2}([ ']\d{3})+"),
-    "?": re.compile(r"[1-9]\d{0,2}[.,]\d{3}"),  # or one between thousands, but before an exponent
+    "?": re.compile(r"[1-9]\d{0,2}[.,]\d{3}"),  # ambiguous: the mark may also separate thousands
     ".": re.compile(r"\d*\.\d+|\d+\.|[1-9]\d{0,2}([ ',]\d{3})+\.\d*|[1-9]\d{0,2}(,\d{2,3})+,\d{3}(\.\d*)?"),
     ",": re.compile(r"\d*,\d+|\d+,|[1-9]\d{0,2}([ '.]\d{3})+,\d*|[1-9]\d{0,2}(\.\d{3}){2,}(,\d*)?"),
 }
 
 
 class Number(NamedTuple):
-    digits: str  # with a sign, marks and an exponent
-    mark: str  # the decimal mark that it shows beyond doubt, "?" where it may have either, "" where it has none
-    unit: str  # a currency's symbol, a percent sign, or ""; a word such as kg where the column has it
+    digits: str  # with the sign, all marks and the exponent
+    mark: str  # the decimal mark if the digits prove it, "?" if it is ambiguous, "" if there is none
+    unit: str  # a currency symbol, a percent sign, or ""; or the word, such as kg, that all of the column's cells have
 
     def value(self, decimal: str) -> float:
-        """As Python reads it; decimal: the mark of one in doubt."""
+        """The number as a float. decimal: the decimal mark to assume if this number's own is ambiguous."""
         decimal = self.mark if self.mark in (".", ",") else decimal
         return float(self.digits.replace("." if decimal == "," else ",", "").replace(decimal, "."))
 
 
 def number(cell: str, unit: str = "") -> Number | None:
-    """The number that a cell holds, with whatever marks; None for anything else. unit: of its column, maybe a word."""
+    """Parse a cell as a number, in any of the notations above; None if it is something else.
+
+    unit: the unit of the column. If it is a word, such as kg, the number may stand beside that word.
+    """
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
@@ -67,22 +71,23 @@ def number(cell: str, unit: str = "") -> Number | None:
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""
-    possible = (mark for mark, form in SHOWS.items() if form.fullmatch(digits) and not (mark == "?" and power))
-    if (mark := next(possible, None)) is None:
+    # With an exponent, as in 1.234e5, the mark cannot separate thousands.
+    fitting = (mark for mark, form in SHOWS.items() if form.fullmatch(digits) and not (mark == "?" and power))
+    if (mark := next(fitting, None)) is None:
         return None
     digits = re.sub("[ ']", "", digits)
     return Number(found["sign"] + found["second"] + digits + power, mark, found["before"] or found["after"])
 
 
 def number_and_word(cell: str) -> tuple[str, str] | None:
-    """(A number, the one word that stands behind it or, of a currency, before it); None for another cell."""
+    """Split a cell such as "12.5 kg" or "CHF 900" into (the number as text, the word); None for any other cell."""
     found = WITH_WORD.fullmatch(LIMIT.sub("", cell.translate(PLAIN)))
     words = [word for word in (found["before"], found["after"]) if word] if found else []
     return (found["number"], words[0]) if len(words) == 1 else None
 
 
 def common_word(words: Iterable[str]) -> str:
-    """The word that all of them have beside a number, or ""."""
+    """The word, such as kg, that stands beside a number in every one of these cells; "" if there is no such word."""
     unit = ""
     for word in words:
         parts = number_and_word(word)
@@ -97,7 +102,7 @@ def is_missing(cell: str) -> bool:
 
 
 def is_no_number(cell: str) -> bool:
-    """Whether a cell of a column of numbers says that there is none."""
+    """Whether a cell in a column of numbers marks a missing value."""
     cell = cell if cell.isascii() else cell.translate(HIDDEN).strip()
     return cell.lower() in MISSING or cell.lower() in NO_NUMBER or bool(FAILED.fullmatch(cell))
 
@@ -106,31 +111,31 @@ def is_number(cell: str) -> bool:
     return plain_number(cell) is not None or number(cell) is not None
 
 
-def in_order(word: str) -> tuple:
-    """Sorts numbers by their value, before words."""
+def sort_key(word: str) -> tuple:
+    """A key for sorting: numbers by their value, then words."""
     value = plain_number(word)
     return (True, 0, word) if value is None else (False, value, word)
 
 
 def examples_of(words: Counter) -> str:
-    """The three most frequent of some words, for a message."""
+    """The three most frequent words, quoted, for a message."""
     return ", ".join(repr(word if len(word) <= 20 else f"{word[:19]}…") for word, _ in words.most_common(3))
 
 
 class Count(NamedTuple):
-    """How many of a column's cells hold numbers, words, and what stands for no number."""
+    """What the cells of a column hold, counted by kind. The counters map the text of a cell to its frequency."""
 
     numbers: int
     words: Counter
-    missing: Counter  # but for empty cells and the like, which no column takes for words
-    unit: str  # of most numbers
-    negative: str = ""  # one of the numbers that are negative as accountants write it
+    missing: Counter  # cells that mark a missing number, but would be words in a column of words; see `NO_NUMBER`
+    unit: str  # the most frequent unit of the numbers
+    negative: str = ""  # an example of a negative number in the notation of accountants, such as (92)
     limits: Counter = Counter()  # those of the numbers that are limits, such as <5
 
     @property
     def mostly_numbers(self) -> bool:
-        """Whether 95 % of the cells that are not missing hold numbers, and no more than half of these are limits, as
-        groups of ages such as <18 and >=65 are."""
+        """Whether 95 % of the cells that are not missing hold numbers, and at most half of these are limits. (A column
+        of <18 and >=65 holds age groups, which are words.)"""
         enough = self.numbers >= max(1, 2 * self.limits.total())
         return enough and self.numbers >= 0.95 * (self.numbers + self.words.total())
 
@@ -145,7 +150,7 @@ def count(cells: Column) -> Count:
         if plain_number(cell) is not None:
             units[""] += times
         elif is_missing(cell):
-            continue  # no column takes it for a word
+            continue  # it is missing in a column of words, too
         elif is_no_number(cell):
             missing[cell] += times
         elif read := number(cell):
@@ -161,12 +166,13 @@ def count(cells: Column) -> Count:
 def values(
     column: dict, cells: Column, line: Callable[[int], str], decimal: str = ".", marks: Sequence[str] = ".,"
 ) -> np.ndarray:
-    """The float64 numbers of a column, NaN for what is missing.
+    """(N,) float64, the numbers in the cells of a column; NaN for a missing one.
 
-    column: as `encode_column` takes it. In a "lenient" one, what is no number is missing, and so is a limit such as
-        <5 if it has no "limits" too, since an older version took these for none.
-    line: of the file, by a cell's place, for messages. decimal: the mark of numbers in doubt. marks: those of others.
-    Raises UserError for the first cell that holds no number, or one in another unit than "unit".
+    column: its description, see `encode_column`. If it is "lenient", a cell without a number counts as missing. A limit
+        such as <5 then counts as missing as well, unless the column has "limits": older versions did not parse limits.
+    line: maps the index of a cell to its line in the file, for messages.
+    decimal: the decimal mark to assume for ambiguous numbers. marks: the decimal marks that other numbers may have.
+    Raises UserError for the first cell that holds no number, or a number in another unit than the column's "unit".
     """
     name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))
     if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
@@ -189,8 +195,9 @@ def values(
 
 
 def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str, cells: Column) -> NoReturn:
-    """Raises UserError for one of a column's cells, `where` it stands, that is none of its numbers. The likelier cure
-    is said first: a few values, several words or a letter behind a number, as of houses, may be labels."""
+    """Raises UserError for a cell of a column of numbers that cannot be used as one. where: its place in the file. The
+    message names the likelier remedy first: few different values, several words, or a letter behind a number, as in a
+    house number, suggest that the column holds labels."""
     read = number(cell, unit)
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"

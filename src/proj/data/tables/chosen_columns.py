@@ -1,4 +1,4 @@
-"""Which columns of a table are learnt from, and what settings or another training say that they hold."""
+"""Decides which columns of a table become inputs, and which of them the settings or a checkpoint already describe."""
 
 from typing import Any, NoReturn
 
@@ -10,14 +10,14 @@ from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
-KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # by the settings that say so
+KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # setting -> the kind of column that it forces
 
 
 def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained: dict[str, dict]) -> dict[int, str]:
-    """The places of the columns beside those of the classes, the groups and `dataset.drop`, each with its kind, as
-    `kind_of` names it; "" where nothing says it. The arguments are those of `Columns`.
+    """The index of each column that may become an input, with its kind (see `kind_of`), or "" if it is to be inferred.
 
-    Raises UserError for a column in two of the settings.
+    The target, the group column and the columns in `dataset.drop` are left out. The arguments are those of `Columns`.
+    Raises UserError if a column is in the lists of two settings.
     """
     kinds = dict.fromkeys(range(len(table.names)), "")
     for setting, kind in KINDS.items():
@@ -38,8 +38,8 @@ def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
     return [find_column(table, "drop", key) for key in settings["drop"]]
 
 
-def is_nothing(table: Table, place: int) -> str:
-    """Why a column without a name is none that somebody made, or ""."""
+def why_no_data(table: Table, place: int) -> str:
+    """Why a column without a name holds no data, for example because a program wrote it as an index; else ""."""
     if not (table.headed and is_unnamed(table.names[place])):
         return ""
     cells = table.columns[place]
@@ -50,7 +50,7 @@ def is_nothing(table: Table, place: int) -> str:
 
 
 def refuse_empty(table: Table, places: list[int], settings: dict[str, Any]) -> NoReturn:
-    """Raises UserError for all columns that are empty, so that one word leaves them out, beside those left out."""
+    """Raises UserError for all empty columns at once; the `dataset.drop=…` that it suggests keeps the present ones."""
     empty = [place for place in places if table.columns[place].each(is_missing, bool).all()]
     names = [table.names[place] for place in (*empty, *dropped_columns(table, settings))]
     those, it = (f"column {names[0]} is", "it") if len(empty) == 1 else (f"{len(empty):,} columns are", "them")

@@ -1,4 +1,4 @@
-"""The list of what each column of a table is taken for: in the terminal, and as the rows of a file."""
+"""Lists how each column of a table is used: prints it, and makes the rows of columns.csv."""
 
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
@@ -7,20 +7,20 @@ from proj.data.tables.encode import kind_of
 from proj.errors import how_many
 from proj.system.ranks import say
 
-SHOWN = 24  # columns, of more the long lists are in the file alone
-NOTES = 10  # remarks on columns are printed at most
+SHOWN = 24  # a table of more columns has its long lists in the file alone, and only counts them in the terminal
+NOTES = 10  # the maximum number of remarks that are printed
 HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words"}
 
 
 def taken_for(column: dict) -> str:
-    """A column with what it becomes, such as port (3) for three words or when (year, month)."""
+    """A column's name with the inputs that it becomes, such as `port (3)` for three words or `when (year, month)`."""
     parts = ", ".join(part["name"] for part in column.get("parts", []))
     becomes = str(len(column["categories"])) if "categories" in column else parts
     return f"{column['name']} ({becomes})" if becomes else column["name"]
 
 
 def row_of(whole: Columns, place: int) -> dict[str, str]:
-    """What columns.csv says of a column of the table."""
+    """The row of columns.csv for the column with index `place`."""
     row = {"column": whole.table.names[place], "taken for": "left out", "why": "", "missing": "", "holds": ""}
     if place == whole.target:
         return row | {"taken for": "classes"}
@@ -34,7 +34,7 @@ def row_of(whole: Columns, place: int) -> dict[str, str]:
 
 
 def list_columns(whole: Columns) -> list[dict[str, str]]:
-    """Say what the columns are taken for, once they are measured; return a row for each column of the table."""
+    """Print how the columns are used, once they are measured; return a row of columns.csv for each of them."""
     names, lists = whole.table.names, {heading: list[int]() for heading in HEADINGS.values()}
     for place, found in sorted(whole.found.items(), key=lambda one: (bool(one[1].left_out), one[0])):
         since = "" if found.left_out.startswith("hardly") else "since "

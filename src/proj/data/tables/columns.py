@@ -1,4 +1,4 @@
-"""What each column of a table is taken for, found out from its cells, and measured in those of the training part."""
+"""Infers from its cells what each column of a table holds, and measures it (mean, words …) on the training part."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proj.data.tables.cells import Count, count, values
-from proj.data.tables.chosen_columns import chosen_columns, is_nothing, refuse_empty
+from proj.data.tables.chosen_columns import chosen_columns, refuse_empty, why_no_data
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
@@ -17,33 +17,34 @@ from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
 from proj.data.tables.header import describe_totals, refuse_second_header
 from proj.data.tables.one_column import Column
-from proj.data.tables.row_numbers import doubt_groups, doubts, is_id
+from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 TWO_NUMBERS = re.compile(r"[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?")  # 120/80, or a place's latitude, longitude
-EVIDENCE = 20  # rows, below which nothing is left out for what its cells look like
+EVIDENCE = 20  # with fewer rows, no column is left out because of what its cells look like
 
 
 @dataclass
 class Finding:
-    """What was found out of a column.
+    """What was inferred about a column.
 
-    column: as `encode_table` takes it. left_out: why it is no input, or "". setting: the one with which it is taken for
-    something else, or "". numbers_rows: see `is_id`. missing: the share of the training rows that have no value.
-    holds: its words, or the range of its numbers.
+    column: its description for `encode_table`. left_out: why it does not become an input, or "".
+    setting: the setting with which the user can have it treated as something else, or "".
+    id_evidence: how it shows that it numbers the rows, see `id_evidence`. missing: the share of training rows without a
+    value. holds: its words, or the range of its numbers, for the user.
     """
 
     column: dict
     left_out: str = ""
     setting: str = ""
-    numbers_rows: str = ""
+    id_evidence: str = ""
     missing: float | None = None
     holds: str = ""
 
     def measured(self, numbers: np.ndarray) -> np.ndarray:
-        """These numbers of the training rows; a column that has none there is left out."""
+        """Note how many of the training rows' numbers are missing, and leave the column out if all are; return them."""
         self.missing = np.isnan(numbers).mean()
         if self.missing == 1:
             self.left_out = "it is empty in the training rows"
@@ -52,13 +53,16 @@ class Finding:
 
 @dataclass
 class Columns:
-    """The columns of a table that are not `target`, the place of the classes.
+    """The columns of a table beside the target.
 
-    rows: from which it is found out what each column holds: all but those of validation and test files, so that it is
-    the same in all folds; the classes are not looked at. training: the rows of which means, words and so on are taken.
-    settings: those of `CSVDataModule` that say what a column is. trained: the columns of another training by their
-    names, which are taken as they were then.
-    notes: sentences on what can be doubted are added here. found: by the columns' places.
+    target: the index of the target column.
+    training: the rows on which means, words and so on are measured.
+    rows: the rows from which the kind of each column is inferred: all but those of validation and test files, so that
+        the result is the same in all folds. The classes are not used for it.
+    settings: the settings of `CSVDataModule`, some of which say what a column holds.
+    trained: descriptions of columns from a checkpoint, by name; such a column is treated as it was in that training.
+    notes: a list to which warnings about doubtful columns are added.
+    found: what was inferred, by column index.
     """
 
     table: Table
@@ -72,13 +76,13 @@ class Columns:
 
     def __post_init__(self) -> None:
         self.line: Callable[[int], str] = lambda place: self.table.line(self.rows[place])
-        self.inside = np.searchsorted(self.rows, self.training).astype(np.int32)  # the places of the training rows
+        self.inside = np.searchsorted(self.rows, self.training).astype(np.int32)  # indices of the training rows in rows
 
     def measure(self) -> dict[int, dict]:
-        """The columns as `encode_table` takes them, by their places."""
+        """The descriptions of the columns for `encode_table`, by column index."""
         self.kinds = chosen_columns(self.table, self.target, self.settings, self.trained)
         for place, kind in self.kinds.items():
-            if not kind and (why := is_nothing(self.table, place)):
+            if not kind and (why := why_no_data(self.table, place)):
                 self.found[place] = Finding({}, why, "numeric" if why == "it numbers the rows" else "")
             else:
                 self.found[place] = self._take(place, kind)
@@ -99,10 +103,13 @@ class Columns:
         return {place: one.column for place, one in self.found.items() if not one.left_out}
 
     def _keep_ranks(self) -> None:
-        """Several columns of the numbers 1 to n, each in another order, are ranks. And where nothing but ids would be
-        left, they are none: who makes a table of an id alone?"""
-        numbering = [one for one in self.found.values() if one.numbers_rows]
-        shuffled = [one for one in numbering if one.numbers_rows == "shuffled"]
+        """Keep columns that number the rows, if they do not seem to be ids after all.
+
+        Several columns of the numbers 1 to n, each in another order, are ranks. And if there is no other column, the
+        numbers are not ids either: nobody makes a table of ids alone.
+        """
+        numbering = [one for one in self.found.values() if one.id_evidence]
+        shuffled = [one for one in numbering if one.id_evidence == "shuffled"]
         ranks = shuffled if len(shuffled) > 1 else []
         for one in ranks if self._taken() else numbering:
             one.left_out = one.setting = ""
@@ -114,11 +121,11 @@ class Columns:
         return f" ({reasons}): {how}" if reasons else ""
 
     def _take(self, place: int, kind: str) -> Finding:
-        """A column as `encode_table` takes it; but of numbers only what says how they are read."""
+        """Infer what a column holds. A column of numbers gets its mean and deviation later, in `_measure_numbers`."""
         name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
         if not (seen.numbers or seen.words or seen.missing or trained):
-            made = [at for at, kind in self.kinds.items() if kind or not is_nothing(self.table, at)]
+            made = [at for at, kind in self.kinds.items() if kind or not why_no_data(self.table, at)]
             refuse_empty(self.table, made, self.settings)
         if kind == "numbers" and not trained and not seen.numbers:
             raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
@@ -165,12 +172,12 @@ class Columns:
         return found
 
     def _dates(self, name: str, cells: Column, seen: Count, trained: dict | None, kind: str) -> Finding | None:
-        """A column of dates as `encode_table` takes it, of the parts that vary; None for one of something else."""
+        """The finding for a column of dates, whose inputs are the parts that vary; None if it does not hold dates."""
         asked = kind == "dates"
         form = trained["date"] if trained else find_form(name, cells, self.settings["day_first"], asked, self.line)
         if not form and not asked:
             return None
-        # An older version took 9999-12-31 for a date, and in a lenient column 2024-01-31 for none, see `moments`.
+        # Older versions took 9999-12-31 for a date, and in a lenient column 2024-01-31 for missing: see `moments`.
         how = trained or {"lenient": asked, "no_end": True, "iso": asked}
         column = {"name": name, "date": form} | {key: True for key in ("lenient", "no_end", "iso") if how.get(key)}
         seconds = moments(column, cells, self.line) if form else np.array([np.nan])
@@ -192,7 +199,7 @@ class Columns:
         return found
 
     def _measure_numbers(self, place: int, mark: str) -> None:
-        """Complete the finding of a column of numbers, once their decimal mark is known."""
+        """Complete the finding for a column of numbers, once its decimal mark is known."""
         found, kind, whole = self.found[place], self.kinds[place], self.table.columns[place]
         how, name = found.column, found.column["name"]
         everywhere = values(how, whole.take(self.rows), self.line, mark, MARKS.get(self.settings["decimal"], ".,"))
@@ -201,13 +208,13 @@ class Columns:
         if mark == "," or any("," in text for text in whole.texts):
             column["decimal"] = mark
         enough = not (kind or "unit" in how) and len(self.table.lines) >= EVIDENCE
-        if enough and (why := is_id(name, everywhere)):
-            found.left_out, found.setting, found.numbers_rows = "it numbers the rows", "numeric", why
+        if enough and (why := id_evidence(name, everywhere)):
+            found.left_out, found.setting, found.id_evidence = "it numbers the rows", "numeric", why
         elif enough:
             self.notes += doubts(name, everywhere, self.table.beginning(place))
         if not kind and found.missing < 1 and np.nanmin(everywhere) == np.nanmax(everywhere):
-            found.left_out = "it is always the same"  # and what is missing becomes that, too
+            found.left_out = "it is always the same"  # a missing number becomes the mean, and so that value
         if found.missing < 1:
             found.holds = f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
-        trained = self.trained.get(name, column)  # an older version stored less of a column
-        found.column = {key: value for key, value in column.items() if key in trained}
+        trained = self.trained.get(name, column)
+        found.column = {key: value for key, value in column.items() if key in trained}  # older versions stored fewer

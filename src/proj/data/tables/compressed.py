@@ -1,4 +1,4 @@
-"""What a compressed file holds, and what is no table here, told by the first bytes."""
+"""Unpacks compressed files, and refuses formats that are not supported; both are recognised by the first bytes."""
 
 import re
 import zipfile
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from proj.errors import UserError, how_many
 from proj.system.folders import is_companion
 
-OTHERS = {  # which people try, by their first bytes
+OTHERS = {  # formats that users try although they are not supported, with a pattern of the first bytes
     "JSON": rb"\s*(\[\s*)?\{\s*[\"}]|\s*\[\s*\[",
     "HTML or XML": rb"\s*<([!?]|(html|head|meta|body|div|table)\b)|MIME-Version: ",
     "Feather": b"ARROW1",
@@ -29,13 +29,13 @@ OTHERS = {  # which people try, by their first bytes
     "a file of MATLAB": rb"MATLAB \d\.\d MAT-file",
     "pickled": b"\x80[\2-\5]",
 }
-# By the modules of Python that read them.
+# The first bytes of compressed files, by the name of the Python module that reads them.
 COMPRESSED = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "lzma": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
 ARCHIVES = {"7z": b"7z\xbc\xaf", "rar": rb"Rar!", "tar": rb".{257}ustar", "compress": b"\x1f\x9d"}
 
 
 def refuse_other_formats(start: bytes, name: str) -> None:
-    """Raises UserError for a file that begins as one of OTHERS or ARCHIVES does, whatever its byte order mark says."""
+    """Raises UserError if a file, apart from its byte order mark, begins as one of OTHERS or ARCHIVES does."""
     is_utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     start = start[2:].replace(b"\0", b"") if is_utf16 else start.removeprefix(b"\xef\xbb\xbf")
 
@@ -49,7 +49,10 @@ def refuse_other_formats(start: bytes, name: str) -> None:
 
 
 def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
-    """(What a compressed file holds, its name without the ending for that); a file that is not compressed as it is."""
+    """(The content of a compressed file, its name without that suffix); a file that is not compressed as it is.
+
+    Raises UserError for an archive of several files.
+    """
     start = file.read(6)
     file.seek(0)
     for kind, first in COMPRESSED.items():
@@ -60,7 +63,7 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
         archive = zipfile.ZipFile(file)
         members = [one for one in archive.namelist() if not one.endswith("/") and not is_companion(basename(one))]
         members = [one for one in members if not one.startswith("__MACOSX/")]
-        if not {"[Content_Types].xml", "mimetype"} & {*members}:  # else a spreadsheet, which is such an archive, too
+        if not {"[Content_Types].xml", "mimetype"} & {*members}:  # with one of these, the ZIP file is a spreadsheet
             if any(one.endswith(".iwa") for one in members):
                 raise UserError(f"{name} is of Apple's Numbers, which is not read here: export it as Excel or CSV.")
             if len(members) != 1:
@@ -72,7 +75,8 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
 
 
 def zstandard(name: str) -> Any:
-    for module in ("compression.zstd", "backports.zstd"):  # the first is of Python 3.14
+    """The module that reads Zstandard files. Raises UserError if none is installed."""
+    for module in ("compression.zstd", "backports.zstd"):  # the first one is part of Python 3.14
         with suppress(ImportError):
             return import_module(module)
     raise UserError(f"{name} is compressed with Zstandard, which needs pip install 'proj[zst]'.")

@@ -1,4 +1,4 @@
-"""Files of values that commas or other signs separate."""
+"""Reads CSV files, and finds out which separator and quotation mark they use."""
 
 import csv
 import re
@@ -16,18 +16,19 @@ csv.field_size_limit(10_000_000)  # characters of a cell; 131,072 is less than s
 
 
 def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | None:
-    """The table in a CSV file; None for no row. inner: its name where `name` is that of a compressed file.
+    """The table in a CSV file; None if the file has no row. inner: the CSV file's own name if `name` is compressed.
 
-    The separator (comma, semicolon, tab or |) is the one that cuts the first lines into the most pieces, all alike,
-    but no comma that is within numbers beside another separator; or what Excel's first line, `sep=;`, says; or the
-    ending of the file's name, .tsv. Blanks are one where nothing else is, and the file is not called .csv.
-    A header of one name less than the rows have values is that of R, which names no column of row names; these differ.
-    Raises UserError for a row of another length than the first, csv.Error and UnicodeError for what is no such file.
+    The separator is the comma, semicolon, tab or | that cuts all of the first lines into the same, largest number of
+    values; a separator that leaves commas only within numbers is preferred to the comma. It may also be given by a
+    first line `sep=;`, as Excel writes it, or by the suffix .tsv. Blanks separate values if nothing else does and the
+    file is not called .csv. If the header has one name less than the rows have values, and the first values all
+    differ, R wrote the file and they are its row names.
+    Raises UserError for a row of another length than the first, csv.Error or UnicodeError if it is no CSV file.
     """
     lines = TextIOWrapper(file, encoding, newline="")
     head = list(islice(lines, 20))
     if head:
-        head[0] = head[0].removeprefix("\ufeff")  # which an encoding that is said may leave there
+        head[0] = head[0].removeprefix("\ufeff")  # the byte order mark, which an encoding such as utf-8 leaves there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
     head = head[1:] if said else head
     quote = find_quote(head)
@@ -46,15 +47,15 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
 
 
 def find_quote(head: list[str]) -> str:
-    """The quotation mark of a file, by its first lines: an apostrophe where all names, or a cell of each line below the
-    names, stand between two of them, and no other quotation mark is used."""
+    """The quotation mark of a file, judged by its first lines: the apostrophe if they contain no double quote and
+    apostrophes enclose all names, or a cell of each line below the names."""
     is_single = not any('"' in line for line in head) and any(is_quoted(head, separator) for separator in ";,\t|")
     return "'" if is_single else '"'
 
 
 def two_meanings(head: list[str], separator: str, quote: str) -> str:
-    """What to do with rows of more values than names where the names have another separator, or commas are within
-    numbers too; "" where neither seems so."""
+    """A remedy for rows that have more values than there are names: the names may have another separator, or the commas
+    may be decimal marks as well; "" if neither seems to be the case."""
     names, *rows = rows_of(head, separator, quote) or [[]]
     row = next((row for row in rows if len(row) > len(names)), [])
     for other in ";,\t|":
@@ -68,11 +69,11 @@ def two_meanings(head: list[str], separator: str, quote: str) -> str:
 
 
 def is_quoted(head: list[str], separator: str) -> bool:
-    """Whether apostrophes quote the cells of lines that this separator cuts; see `find_quote`."""
+    """Whether apostrophes enclose the cells if the lines are cut at this separator; see `find_quote`."""
     lines = [line for line in head if line.strip()]
     try:
         rows = [row for line in lines for row in reader([line], separator, quotechar="'", strict=True)]
-    except csv.Error:  # one of them does not end where a cell does
+    except csv.Error:  # a closing apostrophe is not at the end of a cell
         return False
     if len(rows) < 2 or len(rows[0]) < 2 or len(set(map(len, rows))) > 1:
         return False
@@ -81,7 +82,7 @@ def is_quoted(head: list[str], separator: str) -> bool:
 
 
 def find_separator(head: list[str], name: str, quote: str) -> str:
-    """What separates the values in the first lines of a file. name: the file's, in lower case."""
+    """The separator of a file, judged by its first lines. name: the file's name in lower case."""
     if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
         return "\t"
     fits = {separator: suits(head, separator, quote) for separator in ";,\t| "}
@@ -91,7 +92,7 @@ def find_separator(head: list[str], name: str, quote: str) -> str:
 
 
 def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[str]]:
-    """The rows of a CSV file; of blanks that separate values there may be several."""
+    """`csv.reader`; if the separator is a blank, several of them in a row count as one."""
     if separator == " ":
         lines = (re.sub(r"[ \t]+", " ", line.strip()) + "\n" for line in lines)
     return csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ", **how)
@@ -100,12 +101,12 @@ def reader(lines: Iterable[str], separator: str, **how: Any) -> Iterator[list[st
 def numbered(
     lines: Iterable[str], name: str, separator: str, quote: str, skipped: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """(The line on which it begins, the row) for each row. skipped: lines of the file above these.
+    """(The line on which it begins, the row) for each row. skipped: the number of lines of the file before `lines`.
 
-    Raises UserError for a row of several lines whose quotation marks do not end where a cell does: one of them is not
-    closed, and csv.reader would make all lines up to the next one a single cell.
+    Raises UserError if a quotation mark is not closed: csv.reader would silently make one cell of all lines up to the
+    next quotation mark. It shows in a row of several lines in which a closing mark is not at the end of its cell.
     """
-    taken: list[str] = []  # the lines of a row
+    taken: list[str] = []  # the lines of the current row
     end = skipped
     try:
         for row in reader(remembered(lines, taken), separator, quotechar=quote):
@@ -125,7 +126,7 @@ def numbered(
 
 
 def remembered(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
-    """The lines, each of which is added to `taken` as it is asked for."""
+    """Yield the lines, and add each one to `taken` when it is read."""
     for line in lines:
         taken.append(line)
         yield line
@@ -135,13 +136,13 @@ def rows_of(head: list[str], separator: str, quote: str) -> list[list[str]]:
     """The rows of the first lines of a file."""
     rows = [row for row in reader(head, separator, quotechar=quote) if row]
     if len(head) > 18 and len(rows) > 1:
-        rows.pop()  # its end may be on a later line
+        rows.pop()  # the last row may go on below the first lines
     return rows
 
 
 def suits(head: list[str], separator: str, quote: str) -> tuple[bool, bool, int]:
-    """How well a separator suits the first lines of a file, what counts most first: whether all have as many pieces,
-    and more than one; whether all have as many, and the commas left are within numbers; the pieces of most lines."""
+    """How well a separator suits the first lines of a file, a key for `max`: whether all lines have the same number of
+    values, and more than one; whether they do and all commas left are within numbers; the values in most lines."""
     rows = rows_of(head, separator, quote)
     lengths = Counter(map(len, rows))
     pieces = max(lengths, key=lengths.get, default=0)

@@ -1,4 +1,4 @@
-"""The forms in which people and programs write a date or a time, and the moment that a cell of one of them means."""
+"""The formats in which people and programs write dates and times, and `moment`, which parses a cell in one of them."""
 
 import re
 from contextlib import suppress
@@ -9,11 +9,11 @@ from proj.data.tables.cells import HIDDEN, is_no_number
 from proj.data.tables.plain_numbers import plain_number
 
 EPOCH = datetime(1970, 1, 1)
-ISO, DURATION = "year-month-day", "hours:minutes"  # of any number of hours, also 2 days 03:00:00
+ISO, DURATION = "year-month-day", "hours:minutes"  # a duration may have any number of hours, or be 2 days 03:00:00
 DAY_FIRST, MONTH_FIRST = "day.month.year", "month/day/year"
-PLAIN = TOGETHER, COMPACT = "yearmonthday", "20000101T100000"  # which may be plain numbers
-HOURS = "hour:minute", DURATION  # without a date
-NEVER = ("0000-00-00", "0001-01-01")  # with which databases write that there is no date
+PLAIN = TOGETHER, COMPACT = "yearmonthday", "20000101T100000"  # cells of these formats may be plain numbers instead
+HOURS = "hour:minute", DURATION  # formats without a date
+NEVER = ("0000-00-00", "0001-01-01")  # how databases write a missing date
 
 TIME = (
     r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
@@ -21,9 +21,9 @@ TIME = (
 )
 AT = rf"(?:(?:,? |T){TIME})?"
 YEAR, MONTH, DAY = r"(?P<year>(?:1[5-9]|2[01])\d\d)", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
-SHORT = r"(?!\d\d?-\d\d?-\d\d(?!\d))"  # before a year that may have two digits: 12-05-33 is no date, but a number
+SHORT = r"(?!\d\d?-\d\d?-\d\d(?!\d))"  # with hyphens, a year needs four digits: 12-05-33 is a number, not a date
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-# How their names begin in German, French, Spanish, Italian, Portuguese, Dutch and the languages of Scandinavia.
+# How the months' names begin in German, French, Spanish, Italian, Portuguese, Dutch and the Scandinavian languages.
 ELSEWHERE = ("jän|gen|ene", "fév|fev", "mär|mrz|maa|mrt", "avr|abr", "mai|mag|maj|mei", "giu|jui", "lug|juil")
 ELSEWHERE += ("aoû|aou|ago", "set", "okt|ott|out", "", "dez|déc|dic|des")
 ANY_MONTH = [[own, *filter(None, others.split("|"))] for own, others in zip(MONTHS, ELSEWHERE, strict=True)]
@@ -31,12 +31,12 @@ NUMBER_OF = {name: number for number, names in enumerate(ANY_MONTH, 1) for name 
 NAME = rf"(?P<month>{'|'.join(MONTHS)})[a-z]*\.?"
 ANY_NAME = rf"(?P<month>{'|'.join(sorted(NUMBER_OF, key=len, reverse=True))})[^\W\d_]*\.?"
 ANY_YEAR, WEEKDAY = YEAR.replace(r"\d\d)", r"\d\d|\d\d)"), r"(?:[a-z]+\.?,? )?"
-FORMS = {  # by their names in messages and in checkpoints
+FORMS = {  # by the name that messages and checkpoints use
     ISO: rf"{YEAR}(?P<mark>[-/.]){MONTH}(?:(?P=mark){DAY}{AT})?",
     DAY_FIRST: rf"{SHORT}{DAY}(?P<mark>[-/.]){MONTH}(?P=mark){ANY_YEAR}{AT}",
     MONTH_FIRST: rf"{SHORT}{MONTH}(?P<mark>[-/]){DAY}(?P=mark){ANY_YEAR}{AT}",
     "1 Jan 2000": rf"{WEEKDAY}{DAY}(?:\.|st|nd|rd|th)?[ -]?{NAME},?[ -]?{ANY_YEAR}{AT}",
-    "1. Januar 2000": (  # in the other languages, and among dates of those in English, too
+    "1. Januar 2000": (  # in the other languages; dates in English may be among them
         rf"(?:[^\W\d_]+\.?,? )?{DAY}(?:\.|er|[º°])?[ /-]?(?:de )?{ANY_NAME},?[ /-]?(?:de )?{ANY_YEAR}{AT}"
     ),
     "Jan 1, 2000": rf"{WEEKDAY}{NAME} {DAY}(?:st|nd|rd|th)?,? {YEAR}{AT}",
@@ -52,8 +52,8 @@ FORMS = {  # by their names in messages and in checkpoints
         r"(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:(?P<second>[0-5]\d)(?:[.,]\d+)?)? ?(?:Z|[+-]\d\d(?::?\d\d)?)?"
     ),
 }
-# Dates with which people and databases say that there is no end: 9999-12-31, 31.12.2999, Dec 31 9999, 9999-01-01.
-# Years below 2700 are those of a Buddhist calendar, too.
+# Dates with which people and databases mark an open end: 9999-12-31, 31.12.2999, Dec 31 9999, 9999-01-01. They begin
+# in 2700, since smaller years may be real ones of the Buddhist calendar.
 FAR_YEAR, FAR_DAY = r"(?:2[7-9]|[3-9]\d)\d\d", r"(?:0?1|12|3[01]|dec[a-z]*\.?|jan[a-z]*\.?)"
 MARK = r"(?:[-/. ]|, ?)"
 NO_END = re.compile(
@@ -65,12 +65,12 @@ SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanosecon
 
 
 def moment(cell: str, form: str) -> float | None:
-    """Seconds since 1970 on the clock and in the zone in which a date is written; None for a cell of another form."""
+    """Parse a cell of this form as seconds since 1970 in its own time zone; None if it is not of this form."""
     if form in SINCE_1970:
         value = plain_number(cell)
         return None if value is None else value / SINCE_1970[form]
     if form == ISO and cell[4:5] == cell[7:8] == "-":
-        with suppress(ValueError):  # Python 3.10 reads fewer of them, and the pattern below the others
+        with suppress(ValueError):  # the pattern below parses what `fromisoformat` of Python 3.10 does not
             return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()
     cell = cell if cell.isascii() else normalize("NFC", cell.translate(HIDDEN))
     if not (found := PATTERNS[form].fullmatch(cell)):
@@ -81,7 +81,7 @@ def moment(cell: str, form: str) -> float | None:
         return float(86_400 * days + 3600 * hours + 60 * minute + second)
     year, month, hour = int(part["year"]), part["month"].lower(), int(part.get("hour", 0))
     if len(part["year"]) == 2:
-        year += 1900 if year > 68 else 2000  # as Python and the C library do
+        year += 1900 if year > 68 else 2000  # the convention of POSIX, which strptime follows
     if half := part.get("half"):
         hour = hour % 12 + (12 if half in "pP" else 0)
     clock = hour, int(part.get("minute", 0)), int(part.get("second", 0))
@@ -93,5 +93,5 @@ def moment(cell: str, form: str) -> float | None:
 
 
 def is_no_date(cell: str, no_end: bool = True) -> bool:
-    """Whether a cell of a column of dates says that there is none. no_end: whether 9999-12-31 and the like do."""
+    """Whether a cell in a column of dates marks a missing one. no_end: whether 9999-12-31 and the like do so, too."""
     return is_no_number(cell) or cell.startswith(NEVER) or (no_end and bool(NO_END.fullmatch(cell)))

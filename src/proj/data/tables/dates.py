@@ -1,4 +1,4 @@
-"""Columns of dates and times: whether a column is one, of which form, and the moments in it."""
+"""Detects columns of dates and times and the form in which they are written, and converts their cells to seconds."""
 
 import re
 from collections import Counter
@@ -15,9 +15,9 @@ from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.row_numbers import doubt_far
 from proj.errors import UserError
 
-LIKELY = 631_152_000, 2_208_988_800  # 1990 and 2040 in seconds since 1970, between which a number may be a time
+LIKELY = 631_152_000, 2_208_988_800  # the years 1990 and 2040 in seconds since 1970: a timestamp lies between them
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
-# What is read as words, though its order may matter, and what a person writes so that it is read as dates or hours.
+# Notations that are read as words although their order may matter: a pattern, and what the user can write instead.
 AS_WORDS = {
     "quarters": (r"Q[1-4][ /-]?\d{4}|\d{4}[ /-]?Q[1-4]", "their first days, such as 2024-04-01"),
     "weeks": (r"\d{4}[ -]?W\d{1,2}(?:-\d)?", "their first days, such as 2024-01-29"),
@@ -28,10 +28,10 @@ AS_WORDS = {
 
 
 def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarray:
-    """The float64 seconds since 1970 of a column of dates, NaN for what is missing. line: see `values`.
+    """(N,) float64, the cells of a column of dates in seconds since 1970; NaN for a missing one.
 
-    A date of the form `ISO` is one in every column, since it can be of no other form.
-    Raises UserError for the first cell that holds no date of the column's form, and for a time in another unit.
+    Dates of the form `ISO` are unambiguous, so they are accepted beside dates of any other. column, line: see `values`.
+    Raises UserError for the first cell that is no date of the column's form, and for timestamps in another unit.
     """
     name, form, known = column["name"], column["date"], dict[str, float]()
     if form in SINCE_1970:
@@ -40,7 +40,7 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
             return cells.numbers / SINCE_1970[form]
     different, no_end = cells.different(), column.get("no_end", False)
     read = moment_of_column
-    if column.get("lenient") and not column.get("iso"):  # an older version read those dates where all were of that form
+    if column.get("lenient") and not column.get("iso"):  # older versions took ISO dates only if all cells were such
         all_iso = all(is_no_date(cell, no_end) or moment(cell, ISO) is not None for cell, *_ in different)
         read = moment_of_column if all_iso else moment
     for cell, _, place in different:
@@ -48,7 +48,7 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
         if found is None and not column.get("lenient"):
             said = f"row {line(place)}, column {name}: {cell!r} is no date"
             others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
-            if others and all(read(word, form) is None for word in others):  # another table's, of another form
+            if others and all(read(word, form) is None for word in others):  # the whole table is of another form
                 raise UserError(f"{said} as in the training ({form}), nor is any other: write all of them so.")
             how = f"delete a line of notes, or train with {typed('dataset.dates', name, listed=True)}"
             raise UserError(f"{said}, which the others are ({form}): leave the cell empty if it is not known, {how}.")
@@ -57,15 +57,15 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
 
 
 def moment_of_column(cell: str, form: str) -> float | None:
-    """The `moment` of a cell in a column whose dates are of a form; one of the form `ISO` is a date there, too."""
+    """`moment` of a cell, which may also be of the form `ISO` whatever the form of its column is."""
     found = moment(cell, form)
-    if found is None and form not in HOURS and plain_number(cell) is None:  # 1999.5 is no May
+    if found is None and form not in HOURS and plain_number(cell) is None:  # 1999.5 is not May 1999
         return moment(cell, ISO)
     return found
 
 
 def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int], str]) -> None:
-    """Raises UserError where the first number is a time, but not in the unit of the training."""
+    """Raises UserError if the first number is a timestamp, but not in the unit that the training had."""
     places = ends_of(cells)
     units = units_at([cells.at(place) for place in places])
     if units and form not in units:
@@ -76,12 +76,13 @@ def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int],
 
 
 def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, line: Callable[[int], str]) -> str | None:
-    """The form of a column's dates; None for a column of something else.
+    """The form of a column's dates; None if the column holds something else.
 
-    asked: whether the user says that it holds dates. day_first: what 1/2/2000 is. line: see `values`.
-    Raises UserError for such a cell, where neither `day_first` nor another one tells.
+    asked: whether a setting says that the column holds dates. day_first: whether 1/2/2000 is in February; None infers
+    it from the other cells. line: see `values`.
+    Raises UserError if all cells are as ambiguous as 1/2/2000, and `day_first` is None.
     """
-    least = 0.0 if asked else 0.95  # the share of the words that are dates of a form
+    least = 0.0 if asked else 0.95  # the share of the different cells that must be dates of one form
     places = ends_of(cells)
     ends = [cells.at(place) for place in places]
     forms = forms_at(ends, asked)
@@ -110,28 +111,28 @@ def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, lin
 
 
 def forms_at(ends: list[str], asked: bool) -> list[str]:
-    """The forms of which one of these cells is a date. Numbers are none where nobody has `asked` for dates, but for
-    20000101: 1999.5 is a number, and no May."""
+    """The forms in which at least one of these cells is a date. Unless the user has `asked` for dates, numbers are only
+    those of PLAIN forms such as 20000101: 1999.5 is not May 1999."""
     are_numbers = all(plain_number(cell) is not None for cell in ends)
     known = PLAIN if are_numbers and not asked else FORMS
     return [form for form in known if any(moment(cell, form) is not None for cell in ends)]
 
 
 def units_at(ends: list[str]) -> list[str]:
-    """The units of SINCE_1970 in which the first of these cells may be a time."""
+    """The units of SINCE_1970 in which the first of these cells may be a timestamp."""
     first = (plain_number(ends[0]) or 0) if ends else 0
     return [unit for unit in SINCE_1970 if is_likely(first, unit)]
 
 
 def ends_of(cells: Column) -> list[int]:
-    """The places of the first and the last cell that is not missing; none where all are."""
+    """The indices of the first and the last cell that is not missing; [] if all are missing."""
     missing = cells.each(is_no_date, bool) if cells.numbers is None else np.isnan(cells.numbers)
     there = np.flatnonzero(~missing)
     return [int(there[0]), int(there[-1])] if len(there) else []
 
 
 def share(words: Sequence[str], form: str, least: float) -> float:
-    """How many of the words are dates of a form, as a share; 0 as soon as it is less than `least`."""
+    """The share of the words that are dates of a form, or 0 if it is less than `least`."""
     fitting = len(words)
     for word in words:
         if moment_of_column(word, form) is None:
@@ -142,9 +143,12 @@ def share(words: Sequence[str], form: str, least: float) -> float:
 
 
 def doubt_words(name: str, words: Sequence[str]) -> list[str]:
-    """A remark on a column of words where a fifth of these, its first ones, are dates: too few for one of dates."""
+    """A remark on a column of words if a fifth or more of them are dates, or most are quarters, durations and the like.
+
+    words: the first different words of the column.
+    """
     with_digits = sum(any(map(str.isdecimal, word)) for word in words)
-    if not words or with_digits < 0.2 * len(words):  # of most columns, which need no closer look
+    if not words or with_digits < 0.2 * len(words):  # a quick test, which settles most columns
         return []
     for what, (pattern, others) in AS_WORDS.items():
         if sum(bool(re.fullmatch(pattern, word, re.I)) for word in words) >= 0.8 * len(words):
@@ -160,28 +164,29 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
 
 
 def is_likely(number: float, unit: str) -> bool:
-    """Whether a number may be a time in this unit."""
+    """Whether a number may be a timestamp in this unit."""
     return LIKELY[0] <= number / SINCE_1970[unit] < LIKELY[1]
 
 
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:
-    """Whether numbers are a time in this unit: all lie between 1990 and 2040, and the column's name says it, or they
-    are whole and too large to be much else. Within a day the time is no more than the number."""
+    """Whether the numbers of a column are timestamps in this unit: they lie between 1990 and 2040 and span more than a
+    day (else the parts of a date would say no more than the number); and the column's name says so, or they are whole
+    and too large to be much else."""
     if cells.numbers is not None:
         numbers = cells.numbers[~np.isnan(cells.numbers)]
     else:
         read = [plain_number(word) for word, *_ in cells.different() if not is_no_date(word)]
         numbers = np.array([np.nan if number is None else number for number in read])
     low, high = numbers.min(), numbers.max()
-    if not (is_likely(low, unit) and is_likely(high, unit)):  # nor is one likely that is no number
+    if not (is_likely(low, unit) and is_likely(high, unit)):  # also false if a cell is no number: `low` is NaN then
         return False
     a_day = high - low > 86_400 * SINCE_1970[unit]
     return bool(a_day and (TIMES.search(name) or (unit != "seconds" and not (numbers % 1).any())))
 
 
 def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
-    """What is to be said of a column of dates: that some are of another form, what is taken for missing ones, and that
-    1900-01-01 may be one. seconds: those of its cells, see `moments`."""
+    """Remarks on a column of dates: on dates in another form, on cells that are taken for missing, and on a frequent
+    date such as 1900-01-01 that may mark missing ones. seconds: those of its cells, see `moments`."""
     if cells.numbers is not None:
         return []
     name, form = column["name"], column["date"]
@@ -193,7 +198,8 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
     if iso:
         of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
         such = f"{examples_of(iso)} beside {form}"
-        # Of 3/4/2024 and 13/4/2024 a spreadsheet of another country makes 2024-03-04, and leaves the second as it is.
+        # A spreadsheet with another country's settings turns 3/4/2024 into 2024-03-04 but leaves 13/4/2024 as it is:
+        # then no day of the ISO dates is above 12, and every day of the others is.
         swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
         doubt = ", and none of a day above 12: are day and month exchanged?" if swapped else ""
         notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}{doubt}")

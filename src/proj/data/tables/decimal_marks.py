@@ -1,8 +1,8 @@
-"""Which decimal mark the numbers of each column have: 1.5 and 1,234.5 a point, 1,5 and 1.234,5 a comma.
+"""Decides which decimal mark the numbers of each column have: 1.5 and 1,234.5 a point, 1,5 and 1.234,5 a comma.
 
-Of a number such as 1,234 its own text does not tell. Then the other numbers of its column do, or else those of the
-other columns and, of a model that is used, the column's mark in the training. Where they leave it open, and a wrong
-guess would make a thousand of a one, the user is asked (dataset.decimal).
+A number such as 1,234 is ambiguous. It is read by the mark of the other numbers in its column; if these are ambiguous,
+too, by the mark of the other columns, or by the mark that the column had when the model was trained. If that does not
+decide it either, a wrong guess would be wrong by a factor of 1,000, so the user is asked to set dataset.decimal.
 """
 
 import re
@@ -15,22 +15,22 @@ from proj.data.tables.one_column import WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
-MARKS = {"point": ".", "comma": ","}  # by the words of dataset.decimal
+MARKS = {"point": ".", "comma": ","}  # by the value of dataset.decimal
 
 
 class Evidence(NamedTuple):
-    """What the numbers of a column show of its decimal mark."""
+    """What the numbers of a column reveal about its decimal mark."""
 
-    marks: set[str]  # that are beyond doubt decimal ones
-    doubtful: dict[str, int]  # the marks of numbers such as 1,234, each with the first place of such a cell
-    has_unmarked: bool  # whether some numbers have no mark, as small ones have none between thousands
+    marks: set[str]  # the marks that can only be decimal marks
+    doubtful: dict[str, int]  # the marks of ambiguous numbers such as 1,234, each with the index of the first such cell
+    has_unmarked: bool  # whether some numbers have no mark: if the marks separate thousands, small numbers have none
 
 
 def evidence(cells: WholeColumn, unit: str) -> Evidence:
-    """Of cells with marks. unit: of the numbers."""
+    """The evidence in the cells of a column that has marks. unit: the unit of its numbers."""
     are_plain = cells.numbers is not None
     if are_plain and cells.is_sure:
-        return Evidence({cells.mark}, {}, False)  # which decides all others of the column
+        return Evidence({cells.mark}, {}, False)  # a certain mark decides all other numbers of the column
     if are_plain and not any("e" in text or "E" in text for text in cells.texts):
         first = next(place for place, cell in enumerate(cells) if cells.mark in cell)
         return Evidence(set(), {cells.mark: first}, any(cell.lstrip("+-").isdecimal() for cell in cells))
@@ -46,10 +46,10 @@ def evidence(cells: WholeColumn, unit: str) -> Evidence:
 
 
 def decimal_mark(column: Evidence, everywhere: set[str], trained: str, refuse: Callable[[int], NoReturn]) -> str:
-    """The decimal mark of a column, by which its doubtful numbers are read.
+    """The decimal mark of a column, by which its ambiguous numbers are read.
 
-    everywhere: the marks that the numbers of all columns show. trained: what the column's was in the training, or "".
-    refuse: called with the place of a cell that can be read in two ways.
+    everywhere: the certain marks of all columns. trained: the column's mark in the training, or "" if there is none.
+    refuse: raises UserError for the index of a cell that remains ambiguous.
     """
     if column.marks or not column.doubtful:
         if len(column.marks) > 1 and column.doubtful:
@@ -58,9 +58,9 @@ def decimal_mark(column: Evidence, everywhere: set[str], trained: str, refuse: C
     found = {}
     for mark, place in column.doubtful.items():
         elsewhere = everywhere | set(trained)
-        # Without a comma anywhere, 1.234 is what Python reads.
+        # Where no number has a decimal comma, 1.234 is read as Python reads it.
         possible = elsewhere if mark == "," or "," in elsewhere else {"."}
-        # That other columns have decimal commas does not tell whether 1,234 beside 999 is large, nor what 1.234 is.
+        # Decimal commas in other columns do not decide whether 1,234 beside 999 means thousands, nor what 1.234 is.
         is_open = possible == {","} and not trained and (column.has_unmarked or mark == ".")
         if len(possible) != 1 or is_open:
             refuse(place)
@@ -69,11 +69,11 @@ def decimal_mark(column: Evidence, everywhere: set[str], trained: str, refuse: C
 
 
 def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, notes: list[str]) -> dict[int, str]:
-    """The decimal mark of each column.
+    """The decimal mark of each column of numbers, by column index.
 
-    columns: those of numbers, by their places; "decimal" in one is what it was in the training.
-    decimal: "point" or "comma" where the user says it. Else what can be doubted is added to `notes`.
-    Raises UserError where the numbers leave it open.
+    columns: the descriptions of these columns; their "decimal" is the mark that they had in the training.
+    decimal: "point" or "comma" if the user has set it; with None, remarks on doubtful decisions are added to `notes`.
+    Raises UserError if the numbers of a column are ambiguous and nothing decides.
     """
     marks = dict.fromkeys(columns, MARKS.get(decimal, "."))
     if decimal:
@@ -95,7 +95,7 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
 
 
 def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
-    """Raises UserError for a number that can be read in two ways."""
+    """Raises UserError for a number that can be read in two ways. place: its column's index. row: its row's index."""
     cell, line = table.columns[place].at(row), table.line(row)
     point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
     raise UserError(

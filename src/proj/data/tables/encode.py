@@ -1,4 +1,4 @@
-"""Tables of text: numbers are standardised, dates become several of them, words one input each."""
+"""Encodes the text of a table as inputs: numbers are standardised, dates split into numbers, words one-hot encoded."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import Count, examples_of, in_order, is_missing, number, number_and_word, values
+from proj.data.tables.cells import Count, examples_of, is_missing, number, number_and_word, sort_key, values
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
@@ -19,14 +19,15 @@ from proj.errors import first_of, how_many
 
 
 def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str = ".,") -> Tensor:
-    """(B, F) float32 inputs of a network from the B cells of a column. decimal, marks, line: see `values`.
+    """(B, F) float32, the inputs that the B cells of a column become. decimal, marks, line: see `values`.
 
-    column: one of a checkpoint's `contents["columns"]`. {"name", "mean", "std"}: numbers, see `standardised`. They may
-        also have "unit", such as %, "lenient" and "limits", see `values`, and "decimal", see `decimal_marks`.
-        {"name", "truth", "mean", "std"}: a number, 0 or 1, for the two words of "truth", see `truth_values`.
-        {"name", "date", "parts"}: dates of a form of `date_forms.FORMS`; each part, by its name in `parts_of`, is a
-        column of numbers. They may be "lenient" too, with "iso"; with "no_end" a date such as 9999-12-31 is none.
-        {"name", "categories"}: words, an input for each of them, 1 or 0; all 0 for a missing or other one.
+    column: the column's description, as a checkpoint stores it in `contents["columns"]`. Its keys depend on its kind:
+        {"name", "mean", "std"}: numbers, see `standardised`. There may also be a "unit", such as %; "lenient" and
+        "limits", see `values`; and "decimal", see `decimal_marks`.
+        {"name", "truth", "mean", "std"}: two answers such as no and yes, which become 0 and 1, see `truth_values`.
+        {"name", "date", "parts"}: dates in a form of `date_forms.FORMS`. Each part, named as in `parts_of`, is itself a
+        column of numbers. For "lenient", "iso" and "no_end" (9999-12-31 counts as missing) see `moments`.
+        {"name", "categories"}: words, with one input for each category: 1 for the cell's word, else 0.
     """
     if "categories" in column:
         found = torch.from_numpy(cells.among(column["categories"]))
@@ -43,17 +44,17 @@ def encode_column(cells: Column, column: dict, line: Callable, decimal: str, mar
 
 
 def standardised(numbers: np.ndarray, column: dict) -> Tensor:
-    """(B, 1) float32 inputs from the float64 numbers of a column; a missing one, NaN, becomes the mean, 0."""
+    """(B, 1) float32 inputs from a column's float64 numbers (B,); a missing one, NaN, becomes 0, which is the mean."""
     return ((torch.from_numpy(numbers) - column["mean"]) / column["std"]).nan_to_num()[:, None].float()
 
 
 def width(column: dict) -> int:
-    """How many inputs a column becomes."""
+    """The number of inputs that a column becomes."""
     return len(column.get("categories", column.get("parts", [column])))
 
 
 def kind_of(column: dict) -> str:
-    """What a column holds: "numbers", "words", "dates", or in "truth" the words of yes and no."""
+    """What a column holds: "numbers", "words", "dates", or "truth" for two answers such as yes and no."""
     kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
     return next((kind for key, kind in kinds.items() if key in column), "numbers")
 
@@ -61,10 +62,10 @@ def kind_of(column: dict) -> str:
 def encode_table(
     table: Table, columns: dict[int, dict], rows: np.ndarray, decimal: str | None = None, notes: list[str] | None = None
 ) -> Tensor:
-    """`encode_column` for these rows of columns of a table, beside each other.
+    """(B, F) float32, the inputs of these B rows of a table, with the inputs of all columns side by side.
 
-    columns: by their places in the table. decimal: see `decimal_marks`, which also says what is refused.
-    notes: what can be doubted of decimal marks is added to them.
+    columns: the descriptions of the columns by their index in the table. rows: indices of rows.
+    decimal: see `decimal_marks`, which may raise UserError and adds its remarks to `notes`.
     """
     numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
@@ -77,65 +78,66 @@ def encode_table(
 
 
 def words_in(cells: Column) -> Counter[str]:
-    """How often each of the words comes; missing cells are none."""
+    """The frequency of each word among the cells, without missing cells."""
     return Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
 
 
 def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
-    """A column of words as `encode_column` takes it, from those in the training part, without missing ones.
+    """The description of a column of words for `encode_column`. tally: how often each word occurs in the training part.
 
-    most: how many words become inputs, the most frequent; one that comes once tells nothing and becomes none, but where
-    none comes twice and the user asks for the column.
+    most: the maximum number of categories; the most frequent words are taken. A word that occurs only once teaches
+    nothing and is left out, unless the user asked for the column and none of its words occurs twice.
     """
     least = 1 if asked and max(tally.values(), default=0) < 2 else 2
     frequent = [word for word, times in tally.most_common(most) if times >= least]
-    return {"name": name, "categories": sorted(frequent, key=in_order)}
+    return {"name": name, "categories": sorted(frequent, key=sort_key)}
 
 
 TRUTHS = [("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("nein", "ja"), ("n", "j"), ("non", "oui")]
 TRUTHS += [("falsch", "wahr"), ("faux", "vrai"), ("no", "si"), ("no", "sí"), ("off", "on")]
-WHOLE_WORDS = [pair for pair in TRUTHS if len(pair[0]) > 1]  # single letters may stand for much else
+WHOLE_WORDS = [pair for pair in TRUTHS if len(pair[0]) > 1]  # without single letters, which may mean many other things
 
 
 def truth_codes(words: Sequence[str]) -> dict[str, float]:
-    """0 and 1 for two words, in lower or upper case or with a capital letter."""
+    """0 for the first word and 1 for the second, in lower case, in upper case, or capitalized."""
     return {text: float(code) for code, word in enumerate(words) for text in (word.upper(), word.capitalize(), word)}
 
 
 def answer_codes(words: Sequence[str]) -> dict[str, float]:
-    """`truth_codes` of a column's words, after 0, 1 and those of other programs and languages, as of a new table."""
+    """0 and 1 for each spelling of the two answers: those of the column itself, and those that another table may have
+    in their place, such as 0 and 1, or yes and no in another language."""
     own, others = truth_codes(words), [("0", "1"), ("0.0", "1.0"), *WHOLE_WORDS]
     codes = {text: code for pair in others for text, code in truth_codes(pair).items()}
     return {text: code for text, code in codes.items() if text not in own} | own
 
 
 def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
-    """`answer_codes`, NaN for all else."""
+    """(N,) float64, the `answer_codes` of the cells; NaN for any other cell."""
     codes = answer_codes(words)
-    return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # -1 is the last
+    return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # for other cells `among` gives -1, the NaN
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
-    """Those of TRUTHS that a column has, by its words, each but once; None for a column of something else."""
+    """The pair of TRUTHS that makes up the different words of a column; None if there is no such pair."""
     both = ([*pair] for pair in TRUTHS if {*map(truth_codes(pair).get, words)} == {0.0, 1.0})
     return next(both, None) if len(words) <= 6 else None
 
 
 def measure_numbers(name: str, numbers: np.ndarray) -> dict:
-    """A column of numbers as `encode_column` takes it, from those in the training part, NaN for a missing one.
+    """The description of a column of numbers for `encode_column`. numbers: those of the training part, NaN if missing.
 
-    The mean and the deviation are float64, and so are the numbers that they standardise: float32 would take the
-    milliseconds since 1970 for the same within two minutes.
+    The mean, the standard deviation and the numbers are float64: in float32, times in milliseconds since 1970 that are
+    up to two minutes apart would become equal.
     """
     found = torch.from_numpy(numbers[~np.isnan(numbers)])
-    varied = len(found) > 0 and bool((found != found[0]).any())  # of equal numbers rounding would leave a little
+    varied = len(found) > 0 and bool((found != found[0]).any())  # rounding may give equal numbers a tiny deviation
     std = float(found.std()) if varied else 0.0
     return {"name": name, "mean": float(found.mean()), "std": std or 1.0}
 
 
 def units_of(seen: Count) -> Counter:
-    """How often each word stands beside a number, in a column of words where nearly all cells hold one of several such
-    words, or some a number alone; an empty counter for another column. Its first words tell."""
+    """The frequencies of the units in a column of words that are nearly all numbers in different units, with "no unit"
+    for plain numbers; empty for any other column. Only the first different words are looked at."""
     units, total = Counter({"no unit": seen.numbers}), seen.numbers
     for word, times in islice(seen.words.items(), 200):
         total += times
@@ -146,11 +148,11 @@ def units_of(seen: Count) -> Counter:
 
 
 def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str]:
-    """What is to be said of a column whose cells are in part numbers: what it is taken for, and what changes that.
+    """Remarks on a column only some of whose cells are plain numbers: how it is used, and which setting changes that.
 
-    kind: what the settings say it is, or "".
+    seen: the count of its cells. is_numeric: whether it is used as numbers. kind: what a setting says it is, or "".
     """
-    limits = Counter() if is_numeric else seen.limits  # which are words then
+    limits = Counter() if is_numeric else seen.limits  # in a column of words, limits such as <5 are words
     such = examples_of(seen.missing + seen.words + limits)
     share = (seen.numbers - limits.total()) / max(1, seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))

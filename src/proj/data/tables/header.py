@@ -1,4 +1,4 @@
-"""Whether the first row of a table names its columns, or is an example like the others."""
+"""Detects whether the first row of a table names its columns or is an example, and warns of rows that are neither."""
 
 import re
 from collections.abc import Iterable
@@ -11,16 +11,17 @@ from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of
 
-# What begins a row that sums up others, as spreadsheets write it, also "North Total"; and a row of averages, of which a
-# table has few: more of them are of a kind of their own, between poor and good.
+# The first cell of a row that sums up others in a spreadsheet, such as "Total" or "North Total"; and of a row of
+# averages. If more than a few cells are "average", they are a category, as in poor, average and good.
 TOTAL = re.compile("((.+ )?(grand |sub-?)?total|.+ ergebnis|(zwischen|gesamt)?summe|insgesamt|sum|somme|suma):?", re.I)
 AVERAGE = re.compile("(average|mean|median|durchschnitt|mittelwert|moyenne):?", re.I)
 
 
 def find_header(table: Table, target: str | int | None, notes: list[str]) -> bool:
-    """Whether the first row names the columns; what can be doubted in that is added to `notes`.
+    """Whether the first row names the columns. If that is doubtful, a remark is added to `notes`.
 
-    target: the setting; a header may be told by it. Raises UserError for a title above the table.
+    target: the setting dataset.target; a target given by name, or its values, may show whether there is a header.
+    Raises UserError if the first row seems to be a title above the table.
     """
     width, first = len(table.first), table.first
     place = target if type(target) is int and -width <= target < width else None
@@ -28,13 +29,13 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     header = is_named or has_header(table, place)
     filled = [cell for cell in first if cell]
     rows = islice(zip(*table.columns, strict=True), 20)
-    if not is_named and width > 2 and len(filled) == 1 and any(map(all, rows)):  # below it one is full
+    if not is_named and width > 2 and len(filled) == 1 and any(map(all, rows)):  # one cell alone, above a full row
         raise UserError(
             f"{table.file}: line {table.above[-1]} holds nothing but {filled[0]!r}: if that is a title, delete what "
             "stands above the names of the columns; dataset.header=true takes it for names, and false for a row."
         )
     numbers = [cell for cell in first if is_number(cell)]
-    if target is None:  # which is refused, with the names that there are: a few of them may be numbers
+    if target is None:  # refused later, in a message that lists the columns' names, some of which may be numbers
         return header or 0 < len(numbers) < width / 2
     in_doubt = bool(numbers) and not is_named if header else counts(first)
     if in_doubt:
@@ -45,12 +46,12 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
 
 
 def has_header(table: Table, target: int | None = None) -> bool:
-    """Whether the first row names the columns: it holds no number, and no cell of it comes again in its column, as a y
-    does that is a name and a class; or one of its words stands above numbers.
+    """Whether the first row names the columns.
 
-    It may hold numbers if it counts the columns from 0 or 1, as pandas and R do for a table without names, and there
-    are three of them or one is of fractions; or if its cell in the column of the classes, `target`, comes but once,
-    since a class has several examples.
+    A row without numbers does, if none of its cells occurs again in its column (a y may be a name as well as a class),
+    or if a word in it stands above numbers. A row with numbers does if these count the columns from 0 or 1, as pandas
+    and R do for a table without names, and there are at least three, or one stands above fractions; or if its cell in
+    the target column, whose index is `target`, occurs nowhere else, since a class has several examples.
     """
     if table.is_named:
         return True
@@ -69,24 +70,24 @@ def has_header(table: Table, target: int | None = None) -> bool:
 
 
 def is_above_numbers(table: Table, place: int) -> bool:
-    """Whether a column, but for a word in its first row, holds numbers alone."""
+    """Whether a column holds a word in the first row and only numbers below it."""
     below = [cell for cell in table.beginning(place) if not is_no_number(cell)]
     return bool(below) and not is_no_number(table.first[place]) and all(map(is_number, below))
 
 
 def has_fractions(table: Table, place: int) -> bool:
-    """Whether a column, but for its first row, holds numbers none of which is written as a whole one."""
+    """Whether a column holds numbers below the first row, and none of them is written as a whole number."""
     cells = [cell for cell in table.beginning(place) if cell]
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
 
 
 def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> None:
-    """Raises UserError where a row among the examples, which its class keeps from being one, may name the columns of
-    another table: its cells are several different words, also in columns of numbers, and none is of the examples.
+    """Raises UserError if a row between the examples seems to be the header of a second table in the same file: it is
+    no example because of its class, it has different words even in columns of numbers, and none occurs in an example.
 
-    numbers: the places of the columns of numbers. rows: the examples.
+    numbers: the indices of the columns of numbers. rows: the indices of the examples.
     """
-    if not numbers or any(table.columns[place].numbers is not None for place in numbers):  # which has no word
+    if not numbers or any(table.columns[place].numbers is not None for place in numbers):  # a column without any word
         return
     between = np.setdiff1d(np.arange(rows[0], rows[-1]), rows, assume_unique=True)
     for place in numbers:
@@ -95,7 +96,7 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
     for row in between.tolist():
         cells = [column.at(row) for column in table.columns]
         filled, pairs = [cell for cell in cells if cell], zip(cells, table.columns, strict=True)
-        if not 1 < len(filled) == len({*filled}):  # as "refused" comes several times in the answers of one person
+        if not 1 < len(filled) == len({*filled}):  # a row of repeated words, such as "refused", is no header
             continue
         if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
             names = shorten(", ".join(cells), 60, placeholder=" …")
@@ -106,10 +107,10 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
 
 
 def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
-    """A line on the rows among the examples whose first cell says that they sum up others; none where these are more
-    than a quarter, as of a column of kinds. target: the place of the classes. rows: the examples."""
+    """A warning of rows whose first cell, such as Total, says that they sum up others; none if these are more than a
+    quarter, since it is a category then. target: the index of the target column. rows: those of the examples."""
     cells = table.columns[0 if target else 1]
-    if cells.numbers is not None:  # to ask for the words of numbers would take longer than to read the file
+    if cells.numbers is not None:  # turning the numbers back into words would take longer than reading the file
         return []
     first = cells.take(rows)
     totals = first.each(lambda cell: bool(TOTAL.fullmatch(cell)), bool)
@@ -129,5 +130,5 @@ def counts(cells: Iterable[str]) -> bool:
 
 
 def is_unnamed(name: str) -> bool:
-    """Whether a column has its name from this program, or from pandas, because its file gives it none."""
+    """Whether this program or pandas made up a column's name because its file gives it none."""
     return bool(re.fullmatch(r"column \d+|Unnamed: \d+", name))

@@ -1,4 +1,4 @@
-"""Which column of a table a setting names, and which ones a model takes, by their names."""
+"""Looks up the column of a table that a setting names, and the columns that a model needs, by their names."""
 
 import re
 from collections import Counter
@@ -14,12 +14,15 @@ SEPARATE = "separate values by commas, semicolons, tabs or |"
 
 
 def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
-    """The place of a column that a setting names. Raises UserError if there is none, or another one too."""
+    """The index of the column that a setting names, by its name or its place. setting: such as "target", for messages.
+
+    Raises UserError if there is no such column, or if the key fits two.
+    """
     names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
     if key in names:
         return names.index(key)
     key = f"[{', '.join(map(str, key))}]" if isinstance(key, list) else key  # a name that Hydra takes for a list
-    composed = [normalize("NFC", name) for name in names]  # as keyboards have accents, and macOS has not
+    composed = [normalize("NFC", name) for name in names]  # a keyboard types é as one character, macOS may store two
     if isinstance(key, str) and composed.count(normalize("NFC", key)) == 1:
         return composed.index(normalize("NFC", key))
     if key is None and not listed:
@@ -43,7 +46,7 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
 
 
 def named_like(key: int | float | bool | None, names: list[str]) -> list[int]:
-    """The places of the columns whose name Hydra took for this number, true, false or null."""
+    """The indices of the columns whose name, typed as a setting, Hydra reads as this number, boolean or null."""
     alike = [place for place, name in enumerate(names) if name.lower() == str(key).lower()]
     if alike or isinstance(key, bool) or key is None:
         return alike
@@ -51,7 +54,8 @@ def named_like(key: int | float | bool | None, names: list[str]) -> list[int]:
 
 
 def where_it_stands(table: Table, key: str | int | float | None) -> str:
-    """The end of a message: the line that holds the name and may be the header; or that nothing separates values."""
+    """The end of a message on a missing column: the line that holds its name and so may be the header, or that the
+    table has one column because no separator was found; "" if neither is the case."""
     for row, line in enumerate(table.lines[:20]):
         cells = {part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row))}
         if key in cells and not table.headed and row == len(table.above) - 1:
@@ -67,21 +71,23 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
 
 
 def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> str:
-    """The end of a message that a column is not there: `where_it_stands`, or else `otherwise`; then, of a workbook, the
-    sheets that are not read."""
+    """The end of a message on a missing column: `where_it_stands`, or `otherwise` if that is "", followed by the sheets
+    of a workbook that are not read."""
     sheets = "".join(f" {note}." for note in table.notes if "sheet=" in note)
     return (f".{stands}" if (stands := where_it_stands(table, key)) else otherwise) + sheets
 
 
 def bare_name(name: str) -> str:
-    """sepallength for `sepal_length`, `sepal length (cm)` and `SepalLengthCm`: what a column's name is without the way
-    in which it is written, or its accents are stored."""
+    """A name without case, spaces, underscores, accents and "cm": `sepal_length`, `sepal length (cm)` and
+    `SepalLengthCm` are all sepallength."""
     return re.sub(r"[\s_.()]|cm\)?$", "", plain_name(name))
 
 
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:
-    """The place in a header of each column that a model takes, by its name, or by its plain name if that leaves no
-    choice; None for one that is not there."""
+    """The index in a header of each column that a model needs; None for a column that is not there.
+
+    A column is found by its name, or by its `bare_name` if exactly one column that is still free has it.
+    """
     wanted, given = Counter(map(bare_name, names)), [None if name in names else bare_name(name) for name in header]
 
     def place(name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""A table that is not the training's, as its model takes it: what in it may be meant otherwise than it is taken."""
+"""Compares a table with the training's, and warns of columns that the model may misunderstand."""
 
 from collections import Counter
 
@@ -12,20 +12,22 @@ from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
 from proj.system.names import plain_name
 
-FAR, ENOUGH = 10, 5  # deviations from the training's mean, and rows so many of which tell
-SCALED, MANY = 8, 20  # times that numbers in another unit are larger or smaller, and of how many their spread tells
+FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
+SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest numbers whose spread is reliable
 
 
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
-    """What can be doubted of rows that are not the training's: a remark on each column of numbers that are far from
-    its, such as metres for centimetres, or many of which are; of limits and the like in it, as the training says them;
-    of words most of which are not known, or that are written in another case; of two answers that has a third one; of
-    missing cells alone. encoded: what `encode_table` makes of these rows."""
+    """Warnings of columns that differ from those of the training.
+
+    They are about numbers in another unit, or many numbers far from the training's; limits such as <5; words that are
+    unknown or spelled differently; a third answer in a column of two; and columns in which all cells are missing.
+    columns: the descriptions of the columns by index. rows: indices of rows. encoded: their inputs, see `encode_table`.
+    """
     notes, widths = [], [*map(width, columns.values())]
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
         cells, name = table.columns[place].take(rows), f"column {column['name']}"
         if kind_of(column) == "numbers":
-            takes_limits = "limits" in column or "lenient" not in column  # those of an older version may not
+            takes_limits = "limits" in column or "lenient" not in column  # lenient columns of older versions do not
             if cells.numbers is None and takes_limits:
                 notes += remarks(name, count(cells), True, "numbers")
             far, (mean, std) = inputs.abs() > FAR, (column["mean"], column["std"])
@@ -33,19 +35,20 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             if is_in_another_unit(column, inputs):
                 about = mean + float(inputs[inputs != 0].median()) * std
                 notes.append(f"{name}: its numbers, about {about:.4g}, are {its}: are they in the same unit?")
-            elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of the training's own 1 % can be so far
+            elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of any numbers, up to 1 % can be 10 deviations away
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
                 notes.append(f"{name}: {such}: if they say that there is none, make these cells empty")
         known, truth = column.get("categories", []), column.get("truth", [])
         notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
-        if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # as which missing ones are encoded
+        if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
             notes.append(f"{name}: no row has a value")
     return notes
 
 
 def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
-    """Whether numbers are so far from the training's, or mean and spread both so many times larger or smaller, as those
-    in another unit are: a share of 0.5 for 50 %. inputs: standardised, 0 for a missing one."""
+    """Whether the numbers of a column seem to be in another unit than in the training, as 0.5 instead of 50 %: their
+    median is far from the training's mean, or mean and spread have both changed by a similar, large factor.
+    inputs: the standardised numbers, 0 for a missing one."""
     found = inputs[inputs != 0].double()
     if not len(found):
         return False
@@ -60,10 +63,8 @@ def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
 
 
 def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str]:
-    """A remark on the words of a column, if most of them are not `known`, or if one is but for its case and the like.
-
-    truth: the two answers of a column that has such in place of words; no other word is looked over then.
-    """
+    """A warning if most words of a column are not `known`, or if one differs from a known word only in case or accents.
+    truth: the two answers of a column that has answers instead of categories; it warns of any other word."""
     counts, all_known = words_in(cells), known or [*answer_codes(truth)]
     among = dict(zip(counts, WholeColumn([*counts]).among(all_known), strict=True)) if counts else {}
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})

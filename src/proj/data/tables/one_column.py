@@ -1,4 +1,4 @@
-"""The cells of one column of a table: their texts in little memory, and what is looked at once for all of them."""
+"""The cells of one column of a table, stored compactly, with operations that look at each different cell only once."""
 
 import re
 from collections import defaultdict
@@ -12,21 +12,22 @@ import numpy as np
 
 from proj.data.tables.plain_numbers import plain_numbers
 
-SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f"  # all that `strip` removes from a text in ASCII
-# A point that is beyond doubt a decimal one: 1.5, 1.2345, 0.123, 1234.567, .123
+SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f"  # all ASCII characters that `strip` removes
+# A point that can only be a decimal point, since it does not separate thousands: 1.5, 1.2345, 0.123, 1234.567, .123
 POINT = re.compile(r"\.\d{0,2}(?!\d)|\.\d{4}|(?<!\d)0\d*\.|\d{4}\.|(?<!\d)\.")
-PIECES = 64  # so many become one, or in a table of many columns their ends would take more memory than their texts
+PIECES = 64  # so many pieces of text are joined into one: each Python string has an overhead, large for short pieces
 
 
 class Column:
-    """The cells of a column, as text without the spaces around it: of all rows, or of some (`WholeColumn`, `SomeRows`).
-    Both have a length, and `at`, the cell of a row; of a row that is not there it raises IndexError.
+    """The cells of a column as text, without surrounding spaces: of all rows (`WholeColumn`) or some (`SomeRows`).
 
-    numbers: the float64 numbers in the cells, NaN for a missing one; None where a cell is anything else, or a number
-        that Python would not read once its comma is a point.
-    mark: the decimal mark of `numbers`: a point, a comma where there are no points, or "" where there is neither.
-    codes, words: (N,) the place of each cell among `words`, the different cells of the whole column, of which those are
-        one that differ in how their accents are stored alone, since both look the same.
+    Both have a length, and a method `at(row)`, which returns one cell and raises IndexError if there is no such row.
+
+    numbers: (N,) float64, the cells as numbers, NaN for a missing one; None if any cell is neither missing nor a number
+        that float() accepts, after its comma is replaced by a point if `mark` is a comma.
+    mark: the decimal mark of `numbers`: a point; or a comma, if no cell has a point; or "", if none has either.
+    words: the different cells of the whole column; those that differ only in how accents are stored count as one word.
+    codes: (N,) int32, the index of each cell in `words`.
     """
 
     numbers: np.ndarray | None
@@ -42,16 +43,16 @@ class Column:
         return SomeRows(self, rows)
 
     def different(self) -> list[tuple[str, int, int]]:
-        """Each of the different cells, how often it comes, and where first; in the order of those."""
+        """(A cell, how often it occurs, the index where it occurs first) for each different cell, by that index."""
         words, codes = self.words, self.codes
         times, first = np.bincount(codes, minlength=len(words)), np.empty(len(words), np.int64)
-        first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last one that is written stays
+        first[codes[::-1]] = np.arange(len(codes))[::-1]  # written from the end, so that the first index stays
         there = times.nonzero()[0]
         order = there[first[there].argsort()]
         return list(zip([words[code] for code in order], times[order].tolist(), first[order].tolist(), strict=True))
 
     def each(self, function: Callable[[str], Any], kind: type = np.float64) -> np.ndarray:
-        """(N,) what a function makes of each cell; it is asked once for each of the different ones."""
+        """(N,) the value of a function for each cell; it is called once for each different cell."""
         return np.array([function(word) for word in self.words], kind)[self.codes]
 
     def holds(self, words: Collection[str]) -> np.ndarray:
@@ -59,14 +60,14 @@ class Column:
         return self.each(words.__contains__, bool)
 
     def among(self, words: Sequence[str]) -> np.ndarray:
-        """(N,) int64 places of the cells among these words, however their accents are stored; -1 for another cell."""
+        """(N,) int64, the index of each cell in `words`, however its accents are stored; -1 if it is not among them."""
         places = {word: place for place, word in enumerate(words)}
         composed = {normalize("NFC", word): place for word, place in places.items()}
         return self.each(lambda word: places.get(word, composed.get(normalize("NFC", word), -1)), np.int64)
 
 
 class SomeRows(Column):
-    """The cells of some rows of another column, which keeps them."""
+    """A view of some rows of another column."""
 
     mark = property(lambda self: self.whole.mark)
     words = property(lambda self: self.whole.words)
@@ -90,11 +91,11 @@ class SomeRows(Column):
 
 
 class WholeColumn(Column):
-    """A column that is filled with `add`. A million texts of their own would take ten times the memory of the file.
+    """A column that is filled with `add`. Its cells are joined: a million strings would take ten times the file's size.
 
-    texts: pieces of the cells, joined by zero bytes, until somebody asks for `codes`: from then on the different cells
-        alone, and nothing can be added any more.
-    is_sure: whether the mark is beyond doubt a decimal one in some cell; that of 1.234 may stand between thousands.
+    texts: pieces of the column, each with its cells joined by zero bytes. Once `codes` has been read, it holds only the
+        different cells, in one piece, and nothing can be added any more.
+    is_sure: whether `mark` can only be the decimal mark in some cell; in 1.234 it might separate thousands.
     """
 
     def __init__(self, cells: Sequence[str] = ()) -> None:
@@ -104,9 +105,9 @@ class WholeColumn(Column):
             self.add(cells)
 
     def add(self, cells: Sequence[str], first: bool = False) -> None:
-        """Move cells to the end, without the spaces around them; first: to the beginning.
+        """Append cells, stripped of spaces; `first` puts them at the beginning instead.
 
-        Raises ValueError for a zero byte, which no text holds.
+        Raises ValueError for a zero byte, which a text file does not contain and which separates the cells here.
         """
         self._refuse_late(self)
         text = "\0".join(cells)
@@ -120,14 +121,14 @@ class WholeColumn(Column):
             self.texts[-PIECES:], self.loose = ["\0".join(self.texts[-PIECES:])], 0
 
     def extend(self, other: "WholeColumn") -> None:
-        """Move the cells of another column to the end."""
+        """Append the cells of another column."""
         self._refuse_late(self, other)
         self.texts += other.texts
         self.size, self.loose = self.size + other.size, 0
 
     @staticmethod
     def _refuse_late(*columns: "WholeColumn") -> None:
-        """Raises RuntimeError where the codes of a column were asked for, whose cells are no longer its texts."""
+        """Raises RuntimeError if the codes of a column have been read, since its `texts` no longer hold all cells."""
         if any(column._codes is not None for column in columns):
             raise RuntimeError("nothing can be added to a column, or moved from it, once its codes were asked for")
 
@@ -177,14 +178,14 @@ class WholeColumn(Column):
     @property
     def codes(self) -> np.ndarray:
         if self._codes is None:
-            known: dict[str, int] = defaultdict(count().__next__)  # the next number for a word that is new
+            known: dict[str, int] = defaultdict(count().__next__)  # a word that is looked up first gets the next number
             codes, start = np.empty(self.size, np.int32), 0
             for text in self.texts:
                 cells = text.split("\0")
                 codes[start : start + len(cells)] = np.fromiter(map(known.__getitem__, cells), np.int32, len(cells))
                 start += len(cells)
             words = [*known]
-            if not is_normalized("NFC", "\0".join(words)):  # those whose accents are stored in another way are the same
+            if not is_normalized("NFC", "\0".join(words)):  # merge words that differ only in how accents are stored
                 first: dict[str, int] = {}
                 places = [first.setdefault(normalize("NFC", word), place) for place, word in enumerate(words)]
                 kept, place_of = np.unique(places, return_inverse=True)

@@ -1,25 +1,28 @@
-"""Reads numbers as Python writes them: of a cell, and of many at once."""
+"""Parses numbers that Python's float() accepts: of one cell, or of many at once."""
 
 import re
 
 import numpy as np
 
-MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # in any case, also in a column of words
-SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}  # most of them
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # a missing value in any kind of column, in any case
+# The usual spellings of these words, for one fast look-up; columns with others take a slower path.
+SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}
 
 
 def plain_number(cell: str) -> float | None:
-    """The finite number that Python reads in a cell; None for another cell."""
+    """The number in a cell, if float() accepts it and it is finite in float32; else None."""
     try:
-        value = float(cell) if "_" not in cell else np.inf  # Python takes 1_000
+        value = float(cell) if "_" not in cell else np.inf  # float() accepts 1_000, which is rather a name
     except ValueError:
         return None
-    return value if abs(value) < 3e38 else None  # within float32
+    return value if abs(value) < 3e38 else None  # the range of float32
 
 
 def plain_numbers(text: str) -> np.ndarray | None:
-    """The numbers that Python reads in cells that zero bytes separate, NaN for a missing one; None where one of them is
-    another cell, or is not finite as float32."""
+    """(N,) float64, the numbers in cells that are joined by zero bytes, NaN for a missing one.
+
+    None if any cell is neither missing nor a number that float() accepts and that is finite in float32.
+    """
     cells = text.split("\0")
     try:
         read = np.fromiter(map(float, cells), np.float64, len(cells))
@@ -29,5 +32,6 @@ def plain_numbers(text: str) -> np.ndarray | None:
         except ValueError:
             return None
     missing = np.isnan(read)
-    fine = ((abs(read) < 3e38) | missing).all() and "_" not in text  # Python takes 1_000
-    return read if fine and not (missing.any() and re.search("[-+]nan", text, re.I)) else None
+    fine = ((abs(read) < 3e38) | missing).all() and "_" not in text  # see `plain_number`
+    signed_nan = missing.any() and re.search("[-+]nan", text, re.I)  # float() accepts it, MISSING does not
+    return read if fine and not signed_nan else None

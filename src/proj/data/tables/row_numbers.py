@@ -1,4 +1,4 @@
-"""Columns of numbers that are given out to the rows of a table, such as ids, and tell nothing."""
+"""Detects columns whose numbers were assigned to the rows, such as ids: a network can learn nothing from them."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,28 +9,29 @@ from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.one_column import Column
 
-# What ends in these is a number that is given out, not measured: Patient-Nr., order_no, Matrikelnummer.
+# Names that end like this are of numbers that were assigned, not measured: Patient-Nr., order_no, Matrikelnummer.
 GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
 ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{GIVEN_OUT}")
-# Whose values are given to persons, photos and the like, of which there may be several rows.
+# Names of columns whose values identify persons, photos and the like, each of which may have several rows.
 PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
 PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente|(file|image|photo|video)([ _]?(name|path))?"
 GROUP = re.compile(
     rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{GIVEN_OUT}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code)\.?)?)"
 )
-OFTEN = 5  # times that a number comes which may say that there is none, and different numbers beside it
+OFTEN = 5  # a number that may mark missing values occurs at least so often, beside at least so many different numbers
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
 
-def is_id(name: str, numbers: np.ndarray) -> str:
-    """How numbers show that they are given out to the rows, and not measured; "" for others.
+def id_evidence(name: str, numbers: np.ndarray) -> str:
+    """How the numbers of a column show that they are ids, and not measured: "order", "shuffled", "name", or "".
 
-    They are whole, all different, and in "order", or "shuffled" and so close together that measured ones would agree;
-    or the column's "name" says it and nearly all are different. Years, by their name, are none.
+    Ids are whole numbers. If all differ, they are either in "order", or "shuffled" within a range so small that
+    measured numbers would repeat. If nearly all differ, the column's "name" may say that they are ids. A column that is
+    named as one of years, and holds years, is never one of ids.
     """
     found = numbers[~np.isnan(numbers)]
-    few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # which the most part of numbers shows at once
+    few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # a quick test, which settles most columns
     if few or len(found) < max(3, 0.95 * len(numbers)) or (found % 1).any():
         return ""
     low, high, different = found.min(), found.max(), len(np.unique(found))
@@ -45,8 +46,8 @@ def is_id(name: str, numbers: np.ndarray) -> str:
 
 
 def doubt_groups(name: str, cells: Column) -> Iterator[str]:
-    """A line on a column whose name says that its values are given to persons and the like, where these have several
-    rows: some of them would be in the test part, and others in the training."""
+    """A remark on a column that, by its name, identifies persons and the like which have several rows each: one
+    person's rows would be in the training part as well as in the test part."""
     different = len(np.unique(cells.codes)) if GROUP.fullmatch(name) else 0
     if 10 <= different < 0.9 * len(cells):
         said = f"{name}: {different:,} values in {len(cells):,} rows: if those of one value belong together"
@@ -54,9 +55,9 @@ def doubt_groups(name: str, cells: Column) -> Iterator[str]:
 
 
 def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator[str]:
-    """What can be doubted of numbers that are no ids: large ones of a column without a name may be; of more than 15
-    digits float64 does not hold all; those with leading zeros may be codes; and one far from all others may say that
-    there is none. beginning: the first cells of the column."""
+    """Remarks on a column of numbers in which `id_evidence` sees no ids: whole numbers without a name may be ids, of
+    more than 15 digits float64 loses the last, numbers with leading zeros may be codes, and a number far from all
+    others may mark missing values. beginning: the first cells of the column."""
     found = numbers[~np.isnan(numbers)]
     drop, as_words = (typed(f"dataset.{setting}", name, listed=True) for setting in ("drop", "categorical"))
     if is_unnamed(name) and not (found % 1).any() and len(np.unique(found)) >= 0.9 * len(numbers):
@@ -69,12 +70,9 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator
 
 
 def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> Iterator[str]:
-    """A line on the lowest and the highest of these numbers, where it comes often and is farther from the others than
-    these lie apart, as -999 among lengths, or than a fifth of that if it is the one negative number, or of nines; none
-    where the others are a few different ones.
-
-    written: says how a number stands in the file.
-    """
+    """A remark if the lowest or highest number seems to mark missing values, as -999 among lengths: it is frequent,
+    there are enough other numbers, and its distance from them exceeds their range; a fifth of their range suffices if
+    it is the only negative number or consists of nines. written: returns a number as it is written in the file."""
     for end in (found.min(initial=np.inf), found.max(initial=-np.inf)):
         others = found[found != end]
         if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:

@@ -1,4 +1,4 @@
-"""A table in a file of any format that people have: its cells as the text that a CSV file of it would hold."""
+"""Reads a table from a CSV file, Parquet file or spreadsheet; all cells become the text that a CSV file would hold."""
 
 import csv
 import re
@@ -25,8 +25,8 @@ from proj.data.tables.text_table import CELLS, Table, fill
 from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
-LARGE = 30_000_000  # bytes that take a second or so
-# What is said of cells, by the XML that shows them. A formula whose value is an empty text is of the type "str".
+LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
+# Remarks on the cells of a spreadsheet, with the XML they are about. A formula of type "str" may have an empty text.
 DOUBTS = {
     "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, which "
     "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
@@ -36,15 +36,15 @@ DOUBTS = {
     "hidden rows, as of a filter, are read like all others: delete them if they are to be left out": rb"<(?:table:)?"
     rb'(?:table-)?row\b[^>]*\b(?:hidden="[1t]|visibility="[cf])[^>]*[^/]>\s*<(?:c\b|[^>]*office:value)',
 }
-SEEN = 1 << 14  # bytes that tell a format: some begin with comments
+SEEN = 1 << 14  # bytes from which the format is recognised; so many because some files begin with comments
 
 
 @dataclass(frozen=True)
 class Reading:
-    """sheet: of a spreadsheet, its name or place; None for the first. encoding: of a CSV file; None finds it out.
+    """How to read a file. sheet: a spreadsheet's sheet, by name or place; None takes the first.
 
-    is_hint: these are those of another file, and taken where this one has such a sheet, or is not UTF-8.
-    prefix: of the two settings, as the user types them.
+    encoding: of a CSV file; None detects it. is_hint: whether both come from the training's file, so that they apply
+    only if this file has such a sheet, or is not UTF-8. prefix: what precedes both settings when they are typed.
     """
 
     sheet: str | int | None = None
@@ -53,26 +53,26 @@ class Reading:
     prefix: str = "dataset."
 
 
-AS_FOUND = Reading()  # nothing is said
+AS_FOUND = Reading()  # the user has said nothing
 
 
 def open_table(path: str, how: Reading = AS_FOUND) -> Table:
-    """`read_table` of a file, with a bar while a large one is read. Raises OSError where it cannot be opened."""
+    """`read_table` of a file, or of stdin for "-"; a large one shows a bar. Raises OSError if it cannot be opened."""
     if path == "-":
         return read_table(BytesIO(sys.stdin.buffer.read()), path, how)
     size = getsize(path)
     shown = size > LARGE and sys.stdout.isatty() and not rank()
     with open(path, "rb") as file:
-        head = BytesIO(file.read()) if not file.seekable() else file  # a pipe
+        head = BytesIO(file.read()) if not file.seekable() else file  # a pipe is not seekable
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
             return read_table(BufferedReader(seen, BLOCK) if shown else head, path, how)
 
 
 def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
-    """The table in a file, whatever its name is: CSV, Parquet, or a spreadsheet, compressed or not.
+    """The table in a file: CSV, Parquet or a spreadsheet, compressed or not, recognised by its content, not its name.
 
-    What was found out and can be doubted is in the table's `notes`.
-    Raises UserError for what is no table, or needs an extra that is not installed.
+    Remarks on doubtful decisions are added to the table's `notes`.
+    Raises UserError if the file is no table, or needs an optional dependency that is not installed.
     """
     encoding, notes = how.encoding, list[str]()
     try:
@@ -96,7 +96,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     except LookupError:
         raise UserError(f"{how.prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
     except (csv.Error, UnicodeError) as error:
-        from proj.data.photos.image_file import is_start_of_image  # Pillow, which tables do without
+        from proj.data.photos.image_file import is_start_of_image  # here, since it imports Pillow
 
         if is_start_of_image(start[:16]):
             photos = "dataset=image_folder trains on photos"
@@ -106,7 +106,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
         cure = f"{how.prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {cure}.") from error
-    except Exception as error:  # the readers of formats raise many kinds
+    except Exception as error:  # the libraries that read the formats raise many kinds
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
     if table is None:
         raise UserError(". ".join([f"{name} is empty", *notes]) + ".")
@@ -117,7 +117,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
 
 
 def as_text(value: Any) -> str:
-    """A value of a spreadsheet or of Parquet as a CSV file has it."""
+    """A value of a spreadsheet or of a Parquet file, as a CSV file would hold it."""
     if value is None or value == "":
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -128,12 +128,12 @@ def as_text(value: Any) -> str:
 
 
 def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """(Its number, a row) of a sheet in a workbook of Excel or LibreOffice."""
+    """(The number of a row, its cells) for each row of the chosen sheet of an Excel or LibreOffice workbook."""
     try:
         from python_calamine import SheetTypeEnum, SheetVisibleEnum, load_workbook
     except ImportError:
         raise UserError(f"{name} is a spreadsheet, which needs pip install 'proj[excel]'.") from None
-    # Excel puts such a workbook into a part of this name in a file of the older kind, which begins with these bytes.
+    # Excel encrypts a workbook into the stream "EncryptedPackage" of an OLE file, which begins with these four bytes.
     if stream.read(4) == b"\xd0\xcf\x11\xe0" and "EncryptedPackage".encode("utf-16-le") in stream.read():
         raise UserError(f"{name} is protected by a password: open it, and save it without one.")
     stream.seek(0)
@@ -160,9 +160,9 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         if 0 <= column - first < opened.width:
             for number in range(top + 1, min(bottom, last) + 1):
                 merged[number].append(column - first)
-    for number, row in enumerate(opened.iter_rows() if opened.start else ()):  # of no row, 0.4 of the reader panics
+    for number, row in enumerate(opened.iter_rows() if opened.start else ()):  # python-calamine 0.4 panics without rows
         cells = [as_text(value) for value in row]
-        for place in merged.get(number, ()):  # of merged cells the file holds the first one's value alone
+        for place in merged.get(number, ()):  # the file stores the value of merged cells in the first one alone
             cells[place] = above[place]
         above = cells
         yield number + 1, cells
@@ -170,16 +170,16 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
 
 
 def doubts_in(stream: BinaryIO, place: int) -> list[str]:
-    """What is to be said of the cells of one sheet, the first having the place 0: see DOUBTS."""
+    """The remarks of DOUBTS that apply to the cells of a sheet. place: the index of the sheet."""
     found, at = set[str](), -1
-    with suppress(KeyError, BadZipFile), ZipFile(stream) as book:  # there is nothing to say of .xls and .xlsb
-        member = "content.xml"  # of LibreOffice, which holds all sheets
+    with suppress(KeyError, BadZipFile), ZipFile(stream) as book:  # .xls and .xlsb hold no XML, so nothing is found
+        member = "content.xml"  # in LibreOffice's files, this one holds all sheets
         if member not in book.namelist():
             links = {one.get("Id"): one.get("Target") for one in fromstring(book.read("xl/_rels/workbook.xml.rels"))}
             ids = re.findall(r'<(?:\w+:)?sheet\s[^>]*\bid="([^"]+)', book.read("xl/workbook.xml").decode())
             member, at = urljoin("/xl/", links[ids[place]])[1:], place
         with book.open(member) as sheet:
-            while block := sheet.read(BLOCK):  # a cell that its end cuts is one of many
+            while block := sheet.read(BLOCK):  # a block may end within a cell: then a remark relies on the other cells
                 for piece in re.split(rb"(?=<table:table )", block):
                     at += piece.startswith(b"<table:table ")
                     found |= {what for what, cell in DOUBTS.items() if at == place and re.search(cell, piece)}
@@ -194,13 +194,13 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
     except ImportError:
         raise UserError(f"{name} is a Parquet file, which needs pip install 'proj[parquet]'.") from None
     file = ParquetFile(stream)
-    index = re.compile(r"__index_level_\d+__")  # of pandas, which writes it as the first column of a CSV file, unnamed
+    index = re.compile(r"__index_level_\d+__")  # the index of a pandas table: in CSV the first column, without a name
     names = sorted(file.schema_arrow.names, key=lambda one: not index.fullmatch(one))
     if not names:
         return None
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
-    table.take_header(True)  # of two columns of one name neither could be asked for
+    table.take_header(True)  # before reading, since two columns of one name could not be told apart
     for column, one in zip(table.columns, names, strict=True):
         values = file.read(columns=[one]).column(one)
         kind = values.type
@@ -210,7 +210,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
             values = days if days.cast(moments.type).equals(moments) else moments
         for start in range(0, len(values), CELLS):
             cells = values.slice(start, CELLS)
-            # Whole numbers stay such as 1.0, since columns of whole numbers have a kind of their own.
+            # In a column of floats 1.0 remains 1.0, since Parquet has another type for columns of whole numbers.
             if pyarrow.types.is_floating(kind):
                 column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
             else:

@@ -1,4 +1,4 @@
-"""Which files make a table: one, several that are put together, or those of a training and a test part."""
+"""Finds the files that make up a table: one, several that are concatenated, or one or more for each part."""
 
 import glob
 import os
@@ -23,7 +23,7 @@ PHOTOS = "it holds pictures, on which dataset=image_folder trains"
 
 
 class FoundTables(NamedTuple):
-    """The files of a table, the part that each is of, or "" for a table whose parts are drawn, and files left out."""
+    """The files of a table; the part that each file belongs to, or "" if the parts are drawn; the files left out."""
 
     files: list[str]
     parts: list[str]
@@ -40,12 +40,13 @@ def tables_in(folder: str) -> list[str]:
 
 
 def named_files(data_dir: str) -> list[tuple[str, str]]:
-    """(File, the name that says of which part it is) for a file, a folder, a pattern, or several of them, between which
-    stands what separates the folders of PATH. Of a folder without tables, those in folders that are named as parts.
+    """(A file, the name that may say which part it is) for each table that data_dir names.
 
-    Raises UserError for a folder or a pattern without a table, and the same table in two formats.
+    data_dir may be a file, a folder, a glob pattern, or several of these, separated as in PATH. If a folder itself has
+    no tables, those in its subfolders train, val and test are taken, whose part is named by the subfolder.
+    Raises UserError for a folder or a pattern without tables, and if the same table is there in two formats.
     """
-    several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # but not C:\table.csv, of a run that began on Windows
+    several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # not at C:\table.csv, which a run from Windows may name
     if len(several) > 1 and not os.path.exists(data_dir):
         return list(chain.from_iterable(map(named_files, several)))
     if os.path.isdir(data_dir):
@@ -53,7 +54,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
         parts = [] if found else filter(part_named, folders_in(data_dir))
         found += [(file, os.path.basename(part)) for part in parts for file in tables_in(part)]
     elif os.path.isfile(data_dir) or not (os.path.exists(data_dir) or re.search(r"[*?[]", data_dir)):
-        return [(data_dir, os.path.basename(data_dir))]  # what is missing is refused when it is opened
+        return [(data_dir, os.path.basename(data_dir))]  # if it does not exist, opening it raises the error
     else:
         found = [(file, os.path.basename(file)) for file in sorted(glob.glob(data_dir)) if os.path.isfile(file)]
         found = [pair for pair in found if not is_companion(pair[1])]
@@ -68,8 +69,8 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
 
 
 def what_there_is(folder: str) -> str:
-    """The end of a message on a folder without a table: its files, or that it holds pictures."""
-    from proj.data.photos.images_in_folder import images_in, is_image  # Pillow, which tables do without
+    """The end of a message on a folder without a table: it names other files in it, or says that it holds pictures."""
+    from proj.data.photos.images_in_folder import images_in, is_image  # here, since it imports Pillow
 
     files = [entry.name for entry in entries_in(folder) if entry.is_file() and not is_image(entry)]
     if files:
@@ -78,8 +79,8 @@ def what_there_is(folder: str) -> str:
 
 
 def find_tables(data_dir: str) -> FoundTables:
-    """The files that data_dir names, and which of them are parts: by their names, such as train.csv and test.csv, or by
-    a word within the names of all, such as adult_train.csv and train-00000-of-00002.parquet."""
+    """The files that data_dir names, and the parts: either files called train.csv, test.csv and so on, and the others
+    are left out; or all files have a part in their names, as adult_train.csv and train-00000-of-00002.parquet do."""
     pairs = named_files(data_dir)
     files = [file for file, _ in pairs]
     for by_words in (False, True):
@@ -96,10 +97,9 @@ def find_tables(data_dir: str) -> FoundTables:
 def open_tables(
     found: FoundTables, how: Reading, header: bool | None, target: str | int | None, notes: list[str]
 ) -> list[Table]:
-    """The table in each file, with the names of its columns written as the first one's, where they differ in that
-    alone. header: whether the first rows name the columns; None has `find_header` tell it.
+    """The tables in the files. Column names that differ only in spelling are changed to those of the first table.
 
-    target, notes: see `find_header`.
+    header: whether the first row of each names the columns; None detects it. target, notes: see `find_header`.
     Raises UserError for a file that cannot be read, or is no table.
     """
     try:
@@ -118,7 +118,7 @@ def open_tables(
 
 
 def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
-    """Which files are read, where there are several. drawn: the parts that are, where they have no file."""
+    """Lines that say which files are read, if there are several. drawn: the parts that are drawn if no file is one."""
     names, said = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files], []
     if any(found.parts):
         others = [f"{part} is drawn from train" for part in drawn if part not in found.parts]
@@ -136,10 +136,10 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
 
 
 def join(tables: Sequence[Table], notes: list[str]) -> Table:
-    """The rows of all tables, below the columns of the first. Further columns of another one are left out, which is
-    added to `notes`, but for one without a name, such as pandas writes its index.
+    """Append the rows of all tables to the first, and return it.
 
-    Raises UserError where another table lacks a column.
+    Columns that the first table does not have are left out; a remark on them is added to `notes`, except on columns
+    without a name, as pandas writes its index. Raises UserError if another table lacks a column.
     """
     first, *others = tables
     for other in others:

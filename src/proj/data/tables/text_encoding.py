@@ -1,23 +1,24 @@
-"""In which encoding the text of a CSV file is."""
+"""Detects the encoding of a CSV file."""
 
 import codecs
 import re
 from contextlib import suppress
 from typing import BinaryIO
 
-BLOCK = 1 << 20  # bytes that are looked at at a time
-NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no encoding in use has such bytes
+BLOCK = 1 << 20  # bytes that are read at a time
+NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")  # bytes that occur in no text of an encoding in use
 WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 FOREIGN = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
-# What another encoding leaves in words: a sign between letters (but – ’ · ª º), an accented capital after a small one.
+# What a wrong encoding makes of words: a symbol between letters (but – ’ · ª º), an accented capital after a small one.
 STRANGE = re.compile(rf"[A-Za-z{FOREIGN}][€‚ƒ„…†‡ˆ‰‹“”•˜™›¡-©«¬®-¶¸¹»-¿×÷]+[A-Za-z{FOREIGN}]|[a-zß-ÿ][À-ÖØ-ÞŒŠŽŸ]")
 
 
 def find_encoding(stream: BinaryIO, otherwise: str | None) -> tuple[str, str]:
-    """(The encoding of a CSV file, what can be doubted of that or ""): UTF-16 or UTF-32 if the first bytes show it,
-    UTF-8 if all bytes are valid in it; else that of the training's table, or Windows-1252 if its words look sensible.
+    """(The encoding of a CSV file, a remark if the choice is doubtful, else "").
 
-    Raises UnicodeError where no encoding fits.
+    It is UTF-16 or UTF-32 if the first bytes show it, and UTF-8 if all bytes are valid in it; else `otherwise`, the
+    encoding of the training's table, or if there is none, Windows-1252, provided that the words look sensible in it.
+    Raises UnicodeError if no encoding fits.
     """
     start = stream.read(4)
     if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
@@ -42,7 +43,7 @@ def find_encoding(stream: BinaryIO, otherwise: str | None) -> tuple[str, str]:
         stream.seek(0)
         words: dict[bytes, None] = {}
         while block := stream.read(BLOCK):
-            if b"\0" in block:  # no text
+            if b"\0" in block:  # a binary file
                 raise UnicodeError(str(error)) from None
             words.update(dict.fromkeys(WORD.findall(block)))
         with suppress(UnicodeDecodeError):

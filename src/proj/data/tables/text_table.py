@@ -1,4 +1,4 @@
-"""The rows of a table as text, a column at a time, and the names of its columns."""
+"""A table as text, stored by column, with the names of its columns and the lines of its rows in the file."""
 
 import math
 import re
@@ -14,19 +14,20 @@ import numpy as np
 from proj.data.tables.one_column import SPACES, WholeColumn
 from proj.errors import UserError, agree, first_of
 
-CELLS, ROWS = 10_000, 50  # so many cells, or rows of a wide table, are texts of their own at a time: they fit the cache
-AROUND = f'{SPACES}"\ufeff'  # the byte order mark of a second file keeps quotation marks from being taken for such
+CELLS, ROWS = 10_000, 50  # cells (in a wide table, rows) that are added at once: so many strings fit the CPU's cache
+AROUND = f'{SPACES}"\ufeff'  # with quotation marks, which the reader keeps behind the byte order mark of a second file
 
 
 class Table:
-    """The rows of a file below its first one, as text without the spaces around it.
+    """The rows of a file below its first one, as text without surrounding spaces.
 
-    first: the cells of the first row, which may be names: see `take_header`.
-    names: of the columns. lines: the line of the file on which each row begins, the first being 1; those of several
-    files are counted on from file to file, see `where`. files: their names, each with the lines before it.
-    is_named: whether the first row holds names for certain. notes: what was found out, and can be doubted.
-    again, mixed: the places of the rows that are the first one again, as in files that `cat` has put together, and the
-    lines of those that hold its cells in another order.
+    first: the cells of the first row, which may be the columns' names: see `take_header`. is_named: whether they are,
+    for certain. names: the columns' names.
+    lines: the line on which each row begins, counted from 1, and on from file to file if there are several, see
+    `where`. files: the files' names, each with the number of lines before it.
+    notes: remarks on doubtful decisions while the file was read.
+    again: the indices of rows that repeat the first one, as in files concatenated by `cat`. mixed: the lines of rows
+    that hold its cells in another order.
     """
 
     is_named = False
@@ -35,12 +36,12 @@ class Table:
         self.file, self.first, self.names, self.headed = file, first, list[str](), False
         self.lines, self.files = array("i"), [(file, 0)]
         self.columns = [WholeColumn() for _ in first]
-        self.above = [*empty, line]  # the lines of the first row, and of empty ones above it
-        self.piece = math.ceil(100_000 / len(first))  # so many rows are looked at as its beginning
+        self.above = [*empty, line]  # the lines of empty rows above the first row, and its own
+        self.piece = math.ceil(100_000 / len(first))  # the number of rows that `beginning` returns
         self.again, self.mixed, self.notes = list[int](), list[int](), list[str]()
 
     def add(self, columns: Iterable[Sequence[str]]) -> None:
-        """Move the cells of each column to its end. Raises UserError for a zero byte."""
+        """Append some rows, given as the cells of each column. Raises UserError for a zero byte."""
         try:
             for column, cells in zip(self.columns, columns, strict=True):
                 column.add(cells)
@@ -48,18 +49,18 @@ class Table:
             raise UserError(f"{self.file} is no CSV file ({error}).") from None
 
     def beginning(self, place: int) -> list[str]:
-        """The first cells of a column, some hundreds or thousands, but for those of the first row that come again."""
+        """The first `piece` cells of a column, without those of rows that repeat the first row."""
         cells = list(islice(self.columns[place], self.piece))
         for row in [row for row in reversed(self.again) if row < self.piece]:
             del cells[row]
         return cells
 
     def line(self, row: int) -> str:
-        """The line on which a row begins, as messages name it."""
+        """The line on which a row begins, for messages."""
         return where(self.files, self.lines[int(row)])
 
     def note_again(self, cells: list[str], line: int) -> None:
-        """Note that the next row is the first one again, if it is, or has its cells in another order."""
+        """Note in `again` or `mixed` if the row added next repeats the first row, or has its cells in another order."""
         found, first = ([cell.strip(AROUND) for cell in one] for one in (cells, self.first))
         if found == first and len(first) > 1:
             self.again.append(len(self.lines))
@@ -67,9 +68,10 @@ class Table:
             self.mixed.append(line)
 
     def take_header(self, is_header: bool) -> None:
-        """Name the columns by the first row, `column 3` where it is empty, and drop it further down; or make it a row.
+        """Take the first row as the names of the columns, and drop its repetitions; or, if not `is_header`, as an
+        example. A column without a name is called `column 3` or the like.
 
-        Raises UserError where two names are the same, and where they come again in another order.
+        Raises UserError if two names are the same, or if a later row holds the names in another order.
         """
         if not is_header:
             for column, cell in zip(self.columns, self.first, strict=True):
@@ -89,10 +91,8 @@ class Table:
             raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
 
     def _leave_out_again(self) -> None:
-        """Leave out the rows that are the first one again, with a note.
-
-        They are rows like the others where these have all names too, as in a survey whose ticks are written as names.
-        """
+        """Leave out the rows that repeat the first row, with a note, unless every name also occurs in other rows: in a
+        survey whose ticks are written as the names, they are answers."""
         times = (sum(map(name.__eq__, column)) for name, column in zip(self.first, self.columns, strict=True))
         if len(self.again) not in times:
             return
@@ -104,7 +104,8 @@ class Table:
         self.again = []
 
     def checksum(self) -> str:
-        """CRC-32 of all cells, a column after the other, cut as older versions kept them: no zero byte at a cut."""
+        """CRC-32 of all cells, column by column, with a zero byte between two cells. None is between the pieces in
+        which older versions kept a column, so that the checksum stays the same."""
         above, crc = 0 if self.headed else len(self.above), 0
         cuts = sorted({0, *range(above, len(self.lines), self.piece), len(self.lines)})
         for column in self.columns:
@@ -115,7 +116,7 @@ class Table:
 
 
 def where(files: list[tuple[str, int]], line: int) -> str:
-    """A row's line, and of several files its file: see `Table`."""
+    """The line of a row for messages, with its file if there are several. files, line: as in `Table`."""
     if len(files) == 1:
         return str(line)
     name, before = files[bisect_left([before for _, before in files], line) - 1]
@@ -123,10 +124,10 @@ def where(files: list[tuple[str, int]], line: int) -> str:
 
 
 def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = "") -> Table | None:
-    """The table that rows make, each of which comes with its line in the file; None where there is no row.
+    """The table of some rows, each given as (its line in the file, its cells); None if there is no row with content.
 
-    before: cells that the first row lacks. cure: what to do with a row of more cells, where that is known.
-    A row may have more cells than the first, or fewer, where those are empty.
+    before: cells to put before those of the first row. cure: the remedy to name for a row of more cells, if known.
+    Raises UserError for a row that is longer or shorter than the first, unless only empty cells make the difference.
     """
     rows, empty = iter(rows), list[int]()
     for line, row in rows:
