@@ -18,9 +18,12 @@ from pathlib import Path
 
 import omegaconf
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
 from hydra.types import RunMode
+
+Plugins.instance()  # which defines the classes of Hydra's plugins anew: what was replaced in one before would be lost
+from hydra._internal.core_plugins.file_config_source import FileConfigSource  # noqa: E402
 
 FIRST = "TESTS_MERGED" not in os.environ  # of the processes that share the folder, which have it from each other
 MERGED = Path(os.environ.get("TESTS_MERGED") or tempfile.mkdtemp())
@@ -55,14 +58,14 @@ def share_operators() -> None:
             registry.from_torchlib = staticmethod(functools.cache(registry.from_torchlib))
 
 
-def read_once(source: FileConfigSource, name: str):
+def read_once(source: FileConfigSource, config_path: str):
     """What a file of options holds, read again where the file is another."""
-    file = Path(source.path, source._normalize_file_name(name))
+    file = Path(source.path, source._normalize_file_name(config_path))
     if not file.is_file():
-        return hydras_reading(source, name)
+        return hydras_reading(source, config_path)
     key = (str(file), source.provider, file.read_bytes())
     if key not in READ:
-        READ[key] = pickle.dumps(hydras_reading(source, name))
+        READ[key] = pickle.dumps(hydras_reading(source, config_path))
     return pickle.loads(READ[key])
 
 
