@@ -18,7 +18,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
 
 from proj.checkpoint.file import load_checkpoint
-from proj.checkpoint.writing import AtomicCheckpointIO, refuse_names
+from proj.checkpoint.writing import AtomicCheckpointIO, refuse_reserved_names
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
@@ -289,7 +289,7 @@ def test_a_callback_that_would_write_the_runs_own_checkpoints_is_refused(configu
 
 def test_a_checkpoint_of_the_same_name_in_another_folder_is_the_callbacks_own(tmp_path):
     other = ModelCheckpoint(dirpath=tmp_path / "other", filename="last", save_last=True)
-    refuse_names(SimpleNamespace(checkpoint_callbacks=[other], checkpoint_callback=None), tmp_path)
+    refuse_reserved_names(SimpleNamespace(checkpoint_callbacks=[other], checkpoint_callback=None), tmp_path)
     writer, path = AtomicCheckpointIO(tmp_path), tmp_path / "other/last.ckpt"
     writer.save_checkpoint({"proj": {}}, str(path))
     assert path.is_file()

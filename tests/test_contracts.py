@@ -330,10 +330,10 @@ def test_tensorboards_writer_takes_records_and_graphs(tmp_path):
 
 @contract("torch", "it names what `torch.load` refuses in a file", "checkpoint/file.py")
 def test_torch_names_what_it_refuses_in_a_file(tmp_path):
-    from proj.checkpoint.file import foreign
+    from proj.checkpoint.file import unsafe_names
 
     torch.save({"path": tmp_path}, tmp_path / "it.ckpt")
-    assert "pathlib" in foreign(tmp_path / "it.ckpt")
+    assert "pathlib" in unsafe_names(tmp_path / "it.ckpt")
     assert type(said(torch.load, tmp_path / "it.ckpt", weights_only=True)).__name__ == "UnpicklingError"
 
 

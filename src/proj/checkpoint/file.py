@@ -1,4 +1,4 @@
-"""Checkpoints read: nothing in a file is ever executed, and the model comes out of the file alone."""
+"""Reads checkpoints without running any code in them, and builds the model from the file alone."""
 
 import math
 import pickle
@@ -21,25 +21,26 @@ from proj.system.run_folder import RunFolder
 
 
 class DamagedCheckpoint(UserError):
-    """A file that is truncated, altered, or no checkpoint at all."""
+    """The file is truncated, altered, or not a checkpoint at all."""
 
 
 class RefusedCheckpoint(UserError):
-    """A whole file that is not what it should be."""
+    """The file is intact, but torch.load refuses objects in it, or another program wrote it."""
 
 
-def foreign(path: Path) -> str:
-    """The names of what torch.load refuses in a file."""
+def unsafe_names(path: Path) -> str:
+    """The names of the functions and classes for which torch.load refuses a file, for the message about it."""
     names: list[str] = []
-    with suppress(Exception):  # of any kind, where the file is made to mislead
+    with suppress(Exception):  # a file that was crafted to mislead may raise anything
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     return first_of(sorted(names), 3) or "an unknown object"
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """A checkpoint's contents, on the CPU; nothing in the file is ever executed.
+    """The contents of a checkpoint, with all tensors on the CPU. No code in the file is run.
 
-    Raises UserError for a missing file, RefusedCheckpoint for a dangerous one, DamagedCheckpoint for a damaged one.
+    Raises DamagedCheckpoint for a damaged file, RefusedCheckpoint for one that could run code or that another program
+    wrote, and UserError for one that is missing, cannot be read, or comes from a newer version.
     """
     path = Path(local_path(path))
     if path.is_dir():
@@ -54,10 +55,10 @@ def load_checkpoint(path: str | Path) -> dict:
         raise
     except pickle.UnpicklingError as error:
         raise RefusedCheckpoint(
-            f"{path} holds more than tensors and plain values ({foreign(path)}), so it was not opened: it "
+            f"{path} holds more than tensors and plain values ({unsafe_names(path)}), so it was not opened: it "
             "could run any code. If it is not a file of your own, treat it as malicious."
         ) from error
-    except OSError as error:  # a file server that is away is no damage
+    except OSError as error:  # such as a file server that does not answer: the file itself may be intact
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except Exception as error:
         if out_of_memory(error):
@@ -75,15 +76,15 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier, dict[str, Any]]:
-    """(The model, on the CPU and in evaluation mode; what the checkpoint says of it), from the file alone.
+    """Return (the model on the CPU in evaluation mode, the description stored with it), from the file alone.
 
-    The model takes normalised inputs, (B, *input_shape), and gives (B, num_classes) `trusted` logits, whose softmax are
-    probabilities one can trust; those of its `network` alone are as in the training. They are the same where no
-    temperature was fitted, as in older versions. `decided` names a class by the model's `costs`, which are there where
-    the training had a threshold.
-    What the checkpoint says are its `config`, and the `class_names` and all else that `Facts.from_dict` takes.
-    trust: the modules of classes of one's own that it may name, such as ["linear"]; see `check_stored`.
-    Raises UserError for a file that is damaged, or that names anything else than this project does.
+    The model maps normalised inputs (B, *input_shape) to calibrated logits (B, num_classes): their softmax gives
+    probabilities one can trust (see `trusted`). `model.network` gives the uncalibrated logits of the training; both
+    are the same if the checkpoint has no fitted temperature, as in older versions. If the training had a threshold,
+    `model.costs` holds what `decided` needs to choose a class by it; else it is None.
+    The description holds the run's `config`, the `class_names`, and all else that `Facts.from_dict` reads.
+    trust: the modules of your own classes that the file may name, such as ["linear"]; see `check_stored`.
+    Raises UserError for a damaged file, and for one that names any class but this project's and the trusted ones.
     """
     checkpoint, trust = load_checkpoint(path), trust.split(",") if isinstance(trust, str) else trust
     contents = checkpoint["proj"]
@@ -98,21 +99,26 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
 
 
 def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:
-    """The model that a checkpoint describes, with its weights, in evaluation mode."""
+    """Build the model that a checkpoint describes, with its weights, in evaluation mode.
+
+    Raises UserError for a class that it may not name, and errors of any kind if the weights or figures do not fit.
+    """
     contents = checkpoint["proj"]
     node = check_stored(contents["config"], path, trust)["model"]
     facts = {"input_shape": contents["input_shape"], "num_classes": len(contents["class_names"])}
     facts |= contents.get("measured", {})
-    if not strangers({"model": node}):  # whatever sizes it names, they take no memory before they fit the weights
+    if not strangers({"model": node}):
+        # Built on the meta device first: a damaged file may ask for a huge network, and this takes no memory until
+        # its sizes are known to fit the weights. A user's own class may not support that device.
         with torch.device("meta"):
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
     model = build(node, **facts)
     model.load_state_dict(checkpoint["state_dict"])
-    found = contents.get("calibration", UNCALIBRATED)
-    model.temperature, model.smoothing = float(found["temperature"]), float(found["smoothing"])
+    calibration = contents.get("calibration", UNCALIBRATED)
+    model.temperature, model.smoothing = float(calibration["temperature"]), float(calibration["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")
-    if threshold := found.get("threshold"):
+    if threshold := calibration.get("threshold"):
         model.costs = torch.tensor(threshold["costs"], dtype=torch.float64)
         if model.costs.shape != (facts["num_classes"],) or not (model.costs.isfinite() & (model.costs >= 0)).all():
             raise ValueError(f"costs of {model.costs}")

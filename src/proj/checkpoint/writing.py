@@ -1,4 +1,4 @@
-"""Checkpoints written: whole or not at all, and of nothing but what can be read back."""
+"""Writes checkpoints: completely or not at all, and only if `load_checkpoint` can read them back."""
 
 import copy
 import io
@@ -18,13 +18,13 @@ from proj.errors import UserError, first_of
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
 
-SMALL = 2**20  # bytes of a checkpoint that is cheaper to hold than to write
+SMALL = 2**20  # bytes: a best.ckpt up to this size is kept in memory for a while, see AtomicCheckpointIO
 
 
 def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says about itself, so that `load_model` needs the file alone.
+    """The description that is stored in a checkpoint, under "proj", so that `load_model` needs no other file.
 
-    measured: see `Classifier.measure`.
+    config: of the run, as plain values. measured: see `Classifier.measure`.
     """
     return {
         "config": config,
@@ -34,31 +34,38 @@ def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -
     }
 
 
-def unreadable(value: Any, buffer: io.BytesIO) -> str | None:
-    """Write `value` into `buffer`, as a checkpoint; return what in it `load_checkpoint` would refuse, None for nothing.
+def save_or_say_why_not(value: Any, buffer: io.BytesIO) -> str | None:
+    """Write `value` into `buffer` as a checkpoint. Return the names in it that `load_checkpoint` would refuse, or why
+    it cannot be written; None if all is well.
 
-    That takes half a millisecond for a hundred tensors of any size; to read them back takes as long as to write them.
+    The names come from the pickle's opcodes, which takes half a millisecond for a hundred tensors of any size; reading
+    them back as a test would take as long as writing them.
     """
     try:
         torch.save(value, buffer)
         buffer.seek(0)
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
-    except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, …
+    except (
+        pickle.PickleError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:  # for a function, an open file and the like
         return str(error)
     return first_of(sorted(names), 3) or None
 
 
 def keys_to_unreadable(value: Any) -> list[str]:
-    """The keys that lead to the part of `value` that could not be read back."""
+    """The keys, from the outermost inwards, of the first part of `value` that could not be read back."""
     if isinstance(value, dict):
         for key, part in value.items():
-            if unreadable(part, io.BytesIO()):
+            if save_or_say_why_not(part, io.BytesIO()):
                 return [str(key), *keys_to_unreadable(part)]
     return []
 
 
 def without_numpy(value: Any) -> Any:
-    """NumPy's numbers as Python's and its arrays as tensors, of the same values; the rest as it is."""
+    """`value` with NumPy scalars as Python numbers and numeric arrays as tensors, at any depth; all else unchanged."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
@@ -67,34 +74,36 @@ def without_numpy(value: Any) -> Any:
         return type(value)(map(without_numpy, value))
     if isinstance(value, dict):
         items = {without_numpy(key): without_numpy(part) for key, part in value.items()}
-        value = copy.copy(value)  # of the same class, with torch's `_metadata`
+        value = copy.copy(value)  # keeps the class, and the `_metadata` of a state_dict
         value.clear()
         value.update(items)
     return value
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Lightning 2.6 writes through $TMPDIR without fsync: killed or on a full disk it leaves a truncated file.
+    """Writes checkpoints atomically: Lightning 2.6 writes through $TMPDIR without fsync, and leaves a truncated file if
+    it is killed or the disk is full.
 
-    folder: the run's, in which nobody but `Resume` writes the checkpoints that the run goes on from. A small best.ckpt
-    waits in memory until the next of these is written, or the training ends: in short epochs each may be better, and
-    to write it takes longer than an epoch. A run that is killed before finds the same one again.
+    folder: the run's folder, in which `Resume` alone may write last.ckpt and its predecessor; None if there is none.
+    A small best.ckpt is held in memory until one of those is written or the training ends: after short epochs, each of
+    which may be the best so far, writing it would take longer than the epoch. Nothing is lost if the run is killed
+    meanwhile: it resumes from the older last.ckpt, and finds the same best.ckpt again.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.run = folder and RunFolder(folder.resolve())
-        self.waiting: memoryview | None = None  # what best.ckpt is to hold
+        self.waiting: memoryview | None = None  # the content of a best.ckpt that is not written yet
 
-    def _is_ours(self, path: Path) -> bool:
+    def _is_resumed_from(self, path: Path) -> bool:
         return bool(self.run) and self.run.is_resumed_from(path)
 
     def save_checkpoint(self, checkpoint: dict, path: str, storage_options: Any = None) -> None:
-        if self._is_ours(Path(path)) and "resume" not in checkpoint:
-            raise UserError(f"a callback wants to write {path}, from which the run goes on: let it take another name.")
+        if self._is_resumed_from(Path(path)) and "resume" not in checkpoint:
+            raise UserError(f"a callback wants to write {path}, from which the run resumes: let it take another name.")
         buffer = io.BytesIO()
-        if unreadable(checkpoint, buffer):
+        if save_or_say_why_not(checkpoint, buffer):
             checkpoint, buffer = without_numpy(checkpoint), io.BytesIO()
-            if names := unreadable(checkpoint, buffer):
+            if names := save_or_say_why_not(checkpoint, buffer):
                 where = ".".join(keys_to_unreadable(checkpoint))
                 raise UserError(
                     f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
@@ -103,15 +112,15 @@ class AtomicCheckpointIO(CheckpointIO):
                 )
         content = buffer.getbuffer()
         if self.run and Path(path).resolve() == self.run.best:
-            self.waiting = content if content.nbytes <= SMALL else None  # in place of a worse one
+            self.waiting = content if content.nbytes <= SMALL else None  # replaces an earlier one, which was worse
             if self.waiting:
                 return
         self.teardown()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)  # of a checkpoint callback with a folder of its own
+        Path(path).parent.mkdir(parents=True, exist_ok=True)  # a callback may name a folder that does not exist yet
         write_atomically(Path(path), content)
 
     def teardown(self) -> None:
-        """Write what waits. Lightning calls it at the end of a training, also of one that fails."""
+        """Write the best.ckpt that is held in memory. Lightning calls this when a training ends, even by an error."""
         if self.run and self.waiting:
             write_atomically(self.run.best, self.waiting)
             self.waiting = None
@@ -120,12 +129,13 @@ class AtomicCheckpointIO(CheckpointIO):
         return load_checkpoint(path)
 
     def remove_checkpoint(self, path: str) -> None:
-        if not self._is_ours(Path(path)):
+        if not self._is_resumed_from(Path(path)):
             Path(path).unlink(missing_ok=True)
 
 
-def refuse_names(trainer: Trainer, folder: Path) -> None:
-    """Raises UserError for a checkpoint callback that would write a checkpoint of ours."""
+def refuse_reserved_names(trainer: Trainer, folder: Path) -> None:
+    """Raises UserError if a checkpoint callback would overwrite a checkpoint that the run itself writes into `folder`:
+    last.ckpt, its predecessor, or, for any callback but the first, best.ckpt."""
     run = RunFolder(folder)
     for callback in trainer.checkpoint_callbacks:
         stems = {getattr(callback, "filename", None): "give it another filename or dirpath"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from proj.checkpoint.writing import refuse_names
+from proj.checkpoint.writing import refuse_reserved_names
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder
 from proj.system.run_folder import RunFolder
@@ -62,7 +62,7 @@ class Resume(Callback):
             trainer.callbacks.append(self.attributes)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        refuse_names(trainer, self.folder)  # now that the callbacks have found their folders
+        refuse_reserved_names(trainer, self.folder)  # now that the callbacks have found their folders
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
