@@ -4,20 +4,20 @@
   format=onnx      one .onnx file; torch_export: a .pt2 for torch.export.load
   normalize=true   with the normalisation inside: takes uint8 images (batch,
                    height, width, channels), or a table's numbers as they are;
-                   else what the network sees, normalised float32
+                   without it, normalised float32, as the network does
   raw=true         takes uint8 pictures of any size (batch, height, width,
                    channels), or a table's own columns, each by its name,
                    numbers as float64, words as text; gives probabilities and
-                   the class. So does a table's ONNX file without raw=false
-  quantize=int8    in 8-bit integers; prints size, time and accuracy of both
-  data_dir=<path>  where the data lies, if no longer where the training found it
-  output=<file>    instead of beside the checkpoint
-  trust=<module>   of classes of your own that the checkpoint names
+                   the class. Default for the ONNX file of a table
+  quantize=int8    uses 8-bit integers; prints size, time and accuracy of both
+  data_dir=<path>  where the data is now, if it has moved since the training
+  output=<file>    default: beside the checkpoint
+  trust=<module>   the module of your own classes that the checkpoint uses
 
-Takes batches of any size, gives logits (calibrated, as predict has them), and
-carries the names of the classes, the input's shape and its normalisation.
-Before it is written it is compared with the network on test inputs, or random
-ones where the data is not there.
+The exported network takes batches of any size and gives calibrated logits, as
+predict does. The file has the names of the classes, the input's shape and its
+normalisation. Before it is written it is compared with the network on test
+inputs, or on random ones if the data is not there.
 """
 
 from proj.config.command_line import options

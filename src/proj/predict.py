@@ -1,4 +1,4 @@
-"""Name what images or rows of a table show: python -m proj.predict ckpt=<file> …
+"""Predict the class of images or rows: python -m proj.predict ckpt=<file> input=…
 
   ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
   input=<path>     an image or a table, a folder, a pattern ('photos/*') or
@@ -7,13 +7,13 @@
   show=<file>      a .png of the first 30 images, each with its prediction;
                    show=true: predictions.png
   coverage=0.95    also the smallest set of classes that holds the right one in
-                   95 % of cases; where it is not of one class, it is unsure
-  invert=auto      a model of light drawings on black gets images with a light
-                   border inverted; true, false: all images, none
-  sheet=<name>     of a spreadsheet; else as in the training, or the first
-  encoding=cp1251  of a CSV file; else as in the training, or found out
-  max_pixels=<n>   larger images are skipped; else as in the training
-  trust=<module>   of classes of your own that the checkpoint names
+                   95 % of cases; unless that is one class, it is unsure
+  invert=auto      if the model learned light drawings on black, invert images
+                   with a light border; true: all images, false: none
+  sheet=<name>     of a spreadsheet; default: as in the training, or the first
+  encoding=cp1251  of a CSV file; default: as in the training, or detected
+  max_pixels=<n>   skip larger images; default: as in the training
+  trust=<module>   the module of your own classes that the checkpoint uses
 
 Images may have any size, mode and transparency. They are turned upright, fitted
 to the model's shape and normalised as in training. Columns of a table are found

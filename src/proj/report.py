@@ -1,18 +1,18 @@
 """Compare runs, at any time: python -m proj.report <folder> [<folder> …]
 
-  <folder>         of runs, at any depth: outputs, or that of a sweep
+  <folder>         one that holds runs, at any depth: outputs, or a sweep's
   output=<folder>  for the files, instead of the first folder
 
-Takes every run in or below the folders, finished or not, and shows a table of
-their configurations, the best first; runs that differ in nothing but the seed
-are one row, and of those with the same seed the one that finished last counts.
-Says whether the best configuration beats the next ones by more than chance, as
-far as the seeds tell. Writes report.csv (a row a run, every setting and
-figure), report.json (a row a configuration, for scripts), report.md and
-report.tex (the table, to paste) and report.html (the table, curves, accuracy
-against time, parallel coordinates, and a search's history and importances; one
-file that loads nothing); of finished folds also out_of_fold.csv (what was said
-of each example) and label_issues.csv (whose label may be wrong).
+Takes every run in or below the folders, finished or not. Prints a table of
+their configurations, the best first, and whether that one beats the next ones
+by more than chance, as far as the seeds tell. Runs that differ only in the seed
+are one row; of those with the same seed, the one that finished last counts.
+Writes report.csv (a row for each run), report.json (a row for each
+configuration), report.md and report.tex (the table, to paste) and report.html
+(the table, curves, accuracy against time, parallel coordinates, and a search's
+history and importances; one file that loads nothing). Of finished folds also
+out_of_fold.csv (the prediction for each example) and label_issues.csv (examples
+whose label may be wrong).
 """
 
 import os

@@ -1,23 +1,22 @@
 """Continue a sweep: python -m proj.sweep resume=<folder> key=value …
 
-  resume=<folder>           what the sweep's end named: outputs/sweeps/rates
-  isolate=true              each job in a process of its own; false: not
+  resume=<folder>           the sweep's folder, such as outputs/sweeps/rates
+  isolate=true              run each job in a process of its own; false: do not
   seeds=+6                  six more seeds for the best row and those that
                             cannot be told from it (rows=all: for all rows);
-                            9: nine in all. The same command again goes on
-                            with them, and adds none before all are finished
+                            9: nine in all. If it is stopped, the same command
+                            continues, and adds no more until all have finished
   log=full                  show all that the jobs print; line: a line a job
-  data_dir=<path>           where the data lies now, if it has moved
+  data_dir=<path>           where the data is now, if it has moved
   hydra.sweeper.n_trials=…  of a search: 100 makes it a hundred in all
   hydra.sweeper.n_jobs=…    of a search: trials side by side
   hydra/launcher=…          where the jobs run, and any of hydra.launcher
-  trust=<module>            of classes of your own that the sweep names
+  trust=<module>            the module of your own classes that it uses
 
 Finished jobs are never run again, stopped ones continue from their last
-checkpoint, failed ones are tried again, those whose folder was deleted begin
-anew. Before a sweep's first job started, every job's configuration was
-composed, checked and frozen in the job's folder (job.yaml), with the command,
-the versions of packages, the commit and the uncommitted changes beside them.
+checkpoint, failed ones are tried again, and those whose folder was deleted
+start anew. All jobs have the configuration that was frozen before the first one
+started, in the job's folder (job.yaml): later edits of conf/ change none.
 """
 
 import glob
