@@ -246,6 +246,7 @@ def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
 def test_facts_that_describe_no_input_are_refused(digits):
     _, known = load_model(digits / "best.ckpt")
     wrong = {"input_shape": ([], [1, -8, 8], "8"), "class_names": (None, ["a", 1]), "mean": ([0.5, 0.5], None)}
+    wrong["target"] = (0,)
     number = {"name": "x", "mean": 0, "std": 1}
     wrong |= {"std": (["x"],), "columns": ([{"name": "x"}], [{"name": "x", "categories": [1]}])}
     wrong["columns"] += ([number | {"truth": ["yes"]}], [number | {"decimal": "'"}], [number | {"std": "1"}])

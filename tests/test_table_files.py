@@ -675,6 +675,21 @@ def test_the_classes_of_another_table_may_stand_below_a_name_in_another_case(loa
     assert torch.equal(plain.inputs, upper.inputs) and torch.equal(plain.targets, upper.targets)
 
 
+def test_the_classes_of_another_table_are_found_by_name_where_the_training_named_their_place(load, tmp_path):
+    rows = [(i % 2, i * i % 7, i // 3 % 2) for i in range(40)]  # a and y are both 0 or 1
+    write(tmp_path, t__csv="a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in rows))
+    write(tmp_path, new__csv="y,b,a\n" + "".join(f"{y},{b},{a}\n" for a, b, y in rows))
+    write(tmp_path, more__csv="a,b,y,note\n" + "".join(f"{a},{b},{y},{a}\n" for a, b, y in rows))
+    write(tmp_path, without__csv="a,b\n" + "".join(f"{a},{b}\n" for a, b, _ in rows))
+    known = load("t.csv", "target=-1").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"seed": 0}}}
+    known["config"]["dataset"]["target"] = -1
+    for name in ("t.csv", "new.csv", "more.csv"):
+        data = open_data(known, data_dir=str(tmp_path / name), everything=True)
+        assert data.splits["test"].targets.tolist() == [y for *_, y in rows], name
+    with pytest.raises(UserError, match="has no column y to measure"):
+        open_data(known, data_dir=str(tmp_path / "without.csv"), everything=True)
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     (

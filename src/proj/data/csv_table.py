@@ -84,7 +84,7 @@ class CSVDataModule(InMemoryDataModule):
         self.trained = {column["name"]: column for column in facts.columns or []}
         self.class_names = facts.class_names  # in its order
         if self.trained:
-            self.header = not all(map(is_unnamed, self.trained))
+            self.header, self.target = not all(map(is_unnamed, self.trained)), facts.target or self.target
 
     def load(self) -> None:
         table, target, parts_of_files = self._read()
@@ -207,7 +207,7 @@ class CSVDataModule(InMemoryDataModule):
         notes = [note for table in tables for note in table.notes][:NOTES]
         say(*describe_files(found, [*self.fractions]), *notes)
         target = find_column(tables[0], "target", self.target)
-        name = tables[0].names[target]
+        self.target_name = name = tables[0].names[target]
         for part, table in zip(found.parts, tables, strict=True):
             if part not in ("", "train") and name not in table.names:
                 raise UserError(

@@ -68,6 +68,7 @@ class InMemoryDataModule(LightningDataModule):
     mean: list[float] | None = None
     std: list[float] | None = None
     levels: dict[str, list[float]] | None = {}
+    target_name: str | None = None  # of a table's column of classes
     fold_part = "test"
     whole: str | None = None
     numbers: dict[str, Tensor] = {}
@@ -105,7 +106,8 @@ class InMemoryDataModule(LightningDataModule):
     def facts(self) -> Facts:
         """What the network takes and gives, once `setup` has been called."""
         shape, scale = list(self.input_shape), (self.mean, self.std)
-        return Facts(shape, self.class_names, self.drawings, *scale, self.columns, self.checksum(), self.levels)
+        inputs = (shape, self.class_names, self.drawings, *scale, self.columns)
+        return Facts(*inputs, self.checksum(), self.levels, self.target_name)
 
     def file_of(self, split: str, index: int) -> str | None:
         """The file that an example is from, where each has one."""

@@ -34,6 +34,8 @@ class Facts:
     levels: the values that become black and white, of whole numbers of more than 8 bits a pixel, "I", and of numbers
         with fractions, "F". A kind that is not named, since the training met none, goes by what each file holds. None
         in checkpoints from before there were levels: then 0 and 65535, and 0 and 1 or 255.
+    target: the name of a table's column of classes, which may stand elsewhere in another one. None where the datamodule
+        does not say.
     """
 
     input_shape: list[int]
@@ -44,6 +46,7 @@ class Facts:
     columns: list[dict] | None
     data: str
     levels: dict[str, list[float]] | None = None
+    target: str | None = None
 
     @property
     def kind(self) -> str:
@@ -71,6 +74,8 @@ class Facts:
 
     def _is_sound(self) -> bool:
         if not (is_list_of(self.input_shape, int) and min(self.input_shape) > 0 and is_list_of(self.class_names, str)):
+            return False
+        if not isinstance(self.target, str | None):
             return False
         scale = [numbers for numbers in (self.mean, self.std) if numbers is not None]
         if len(scale) == 1:
