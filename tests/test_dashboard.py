@@ -27,7 +27,7 @@ import proj.train
 from proj.data.facts import Facts
 from proj.pictures import fonts
 from proj.pictures.confusion import confusion_matrix, with_few_colours
-from proj.pictures.drawing import LINE, fitted, mask, png, text_width, tiles
+from proj.pictures.drawing import LINE, png, shortened, text_mask, text_width, tiles
 from proj.pictures.graph import graph_of
 from proj.pictures.tensorboard import mistakes
 from proj.reports.runs import read_run
@@ -281,17 +281,17 @@ def test_a_small_image_is_enlarged_by_a_whole_number_of_pixels():
 
 
 def test_a_name_is_cut_to_its_room_and_keeps_its_end():
-    assert fitted("automobile", 500, 11) == "automobile"
-    short = fitted("a very long name of a class 93%", 90, 11)
+    assert shortened("automobile", 500, 11) == "automobile"
+    short = shortened("a very long name of a class 93%", 90, 11)
     assert re.fullmatch("a very.*….*93%", short) and text_width(short, 11) <= 90
-    assert fitted("two\nlines", 500, 11) == r"two\nlines"
-    assert mask("Bär", 11).tobytes() != mask("Bar", 11).tobytes()
+    assert shortened("two\nlines", 500, 11) == r"two\nlines"
+    assert text_mask("Bär", 11).tobytes() != text_mask("Bar", 11).tobytes()
 
 
 @pytest.fixture
 def system_fonts(monkeypatch):
     """system_fonts(file, …): the fonts that the system has beside matplotlib's own."""
-    caches = (fonts.file_for, fonts.pieces, text_width, fitted, mask)
+    caches = (fonts.file_for, fonts.split_by_font, text_width, shortened, text_mask)
 
     def system_fonts(*files: str) -> None:
         monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: list(files))
@@ -321,12 +321,12 @@ def test_a_letter_that_the_usual_font_lacks_is_drawn_with_one_of_the_systems(sys
     builder.setupPost()
     builder.save(tmp_path / "Square.ttf")
     system_fonts()
-    boxes = mask("a猫犬", 11).tobytes()
-    assert mask("犬猫", 11) and capsys.readouterr().out.count("no font of this system has the letter") == 1
+    boxes = text_mask("a猫犬", 11).tobytes()
+    assert text_mask("犬猫", 11) and capsys.readouterr().out.count("no font of this system has the letter") == 1
     (tmp_path / "damaged.ttf").write_bytes(b"no font")
     system_fonts(str(tmp_path / "damaged.ttf"), str(tmp_path / "Square.ttf"))
-    drawn = np.array(mask("a猫", 11))
-    assert (drawn[:, -9:].max(1) > 200).sum() >= 7 and mask("a猫", 11).tobytes() != boxes
+    drawn = np.array(text_mask("a猫", 11))
+    assert (drawn[:, -9:].max(1) > 200).sum() >= 7 and text_mask("a猫", 11).tobytes() != boxes
     assert not capsys.readouterr().out
 
 

@@ -1,9 +1,9 @@
-"""Everything that is drawn.
+"""Draws all plots and images, for the commands and for TensorBoard.
 
-confusion.py    the confusion matrix
-drawing.py      tiles, bars
-fonts.py        a font for every letter
-graph.py        the graph of a network, for TensorBoard
-plots.py        the reliability diagram
-tensorboard.py  TensorBoard's curves and dashboard
+confusion.py    draws a confusion matrix
+drawing.py      draws text, grids of images with captions, and bar charts
+fonts.py        finds a font for every character of a text
+graph.py        traces the graph of a network, for TensorBoard
+plots.py        plots the reliability diagram, and writes pictures into TensorBoard's files
+tensorboard.py  the logger of TensorBoard's curves, and the callback that adds pictures, the graph and hyperparameters
 """

@@ -1,6 +1,7 @@
-"""What evaluate, predict and the dashboard draw, with PIL in milliseconds: matplotlib takes a fifth of a second each.
+"""Draws text, grids of images, and bar charts with PIL: in milliseconds, where matplotlib takes 0.2 s for each picture.
 
-`zoom` makes all of a picture so many times larger: 1 fits TensorBoard's cards, 2 a file that is looked at for itself.
+`zoom` is a whole number by which all lengths of a picture are multiplied: 1 fits a card of TensorBoard, 2 suits a file
+of its own. Sizes of fonts and all other lengths are in pixels.
 """
 
 import io
@@ -11,23 +12,23 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from proj.pictures.fonts import pieces
+from proj.pictures.fonts import split_by_font
 from proj.system.names import one_line
 
-WIDTH = 350  # pixels: as one of TensorBoard's cards
-LINE = 16  # pixels from one line of text to the next
+WIDTH = 350  # the width of a card of TensorBoard
+LINE = 16  # from one line of text to the next
 INK, QUIET, RIGHT, WRONG = "#1a2a3a", "#777777", "#20639b", "#c8452d"
 BLUES, REDS = (((255, 255, 255), (107, 174, 214), (8, 81, 156)), ((255, 255, 255), (252, 146, 114), (177, 18, 24)))
 
 
 @lru_cache(10_000)
 def text_width(text: str, size: int) -> float:
-    return sum(font.getlength(letters) for font, letters in pieces(text, size))
+    return sum(font.getlength(part) for font, part in split_by_font(text, size))
 
 
 @lru_cache(10_000)
-def fitted(text: str, width: float, size: int) -> str:
-    """As much of the text's beginning and end as `width` pixels hold, on one line."""
+def shortened(text: str, width: float, size: int) -> str:
+    """The text on one line. If it is wider than `width`, an ellipsis replaces as much of its middle as necessary."""
     whole = text = one_line(text)
     kept = len(whole)
     while kept > 1 and text_width(text, size) > width:
@@ -37,24 +38,25 @@ def fitted(text: str, width: float, size: int) -> str:
 
 
 @lru_cache(10_000)
-def mask(text: str, size: int) -> Image.Image:
-    """The text, a line high. A letter takes 13 µs, and most words come again in every picture."""
+def text_mask(text: str, size: int) -> Image.Image:
+    """The text as a mask, one line high. It is cached, since a letter takes 13 µs and most words occur repeatedly."""
     line = round(LINE * max(size / 11, 1))
     image, x = Image.new("L", (round(text_width(text, size)) + 1, line)), 0.0
-    for font, letters in pieces(text, size):
-        ImageDraw.Draw(image).text((x, line * 3 // 4), letters, 255, font, anchor="ls")
-        x += font.getlength(letters)
+    for font, part in split_by_font(text, size):
+        ImageDraw.Draw(image).text((x, line * 3 // 4), part, 255, font, anchor="ls")
+        x += font.getlength(part)
     return image
 
 
-def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: str = INK, back: float = 0) -> None:
-    """A word whose middle is at the height y and which begins at x, or by the share `back` of its width before."""
-    image = mask(text, size)
-    canvas.paste(ink, (round(x - back * image.width), round(y - image.height / 2)), image)
+def write(canvas: Image.Image, x: float, y: float, text: str, size: int, ink: str = INK, anchor: float = 0) -> None:
+    """Write one line, vertically centred on y. anchor: which point of it is at x, from 0, its left end, to 1."""
+    image = text_mask(text, size)
+    canvas.paste(ink, (round(x - anchor * image.width), round(y - image.height / 2)), image)
 
 
-def enlarged(image: np.ndarray | Image.Image, longest: float) -> Image.Image:
-    """An image with so many pixels along its longest side, or fewer, to enlarge each by a whole number."""
+def resized(image: np.ndarray | Image.Image, longest: float) -> Image.Image:
+    """Resize an image so that its longest side has `longest` pixels, or fewer if it at least doubles: then the scale
+    is rounded down to a whole number, so that all of its pixels become squares of the same size."""
     if isinstance(image, np.ndarray):
         image = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
     scale = longest / max(image.size)
@@ -72,33 +74,36 @@ def tiles(
     zoom: int = 1,
     width: int = WIDTH,
 ) -> Image.Image:
-    """Images with a caption's lines below each, the first of them in `colour`. Arrays are uint8 (H, W, 1 or 3)."""
+    """A grid of images, uint8 (H, W, 1 or 3) if arrays, each above the lines of its caption.
+
+    colour: for the first line of each caption; the others are then grey. width: that of the whole grid, before `zoom`.
+    """
     across, line, size = zoom * width // columns, zoom * LINE, zoom * (11 if zoom == 1 else 9)
-    pictures = [enlarged(image, across - line) for image in images]
+    pictures = [resized(image, across - line) for image in images]
     height = max((picture.height for picture in pictures), default=0)
     top, down = 2 * line if title else line, height + line * (max(map(len, captions), default=0) + 1)
     canvas = Image.new("RGB", (zoom * width, top + down * math.ceil(len(pictures) / columns)), "white")
     if title:
         write(canvas, line // 2, line, title, size)
-    for place, (picture, lines) in enumerate(zip(pictures, captions, strict=True)):
-        x, y = line // 2 + across * (place % columns), top + down * (place // columns)
+    for index, (picture, lines) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = line // 2 + across * (index % columns), top + down * (index // columns)
         canvas.paste(picture, (x, y + height - picture.height))
         for number, words in enumerate(lines):
             ink = QUIET if number and colour != INK else colour
-            write(canvas, x, y + height + line * (number + 0.7), fitted(words, across - line // 2, size), size, ink)
+            write(canvas, x, y + height + line * (number + 0.7), shortened(words, across - line // 2, size), size, ink)
     return canvas
 
 
 def grid(
     images: Sequence[np.ndarray | Image.Image], captions: Sequence[Sequence[str]], colour: str, across: int = 120
 ) -> Image.Image:
-    """Images to be looked at for themselves, each `across` pixels wide; 720 pixels hold those of a row."""
+    """`tiles` for a file of its own, at zoom 2: about as many columns as rows, each `across` wide, and 720 at most."""
     columns = min(720 // across, max(math.ceil(math.sqrt(len(images))), 2))
     return tiles(images, captions, columns, colour=colour, zoom=2, width=across * columns)
 
 
 def beside_heat(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """uint8 (N, H, 2 * W, 3): each image, and beside it the same in grey, with red where the heat is.
+    """uint8 (N, H, 2 * W, 3): each image, and to its right the same in grey, tinted red by its heat map.
 
     images: uint8 (N, H, W, 1 or 3). heat: (N, H, W) in 0..1.
     """
@@ -109,13 +114,13 @@ def beside_heat(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
-    """uint8 (..., 3) between three colours, by shares of 0..1."""
+    """uint8 (..., 3), interpolated between three RGB colours, which stand for the shares 0, 0.5 and 1."""
     channels = [np.interp(share, (0, 0.5, 1), levels) for levels in zip(*colours, strict=True)]
     return np.stack(channels, -1).astype(np.uint8)
 
 
 def bars(names: Sequence[str], values: np.ndarray, title: str, zoom: int = 2) -> Image.Image:
-    """A bar for each name, with its interval as a thin line. values: (N, 3) of a mean and the interval's two ends."""
+    """A bar for each mean, with a thin line for its interval. values: (N, 3) of mean, lower end and upper end."""
     line, size, wide, left = zoom * LINE, zoom * 11, 220 * zoom, 140 * zoom
     low, high = min(values.min(), 0), max(values.max(), 1e-9)
     canvas = Image.new("RGB", (left + wide + 5 * line, line * (len(names) + 3)), "white")
@@ -126,7 +131,7 @@ def bars(names: Sequence[str], values: np.ndarray, title: str, zoom: int = 2) ->
         y = round(line * (row + 2.5))
         draw.rectangle((min(zero[0], mean), y - line // 3, max(zero[0], mean), y + line // 3), BLUES[1])
         draw.line((first, y, last, y), INK, zoom)
-        write(canvas, left - line // 2, y, fitted(name, left - line, size), size, back=1)
+        write(canvas, left - line // 2, y, shortened(name, left - line, size), size, anchor=1)
         write(canvas, left + wide + line // 2, y, f"{value[0]:.3f}", size)
     draw.line((zero[0], 2 * line, zero[0], line * (len(names) + 2)), QUIET, zoom)
     return canvas

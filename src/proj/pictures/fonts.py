@@ -1,4 +1,4 @@
-"""A font for every letter of a text: matplotlib's own, or where it lacks one, the first of the system's that has it."""
+"""Finds a font for every character of a text: DejaVu Sans, which comes with matplotlib, or a font of the system."""
 
 import unicodedata
 from functools import cache, lru_cache
@@ -11,18 +11,18 @@ from PIL import ImageFont
 from proj.system.ranks import say
 
 FONT = str(Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
-KNOWN = "\u0530"  # it has all letters before this one, and those are looked up in no file
-missing: list[str] = []  # letters that no font has; the first is said
+COVERED = "\u0530"  # FONT has all letters before this one, so that they need no look into the files of fonts
+missing: list[str] = []  # characters that no font has; the user is told of the first one
 
 
 @cache
 def font(size: int, file: str = FONT) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(file, size)  # PIL's own knows ASCII alone
+    return ImageFont.truetype(file, size)  # not PIL's built-in font, which has ASCII only
 
 
 @cache
-def letters(file: str) -> set[int]:
-    """The letters that a font has; none where its size is fixed, as of coloured pictographs."""
+def code_points(file: str) -> set[int]:
+    """The code points of the characters in a font; none for a bitmap font, such as colour emoji, or a damaged file."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -34,23 +34,24 @@ def letters(file: str) -> set[int]:
 
 @cache
 def system_fonts() -> list[str]:
-    """Upright sans-serif ones of a usual weight first."""
+    """The files of the system's fonts; those that look like FONT first: upright, sans-serif, of regular weight."""
     from matplotlib.font_manager import findSystemFonts
 
-    def odd(file: str) -> tuple[bool, bool, str]:
+    def preference(file: str) -> tuple[bool, bool, str]:
         name = Path(file).stem.lower()
         plain = not any(word in name for word in ("bold", "light", "thin", "black", "mono", "serif", "italic", "obl"))
         return not plain, not any(word in name for word in ("sans", "gothic", "hei", "cjk")), file
 
-    return sorted(findSystemFonts(), key=odd)
+    return sorted(findSystemFonts(), key=preference)
 
 
 @cache
 def file_for(letter: str) -> str:
-    if letter < KNOWN:
+    """The file of the first font that has the letter; FONT, which draws a box for it, if none has."""
+    if letter < COVERED:
         return FONT
     for file in (FONT, *system_fonts()):
-        if ord(letter) in letters(file):
+        if ord(letter) in code_points(file):
             return file
     if not missing:
         say(
@@ -62,11 +63,12 @@ def file_for(letter: str) -> str:
 
 
 @lru_cache(10_000)
-def pieces(text: str, size: int) -> list[tuple[ImageFont.FreeTypeFont, str]]:
-    """The text in pieces of one font each."""
+def split_by_font(text: str, size: int) -> list[tuple[ImageFont.FreeTypeFont, str]]:
+    """Split the text into parts that can each be drawn with one font."""
     files, file = [], FONT
     for letter in text:
-        if unicodedata.category(letter) not in ("Mn", "Me", "Cf", "Zs"):  # accents and spaces go with what is before
+        # A combining accent, an invisible mark or a space is drawn with the font of the letter before it.
+        if unicodedata.category(letter) not in ("Mn", "Me", "Cf", "Zs"):
             file = file_for(letter)
         files.append(file)
     groups = groupby(zip(files, text, strict=True), key=lambda pair: pair[0])

@@ -1,23 +1,24 @@
-"""The graph of a network, as TensorBoard shows it."""
+"""Traces the graph of a network for TensorBoard."""
 
 import warnings
 
 import torch
 from torch.utils.tensorboard._pytorch_graph import graph
 
-GRAPHS: dict[tuple, tuple] = {}
+GRAPHS: dict[tuple, tuple] = {}  # by the printed network and the shape of its inputs
 
 
 def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
-    """The network's graph as TensorBoard's protocol buffers, traced once for the runs of a sweep that share it.
-
-    torch.jit keeps each trace for good, 1.4 MiB. To check it would trace again, and import torch.distributed.tensor.
-    """
+    """The network's graph as TensorBoard's protocol buffers. Jobs of a sweep in one process share that of equal
+    networks, because torch.jit never frees the 1.4 MiB of a trace."""
     key = (str(network), x.shape)
-    ours = all(type(module).__module__.startswith(("torch", "proj.")) for module in network.modules())
-    if key not in GRAPHS or not ours:  # two of one's own may look the same
+    # Two networks with a user's own modules may differ, though they are printed alike: these are always traced.
+    comparable = all(type(module).__module__.startswith(("torch", "proj.")) for module in network.modules())
+    if key not in GRAPHS or not comparable:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*already a ScriptModule")
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of other batches, which never come
+            # It warns that the trace may not hold for other inputs, but the trace never gets any.
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            # check_trace would trace a second time, and import torch.distributed.tensor.
             GRAPHS[key] = graph(torch.jit.trace(network, x, check_trace=False), x)
     return GRAPHS[key]

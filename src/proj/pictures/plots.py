@@ -1,4 +1,4 @@
-"""The calibration of a classifier as a picture, and pictures in TensorBoard's files."""
+"""Plots the reliability diagram of a classifier, and writes pictures into a file for TensorBoard."""
 
 import io
 from pathlib import Path
@@ -11,24 +11,27 @@ from PIL import Image
 
 from proj.pictures.drawing import RIGHT, WRONG
 
-BINS = 15  # of the probability, in which accuracy and confidence are compared
+BINS = 15  # intervals of the predicted probability; accuracy and confidence are compared in each
 STYLE = matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
 
 
 @STYLE
 def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float) -> bytes:
-    """confidence: (N,) probability of the predicted class; right: (N,) bool; error: the calibration error."""
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(place, minlength=BINS)
+    """A PNG of accuracy against confidence, and below it the histogram of the confidence.
+
+    confidence: (N,) the probability of the predicted class. right: (N,) bool. error: the calibration error.
+    """
+    bin_of = np.minimum((confidence * BINS).astype(int), BINS - 1)  # (N,)
+    counts = np.bincount(bin_of, minlength=BINS)
     filled = counts > 0
-    accuracy, mean = (
-        np.bincount(place, weights=value, minlength=BINS)[filled] / counts[filled] for value in (right, confidence)
+    accuracy, mean_confidence = (
+        np.bincount(bin_of, weights=value, minlength=BINS)[filled] / counts[filled] for value in (right, confidence)
     )
     middle = (np.flatnonzero(filled) + 0.5) / BINS
     figure = Figure(figsize=(4.6, 5.4))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.08})
     above.bar(middle, accuracy, 0.9 / BINS, color=RIGHT, label="accuracy")
-    gap = mean - accuracy
+    gap = mean_confidence - accuracy
     above.bar(
         middle, gap, 0.9 / BINS, accuracy, color="none", edgecolor=WRONG, hatch="////", linewidth=0.8, label="gap"
     )
@@ -38,7 +41,7 @@ def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float)
         f"right {right.mean():.1%}, sure {confidence.mean():.1%}, calibration error {error:.1%}", fontsize=10
     )
     above.legend(frameon=False, loc="upper left")
-    below.bar(middle, counts[filled] / len(place), 0.9 / BINS, color="#a9bccd")
+    below.bar(middle, counts[filled] / len(bin_of), 0.9 / BINS, color="#a9bccd")
     below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     below.set(xlabel="probability of the predicted class", ylabel="examples")
     content = io.BytesIO()
@@ -47,7 +50,7 @@ def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float)
 
 
 def log_pictures(folder: Path, pictures: dict[str, bytes]) -> None:
-    """PNG files by their tags, into a file of TensorBoard's."""
+    """Write pictures, given as {tag: PNG}, into a new file for TensorBoard in `folder`."""
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(folder) as writer:
