@@ -97,7 +97,7 @@ def test_images_without_classes_beside_the_training_part_are_none_of_them(photos
     (folder / "test1").mkdir()
     draw("red", 1).save(folder / "test1" / "1.png")
     assert photos(folder).class_names == ["blue", "green", "red"]
-    assert re.search(r"Folders left out, whose images have no classes: .*test1 \(a part wi", capsys.readouterr().out)
+    assert re.search(r"because their images have no classes: .*test1 \(a part wi", capsys.readouterr().out)
 
 
 def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):
@@ -148,7 +148,7 @@ def test_a_class_that_only_a_part_has_is_left_out_and_said(photos, tmp_path, cap
             draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
     data = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 4
-    said = "Images left out, of classes that the training part has not: 2 green, 1 gold"
+    said = "Images left out because the training part does not have their class: 2 green, 1 gold"
     assert said in capsys.readouterr().out
 
 
@@ -228,7 +228,7 @@ def test_a_table_beside_the_classes_that_names_none_of_them_may_list_others(phot
 )
 def test_folders_whose_names_are_of_no_class_are_said(photos, tmp_path, capsys, names, said):
     photos(five_scenes_each(tmp_path / "in", names))
-    found = re.search("Folders that may be no classes, and are to be moved away then: (.*)", capsys.readouterr().out)
+    found = re.search(r"Folders that may not be classes \(move them away if so\): (.*)", capsys.readouterr().out)
     assert (sorted(found[1].split(", ")) if found else []) == sorted(filter(None, said.split(", ")))
 
 
@@ -485,7 +485,7 @@ def test_an_archive_beside_the_class_folders_is_left_out_and_said(photos, tmp_pa
     folder = write_photos(tmp_path / "in", 8)
     (folder / "yellow.zip").touch()
     photos(folder)
-    assert "Archives left out, whose images are to be unpacked first: yellow.zip" in capsys.readouterr().out
+    assert "Archives left out: unpack them first if they hold images: yellow.zip" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -626,7 +626,7 @@ def test_photos_of_the_test_in_a_folder_called_unknown_have_no_classes(photos, t
     (tmp_path / "in/test/unknown").mkdir(parents=True)
     draw("red", 1).save(tmp_path / "in/test/unknown/1.png")
     assert photos(tmp_path / "in").num_classes == 3
-    assert "Folders left out, whose images have no classes: " in capsys.readouterr().out
+    assert "Folders left out because their images have no classes: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ("2019_{}.png", "{}.png", "IMG_{}_1.png"))

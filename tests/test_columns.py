@@ -688,7 +688,7 @@ def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, caps
 def test_a_column_that_says_the_class_itself_is_named_with_what_leaves_it_out(table, capsys, cells, is_said):
     table(cells, range(60), words=["drop=[b]"])
     said = " ".join(capsys.readouterr().out.split())
-    assert ("a tells y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said) == is_said
+    assert ("a reveals y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said) == is_said
 
 
 @pytest.mark.parametrize(
@@ -704,7 +704,7 @@ def test_a_column_that_says_the_class_itself_is_named_with_what_leaves_it_out(ta
 def test_numbers_of_which_each_class_has_a_range_of_its_own_are_named(table, capsys, cells, is_said):
     table(cells, rows=90, classes="pqr")
     said = " ".join(capsys.readouterr().out.split())
-    sentence = "a tells y without a mistake, a range a class: if one was made from the other, 'dataset.drop=[a]'"
+    sentence = "without a mistake, with a range for each class: if one was made from the other, 'dataset.drop=[a]'"
     assert (sentence in said) == is_said
 
 
@@ -727,8 +727,8 @@ def test_a_column_that_says_the_class_but_for_a_few_rows_is_named_with_their_num
     table, capsys, how, mistakes, is_said
 ):
     said = {
-        "value": "a tells y but for 4 of 200 rows, one value a class",
-        "range": "a tells y but for 4 of 200 rows, a range a class",
+        "value": "a reveals y but for 4 of 200 rows, with one value for each class",
+        "range": "a reveals y but for 4 of 200 rows, with a range for each class",
         "filled": "a has values in all rows of some classes and in none of the others but for 4 of 200 rows",
     }
     codes = [(i + (i < mistakes)) % 2 for i in range(200)]
@@ -761,7 +761,7 @@ def test_columns_that_together_say_the_class_are_named(table, capsys, told, mark
     columns = [[mark if ("pqr"[i % 3] == one) == (i >= mistakes) else other for i in range(90)] for one in told]
     table(*columns, rows=90, classes="pqr")
     said, names = " ".join(capsys.readouterr().out.split()), "abc"[: len(told)]
-    sentence = f"{', '.join(names)} together tell y without a mistake: if they are its one-hot code"
+    sentence = f"{', '.join(names)} together reveal y without a mistake: if they are its one-hot code"
     assert (f"{sentence}, 'dataset.drop=[{','.join(names)}]' leaves them out" in said) == is_said
 
 
@@ -771,13 +771,13 @@ def test_the_rest_of_a_one_hot_code_is_named_beside_the_column_that_is_the_targe
     code = [[int(i % 3 == one and i >= 3 * mistakes) for i in range(90)] for one in (1, 2)]
     table(*code, [int(i == 30) for i in range(90)], rows=90, classes="100")
     said = " ".join(capsys.readouterr().out.split())
-    assert ("a, b together tell y without a mistake: if they are its one-hot code" in said) == is_said
+    assert ("a, b together reveal y without a mistake: if they are its one-hot code" in said) == is_said
 
 
 def test_a_code_of_more_classes_than_words_have_inputs_says_the_class_too(table, capsys):
     cells = [f"code {i % 30}" for i in range(120)]
     table(cells, rows=120, classes=[f"c{i}" for i in range(30)], words=["max_categories=10"])
-    assert "a tells y without a mistake" in capsys.readouterr().out
+    assert "a reveals y without a mistake" in capsys.readouterr().out
 
 
 def test_in_a_table_of_a_few_rows_a_column_that_says_the_class_may_be_chance(table, capsys):
@@ -819,5 +819,5 @@ def test_words_most_of_which_the_training_did_not_have_are_counted(table, tmp_pa
 def test_words_of_a_column_that_differ_in_case_alone_are_said(table, capsys):
     table(["male", "Male", "female"] * 20, ["1", "1.0", "x"] * 20, ["up", "down", "left"] * 20)
     out = capsys.readouterr().out
-    assert "a: words that differ in how they are written alone, and count as several: Male and male\n" in out
+    assert "a: words that differ only in spelling, but count as several: Male and male\n" in out
     assert "b: words that differ" in out and "c: words" not in out

@@ -115,10 +115,10 @@ def test_a_patient_is_on_one_side_and_no_input_with_folds_and_without(patients):
 
 def test_groups_that_are_written_in_two_ways_are_said(patients, capsys):
     by_patient(patients)
-    assert "written alone" not in capsys.readouterr().out
+    assert "only in spelling" not in capsys.readouterr().out
     patients.write_text(patients.read_text().replace(",p3,", ",7,", 1).replace(",p3,", ",7.0,"))
     by_patient(patients)
-    assert "groups of patient that differ in how they are written alone, and count as several: 7 and 7.0" in (
+    assert "groups of patient that differ only in spelling, but count as several: 7 and 7.0" in (
         capsys.readouterr().out
     )
 

@@ -85,7 +85,7 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
     assert examples(data) == 12
     for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .mp4", "1 .dng", "1 without an ending"):
         assert what in said.splitlines()[0]
-    assert "no class's folder: 1 .jpg" in said.splitlines()[1]
+    assert "no class folder: 1 .jpg" in said.splitlines()[1]
 
 
 COMPANIONS = "__MACOSX @eaDir lost+found .ipynb_checkpoints $RECYCLE.BIN .git .hidden #recycle @__thumb .Trash-1000"
@@ -102,7 +102,7 @@ def test_what_systems_leave_is_no_class_and_no_image(photos, tmp_path):
     (folder / "empty").mkdir()
     data, said = photos(folder)
     assert data.class_names == ["blue", "red"] and examples(data) == 12
-    assert said == "Folders left out, which hold no images: empty\n"
+    assert said == "Folders left out because they hold no images: empty\n"
     assert len(find_files(str(folder))) == 12  # predict's
 
 
@@ -153,7 +153,7 @@ def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
     picture("red", 80).save(tmp_path / "in" / "intel" / "seg_pred" / "seg_pred" / "1.jpg")
     data, said = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 6
-    assert "Folders left out, whose images have no classes: " in said and "seg_pred" in said
+    assert "Folders left out because their images have no classes: " in said and "seg_pred" in said
 
 
 @pytest.mark.parametrize("place", (".", "images", "test"))
@@ -196,7 +196,7 @@ def test_predict_says_that_of_many_frames_the_first_is_taken(photos, tmp_path, c
         pictures[0].save(tmp_path / f"{frames}.tif", save_all=True, append_images=pictures[1:])
     facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
     assert len([*read_images([str(tmp_path / "1.tif"), str(tmp_path / "3.tif")], facts, "auto", 10**6, [])]) == 2
-    assert capsys.readouterr().err == "Images of several frames or pages, of which the first is taken: 1\n"
+    assert capsys.readouterr().err == "Images of several frames or pages, of which only the first is used: 1\n"
 
 
 def test_of_many_frames_the_first_is_taken_and_said(photos, tmp_path):
@@ -206,7 +206,7 @@ def test_of_many_frames_the_first_is_taken_and_said(photos, tmp_path):
         picture("red", 50).save(folder / "red" / name, **more)
     for again in (False, True):
         data, said = photos(folder, "identical=apart")
-        assert said == "Images of several frames or pages, of which the first is taken: 3\n", again
+        assert said == "Images of several frames or pages, of which only the first is used: 3\n", again
     reds = torch.cat([split.inputs[split.targets == 1] for split in data.splits.values()]).float()
     assert (reds.mean((1, 2))[:, 0] > 180).all()
 
@@ -331,7 +331,7 @@ def test_what_cannot_be_read_stays_left_out_where_deep_pixels_are_scaled_anew(ph
     picture("red", 50).save(tmp_path / "in" / "bright" / "b.gif", **more)
     data, said = photos(tmp_path / "in", "channels=1")
     assert examples(data) == 17 and data.levels == {"I": [0, 4095]} and "1 of 18 images cannot be read" in said
-    assert "of which the first is taken: 1" in said
+    assert "of which only the first is used: 1" in said
 
 
 def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
@@ -472,7 +472,7 @@ def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, c
     for name in ("fish", "red/frog"):
         (folder / name).symlink_to("nowhere")
     said = photos(folder)[1]
-    assert "Links left out, which lead nowhere: fish" in said and "red/frog: No such file" in said
+    assert "Broken links left out: fish" in said and "red/frog: No such file" in said
     for pattern in (tmp_path / "in", tmp_path / "in" / "f*"):
         with pytest.raises(UserError, match=r"[12] of \d+ files? (is|are) no images?: .*fish"):
             predict(digits / "best.ckpt", str(pattern), output=f"{tmp_path}/again.csv")  # the second time it is there
@@ -547,7 +547,7 @@ def test_photos_of_which_less_than_half_is_taken_are_said(photos, tmp_path, shap
             draw("red" if place == "a" else "blue", number, shape).save(tmp_path / "in" / place / f"{number}.png")
     for start in ("first", "second"):
         _, out = photos(tmp_path / "in", f"size={size}")
-        line = f"Images of which the middle part, less than half, is taken: {said}"
+        line = f"Images of which more than half is cut away: {said}"
         assert line in out if said else "middle part" not in out, start
 
 

@@ -165,7 +165,7 @@ def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_pat
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    (("low", "rows left out, without y: 20"), *((w, f"taken for classes: {w};") for w in ("NA", "nan", "null", "?"))),
+    (("low", "rows left out, without y: 20"), *((w, f"taken as class names: {w}") for w in ("NA", "nan", "null", "?"))),
 )
 def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewhere_is_missing(
     tmp_path, capsys, word, said
@@ -287,7 +287,7 @@ def test_classes_that_are_lists_of_others_are_said(tmp_path, capsys):
         rows = [["a", "y"], *([i * i % 37, classes[i % 3]] for i in range(60))]
         table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
         out = " ".join(capsys.readouterr().out.split())
-        assert (f"classes that list others, each a class of its own here, where an example has one: {said}" in out) == (
+        assert (f"classes that seem to list others, though each counts as a class of its own: {said}" in out) == (
             said != ""
         )
 

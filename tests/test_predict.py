@@ -153,7 +153,7 @@ def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_
     assert "2 of 5 files are no images" in sentence
     said = capsys.readouterr().err
     assert f"skipped {folder}/cut.png: no image" in said and f"skipped {folder}/empty.jpg: is empty" in said
-    assert said.startswith("Files left out, which are no images: 1 .txt\n")
+    assert said.startswith("Files left out because they are not images: 1 .txt\n")
     named = mistake("proj.predict", f"ckpt={digits}", f"input={folder}/notes.txt")
     assert "1 of 1 file is no image" in named
     shutil.make_archive(str(tmp_path / "packed"), "zip", folder)

@@ -378,7 +378,7 @@ def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, c
     data = load("in")
     assert [len(data.splits[part].targets) for part in ("train", "val", "test")] == [34, 6, 8]
     assert "test is test.csv, val is drawn from train" in (said := capsys.readouterr().out)
-    assert "files left out, which are no parts: " in said and "sample_submission.csv" in said
+    assert "files left out because they are not parts: " in said and "sample_submission.csv" in said
     write(tmp_path / "deep" / "train" if (tmp_path / "deep").mkdir() else tmp_path / "deep/train", a__csv=flowers())
     write(tmp_path / "deep/test", b__csv=flowers(40, 8))
     assert load("deep").checksum() == data.checksum()
@@ -392,9 +392,9 @@ def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, c
     (
         ("len,kind\n1,a\n", [], r"test.csv has no column y, so that it cannot be the test part: train with data_dir="),
         ("len,kind,y\n1,a,\n", [], r"test.csv has no row with a class, so that it cannot be the test part"),
-        ("len,kind,y\n1,a,r\n", [], r"test.csv has a class 'r', which the training has not"),
-        (flowers(), ["test_fraction=0.2"], r"dataset.test_fraction has no use, since .*test.csv is the test part"),
-        (flowers(), ["folds=5", "fold=0"], r"dataset.folds has no use, since .*test.csv is the test part"),
+        ("len,kind,y\n1,a,r\n", [], r"test.csv has a class 'r', which the training part does not have"),
+        (flowers(), ["test_fraction=0.2"], r"dataset.test_fraction has no effect, since .*test.csv is the test part"),
+        (flowers(), ["folds=5", "fold=0"], r"dataset.folds has no effect, since .*test.csv is the test part"),
         (flowers(), ["group=kind"], r"a \(dataset.group\) is in .*test.csv and in the training"),
     ),
 )
@@ -475,9 +475,9 @@ def test_classes_that_another_part_writes_otherwise_are_those_of_the_training_an
         write(tmp_path / "in", test__csv=test.replace(",p\n", f",P{end}\n").replace(",q\n", f",Q{end}\n"))
         data, said = load("in"), " ".join(capsys.readouterr().out.split())
         assert data.class_names == ["p", "q"] and data.checksum() == same.checksum()
-        assert f"writes otherwise than the training: 'P{end}'" in said and f"'Q{end}' for 'q'" in said
+        assert f"spells differently from the training: 'P{end}'" in said and f"'Q{end}' for 'q'" in said
     write(tmp_path / "in", train__csv=train + "1.5,a,P\n" * 3)  # of which "P." may be either
-    with pytest.raises(UserError, match=r"test.csv has a class 'P.', which the training has not"):
+    with pytest.raises(UserError, match=r"test.csv has a class 'P.', which the training part does not have"):
         load("in")
 
 

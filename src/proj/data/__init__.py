@@ -1,29 +1,29 @@
-"""The datamodules, what each kind of data becomes, and the batches that the training takes.
+"""The datamodules, and the loader that cuts their data into batches.
 
-datamodule.py     what all datamodules share: three splits in memory, one loader factory
+datamodule.py     the base class of all datamodules: three splits in memory, and one loader factory
 sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
-image_folder.py   photos of one's own, found, read and resized by photos/
-csv_table.py      a table of one's own, read and understood by tables/
-images.py         what all datamodules of images share, and light augmentation: moved and mirrored
-augment.py        strong augmentation: turned, coloured, erased, mixed
-batches.py        cuts an epoch into batches, by draws that follow from seed, epoch and batch
-features.py       what a frozen network makes of the images, kept in files
-facts.py          how a picture or a row becomes a network's input, as a checkpoint keeps it
-there.py          whether one's own data is there, asked before a run starts
-parts.py          draws training, validation and test parts, or deals folds
-part_names.py     the names of files and folders that are such parts
-table_parts.py    the rows of a table that are in each part
-copied_class.py   columns of a table that say the class itself
-groups.py         examples that stay in one part: of one group, or identical
-class_names.py    classes that are one, written in two ways
-rare_classes.py   classes that are left out
+image_folder.py   the user's own photos, which photos/ finds, reads and resizes
+csv_table.py      the user's own table, which tables/ reads and encodes
+images.py         the base class of all image datamodules, with light augmentation: shift and flip
+augment.py        strong augmentation: crop, rotate, colour jitter, erase, MixUp, CutMix
+batches.py        the loader; its shuffling and augmentation depend only on seed, epoch and batch
+features.py       a frozen network's features of the images, cached in files
+facts.py          how an image or a row becomes a network's input, as stored in each checkpoint
+there.py          checks before a run starts that the user's data exists
+parts.py          splits examples into training, validation and test parts, or into folds
+part_names.py     recognises files and folders that are named after a part
+table_parts.py    assigns the rows of a table to the parts
+copied_class.py   warns of columns that reveal the class
+groups.py         keeps examples of one group, or identical images, in one part
+class_names.py    matches class names that are spelled differently
+rare_classes.py   leaves out classes with too few examples, and unknown classes
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # `as` says that a name is for others, too
+if TYPE_CHECKING:  # `as` marks a name as exported
     from proj.data.csv_table import CSVDataModule as CSVDataModule
     from proj.data.image_folder import ImageFolderDataModule as ImageFolderDataModule
     from proj.data.images import ImageDataModule as ImageDataModule
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # `as` says that a name is for others, too
     from proj.data.torchvision import FashionMNISTDataModule as FashionMNISTDataModule
     from proj.data.torchvision import MNISTDataModule as MNISTDataModule
 
-# Imported when they are first asked for: `there.py` takes no torch along.
+# Imported on first use, so that importing `there.py` from this package does not import torch.
 HOMES = {
     "CIFAR10DataModule": "torchvision",
     "CSVDataModule": "csv_table",

@@ -1,8 +1,8 @@
-"""Strong augmentation of whole batches, on the device that trains: each image with draws of its own.
+"""Strong augmentation of whole batches on the training device, with different random numbers for each image.
 
-torchvision.transforms.v2 draws once a batch, from a generator of the process. Here all draws come from the batch's own
-generator, which follows from (seed, epoch, batch), so that a run that goes on draws the same. A step of a small network
-takes a millisecond, and a call of torch two microseconds: what is alike for all numbers is one call.
+torchvision.transforms.v2 draws once for a whole batch, from the process's global generator. Here all random numbers
+come from a generator seeded by (seed, epoch, batch), so that a resumed run repeats them. All that a batch needs is
+drawn by one call, and scaled by another: a torch call takes 2 µs, and a whole step of a small network only 1 ms.
 """
 
 import math
@@ -15,20 +15,20 @@ from torch import Tensor
 
 from proj.data.facts import Normalize
 
-# As in torchvision: how much longer one side of a piece or rectangle may be, which shares are erased, what is grey.
+# As in torchvision: the greatest aspect ratio of a crop, the range of the erased area, the weights of R, G, B in grey.
 RATIO, ERASED, GREY = 4 / 3, (0.02, 0.33), [0.299, 0.587, 0.114]
 
 
 @dataclass(frozen=True)
 class Strong:
-    """What `augment=strong` does to the images of a training batch, beside mirroring and moving them.
+    """What `augment=strong` does to the images of a training batch, in addition to flipping and shifting them.
 
-    crop: an image becomes a piece of at least this share of its area, enlarged to the whole; 1 leaves it whole.
-    rotate: degrees by which each is turned at most, either way, about its centre.
-    brightness, contrast, saturation: factors of 1 - x to 1 + x.
-    erase: the share of the images of which a rectangle takes the mean colour.
-    mixup: the share that is blended with another image (Zhang et al., arXiv 1710.09412). cutmix: the share of the
-        others that have a rectangle of another (Yun et al., arXiv 1905.04899). Labels are divided as the pixels are.
+    crop: the smallest share of the image's area that a random crop keeps before it is resized; 1 means no cropping.
+    rotate: the greatest angle of a random rotation about the centre, in degrees.
+    brightness, contrast, saturation: with x, the image is changed by a random factor from 1 - x to 1 + x.
+    erase: the share of the images in which a random rectangle is filled with the mean colour.
+    mixup: the share of the images that are blended with another one (Zhang et al., arXiv 1710.09412). cutmix: the share
+        of the rest that get a rectangle of another (Yun et al., arXiv 1905.04899). Labels are mixed in proportion.
     """
 
     crop: float = 1.0
@@ -45,7 +45,7 @@ class Strong:
     ) -> Tensor:
         """uint8 (B, H, W, C) -> normalised float32 (B, C, H, W).
 
-        mirrored: (B,) bool, None for none. shift: pixels by which each is moved at most, reflected at the border.
+        mirrored: (B,) bool, which images to flip; None for none. shift: the greatest random shift in pixels.
         """
         low, reach = ranges(self, shift, images.device)
         draws = torch.addcmul(low, reach, torch.rand(7, 2, len(images), generator=generator, device=images.device))
@@ -66,9 +66,9 @@ class Strong:
         return x.addcmul_(x, within(erased, x), value=-1) if self.erase else x
 
     def _places(self, x: Tensor, mirrored: Tensor | None, piece: tuple[Tensor, Tensor], moves: Tensor | None) -> Tensor:
-        """(B, H, W, 2) column and row, from -1 to 1, from which each pixel of each piece comes.
+        """(B, H, W, 2) sampling grid for `grid_sample`: the (column, row), from -1 to 1, that each output pixel shows.
 
-        piece: see `boxes`. moves: (2, B) pixels by which each is moved, once they are rounded; None for none.
+        piece: the crop, see `boxes`. moves: (2, B) shift in pixels, not yet rounded; None for no shift.
         """
         axes = []
         for axis, (size, length, centre) in enumerate(zip(x.shape[2:], *piece, strict=True)):
@@ -83,20 +83,22 @@ class Strong:
             columns = torch.where(mirrored[:, None], columns.flip(1), columns)
         shape = (len(x), *x.shape[2:])
         places = [columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)]
-        return torch.stack(places, 1).permute(0, 2, 3, 1)  # a plane each: a third of the time of pairs
+        return torch.stack(places, 1).permute(0, 2, 3, 1)  # stacking along axis 3 takes three times as long
 
     def _colours(
         self, means: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """((B, C, C), (B, C, 1)) matrix and constant that give each image its colours. means: (B, C) of channels."""
+        """The colour jitter of each image: a matrix (B, C, C), a constant (B, C, 1). means: (B, C) of its pixels."""
         grey, colour = grey_and_colour(means.shape[1], means.device)
         scale = brightness * contrast
         matrix = torch.addcmul(grey, saturation[:, None, None], colour).mul_(scale[:, None, None])
         return matrix, (means @ grey.T).mul_((brightness - scale)[:, None])[:, :, None]
 
     def mix(self, classes: int, x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(Images (B, C, H, W), each with parts of the one before it in the shuffled batch, so of any one; (B, classes)
-        the shares of the classes in them). targets: (B,)."""
+        """(Mixed images (B, C, H, W), the shares of the classes in them (B, classes)). targets: (B,) int64.
+
+        Each image is mixed with the one before it, which is a random one, since the batch is shuffled.
+        """
         draws = torch.rand(6, len(x), generator=generator, device=x.device)
         blended = draws[0] < self.mixup
         cut = ~blended & (draws[1] < self.cutmix)
@@ -109,15 +111,15 @@ class Strong:
 
 @cache
 def ranges(strong: Strong, shift: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(7, 2, 1) where each number that `Strong.change` draws begins, and how far it reaches."""
+    """(Lower bound, width), each (7, 2, 1), of the uniform distribution of each number that `Strong.change` draws."""
     pairs = [
-        [(1, strong.crop), ERASED],  # the areas of the piece and of the erased rectangle
-        [(-0.5, 0.5), (-0.5, 0.5)],  # how they are stretched
-        [(-1, 1), (-1, 1)],  # where the piece lies, and the rectangle
-        [(-1, 1), (-1, 1)],
-        [(-shift - 0.5, shift + 0.5), (-shift - 0.5, shift + 0.5)],  # pixels of the move, once they are rounded
+        [(1, strong.crop), ERASED],  # the areas of the crop and of the erased rectangle
+        [(-0.5, 0.5), (-0.5, 0.5)],  # how far both are stretched
+        [(-1, 1), (-1, 1)],  # the rows of the crop and of the rectangle
+        [(-1, 1), (-1, 1)],  # their columns
+        [(-shift - 0.5, shift + 0.5), (-shift - 0.5, shift + 0.5)],  # the shift in pixels, before it is rounded
         [(1 - strong.brightness, 1 + strong.brightness), (1 - strong.contrast, 1 + strong.contrast)],
-        [(1 - strong.saturation, 1 + strong.saturation), (0, 1)],  # and whether a rectangle is erased
+        [(1 - strong.saturation, 1 + strong.saturation), (0, 1)],  # the second decides whether a rectangle is erased
     ]
     low, high = torch.tensor(pairs, device=device).unbind(2)
     return low[:, :, None], (high - low)[:, :, None]
@@ -130,7 +132,7 @@ def identity(size: int, device: torch.device) -> Tensor:
 
 @cache
 def grey_and_colour(channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(C, C) matrices that leave of an image its grey, and what is not grey in it: nothing but of three channels."""
+    """Two matrices (C, C): one maps a pixel to its grey, the other to the rest, its colour, which is 0 unless C = 3."""
     whole = identity(channels, device)
     grey = torch.tensor([GREY] * 3, device=device) if channels == 3 else whole
     return grey, whole - grey
@@ -138,27 +140,28 @@ def grey_and_colour(channels: int, device: torch.device) -> tuple[Tensor, Tensor
 
 @cache
 def positions(size: int, device: torch.device) -> Tensor:
-    """(size,) the places of the pixels along a side, from -1 to 1."""
+    """(size,) the centres of the pixels along a side whose coordinates run from -1 to 1."""
     return torch.arange(0.5, size, device=device) * 2 / size - 1
 
 
 def boxes(areas: Tensor, stretches: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """(..., 2, B) lengths and centres, of rows and of columns, of pieces of images; a side and its places are -1 to 1.
+    """Rectangles within images: their (lengths, centres), each (..., 2, B) for rows and columns. Coordinates run from
+    -1 to 1 along each side, and the length 1 is that of the whole side.
 
-    areas: (..., B) shares of the images' areas. stretches: (..., B) from -0.5 to 0.5, for the longest side as a row
-        or as a column. places: (..., 2, B) from -1 to 1, for the first and the last that leave the piece in the image.
+    areas: (..., B) shares of the images' areas. stretches: (..., B) from -0.5 (as long as possible in one direction) to
+        0.5 (in the other). places: (..., 2, B) from -1 to 1, between the two ends that the rectangle can be moved to.
     """
     logs = areas.log()
-    longer = logs.clamp(min=-math.log(RATIO)).mul_(stretches)  # beyond it, a side would be longer than the image's
+    longer = logs.clamp(min=-math.log(RATIO)).mul_(stretches)  # of large areas less, so that no side exceeds the image
     half = logs.mul_(0.5)
     lengths = torch.stack([half - longer, half + longer], -2).exp_()
     return lengths, torch.addcmul(places, lengths, places, value=-1)
 
 
 def turned(places: Tensor, angles: Tensor) -> Tensor:
-    """(B, H, W, 2) column and row, from -1 to 1, of pixels, turned about the images' centres by `angles` (B,) radians.
+    """A sampling grid (B, H, W, 2), see `_places`, rotated about the images' centres by `angles` (B,) in radians.
 
-    A side is -1 to 1 whatever its length, so that pixels which are not of a square are stretched to turn.
+    Coordinates run from -1 to 1 along both sides, so for images that are not square the aspect ratio is compensated.
     """
     height, width = places.shape[1:3]
     columns, rows = places.unbind(3)
@@ -167,7 +170,7 @@ def turned(places: Tensor, angles: Tensor) -> Tensor:
 
 
 def within(box: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
-    """(B, 1, H, W): 1 where a pixel of a batch lies in the box of its image, see `boxes`, else 0."""
+    """A mask (B, 1, H, W) of a batch: 1 for pixels within the rectangle of their image, see `boxes`, else 0."""
     rows, columns = (
         ((positions(size, x.device) - centre[:, None]).abs_() < length[:, None]).float()
         for size, length, centre in zip(x.shape[2:], *box, strict=True)

@@ -1,4 +1,4 @@
-"""Batches cut from tensors that stay in memory, on the device that trains."""
+"""The data loader: cuts batches from tensors that stay in memory, on the training device."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def counter_seed(*counters: int) -> int:
-    """A 63-bit seed that depends on all `counters` and on nothing else."""
+    """A 63-bit seed, a hash of the `counters`."""
     digest = hashlib.blake2b(repr(counters).encode(), digest_size=8).digest()  # 2 µs, a tenth of numpy's SeedSequence
     return int.from_bytes(digest, "little") >> 1
 
@@ -19,17 +19,18 @@ def counter_seed(*counters: int) -> int:
 class Batches:
     """An epoch's batches of (inputs, targets); the last one may be smaller, and no example is left out.
 
-    The order of an epoch depends on (seed, epoch), the draws of `prepare` on (seed, epoch, batch): no hidden state.
-    Several processes (`rank` of `world`) share out each batch of `world * batch_size` examples, as evenly as it goes.
+    There is no hidden random state: the order of an epoch depends only on (seed, epoch), and the random numbers that
+    `prepare` and `mix` draw only on (seed, epoch, batch, rank). With several processes (`rank` of `world`), each batch
+    of `world * batch_size` examples is divided among them as evenly as possible.
 
-    inputs: (N, ...) and targets: (N,) int64, on the device that trains.
-    prepare: (inputs, index, generator, epoch) -> (B, ...) float32 inputs of a batch; index is an int64 tensor or a
-        slice, generator None where nothing may be random.
-    shuffle: whether these are the batches of a training.
-    ordered: in training, every epoch has the same batches, in the order of the examples (`trainer.overfit_batches`).
-    mix: (inputs, targets, generator) -> those of a training batch mixed with one another, the targets as (B, classes).
-    balanced: in training, an epoch has as many examples, each drawn anew: a class, all alike, then one of its examples.
-    draws: whether `prepare` or `mix` may draw numbers in training; else its generator is None there too.
+    inputs: (N, ...) and targets: (N,) int64, on the training device.
+    prepare: (inputs, index, generator, epoch) -> (B, ...) float32 inputs of a batch. index is an int64 tensor or a
+        slice; generator is None if nothing may be random, as in validation.
+    shuffle: whether these are training batches. The next four apply to training only.
+    ordered: every epoch has the same batches, with the examples in their order (`trainer.overfit_batches`).
+    mix: (inputs, targets, generator) -> a batch whose examples are mixed with each other, targets as (B, classes).
+    balanced: examples are drawn with replacement, so that each class is equally probable; an epoch still has N.
+    draws: whether `prepare` or `mix` may draw random numbers; if not, they get None as the generator.
     """
 
     inputs: Tensor
@@ -45,11 +46,11 @@ class Batches:
     balanced: bool = False
     draws: bool = True
     epoch: int = field(default=0, init=False)
-    # The batch at which the next round begins, for an epoch that goes on. No `state_dict` says it: Lightning 2.6 does
-    # not give it back once a scheduler has asked for the number of steps (its issue 20550).
+    # The batch at which the next iteration begins, set when an epoch is resumed. It is not in a `state_dict`, because
+    # Lightning 2.6 does not restore that once a scheduler has asked for the number of steps (its issue 20550).
     start: int = field(default=0, init=False)
-    begin: Callable[[int, int], None] | None = field(default=None, init=False)  # told (epoch, batch) before it is made
-    batch_sampler = None  # Lightning asks for both, and calls `loader.sampler.set_epoch`
+    begin: Callable[[int, int], None] | None = field(default=None, init=False)  # called with (epoch, batch) before each
+    batch_sampler = None  # Lightning looks for this and for `sampler`, and calls `loader.sampler.set_epoch`
 
     @property
     def sampler(self) -> "Batches":
@@ -61,16 +62,16 @@ class Batches:
     def __len__(self) -> int:
         full, rest = divmod(len(self.targets), self.batch_size * self.world)
         if self.shuffle and full and rest < 2 * self.world:
-            return full  # the rest joins the batch before it: no batch norm can train on one example a process
+            return full  # a tiny rest joins the batch before it, since batch norm cannot train on a single example
         return full + 1 if rest else full
 
     def size(self, batch: int) -> int:
-        """The number of examples in a batch, of all processes together."""
+        """The number of examples in a batch, summed over all processes."""
         step = self.batch_size * self.world
         return step if batch + 1 < len(self) else len(self.targets) - batch * step
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # A generator: the epoch is read at the first `next`. Lightning 2.6 calls `iter` before it sets the epoch.
+        # This is a generator, so it reads the epoch at the first `next`: Lightning 2.6 calls `iter` before `set_epoch`.
         step = self.batch_size * self.world
         if not self.shuffle:
             for start in range(0, len(self.targets), step):
@@ -94,7 +95,7 @@ class Batches:
             yield self.mix(x, y, draws) if self.mix else (x, y)
 
     def _order(self) -> Tensor:
-        """The examples of an epoch of training, on the CPU, whose draws are the same on every device."""
+        """(N,) indices of the examples in the order of a training epoch, drawn on the CPU, so equal for all devices."""
         size = len(self.targets)
         draws = torch.Generator().manual_seed(counter_seed(self.seed, self.epoch))
         if self.ordered:

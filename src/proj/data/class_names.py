@@ -1,4 +1,4 @@
-"""The names of classes: which of them are one class, written in two ways."""
+"""Matches class names that are spelled differently, such as Cat and cat, and puts classes in order."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -18,14 +18,14 @@ TRUTH_NUMBERS = {word: float(value) for pair in WHOLE_WORDS for value, word in e
 
 
 def spelling(word: str) -> str | float:
-    """What is the same for classes that differ in how they are written alone: in case, spaces or accents, with a full
-    stop at the end, as numbers, 1 and 1.0, or as truths, 1, yes and TRUE."""
+    """A key that is equal for different spellings of a class: it ignores case, spaces, accents and a final full stop,
+    and it is equal for equal numbers (1 and 1.0) and for answers that mean the same (1, yes and TRUE)."""
     value, name = plain_number(word), plain_name(word).removesuffix(".")
     return TRUTH_NUMBERS.get(name, name) if value is None else value
 
 
 def ordered(names: list[str], trained: list[str]) -> list[str]:
-    """Classes in order: numbers by their value before words; or as in another training, maybe of an older version."""
+    """The classes in order: numbers by their value, then words; or as in `trained`, if they are all among these."""
     if (given := {*names}) <= {*trained}:
         return [name for name in trained if name in given]
     unit = common_word(names)
@@ -36,27 +36,28 @@ def ordered(names: list[str], trained: list[str]) -> list[str]:
 
 
 def describe_alike(what: str, names: Iterable[str]) -> list[str]:
-    """A line with the first classes, or groups, that have one `spelling`; of what nobody sees, such as a joiner, as
-    \\u200b and so on. what: these are."""
+    """A warning that names the first few classes (or groups, as `what` says) with the same `spelling`. Invisible
+    characters are shown as \\u200b and so on."""
     spelled: dict[str | float, list[str]] = {}
     for name in names:
         spelled.setdefault(spelling(name), []).append(name if name.isprintable() else repr(name))
     alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
     if not alike:
         return []
-    return [f"{what} that differ in how they are written alone, and count as several: {', '.join(alike[:5])}"]
+    return [f"{what} that differ only in spelling, but count as several: {', '.join(alike[:5])}"]
 
 
 def describe_lists(names: Sequence[str]) -> list[str]:
-    """A line on the first classes that are lists of others, such as cat;dog beside cat and dog."""
+    """A warning that names the first few classes that look like lists of others, such as cat;dog beside cat and dog."""
     parts = {name: re.split(r" *[;,|/+&] *", name) for name in names}
     lists = [repr(name) for name in names if len(parts[name]) > 1 and {*parts[name]}.issubset(names)]
-    said = "classes that list others, each a class of its own here, where an example has one"
+    said = "classes that seem to list others, though each counts as a class of its own"
     return [f"{said}: {first_of(lists, 5)}"] if lists else []
 
 
 def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int]:
-    """The words that are one of these classes, with its place: also by their `spelling`, where that is no other's."""
+    """{word: index of its class} for the words that name one of these classes, exactly or by `spelling`, which counts
+    only if all classes have different ones."""
     places = {spelling(name): place for place, name in enumerate(class_names)}
     known_spellings = places if len(places) == len(class_names) else {}
     found = {word: known_spellings[spelling(word)] for word in words if spelling(word) in known_spellings}
@@ -65,7 +66,7 @@ def classes_among(words: Sequence[str], class_names: list[str]) -> dict[str, int
 
 
 def targets_among(labels: Column, class_names: list[str]) -> tuple[np.ndarray, dict[str, int]]:
-    """((N,) the place of each label among these classes, -1 for another; the others, with how often they come.)"""
+    """((N,) int64, the index of each label in `class_names`, or -1; the unknown labels with their counts)."""
     words = labels.different()
     places = classes_among([word for word, *_ in words], class_names)
     others = {word: times for word, times, _ in words if word and word not in places}
@@ -73,8 +74,8 @@ def targets_among(labels: Column, class_names: list[str]) -> tuple[np.ndarray, d
 
 
 def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> list[str]:
-    """Write the classes in the files that are parts as the training writes them: see `classes_among`. Returns a line
-    on those that were written otherwise. target: the place of their column."""
+    """Change the spelling of classes in validation and test files to that of the training file; see `classes_among`.
+    Returns a remark on the changes. target: the index of the target column."""
     labels, part_of = table.columns[target], part_of_rows(table, np.arange(len(table.lines)), parts_of_files)
     known = [word for word, *_ in labels.take(np.flatnonzero(part_of == 0)).different() if word]
     others = {word for word, *_ in labels.different() if word} - {*known}
@@ -83,4 +84,4 @@ def spell_as_training(table: Table, target: int, parts_of_files: list[str]) -> l
         return []
     table.columns[target] = WholeColumn(labels.each(lambda word: spelled.get(word, word), object).tolist())
     pairs = [f"{word!r} for {other!r}" for word, other in sorted(spelled.items())]
-    return [f"classes that another part writes otherwise than the training: {first_of(pairs, 5)}"]
+    return [f"classes that another part spells differently from the training: {first_of(pairs, 5)}"]

@@ -1,4 +1,4 @@
-"""Columns that say the class itself, as its code does, or are known once it is: a model of them is of no use."""
+"""Warns of columns that reveal the class (target leakage): its code, or what is only known once the class is known."""
 
 import re
 from collections import Counter
@@ -14,29 +14,29 @@ from proj.data.tables.encode import kind_of, width
 from proj.data.tables.text_table import Table
 from proj.errors import agree
 
-SAMPLE = 1000  # rows, which tell of most columns that they are none
-# A column that mistakes one row of FEW at most, and of the smallest class a tenth at most, may be a copy with errors:
-# of Iris the best one mistakes one of 25. In less than MANY rows so few mistakes may be chance.
+SAMPLE = 1000  # rows, which suffice to rule out most columns
+# A column may be a copy of the class with errors if it is wrong in at most one of FEW rows, and at most in a tenth of
+# the smallest class. (The best column of Iris is wrong in one of 25.) With fewer than MANY rows no error is allowed.
 FEW, MANY = 40, 100
-MOST = 100  # classes that are looked at for ranges, since each takes a pass over all rows
-WHY = {  # by the kinds of `how_it_tells`; one column says what stands before the stroke, and several what is behind it
-    "value": "[tells|tell] {}{}, one value a class: if [it is|they are] the class in other words",
-    "range": "[tells|tell] {}{}, a range a class: if one was made from the other",
+MOST = 100  # with more classes, ranges are not compared, since each class takes a pass over all rows
+WHY = {  # by the kinds of `how_it_tells`; in brackets, the words for one column and, behind the stroke, for several
+    "value": "[reveals|reveal] {}{}, with one value for each class: if [it is|they are] the class in other words",
+    "range": "[reveals|reveal] {}{}, with a range for each class: if one was made from the other",
     "filled": "[has|have] values in all rows of some classes and in none of the others{1}: if [it comes|they come] "
     "once the class is known",
-    "code": "together tell {}{}: if they are its one-hot code",
+    "code": "together reveal {}{}: if they are its one-hot code",
 }
 
 
 def describe_copied_class(
     table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
 ) -> list[str]:
-    """A line on the columns of each kind of `how_it_tells`: those of which each class has a value or a range;
-    those that are filled in for some classes and never for the others, such as a cause of death; and those that tell
-    all classes together, as one-hot codes do.
+    """Warnings of columns that reveal the class, one for each kind of `how_it_tells`: in some, each class has a value
+    or a range of its own; some are filled in for certain classes only, such as a cause of death; and some reveal all
+    classes together, as a one-hot code does. There are none for a table of a few rows, which may do so by chance.
 
-    Ids are none, since the rows of a class have several. Of a few rows a column may do so by chance.
-    columns: by their places, as `target` and `dropped` are. rows: the examples, of inputs x (N, F), classes y (N,).
+    columns: their descriptions by index; `target` and `dropped` are indices, too. rows: the indices of the examples.
+    x: (N, F) their inputs. y: (N,) their classes.
     """
     if len(y) < EVIDENCE:
         return []
@@ -48,9 +48,9 @@ def describe_copied_class(
         for chosen in (some, everywhere):
             if cells.numbers is None:
                 known = ~cells.take(chosen).each(is_missing, bool)
-            else:  # to ask for the words of numbers would take longer than to read the file
+            else:  # turning the numbers back into words would take longer than reading the file
                 known = ~np.isnan(cells.numbers[chosen])
-            # Of words, the rare ones have no input.
+            # For words, the codes of the cells are taken, since rare words have no input of their own.
             values = cells.codes[chosen] if kind == "words" else marks_of(inputs[chosen]).numpy()
             numbers = inputs[chosen, 0].numpy() if kind == "numbers" else None
             how, told = how_it_tells(values, numbers, known, y[chosen])
@@ -58,8 +58,8 @@ def describe_copied_class(
                 break
         else:
             found[how][table.names[place]] = told
-    found["code"] = dict.fromkeys(one_hot_code(found["code"], y), 0)  # mistakes
-    others, lines = [table.names[place] for place in dropped], []  # those that are left out already
+    found["code"] = dict.fromkeys(one_hot_code(found["code"], y), 0)  # a one-hot code makes no mistakes
+    others, lines = [table.names[place] for place in dropped], []  # the advised dataset.drop=… keeps the dropped ones
     for how, mistakes in found.items():
         if mistakes:
             names, most = [*mistakes], max(mistakes.values())
@@ -74,11 +74,12 @@ def describe_copied_class(
 def how_it_tells(
     values: np.ndarray, numbers: np.ndarray | None, known: np.ndarray, classes: np.ndarray
 ) -> tuple[str, int | np.ndarray]:
-    """How a column tells classes (N,), "" where it does not: by a "value" or a "range" a class, or because it is
-    "filled" in for some of them, with the number of mistakes; or as a part of a "code", with the rows of `rows_told`.
+    """How a column reveals the classes (N,), and with how many mistakes.
 
-    A missing cell is a value like the others, or none, if at least half of the cells are known, and some of each class.
-    values: (N,) a code of each cell. numbers: (N,) in a column of numbers. known: (N,) whether there is a value.
+    ("value" or "range", mistakes): each class has a value or a range of its own. ("filled", mistakes): it is filled in
+    for some classes only. ("code", the rows of `rows_told`): it may be part of a one-hot code. ("", 0): it does not.
+    Missing cells count as a value of their own; and, if each class has cells and half of all are known, as unknown.
+    values: (N,) a code of each cell. numbers: (N,) for a column of numbers. known: (N,) whether a cell has a value.
     """
     sizes = np.unique(classes, return_counts=True)[1]
     few = min(len(classes) // FEW, sizes.min() // 10) if len(classes) >= MANY else 0
@@ -95,7 +96,7 @@ def how_it_tells(
 
 
 def mistaken_values(values: np.ndarray, classes: np.ndarray) -> int:
-    """How many cells are not the most frequent value of their class; all, where two classes have the same one."""
+    """The number of cells that differ from their class's most frequent value; N if two classes share that value."""
     of_class: dict[int, int] = {}
     right = 0
     for (value, label), times in Counter(zip(values.tolist(), classes.tolist(), strict=True)).most_common():
@@ -106,12 +107,12 @@ def mistaken_values(values: np.ndarray, classes: np.ndarray) -> int:
 
 
 def outside_ranges(numbers: np.ndarray, classes: np.ndarray) -> int:
-    """How many numbers lie outside the range of their class, if each class has one beside those of the others, as
-    points have for marks, and these are cut where that is fewest."""
+    """The number of cells outside the range of their class, if the axis is cut into one range for each class, as grades
+    cut a scale of points; the cuts are placed where this number is smallest."""
     order = numbers.argsort(kind="stable")
     numbers, classes = numbers[order], classes[order]
     cuts = np.flatnonzero(np.diff(numbers, prepend=-np.inf, append=np.inf))
-    inside = np.zeros(len(cuts), int)  # below each cut, at most, by the classes so far
+    inside = np.zeros(len(cuts), int)  # by cut: the most cells below it that can be in the ranges of the classes so far
     for label in sorted(np.unique(classes), key=lambda label: np.median(numbers[classes == label])):
         below = np.append(0, np.cumsum(classes == label))[cuts]
         inside = np.maximum.accumulate(inside - below) + below
@@ -119,26 +120,27 @@ def outside_ranges(numbers: np.ndarray, classes: np.ndarray) -> int:
 
 
 def mistaken_gaps(known: np.ndarray, classes: np.ndarray) -> int:
-    """How many cells are missing in classes most rows of which have one, or known in the others; all, where there is
-    but one kind of class. known: (N,) bool."""
+    """The number of cells that are missing although most of their class are known, or the reverse; N if most cells are
+    known in all classes, or in none. known: (N,) bool."""
     labels, counts = np.unique(classes, return_inverse=True, return_counts=True)[1:]
     mostly = 2 * np.bincount(labels, known) > counts
     return int((known != mostly[labels]).sum()) if 0 < mostly.sum() < len(mostly) else len(classes)
 
 
 def rows_told(values: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """(N,) bool: the rows of one of two values, where all of these are of one class; None where there is none."""
+    """(N,) bool, the rows with one of the column's two values, if all of them have the same class; None if the column
+    has more values, or if neither fits."""
     different = np.unique(values)
     sides = [values == value for value in different[:2]] if len(different) == 2 else []
     return next((side for side in sides if len(np.unique(classes[side])) == 1), None)
 
 
 def one_hot_code(told: dict[str, np.ndarray], classes: np.ndarray) -> list[str]:
-    """The columns that together tell all classes but at most one, which follows from the others; [] where none do.
+    """The columns that together reveal all classes, except perhaps one, which follows from the others; [] if none do.
 
-    A class is told by one column, or by several which have none of its rows in common: those of the other classes, once
-    one of them has become the target, is_setosa beside is_versicolor and is_virginica.
-    told: the rows that each column tells, see `rows_told`.
+    Each class must be revealed by one column, or by several that share none of its rows. (These may be columns for
+    other classes: if is_setosa is the target, is_versicolor and is_virginica reveal its class 0.)
+    told: the rows that each column reveals, see `rows_told`.
     """
     left, code = np.ones(len(classes), bool), set()
     for name, rows in sorted(told.items(), key=lambda one: -one[1].sum()):

@@ -1,4 +1,4 @@
-"""A table of one's own."""
+"""The datamodule for the user's own table."""
 
 from functools import partial
 from pathlib import Path
@@ -31,22 +31,22 @@ from proj.system.ranks import say
 
 
 class CSVDataModule(InMemoryDataModule):
-    """A table of one's own: (B, F) inputs as `encode_table` makes them, classes from one of its columns.
+    """The user's own table: (B, F) inputs, see `encode_table`, and classes from one of its columns.
 
-    data_dir: its file, or a folder, a pattern or several files, see `find_tables`; sheet, encoding: see `Reading`.
-    target: that column, by its name, or by its place: 0 the first, -1 the last.
-    drop: columns to leave out; categorical: columns whose numbers are names; numeric: columns whose other cells are
-    missing numbers; dates: likewise of dates; max_categories: see `measure_words`.
-    header: whether the first row names the columns; decimal: "point" or "comma"; day_first: whether 1/2/2000 is in
-    February; None finds each of them out. min_examples: see `rare_classes`.
-    `test_fraction` of every class is the test part, `val_fraction` of the rest the validation part, drawn with
-    `split_seed`, where no files are these parts. Rows whose class is an empty cell are left out; NA is a class.
-    group: the column, no input, whose rows of one value are all in the same part.
+    data_dir: a file, a folder, a glob pattern or several files, see `find_tables`. sheet, encoding: see `Reading`.
+    target: the column of the classes, by name or by place (0 is the first, -1 the last). Rows without a class are left
+    out; NA is a class. drop: columns to leave out. categorical: columns to treat as words. numeric, dates: columns to
+    treat as numbers or dates, in which any other cell is missing. max_categories: see `measure_words`.
+    header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether 1/2/2000 is in
+    February. For these three, None detects it. min_examples: see `rare_classes`.
+    test_fraction, val_fraction, split_seed: unless a file is the test or validation part, it is drawn with the seed:
+    the test part from all rows, then the validation part from the rest. The fractions apply to every class.
+    group: a column, not an input; rows that have the same value in it are all in the same part.
     """
 
     kind = "table"
     checked_by = "proj.data.there.refuse_absent_columns"
-    is_other: bool | None = None  # whether sheet and encoding are those of another file, a hint; None while it trains
+    is_other: bool | None = None  # whether sheet and encoding are those of another file; None in training
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class CSVDataModule(InMemoryDataModule):
         self.max_categories, self.split_seed = max_categories, split_seed
         self.group, self.sheet, self.encoding = group, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
-        self.trained: dict[str, dict] = {}  # the columns of another training, by their names
+        self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
 
     def take(self, facts: Facts) -> None:
-        """Read the file as that training did, whose version may have taken a column for something else."""
+        """Read the file as an earlier training did, whose version may have inferred something else about a column."""
         self.trained = {column["name"]: column for column in facts.columns or []}
-        self.class_names = facts.class_names  # in its order
+        self.class_names = facts.class_names  # their order is kept
         if self.trained:
             self.header, self.target = not all(map(is_unnamed, self.trained)), facts.target or self.target
 
@@ -104,19 +104,19 @@ class CSVDataModule(InMemoryDataModule):
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
             self.whole = table.checksum()
-        rows = examples.rows[examples.part_of == 0]  # those of the table, where no files are parts
+        rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files
         whole = Columns(table, target, examples.rows[parts["train"]], rows, vars(self), self.trained, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
-        order = torch.cat([parts[name] for name in PARTS])  # each part is a piece of one tensor
+        order = torch.cat([parts[name] for name in PARTS])  # so that each part is a slice of one tensor
         x, y = encode_table(table, columns, examples.rows[order], self.decimal), targets[order]
         self.input_shape = tuple(x.shape[1:])
         sizes = [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
-        for part, file in files.items():  # what its columns hold was found in the others
+        for part, file in files.items():  # its rows were not used to infer what the columns hold
             there = examples.rows[parts[part].numpy()]
             doubts = unlike_training(table, columns, self.splits[part].inputs, there)
             self.notes += [f"{file}: {note}" for note in doubts]
@@ -127,12 +127,12 @@ class CSVDataModule(InMemoryDataModule):
             dropped = dropped_columns(table, vars(self))
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
-            say(f"taken for classes: {', '.join(words)}; a row whose class is not known has an empty cell")
+            say(f"taken as class names: {', '.join(words)}; leave the cell empty if a row's class is unknown")
         copies = describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
         say(*describe_lists(self.class_names), *copies)
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
-        """The rows of the classes that are learnt; the others are said. files: those that are parts."""
+        """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""
         labels, name = table.columns[target], table.names[target]
         rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if not len(rows):
@@ -145,7 +145,7 @@ class CSVDataModule(InMemoryDataModule):
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         labels = labels.take(rows)
         lines += doubt_numbers(name, labels)
-        to_draw = examples.take(examples.part_of == 0)  # into the parts that have no file
+        to_draw = examples.take(examples.part_of == 0)  # from these, the parts without a file are drawn
         drawn_labels = table.columns[target].take(to_draw.rows)
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
@@ -156,9 +156,9 @@ class CSVDataModule(InMemoryDataModule):
         return examples.take(~(too_few | labels.holds(absent)))
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
-        """Make every row of a class that the model knows the test part, taken as in the model's training.
+        """Make all rows of classes that the model knows the test part, encoded as in the model's training.
 
-        Raises UserError for a missing column, and where there is no such row.
+        Raises UserError for a missing column, and if there is no such row.
         """
         self.fractions = {}  # nothing is drawn
         table, target, _ = self._read()
@@ -188,9 +188,9 @@ class CSVDataModule(InMemoryDataModule):
         return where(self.files, int(self.numbers[split][index]))
 
     def _read(self) -> tuple[Table, int, list[str]]:
-        """(The table, the place of the target, the part that each of its files is, or "").
+        """(The table, the index of the target column, for each of its files the part that it is, or "").
 
-        Raises UserError for a file that is no table, or has other columns than the first.
+        Raises UserError for a file that is no table, or lacks a column that the first file has.
         """
         found = find_tables(str(self.file))
         trains = self.is_other is None

@@ -1,4 +1,4 @@
-"""What the datamodules share: three splits in memory, one loader factory."""
+"""The base class of all datamodules: three splits in memory, and one loader factory."""
 
 import math
 import zlib
@@ -19,44 +19,45 @@ from proj.data.parts import draw_parts, stratified
 from proj.errors import UserError, how_many
 from proj.system.ranks import say
 
-__all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what a datamodule of one's own takes from here
+__all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what users' own datamodules import from here
 
 
 class Split(NamedTuple):
-    inputs: Tensor  # (N, ...), or what is indexed as one: `resized.OnDisk`
+    inputs: Tensor  # (N, ...), or `resized.OnDisk`, which is indexed like a tensor
     targets: Tensor  # (N,) int64
 
 
 def checksum_of(*tensors: Tensor) -> str:
+    """CRC-32 of the bytes of all tensors, as 8 hexadecimal digits."""
     crc = 0
     for tensor in tensors:
         crc = zlib.crc32(tensor.cpu().contiguous().numpy(), crc)
     return f"{crc:08x}"
 
 
-LARGEST_BATCH = 512  # that is chosen; a setting may ask for more
+LARGEST_BATCH = 512  # the largest batch size chosen automatically; a setting may ask for more
 
 
 def fitting_batch_size(examples: int) -> int:
-    """A power of two from 32 to LARGEST_BATCH, in which an epoch has about a hundred batches."""
+    """A batch size with which an epoch has about a hundred batches: a power of two from 32 to LARGEST_BATCH."""
     return min(max(2 ** round(math.log2(examples / 100)), 32), LARGEST_BATCH, examples)
 
 
 class InMemoryDataModule(LightningDataModule):
-    """Three splits that stay in memory, on the device that trains; images that are too many stay on the disk.
+    """Three splits that stay in memory, on the training device. (Images that do not fit into it stay on the disk.)
 
-    A subclass writes `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
-    network sees it) and `class_names`, and `prepare`, which makes the float32 inputs of a batch. What else it can say
-    of its inputs, `drawings`, `mean`, `std`, `columns` and `levels`, is explained in `Facts`.
-    kind: "image" or "table", so that a model that takes no such data is refused before anything is imported; a plain
-        value, since it is read from the source. None leaves it open.
-    checked_by: such a value too, the name of a function that takes the settings of the dataset, before anything starts
-        or imports torch, and raises UserError where the data is not there.
-    encode: gives the features of a part that a frozen network takes in place of its examples, see `features_of`.
-    `evaluation_batch_size` bounds the memory of an evaluation; its results do not depend on it.
-    batch_size: of the training; None for `fitting_batch_size`.
-    fold: its number, and of how many; None without folds. A subclass that deals folds makes one of them its
-        `fold_part`, and sets `whole`, the checksum of all the data, and `numbers`, where each part's examples stand.
+    A subclass implements `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
+    network gets it) and `class_names`; and `prepare`, which makes the float32 inputs of a batch. It may also set
+    `drawings`, `mean`, `std`, `columns` and `levels`, which `Facts` explains.
+    kind: "image" or "table": a model that does not accept it is refused before anything is imported. It must be a
+        literal, since it is read from the source code. None accepts any model.
+    checked_by: also a literal, the full name of a function that is called with the dataset's settings before a run
+        starts, without importing torch; it raises UserError if the data does not exist.
+    encode: for a frozen network: maps a part's name to its features, which replace its inputs, see `features_of`.
+    evaluation_batch_size: limits the memory that an evaluation takes; its results do not depend on it.
+    batch_size: of the training; None chooses one by `fitting_batch_size`.
+    fold: (its number, the number of folds), or None. A subclass that supports folds uses this fold as its `fold_part`,
+        and sets `whole`, the checksum of all data, and `numbers`, the index of each part's examples in the data.
     """
 
     kind: str | None = None
@@ -72,7 +73,7 @@ class InMemoryDataModule(LightningDataModule):
     fold_part = "test"
     whole: str | None = None
     numbers: dict[str, Tensor] = {}
-    left_out: dict[str, int] = {}  # by `load_all`: examples of classes that the model does not know
+    left_out: dict[str, int] = {}  # set by `load_all`: the classes that the model does not know, with their counts
 
     def __init__(self, batch_size: int | None, seed: int, folds: int | None = None, fold: int | None = None) -> None:
         super().__init__()
@@ -81,40 +82,40 @@ class InMemoryDataModule(LightningDataModule):
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
-        self.columns: list[dict] | None = None  # of a table, as `encode_table` takes them
-        self.described: list[dict[str, str]] = []  # what each column of a table is taken for, see `list_columns`
+        self.columns: list[dict] | None = None  # of a table, their descriptions, see `encode_column`
+        self.described: list[dict[str, str]] = []  # of a table, the rows of columns.csv, see `list_columns`
 
     def load(self) -> None:
         raise UserError(f"{type(self).__name__} does not say how it loads its splits: write its `load`.")
 
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
-        """Make all examples the test part, for a model that was trained on others.
+        """Make all examples the test part, for a model that was trained on other data.
 
-        columns, class_names: of that model, as its `contents` has them; a table is encoded by them.
+        columns, class_names: the model's, as stored in its `contents`; a table is encoded by them.
         """
         self.load()
         inputs, targets = zip(*self.splits.values(), strict=True)
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
-        numbered = self.numbers.keys() >= self.splits.keys()  # of official sets the test images have no numbers
+        numbered = self.numbers.keys() >= self.splits.keys()  # the images of an official test set have no numbers
         self.numbers = {"test": torch.cat([self.numbers[part] for part in self.splits])} if numbered else {}
         self.splits = {"test": Split(together(inputs), torch.cat(targets))}
 
     def take(self, facts: Facts) -> None:
-        """Before `setup`: make the inputs as those of another training, of a model that is measured on this data."""
+        """Called before `setup`: make the inputs as a model with these facts needs them, to measure it on this data."""
 
     @cached_property
     def facts(self) -> Facts:
-        """What the network takes and gives, once `setup` has been called."""
+        """The network's inputs and outputs; available once `setup` has been called."""
         shape, scale = list(self.input_shape), (self.mean, self.std)
         inputs = (shape, self.class_names, self.drawings, *scale, self.columns)
         return Facts(*inputs, self.checksum(), self.levels, self.target_name)
 
     def file_of(self, split: str, index: int) -> str | None:
-        """The file that an example is from, where each has one."""
+        """The file that an example comes from, if each has its own; else None."""
         return None
 
     def example(self, split: str, index: int) -> str:
-        """What predictions call an example: its file, line, or place in the data."""
+        """How predictions refer to an example: by its file, its line or its index in the data."""
         return str(int(self.numbers[split][index]) if split in self.numbers else index)
 
     def prepare(
@@ -141,7 +142,7 @@ class InMemoryDataModule(LightningDataModule):
             self.batch_size = fitting_batch_size(size)
 
     def _check_splits(self) -> None:
-        """Raises UserError where `load`, of a class of one's own, has not set what the training takes."""
+        """Raises UserError if `load` of a user's own class has not set what the training needs."""
         name, classes = type(self).__name__, len(self.class_names)
         if missing := {"train", "val", "test"} - self.splits.keys():
             raise UserError(f"{name}.load sets no {min(missing)} part: self.splits takes train, val and test.")
@@ -152,7 +153,7 @@ class InMemoryDataModule(LightningDataModule):
         for part, (inputs, targets) in self.splits.items():
             if len(inputs) != len(targets) or not len(targets):
                 raise UserError(f"{name}.load gives its {part} part {len(inputs)} inputs and {len(targets)} targets.")
-            if as_kept:  # else as `prepare` takes them, such as photos on the disk
+            if as_kept:  # another `prepare` may take other inputs, such as photos on the disk
                 right = f"{shape} in float32"
                 given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
                 if given != right:
@@ -162,13 +163,12 @@ class InMemoryDataModule(LightningDataModule):
                 raise UserError(f"{name}.load gives its {part} part other targets than {right}.")
 
     def checksum(self) -> str:
-        """CRC-32 of all examples and targets, in the order of the splits, or of the data that the folds are dealt from;
-        184 MB take 0.05 s."""
+        """CRC-32 of all inputs and targets in the order of the splits, or with folds, of all data (184 MB/0.05 s)."""
         return self.whole or checksum_of(*(tensor for split in self.splits.values() for tensor in split))
 
     def chosen_examples(self) -> str | None:
-        """CRC-32 of where each part's examples stand in the data, and of their targets, whatever the inputs are made of
-        them; None where that is not known. Official test images have no numbers, and are always the same."""
+        """CRC-32 of the indices of each part's examples in the data, and of their targets, but not of the inputs. None
+        if the indices are not known. (Images of an official test set have none, but are always the same.)"""
         if not self.numbers:
             return None
         where = [self.numbers[part] for part in self.splits if part in self.numbers]

@@ -1,4 +1,4 @@
-"""What goes into a network: how a picture or a row of a table becomes its input, kept with every checkpoint."""
+"""How an image or a row of a table becomes a network's input; stored in every checkpoint."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,26 +16,26 @@ from proj.data.tables.encode import kind_of
 from proj.errors import UserError
 from proj.system.ranks import say
 
-FORMAT = 2  # of what a checkpoint says about itself; 1 had no `levels`, those from before it was counted have none
-DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's classes of light drawings on black
+FORMAT = 2  # the version of a checkpoint's `contents`; version 1 had no `levels`, and the oldest have no "format"
+DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's datasets of light drawings on black
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a network takes and gives. A datamodule has them once it is set up, a checkpoint and an exported file carry
-    them, and whatever makes an input from a file asks them.
+    """The facts about a network's inputs and outputs. A datamodule has them after `setup`; checkpoints and exported
+    files store them; and all code that makes an input from a file uses them.
 
     input_shape: (C, H, W) of an image, (F,) of a row. class_names: in the order of the logits.
-    drawings: whether the images are light drawings on black, such as MNIST's. Then a file's picture is inverted where
-        its border is light, and padded to the shape; else it is taken as it is, and its middle cut out.
-    mean, std: one number a channel, of pixels in 0..1; None where the datamodule makes its inputs in its own way.
-    columns: of a table, as `encode_table` takes them; None where the datamodule does not say.
-    data: the checksum of the examples.
-    levels: the values that become black and white, of whole numbers of more than 8 bits a pixel, "I", and of numbers
-        with fractions, "F". A kind that is not named, since the training met none, goes by what each file holds. None
-        in checkpoints from before there were levels: then 0 and 65535, and 0 and 1 or 255.
-    target: the name of a table's column of classes, which may stand elsewhere in another one. None where the datamodule
-        does not say.
+    drawings: whether the images are light drawings on black, such as MNIST's. If so, an image file with a light border
+        is inverted, and padded to the input's aspect ratio; else the middle of the image is cut out.
+    mean, std: for each channel, of pixels in 0..1; None if the datamodule makes its inputs in another way.
+    columns: the descriptions of a table's columns, see `encode_column`; None if the datamodule does not give them.
+    data: the checksum of the training's data.
+    levels: the values that become black and white in pixels of more than 8 bits: "I" for integers, "F" for floats. A
+        kind that did not occur in the training is missing here, and each file is then scaled by its own values. It is
+        None in old checkpoints: then 0 and 65535 are used for integers, and 0 and 1 or 255 for floats.
+    target: the name of the column of classes in the training's table, by which it is found in another one. None if the
+        datamodule does not give it.
     """
 
     input_shape: list[int]
@@ -57,10 +57,9 @@ class Facts:
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> "Facts":
-        """From a checkpoint's `contents`, which also hold other things; a checkpoint from before `format` says in its
-        configuration what it lacks here.
+        """The facts in a checkpoint's `contents`. What the oldest checkpoints lack is taken from their configuration.
 
-        Raises UserError for what describes no input.
+        Raises UserError if the contents do not describe a network's input.
         """
         try:
             drawn = contents["drawings"] if "drawings" in contents else is_drawn(contents["config"]["dataset"])
@@ -89,10 +88,10 @@ class Facts:
     def read_image(
         self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS
     ) -> tuple[np.ndarray, bool, bool]:
-        """(uint8 (H, W, C) pixels of the first picture in a file, whether they were inverted, whether it has others).
+        """(uint8 (H, W, C) pixels of the first image in a file, whether they were inverted, whether it holds others).
 
-        invert: None inverts what is dark on light where the images are drawings.
-        Raises UserError for a network that takes no such images, and what Pillow raises for what is none.
+        invert: whether to invert the image; None inverts dark drawings on light, if the network takes drawings.
+        Raises UserError if the network does not take such images, and Pillow's errors if the file is no image.
         """
         channels, *size = self.input_shape
         if not self.mean:
@@ -103,7 +102,7 @@ class Facts:
         return *fit_image(image, size, self.drawings, invert), bool(image.info.get("frames"))
 
     def normalizer(self) -> "Normalize | Standardize | None":
-        """What makes the network's inputs from pixels, or from a table's numbers; None where there is no such thing."""
+        """The module that makes inputs from pixels or from a table's numbers; None if the inputs need more."""
         if self.mean:
             return Normalize(self.mean, self.std)
         if self.columns and {*map(kind_of, self.columns)} == {"numbers"}:
@@ -111,19 +110,19 @@ class Facts:
         return None
 
     def pixels(self, x: Tensor) -> Tensor:
-        """uint8 (B, H, W, 1 or 3) of an image network's inputs (B, C, H, W), as they were before the normalisation."""
+        """Undo the normalisation: float32 inputs (B, C, H, W) -> uint8 pixels (B, H, W, 1 or 3)."""
         normalizer = self.normalizer()
         levels = normalizer.undo(x) if normalizer else x.permute(0, 2, 3, 1) * 255
         return levels[..., : 3 if levels.shape[3] > 2 else 1].round().clamp(0, 255).byte()
 
 
 def is_list_of(values: Any, *kinds: type) -> bool:
-    """Whether `values` is a list of at least one value, all of these kinds."""
+    """Whether `values` is a list or tuple with at least one value, and all of these types."""
     return isinstance(values, list | tuple) and bool(values) and all(type(value) in kinds for value in values)
 
 
 def is_column(column: dict) -> bool:
-    """Whether `encode_table` can take it."""
+    """Whether this is a valid description of a column, see `encode_column`."""
     if "categories" in column:
         return is_list_of([column["name"], *column["categories"]], str)
     if "parts" in column:
@@ -136,17 +135,17 @@ def is_column(column: dict) -> bool:
 
 
 def is_drawn(dataset: dict[str, Any]) -> bool:
-    """Whether a stored configuration's images are drawings, for a checkpoint that does not say it."""
+    """Whether the dataset of a stored configuration consists of drawings, for checkpoints that do not say so."""
     module, _, name = str((dataset.get("source") or {}).get("_target_")).rpartition(".")
     digits = str(dataset["_target_"]).startswith("proj.data.") and dataset["_target_"].endswith(".DigitsDataModule")
     return digits or (module.startswith("torchvision.") and name in DRAWN)
 
 
 def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
-    """(For each class of the data, `given`, its place among the model's, `known`; the names of those in its order.)
+    """(For each class of the data, in `given`, its index among the model's, in `known`; the names to show for these).
 
-    They are paired by their names; where none is common and there are as many of both, by their order, which is said.
-    Raises UserError where the names agree in part only.
+    Classes are paired by their names. If no name is common and both have as many, they are paired by order, and a note
+    says so. Raises UserError if only some of the names agree.
     """
     found = classes_among(given, known)
     if len({*found.values()}) == len(given):
@@ -164,7 +163,7 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
 class Normalize(nn.Module):
     """uint8 (B, H, W, C) pixels -> float32 (B, C, H, W), channels last in memory; `undo` goes back to 0..255.
 
-    mean, std: one number a channel, of pixels in 0..1.
+    mean, std: for each channel, of pixels in 0..1.
     """
 
     def __init__(self, mean: list[float], std: list[float]) -> None:
@@ -176,7 +175,7 @@ class Normalize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         rows, width = images.float(), images.shape[2]
         factor, offset = self.factor, self.offset
-        if len(factor) > 1:  # torch takes six times as long where a last dimension of three numbers meets them
+        if len(factor) > 1:  # broadcasting over a last dimension of 3 takes six times as long as over whole rows
             rows, factor, offset = rows.flatten(2), factor.repeat(width), offset.repeat(width)
         return rows.mul_(factor).add_(offset).view(images.shape).permute(0, 3, 1, 2)
 
@@ -185,17 +184,17 @@ class Normalize(nn.Module):
 
 
 class Standardize(nn.Module):
-    """(B, F) numbers as they are, NaN for a missing one -> what `encode_table` makes of them; `undo` goes back.
+    """(B, F) numbers of a table, NaN if missing -> the float32 inputs that `encode_table` makes; `undo` goes back.
 
-    For columns of numbers alone. They are taken as `dtype`: float32, or float64 where that is too coarse for a column,
-    such as one of times in seconds since 1970.
+    For tables of numbers only. dtype: of the numbers: float64 if float32 is too coarse for a column, such as times in
+    seconds since 1970.
     """
 
     def __init__(self, columns: list[dict]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor([column["mean"] for column in columns], dtype=torch.float64))
         self.register_buffer("std", torch.tensor([column["std"] for column in columns], dtype=torch.float64))
-        coarse = bool((self.mean.abs() > 1000 * self.std).any())  # float32 then errs by 1e-4 deviations and more
+        coarse = bool((self.mean.abs() > 1000 * self.std).any())  # float32 would be off by 1e-4 deviations or more
         self.dtype = torch.float64 if coarse else torch.float32
 
     def forward(self, x: Tensor) -> Tensor:

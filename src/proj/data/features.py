@@ -1,4 +1,4 @@
-"""What a frozen network makes of the examples, once: kept in memory, and in files that the next run finds."""
+"""The features that a frozen network computes from the examples once, cached in memory, and in files for later runs."""
 
 import copy
 import sys
@@ -19,13 +19,13 @@ from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.ranks import say
 
-BATCH = 64  # examples that go through the network at a time
+BATCH = 64  # the number of examples that go through the network at a time
 
 
 def pick_view(features: Tensor, index: Tensor | slice, generator: torch.Generator | None, epoch: int = 0) -> Tensor:
-    """(B, D) features of a batch, from those of all views, (V, N, D), as `Batches` asks for inputs.
+    """(B, D), the features of a batch; the `prepare` of `Batches` for features of V views of each example, (V, N, D).
 
-    In training each example's are of a view that is drawn, else of the first one, the example as it is.
+    In training, a random view of each example is taken; otherwise the first one, which is not augmented.
     """
     if generator is None or len(features) == 1:
         return features[0, index]
@@ -36,11 +36,11 @@ def pick_view(features: Tensor, index: Tensor | slice, generator: torch.Generato
 def features_of(
     data: Any, split: str, views: int, network: Callable[[Tensor], Tensor], name: Path | None, key: str
 ) -> Tensor:
-    """(V, N, D) what `network` makes of the examples of a part, in order.
+    """(V, N, D), the features that `network` computes from the examples of a part, in order.
 
-    views: of a training example, the first as it is, the others augmented as in training, the same ones for all seeds;
-        there is one alone of others, and where the data augments nothing.
-    name: the beginning of the files' names, None for no files. key: all that the network depends on.
+    views: V for training examples. The first view is not augmented, the others are, as in training but alike for all
+        seeds. V is 1 for the other parts, and if the datamodule does not augment.
+    name: the beginning of the cache files' names, or None for no files. key: identifies the network and its weights.
     """
     inputs, targets = data.splits[split]
     augmented = copy.copy(data)
@@ -60,19 +60,19 @@ def features_of(
 
     if split != "train" or torch.equal(batch(0, 0), batch(1, 0)):
         views = 1
-    examples = getattr(inputs, "numbers", inputs)  # of the part: the checksum of the data is the same for all folds
+    examples = getattr(inputs, "numbers", inputs)  # added to the key, since all folds have the same data.checksum()
     key = f"{key} {data.checksum()} {zlib.crc32(examples.cpu().contiguous().numpy())}"
     made = []
     for view in range(views):
         file = name and name.with_name(f"{name.name}-{split}-{view}.npz")
-        first = zlib.crc32(batch(view, 0).contiguous().cpu().numpy())  # it tells how the inputs are made
+        first = zlib.crc32(batch(view, 0).contiguous().cpu().numpy())  # changes if the inputs are made differently
         made.append(cached(file, f"{key} {first}", lambda view=view: make(view)))
     return torch.stack(made).to(targets.device)
 
 
 def cached(file: Path | None, key: str, make: Callable[[], Tensor]) -> Tensor:
-    """What a file keeps under this key; it is made where the file is not there, has another key, or is damaged, which
-    its checksums tell. A process that comes meanwhile waits."""
+    """The features in a cache file. They are made, and the file is written, if it does not exist, has another key, or
+    is damaged according to its checksums. Other processes wait meanwhile."""
     if file is None:
         return make()
     with alone(file.with_suffix(".lock")):

@@ -1,4 +1,4 @@
-"""Examples that belong together, and are kept in one part: of a group that their paths name, or identical."""
+"""Finds examples that must be in the same part, since their paths name one group, or since they are identical."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from proj.errors import UserError
 
 
 def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """(N,) labels, the same for examples that have a label or a mark in common, also by way of others."""
-    from scipy.sparse import coo_array  # half a second, which other splits need not wait for
+    """(N,) new labels, equal for examples that share a label or a mark, directly or by way of other examples."""
+    from scipy.sparse import coo_array  # here, since the import takes half a second and other splits do without
     from scipy.sparse.csgraph import connected_components
 
-    # A graph whose nodes are the labels and, numbered behind them, the marks. Each example links its label to its mark.
+    # In this graph the nodes are the labels and, numbered after them, the marks. Each example is an edge between both.
     label, mark = np.unique(labels, return_inverse=True)[1], np.unique(marks, return_inverse=True)[1]
     mark = mark + label.max() + 1
     nodes = mark.max() + 1
@@ -25,9 +25,9 @@ def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
 
 
 def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
-    """(N,) what a regular expression finds in each path: what its first group in parentheses holds, or all of it.
+    """(N,) the group of each path: what the regular expression's first non-empty group captures, or the whole match.
 
-    parts: of each path the part that it lies in. Raises UserError for a path without, and for what is in two parts.
+    parts: the part of each path. Raises UserError if a path has no match, or if a group is in several parts.
     """
     found, part_of = [], {}
     for path, part in zip(paths, parts, strict=True):
@@ -48,13 +48,15 @@ def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
 
 
 def has_twins(marks: np.ndarray) -> bool:
+    """Whether any two marks are equal."""
     return len(np.unique(marks)) < len(marks)
 
 
 def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> list[str]:
-    """Sentences about images that are identical, by their `marks`, also in several classes or folders of parts."""
+    """Remarks on identical images, especially in different classes or parts. marks: (N,) equal for identical images.
+    targets, parts: (N,). names: of the images."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    twin = first[number]  # of each image the first that is identical, maybe itself
+    twin = first[number]  # for each image, the first image that is identical to it, perhaps itself
     several = sizes[sizes > 1]
     told = {"different classes": targets.numpy(), "the folders of different parts": parts.numpy()}
     unlike = {what: (values != values[twin]).nonzero()[0] for what, values in told.items()}

@@ -1,4 +1,4 @@
-"""Photos of one's own: a folder a class."""
+"""The datamodule for the user's own photos, with one folder for each class."""
 
 import hashlib
 import os
@@ -31,18 +31,18 @@ from proj.system.ranks import say
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """A folder with a folder of images for each class, or with train, val and test folders that hold such, of which one
-    or both of the last may be missing. Images may lie deeper. The classes are in the order of their names.
+    """A folder with one folder of images for each class, at any depth; or with a train folder of such folders, and val
+    and test folders if there are any. The classes are in alphabetical order.
 
     A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
-    `val_fraction` of the rest. size: one number, or height and width; see `fit_image`; None is 64. channels: 1 or 3.
-    memory_limit_mb: images that take more stay in their file in `cache_dir` and are read a batch at a time.
-    levels: the values of deep pixels that become black and white; None finds them in the training images.
-    max_pixels: files of more are left out; None takes MAX_PIXELS.
-    A fold takes the place of the first part that is drawn. group: a regular expression; images in whose paths below
-    `data_dir` it finds the same are all in the same part.
-    identical: whether images of the same pixels are "together" in one part, as always with folds,
-    or "apart", as in runs from before there was a choice. min_examples: see `rare_classes`.
+    `val_fraction` of the rest. With folds, a fold replaces the first part that is drawn.
+    size: one number, or [height, width], see `fit_image`; None is 64. channels: 1 or 3.
+    memory_limit_mb: if the resized images take more, batches are read from their file in `cache_dir`.
+    levels: the values of deep pixels that become black and white; None derives them from the training images.
+    max_pixels: larger images are left out; None is MAX_PIXELS. min_examples: see `rare_classes`.
+    group: a regular expression that is searched in the paths below `data_dir`; equal matches are in the same part.
+    identical: whether images of equal pixels are kept "together" in one part, as always with folds; or drawn "apart",
+    as in runs from before this setting existed.
     """
 
     checked_by = "proj.data.there.refuse_absent_photos"
@@ -73,9 +73,9 @@ class ImageFolderDataModule(ImageDataModule):
         self.test_fraction, self.memory_limit = test_fraction, memory_limit_mb * 1e6
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
-        self.known: list[str] | None = None  # the classes of a model that is measured on all images, as one part
+        self.known: list[str] | None = None  # set by `load_all`: the classes of the model that is to be measured
         self.group, self.identical, self.min_examples = group, identical, min_examples
-        self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # the pixels of 1024 of 32×32
+        self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # 1024 images of 32×32
 
     def take(self, facts: Facts) -> None:
         super().take(facts)
@@ -100,11 +100,11 @@ class ImageFolderDataModule(ImageDataModule):
         targets = torch.tensor([places[image.label] for image in found.images])
         part_of = torch.tensor([PARTS.index(image.part) for image in found.images])
         groups = self._groups(found.images)
-        self._parts(targets, part_of, groups)  # refuses the classes before all is read
+        self._parts(targets, part_of, groups)  # raises errors on the classes before all images are read
         parts_of = partial(self._parts_of_readable, targets, part_of, groups)
 
         def find_levels(images: Resized) -> Levels:
-            # With folds those of all images, so that the folds share one file and have the same pixels.
+            # With folds, the levels come from all images, so that all folds share one cache file and the same pixels.
             train = range(len(self.files)) if self.fold else parts_of(images)["train"].tolist()
             return levels_of(filter(None, map(images.deep.get, train))) if self.measures else self.levels
 
@@ -127,7 +127,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
         self.set_scale(torch.from_numpy(sums), len(parts["train"]) * height * width)
-        # Of the images' own checksums and the targets: nothing is read again.
+        # The checksum of the data is made from the images' checksums, so that no image has to be read again.
         checksums = torch.from_numpy(images.sums[:, 0].copy())
         sides = [torch.cat([*parts.values()]).sort().values] if self.fold else parts.values()
         self.whole = checksum_of(*(tensor for part in sides for tensor in (checksums[part], targets[part])))
@@ -135,20 +135,20 @@ class ImageFolderDataModule(ImageDataModule):
     def _parts_of_readable(
         self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None, images: Resized, describe: bool = False
     ) -> dict[str, Tensor]:
-        """The numbers of the three parts' images, of those that can be read; identical ones may be kept together.
+        """The numbers of the images in each part, without unreadable ones; identical images are kept together if asked.
 
-        describe: print which are identical.
+        describe: whether to print which images are identical.
         """
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         lost = {*part_of.tolist()} - {*part_of[numbers].tolist()}
-        if lost and self.known is None:  # it would be drawn from the training images
+        if lost and self.known is None:  # else the part would silently be drawn from the training images
             if 0 in lost:
                 raise UserError("no training image can be read: mend the files, or name another folder with data_dir=…")
             name = PARTS[min(lost)]
             raise UserError(f"no image of the folder of {name} can be read: mend its files, or take the folder away.")
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
         if (self.fold or self.identical == "together") and self.known is None and has_twins(sums[:, 0]):
-            # By the sums too, since among many images some have the same checksum by chance.
+            # The sums are compared, too, since among many images some have equal checksums by chance.
             marks = np.unique(sums, axis=0, return_inverse=True)[1].ravel()
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
@@ -174,7 +174,7 @@ class ImageFolderDataModule(ImageDataModule):
         return groups_in(paths, [image.part for image in images], str(self.group))
 
     def _without_rare(self, found: FoundImages) -> FoundImages:
-        """Less the classes of too few training images, or groups of such, to be in every part that is drawn."""
+        """Leave out classes with too few training images, or groups of them, for each part that is drawn to get one."""
         drawn = {*PARTS} - {image.part for image in found.images}
         train = [image for image in found.images if image.part == "train"]
         labels, fold = [image.label for image in train], self.fold if drawn else None
@@ -184,25 +184,25 @@ class ImageFolderDataModule(ImageDataModule):
         return found.without(rare)
 
     def _paths(self, files: Sequence[str] | None = None) -> np.ndarray:
-        """Where files lie below `data_dir`; all of them, if none are named."""
+        """(N,) the paths of these files relative to `data_dir`; None takes all files."""
         within = (file[len(self.data_dir) :].replace(os.sep, "/").lstrip("/") for file in files or self.files)
         return np.array([*map(readable, within)], dtype=object)
 
     def _cache_file(self) -> Path:
-        """Where the resized images are kept."""
+        """The file in which the resized images are cached."""
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
         shape = "x".join(map(str, self.shape)) + ("-drawings" if self.drawings else "")
         return self.cache_dir / f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
 
     def _key(self, found: FoundImages) -> str:
-        """It names the files and all that decides which of them can be read."""
+        """A hash of the files' names and stamps, and of all that decides which of them can be read."""
         key = hashlib.blake2b(repr((self.shape, self.max_pixels, HEIC)).encode())
         for image in found.images:
             key.update(os.fsencode(image.file[len(self.data_dir) :]) + repr(image.stamp).encode())
         return key.hexdigest()
 
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
-        """Indices of the three parts: those that have a folder, and those that are drawn."""
+        """The indices of each part: it either has a folder, or is drawn from the training images."""
         given = {name: (part_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         if self.known is not None:
             return given

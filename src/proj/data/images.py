@@ -1,4 +1,4 @@
-"""Images: uint8 in memory, (N, H, W, C); scaled, normalised and augmented a batch at a time on the training device."""
+"""The base class of image datamodules: uint8 images in memory, which are augmented and normalised batch by batch."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from proj.errors import UserError, how_many, out_of_memory
 
 
 def shrunk(images: Tensor, height: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, height, width) images, the width in proportion."""
+    """Resize images (B, C, H, W) to this height, with the width in proportion."""
     width = max(1, round(images.shape[3] * height / images.shape[2]))
     if height == images.shape[2]:
         return images
@@ -23,25 +23,25 @@ def shrunk(images: Tensor, height: int) -> Tensor:
 
 
 def partition(images: Tensor, rest: Tensor, part: Tensor) -> Tensor:
-    """`images` with those at `rest` (ascending) first, then those at `part`: in place, since a copy doubles memory."""
+    """Reorder `images` in place, since a copy would double the memory: those at `rest` (ascending), then at `part`."""
     held = images[part]
     for start in range(0, len(rest), 1000):
-        chunk = rest[start : start + 1000]  # from `start` on or after it
+        chunk = rest[start : start + 1000]  # all at or after `start`, so no image is overwritten before it is moved
         images[start : start + len(chunk)] = images[chunk]
     images[len(rest) :] = held
     return images
 
 
 class ImageDataModule(InMemoryDataModule):
-    """Images as uint8 (N, H, W, C) in memory; batches are (B, C, H, W) float32, normalised per channel.
+    """Images are uint8 (N, H, W, C) in memory; batches are float32 (B, C, H, W), normalised per channel.
 
-    drawings: a subclass of light drawings on black, such as MNIST's, says True; see `Facts`.
-    mean, std: one number a channel, of pixels in 0..1; None measures them on the training images.
-    shift: each training image is moved by up to this many pixels, anew in every epoch.
-    flip: mirrors each in every second epoch, half in the first: better than at random (Jordan, arXiv 2404.00498).
-    augment: the arguments of `Strong`, which changes the training images further; None leaves them at that.
-    sizes: heights to which the training images are shrunk, one after the other, each for an equal part of the epochs;
-        None leaves them as they are. A network that convolves takes time with the square of the height.
+    drawings: True in a subclass for light drawings on black, such as MNIST's; see `Facts`.
+    mean, std: for each channel, of pixels in 0..1; None measures them on the training images.
+    shift: training images are moved by up to this many pixels, differently in every epoch.
+    flip: whether to mirror each training image in every second epoch, half of them in the first one; this is better
+        than random flips (Jordan, arXiv 2404.00498). augment: the arguments of `Strong` for further augmentation.
+    sizes: heights to which the training images are resized, each for an equal part of the epochs (progressive
+        resizing); None keeps their size. The time of a convolutional network grows with the square of the height.
     """
 
     kind = "image"
@@ -65,7 +65,7 @@ class ImageDataModule(InMemoryDataModule):
         self.strong = Strong(**augment) if augment else None
         self.mix = self.strong.mix if self.strong and self.strong.mixup + self.strong.cutmix else None
         self._normalize: Normalize | None = None
-        self._mirrored: Tensor | None = None  # (N,) bool: whether a training image is mirrored in the first epoch
+        self._mirrored: Tensor | None = None  # (N,) bool: the training images that are mirrored in the first epoch
 
     def take(self, facts: Facts) -> None:
         if not facts.mean:
@@ -85,9 +85,9 @@ class ImageDataModule(InMemoryDataModule):
     def set_splits(
         self, train: Split, test: Split, class_names: list[str], drawn: dict[str, Tensor] | None = None
     ) -> None:
-        """Take the validation part out of the training set, and the normalisation from what is left.
+        """Draw the validation part from the training set, and measure mean and std on the rest.
 
-        drawn: the indices of both, where they are drawn already.
+        drawn: the indices of "train" and "val", if they have been drawn already.
         """
         if train.inputs.shape[1:] != test.inputs.shape[1:]:
             sizes = " and ".join("×".join(map(str, split.inputs.shape[1:])) for split in (train, test))
@@ -110,16 +110,16 @@ class ImageDataModule(InMemoryDataModule):
         self.numbers = {"train": rest, "val": part}
         height, width, channels = train.inputs.shape[1:]
         self.input_shape, self.class_names = (channels, height, width), class_names
-        counts = torch.zeros(channels, 256, dtype=torch.long)  # of the levels
+        counts = torch.zeros(channels, 256, dtype=torch.long)  # a histogram of the pixels of each channel
         for images in self.splits["train"].inputs.split(10_000):
             counts += torch.stack([levels.bincount(minlength=256) for levels in images.flatten(0, 2).unbind(1)])
         levels = torch.arange(256)
         self.set_scale(torch.stack([counts @ levels, counts @ levels**2]), int(counts[0].sum()))
 
     def set_scale(self, sums: Tensor, pixels: int) -> None:
-        """Take the normalisation from the training images, unless it is given.
+        """Set mean and std from the training images, unless the settings give them.
 
-        sums: (2, C) of the levels of their `pixels`, and of the levels' squares.
+        sums: (2, C) the sums of all pixels, and of their squares, in 0..255. pixels: their number in a channel.
         """
         mean, square = sums.double() / pixels
         self.mean = self.mean or (mean / 255).tolist()
@@ -138,17 +138,17 @@ class ImageDataModule(InMemoryDataModule):
 
     def _augmented(self, inputs: Tensor, index: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
-        if not isinstance(inputs, Tensor):  # on the disk
+        if not isinstance(inputs, Tensor):  # the images stay on the disk, so only this batch is read
             inputs, index = inputs[index], torch.arange(len(index), device=index.device)
         if not self.strong and (self.flip or self.shift):
             return self.normalize(crop_and_flip(inputs, index, self.shift, mirrored, generator))
-        images = inputs.index_select(0, index)  # a tenth of the time of inputs[index]
+        images = inputs.index_select(0, index)  # ten times as fast as inputs[index]
         if self.strong:
             return self.strong.change(images, mirrored, self.shift, self._normalizer(images), generator)
         return self.normalize(images)
 
     def _check_sizes(self) -> None:
-        """Raises UserError where the network does not take images of each size, or the run's epochs are not known."""
+        """Raises UserError if the network cannot take images of each size, or if the number of epochs is not known."""
         if (self.trainer.max_epochs or -1) < 0:
             raise UserError("dataset.sizes divides the run's epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
         network = self.trainer.lightning_module
@@ -190,10 +190,10 @@ class ImageDataModule(InMemoryDataModule):
 def crop_and_flip(
     images: Tensor, index: Tensor, shift: int, mirrored: Tensor | None, generator: torch.Generator
 ) -> Tensor:
-    """(B, H, W, C) images at `index`, each moved by up to `shift` pixels of its own, those `mirrored` (B,) flipped.
+    """(B, H, W, C), the images at `index`, each randomly moved by up to `shift` pixels; `mirrored` (B,) ones flipped.
 
-    The same as padding by reflection, cropping and flipping image by image, for the whole batch at once: whole rows are
-    copied first, then the pixels within them. One index for both takes three to five times as long.
+    The result is the same as reflection padding, random cropping and flipping of each image, but for the whole batch at
+    once: first whole rows are gathered, then the pixels within them. A single index takes three to five times as long.
     """
 
     def draw(low: int, high: int) -> Tensor:
@@ -205,7 +205,7 @@ def crop_and_flip(
     if mirrored is not None:
         columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     copied = images.view(-1, width * channels).index_select(0, (index[:, None] * height + rows).flatten())
-    values = columns[:, :, None] * channels + torch.arange(channels, device=index.device)  # places within a row
+    values = columns[:, :, None] * channels + torch.arange(channels, device=index.device)  # indices within a row
     batch = copied.view(len(index), height, width * channels)
     return batch.gather(2, values.flatten(1)[:, None].expand_as(batch)).view(len(index), height, width, channels)
 

@@ -1,4 +1,4 @@
-"""The names by which a person's files and folders say that they are the training, the validation or the test part."""
+"""Recognises by their names the files and folders that are the training, validation or test part."""
 
 import os
 import re
@@ -7,14 +7,16 @@ NAMES = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing"),
-    "": ("pred", "predict", "prediction", "unlabeled", "unlabelled"),  # of examples without classes, beside the parts
+    "": ("pred", "predict", "prediction", "unlabeled", "unlabelled"),  # examples without classes, which are no part
 }
 PARTS = ("train", "val", "test")
 
 
 def part_named(path: str, by_words: bool = False) -> str | None:
-    """The part that a file or folder is named after, by its whole name or by one of its words, as of seg_train, TestSet
-    or valset; "" for one of examples without classes, such as seg_pred; None for any other."""
+    """The part that a file or folder is named after, "" if it is named after examples without classes, else None.
+
+    by_words: compare each word of the name, as in seg_train, TestSet, valset and seg_pred, instead of the whole name.
+    """
     name = os.path.basename(path)
     words = {name.lower()}
     if by_words:

@@ -1,4 +1,4 @@
-"""Which examples are the parts of the data: drawn of each class, or dealt by groups or into folds."""
+"""Splits examples into training, validation and test parts, or into folds: stratified by class, and by group."""
 
 import numpy as np
 import torch
@@ -7,25 +7,25 @@ from torch import Tensor
 from proj.data.groups import has_twins
 from proj.errors import UserError, how_many
 
-# What stays together, by the word for each: why a part is uneven, by the one of most examples, and what to do.
+# The end of a message on uneven parts, by the word for what stays together; the braces name the largest group.
 TOGETHER = {
     "group": "what belongs together stays together (the largest group, {} has {:,} of {:,} examples): use fewer folds, "
     "or another dataset.group",
     "different image": "identical images stay together (the most, as {}, are {:,} of {:,}): delete all but one of "
     "those that are identical, or use fewer folds",
 }
-A_LITTLE, A_LOT = 1e-6, 1e9  # what decides between equals only, and what decides before all else
+TIE_BREAK, ABOVE_ALL = 1e-6, 1e9  # weights of a cost that only decides between equals, and of one that comes first
 
 
 def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tuple[Tensor, Tensor]:
-    """Indices (rest, part): `part` holds `fraction` of every class, drawn with `seed`; both ascending.
+    """Indices (rest, part), both ascending: `part` holds a random `fraction` of every class, drawn with `seed`.
 
-    keep: where it is not 0, `part` holds at least one example of every class, and `rest` at least so many.
+    keep: if not 0, `part` holds at least one example of every class, and `rest` at least `keep`.
     """
     generator = torch.Generator().manual_seed(seed)
     part = torch.zeros(len(targets), dtype=torch.bool)
     sizes = targets.bincount()
-    for members in targets.argsort(stable=True).split(sizes[sizes > 0].tolist()):  # of each class
+    for members in targets.argsort(stable=True).split(sizes[sizes > 0].tolist()):  # the examples of one class
         count = round(len(members) * fraction)
         if keep:
             count = min(max(count, 1), len(members) - keep)
@@ -43,11 +43,11 @@ def draw_parts(
     fold: tuple[int, int] | None = None,
     word: str = "group",
 ) -> dict[str, Tensor]:
-    """Indices of each part that `fractions` names, drawn one after the other, and of the rest as "train".
+    """The indices of each part in `fractions`, drawn one after the other from what is left, and of the rest as "train".
 
-    groups: (N,) labels; examples of one label are in the same part. fold: its number, and of how many; it becomes the
-    first part, instead of a fraction. word: for what has one label, of TOGETHER.
-    Raises UserError where there are no two classes, or one has too few examples to be in every part.
+    groups: (N,) labels; examples with equal labels are in the same part. word: what a label stands for, see TOGETHER.
+    fold: (its number, the number of folds); this fold becomes the first part, whose fraction is not used.
+    Raises UserError if there are not two classes, or if a class has too few examples to be in every part.
     """
     if len(class_names) < 2:
         raise UserError(
@@ -89,20 +89,20 @@ def deal(
     groups: np.ndarray,
     word: str = "group",
 ) -> Tensor:
-    """(N,) the place in `shares` of the part of each example: a part gets its share of every class, as near as groups
-    allow, and at least one example of it.
+    """(N,) for each example the index in `shares` of its part. A part gets its share of every class, as exactly as the
+    groups allow, and at least one example of each.
 
-    The largest groups are dealt first, those of a class one after the other, each to the part that lacks most of what
-    the group holds; 60,000 groups take a second. scikit-learn's StratifiedGroupKFold knows no unequal parts, takes
-    longer, and another version may deal otherwise, while a checkpoint is to be tested on what it has not seen.
-    groups: (N,) labels; those of one label stay together. word: see `draw_parts`.
-    Raises UserError where a part would lack a class, or would have less than half of its share.
+    The algorithm is greedy: the largest groups come first (of equally large ones, those of one class together), and
+    each goes to the part that lacks most of its classes; 60,000 groups take a second. scikit-learn's
+    StratifiedGroupKFold has no unequal parts, is slower, and may split differently in another version, so that a
+    checkpoint might be tested on examples that it was trained on.
+    groups, word: see `draw_parts`. Raises UserError if a part would lack a class, or have less than half its share.
     """
     y, kinds = targets.numpy(), len(class_names)
     names, first, group, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).numpy()
     members = np.split(y[group.argsort(kind="stable")], sizes.cumsum()[:-1])  # the classes in each group
-    left = np.bincount(np.unique(group * kinds + y) % kinds, minlength=kinds)  # groups of a class, not yet dealt
+    left = np.bincount(np.unique(group * kinds + y) % kinds, minlength=kinds)  # by class, the groups not yet dealt
     refuse_few(left, class_names, shares, word if sizes.max() > 1 else "example")
     totals = np.bincount(y, minlength=kinds)
     wanted = np.outer([*shares.values()], totals)  # (parts, classes)
@@ -110,9 +110,9 @@ def deal(
     for number in order[np.lexsort((y[first][order], -sizes[order]))]:
         count = np.bincount(members[number], minlength=kinds)
         lacking, too_much = have == 0, have - wanted
-        # The parts that lack a class of this group, where as many lack it as there are groups of it left.
+        # If a class has only as many groups left as there are parts that lack it, one of these parts must get this one.
         last_chance = lacking & (count > 0) & (left <= lacking.sum(0))
-        cost = too_much @ (count / totals) + A_LITTLE * too_much.sum(1) - A_LOT * last_chance.sum(1)
+        cost = too_much @ (count / totals) + TIE_BREAK * too_much.sum(1) - ABOVE_ALL * last_chance.sum(1)
         part[number] = cost.argmin()
         have[part[number]] += count
         left -= count > 0
@@ -122,7 +122,10 @@ def deal(
 
 
 def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, float], what: str) -> None:
-    """Raises UserError for a class of fewer examples, or groups, than there are parts."""
+    """Raises UserError if a class has fewer examples (or groups, as `what` says) than there are parts.
+
+    counts: by class.
+    """
     few = [(int(count), name) for count, name in zip(counts, class_names, strict=True) if count < len(shares)]
     if few:
         count, name = min(few)  # so that the advised number of folds fits all of them
@@ -135,8 +138,8 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
 
 
 def refuse_uneven(have: np.ndarray, wanted: np.ndarray, class_names: list[str], shares: dict, why: str) -> None:
-    """Raises UserError where a part lacks a class, or has less than half of its share of the examples. why: the end of
-    the sentence."""
+    """Raises UserError if a part lacks a class, or has less than half of its share of the examples. have, wanted: the
+    examples (parts, classes) that a part has and should have. why: the end of the message."""
     for name, own, share in zip(shares, have, wanted, strict=True):
         lacking = [class_names[label] for label in (own == 0).nonzero()[0]]
         has = f"no example of class {lacking[0]}" if lacking else f"{own.sum():.0f} of about {share.sum():.0f} examples"

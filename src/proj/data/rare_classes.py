@@ -1,4 +1,4 @@
-"""Classes that are left out: of too few examples to be in every part, or such as no training row has."""
+"""Leaves out classes with too few examples to be in every part, and classes that the training does not have."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,15 @@ from proj.system.ranks import say
 def rare_classes(
     labels: Iterable[str], groups: np.ndarray | None, parts: int, fold: tuple[int, int] | None, least: int | None
 ) -> dict[str, int]:
-    """The classes of fewer than `least` examples, or groups, with how many they have, fewest first.
+    """The classes with fewer than `least` examples (with groups: fewer groups), and that number, in ascending order.
 
-    labels: the class of each example. parts: how many parts there are, each of which needs an example of every class;
-    with folds there are at least as many. least: None takes what the parts need.
-    No class is rare where fewer than two classes, or less than half of the examples, would be left.
+    labels: the class of each example. parts: the number of parts to draw, each of which needs an example of every
+    class. least: None takes the number that the parts, or the folds, need.
+    No class counts as rare if fewer than two classes, or less than half of the examples, would be left.
     """
     asked = least
     if least is None:
-        # Beside a fold the other parts are drawn: of two folds, each holds half of a class, which is in two parts.
+        # With two folds, the other one is split again into training and validation: so each needs two examples.
         least = max(parts, fold[1] if fold[1] > 2 else 4) if fold else parts
     counts = sizes = Counter(labels)
     if groups is not None:
@@ -39,9 +39,9 @@ def rare_classes(
 
 
 def doubt_numbers(name: str, labels: Column) -> list[str]:
-    """A line where the classes are many different numbers, which may be measured ones.
+    """A warning if the classes are many different numbers, so that they may be measurements.
 
-    Raises UserError where most rows have one that comes once, or where most classes do and some are fractions.
+    Raises UserError if most rows have a class that occurs only once, or if most classes do and some are fractions.
     """
     words = labels.different()
     once = sum(times == 1 for _, times, _ in words)
@@ -64,10 +64,10 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
 
 
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
-    """The classes that no training row has, with how many rows they have in the files that are parts.
+    """The classes that no training row has, with the number of rows in the validation and test files that have them.
 
-    labels, part_of: (N,) the class and the part of each row, see `part_of_rows`. There are none where they are more
-    than half of such a file: then its classes are of another kind.
+    labels, part_of: (N,) the class and the part of each row, see `part_of_rows`. The result is {} if more than half of
+    a file has such classes: then they must be something else, which is an error that `table_parts` raises.
     """
     if not part_of.any():
         return {}
@@ -78,7 +78,7 @@ def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
 
 
 def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, int]:
-    """The classes of images that a model does not know, where it knows others, and how many have them; printed, too."""
+    """The classes that a model does not know, with their counts; printed, too. {} if it knows none of all classes."""
     counts = Counter(labels)
     known = classes_among([*counts], class_names)
     unknown = {name: count for name, count in counts.items() if known and name not in known}
@@ -88,13 +88,13 @@ def unknown_classes(labels: Sequence[str], class_names: list[str]) -> dict[str, 
 
 
 def describe_unknown(classes: dict[str, int], who: str, example: str = "row") -> str:
-    """A line on examples that are left out, since `who`, the model or the training, does not have their classes."""
+    """A line on examples that are left out because `who` ("the model" or "the training") does not have their class."""
     what = "of a class" if len(classes) == 1 else f"of {len(classes):,} classes"
     return f"left out, {how_many(sum(classes.values()), example)} {what} that {who} does not have: {listed(classes)}"
 
 
 def describe_rare(rare: dict[str, int], examples: int) -> str:
-    """A line on classes that are left out. examples: how many there are of them."""
+    """A line on the rare classes that are left out. examples: the number of their examples."""
     what = "a class" if len(rare) == 1 else f"{len(rare):,} classes"
     return f"left out, {what} of too few examples, {examples:,} in all (dataset.min_examples): {listed(rare)}"
 

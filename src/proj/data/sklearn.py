@@ -1,4 +1,4 @@
-"""The Iris table and the small digits: data that comes with scikit-learn."""
+"""The datamodules for Iris and the 8×8 digits, which scikit-learn ships."""
 
 import os
 import warnings
@@ -18,14 +18,14 @@ from proj.errors import UserError
 
 
 def read_table(name: str, shape: tuple[int, int], skiprows: int = 0) -> Tensor:
-    """A data file of scikit-learn's as float64, its last column the class, without an import that takes seconds.
+    """A data file of scikit-learn as a float64 tensor, its last column the class. It does not import sklearn (seconds).
 
     Raises UserError for a missing or damaged file.
     """
     file = os.path.join(find_spec("sklearn").submodule_search_locations[0], "datasets", "data", name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy only warns of an empty file
+            warnings.simplefilter("error")  # for an empty file, NumPy only warns
             table = torch.from_numpy(np.loadtxt(file, delimiter=",", skiprows=skiprows, encoding="utf-8"))
         if table.shape != shape or not 0 <= table.min() <= table.max() <= 16:
             raise ValueError(f"shape {tuple(table.shape)} or values are not those of the data set")
@@ -39,9 +39,9 @@ def read_table(name: str, shape: tuple[int, int], skiprows: int = 0) -> Tensor:
 class IrisDataModule(InMemoryDataModule):
     """150 flowers (Fisher, 1936): (B, 4) lengths and widths of sepal and petal in cm, three species.
 
-    70, 20 and 10 % for training, validation and test, by `random_split` with `split_seed`; or a fold for the test, and
-    the same share of the rest for validation.
-    standardize: subtract the training part's mean and divide by its standard deviation, per column.
+    `random_split` draws 70, 20 and 10 % for training, validation and test with `split_seed`. With folds, the fold is
+    the test part, and 2/9 of the rest the validation part.
+    standardize: whether to subtract the mean and divide by the standard deviation of the training part, per column.
     """
 
     kind = "table"
@@ -73,7 +73,7 @@ class IrisDataModule(InMemoryDataModule):
 class DigitsDataModule(ImageDataModule):
     """Handwritten digits of 8×8 (UCI, Alpaydin and Kaynak, 1998; CC BY 4.0).
 
-    They have no official test set: `test_fraction` of every class is drawn, or a fold is taken. No two are identical.
+    There is no official test set: `test_fraction` of every class is drawn, or a fold is taken. No two are identical.
     """
 
     drawings = True

@@ -1,4 +1,4 @@
-"""Which rows of a table are in which part: those of files that are parts, and those that are drawn from the rest."""
+"""Assigns the rows of a table to the parts: a part either has a file of its own, or is drawn from the other rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,30 +14,30 @@ from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, agree, how_many
 
-FRACTION = 0.15  # of conf/dataset/csv.yaml: another one was asked for
+FRACTION = 0.15  # the default of conf/dataset/csv.yaml; any other value was set by the user
 
 
 class Examples(NamedTuple):
-    """Rows of a table that are examples: their places in it, the part of each (see `part_of_rows`), and its group."""
+    """The rows of a table that are examples: their indices, the part of each (see `part_of_rows`), and its group."""
 
     rows: np.ndarray
     part_of: np.ndarray
     groups: np.ndarray | None
 
     def take(self, kept: np.ndarray) -> "Examples":
-        """Those for which `kept`, (N,) bool, is true."""
+        """The examples for which `kept`, (N,) bool, is true."""
         return Examples(self.rows[kept], self.part_of[kept], None if self.groups is None else self.groups[kept])
 
 
 def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:
-    """(N,) the place in PARTS of the part that each row's file is; else 0, from which the other parts are drawn."""
+    """(N,) the index in PARTS of the part that each row's file is; 0, training, if the file is none. rows: indices."""
     starts = [before for _, before in table.files]
     places = np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)
     return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
 
 
 def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -> np.ndarray:
-    """(N,) the group of each of these rows, from the column that `key` names. file: as the user names the table.
+    """(N,) the group of each of these rows, from the column that `key` names. file: the table, for messages.
 
     Raises UserError for a row without a group.
     """
@@ -53,21 +53,21 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
 
 
 def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
-    """Raises UserError where a setting says how a part is drawn that has a file. files: by their parts."""
+    """Raises UserError if a setting says how to draw a part that has a file. files: the file of each such part."""
     for part, file in files.items():
         settings = {f"{part}_fraction": fractions[part] != FRACTION, "folds": fold is not None}
         for name, is_given in settings.items():
             if is_given:
-                raise UserError(f"dataset.{name} has no use, since {file} is the {part} part: leave it out.")
+                raise UserError(f"dataset.{name} has no effect, since {file} is the {part} part: leave it out.")
 
 
 def table_parts(
     files: dict[str, str], examples: Examples, targets: Tensor, class_names: list[str], draw: Callable
 ) -> dict[str, Tensor]:
-    """Indices of the three parts: those of `files`, and those that are drawn from the rest.
+    """The indices of each part among the examples. Parts without a file are drawn from the rows of the other files.
 
-    files: of the parts that have one. targets: (N,) of the examples. draw: `draw_parts`, of targets and groups.
-    Raises UserError for a file whose rows cannot be such a part.
+    files: the file of each part that has one. targets: (N,) int64. draw: `draw_parts` as a function of targets, groups.
+    Raises UserError if the rows of a file cannot be a part.
     """
     _, part_of, groups = examples
     given = {part: torch.from_numpy(np.flatnonzero(part_of == PARTS.index(part))) for part in files}
@@ -76,7 +76,7 @@ def table_parts(
         if not len(given[part]):
             raise UserError(f"{file} has no row with a class, so that it cannot be the {part} part: move it away.")
         if strange := {*targets[given[part]].tolist()} - {*targets[rest].tolist()}:
-            raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training has not.")
+            raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training part does not have.")
         if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
             raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
     drawn = draw(targets[rest], groups=None if groups is None else groups[rest])
@@ -84,14 +84,14 @@ def table_parts(
 
 
 def marks_of(inputs: Tensor) -> Tensor:
-    """(N,) int64, another one for rows of other inputs, (N, F) float32, but for one in 2⁶⁴."""
+    """(N,) int64, a hash of each row of inputs (N, F) float32; different rows collide with a probability of 2⁻⁶⁴."""
     generator = torch.Generator().manual_seed(0)
     factors = torch.randint(-(2**62), 2**62, (inputs.shape[1],), generator=generator)
     return torch.cat([rows.contiguous().view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
 
 
 def describe_copies(train: Tensor, test: Tensor) -> list[str]:
-    """A line where a tenth or more of the test rows have the same inputs, (N, F) float32, as a training row."""
+    """A warning if a tenth or more of the test rows have the same inputs as a training row. Both: (N, F) float32."""
     copies = int(torch.isin(marks_of(test), marks_of(train)).sum())
     if 10 * copies < len(test):
         return []

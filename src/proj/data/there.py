@@ -1,5 +1,5 @@
-"""Whether data of one's own is there, with the columns that the settings name: asked before a run or a sweep starts,
-so that nothing here imports torch."""
+"""Checks that the user's data exists, and has the columns that the settings name. This is done before a run or a sweep
+starts, and before torch is imported, so nothing here imports torch."""
 
 import os
 from functools import cache
@@ -15,21 +15,21 @@ from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
 from proj.system.folders import folders_in
 
-BEGINNING = 1_000_000  # bytes of a large file, which hold its header
+BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its header
 LISTS = ("numeric", "categorical", "dates", "drop")
 
 
 def refuse_absent_photos(dataset: DictConfig) -> None:
-    """Raises UserError where there is no folder with folders in it."""
+    """Raises UserError if `data_dir` is not a folder that holds folders."""
     folder = os.path.abspath(dataset.data_dir)
     if not (os.path.isdir(folder) and folders_in(folder)):
-        from proj.data.photos.class_folders import find_images  # Pillow, which tables do without
+        from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 
-        find_images(folder)
+        find_images(folder)  # raises the error that says what is wrong
 
 
 def refuse_absent_columns(dataset: DictConfig) -> None:
-    """Raises UserError where there is no table, or one without a column that the settings name."""
+    """Raises UserError if there is no table, or if it lacks a column that the settings name."""
     named = [(setting, key) for setting in LISTS for key in dataset.get(setting) or []]
     named += [] if dataset.get("group") is None else [("group", dataset.group)]
     how = Reading(dataset.get("sheet"), dataset.get("encoding"))
@@ -38,9 +38,9 @@ def refuse_absent_columns(dataset: DictConfig) -> None:
 
 @cache
 def refuse_absent(data_dir: str, how: Reading, header: bool | None, named: tuple[tuple[str, Any], ...]) -> None:
-    """`refuse_absent_columns`, once for all jobs of a sweep. named: the settings, the target first, each with a column.
+    """`refuse_absent_columns`, cached for a sweep's jobs. named: (setting, column) pairs, that of the target first.
 
-    A compressed file, or one that is read as a whole to tell whether it has a header, may be large: the training tells.
+    A large file that is compressed, or would have to be read whole to detect its header, is left to the training.
     """
     found, target = find_tables(data_dir), named[0][1]
     first = found.files[0]
@@ -48,7 +48,7 @@ def refuse_absent(data_dir: str, how: Reading, header: bool | None, named: tuple
         with open(first, "rb") as file:
             start, is_whole = file.read(BEGINNING), not file.read(1)
     except OSError:
-        open_tables(found, how, header, target, [])  # says why
+        open_tables(found, how, header, target, [])  # raises the error that says why
         return
     if not is_whole and (b"\0" in start or b"\n" not in start or (header is None and isinstance(target, int))):
         return
@@ -57,7 +57,7 @@ def refuse_absent(data_dir: str, how: Reading, header: bool | None, named: tuple
     except UserError:
         if is_whole:
             raise
-        return  # the beginning may end within a cell
+        return  # perhaps only because the beginning ends within a cell
     table.take_header(find_header(table, target, []) if header is None else header)
     for setting, key in named:
         find_column(table, setting, key)

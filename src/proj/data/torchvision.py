@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10: torchvision's classes, downloaded when they are first needed."""
+"""The datamodules for MNIST, Fashion-MNIST and CIFAR-10, which torchvision downloads when they are first needed."""
 
 import hashlib
 from collections.abc import Callable
@@ -21,18 +21,19 @@ from proj.system.ranks import say
 
 
 class TorchvisionDataModule(ImageDataModule):
-    """A torchvision dataset class, called as `source(root=…, train=…, download=…)`: its data, targets and classes.
+    """The data, targets and classes of a torchvision dataset.
 
-    The official test set is the test part; folds are dealt from the training set, as validation parts.
-    download: whether to fetch what is missing in `data_dir`.
+    The official test set is the test part. Folds divide the training set, and each is a validation part.
+    source: the dataset's class, called as `source(root=…, train=…, download=…)`.
+    download: whether to download what is missing in `data_dir`.
     """
 
     fold_part = "val"
-    evaluation_batch_size = 250  # 1,000 take as long, and with a small CNN 200 MB more
+    evaluation_batch_size = 250  # with 1,000 an evaluation takes as long, and with a small CNN 200 MB more
 
     def __init__(self, source: Callable, data_dir: str, download: bool = True, **settings: Any) -> None:
         super().__init__(**settings)
-        if isinstance(source, partial):  # `download` beside it says whether
+        if isinstance(source, partial):  # drop the source's own `download`, since the setting of that name decides
             source = partial(source.func, **{k: v for k, v in source.keywords.items() if k != "download"})
         self.source, self.data_dir, self.download = source, Path(data_dir), download
         self.source_class = getattr(source, "func", source)
@@ -52,7 +53,7 @@ class TorchvisionDataModule(ImageDataModule):
                 ) from error
             there = [folder for folder in (self.data_dir, *self.data_dir.parents) if folder.exists()]
             try:
-                with alone(self.data_dir / ".lock"):  # torchvision fetches nothing that another process has meanwhile
+                with alone(self.data_dir / ".lock"):  # files that another process has downloaded meanwhile are skipped
                     self._download()
             except UserError:
                 remove_empty(self.data_dir, there)
@@ -72,7 +73,7 @@ class TorchvisionDataModule(ImageDataModule):
             ) from error
 
     def load(self) -> None:
-        from torchvision.datasets import MNIST  # seconds, unless the source is torchvision's too
+        from torchvision.datasets import MNIST  # here, since it takes seconds (none if the source is of torchvision)
 
         train, test = self._train or self._open(train=True), self._open(train=False)
         self._train = None
@@ -83,7 +84,7 @@ class TorchvisionDataModule(ImageDataModule):
         self.set_splits(train, test, names, drawn)
 
     def _deal(self, train: Split, names: list[str]) -> dict[str, Tensor]:
-        """The indices of the fold and of the rest; identical images are in one of them."""
+        """The indices of the fold, "val", and of the rest, "train". Identical images are kept together."""
         images = train.inputs.flatten(1).numpy()
         marks = np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images])
         if has_twins(marks):
@@ -99,7 +100,7 @@ class TorchvisionDataModule(ImageDataModule):
         except Exception as error:
             if (isinstance(error, RuntimeError) and "not found" in str(error)) or download or out_of_memory(error):
                 raise
-            raw = self.data_dir / self.source_class.__name__ / "raw"  # CIFAR-10 has checksums instead
+            raw = self.data_dir / self.source_class.__name__ / "raw"  # only the MNIST family; CIFAR-10 has checksums
             damaged = [file for file in raw.glob("*-ubyte") if not is_whole_idx(file)]
             files = ", ".join(map(str, sorted(damaged))) or f"A file in {self.data_dir}"
             raise UserError(
@@ -133,21 +134,22 @@ class CIFAR10DataModule(TorchvisionDataModule):
 
 
 def remove_empty(folder: Path, there: list[Path]) -> None:
-    """Remove what a download that failed has made and not filled: empty folders in `folder`, and itself if it is new.
+    """Remove the empty folders that a failed download has left: those in `folder`, and itself and its parents if new.
 
-    there: of the folder and those above it, the ones that were there before.
+    there: those of `folder` and its parents that existed before.
     """
     if folder not in there:
         (folder / ".lock").unlink(missing_ok=True)
     within = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
     for path in [*within, folder, *folder.parents]:
         if path not in there:
-            with suppress(OSError):  # it holds something
+            with suppress(OSError):  # a folder that is not empty stays
                 path.rmdir()
 
 
 def is_whole_idx(file: Path) -> bool:
-    """An IDX file of bytes: 0, 0, 8, the number of dimensions, each dimension (4 bytes, big-endian), the content."""
+    """Whether an IDX file is complete, by its length. It holds the bytes 0, 0, 8 (for uint8) and the number of
+    dimensions, the size of each dimension (4 bytes, big-endian), and the data."""
     content = file.read_bytes()
     end = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     if end <= 4 or len(content) < end:

@@ -55,7 +55,7 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
         if others:
-            say(f"Files left out, which are no {kind}s: {listed(others)}", file=sys.stderr)
+            say(f"Files left out because they are not {kind}s: {listed(others)}", file=sys.stderr)
     else:
         named = Path(pattern).parts
         found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]
@@ -84,7 +84,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         several += has_more
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")
     if several:
-        say(f"Images of several frames or pages, of which the first is taken: {several:,}", file=sys.stderr)
+        say(f"Images of several frames or pages, of which only the first is used: {several:,}", file=sys.stderr)
 
 
 def read_tables(

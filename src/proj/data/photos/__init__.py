@@ -1,11 +1,11 @@
-"""Photos as people have them: folders of classes, files of many kinds, and their pixels.
+"""Users' own photos: finds their class folders, reads image files of many formats, and resizes them.
 
-class_folders.py     which folders are classes and parts
-how_to_sort.py       what to do with photos that lie in none
-images_in_folder.py  which files are images
-image_file.py        opens an image file, and fits it to a size, as a recipe says
-deep_pixels.py       pixels of more than 8 bits
-resized.py           all files, resized once and kept in one file, where those stay that do not fit into the memory
-near_copies.py       photos of the test part that are nearly those of the training
-remarks.py           what is said of files that were left out
+class_folders.py     decides which folders are classes and parts, and finds the images in them
+how_to_sort.py       advises the user on photos that do not lie in class folders
+images_in_folder.py  decides which files are images
+image_file.py        opens an image file, and fits the image to a size
+deep_pixels.py       converts pixels of more than 8 bits
+resized.py           a cache file of all resized images, from which those that exceed the memory are read
+near_copies.py       warns of test photos that are nearly identical to training photos
+remarks.py           what the user is told once the images are read, such as which were left out
 """

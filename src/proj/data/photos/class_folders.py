@@ -1,4 +1,4 @@
-"""Which folders are classes and parts, and the images in them."""
+"""Decides which folders are classes and which are parts (train, val, test), and finds the images in them."""
 
 import os
 from collections import Counter
@@ -23,20 +23,20 @@ class FoundImage(NamedTuple):
 
 
 class FoundImages(NamedTuple):
-    """The images of a folder, the names of their classes in order, and sentences about what is left out."""
+    """The images in a folder, the class names in order, and lines that tell the user what is left out."""
 
     images: list[FoundImage]
     class_names: list[str]
     said: list[str]
 
     def without(self, classes: Collection[str]) -> "FoundImages":
-        """The same, less some classes."""
+        """The same without the images of some classes."""
         images = [image for image in self.images if image.label not in classes]
         return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
 def inner_folder(folder: str) -> str:
-    """The folder, or the only folder in it: many archives hold their name twice (pets/pets/cat)."""
+    """The folder, or the only folder in it: archives often unpack into a nested folder (pets/pets/cat)."""
     while len(inner := folders_in(folder)) == 1 and not loose_images(folder):
         again = os.path.basename(inner[0]) == os.path.basename(folder) or part_named(inner[0]) is None
         if not again or not folders_in(inner[0]) or loose_images(inner[0]):
@@ -46,12 +46,12 @@ def inner_folder(folder: str) -> str:
 
 
 def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """(The folders in a folder that are named after a part and hold those of classes; others of validation, test or
-    unlabelled examples, such as test/images/1.jpg; all others). by_words: see `part_named`."""
+    """(The folders that are named after a part and hold class folders, by part; those of validation, test or unlabelled
+    images without class folders, such as test/images/1.jpg; all others). by_words: see `part_named`."""
     parts, unlabelled, others = {part: list[str]() for part in PARTS}, list[str](), list[str]()
     for folder in folders_in(data_dir):
         inner = folders_in(folder)
-        part = part_named(folder, by_words or not inner)  # test1 holds images without classes
+        part = part_named(folder, by_words or not inner)  # a test1 with images but no folders has no classes
         if part != "train" and len(inner) == 1 and not folders_in(inner[0]):
             name = os.path.basename(inner[0])
             inner = [] if are_no_classes([name]) or name == os.path.basename(folder) else inner
@@ -63,10 +63,10 @@ def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], l
 
 
 def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
-    """(The folders of "train", "val" and "test", or {"train": …} if the classes lie right in it; the folders beside
-    them whose images have no classes).
+    """(The folder of each part, "train", "val" or "test"; the folders beside them whose images have no classes).
 
-    Raises UserError where it could be either, or a part has two folders.
+    If data_dir holds class folders directly, it is itself the folder of "train".
+    Raises UserError if folders could be parts as well as classes, or if a part has two folders.
     """
     data_dir = inner_folder(data_dir)
     by_words = not sort_folders(data_dir, by_words=False)[0]["train"]
@@ -76,12 +76,12 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     full = {folder for folder in unlabelled + others if any(images_in(folder, Counter()))}
     others = [folder for folder in others if folder in full]
     if by_words and others and not parts["val"] + parts["test"]:
-        return {"train": data_dir}, []  # a class that has such a word in its name
+        return {"train": data_dir}, []  # a class whose name contains the word train
     empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
-    for folder in empty:  # of a part, which is refused: else it would be drawn without a word
+    for folder in empty:  # make it a part, which is refused later: else the part would silently be drawn from train
         if (part := part_named(folder, by_words)) and not parts[part]:
             parts[part].append(folder)
-    if len(parts["val"]) > 1 and not parts["test"]:  # as of food-11: training, validation, evaluation
+    if len(parts["val"]) > 1 and not parts["test"]:  # as in food-11: training, validation, evaluation
         parts["test"] = [folder for folder in parts["val"] if os.path.basename(folder).lower().startswith("eval")]
         parts["val"] = [folder for folder in parts["val"] if folder not in parts["test"]]
     if twice := [folders for folders in parts.values() if len(folders) > 1]:
@@ -90,7 +90,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     if not others:
         return {part: folders[0] for part, folders in parts.items() if folders}, unlabelled
     if loose_images(train) and not parts["val"] + parts["test"]:
-        return {"train": data_dir}, []  # a class that is called train
+        return {"train": data_dir}, []  # a class named train
     raise UserError(
         f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
         f"{train} is the training part, or put its images right into it if it is a class."
@@ -98,9 +98,9 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
 
 
 def find_images(data_dir: str) -> FoundImages:
-    """All images of a folder of class folders, or of parts that hold such.
+    """All images of a folder that holds class folders, or folders of parts that hold class folders.
 
-    Raises UserError where a folder cannot be read, or holds no class folders or images.
+    Raises UserError if a folder cannot be read, or holds no class folders or images.
     """
     try:
         return _find(data_dir)
@@ -116,9 +116,9 @@ def find_images(data_dir: str) -> FoundImages:
 def _find(data_dir: str) -> FoundImages:
     parts, unlabelled = find_parts(data_dir)
     others: Counter[str] = Counter()
-    absent: Counter[str] = Counter()  # images of classes that the training part has not
+    absent: Counter[str] = Counter()  # the number of images of each class that the training part does not have
     found, empty = FoundImages([], [], []), []
-    spelled: dict[str, str] = {}  # macOS stores ü as two letters, Linux as one, and a copied folder may be there twice
+    spelled: dict[str, str] = {}  # merges folders named alike: macOS stores ü as two characters, Linux as one
     for part, folder in parts.items():
         known, unknown = {*found.class_names}, list[str]()
         for folder_of_class in folders_in(folder):
@@ -151,13 +151,13 @@ def _find(data_dir: str) -> FoundImages:
     parts_without = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
     drawn = " (a part without class folders is drawn from the training images)" if parts_without else ""
     for sentence, what in (
-        ("Links left out, which lead nowhere", first_of([*map(readable, sorted(broken))], 10)),
-        ("Files left out, which are no images", listed(others)),
-        ("Images left out, which lie in no class's folder", listed(loose)),
-        ("Archives left out, whose images are to be unpacked first", first_of(packed, 10)),
-        ("Images left out, of classes that the training part has not", listed(absent)),
-        ("Folders left out, which hold no images", first_of(empty, 10)),
-        ("Folders left out, whose images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
+        ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
+        ("Files left out because they are not images", listed(others)),
+        ("Images left out because they lie in no class folder", listed(loose)),
+        ("Archives left out: unpack them first if they hold images", first_of(packed, 10)),
+        ("Images left out because the training part does not have their class", listed(absent)),
+        ("Folders left out because they hold no images", first_of(empty, 10)),
+        ("Folders left out because their images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
     ):
         if what:
             found.said.append(f"{sentence}: {what}")
@@ -170,7 +170,7 @@ def _find(data_dir: str) -> FoundImages:
 
 
 def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -> None:
-    """Raises UserError for a folder without folders of classes. others: the endings of files that are no images."""
+    """Raises UserError for a folder without class folders. others: the suffixes of files that are not images."""
     there = f", but {listed(others)}" if others else ""
     if any(map(others.get, RAW)):
         there += ", raw photos that are to be developed into JPEG or TIFF files"
@@ -182,8 +182,8 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
 
 
 def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
-    """Say where most classes hold folders of the same names, so that these may be the classes, or parts, masks or
-    groups. Raises UserError where a single class holds several."""
+    """Add a remark to `found.said` if most classes hold folders of the same names: these may be the real classes, or
+    parts, masks or groups. Raises UserError if there is only one class, and it holds several folders."""
     names = found.class_names
     classes = [folder for folder in folders_in(parts["train"]) if readable(os.path.basename(folder)) in names]
     inner = [[readable(os.path.basename(folder)) for folder in folders_in(its_folder)] for its_folder in classes]
@@ -194,7 +194,7 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
             f"data_dir={readable(classes[0])}"
         )
     places = {(image.label, *os.path.split(os.path.dirname(image.file))) for image in found.images}
-    leaves = {(label, name) for label, above, name in places if above not in parts.values()}  # deeper ones too
+    leaves = {(label, name) for label, above, name in places if above not in parts.values()}  # at any depth
     holders = Counter(readable(name) for _, name in leaves)
     within = [name for name, count in sorted(holders.items()) if count > len(classes) / 2]
     if len(within) < 2 or len(classes) == 1:
@@ -204,8 +204,8 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
 
 
 def name_deeper(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
-    """A line on images in folders within those of the classes: beside others of the class they may be masks, and in
-    several folders of a class they may be many of one thing."""
+    """A remark on images in subfolders of the class folders. If the class has images outside of them, they may be
+    masks; if a class has several subfolders, each may hold several photos of one thing."""
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)
     deeper = [f"{readable(place)} ({count:,})" for place, count in places.items() if os.sep in place]
     within = f"Images in folders within those of the classes: {first_of(deeper, 5)}"

@@ -1,4 +1,4 @@
-"""Pixels of more than 8 bits, as cameras, microscopes, scanners and satellites write them, brought to 8 bits."""
+"""Converts pixels of more than 8 bits, as cameras, microscopes, scanners and satellites write them, to 8 bits."""
 
 import math
 import sys
@@ -10,28 +10,28 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "LA;16")  # how Pillow unpacks 16 bits a channel, of which it keeps 8
-DEPTHS = 1, 4, 8, 10, 12, 14, 16  # bits a pixel
-NO_DATA = 42113  # GDAL's tag of a TIFF file: the number that stands for no measurement
+COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "LA;16")  # Pillow's raw modes of 16 bits a channel, of which it keeps only 8
+DEPTHS = 1, 4, 8, 10, 12, 14, 16  # the usual numbers of bits a pixel
+NO_DATA = 42113  # GDAL's TIFF tag for the number that marks a pixel without a measurement
 
 
 def black_and_white(low: float, high: float) -> tuple[float, float]:
-    """The values that become black and white where those of a file, or of a training set, lie from `low` to `high`.
+    """The values that become black and white if the pixels of a file, or of a training set, range from `low` to `high`.
 
-    They are 0 and the largest value of a usual depth (of fractions 1, or where all are below 1/16, ½, ¼ … of that), so
-    that the files of one camera agree; or `low` and `high`, where some are negative or all lie far above 0.
+    They are 0 and the largest value of the smallest usual bit depth that holds `high` (below 1/16, a power of two), so
+    that a camera's files are scaled alike. If some values are negative or all far above 0, they are `low` and `high`.
     """
     if low < 0 or high - low < high / 4:
         return low, high if high > low else low + 1
     if 0 < high < 1 / 16:
         return 0.0, 2.0 ** math.ceil(math.log2(high))
-    most = math.ceil(high * 0.999)  # 255.01 and 1.0000001 come from rounding
+    most = math.ceil(high * 0.999)  # tolerates rounding errors such as 255.01 and 1.0000001
     bits = next((bits for bits in DEPTHS if most < 2**bits), most.bit_length())
     return 0.0, 2.0**bits - 1
 
 
 def levels_of(images: Iterable[tuple[str, float, float]]) -> dict[str, list[float]]:
-    """Black and white of each kind of deep pixels. images: the kind of each, its lowest and its highest value."""
+    """{kind: [black, white]} for each kind of deep pixels. images: (kind, lowest value, highest value) of each."""
     spans: dict[str, tuple[float, float]] = {}
     for kind, low, high in images:
         lowest, highest = spans.get(kind, (low, high))
@@ -40,18 +40,18 @@ def levels_of(images: Iterable[tuple[str, float, float]]) -> dict[str, list[floa
 
 
 def packing(image: Image.Image) -> str:
-    """How Pillow will unpack a file of colours of 16 bits; "" for any other, and once the image is loaded."""
+    """Pillow's raw mode for a file of 16 bits a channel; "" for any other file, and if the image is loaded already."""
     how = image.tile[0].args if image.tile else ""
     how = how[0] if isinstance(how, tuple) and how else how
     return how if isinstance(how, str) and how.startswith(COLOURS) else ""
 
 
 def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np.ndarray | None:
-    """float64 values (H, W) of grey, (H, W, C) of colours, of an upright image of more than 8 bits a channel, NaN for
-    what was not measured; None for any other image.
+    """The pixels of an upright image of more than 8 bits a channel, as float64 (H, W) if it is grey, else (H, W, C),
+    with NaN for a pixel without a measurement; None for any other image.
 
-    how: the file's `packing`. Pillow keeps the upper 8 bits of each 16, so the file is read again, with the two bytes
-    taken in the other order, for the lower ones.
+    how: the file's `packing`. Pillow keeps only the upper 8 bits of a 16-bit channel. To get the lower 8 bits, the file
+    is decoded again with the byte order swapped.
     """
     if image.mode[0] in "IF":
         values = np.array(image, np.float64)
@@ -61,7 +61,8 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np
     if not how:
         return None
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
-    swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]  # the four bytes of grey with alpha fit
+    # Grey with alpha has no swapped mode, but its four bytes can be decoded as the four channels of RGBA.
+    swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]
     with Image.open(file) as again:
         again.tile = [
             type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
@@ -74,7 +75,7 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np
 
 
 def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:
-    """uint8 of deep values, which are overwritten; what is no number becomes black."""
+    """Scale values to uint8, in place: `black` becomes 0, `white` 255, and NaN 0."""
     values -= black
     values *= 255 / (white - black)
     np.nan_to_num(values, copy=False, nan=0, posinf=255, neginf=0)
@@ -82,9 +83,9 @@ def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:
 
 
 def shallow(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image, float, float]:
-    """(An image of 8 bits a channel, the lowest and the highest of the values, which are overwritten).
+    """(An image of 8 bits a channel, the lowest value, the highest value). Overwrites `values`.
 
-    levels: the values that become black and white; None finds them by the file's own, and 0.
+    levels: the values that become black and white; None derives them from this image's own values and 0.
     """
     alpha = None
     if values.ndim == 3 and values.shape[2] % 2 == 0:

@@ -1,4 +1,4 @@
-"""What to do with photos that do not lie in a folder for each class."""
+"""Advises the user, in messages, on photos that do not lie in a folder for each class."""
 
 import os
 import re
@@ -14,36 +14,36 @@ from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
-# How images are named by their class: cat.0.jpg and dog (17).png, cat0.jpg, 0_cat.jpg.
+# File names that contain the class, as the pattern's group: cat.0.jpg and dog (17).png; cat0.jpg; 0_cat.jpg.
 BY_CLASS = (r"(.+?)[-_. (]+\d+\)?\.", r"(\D+)\d+\.", r".*?\d+[-_. ]+(\D+)\.")
-# How the files of other tools begin that mark objects in images.
+# The first characters of annotation files, in the formats of various tools for object detection.
 MARKS = {
     "COCO": r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"',
     "Pascal VOC": r"\s*(<\?[^>]*>\s*)?<annotation",
     "YOLO": r"\d+( \d*\.?\d+){4,}\s",
 }
-# Folders of masks, or of all images, by their names.
+# The names of folders that hold masks, and of folders that hold all images: neither are classes.
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "set", "data"}
-IMAGES |= {"all", "unknown", "unclassified", "unsorted", "dummy"}  # also of photos that have no class yet
+IMAGES |= {"all", "unknown", "unclassified", "unsorted", "dummy"}  # photos that have no class yet
 NONE = MASKS | IMAGES
-# Folders of what nobody has sorted, and copies of others, by their names as `plain_name` has them.
+# Names, as `plain_name` returns them, of folders of unsorted photos, and of copies of other folders.
 UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
 COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
-# It exchanges the folders and those within them.
+# Python code for the user: it moves a/b to b/a for all folders, so that the inner folders become the outer ones.
 EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.glob('*/*') if os.path.isdir(f)]"
 
 
 def are_no_classes(names: list[str]) -> bool:
-    """Whether all folders are named after parts, masks or all images, such as train2017, test_images and masks, so that
-    none is a class; train_station and test_tube may be some."""
+    """Whether all of these folder names consist of words for parts, masks or images, such as train2017, test_images and
+    masks, so that none is a class. (train_station and test_tube may be classes.)"""
     words = [[name] if name.lower() in NONE else re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in names]
     known = all(word.lower() in NONE or part_named(word, by_words=True) is not None for one in words for word in one)
     return known and all(words)
 
 
 def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
-    """What folders of the same names within those of the classes may be, and what to do then."""
+    """A remark on folders whose names recur in most class folders: what they may be, and what to do in each case."""
     said = f"The classes are {first_of(classes, 5)}, and hold the folders {first_of(within, 5)}"
     if masks := [name for name in within if name.lower() in MASKS]:
         return f"{said}: if {first_of(masks, 5)} hold masks and no photos, move them away"
@@ -56,18 +56,18 @@ def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
 
 
 def doubts(data_dir: str, class_names: list[str]) -> list[str]:
-    """Lines on folders whose names may be of no class, and on a table that names no class, and so may list others."""
+    """Remarks on folders that, by their names, may not be classes, and on a table that may list the real classes."""
     plain, table = {plain_name(name): name for name in class_names}, by_a_list(data_dir, class_names)
     none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
-    said = [f"Folders that may be no classes, and are to be moved away then: {first_of(none, 10)}"] if none else []
+    said = [f"Folders that may not be classes (move them away if so): {first_of(none, 10)}"] if none else []
     return said + ([f"The classes are the folders{table}"] if table else [])
 
 
 def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
-    """What to do with a table that may list the classes of images, in their folder, beside it, or in its place, unless
-    it names one of these classes."""
+    """Advice, in parentheses, on a table in or beside data_dir (or data_dir itself) that may list the image's classes;
+    "" if there is none, or if a table contains one of `class_names`, since the folders then agree with it."""
     files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
-    with suppress(OSError):  # it may not be there, or not be a folder
+    with suppress(OSError):  # data_dir may not exist, or be a file
         files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
         files += entries_in(data_dir)
     tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
@@ -85,13 +85,13 @@ def beginning(file: str) -> str:
 
 
 def archives_in(place: str) -> list[str]:
-    """The archives in a folder, or the one in its place."""
+    """The names of the archives in a folder; `place` may also be an archive itself."""
     files = [entry.name for entry in entries_in(place) if not entry.is_dir()] if os.path.isdir(place) else [place]
     return [readable(name) for name in map(os.path.basename, files) if name.lower().endswith(ARCHIVES)]
 
 
 def by_their_names(data_dir: str) -> str:
-    """How images that are named by their class, in one of a few folders, come into folders; "" where none are."""
+    """A command that sorts images whose file names contain their class into class folders; "" if there are none."""
     for folder in (data_dir, *folders_in(data_dir)):
         names = [*map(os.path.basename, loose_images(folder))]
         for pattern in BY_CLASS:
@@ -107,7 +107,7 @@ def by_their_names(data_dir: str) -> str:
 
 
 def by_marked_objects(data_dir: str) -> str:
-    """What to do with a file of another tool that marks objects in images, the first one of its kind that is found."""
+    """Advice for data with an annotation file for object detection, the first that is found; "" if there is none."""
     for entry in everything_in(data_dir):
         start = beginning(entry.path) if entry.name.lower().endswith((".json", ".xml", ".txt")) else ""
         for tool, pattern in MARKS.items():
@@ -120,9 +120,10 @@ def by_marked_objects(data_dir: str) -> str:
 
 
 def how_to_sort(data_dir: str) -> str:
+    """The end of a message on a folder without class folders: how the user gets the images into class folders."""
     if packed := archives_in(data_dir):
         return f"unpack {first_of(packed, 3)}, and name the folder that comes out of it with data_dir=path/to/photos"
-    with suppress(OSError):  # it may be no folder
+    with suppress(OSError):  # data_dir may not be a folder
         if how := by_marked_objects(data_dir) or by_their_names(data_dir):
             return how + by_a_list(data_dir)
     return (

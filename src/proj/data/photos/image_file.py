@@ -1,4 +1,4 @@
-"""Image files of any kind as the pixels that a model takes."""
+"""Opens image files of many formats, and converts them to the pixels that a network gets."""
 
 import os
 import re
@@ -21,12 +21,12 @@ with suppress(ImportError):  # an extra: pip install 'proj[heic]'
     register_heif_opener()
 
 Image.init()
-# Pillow's names of what is read. It would also open what is no photo, and start Ghostscript for EPS.
+# The formats that are read, as Pillow names them. Its other formats are not photos, or, as EPS, start Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "HEIF", "JPEG2000", "ICO", "ICNS", "DDS")
 FORMATS += ("FITS", "PCX", "PSD", "QOI", "SGI", "SUN")
 FORMATS = tuple(kind for kind in FORMATS if kind in Image.OPEN)
-HEIC_START = rb".{4}ftyphe(ic|ix|vc|vx|im|is)"  # the first bytes of such a photo
-NO_PHOTOS = {  # which people have in the place of photos, by their first bytes
+HEIC_START = rb".{4}ftyphe(ic|ix|vc|vx|im|is)"  # the first bytes of a HEIC photo
+NO_PHOTOS = {  # files that users mistake for photos: a pattern of the first bytes, and the end of a message
     rb"[\xef\xbb\xbf \r\n\t]*[<{]": "a text, such as the page of an error in place of a photo: fetch it again",
     rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive: unpack it, and name the folder that comes out of it",
     rb"\Z": "empty: copy it again",
@@ -36,17 +36,17 @@ NO_PHOTOS = {  # which people have in the place of photos, by their first bytes
     "three colours, of 8, 16 or 32 bits",
 }
 HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
-# Raw photos begin as TIFF files, which hold a small preview. TGA files have no mark to tell them by, but their name.
+# Raw photos look like TIFF files, but Pillow would read only a small preview, so they are recognised by the suffix. So
+# are TGA files, which have no magic number.
 RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
-FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several pictures; those of other kinds are one in two sizes
+FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several images; other formats hold one in several sizes
 
-MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be meant to fill the memory
-Image.MAX_IMAGE_PIXELS = None  # `open_file` has a limit that can be set, and one sentence instead of a warning
-
+MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be a decompression bomb
+Image.MAX_IMAGE_PIXELS = None  # `open_file` has its own limit, which can be set and is reported in one sentence
 
 REMARKS = "deep", "frames", "cut"
 Source = str | Path | BinaryIO
-Levels = dict[str, list[float]] | None  # of deep pixels, see `Facts`
+Levels = dict[str, list[float]] | None  # the values that become black and white in deep pixels, see `Facts`
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Recipe:
 
 
 class Picture(NamedTuple):
-    """An image as the recipe has it. sums: the CRC-32 of its pixels, their sums, and those of squares, one a channel.
-    remarks: "deep" and "frames", see `open_image`; "cut", height by width of one of which less than half is left."""
+    """An image that was made by a recipe. sums: the CRC-32 of its pixels, then for each channel the sum of the pixels,
+    then for each the sum of their squares. remarks: "deep" and "frames", see `open_image`; and "cut", the ratio of
+    height to width, if less than half of the image is left."""
 
     pixels: bytes
     sums: list[int]
@@ -69,17 +70,17 @@ class Picture(NamedTuple):
 
 
 class Refused(ValueError):
-    """An image that could be read and is not; the text says what it is."""
+    """A file that is refused although Pillow could open it; the text is the rest of a sentence that says why."""
 
 
 def why_not(error: Exception, file: str | BinaryIO) -> str:
-    """What an error says of a file that is no image, without its name."""
+    """The text of an error on a file that cannot be read as an image, without the file's name."""
     why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
     return " ".join(why.split()) or type(error).__name__
 
 
 def is_start_of_image(start: bytes) -> bool:
-    """Whether these 16 bytes are the beginning of an image of a kind that is read."""
+    """Whether these 16 bytes are the beginning of an image in one of FORMATS."""
     for begins in (is_heic, *(Image.OPEN[kind][1] for kind in FORMATS)):
         with suppress(IndexError, struct.error):  # a file of a few bytes
             if begins and begins(start) is True:
@@ -92,7 +93,8 @@ def is_heic(start: bytes) -> bool:
 
 
 def open_file(file: Source, max_pixels: int) -> Image.Image:
-    """Raises Refused, also for an image of more than `max_pixels`, and what Pillow raises for what is none."""
+    """`Image.open`, for FORMATS. Raises Refused for raw photos, NO_PHOTOS and images of more than `max_pixels`, and
+    whatever Pillow raises for a file that is not an image."""
     name = os.fspath(file).lower() if isinstance(file, str | Path) else ""
     if name.endswith(RAW):
         raise Refused("is a raw photo: develop it into a JPEG or TIFF file")
@@ -114,21 +116,22 @@ def open_file(file: Source, max_pixels: int) -> Image.Image:
 def open_image(
     file: Source, size: tuple[int, int], channels: int, levels: Levels = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """A file's (first) picture in grey or colour, upright as its EXIF says, for what will have `size` (height, width).
+    """The first image in a file, in grey (channels=1) or colour (3), rotated as its EXIF data says.
 
-    Where it is transparent it is laid on white, or on black what is light. channels: 1 for grey, 3 for colour.
-    levels: black and white of deep pixels, see `Facts`. The image's `info` says "deep": ("I" or "F", lowest, highest
-        value) of such, and "frames": whether the file holds more pictures.
-    Raises what Pillow does for a file that is damaged or no image, of many kinds.
+    size: the (height, width) to which it will be reduced later; a large JPEG file is decoded at a lower resolution.
+    levels: which values of deep pixels become black and white, see `Facts`.
+    Transparent images are put on a white background, or on a black one if they are light themselves.
+    The result's `info` has "deep": ("I" or "F", lowest, highest value) for deep pixels, and "frames": whether the file
+    holds further images. Raises exceptions of many kinds, as Pillow does, for a damaged file or one that is no image.
     """
     mode = "L" if channels == 1 else "RGB"
     with open_file(file, max_pixels) as opened:
-        # A JPEG is decoded at a half, a quarter or an eighth of its size, while that is twice the size asked for.
+        # Pillow decodes a JPEG at 1/2, 1/4 or 1/8 of its size, as long as that is at least twice the size asked for.
         opened.draft(mode, (2 * max(size), 2 * max(size)))
         how = packing(opened)
         image = ImageOps.exif_transpose(opened)
         about: dict = {}
-        with suppress(Exception):  # of many kinds, where the file is damaged behind its first picture
+        with suppress(Exception):  # Pillow raises many kinds if the file is damaged behind its first image
             about["frames"] = opened.format in FRAMES and getattr(opened, "is_animated", False)
     values = deep_values(image, file, how)
     if values is not None:
@@ -149,7 +152,7 @@ def open_image(
 
 
 def as_before(image: Image.Image) -> Image.Image:
-    """Deep pixels as models took them whose checkpoints do not say their levels."""
+    """Scale deep pixels as older versions did, for models whose checkpoints have no levels."""
     if image.mode[0] not in "IF":
         return image
     values = np.asarray(image, np.float32)
@@ -160,15 +163,15 @@ def as_before(image: Image.Image) -> Image.Image:
 def fit_image(
     image: Image.Image, size: tuple[int, int], drawing: bool = False, invert: bool | None = None
 ) -> tuple[np.ndarray, bool]:
-    """((height, width, channels) uint8 of an image, whether it was inverted).
+    """(uint8 (height, width, channels) pixels of an image, whether they were inverted).
 
-    drawing: for a model of light drawings on black. Nothing of the image is cut off: it is padded with the colour of
-        its border. For any other model it is its largest middle part of that shape.
-    invert: None inverts a drawing with a light border.
+    drawing: whether the model was trained on light drawings on black. Then the whole image is kept, and padded with the
+        colour of its border; else the largest part of the right aspect ratio is cut out of the middle.
+    invert: whether to invert the image; None inverts drawings with a light border.
     """
     inverted = (drawing and bool(border(image).mean() > 127)) if invert is None else invert
     if inverted:
-        image = ImageOps.autocontrast(ImageOps.invert(image))  # paper is seldom quite white
+        image = ImageOps.autocontrast(ImageOps.invert(image))  # since paper is seldom quite white
     height, width = size
     if drawing:
         image = ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, color=tuple(map(int, border(image))))
@@ -178,19 +181,19 @@ def fit_image(
 
 
 def border(image: Image.Image) -> np.ndarray:
-    """(channels,) the median of the outermost pixels."""
+    """(channels,) the median of the pixels along the four edges."""
     pixels = np.asarray(image).reshape(image.height, image.width, -1)
     return np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)
 
 
 def read_picture(file: str, recipe: Recipe) -> Picture | str:
-    """A file as a picture; or why it is none."""
+    """The picture that a recipe makes of a file; or the reason, as a text, why the file cannot be read."""
     size, channels = recipe.shape[:2], recipe.shape[2]
     try:
         image = open_image(file, size, channels, recipe.levels, recipe.max_pixels)
         pixels, _ = fit_image(image, size, recipe.drawings)
     except Exception as error:
-        if out_of_memory(error):  # else a whole photo would be left out, also of the runs that follow
+        if out_of_memory(error):  # otherwise an intact photo would be left out, also in later runs, from the cache
             raise UserError(f"the memory does not suffice to read {file}: end other programs that take it.") from error
         return why_not(error, file)
     ratio = image.height / image.width

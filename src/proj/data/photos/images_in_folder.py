@@ -1,4 +1,4 @@
-"""Which files in a person's folder are images."""
+"""Decides which files in a user's folder are images."""
 
 import os
 from collections import Counter
@@ -10,16 +10,17 @@ from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, stamp
 from proj.system.names import readable
 
-# Files with these endings are read, or named as damaged. Of others the first bytes tell whether they are images.
+# A file with one of these suffixes must be an image; if it cannot be read, it is reported as damaged. Any other file is
+# an image if its first bytes say so.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
 
 
 def is_image(entry: os.DirEntry) -> bool:
-    """Whether a file should be one, by its ending, or else by its first bytes."""
+    """Whether a file is an image by its suffix, or else by its first bytes."""
     name = entry.name.lower()
     if name.endswith((*SUFFIXES, *RAW)):
         return name.endswith(SUFFIXES) and entry.is_file()
-    with suppress(OSError):  # it may not be opened
+    with suppress(OSError):  # the file may be unreadable
         if entry.is_file():
             with open(entry.path, "rb", buffering=0) as file:
                 return is_start_of_image(file.read(16))
@@ -27,13 +28,13 @@ def is_image(entry: os.DirEntry) -> bool:
 
 
 def loose_images(folder: str) -> list[str]:
-    """The images right in a folder."""
+    """The images that lie directly in a folder."""
     return [entry.path for entry in entries_in(folder) if not entry.is_dir() and is_image(entry)]
 
 
 def files_in(folder: str, wanted: Callable[[os.DirEntry], bool], others: Counter[str]) -> Iterator[os.DirEntry]:
-    """The files in a folder and below it that are wanted, and links that lead nowhere, which are named once they
-    cannot be opened; the endings of the others are counted in `others`."""
+    """The wanted files at any depth in a folder. Broken links count as wanted, so that they are reported later when
+    they cannot be opened. The suffixes of all other files are counted in `others`."""
     for entry in everything_in(folder):
         if wanted(entry) or (entry.is_symlink() and not os.path.exists(entry.path)):
             yield entry
@@ -42,7 +43,7 @@ def files_in(folder: str, wanted: Callable[[os.DirEntry], bool], others: Counter
 
 
 def images_in(folder: str, others: Counter[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """(path, `stamp`) of each image in a folder and below it."""
+    """(path, `stamp`) of each image at any depth in a folder; see `files_in`."""
     for entry in files_in(folder, is_image, others):
         yield entry.path, stamp(entry.path, entry.stat(follow_symlinks=entry.is_file()))
 

@@ -1,4 +1,4 @@
-"""Photos of the test part that the training has too, or that their names show to be of the same thing."""
+"""Warns of test photos that are nearly identical to training photos, or show the same thing judging by their names."""
 
 import re
 from collections import Counter
@@ -9,25 +9,26 @@ from torch import Tensor
 
 from proj.errors import agree, how_many
 
-GRID = 8  # pixels of an image that are compared, high and wide
-NEAR, CONTRAST = 6.0, 20.0  # of 256 levels, the root mean square: by which two are the same, and one shows something
-# What is the same in the names of several photos of one thing: IMG_002_BURST01.jpg.
+GRID = 8  # images are compared at GRID × GRID pixels
+NEAR = 6.0  # the root mean square difference, in grey levels (0..255), up to which two images are nearly identical
+CONTRAST = 20.0  # an image whose pixels have a smaller standard deviation (0..255) shows too little to be compared
+# Matches the part that the names of several photos of one thing have in common: IMG_002 in IMG_002_BURST01.jpg.
 BURST = r"(.*\d)[^/\d]+\d+[^/\d]*$|.*"
-# Such names of photos and their masks, copies or changed versions, with the words that say up to where.
+# The same for photos and their masks, copies or augmented versions, each with words for a message: "… up to …".
 ALIKE = {
     r"(.*\d)[^/\d]*$|.*": "up to its last number",
-    r"(?:.*/)?([^/]*/[^/]*)\.rf\.|.*": "before .rf.",  # as Roboflow names what it has rotated and so on
+    r"(?:.*/)?([^/]*/[^/]*)\.rf\.|.*": "before .rf.",  # as Roboflow names augmented images
     r"(.*?)([-_ ](rot\w*\d|flip|mirror|aug|copy)[^/]*)?\.[^./]+$|.*": "before the word for a change",
 }
-FEW = 8  # images of one thing; those of a class or a year are more
-MOST = {"train": 10_000, "test": 1_000}  # images that are compared; so many take a tenth of a second
+FEW = 8  # one thing has at most so many images; more with a common name may be those of a class or a year
+MOST = {"train": 10_000, "test": 1_000}  # the maximum number of images that are compared, which takes 0.1 s
 
 
 def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]], name: Callable) -> list[str]:
-    """A line where a tenth or more of the test images, and two at least, are nearly the same as a training image, or
-    else are named alike. train, test: uint8 (N, H, W, C). files: those of a part. name: says what image a place in a
-    part is."""
-    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # they are on the disk
+    """A warning if at least two, and a tenth, of the test images are nearly identical to a training image, or else have
+    similar names. train, test: uint8 (N, H, W, C). files: the files of each part. name: maps a part and an index in it
+    to an image's name."""
+    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # the images stay on the disk
         return describe_named_alike(files, name)
     (train_places, known), (test_places, seen) = some_pixels(train, MOST["train"]), some_pixels(test, MOST["test"])
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
@@ -46,8 +47,8 @@ def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]
 
 
 def describe_named_alike(files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
-    """A line where so many of the test images have the name of a training image but for its end: a photo and its mask
-    or small copy, both eyes of a patient, or versions that another program made."""
+    """A warning if as many test images share the beginning of a training image's name: they may be a photo and its mask
+    or small copy, both eyes of a patient, or augmented versions of one photo."""
     for pattern, up_to in ALIKE.items():
         known, seen = ([group_in(pattern, file) for file in files[part]] for part in ("train", "test"))
         places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)

@@ -1,4 +1,4 @@
-"""What is said of images once they are read: which are left out, and which have several frames or deep pixels."""
+"""Remarks on the images once they are read: which are left out, and which have several frames or deep pixels."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from proj.data.photos.resized import Resized
 from proj.errors import agree, first_of, how_many
 from proj.system.names import readable
 
-NAMED = 10  # images that are left out are named at most
-ENOUGH = 20  # images, of which a trait that tells the classes is no chance
+NAMED = 10  # the maximum number of left-out images that are listed by name
+ENOUGH = 20  # with so many images, it is no coincidence if grey or colour separates the classes
 
 
 def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
-    """Lines to print. data_dir: below which the images lie. levels: of deep pixels, which the training has."""
+    """All remarks, as lines to print. data_dir: the folder that the images are in. levels: of the training's pixels."""
     left_out = images.left_out
     if left_out:
         are = agree(len(left_out), "is", "are")
@@ -27,7 +27,7 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
         yield f"    and {len(left_out) - NAMED:,} more"
     yield from describe_cut(images, data_dir)
     if images.frames:
-        yield f"Images of several frames or pages, of which the first is taken: {len(images.frames):,}"
+        yield f"Images of several frames or pages, of which only the first is used: {len(images.frames):,}"
     for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
         if count := sum(known[0] == kind for known in images.deep.values()):
             scale = (levels or {}).get(kind)
@@ -36,20 +36,20 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
 
 
 def describe_cut(images: Resized, data_dir: str) -> Iterator[str]:
-    """A line where most of the images are so long that their middle part holds less than half of them."""
+    """A remark if most images are so long or wide that less than half of each is left after they are cut to size."""
     if 2 * len(images.cut) <= len(images.files) - len(images.left_out):
         return
     side, stretch = np.sqrt(np.prod(images.shape[:2])), np.sqrt(np.median([*images.cut.values()]))
     height, width = (max(8, 8 * round(length / 8)) for length in (side * stretch, side / stretch))
     first = readable(os.path.relpath(images.files[min(images.cut)], data_dir))
     shape = f"'dataset.size=[{height},{width}]' has the shape of most (model=pretrained takes squares)"
-    yield f"Images of which the middle part, less than half, is taken: {len(images.cut):,}, such as {first}; {shape}"
+    yield f"Images of which more than half is cut away: {len(images.cut):,}, such as {first}; {shape}"
 
 
 def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str]) -> Iterator[str]:
-    """A line where the images of some classes are nearly all grey, and those of the others in colour: a network tells
-    them apart by that. sums, targets: (N, …) of those that are read, see `Picture`."""
-    if sums.shape[1] < 7 or len(targets) < ENOUGH:  # they have one channel
+    """A warning if nearly all images of some classes are grey and those of the others coloured, so that a network can
+    tell them apart by that. sums: (N, 1 + 2 * channels) of the images, see `Picture`. targets: (N,)."""
+    if sums.shape[1] < 7 or len(targets) < ENOUGH:  # fewer than 7 sums: the images have one channel
         return
     colours = sums[:, 1:].reshape(len(sums), 2, 3)
     is_grey = (colours == colours[:, :, :1]).all((1, 2))

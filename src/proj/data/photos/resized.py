@@ -1,4 +1,4 @@
-"""Images resized once, and kept in a file that the next start finds; those too many for the memory stay in it."""
+"""A cache file of resized images, which later runs reuse. If the images exceed the memory, batches are read from it."""
 
 import json
 import math
@@ -25,34 +25,34 @@ from proj.system.locks import alone
 from proj.system.platform import memory, read_at
 from proj.system.ranks import say
 
-FORMAT = 3  # of what `Resized` reads; another number has every folder read anew
-HEADER = "proj images {} {}\n"  # with the format's number and the key
+FORMAT = 3  # the version of the file format of `Resized`; files of another version are made anew
+HEADER = "proj images {} {}\n"  # filled with FORMAT and the key
 
 
 class Resized:
-    """Images of one shape in one file, which holds in this order: HEADER with `key`, which names the files that they
-    were made of; the pixels; `sums`, (N, 1 + 2 * channels) int64, see `Picture`, -1 for a file that is left out; as
-    JSON, by the number of the file, `left_out` (why), `deep` (kind, lowest, highest value), `frames` (those of which
-    there are more) and `cut` (see `Picture`), and the recipe's `levels`; the CRC-32 of sums and JSON in 4 bytes.
+    """Images of one shape in one file, which holds, in this order:
 
-    They are read, not mapped: a mapped file counts as the process's memory, which batch systems limit.
+    HEADER with `key`, a hash of the source files; the pixels; `sums`, int64 (N, 1 + 2 * channels), see `Picture`, or -1
+    for a file that is left out; JSON with the recipe's `levels` and, by the number of the source file, `left_out` (the
+    reason), `deep`, `frames` and `cut` (see `Picture`); and the CRC-32 of the sums and the JSON, in 4 bytes.
+    The file is read, not memory-mapped: mapped pages count as the process's memory, which batch systems limit.
     """
 
     def __init__(self, path: Path, key: str, files: list[str], recipe: Recipe) -> None:
-        """Raises OSError if there is no file, ValueError if it has another key or is damaged, which its text says."""
+        """Raises OSError if there is no file, ValueError if it has another key (without a text) or is damaged."""
         header = HEADER.format(FORMAT, key).encode()
         self.path, self.files, self.shape = path, files, recipe.shape
         self.start, self.bytes = len(header), math.prod(recipe.shape)
-        self.file = open(path, "rb")  # noqa: SIM115 (open as long as the images are used)
+        self.file = open(path, "rb")  # noqa: SIM115 (it stays open as long as the images are used)
         try:
             levels = self._read_end(header)
         except ValueError:
-            self.file.close()  # Windows replaces no file that is open
+            self.file.close()  # on Windows, an open file cannot be replaced
             raise
         self.recipe = replace(recipe, levels=levels)
 
     def _read_end(self, header: bytes) -> Levels:
-        """Read what follows the pixels, and return the levels that they were made with."""
+        """Read and check what follows the pixels; return the levels with which they were made."""
         found = read_at(self.file, self.start, 0)
         if found != header:
             known = re.match(rb"proj images (\d+) ", found)
@@ -77,10 +77,10 @@ class Resized:
     def from_files(
         cls, path: Path, key: str, files: list[str], recipe: Recipe, find_levels: Callable[["Resized"], Levels]
     ) -> "Resized":
-        """The images at `path`, made now where they are not there; a process that comes meanwhile waits.
+        """The images in the file at `path`, which is written first if necessary; other processes wait for it.
 
-        find_levels: asked once all files have been read; those with deep pixels are made anew with other levels.
-        Raises UserError where there is no room for them.
+        find_levels: returns the levels for deep pixels once all files have been read. If the images were made with
+        other levels, those with deep pixels are made again. Raises UserError if the file cannot be written.
         """
         try:
             with alone(path.with_suffix(".lock")):
@@ -103,10 +103,8 @@ class Resized:
             ) from error
 
     def read(self, numbers: Tensor) -> Tensor:
-        """(B, height, width, channels) uint8 images with these numbers (B,), a damaged one made from its file again.
-
-        Raises UserError where that is no longer possible.
-        """
+        """uint8 (B, height, width, channels), the images with these numbers (B,). A damaged image is made again from
+        its source file. Raises UserError if that is no longer possible."""
         images, damaged = np.empty((len(numbers), self.bytes), np.uint8), 0
         right = self.sums[numbers.numpy(), 0].tolist()
         for image, number, crc in zip(images, numbers.tolist(), right, strict=True):
@@ -120,7 +118,7 @@ class Resized:
         return torch.from_numpy(images.reshape(-1, *self.shape))
 
     def picture(self, number: int) -> Picture | str:
-        """What `read_picture` gave for a file without deep pixels."""
+        """What `read_picture` returned for a file without deep pixels."""
         if number in self.left_out:
             return self.left_out[number]
         (image,) = self.read(torch.tensor([number]))
@@ -129,47 +127,47 @@ class Resized:
         return Picture(image.numpy().tobytes(), self.sums[number].tolist(), said)
 
     def _mend(self, number: int) -> bytes:
-        """Make an image from its file again, put it in its place, and return its bytes."""
+        """Make an image again from its source file, write it to its place in the cache, and return its bytes."""
         picture = read_picture(self.files[number], self.recipe)
         if isinstance(picture, str) or picture.sums != self.sums[number].tolist():
             raise UserError(
                 f"{self.path} is damaged, and {self.files[number]} is not as it was: delete {self.path} and run again."
             )
-        with suppress(OSError), open(self.path, "r+b") as file:  # it may be on a disk that can only be read
-            if os.path.sameopenfile(file.fileno(), self.file.fileno()):  # not made anew by another process
+        with suppress(OSError), open(self.path, "r+b") as file:  # the disk may be read-only
+            if os.path.sameopenfile(file.fileno(), self.file.fileno()):  # else another process has replaced the file
                 file.seek(self.start + number * self.bytes)
                 file.write(picture.pixels)
         return picture.pixels
 
 
 def pictures(files: list[str], recipe: Recipe, before: Resized | None) -> Iterator[Picture | str]:
-    """`read_picture` of each file in turn, in as many threads as torch uses. before: see `write`."""
+    """`read_picture` of each file, in order, in as many threads as torch uses. before: see `write`."""
 
     def make(number: int) -> Picture | str:
         if before is None or number in before.deep:
             return read_picture(files[number], recipe)
         return before.picture(number)
 
-    batch = 1 + min(10**8 // math.prod(recipe.shape), 1000)  # what may wait to be written: 100 MB
+    batch = 1 + min(10**8 // math.prod(recipe.shape), 1000)  # at most about 100 MB wait to be written
     threads = ThreadPoolExecutor(torch.get_num_threads())
     try:
         for start in range(0, len(files), batch):
             yield from threads.map(make, range(start, min(start + batch, len(files))))
     finally:
-        threads.shutdown(cancel_futures=True)  # where it was interrupted
+        threads.shutdown(cancel_futures=True)  # if it was interrupted, drop the files that are still waiting
 
 
 def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
-    """Read and resize all files, and write what `Resized` reads.
+    """Read and resize all files, and write the file that `Resized` reads.
 
-    before: the same images with other levels, from which those without deep pixels are copied.
+    before: the same images made with other levels; those without deep pixels are copied from it.
     """
     sums = np.full((len(files), 1 + 2 * recipe.shape[2]), -1, np.int64)
     remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
     shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not sys.stdout.isatty()}
     remove_unfinished(path.parent, path.name)
     with whole_file(path) as file, closing(pictures(files, recipe, before)) as made, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of odd files that it reads nevertheless
+        warnings.simplefilter("ignore")  # Pillow warns of unusual files even if it can read them
         file.write(HEADER.format(FORMAT, key).encode())
         for number, picture in enumerate(track(made, **shown)):
             if isinstance(picture, str):
@@ -181,13 +179,13 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
             for name, value in picture.remarks.items():
                 remarks[name][number] = value
         if before:
-            before.file.close()  # Windows replaces no file that is open
+            before.file.close()  # on Windows, an open file cannot be replaced
         end = sums.tobytes() + json.dumps(remarks).encode()
         file.write(end + zlib.crc32(end).to_bytes(4, "little"))
 
 
 def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
-    """Raises UserError where a batch alone would not fit into the machine's memory. shape: (H, W, C)."""
+    """Raises UserError if a single batch would not fit into the machine's memory. shape: (H, W, C)."""
     needed, there = 4 * batch * math.prod(shape), memory()
     if there and needed > there:
         raise UserError(
@@ -197,8 +195,8 @@ def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
 
 
 class OnDisk:
-    """uint8 images (N, height, width, channels) that stay in a file, in the place of a tensor: those that it is indexed
-    with are read to `device`."""
+    """Takes the place of a uint8 tensor (N, height, width, channels) whose images stay in a file: indexing reads the
+    images and moves them to `device`."""
 
     def __init__(self, images: Resized, numbers: Tensor, device: torch.device | str = "cpu") -> None:
         self.images, self.numbers, self.device = images, numbers, torch.device(device)

@@ -131,7 +131,7 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
             how = "to keep its rows apart from the training, name the file of the others train.csv"
             said.append(f"{first_of(named, 3)} is mixed with the rest: {how}")
     if found.left_out:
-        said.append(f"files left out, which are no parts: {', '.join(found.left_out)}")
+        said.append(f"files left out because they are not parts: {', '.join(found.left_out)}")
     return [shorten(line, 200, placeholder=" …") for line in said]
 
 
