@@ -1,19 +1,19 @@
 """The networks, and what all of them share.
 
-classifier.py    the base of all: step, loss, optimizer, activations
-measuring.py     the figures of steps, validations and tests
-metrics.py       the counts behind them
-logits.py        from logits to probabilities and a class
-balance.py       classes of unequal size
-schedules.py     learning rates over a run
+classifier.py    the base class of all models: step, loss, optimizer, activations
+measuring.py     computes and logs the metrics of training, validation and test
+metrics.py       the torchmetrics classes behind them
+logits.py        turns logits into calibrated probabilities and a class
+balance.py       handles classes of unequal size
+schedules.py     learning rate schedules
 optimizers.py    Muon
 mlp.py           `MLP`
 cnn.py           `CNN`
-whitened_cnn.py  `WhitenedCNN`, that of the records
-iris.py          `IrisClassifier`, that of the tutorial
+whitened_cnn.py  `WhitenedCNN`, the network of the CIFAR-10 speed records
+iris.py          `IrisClassifier`, the network of the usual tutorial
 tabm.py          `TabM`, for tables
 pretrained.py    `Pretrained`, for photos
-backbones.py     the networks of torchvision and timm, and their weights
+backbones.py     pretrained networks of torchvision and timm, and their weights
 """
 
 from proj.models.classifier import Classifier

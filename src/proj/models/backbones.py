@@ -1,4 +1,4 @@
-"""The classifiers of torchvision and timm by their names: how they are made, what pictures they take, their weights."""
+"""The classifiers of torchvision and timm: looks them up by name, and gives their preprocessing and their weights."""
 
 import hashlib
 import pickle
@@ -20,8 +20,8 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """The pictures that a backbone's weights were trained on: the middle `crop`×`crop` pixels of one whose shorter side
-    was made `resize` long, by `interpolation`; normalised with `mean` and `std` of pixels in 0..1."""
+    """The preprocessing that a backbone's weights need: the image is resized by `interpolation` until its shorter side
+    has `resize` pixels; its middle `crop`×`crop` pixels are cut out, and normalised with `mean` and `std` (0..1)."""
 
     resize: int
     crop: int
@@ -30,14 +30,14 @@ class Recipe:
     interpolation: str
 
     def sized(self, crop: int | None) -> "Recipe":
-        """The same share of a picture in `crop` pixels; None keeps the size."""
+        """The recipe that cuts the same share of the image to `crop` pixels; None keeps the size."""
         return replace(self, crop=crop, resize=round(self.resize * crop / self.crop)) if crop else self
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A classifier with random weights, `make`, for pictures of so many pixels; `load` gives its own weights, and where
-    it cannot, `at` says what to fetch and where to put it."""
+    """A pretrained classifier. make: (crop) -> the network with random weights. load: () -> its pretrained weights.
+    at: for a message if these cannot be downloaded: what to fetch, and where to put it."""
 
     name: str
     recipe: Recipe
@@ -46,9 +46,9 @@ class Backbone:
     at: str
 
     def body(self, crop: int) -> tuple[nn.Module, int]:
-        """(The network without its last layer, which gives the logits; how many numbers it then gives).
+        """(The network without its last layer, which computes the logits; the number of its features).
 
-        Raises UserError for one that does not end in a linear layer, or does not take pictures of `crop` pixels.
+        Raises UserError if it does not end in a linear layer, or does not accept images of `crop` pixels.
         """
         try:
             network = self.make(crop)
@@ -61,7 +61,7 @@ class Backbone:
                     shape = network.eval()(torch.zeros(1, 3, crop, crop, device=last.weight.device)).shape
                 if shape == (1, last.in_features):
                     return network, last.in_features
-        except Exception as error:  # whatever a network makes of pictures that do not fit it
+        except Exception as error:  # a network may raise anything for images that do not fit it
             if out_of_memory(error):
                 raise
             reason = message_of(error, 200)
@@ -72,10 +72,10 @@ class Backbone:
         )
 
     def weights(self) -> Weights:
-        """Raises UserError where they are not here and cannot be downloaded."""
+        """The pretrained weights. Raises UserError if they are not there and cannot be downloaded."""
         try:
             return self.load()
-        except Exception as error:  # of many kinds: no network, no room, another checksum
+        except Exception as error:  # of many kinds: no network connection, a full disk, a wrong checksum
             if isinstance(error, UserError) or out_of_memory(error):
                 raise
             raise UserError(
@@ -85,8 +85,8 @@ class Backbone:
 
 
 def find(name: str) -> Backbone:
-    """The classifier of this name; one that both libraries have is torchvision's. Raises UserError with the nearest."""
-    from torchvision import models  # seconds, which the tables need not wait for
+    """The classifier with this name; torchvision comes before timm. Raises UserError, with the nearest name."""
+    from torchvision import models  # here, since the import takes seconds, and models for tables do without
 
     options, more = models.list_models(module=models), " timm has more of them: pip install 'proj[timm]'"
     if name in options:
@@ -94,7 +94,8 @@ def find(name: str) -> Backbone:
     if find_spec("timm"):
         import timm
 
-        if name in (architectures := timm.list_models()) or name in timm.list_pretrained():  # none of a hub, a folder
+        # `timm.create_model` would also take names of hubs and folders: these are refused.
+        if name in (architectures := timm.list_models()) or name in timm.list_pretrained():
             return of_timm(name)
         options, more = [*options, *architectures], ""
     raise UserError(f"model.backbone={name} does not exist.{nearest(name, options)}{more}")
@@ -109,10 +110,10 @@ def of_torchvision(name: str) -> Backbone:
 
     def make(crop: int) -> nn.Module:
         arguments = {"image_size": crop} if name.startswith("vit_") else {}
-        if name in ("googlenet", "inception_v3"):  # without the outputs that only its own training used
+        if name in ("googlenet", "inception_v3"):  # without the auxiliary outputs, which only their own training used
             arguments = {"aux_logits": False, "transform_input": True, "init_weights": True}
         device = torch.get_default_device()
-        # RegNet reads its widths from tensors, which have no values on the meta device where checkpoints are tried.
+        # RegNet reads its widths from tensors, which have no values on the meta device (checkpoints are checked there).
         with torch.device("cpu" if name.startswith("regnet_") else device):
             return models.get_model(name, weights=None, **arguments).to(device)
 
@@ -143,25 +144,25 @@ def of_timm(name: str) -> Backbone:
 
 
 def read_weights(file: Path) -> Weights:
-    """The weights in a file of torch's or of safetensors; nothing in it is executed. Raises UserError."""
+    """The weights in a torch or safetensors file, of which no code is executed. Raises UserError if it has none."""
     if not file.is_file():
         raise UserError(f"model.weights={file}: there is no such file; default downloads them, null takes none.")
     try:
         if zipfile.is_zipfile(file) and (found := damage(file)):
             raise UserError(f"{file} is damaged: {found}. Fetch the file again.")
         if file.suffix == ".safetensors":
-            from safetensors.torch import load_file  # which timm brings
+            from safetensors.torch import load_file  # a dependency of timm
 
             state = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{file} holds other things than weights, which could run any code: not opened.") from error
-    except Exception as error:  # of many kinds
+    except Exception as error:  # torch.load raises many kinds
         if isinstance(error, UserError) or out_of_memory(error):
             raise
         raise UserError(f"{file} cannot be read as a file of weights ({message_of(error, 200)}).") from error
-    for key in ("state_dict", "model"):  # as scripts keep them
+    for key in ("state_dict", "model"):  # training scripts often store the weights under one of these keys
         state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{file} holds no weights as torch.save(network.state_dict(), file) keeps them.")
@@ -169,18 +170,18 @@ def read_weights(file: Path) -> Weights:
 
 
 def weights_of(backbone: str, weights: str) -> Weights:
-    """What `model.weights` names: those of the backbone, which may be downloaded, or a file's. Raises UserError."""
+    """The weights that `model.weights` names: "default" for the backbone's own, else a file. Raises UserError."""
     return find(backbone).weights() if weights == "default" else read_weights(Path(weights).expanduser())
 
 
 def load_weights(network: nn.Module, state: Weights, source: str) -> None:
-    """Give a network without its last layer these weights; what else is there, such as that layer, is left out.
+    """Load weights into a network without its last layer; weights of that layer and others that it lacks are skipped.
 
-    source: where they are from. Raises UserError that says what does not fit.
+    source: where the weights come from, for messages. Raises UserError that says what does not fit.
     """
     first = next(iter(network.state_dict()))
     prefixes = [name.removesuffix(first) for name in state if f".{name}".endswith(f".{first}")]
-    prefix = min(prefixes, key=len, default="")  # module. of DataParallel, say
+    prefix = min(prefixes, key=len, default="")  # for example "module.", which DataParallel adds
     state = {name.removeprefix(prefix): value for name, value in state.items()}
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     misfits = [

@@ -1,4 +1,4 @@
-"""Classes of unequal size: a loss in which they count alike, and what is said of them."""
+"""Handles classes of unequal size: a loss in which all classes count equally, and warnings."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -8,16 +8,16 @@ from torch import Tensor
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError, first_of, how_many
 
-UNEQUAL = 10  # times as many examples of the largest class as of the smallest are worth a line
+UNEQUAL = 10  # the ratio of the largest class to the smallest from which on a warning is given
 
 
 class WeightedLoss:
-    """The mean over a batch of each example's loss times the weight of its class, by which all classes count alike; the
+    """The mean over a batch of each example's loss times the weight of its class: all classes count equally, and the
     mean weight of the training examples is 1.
 
-    torch's own weights of classes also multiply what label smoothing gives to the other classes, which is most of the
-    loss where one is tiny, and cancel out in a batch of one class.
-    counts: (num_classes,) of the training examples. Raises UserError for a loss that does not tell examples apart.
+    torch's own class weights have two flaws: they also multiply the part of label smoothing that falls to the other
+    classes, which dominates the loss if a class is tiny; and they cancel out in a batch of a single class.
+    counts: (num_classes,) training examples. Raises UserError if `loss` cannot return the loss of each example.
     """
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor], counts: Tensor) -> None:
@@ -28,19 +28,19 @@ class WeightedLoss:
         self.weights = (counts.sum() / ((counts > 0).sum() * counts)).where(counts > 0, 0.0)
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
-        """y: (B,) classes, or (B, num_classes) their shares."""
+        """logits: (B, num_classes). y: (B,) classes, or (B, num_classes) shares of the classes. Returns a scalar."""
         self.weights = self.weights.to(logits.device)
         weights = y.float() @ self.weights if y.is_floating_point() else self.weights[y]
         return (self.loss_of_each(logits, y) * weights).mean()
 
 
 def class_counts(data: InMemoryDataModule, part: str = "train") -> Tensor:
-    """(num_classes,) how many examples of a part each class has."""
+    """(num_classes,) int64, the number of examples of each class in a part."""
     return data.splits[part].targets.cpu().bincount(minlength=data.num_classes)
 
 
 def classes_without_examples(data: InMemoryDataModule) -> list[str]:
-    """A line for each part that lacks classes, as a file or folder for the test may."""
+    """A warning for each part that lacks classes, which may happen if it is a file or folder of its own."""
     lines = []
     for part in data.splits:
         counts = class_counts(data, part).tolist()
@@ -50,7 +50,7 @@ def classes_without_examples(data: InMemoryDataModule) -> list[str]:
 
 
 def inequality(counts: Tensor, names: list[str]) -> str | None:
-    """A line for a training set whose largest class is UNEQUAL times its smallest; None for any other."""
+    """A warning if the largest class of the training set is UNEQUAL times as large as the smallest; else None."""
     pairs = list(zip(counts.tolist(), names, strict=True))
     (fewest, rare), (most, frequent) = min(pairs), max(pairs)
     if most < UNEQUAL * max(fewest, 1):
@@ -62,9 +62,9 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
 
 
 def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str | None:
-    """A sentence for a model that calls examples of several classes all the same, or all but one of a hundred while it
-    is no more often right than if it did; None for any other. config: of its training, which is not advised again."""
-    there, said = confusion.sum(1), confusion.sum(0)  # examples by their right class, and by what they are called
+    """A warning if a model predicts the same class for all examples, or for 99 % without being more accurate than that;
+    else None. config: its training's, so that settings that were used already are not advised."""
+    there, said = confusion.sum(1), confusion.sum(0)  # the number of examples by true class, and by predicted class
     sizes = there[there > 0]
     if len(sizes) < 2:
         return None

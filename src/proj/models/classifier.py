@@ -1,4 +1,4 @@
-"""What every classifier shares: the step, the optimizer, activations. `measuring.py` has the figures of the steps."""
+"""The base class of all classifiers: step, loss, optimizer and schedule. The metrics are in `measuring.py`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,23 +20,23 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 class Classifier(Measuring):
-    """A network with a loss, an optimizer and metrics; a subclass sets `self.network`, or has a `forward` of its own,
-    inputs -> (B, num_classes) logits, which training, evaluation, prediction and export then go by.
+    """A network with a loss, an optimizer and metrics. A subclass sets `self.network`, or overrides `forward`, which
+    returns (B, num_classes) logits. Training, evaluation, prediction and export all use `forward`.
 
-    loss: (logits, targets) -> scalar, the mean over the batch. Targets are (B,) classes, or (B, num_classes) shares of
-        the classes in examples that the training mixes.
+    loss: (logits, targets) -> scalar, the mean over the batch. Targets are (B,) classes; or, if the training mixes
+        examples (MixUp, CutMix), the shares of the classes in them, (B, num_classes).
     optimizer: parameters -> torch optimizer.
-    scheduler: a class of torch's schedulers with its settings, see `make_schedule`; stepped after every batch.
-    accepts: the kinds of data that the network takes; plain values, since they are read from the source.
+    scheduler: a partial of a torch scheduler with its settings, see `make_schedule`; it steps after every batch.
+    accepts: the kinds of data that the network accepts, as literals, since they are read from the source code.
     """
 
     accepts: tuple[str, ...] = ("image", "table")
     network: nn.Module
-    weighted_loss: Callable[[Tensor, Tensor], Tensor] | None = None  # what the training takes in place of `loss`
-    measured: dict[str, Any] = {}  # what `measure` found
-    temperature, smoothing = 1.0, 0.0  # of a model from a checkpoint, see `load_model`
-    costs: Tensor | None = None  # of a model from a checkpoint with a threshold, see `decided`
-    monitor, mode = "val/acc", "max"  # what ReduceLROnPlateau looks at, and which is better
+    weighted_loss: Callable[[Tensor, Tensor], Tensor] | None = None  # replaces `loss` in training, if set
+    measured: dict[str, Any] = {}  # what `measure` returned
+    temperature, smoothing = 1.0, 0.0  # the calibration of a model from a checkpoint, see `load_model`
+    costs: Tensor | None = None  # set for a model from a checkpoint with a decision threshold, see `decided`
+    monitor, mode = "val/acc", "max"  # the metric that ReduceLROnPlateau watches, and which of its values are better
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Classifier(Measuring):
 
     @property
     def multiplications(self) -> int:
-        """By weights, for one example; those of a convolution count once."""
+        """An estimate of the multiplications for one example: one for each weight, also in a convolution."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,17 +63,17 @@ class Classifier(Measuring):
         x, y = batch
         logits = self(x)
         check_outputs(logits, self.num_classes)
-        if self.dtype in HALF:  # of trainer.precision=bf16-true: eight bits are too few for a loss
+        if self.dtype in HALF:  # with trainer.precision=bf16-true, whose 8 bits are too few for a loss
             logits, y = logits.float(), y.float() if y.is_floating_point() else y
             if isinstance(self.loss, nn.Module):
-                self.loss.float()  # the weights of its classes
+                self.loss.float()  # it may have class weights
         measure = self.weighted_loss if self.weighted_loss and split == "train" else self.loss
-        if logits.ndim == 3:  # (B, K, num_classes) of an ensemble in training, each of whose members learns alone
+        if logits.ndim == 3:  # (B, K, num_classes): in training, each member of an ensemble has its own loss
             loss = measure(logits.flatten(0, 1), y.repeat_interleave(logits.shape[1], 0))
             logits = logits.mean(1)
         else:
             loss = measure(logits, y)
-        labels = y.argmax(1) if y.is_floating_point() else y  # of mixed examples that of the largest share
+        labels = y.argmax(1) if y.is_floating_point() else y  # for a mixed example, the class with the largest share
         self.count_batch(split, loss.detach(), logits.detach(), labels)
         return loss, logits
 
@@ -81,7 +81,7 @@ class Classifier(Measuring):
         loss, _ = self._step(batch, "train")
         processes = self.trainer.world_size
         if processes > 1 and isinstance(loader := self.trainer.train_dataloader, Batches):
-            # DDP averages over processes: weigh them by their examples.
+            # DDP averages over processes, so each process is weighted by its number of examples.
             loss = loss * (len(batch[1]) * processes / loader.size(batch_idx))
         return loss
 
@@ -101,14 +101,14 @@ class Classifier(Measuring):
 
     @classmethod
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
-        """More arguments of the class, plain values that it finds in the data: they are kept in every checkpoint."""
+        """Further arguments for the constructor that are computed from the data; every checkpoint stores them."""
         return {}
 
     def begin(self, data: InMemoryDataModule) -> None:
-        """Before a training that begins afresh, with its data in memory."""
+        """Called before a new training (not a resumed one), with the data in memory."""
 
     def trained(self) -> list:
-        """The parameters that are trained, or groups of them, as an optimizer takes them."""
+        """The parameters to train, or parameter groups, for the optimizer."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
@@ -116,7 +116,7 @@ class Classifier(Measuring):
             rehearsal = Rehearsal(self.optimizer, self.device)
             rehearsal.step()
             optimizer = self.optimizer(self.trained())
-        if self.trainer.gradient_clip_val:  # before the step, so that a fused one must not unscale within it
+        if self.trainer.gradient_clip_val:  # gradients are unscaled to be clipped, so a fused step must not do it again
             optimizer._step_supports_amp_scaling = False
         if self.scheduler is None:
             return optimizer
@@ -125,12 +125,12 @@ class Classifier(Measuring):
             rehearsal.follow(make_schedule(self.scheduler, rehearsal.optimizer, steps, self.mode))
             schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
         settings = {"scheduler": schedule, "interval": "step"}
-        if isinstance(schedule, ReduceLROnPlateau):  # at the end of every epoch that has a validation
+        if isinstance(schedule, ReduceLROnPlateau):  # it steps at the end of each epoch with a validation
             every = self.trainer.check_val_every_n_epoch or 1
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
 
 def make_activation(name: str) -> nn.Module:
-    """An activation of torch.nn by its name. Raises UserError with the nearest one."""
+    """The activation of torch.nn with this name. Raises UserError, with the nearest name, if there is none."""
     return choose("model.activation", name, {option: getattr(nn, option) for option in NAMES["activation"]})()

@@ -1,4 +1,4 @@
-"""The convolutional network."""
+"""A convolutional network."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,14 +16,14 @@ class CNN(Classifier):
     """Groups of convolution, norm and activation with max-pooling; global pooling or flattening; a linear head.
 
     (B, C, H, W) normalised images -> (B, num_classes) logits.
-    stem: channels of a first 2×2 convolution with an activation, before the groups; 0 for none.
-    widths: channels of each group; depth: convolutions in each.
-    pool: factor by which the groups shrink the image, one for all or one a group; 1 does not.
-    pool_after: "first" pools right after a group's first convolution, so that its others cost a quarter; "last" after
-        its last activation.
-    bias: of the convolutions; they always have one without a norm. norm: "batch" or "none".
-    head: "max" or "average" over all positions, or "flatten".
-    channels_last: the layout of the weights, in which CPUs and tensor cores convolve fastest.
+    stem: the channels of a 2×2 convolution with an activation before the groups; 0 for none.
+    widths: the channels of each group. depth: the number of convolutions in each group.
+    pool: the factors of the max-pooling in each group, or one factor for all; 1 for no pooling.
+    pool_after: "first" pools right after the first convolution of a group, so that the others cost a quarter; "last"
+        pools after its last activation.
+    bias: whether convolutions have a bias; without a norm they always do. norm: "batch" or "none".
+    head: "max" or "average" pooling over all positions, or "flatten".
+    channels_last: whether the weights have this memory layout, in which CPUs and tensor cores convolve fastest.
     Raises UserError if the image is too small for the groups.
     """
 
@@ -57,7 +57,7 @@ class CNN(Classifier):
         convolution = partial(nn.Conv2d, kernel_size=kernel_size, padding=padding, bias=bias or norm == "none")
 
         def after(width: int) -> list[nn.Module]:
-            """What follows each convolution, and its pooling if it has one."""
+            """The layers after each convolution (and its pooling, if there is one)."""
             return [*([normalization(width)] if normalization else []), make_activation(activation)]
 
         layers = [nn.Conv2d(input_shape[0], stem, 2), make_activation(activation)] if stem else []
@@ -78,10 +78,10 @@ class CNN(Classifier):
 
 
 class GlobalMaxPool(nn.Module):
-    """(B, C, H, W) -> (B, C, 1, 1): the largest number of each channel.
+    """(B, C, H, W) -> (B, C, 1, 1): the maximum of each channel.
 
-    What nn.AdaptiveMaxPool2d(1) gives, but torch has no deterministic gradient of that one on a GPU, so that
-    `trainer.deterministic=true` would end in an error.
+    The same as nn.AdaptiveMaxPool2d(1), for which torch has no deterministic gradient on a GPU, so that it fails with
+    `trainer.deterministic=true`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class GlobalMaxPool(nn.Module):
 
 
 def one_a_group(pool: list[int], groups: int) -> list[int]:
-    """The factors by which the groups shrink the image. Raises UserError where there are not as many."""
+    """The pooling factor of each group. Raises UserError if `pool` has neither one factor nor one for each group."""
     factors = list(pool) * groups if len(pool) == 1 else list(pool)
     if len(factors) != groups:
         given = f"{how_many(len(factors), 'entry')} for {how_many(groups, 'group')}"
@@ -98,7 +98,7 @@ def one_a_group(pool: list[int], groups: int) -> list[int]:
 
 
 def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int) -> int:
-    """How many numbers `body` makes of an image. Raises UserError for an image that is too small for it."""
+    """The number of features that `body` computes from an image. Raises UserError if the image is too small for it."""
     try:
         with torch.no_grad():
             features = body.eval()(torch.zeros(1, *input_shape)).shape[1]

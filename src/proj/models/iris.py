@@ -9,7 +9,7 @@ from proj.models.classifier import Classifier, make_activation
 
 
 class IrisClassifier(Classifier):
-    """Three linear layers, 16 and 8 wide, with an activation between them or none.
+    """Three linear layers, with hidden widths of 16 and 8, and an activation between them or none.
 
     (B, features) -> (B, num_classes) logits. Without an activation it is a linear classifier.
     """

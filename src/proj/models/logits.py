@@ -1,4 +1,4 @@
-"""What becomes of a network's logits: the mean over small changes of an image, probabilities one can trust, a class."""
+"""Post-processing of logits: test-time augmentation, calibrated probabilities, and the decision for a class."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from proj.errors import UserError
 
 
 def check_outputs(outputs: Tensor, classes: int) -> None:
-    """Raises UserError where a network of one's own does not give a number for each class."""
+    """Raises UserError if a user's own network does not return one number for each class."""
     if outputs.shape[-1] != classes:
         raise UserError(
             f"the network gives numbers of the shape {tuple(outputs.shape)} for a batch, and there are {classes} "
@@ -20,10 +20,10 @@ def check_outputs(outputs: Tensor, classes: int) -> None:
 
 
 def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: bool) -> Tensor:
-    """(B, num_classes) logits, averaged over the images as they are, with half of the weight, and moved by one pixel up
-    and left or down and right, with a quarter each (Jordan, arXiv 2404.00498).
+    """Test-time augmentation: (B, num_classes) logits, averaged over the image itself (weight 1/2) and the image moved
+    by one pixel, up and left or down and right (1/4 each; Jordan, arXiv 2404.00498).
 
-    mirror: whether each of them is also averaged with its mirror image.
+    mirror: whether each of the three is also averaged with its mirror image.
     """
 
     def logits(x: Tensor) -> Tensor:
@@ -34,10 +34,10 @@ def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: boo
 
 
 def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
-    """(N, C) logits without what label smoothing has added, divided by a temperature, in the same order.
+    """Calibrate logits (N, C): undo label smoothing, and divide by a temperature. The order of the classes is kept.
 
-    Trained with label smoothing, a network gives each class `smoothing / C` too much, and all of them too little. A
-    hundredth of each probability stays, so that no two become the same.
+    A network trained with label smoothing gives each class an extra probability of `smoothing / C`; it is subtracted.
+    At least a hundredth of each probability remains, so that different probabilities stay different.
     """
     if smoothing:
         known = logits.log_softmax(1)
@@ -46,15 +46,15 @@ def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
     return logits if temperature == 1 else logits / temperature
 
 
-UNCALIBRATED = {"temperature": 1.0, "smoothing": 0.0}  # of a checkpoint that has no calibration
+UNCALIBRATED = {"temperature": 1.0, "smoothing": 0.0}  # for checkpoints without a calibration
 
 
 def calibrated(logits: Tensor, calibration: dict[str, Any]) -> Tensor:
-    """(N, C) probabilities one can trust. calibration: what a checkpoint says of it, or UNCALIBRATED."""
+    """(N, C) calibrated probabilities. calibration: the checkpoint's, or UNCALIBRATED."""
     return trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
 
 
 def decided(probabilities: Tensor, costs: Tensor | None) -> Tensor:
-    """(N,) the class that each of N examples is given: the most probable one; with costs, what it costs to miss an
-    example of each class, the one that is likely to cost the least."""
+    """(N,) int64, the class that each example is assigned to, from its probabilities (N, C): the most probable one, or
+    with `costs` (C,), the costs of missing an example of each class, the one with the lowest expected cost."""
     return (probabilities if costs is None else probabilities * costs.to(probabilities)).argmax(1)

@@ -1,4 +1,4 @@
-"""The figures of a training, its validations and its test: counted in each step, and given to curves and callbacks."""
+"""The metrics of training, validation and test: updated in each step, and published to loggers and callbacks."""
 
 import math
 import time
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from proj.models.metrics import EpochMeans, Tally
 
 EVALUATED = ("val", "test")
-FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # of a split; what is not measured of it is left out
+FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # all metrics of a split; some splits have only a few
 
 
 def tally_key(split: str) -> str:
-    """The name of a split's tally: with an underscore, since "train" is a method of every module."""
+    """The key of a split's tally. It ends in an underscore, since "train" is a method of every module."""
     return f"{split}_"
 
 
@@ -26,30 +26,30 @@ def make_tallies(num_classes: int) -> nn.ModuleDict:
 
 
 def set_training(modules: list[nn.Module], training: bool) -> None:
-    """Set the modules' own flags alone; most directly, since assigning to a module takes longer."""
+    """Set the `training` flag of each module, without its submodules."""
     for module in modules:
         own = vars(module)
-        if "training" in own:
+        if "training" in own:  # faster than an assignment, which calls Module.__setattr__
             own["training"] = training
-        else:  # one of torch.jit.script keeps it elsewhere
+        else:  # a module of torch.jit.script stores the flag elsewhere
             module.training = training
 
 
 class Measuring(LightningModule):
-    """A module whose steps count what they give. A subclass sets `tallies`, of `make_tallies`, and `epoch_means`."""
+    """A module that measures its steps. A subclass sets `tallies`, from `make_tallies`, and `epoch_means`."""
 
     tallies: nn.ModuleDict
     epoch_means: EpochMeans
-    tta = False  # test with test-time augmentation too
-    confusion: Tensor | None = None  # (C, C) counts of the last validation or test, a row for each right class
+    tta = False  # whether to test with test-time augmentation as well
+    confusion: Tensor | None = None  # (C, C) counts of the last validation or test; a row is a true class
     _window_start = _validation_start = 0.0
 
     def count_batch(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch to the figures of a split. loss: its mean over the batch. logits: (B, C). labels: (B,)."""
+        """Add a batch to the metrics of a split. loss: its mean over the batch. logits: (B, C). labels: (B,)."""
         self.tallies[tally_key(split)].update(loss, logits, labels)
 
     def _results(self, split: str) -> dict[str, float]:
-        """The figures since the last call, whose counts become `confusion`."""
+        """The metrics since the last call; also sets `confusion`."""
         tally = self.tallies[tally_key(split)]
         results = tally.compute()
         tally.reset()
@@ -58,8 +58,8 @@ class Measuring(LightningModule):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """In evaluation mode and without gradients; then each part is in the mode that it had, since a model of one's
-        own may keep a frozen part in evaluation mode. As by `self.eval()`, without its calls for each module."""
+        """A context in evaluation mode and without gradients. Afterwards each module has its former mode, since a model
+        may keep a frozen part in evaluation mode. It is faster than `self.eval()`, which calls each module."""
         modules = list(self.modules())
         training = [module for module in modules if module.training]
         if any(type(one).train is not nn.Module.train or type(one).eval is not nn.Module.eval for one in modules):
@@ -74,25 +74,25 @@ class Measuring(LightningModule):
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()
 
-    on_train_start = on_train_epoch_start  # Lightning calls no `on_train_epoch_start` for an epoch that goes on
+    on_train_start = on_train_epoch_start  # for a resumed epoch, Lightning does not call `on_train_epoch_start`
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Note the gradients' norm in the last step of a window, before they are clipped."""
+        """Measure the norm of the gradients before they are clipped, in the last step before each logging."""
         trainer, window = self.trainer, self.trainer.log_every_n_steps
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        left = window - 1 - batch_idx % window  # batches of the window after this one
+        left = window - 1 - batch_idx % window  # the number of batches before the next logging, after this one
         if left >= trainer.accumulate_grad_batches and batch_idx + 1 < trainer.num_training_batches:
             return  # another step follows in this window
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        if gradients:  # as torch.nn.utils.get_total_norm, without its sorting by device: two thirds of its time
+        if gradients:  # torch.nn.utils.get_total_norm also sorts them by device, and takes 1.5 times as long
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
-            scaler = getattr(trainer.precision_plugin, "scaler", None)  # of trainer.precision=16-mixed
-            if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it unscales in its own step
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # with trainer.precision=16-mixed
+            if scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # it will unscale them in its step
                 norm = norm / scaler.get_scale()
             trainer.callback_metrics["train/grad_norm"] = norm
 
     def on_train_batch_end(self, outputs: dict[str, Tensor], batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """At the end of a window, and of an epoch, give the window's figures to the curves."""
+        """Every `log_every_n_steps` batches (a window), and at the end of an epoch, log the window's metrics."""
         last = batch_idx + 1 == self.trainer.num_training_batches
         if not last and (batch_idx + 1) % self.trainer.log_every_n_steps:
             return
@@ -109,7 +109,7 @@ class Measuring(LightningModule):
             self.epoch_means.reset()
 
     def on_validation_model_zero_grad(self) -> None:
-        """Before a validation give up the gradients' memory; of the trained parameters alone, without a search."""
+        """Free the gradients before a validation. `zero_grad` would search all modules for parameters."""
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
@@ -119,11 +119,11 @@ class Measuring(LightningModule):
         self._validation_start = time.perf_counter()
 
     def on_validation_end(self) -> None:
-        self._window_start += time.perf_counter() - self._validation_start  # the window's time is of training alone
+        self._window_start += time.perf_counter() - self._validation_start  # so that examples/s measures training alone
 
     def on_validation_epoch_end(self) -> None:
         values = self._results("val")
-        if self.trainer.sanity_checking:  # a few batches before the training are no validation
+        if self.trainer.sanity_checking:  # Lightning's few batches before the training are not a validation
             return
         if self.trainer.state.fn == "fit":
             earlier = self.trainer.callback_metrics
@@ -135,17 +135,18 @@ class Measuring(LightningModule):
             self.log_dict(values, sync_dist=True)
 
     def _publish(self, values: dict[str, Tensor | float], monitored: dict[str, float] | None = None) -> None:
-        """Give values to the curves, and to the callbacks that monitor a metric.
+        """Pass values to the loggers, and to the callbacks that monitor a metric.
 
-        monitored: what these callbacks get in place of a value: of an epoch up to here, where the curve is of a window.
-        `self.log` would take 1 ms a value, more than a step of a small network.
+        monitored: values for the callbacks that differ from those for the loggers: means over the epoch so far, where
+        the loggers get means over a window.
+        `self.log` would take 1 ms for each value, more than a whole step of a small network.
         """
         names = [*values, *(monitored or ())]
         numbers = torch.tensor([*map(float, values.values()), *(monitored or {}).values()], dtype=torch.float32)
         self.trainer.callback_metrics.update(zip(names, numbers.unbind(), strict=True))
         shown = dict(zip(values, numbers.tolist(), strict=False))
         if "lr" in values:
-            shown["lr"] = values["lr"]  # as it was set: 0.001, in float32 0.0010000000474974513
+            shown["lr"] = values["lr"]  # exactly: in float32, 0.001 would be 0.0010000000474974513
         for logger in self.loggers:
             logger.log_metrics(shown, step=self.global_step)
 

@@ -1,4 +1,4 @@
-"""Metrics that cost a step next to nothing."""
+"""torchmetrics classes whose updates take almost no time."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-KEPT = 100_000  # logits that a `Tally` keeps before it counts the answers
+KEPT = 100_000  # the number of logits that a `Tally` collects before it adds them to its confusion matrix
 
 
 class Counts(Metric):
-    """A metric of whole numbers and of float64 sums, whatever numbers the network computes in. All begin at zero.
+    """A metric whose states are int64 counts and float64 sums, whatever the dtype of the network. All begin at zero.
 
-    `trainer.precision=bf16-true` converts all that a model holds to bfloat16, in which a count ends at 256.
+    `trainer.precision=bf16-true` converts all states of a model to bfloat16, in which a count cannot exceed 256.
     """
 
     full_state_update = False
 
     def _wrap_update(self, update: Callable) -> Callable:
-        """Without the half of an update's time in which torchmetrics switches the gradients off: there are none."""
-        own = vars(self)  # assigning to a module takes longer
+        """Skip torchmetrics' wrapper, which switches gradients off; here are none, and it takes half of the time."""
+        own = vars(self)  # faster than assignments, which call Module.__setattr__
 
         def counted(*values: Tensor) -> None:
             own["_computed"], own["_update_count"] = None, own["_update_count"] + 1
@@ -32,7 +32,7 @@ class Counts(Metric):
         return counted
 
     def _wrap_compute(self, compute: Callable) -> Callable:
-        """Without its cache, which nobody asks twice, and, in a process alone, without asking for others."""
+        """Skip torchmetrics' cache, which is never read twice, and in a single process its synchronisation as well."""
         shared = super()._wrap_compute(compute)
         can_be_several = torch.distributed.is_available()
 
@@ -43,7 +43,7 @@ class Counts(Metric):
         return computed
 
     def settle(self) -> None:
-        """Bring into the state what updates have put off."""
+        """Add to the states what updates have only collected."""
 
     @property
     def metric_state(self) -> dict[str, Any]:
@@ -51,26 +51,26 @@ class Counts(Metric):
         return super().metric_state
 
     def reset(self) -> None:
-        """Begin at zero again, in a fifth of the time that torchmetrics takes to copy its defaults."""
+        """Set all states to zero, five times as fast as torchmetrics, which copies its defaults."""
         own = vars(self)
         for name, value in self.metric_state.items():
             own[name] = [] if isinstance(value, list) else torch.zeros_like(value)
         own["_computed"], own["_update_count"] = None, 0
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> nn.Module:
-        """Go to the device to which the model goes, and keep the kinds of numbers."""
-        self.settle()  # on the device of the results
+        """Move the states to the model's new device, but keep their dtypes."""
+        self.settle()  # first, since what was collected is on the old device
         device = fn(torch.empty(0)).device
-        sums = torch.float32 if device.type == "mps" else torch.float64  # which Apple's GPUs do not have
+        sums = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         return super()._apply(lambda x: x.to(device, sums if x.is_floating_point() else x.dtype), exclude_state)
 
 
 class Tally(Counts):
-    """Loss and confusion matrix over examples.
+    """The mean loss and the confusion matrix of examples, and the metrics that follow from them.
 
-    An update only keeps what a batch has given; many batches are counted at once, when the figures are asked for.
-    by_class: whether to measure also the figures in which all classes weigh alike, and of two classes the area under
-        the curve, for which every example's score is kept.
+    An update only collects the results of a batch; many batches are counted at once, later.
+    by_class: whether to measure balanced accuracy and macro F1 as well, and for two classes the area under the ROC
+        curve, for which the score of every example is kept.
     """
 
     def __init__(self, num_classes: int, by_class: bool = True) -> None:
@@ -81,12 +81,12 @@ class Tally(Counts):
             self.add_state("targets", [], dist_reduce_fx="cat")
         self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("confusion", torch.zeros(num_classes**2, dtype=torch.long), dist_reduce_fx="sum")
-        self.losses: list[tuple[Tensor, int]] = []  # of batches that `loss` does not have yet, with their sizes
-        self.answers: list[tuple[Tensor, Tensor]] = []  # logits and classes that `confusion` does not have yet
+        self.losses: list[tuple[Tensor, int]] = []  # (mean loss, size) of batches that are not in `loss` yet
+        self.answers: list[tuple[Tensor, Tensor]] = []  # (logits, classes) of batches that are not in `confusion` yet
 
     def update(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
-        """loss: mean over the batch; logits: (B, num_classes); y: (B,). No gradients."""
-        if size := y.shape[0]:  # none where several processes share out a small last batch; the mean of none is NaN
+        """loss: the mean over the batch. logits: (B, num_classes). y: (B,). All without gradients."""
+        if size := y.shape[0]:  # a process may have no example of a small last batch, and its mean loss is NaN then
             self.losses.append((loss, size))
         self.answers.append((logits, y))
         if len(self.answers) * logits.numel() > KEPT:
@@ -97,13 +97,13 @@ class Tally(Counts):
             losses, sizes = zip(*self.losses, strict=True)
             total = self.loss.item()
             for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True):
-                total += loss * size  # one after the other: the same sum wherever a checkpoint comes between
+                total += loss * size  # one by one, so that the sum has the same bits if a checkpoint comes in between
             self.loss.fill_(total)
             self.losses.clear()
         self.count_answers()
 
     def count_answers(self) -> None:
-        """Count the answers that were kept. Nothing waits for the device."""
+        """Add the collected answers to the confusion matrix, without waiting for the device."""
         if not self.answers:
             return
         logits, y = map(torch.cat, zip(*self.answers, strict=True))
@@ -115,16 +115,16 @@ class Tally(Counts):
         self.confusion.index_add_(0, cells, torch.ones_like(cells))
 
     def compute(self) -> dict[str, Any]:
-        """The figures, and the `confusion` matrix (num_classes, num_classes), a row for each right class.
+        """The metrics by name, and "confusion", (num_classes, num_classes), whose rows are the true classes.
 
-        A handful of sums goes to Python at once, which divides them faster than torch calls a function.
+        A few sums are moved to Python at once, where a division takes less time than one call of torch.
         """
         confusion = self.confusion.view(self.num_classes, self.num_classes)
         sums = torch.stack([confusion.diagonal(), confusion.sum(1), confusion.sum(0)])
         correct, of_class, answered = sums.tolist()
         total = sum(of_class)
         results = {"loss": ratio(self.loss.item(), total), "acc": ratio(sum(correct), total), "confusion": confusion}
-        if self.by_class:  # the mean of the classes that came, or were answered
+        if self.by_class:  # means over the classes that occurred (for F1, that occurred or were predicted)
             each = list(zip(correct, of_class, answered, strict=True))
             results["balanced_acc"] = mean([right / count for right, count, _ in each if count])
             results["macro_f1"] = mean([2 * right / (count + said) for right, count, said in each if count + said])
@@ -135,34 +135,34 @@ class Tally(Counts):
 
 
 def ratio(part: float, whole: float) -> float:
-    """NaN where there is no whole."""
+    """part / whole, or NaN if `whole` is 0."""
     return part / whole if whole else math.nan
 
 
 def mean(values: list[float]) -> float:
-    """NaN of no values."""
+    """The mean, or NaN if there are no values."""
     return fmean(values) if values else math.nan
 
 
 def area_under_curve(scores: Tensor, positive: Tensor) -> Tensor:
-    """The exact area under the ROC curve, from logits: torchmetrics takes probabilities, of which a sure network's are
-    all 1. NaN where all examples are of one class. scores: (N,). positive: (N,) bool."""
+    """The exact area under the ROC curve; NaN if all examples are of one class. scores: (N,) differences of logits
+    (torchmetrics uses probabilities, which a confident network rounds to 1). positive: (N,) bool."""
     _, place, count = scores.unique(return_inverse=True, return_counts=True)
-    ranks = count.cumsum(0) - (count - 1) / 2  # from 1, the mean of equal scores
+    ranks = count.cumsum(0) - (count - 1) / 2  # ranks from 1; equal scores share their mean rank
     number = positive.sum()
     wins = ranks[place][positive].double().sum() - number * (number + 1) / 2
     return (wins / (number * (~positive).sum())).float()
 
 
 class EpochMeans(Counts):
-    """Loss and accuracy over an epoch's windows (of `trainer.log_every_n_steps` batches) up to now.
+    """The mean loss and accuracy over the epoch so far, from its windows (of `trainer.log_every_n_steps` batches).
 
-    The figures that it is given are those of all processes already.
+    There is nothing to synchronise, since the values that it gets are already those of all processes.
     """
 
     def __init__(self) -> None:
         super().__init__(sync_on_compute=False)
-        self.add_state("sums", torch.zeros(3, dtype=torch.float64))  # of losses, of right answers, of examples
+        self.add_state("sums", torch.zeros(3, dtype=torch.float64))  # of losses, of correct answers, of examples
 
     def update(self, loss: float, correct: float, count: float) -> None:
         self.sums.add_(torch.tensor([loss * count, correct, count], dtype=self.sums.dtype, device=self.sums.device))

@@ -1,4 +1,4 @@
-"""The multilayer perceptron."""
+"""A multilayer perceptron."""
 
 from collections.abc import Sequence
 from math import prod
@@ -11,11 +11,11 @@ from proj.models.classifier import Classifier, make_activation
 
 
 class MLP(Classifier):
-    """Linear layers, after each hidden one a norm, an activation and dropout; the last gives the logits.
+    """Linear layers; after each hidden one a norm, an activation and dropout.
 
     (B, *input_shape) -> (B, num_classes) logits.
-    norm: "batch" or "none". activation: a name of torch.nn, or one a hidden layer.
-    Raises UserError if there are not as many activations as hidden layers.
+    hidden: the widths of the hidden layers. norm: "batch" or "none". activation: a name of torch.nn, or a list of one
+    for each hidden layer. Raises UserError if the list is shorter or longer.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Muon for matrices and convolution filters, Adam or SGD for the rest."""
+"""Muon for matrices and convolution filters, with Adam or SGD for the other parameters."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,12 +8,12 @@ from torch.optim import Optimizer
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """About U Vᵀ, for a (rows, columns) matrix U S Vᵀ: three Newton-Schulz steps bring all values of S near 1 but tiny
-    ones.
+    """Approximately U Vᵀ, for a matrix (rows, columns) with the singular value decomposition U S Vᵀ: three
+    Newton-Schulz steps bring all singular values near 1, except tiny ones.
 
-    A step multiplies the matrix M by a polynomial of M Mᵀ, which has the length of its shorter side. So the polynomials
-    are multiplied with each other, and M once at the end: half of the operations of three steps on M. The two products
-    with M are in bfloat16 on a GPU, which is precise enough, and in the matrix's own type elsewhere.
+    Each step multiplies the matrix M by a polynomial in M Mᵀ, which is small: its side is the shorter side of M. So the
+    polynomials are multiplied with each other first, and with M at the end, which takes half the operations. On a GPU
+    the two products with M are in bfloat16, which is precise enough; elsewhere they are in the dtype of the matrix.
     """
     tall = len(matrix) > matrix.shape[1]
     wide = matrix.T if tall else matrix
@@ -30,21 +30,21 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 def newton_schulz(square: Tensor) -> Tensor:
-    """What a step multiplies a matrix by, whose product with its transpose is `square`; the numbers are Jordan's."""
+    """The polynomial of `square` = M Mᵀ by which a step multiplies M, with the coefficients of Jordan et al."""
     factor = torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315)
     factor.diagonal().add_(3.4445)
     return factor
 
 
 class Muon(Optimizer):
-    """Steps of orthogonal matrices (Jordan et al., "Muon", 2024), and Adam or SGD where there is no such matrix.
+    """Updates of matrices are orthogonalized (Jordan et al., "Muon", 2024); other parameters use Adam or SGD.
 
-    torch.optim.Muon takes matrices alone, no convolution filters. Here a filter (out, in, k, k) is a matrix of `out`
-    rows, and each weight is kept at the norm √rows, so that `lr` is the turn of a step. The last matrix, which gives
-    the logits, what comes after it, biases and norms train with AdamW at `adam_lr`; or, as in the first recipe that had
-    Muon (arXiv 2404.00498), with Nesterov SGD at `head_lr` and `bias_lr`, with `weight_decay` a step.
-
-    params: in the network's order.
+    Unlike torch.optim.Muon it also takes convolution filters: (out, in, k, k) counts as a matrix of `out` rows. Each
+    matrix is kept at the norm √rows, so that `lr` is the angle by which a step turns it. Biases, norms, the last matrix
+    (the head, which computes the logits) and what follows it are trained with AdamW at `adam_lr`. If that is None, they
+    use Nesterov SGD at `bias_lr` or, in the head, `head_lr`, with a weight decay per step that does not depend on the
+    rate, as in the first recipe with Muon (arXiv 2404.00498).
+    params: in the order of the network.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Muon(Optimizer):
             for part, rate in ((biases, bias_lr), (params[head:], head_lr)):
                 decay = weight_decay / rate if rate else 0.0
                 groups.append({"params": part, "lr": rate, "by": "sgd", "momentum": sgd_momentum, "decay": decay})
-        # OneCycleLR moves the momentum of an optimizer that has a default for it; this one's stays as it is set.
+        # No defaults are given, since OneCycleLR would cycle the momentum of an optimizer that has a default for it.
         super().__init__([group for group in groups if group["params"]], {})
 
     @torch.no_grad()
@@ -79,7 +79,7 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            by = group.get("by") or ("muon" if group["muon"] else "sgd")  # as older versions stored it
+            by = group.get("by") or ("muon" if group["muon"] else "sgd")  # older checkpoints have a flag "muon"
             change = adam if by == "adam" else nesterov
             for weight in group["params"]:
                 if weight.grad is None:
@@ -93,7 +93,7 @@ class Muon(Optimizer):
 
 
 def nesterov(weight: Tensor, state: dict, group: dict) -> Tensor:
-    """The step of SGD with Nesterov momentum, at a rate of 1."""
+    """The update of SGD with Nesterov momentum, for a learning rate of 1."""
     gradient = weight.grad.add(weight, alpha=group["decay"])
     if not state:
         state["velocity"] = torch.zeros_like(weight)
@@ -102,7 +102,7 @@ def nesterov(weight: Tensor, state: dict, group: dict) -> Tensor:
 
 
 def adam(weight: Tensor, state: dict, group: dict) -> Tensor:
-    """The step of AdamW with its usual averages, at a rate of 1 (Loshchilov and Hutter, 2019)."""
+    """The update of AdamW with its usual betas, for a learning rate of 1 (Loshchilov and Hutter, 2019)."""
     if not state:
         state.update(step=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
     state["step"] += 1

@@ -1,4 +1,4 @@
-"""A network that was trained on a million photos, with a new last layer."""
+"""A network that was pretrained on a million photos, with a new last layer."""
 
 import math
 import zlib
@@ -20,7 +20,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Fit(nn.Module):
-    """(B, 1 or 3, H, W) pictures as the data normalises them -> (B, 3, crop, crop) as the backbone's `Recipe` says."""
+    """(B, 1 or 3, H, W) images, normalised by the data -> (B, 3, crop, crop), preprocessed by the backbone's recipe."""
 
     def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Fit(nn.Module):
         self.register_buffer("offset", torch.zeros(3, 1, 1))
 
     def take(self, mean: list[float], std: list[float]) -> None:
-        """Undo the normalisation of the data, one number a channel, and normalise as the recipe does."""
+        """Replace the data's normalisation, with this mean and std for each channel, by the recipe's."""
         mean, std, own = torch.tensor(mean), torch.tensor(std), torch.tensor(self.recipe.std)
         self.factor.copy_((std / own).view(3, 1, 1))
         self.offset.copy_(((mean - torch.tensor(self.recipe.mean)) / own).view(3, 1, 1))
@@ -44,26 +44,26 @@ class Fit(nn.Module):
         if self.resizes:
             x = F.interpolate(x, self.size, mode=self.recipe.interpolation, antialias=self.shrinks)
         (top, left), crop = self.corner, self.recipe.crop
-        return x[:, :, top : top + crop, left : left + crop] * self.factor + self.offset  # grey three times
+        return x[:, :, top : top + crop, left : left + crop] * self.factor + self.offset  # grey becomes 3 channels
 
     def in_place(self, seen: Tensor) -> Tensor:
-        """(N, 1, height, width), of the whole pictures once they are resized: `seen` (N, 1, h, w), which is of what the
-        backbone sees, in its place, and 0 around it."""
+        """Pad maps of what the backbone sees, `seen` (N, 1, h, w), with zeros to maps of the whole resized images,
+        (N, 1, height, width)."""
         (top, left), (height, width), crop = self.corner, self.size, self.recipe.crop
         seen = F.interpolate(seen, (crop, crop), mode="bilinear")
         return F.pad(seen, (left, width - left - crop, top, height - top - crop))
 
 
 class Pretrained(Classifier):
-    """A classifier of torchvision's or timm's whose last layer is a new one.
+    """A pretrained classifier of torchvision or timm (transfer learning): its last layer is replaced by a new one.
 
-    (B, C, H, W) normalised images -> (B, num_classes) logits; in the training of the last layer also its inputs (B, D).
-    backbone: its name there. weights: "default" downloads them, else their file; None for none.
-    train: "head" trains the last layer alone, on features of the pictures and of views - 1 augmented ones of each,
-        which are computed once and kept in `cache_dir`; "all" trains the whole network, each quarter of the backbone's
-        weights at `layer_decay` times the rate of the one above it, the norms with the statistics that they came with.
-    size: the pixels of a side that the backbone sees; None takes those of its weights.
-    Raises UserError for a backbone that is not there, has no linear layer at its end, or does not take the size.
+    (B, C, H, W) normalised images -> (B, num_classes) logits; it also takes features (B, D), the last layer's inputs.
+    backbone: the classifier's name. weights: "default" for its own, which are downloaded; a file; or None for none.
+    train: "head" trains only the last layer, on the features of `views` versions of each image, all but the first
+        augmented, which are computed once and kept in `cache_dir`. "all" trains the whole network: each quarter of the
+        backbone has `layer_decay` times the rate of the quarter above it, and batch norms keep their statistics.
+    size: the side length of the images that the backbone gets; None takes that of its pretraining.
+    Raises UserError for a backbone that does not exist, does not end in a linear layer, or does not accept the size.
     """
 
     accepts = ("image",)
@@ -98,7 +98,7 @@ class Pretrained(Classifier):
         body = self.network[1]
         if self.frozen:
             body.eval()
-        elif self.hparams.weights:  # statistics of a million photos are better than those of small batches of a few
+        elif self.hparams.weights:  # the statistics of a million photos are better than those of small batches
             for part in body.modules():
                 if isinstance(part, NORMS):
                     part.eval()
@@ -120,13 +120,13 @@ class Pretrained(Classifier):
 
     def setup(self, stage: str) -> None:
         data, crop = self.trainer.datamodule, self.network[0].recipe.crop
-        data.evaluation_batch_size = min(data.evaluation_batch_size, max(1, 2**22 // crop**2))  # it bounds the memory
+        data.evaluation_batch_size = min(data.evaluation_batch_size, max(1, 2**22 // crop**2))  # it limits the memory
         if stage == "fit" and self.frozen and not self.trainer.fast_dev_run:
-            data.encode = self.encode  # by now the backbone's weights may not have been restored
-            data.mix = None  # there are no pictures, of which two could be mixed, nor shall the dashboard show such
+            data.encode = self.encode  # only set here, since a checkpoint's weights may be restored after `setup`
+            data.mix = None  # features are not mixed, and the dashboard shall not show mixed images either
 
     def encode(self, split: str) -> Tensor | None:
-        """(V, N, D) features of a part, see `features_of`; None where its pictures are needed."""
+        """(V, N, D), the features of a part, see `features_of`; None if the images themselves are needed."""
         if split == "test" and self.tta:
             return None
         if split not in self.features:
@@ -148,7 +148,7 @@ class Pretrained(Classifier):
         return features_of(data, split, self.hparams.views, network, folder and Path(folder).expanduser() / name, key)
 
     def trained(self) -> list:
-        """The last layer first, whose rate is the optimizer's own, then the backbone from its top to its bottom."""
+        """Parameter groups with rates that decay from the last layer, at the optimizer's rate, down to the first."""
         everything = super().trained()
         rate = self.optimizer.keywords.get("lr")
         if self.frozen or not rate or not self.optimizer.func.__module__.startswith("torch."):

@@ -1,4 +1,4 @@
-"""Learning rate schedules that know how long the run is."""
+"""Learning rate schedules that depend on the length of the run, and checks of optimizers and schedulers."""
 
 import inspect
 import math
@@ -19,9 +19,9 @@ STEPS = re.compile(r"steps(?:/(\d+))?")
 
 
 def in_steps(name: str, value: Any, steps: float) -> Any:
-    """The value of the setting `scheduler.name`, where "steps" stands for the run's steps and "steps/3" for a third.
+    """The value of the setting `scheduler.name`, where "steps" stands for the run's steps, and "steps/3" for a third.
 
-    steps: of the optimizer in the run; infinity where only the time ends it, which is refused with a UserError.
+    steps: the number of optimizer steps in the run. Raises UserError if it is infinite because only a time limits it.
     """
     meant = STEPS.fullmatch(value) if isinstance(value, str) else None
     if not meant:
@@ -35,25 +35,25 @@ def in_steps(name: str, value: Any, steps: float) -> Any:
 
 
 def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: str) -> LRScheduler:
-    """The schedule of an optimizer. scheduler: a class of torch's with its settings. steps: see `in_steps`.
+    """The schedule of an optimizer. scheduler: a partial of a torch scheduler with its settings. steps: see `in_steps`.
 
-    mode: "min" or "max", what is better of the metric that ReduceLROnPlateau looks at.
-    Raises UserError where the schedule is shorter than the run.
+    mode: "max" if larger values of the metric that ReduceLROnPlateau watches are better, else "min".
+    Raises UserError if the schedule is shorter than the run.
     """
     settings = {name: in_steps(name, value, steps) for name, value in scheduler.keywords.items()}
-    if "max_lr" in settings:  # OneCycleLR would give all groups the same
+    if "max_lr" in settings:  # scaled for each group, since OneCycleLR would give all groups the same rate
         first = optimizer.param_groups[0]["lr"]
         settings["max_lr"] = [settings["max_lr"] * group["lr"] / first for group in optimizer.param_groups]
     rise = settings.get("pct_start", 0) * (settings.get("total_steps") or 0)
-    if rise == 1:  # OneCycleLR divides by zero where the rise has a single step
+    if rise == 1:  # OneCycleLR divides by zero if the rate rises for a single step
         settings["total_steps"] += 1
     if scheduler.func is ReduceLROnPlateau:
         settings.setdefault("mode", mode)
     if scheduler.func in (OneCycleLR, CyclicLR) and not {"momentum", "betas"} & optimizer.defaults.keys():
-        settings.setdefault("cycle_momentum", False)  # as of Adagrad, which has none
+        settings.setdefault("cycle_momentum", False)  # there is no momentum to cycle, as with Adagrad
     made = scheduler.func(optimizer, **settings)
     refuse_other("scheduler", scheduler, made, LRScheduler)
-    if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it raises at the step after its last
+    if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it would raise an error after its last step
         raise UserError(
             f"the scheduler ends after {how_many(made.total_steps, 'step')}, and the run has "
             f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
@@ -63,7 +63,7 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
 
 
 def refuse_other(what: str, of: Callable, made: Any, base: type) -> None:
-    """Raises UserError unless `made`, which is `of` itself or what it gives, is one of `base`: an optimizer, say."""
+    """Raises UserError unless `made` is or derives from `base`. what: "optimizer" or so. of: what made it."""
     if not (issubclass(made, base) if isinstance(made, type) else isinstance(made, base)):
         called = getattr(of, "func", of)
         name = f"{called.__module__}.{called.__qualname__}"
@@ -72,13 +72,14 @@ def refuse_other(what: str, of: Callable, made: Any, base: type) -> None:
 
 @contextmanager
 def settings_of(what: str, of: Callable) -> Iterator[None]:
-    """Raises UserError where torch refuses the settings of an optimizer or a scheduler, however it does that."""
+    """A context that turns any error on the settings of an optimizer or scheduler (`what`), made by `of`, into a
+    UserError."""
     called = getattr(of, "func", of)
     if isinstance(called, type):
         refuse_other(what, of, called, Optimizer if what == "optimizer" else LRScheduler)
     try:
         taken = inspect.signature(called).parameters
-    except ValueError:  # of a function that is written in C
+    except ValueError:  # functions written in C may have no signature
         taken = {}
     given = getattr(of, "keywords", {})
     foreign = [name for name in given if name not in taken]
@@ -99,7 +100,7 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
 
 
 class Rehearsal:
-    """An optimizer on a few numbers of its own: some settings are refused at the first step, not before."""
+    """Tries an optimizer on a few parameters of its own, since some settings raise errors only in the first step."""
 
     def __init__(self, optimizer: Callable, device: torch.device) -> None:
         self.parameters = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,), (2, 2))]
@@ -110,12 +111,12 @@ class Rehearsal:
         self.optimizer.step(self._backward)
 
     def _backward(self) -> Tensor:
-        """A loss with a gradient for each parameter."""
+        """The optimizer's closure: a loss with a gradient for each parameter."""
         loss = torch.stack([parameter.square().sum() for parameter in self.parameters]).sum()
         loss.backward()
         return loss
 
     def follow(self, schedule: LRScheduler) -> None:
-        """A step of the optimizer and one of its schedule, in this order, as torch wants it."""
+        """One step of the optimizer, then one of its schedule; torch warns if they come in another order."""
         self.step()
         schedule.step(0.0) if isinstance(schedule, ReduceLROnPlateau) else schedule.step()

@@ -1,4 +1,4 @@
-"""A network for tables: an ensemble of perceptrons that share most of their weights."""
+"""TabM, a network for tables: an ensemble of multilayer perceptrons that share most of their weights."""
 
 import math
 from typing import Any
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 from proj.data.datamodule import InMemoryDataModule
 from proj.models.classifier import Classifier, make_activation
 
-MOST = 100_000  # training examples of which the quantiles are taken
-LARGE = 10_000  # training examples are worth wider layers and more bins
-BINS, MANY_BINS = 16, 48  # of an input, between its quantiles
-EMBEDDING = 8  # numbers that an input's bins become
+MOST = 100_000  # quantiles are computed from at most so many training examples
+LARGE = 10_000  # from so many training examples on, layers are wider and there are more bins
+BINS, MANY_BINS = 16, 48  # the number of bins of an input, which lie between its quantiles
+EMBEDDING = 8  # the number of features into which the bins of an input are embedded
 
 
 class Spread(nn.Module):
-    """(B, F) inputs -> (B, F + embeddings) inputs that lie in a small range, and tell a tree's splits apart.
+    """Preprocessing: (B, F) inputs -> (B, F + EMBEDDING * F') features in a small range, for F' inputs with bins.
 
-    Each input is centred and scaled by its median and its quartiles, which outliers do not move, and bent smoothly into
-    -3 to 3 (Holzmüller et al., 2024, arXiv 2407.04491). Beside it stand EMBEDDING weighted sums of how full its bins
-    are: 0 below a bin, 1 above it, linear within (Gorishniy et al., 2022, arXiv 2203.05556). Beyond the outer bins that
-    goes on to -1 and 2.
-    quantiles: (F, Q) of each input, in rising order. An input of two values has no bins.
+    Each input is centred by its median and scaled by its interquartile range, which are robust against outliers, and
+    squashed smoothly into -3..3 (Holzmüller et al., 2024, arXiv 2407.04491). A linear layer also embeds its piecewise
+    linear encoding (Gorishniy et al., 2022, arXiv 2203.05556), which has a value for each bin: 0 below the bin, 1 above
+    it, linear within it. Beyond the outer bins the values go on linearly, to at most -1 and 2.
+    quantiles: (F, Q), in ascending order. An input with only two different ones has no bins.
     """
 
     def __init__(self, quantiles: list[list[float]]) -> None:
@@ -38,7 +38,7 @@ class Spread(nn.Module):
         for row, steps in enumerate(edges.values()):
             last = len(steps) - 1
             start[row, :last], width[row, :last] = steps[:-1], np.diff(steps)
-            most[row, :last] = 1  # what pads a row stays 0
+            most[row, :last] = 1  # the padding of a row keeps the limits 0 and 0
             least[row, 0], most[row, last - 1] = -1, 2
         for name, values in {"start": start, "width": width, "least": least, "most": most}.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
@@ -53,7 +53,7 @@ class Spread(nn.Module):
         return f"{len(self.center)}, {tuple(self.start.shape)} bins"
 
     def forward(self, x: Tensor) -> Tensor:
-        near = ((x - self.center) * self.factor).clamp(-1e6, 1e6)  # the square of more would be infinite
+        near = ((x - self.center) * self.factor).clamp(-1e6, 1e6)  # squares of larger numbers may overflow
         near = near / (1 + (near / 3).square()).sqrt()
         if self.embed is None:
             return near
@@ -62,10 +62,10 @@ class Spread(nn.Module):
 
 
 class SharedLinear(nn.Module):
-    """A linear layer of K members: (B, K or 1, inputs) -> (B, K, outputs).
+    """A linear layer for K ensemble members: (B, K or 1, inputs) -> (B, K, outputs).
 
-    The weights are everyone's; each member scales what goes in and what comes out, and has a bias of its own.
-    signs: whether the members start with random signs of their inputs, which makes them differ, or alike.
+    All members share the weights, but each has its own scales of inputs and outputs, and its own bias.
+    signs: whether the scales of the inputs start as random signs, which makes the members differ, or as 1.
     """
 
     def __init__(self, inputs: int, outputs: int, members: int, signs: bool) -> None:
@@ -83,7 +83,7 @@ class SharedLinear(nn.Module):
 
 
 class OwnLinear(nn.Module):
-    """A linear layer of K members who share nothing: (B, K, inputs) -> (B, K, outputs)."""
+    """A linear layer for K members that share nothing: (B, K, inputs) -> (B, K, outputs)."""
 
     def __init__(self, inputs: int, outputs: int, members: int) -> None:
         super().__init__()
@@ -98,22 +98,22 @@ class OwnLinear(nn.Module):
 
 
 class FastDropout(nn.Dropout):
-    """torch's, in two fifths of its time on a CPU: sixteen random bits decide on a number, and p is rounded to them."""
+    """nn.Dropout in two fifths of its time on a CPU: p is rounded to 16 bits, so an int64 draw decides on 4 numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or x.device.type != "cpu":
             return super().forward(x)
-        dropped = min(round(self.p * 2**16), 2**16 - 1)  # of the 2**16 values that the bits can have
+        dropped = min(round(self.p * 2**16), 2**16 - 1)  # so many of the 2**16 possible values drop a number
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
         return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 class Members(nn.Sequential):
-    """The members' layers: (B, F) -> (B, K, num_classes) logits in training, where each member learns by itself, and
-    otherwise (B, num_classes), the logarithms of the sum of their probabilities.
+    """The layers of all members: (B, F) -> (B, K, num_classes) logits in training, where each member has its own loss;
+    else (B, num_classes), the logarithms of the summed probabilities of the members.
 
-    Only the training takes part in mixed precision, so that validation, test and all that uses the model agree.
+    Mixed precision applies to training only, so that validation, test and all later uses of the model agree.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,12 +126,12 @@ class Members(nn.Sequential):
 
 
 class TabM(Classifier):
-    """Perceptrons that share most of their weights, whose probabilities are averaged (Gorishniy, Kotelnikov and
-    Babenko, 2025, arXiv 2410.24210).
+    """An ensemble of perceptrons that share most of their weights, whose probabilities are averaged (Gorishniy,
+    Kotelnikov and Babenko, 2025, arXiv 2410.24210).
 
     (B, F) -> (B, num_classes) logits.
-    quantiles, examples: of the training part, which `measure` finds. members: how many perceptrons. width, depth: of
-    and how many hidden layers; width=None is 256 from LARGE examples on and 128 below.
+    quantiles, examples: of the inputs, and the number, of the training examples, from `measure`. members: the number of
+    perceptrons. width, depth: of the hidden layers. width=None is 256 from LARGE examples on, else 128.
     """
 
     accepts = ("table",)
@@ -163,7 +163,7 @@ class TabM(Classifier):
 
     @property
     def multiplications(self) -> int:
-        return super().multiplications * self.hparams.members  # each of whom has the shared weights for its own
+        return super().multiplications * self.hparams.members  # each member multiplies by the shared weights
 
     @classmethod
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The convolutional network of the records, for the first minutes of training."""
+"""The convolutional network of the CIFAR-10 speed records, which learns much in the first minutes of training."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from proj.models.cnn import CNN
 
 
 class WhitenedCNN(CNN):
-    """A `CNN` that is ready to learn at its first step: its stem whitens the images, and each of its convolutions
-    passes its input on (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498).
+    """A `CNN` that is initialised to learn fast: its stem whitens the images, and its convolutions start as identities
+    (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498).
 
-    stem: None takes as many channels as there can be whitened, 24 for colours and 8 for grey.
-    whiten: the stem is not trained but decorrelates the training images' 2×2 patches, see `whitening_filters`.
-    init: "dirac": each convolution passes its input on at first, and the head gives little; or "default".
-    norm_scale: whether the norms multiply as well as add; norm_momentum: weight of a new batch in their statistics.
-    network: the other settings, those of `CNN`.
+    stem: the channels of the stem; None takes the greatest number for whitening, 24 for colour and 8 for grey.
+    whiten: whether the stem is fixed to filters that decorrelate 2×2 patches of the images, see `whitening_filters`.
+    init: "dirac" makes each convolution pass its input on at first, and the head's outputs small; or "default".
+    norm_scale: whether the norms have a trained scale. norm_momentum: the weight of a new batch in their statistics.
+    network: further arguments, for `CNN`.
     Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
     """
 
@@ -45,12 +45,12 @@ class WhitenedCNN(CNN):
                 layer.weight.requires_grad_(norm_scale)
         if choose("model.init", init, {"default": False, "dirac": True}):
             for layer in self.network[2:] if stem else self.network:
-                if isinstance(layer, nn.Conv2d):  # its other outputs keep their random filters
+                if isinstance(layer, nn.Conv2d):  # output channels beyond the input channels keep random filters
                     nn.init.dirac_(layer.weight[: layer.in_channels])
             nn.init.normal_(self.network[-1].weight, std=1 / self.network[-1].in_features)
 
     def setup(self, stage: str) -> None:
-        if stage == "fit" and self.whiten:  # before Lightning restores a checkpoint, which has them too
+        if stage == "fit" and self.whiten:  # when a run is resumed, the checkpoint's filters then replace these
             data = self.trainer.datamodule
             images = data.prepare(data.splits["train"].inputs, slice(5000), None)
             stem = self.network[0].weight
@@ -58,8 +58,8 @@ class WhitenedCNN(CNN):
 
 
 def whitening_filters(images: Tensor, width: int) -> Tensor:
-    """(width, C, 2, 2) filters that decorrelate 2×2 patches and give them variance 1: the first principal components
-    and their negatives (Page, "How to Train Your ResNet 8", 2019; Jordan, arXiv 2404.00498).
+    """(width, C, 2, 2) filters that decorrelate 2×2 patches, with variance 1: the first principal components and their
+    negatives (Page, "How to Train Your ResNet 8", 2019; Jordan, arXiv 2404.00498).
 
     images: (N, C, H, W), normalised.
     """
