@@ -1,20 +1,20 @@
-"""One run: trained, saved, stopped and gone on with, tested.
+"""One run: training with checkpoints, resume, calibration and test.
 
-In two rooms of their own, robustness/ is what lets a run survive, and fast/ the loops over the batches.
+The subpackage robustness/ lets a run survive interruptions and errors; fast/ has faster loops over the batches.
 
-run.py               the run from its beginning to its end
-build.py             the data, the model and the Trainer
-run_length.py        how many batches a run has
-precision.py         float32 or bfloat16
-threads.py           how many threads it takes
-checkpoints.py       the callbacks that keep best.ckpt and others
-calibration.py       a temperature that makes probabilities true, and sets of classes
-threshold.py         which class is named, where mistakes cost unlike
-results.py           metrics.json, the table at the end, status.json, fold.csv
-progress_bar.py      the bar of a run, and that of a sweep's job
-loggers.py           where the curves go, and metrics.csv
-services.py          MLflow and Weights & Biases
-study.py             the file of a search by Optuna
-pruning.py           stops a hopeless trial
-library_defaults.py  undoes what Lightning and the C library do unasked
+run.py               a run from its beginning to its end
+build.py             builds the data, the model and the Trainer
+run_length.py        computes how many batches a run has
+precision.py         chooses float32 or bfloat16
+threads.py           chooses the number of threads
+checkpoints.py       the callbacks that write best.ckpt and other checkpoints
+calibration.py       temperature scaling, and prediction sets with a given coverage
+threshold.py         the decision for a class if mistakes have different costs
+results.py           writes metrics.json, status.json and fold.csv, and prints the table at the end
+progress_bar.py      the progress bars of a run, and of a sweep's job
+loggers.py           builds the loggers; writes metrics.csv
+services.py          the loggers for MLflow and Weights & Biases
+study.py             the Optuna study of a search, in a file
+pruning.py           stops hopeless trials of a search
+library_defaults.py  undoes unwanted defaults of Lightning and the C library
 """

@@ -1,4 +1,4 @@
-"""What a run is made of: the data, the model and Lightning's Trainer, built from the configuration."""
+"""Builds the parts of a run from its configuration: the data, the model and Lightning's Trainer."""
 
 import os
 import shutil
@@ -33,9 +33,9 @@ from proj.training.threshold import check_threshold
 
 
 def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
-    """Print what is trained, on how many examples, where and in which numbers; and what no test has shown.
+    """Print what is trained, on how many examples, on which device and in which precision, and warnings if any.
 
-    reason: why in these numbers.
+    reason: why this precision was chosen.
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
@@ -63,27 +63,27 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
 def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple:
     """The datamodule with its data in memory, and the model for it.
 
-    contents: of the checkpoint from which a run goes on; a table is read as it was then.
+    contents: those of the checkpoint that a run is resumed from, so that a table is read as it was then; else None.
     """
     data = read_data(cfg, contents)
     refuse_unfitting(cfg, data)
     model = build_model(cfg, data, contents)
     if contents is None:
         refuse_larger_sizes(data)
-        if type(model).__module__.startswith("proj.models."):  # one of the user's own may end in log probabilities
+        if type(model).__module__.startswith("proj.models."):  # users' own models may return log probabilities
             check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
 
 
 def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:
-    """contents: see `build_data_and_model`."""
+    """The datamodule with its data in memory. contents: see `build_data_and_model`."""
     settings = {}
     if "backbone" in cfg.model:
-        if cfg.dataset.get("size", 0) is None:  # as large as its weights were trained on
+        if cfg.dataset.get("size", 0) is None:  # take the image size of the backbone's pretraining
             settings["size"] = find(cfg.model.backbone).recipe.sized(cfg.model.get("size")).resize
         if contents is None and cfg.model.get("weights"):
-            weights_of(cfg.model.backbone, cfg.model.weights)  # a mistake is said before many photos are read
+            weights_of(cfg.model.backbone, cfg.model.weights)  # raises errors before many photos are read
     data = build_a(InMemoryDataModule, "dataset", cfg.dataset, **settings)
     if contents and contents.get("columns"):
         data.take(Facts.from_dict(contents))
@@ -94,7 +94,7 @@ def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:
 
 
 def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
-    """Raises UserError for a setting of another kind of data, or of another number of classes."""
+    """Raises UserError for a setting that does not apply to this kind of data, or to this number of classes."""
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     if cfg.monitor == "val/auc" and data.num_classes != 2:
@@ -103,7 +103,7 @@ def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
 
 
 def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None) -> Classifier:
-    """contents: see `build_data_and_model`."""
+    """The model for the data. contents: see `build_data_and_model`."""
     network = build({**cfg.model, "_partial_": True}, "model").func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
@@ -121,7 +121,7 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
 
 
 def refuse_larger_sizes(data) -> None:
-    """Raises UserError where dataset.sizes would enlarge the images, which it is there to shrink."""
+    """Raises UserError if dataset.sizes, which is there to shrink images, would enlarge them."""
     height = data.input_shape[1] if len(data.input_shape) == 3 else 0
     if larger := [size for size in getattr(data, "sizes", None) or [] if size > height > 0]:
         raise UserError(
@@ -133,14 +133,14 @@ def refuse_larger_sizes(data) -> None:
 def check_loss(loss: nn.Module, classes: int) -> None:
     """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
 
-    A loss of 0 where all logits are 0, so that the network knows nothing, takes log probabilities, as NLLLoss does.
+    With logits of 0 the network knows nothing: a loss that is 0 then expects log probabilities, as NLLLoss does.
     """
     name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
     if isinstance(loss, nn.CrossEntropyLoss):
         cure = "leave out what model.loss has beside _target_ and label_smoothing"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of shapes that it broadcasts
+            warnings.simplefilter("ignore")  # torch warns of shapes that it broadcasts
             found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
     except Exception as error:
         reason = message_of(error)
@@ -156,7 +156,7 @@ def check_loss(loss: nn.Module, classes: int) -> None:
 
 
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):
-    """Lightning's Trainer. first: the callbacks before the configuration's."""
+    """Lightning's Trainer. first: callbacks that come before those of the configuration. environment: plugins."""
     callbacks = build_callbacks(folder, cfg)
     if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
         del callbacks["progress"]
@@ -164,7 +164,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
             callbacks["progress"] = JobBar(*bar.split(" ", 1))
     if "dashboard" in callbacks:
         callbacks["dashboard"].hyperparameters = hyperparameters(cfg, data.batch_size)
-    # Without need, torch imports its compiler to be told that no kernel has to be deterministic.
+    # None rather than False if torch's setting need not change: to set it, torch would import its compiler.
     deterministic = cfg.trainer.deterministic or (False if torch.are_deterministic_algorithms_enabled() else None)
     trainer = build_a(
         Trainer,
@@ -187,13 +187,14 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
     batches = batches_of_a_run(trainer, data, cfg.test)
     if bar and "progress" in callbacks:
         callbacks["progress"].batches = batches
-    # A hundred points a run at least, also where it has few steps.
+    # Curves have at least a hundred points, unless the run has fewer batches.
     trainer.log_every_n_steps = int(max(1, min(trainer.log_every_n_steps, batches // 100)))
     return trainer
 
 
 def compile_network(model: Classifier) -> None:
-    """In place, so that the names of the weights stay. Raises UserError without a C++ compiler, or a network."""
+    """Compile the network in place, which keeps the names of its weights. Raises UserError without a C++ compiler, or
+    without a network."""
     if not hasattr(model, "network"):
         name = type(model).__name__
         raise UserError(f"compile=true compiles self.network, and {name} has none: set it, or leave compile out.")

@@ -1,9 +1,9 @@
-"""Probabilities one can trust: a temperature and the scores for sets of classes, from the validation part.
+"""Calibrates probabilities by a temperature, and makes prediction sets; both are fitted on the validation part.
 
-The temperature makes what the network is 90 % sure of right in 90 % of cases, and changes no order of the classes. A
-set of classes that holds the right one with a given probability follows from how unlikely the right classes were (split
-conformal prediction). Both are kept in the best checkpoint, which the validation part has also chosen: so they are
-measured on the test part.
+With the temperature, predictions with a probability of 90 % are correct in 90 % of cases; the order of the classes does
+not change. A prediction set contains the true class with a given probability (split conformal prediction); it follows
+from the probabilities of the true classes in validation. Both are stored in the best checkpoint. Since the validation
+part was also used to choose that checkpoint, they are evaluated on the test part.
 """
 
 import math
@@ -24,19 +24,19 @@ from proj.training.run_length import batches_of_a_round
 from proj.training.threshold import fit_decision
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest
-COVERAGE = 0.95  # where none is asked for
-BINS = 15  # of the probability, in which accuracy and confidence are compared
+COVERAGE = 0.95  # the default
+BINS = 15  # the number of bins of the probability, in each of which accuracy and confidence are compared
 
 
 def calibrate(
     trainer: Trainer, best: dict[str, Any], path: str | Path, threshold: str | DictConfig | None = None
 ) -> dict[str, Any]:
-    """Keep a temperature and scores in the best checkpoint, and return the figures for metrics.json: none where logits
-    are infinite. The model then has that checkpoint's weights.
+    """Store a temperature and scores in the best checkpoint, and return the values for metrics.json ({} if a logit is
+    infinite). Afterwards the model has that checkpoint's weights.
 
-    best: the contents of the checkpoint, which lies in `path`. threshold: the setting; where it is given, the decision
-    between the classes is fitted and kept too.
-    All processes of a run measure the whole validation part, and the first one writes.
+    best: the contents of the checkpoint file at `path`. threshold: the setting; unless it is None, the decision between
+    the classes is fitted and stored as well.
+    Each process of a run computes all logits of the validation part; the first one writes the file.
     """
     trainer.lightning_module.load_state_dict(best["state_dict"])
     logits, targets = logits_of(trainer, "val")
@@ -68,15 +68,16 @@ def calibrate(
 
 @torch.no_grad()
 def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor, Tensor]:
-    """((N, C) float64 logits, (N,) targets) of the examples of a part, "val" or "test", computed in the run's
-    precision: of those that the run measures, or of the whole part. Any process has them all."""
+    """((N, C) float64 logits, (N,) targets) of a part, "val" or "test", computed in the run's precision.
+
+    They are those of the examples that the run's limits leave, or if `whole`, of all; each process returns all."""
     model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
     batches = None if whole else batches_of_a_round(trainer, part, len(loader)) * trainer.world_size
     if isinstance(loader, Batches):
         loader.rank, loader.world = 0, 1
     logits, targets = [torch.empty(0, model.num_classes)], [torch.empty(0, dtype=torch.long)]
-    model.to(trainer.strategy.root_device).eval()  # Lightning has taken it to the CPU, and will again
-    for batch in islice(loader, batches):  # made outside of the context, in which new numbers may be bfloat16
+    model.to(trainer.strategy.root_device).eval()  # Lightning has moved it to the CPU
+    for batch in islice(loader, batches):  # outside of the context below, in which new tensors may be bfloat16
         with trainer.precision_plugin.val_step_context():
             x, y = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
             logits.append(model(x).cpu())
@@ -85,17 +86,17 @@ def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor,
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """The temperature that makes the targets (N,) most likely, by which logits (N, C) are divided.
+    """The temperature, by which logits (N, C) are divided, that maximises the likelihood of the targets (N,).
 
-    One example more counts as answered wrong (Laplace's rule of succession): without a mistake among a few examples,
-    the most likely temperature would be 0, and every probability 1.
+    One more mistake is assumed than there is (Laplace's rule of succession): else, without a mistake among a few
+    examples, the temperature would be 0, and every probability 1.
     """
     mistaken = 1 / (len(targets) + 2)
     right = logits.gather(1, targets[:, None]).flatten()
     wrong = (logits.sum(1) - right) / (logits.shape[1] - 1)
     wanted = ((1 - mistaken) * right + mistaken * wrong).sum()
     low, high = TEMPERATURES
-    for _ in range(40):  # halves an interval of factors
+    for _ in range(40):  # bisection, on a logarithmic scale
         middle = math.sqrt(low * high)
         expected = ((logits / middle).softmax(1) * logits).sum()  # falls as the temperature rises
         low, high = (middle, high) if expected > wanted else (low, middle)
@@ -117,11 +118,11 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
 
 
 def most_unlikely(known: dict[str, Any], coverage: float) -> float:
-    """How unlikely, 1 minus its probability, a class may be to belong to the set that holds the right class in
-    `coverage` of cases. known: a checkpoint's `contents`.
+    """The limit of 1 - probability up to which a class belongs to the prediction set, so that the sets contain the true
+    class in `coverage` of cases. known: a checkpoint's `contents`.
 
-    Of the usual scores this one gives the smallest sets (Sadinle, Lei and Wasserman, 2019), also empty ones, where the
-    network is right more often than is asked for. Raises UserError where the checkpoint cannot say it.
+    Of the usual scores this one gives the smallest sets (Sadinle, Lei and Wasserman, 2019). They may be empty if the
+    network is right more often than `coverage`. Raises UserError if the checkpoint has too few scores, or none.
     """
     scores = known.get("calibration", {}).get("scores", ())
     count, rank = len(scores), math.ceil(round((len(scores) + 1) * coverage, 9))
@@ -139,5 +140,5 @@ def most_unlikely(known: dict[str, Any], coverage: float) -> float:
 
 
 def belong(probabilities: Tensor, limit: float) -> Tensor:
-    """(N, C) which classes are in the sets, of float64 probabilities (N, C). limit: see `most_unlikely`."""
+    """(N, C) bool, which classes are in the prediction sets. probabilities: (N, C). limit: see `most_unlikely`."""
     return 1 - probabilities <= limit

@@ -1,4 +1,4 @@
-"""The callbacks that keep checkpoints: best.ckpt, and what else a run is asked to keep beside it."""
+"""The callbacks that write checkpoints: best.ckpt, and others that the configuration asks for."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from proj.config.compose import build, build_a
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 
-PLAIN = {  # the values of callbacks.best with which best.ckpt is all that it keeps
+PLAIN = {  # with these values of callbacks.best, best.ckpt is its only checkpoint
     "filename": ("best", None),
     "save_top_k": (1,),
     "save_last": (False, None),
@@ -22,9 +22,9 @@ PLAIN = {  # the values of callbacks.best with which best.ckpt is all that it ke
 
 
 class Best(ModelCheckpoint):
-    """Lightning's, asked only where it may save: it copies all metrics before it looks at its own.
+    """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own.
 
-    by_steps: whether it also saves after so many steps, or so much time.
+    by_steps: whether it also saves after a number of steps, or a time.
     """
 
     by_steps = False
@@ -51,10 +51,10 @@ class Best(ModelCheckpoint):
 
 
 class Kept(ModelCheckpoint):
-    """Keeps checkpoints beside best.ckpt.
+    """Writes further checkpoints beside best.ckpt.
 
-    Lightning tells the states of callbacks apart by their class, monitor, mode and intervals, which may be those of
-    the callback of best.ckpt. name: tells this one from all others.
+    Lightning stores the state of a checkpoint callback under its class, monitor, mode and intervals, which may equal
+    those of the callback of best.ckpt. So the key of this one also contains its `name`.
     """
 
     name = "kept"
@@ -65,7 +65,7 @@ class Kept(ModelCheckpoint):
 
 
 def build_callbacks(folder: Path, cfg: DictConfig) -> dict:
-    """The callbacks of the configuration by their names, that of best.ckpt first: the run reports its checkpoint."""
+    """The callbacks of the configuration by name. The one of best.ckpt is first, so that the run reports its file."""
     best = build_best(folder, cfg)
     others = {
         name: build_a(Callback, f"callbacks.{name}", callback)
@@ -86,9 +86,9 @@ def is_lightnings(best: DictConfig) -> bool:
 
 
 def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
-    """The callback that has the best checkpoint in best.ckpt at any time, whatever else callbacks.best asks for.
+    """The callback that keeps the best checkpoint in best.ckpt, and nothing else, whatever callbacks.best asks for.
 
-    Raises UserError for a class of one's own that does not do this, or goes by another metric than `monitor`.
+    Raises UserError for a user's own class that is no ModelCheckpoint, or monitors another metric than `monitor`.
     """
     node = cfg.callbacks.best
     if is_lightnings(node):
@@ -106,15 +106,15 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
 
 
 def build_kept(folder: Path, best: DictConfig) -> Kept:
-    """What callbacks.best asks for beside best.ckpt: the best three, names that tell the figures, one in five epochs.
+    """The callback for what callbacks.best asks for beside best.ckpt, such as the best three, or every fifth epoch.
 
-    Each checkpoint has a name of its own, so that none overwrites another, and a run that goes on writes the same.
+    All checkpoints get different names, so that none overwrites another and a resumed run writes the same ones.
     """
     node = OmegaConf.to_container(best, resolve=True)
     name = None if node.get("filename") in PLAIN["filename"] else node["filename"]
     if name and node.get("save_top_k", 1) != 1 and not re.search(r"\{(epoch|step)\b", name):
         name += "-{epoch}-{step}"
-    if name and node.get("auto_insert_metric_name", True):  # Lightning would make a folder of val/acc=0.9
+    if name and node.get("auto_insert_metric_name", True):  # Lightning would make a folder "val" for val/acc=0.9
         name = re.sub(r"\{([^{}:]+)", lambda found: f"{found[1].replace('/', '_')}={found[0]}", name)
         node["auto_insert_metric_name"] = False
     node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": name}

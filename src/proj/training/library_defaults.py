@@ -1,4 +1,4 @@
-"""What Lightning and the C library do unasked, undone."""
+"""Undoes unwanted defaults of Lightning and the C library."""
 
 import logging
 import os
@@ -8,16 +8,16 @@ import lightning.pytorch
 
 from proj.system.platform import c_library
 
-TESTED = "2.6"  # Lightning's minor version, whose loops and counts `resume` and `fast_loop` follow
-# The beginnings of warnings that Lightning and torch give of every run, or of what is meant.
+TESTED = "2.6"  # the minor version of Lightning whose loops and counters `resume` and `fast_loop` follow
+# The beginnings of warnings that Lightning and torch give in every run, or for what is intended.
 QUIET = (
     "Checkpoint directory .* exists",
     ".*treespec.*LeafSpec",
     ".*jit.trace",
     ".*smaller than the logging",
-    ".*dataloader is not resumable",  # it is
+    ".*dataloader is not resumable",  # `Batches` is
     "You requested to overfit but enabled",  # `Batches` does not shuffle then
-    "ReduceLROnPlateau conditioned on metric .* not available",  # yet: no validation has been
+    "ReduceLROnPlateau conditioned on metric .* not available",  # before the first validation
     ".*module.s. in eval mode at the start of training",  # a frozen backbone
     "The `srun` command is available",
 )
@@ -29,20 +29,21 @@ def is_tested() -> bool:
 
 
 def quiet_lightning() -> None:
-    """Undo what Lightning 2.6 does on import, and leave out what it says of every run."""
-    # torch 2.15 reads it and then opens NVML in every optimizer step: 0.2 ms.
+    """Undo what Lightning 2.6 sets on import, and silence what it prints in every run."""
+    # Lightning sets this variable, with which torch 2.15 opens NVML in every optimizer step (0.2 ms).
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
         logger = logging.getLogger(name)
-        logger.handlers.clear()  # they would print each line a second time
+        logger.handlers.clear()  # Lightning's handlers would print each line a second time
         logger.setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # what trainer.profiler=simple has measured
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # the results of trainer.profiler=simple
     for message in QUIET:
         warnings.filterwarnings("ignore", message)
 
 
 def keep_freed_memory() -> None:
-    """glibc gives large freed blocks back to the system and faults them in again in every step: a fifth of a CNN's."""
+    """Stop glibc from returning large freed blocks to the system, and getting them anew in each step: a fifth of the
+    time of a CNN."""
     if library := c_library():
         library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
         library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD

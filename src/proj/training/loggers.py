@@ -1,8 +1,9 @@
-"""Where a run's curves go beside TensorBoard: into a table, to MLflow, to Weights & Biases; and how they go on.
+"""Builds a run's loggers (TensorBoard, a table, MLflow, Weights & Biases), and writes the table, metrics.csv.
 
-The table, metrics.csv, has a row for each time that the run logs, also where services are the run's only loggers: they
-get their rows from it. A checkpoint holds the number of rows. A run that goes on cuts the table back to it, and sends a
-service what it lacks; what it has beyond that cannot be taken back, and is left out when the run computes it again.
+The table has a row for each time that the run logs. It is also kept if services are the only loggers, since they get
+their rows from it. A checkpoint stores the number of rows: a resumed run truncates the table to it, and sends to a
+service the rows that the service lacks. Rows that a service has beyond that cannot be deleted, so they are skipped when
+the run computes them again.
 """
 
 import re
@@ -28,10 +29,10 @@ SERVICES = ("proj.training.services.MLflow", "proj.training.services.WandB")
 
 
 class Rows(ExperimentWriter):
-    """Writes all rows as one whole file. Lightning's adds to the file, and rewrites it in place for a new column."""
+    """Writes all rows at once, atomically. Lightning's writer appends, and rewrites the file for a new column."""
 
     def _check_log_dir_exists(self) -> None:
-        """Lightning's deletes the file of a run that goes on."""
+        """Do nothing: Lightning's method deletes the file of a resumed run."""
 
     def save(self) -> None:
         names = sorted(set().union(*self.metrics))
@@ -40,7 +41,7 @@ class Rows(ExperimentWriter):
 
 
 class Table(CSVLogger):
-    """metrics.csv in the run's folder, and the settings in hparams.yaml. count: of the rows at the run's checkpoint."""
+    """Writes metrics.csv, and the settings to hparams.yaml. count: the number of rows at the checkpoint of the run."""
 
     def __init__(self, save_dir: Path, count: int = 0, **settings: Any) -> None:
         super().__init__(save_dir, name="", version="", **settings)
@@ -50,9 +51,9 @@ class Table(CSVLogger):
 
 
 def entry_of(run: RunFolder, config: dict) -> dict[str, str]:
-    """What a service knows a run by: it is made once, since the folder may move.
+    """The id, name and group (the sweep, or the dataset of a single run) under which a service has the run.
 
-    group: the sweep, or the dataset of a single run.
+    They are chosen once and stored in the run's folder, since the folder may be moved.
     """
     kept = read_flat(run.entry)
     if re.fullmatch("[0-9a-f]{16}", str(kept.get("id"))) and kept.keys() == {"id", "name", "group"}:
@@ -67,10 +68,10 @@ def entry_of(run: RunFolder, config: dict) -> dict[str, str]:
 
 
 def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger]:
-    """Those of the configuration, told its settings: what writes into the run's folder first, then the services.
+    """The loggers of the configuration: first those that write to the run's folder, then the services.
 
-    state: what `Resume` wrote into the checkpoint of a run that goes on.
-    Raises UserError for a service that does not answer: to do without it is the user's choice.
+    config: also logged as hyperparameters. state: what `Resume` stored in the checkpoint of a resumed run, else None.
+    Raises UserError if a service does not answer, since it is the user who decides to do without it.
     """
     run, settings = RunFolder(folder), {"save_dir": folder, "count": (state or {}).get("rows", 0)}
     more = {CURVES: {"save_dir": folder}, TABLE: settings}
@@ -105,7 +106,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
 
 
 def how_far_written(trainer: Trainer, run: RunFolder, lengths: dict[str, int]) -> dict:
-    """How far the curves are on the disk: TensorBoard's files, by the first process, and the rows of the table.
+    """Flush the curves to the disk; return the lengths of TensorBoard's files and the number of rows of the table.
 
     lengths: see `RunFolder.sync_curves`.
     """

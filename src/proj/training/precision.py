@@ -1,21 +1,21 @@
-"""In which numbers a run computes: `trainer.precision=auto` takes what this machine is fast in."""
+"""Chooses the precision of a run: `trainer.precision=auto` takes the one that is fast on this machine."""
 
 import torch
 from torch import nn
 
 from proj.models.classifier import Classifier
 
-SMALL = 200_000  # multiplications by weights for an example: with half of them a CPU gains little from bfloat16
-FEW = 1_000_000  # weights: the kernels of such a network are short on a GPU, which waits for their launches
+SMALL = 200_000  # multiplications for an example, below which a CPU gains little from bfloat16
+FEW = 1_000_000  # weights, below which a GPU's kernels are so short that launching them takes most of the time
 
 
 def has_fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 pays: on a GPU that has it, and on a CPU with instructions for it.
+    """Whether bfloat16 is faster: on a GPU that supports it, and on a CPU with instructions for it.
 
-    With AMX a CPU multiplies matrices six times as fast in bfloat16, with AVX-512's instructions up to four times, and
-    without either it emulates bfloat16, 50 times as slow. This is what the processor says, not what a stopwatch does,
-    which answers otherwise on a busy machine: two runs of one seed then computed in other numbers. Arm's processors,
-    on which nothing was measured, compute in float32.
+    With AMX a CPU multiplies matrices six times as fast in bfloat16, with AVX-512 up to four times; without either it
+    emulates bfloat16, which is 50 times as slow. The processor's capabilities decide, not a measurement: on a busy
+    machine a measurement may give another answer, and two runs with one seed would differ. Arm processors, on which
+    nothing was measured, use float32.
     """
     if device == "cpu":
         known = torch.cpu.get_capabilities()
@@ -24,7 +24,7 @@ def has_fast_bfloat16(device: str) -> bool:
 
 
 def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
-    """(precision for Lightning's Trainer, why). device: "cpu", "cuda" or another type of torch's."""
+    """(The precision for Lightning's Trainer, the reason). device: a device type of torch, such as "cpu" or "cuda"."""
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
     weights = sum(parameter.numel() for parameter in model.parameters())
     small = model.multiplications < SMALL if device == "cpu" else weights < FEW
@@ -36,10 +36,10 @@ def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
 
 
 def set_precision(asked: str, model: Classifier, accelerator: str) -> tuple[str, str]:
-    """(precision for Lightning's Trainer, why), chosen where `asked` is "auto".
+    """(The precision for Lightning's Trainer, the reason). It is chosen if `asked` is "auto".
 
-    On a GPU, float32 products then use TF32 unless the precision is full float32. The model is converted for float64:
-    Lightning does so only after it has put a checkpoint's weights into float32, which rounds them.
+    On a GPU, this also lets float32 products use TF32, unless the precision is full float32. For float64 it converts
+    the model: Lightning would do so only after it has loaded a checkpoint into float32 weights, which rounds them.
     """
     gpu = torch.accelerator.current_accelerator(check_available=True) if accelerator != "cpu" else None
     chosen = choose_precision(model, gpu.type if gpu else "cpu") if asked == "auto" else (asked, "as asked for")

@@ -1,4 +1,4 @@
-"""The progress bars: of a run, and of a job of a sweep, all of whose other output goes to its log."""
+"""The progress bars: of a run, and of a sweep's job, whose other output all goes to its log."""
 
 import math
 import os
@@ -17,24 +17,24 @@ from rich.text import Text
 from proj.errors import UserError
 from proj.system.platform import may_go_unread
 
-LEAST = {ProcessingSpeedColumn: 80, BarColumn: 72, CustomTimeColumn: 60}  # columns of a terminal in which these fit
-EVERY = 60.0  # seconds, after which a run whose output goes to a file tells how far it is
-SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # what the progress bar calls these figures
+LEAST = {ProcessingSpeedColumn: 80, BarColumn: 72, CustomTimeColumn: 60}  # the narrowest terminal that shows each
+EVERY = 60.0  # seconds between two lines of progress, if the output goes to a file
+SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # the name in the progress bar: the name of the metric
 
 
 class Speed(ProcessingSpeedColumn):
-    """Lightning's, but for its 0.00 where the speed is not known, as in an epoch of a moment: blanks, as wide."""
+    """Lightning's column, but blank instead of 0.00 as long as the speed is not known, as in a very short epoch."""
 
     def render(self, task: Task) -> Text:
         return super().render(task) if task.speed else Text(" " * len("0.00it/s"))
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's, touched `refresh_rate` times a second: in every step it takes as long as a small network's step.
+    """Lightning's progress bar, updated `refresh_rate` times a second, since an update takes as long as a small step.
 
-    So an epoch or a validation that is over sooner is not shown, unless `leave` asks for a line of each epoch. In a
-    file, where nothing can be drawn, there is a line after a validation, at most one in EVERY seconds.
-    epoch_shown, validation_shown: whether the one that is under way is. told: when the last line was written.
+    So an epoch or a validation that ends sooner is not shown, unless `leave` asks for a line for each epoch. If the
+    output goes to a file, a line is printed after a validation, at most every EVERY seconds.
+    epoch_shown, validation_shown: whether the current one is shown. told: the time of the last printed line.
     """
 
     drawn, told, epoch_shown, validation_shown = 0.0, 0.0, False, False
@@ -43,7 +43,7 @@ class ProgressBar(RichProgressBar):
         if refresh_rate <= 0:
             none = "~callbacks.progress leaves the bar out"
             raise UserError(f"callbacks.progress.refresh_rate={refresh_rate} is not above 0: {none}.")
-        super().__init__(max(refresh_rate, 1), leave, **settings)  # its thread sleeps as long, also at the run's end
+        super().__init__(max(refresh_rate, 1), leave, **settings)  # the run's end waits 1 / rate seconds for its thread
         self.seconds, self.shows_each = 1 / refresh_rate, leave
 
     def _is_due(self) -> bool:
@@ -63,7 +63,7 @@ class ProgressBar(RichProgressBar):
             super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx) -> None:
-        is_last_epoch = trainer.current_epoch + 1 == trainer.max_epochs  # which ends the run, and stays to be seen
+        is_last_epoch = trainer.current_epoch + 1 == trainer.max_epochs  # its bar remains on the screen
         ends = (self.epoch_shown or is_last_epoch) and batch_idx + 1 == self.total_train_batches
         if not (self._is_due() or ends):
             return
@@ -86,7 +86,7 @@ class ProgressBar(RichProgressBar):
             super().on_validation_batch_end(trainer, pl_module, *results)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the validation's bar away. Lightning hides it and begins another each time, to draw them all again."""
+        """Remove the validation's bar. Lightning only hides it, and adds another one each time, and draws them all."""
         if self.validation_shown and self.progress is not None and self.val_progress_bar_id is not None:
             self.progress.remove_task(self.val_progress_bar_id)
             self.val_progress_bar_id = None
@@ -101,15 +101,15 @@ class ProgressBar(RichProgressBar):
             self._tell(trainer, pl_module)
 
     def _tell(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write into a file how far the training is."""
+        """Print a line on the progress of the training, if the output goes to a file."""
         self.told, console = time.monotonic(), get_console()
         if not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
             figures = (f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
             print("   ".join([self._get_train_description(trainer.current_epoch).rstrip(), *figures]), flush=True)
 
     def configure_columns(self, trainer: Trainer) -> list:
-        """Lightning's, but so short that a line of 80 columns holds them: the time that is left, and no elapsed one. A
-        narrower terminal has less, so that the figures stay whole."""
+        """Lightning's columns, shortened to fit 80 characters, with the remaining time instead of the elapsed one. A
+        narrower terminal shows fewer columns, so that the metrics are not cut off."""
         columns, width = [], get_console().width
         for column in super().configure_columns(trainer):
             if any(isinstance(column, kind) and width < least for kind, least in LEAST.items()):
@@ -132,9 +132,10 @@ class ProgressBar(RichProgressBar):
 
 
 class JobBar(AnyProgressBar):
-    """One line of the terminal, which is gone when the job ends.
+    """The progress bar of a sweep's job: one line of the terminal, which is removed when the job ends.
 
-    terminal: the number of its open file. title: begins the line. batches: of the whole run; `build_trainer` sets it.
+    terminal: the terminal's file descriptor. title: the beginning of the line. batches: the number of training batches
+    of the whole run, which `build_trainer` sets.
     """
 
     batches = math.inf
@@ -145,15 +146,15 @@ class JobBar(AnyProgressBar):
         self.progress: Progress | None = None
 
     def disable(self) -> None:
-        """Lightning calls it in all processes of a run but the first, where `setup` draws nothing."""
+        """Do nothing: Lightning calls it in all processes but the first, for which `setup` draws nothing anyway."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        if not trainer.is_global_zero or not os.isatty(self.terminal):  # the terminal may have been closed meanwhile
+        if not trainer.is_global_zero or not os.isatty(self.terminal):  # the terminal may have been closed since
             return
         own = open(self.terminal, "w", encoding="locale", errors="backslashreplace", closefd=False)  # noqa: SIM115
         file = may_go_unread(own)
-        file.write("\r")  # back to where the title stands since the job was started
+        file.write("\r")  # overwrite the title, which was written when the job was started
         columns = TextColumn("{task.description}", markup=False), BarColumn(14), TextColumn("{task.fields[at]}")
         self.progress = Progress(
             *columns,
@@ -161,7 +162,7 @@ class JobBar(AnyProgressBar):
             console=Console(file=file, width=os.get_terminal_size(self.terminal).columns),
             refresh_per_second=4,
             transient=True,
-            redirect_stdout=False,  # what the job prints is not for the terminal
+            redirect_stdout=False,  # the job's output goes to its log
             redirect_stderr=False,
         )
         self.progress.add_task(self.title, total=None, at="testing" if stage == "test" else "")

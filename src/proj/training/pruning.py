@@ -1,4 +1,4 @@
-"""Stops a trial of a search that is hopeless beside the others."""
+"""Stops a trial of a search that is hopeless compared with the others."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ class Pruned(UserError):
 
 
 class Prune(Callback):
-    """Reports each validation's `monitor` to the study in `folder`; raises Pruned where its pruner says so."""
+    """Reports the `monitor` of each validation to the study in `folder`, and raises Pruned if the pruner decides so.
+
+    number: of the trial. pruner: the configuration of an Optuna pruner.
+    """
 
     def __init__(self, folder: Path, monitor: str, number: int, pruner: dict) -> None:
         study = open_study(folder, pruner=instantiate(pruner))
@@ -33,5 +36,5 @@ class Prune(Callback):
         if not trainer.strategy.broadcast(hopeless):
             return
         if not trainer.is_global_zero:
-            raise SystemExit(0)  # the first process speaks
+            raise SystemExit(0)  # only the first process reports it
         raise Pruned(f"pruned in epoch {trainer.current_epoch + 1}, at {self.monitor} {value:.4g}")

@@ -1,4 +1,4 @@
-"""What a run ends in: metrics.json, a short table and, of a fold, fold.csv; or status.json, where it failed."""
+"""Writes the results of a run: metrics.json, a printed table and, for a fold, fold.csv; or status.json if it failed."""
 
 import math
 import os
@@ -30,11 +30,11 @@ from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
 from proj.training.threshold import at_threshold
 
-SHOWN = 40  # classes of which the table has the accuracy, all or the lowest
+SHOWN = 40  # the table has the accuracies of at most so many classes, the lowest ones
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
-    """The figures of the validation after a step, from the curves: an older version's best.ckpt does not hold them."""
+    """The metrics of the validation after a step, from the curves, since best.ckpt of older versions lacks them."""
     found = {}
     for file in RunFolder(folder).curves():
         for tag, points in read_scalars(file).items():
@@ -45,7 +45,7 @@ def validated_at(folder: Path, step: int) -> dict[str, float]:
 
 
 def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dict, dict]:
-    """The best checkpoint's contents, and the figures of the training, which took `seconds`.
+    """(The contents of the best checkpoint, the metrics of the training, which took `seconds`).
 
     Raises UserError if there is no best checkpoint.
     """
@@ -56,12 +56,12 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
             "trainer.val_check_interval, or choose another monitor."
         )
     checkpoint = load_checkpoint(best.best_model_path)
-    # The file's own score: of a run that was killed it may be newer than the checkpoint that the run went on from.
+    # The file's own score is taken: in a resumed run, the file may be newer than the checkpoint that it resumed from.
     score = checkpoint.get("callbacks", {}).get(best.state_key, {}).get("current_score")
     batch_size = data.batch_size * trainer.world_size
     epoch_size = min(len(data.splits["train"].targets), trainer.num_training_batches * batch_size)
     batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
-    epochs, rest = divmod(batches, trainer.num_training_batches)  # max_steps and max_time end within an epoch
+    epochs, rest = divmod(batches, trainer.num_training_batches)  # max_steps and max_time may end within an epoch
     examples = epochs * epoch_size + rest * batch_size
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
@@ -76,14 +76,14 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "seconds": seconds,
         "examples_per_second": examples / seconds,
         "folder": str(folder),
-        # Lightning follows symbolic links: `..` in a folder that is one, such as outputs, would lead elsewhere.
+        # Lightning resolves symbolic links, but the folder is kept as the user wrote it, such as a link `outputs`.
         "checkpoint": str(folder / os.path.relpath(os.path.realpath(best.best_model_path), os.path.realpath(folder))),
         **other_checkpoints(trainer, cfg.monitor),
     }
 
 
 def other_checkpoints(trainer, monitor: str) -> dict:
-    """The best files of checkpoint callbacks that go by another metric than `monitor`, each with its score."""
+    """The best files of checkpoint callbacks with another metric than `monitor`, each with its score."""
     others = [one for one in trainer.checkpoint_callbacks if getattr(one, "monitor", None) not in (None, monitor)]
     found = {
         os.path.basename(one.best_model_path): {one.monitor: float(one.best_model_score)}
@@ -94,12 +94,12 @@ def other_checkpoints(trainer, monitor: str) -> dict:
 
 
 def figures_of_the_test(trainer, calibration: dict) -> dict:
-    """The figures of the test of the model, which has the best checkpoint's weights: of the most probable class, and of
-    the threshold's, such as test/acc_threshold, where its `calibration` has one."""
+    """Test the model, which has the best checkpoint's weights; return the metrics. They are those of the most probable
+    class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold."""
     model, data = trainer.lightning_module, trainer.datamodule
     (metrics,) = trainer.test(model, data, verbose=False)
     shares = (model.confusion.diagonal() / model.confusion.sum(1)).tolist()
-    shares = [None if math.isnan(share) else share for share in shares]  # NaN: no examples
+    shares = [None if math.isnan(share) else share for share in shares]  # NaN for a class without examples
     tested, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
@@ -115,10 +115,10 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
 
 
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
-    """Write a line an example of the fold: which it is, its class, the most probable one, all calibrated probabilities,
-    and the class that the threshold chooses, where there is one. best: the contents of the best checkpoint."""
+    """Write fold.csv, with a row for each example of the fold: its name, its class, the most probable class, all
+    calibrated probabilities, and the class at the threshold, if there is one. best: the best checkpoint's contents."""
     data, names = trainer.datamodule, trainer.datamodule.class_names
-    logits, targets = logits_of(trainer, data.fold_part, whole=True)  # of the best weights, since `calibrate`
+    logits, targets = logits_of(trainer, data.fold_part, whole=True)  # of the best weights, which `calibrate` loaded
     calibration = best["proj"].get("calibration", UNCALIBRATED)
     probabilities = calibrated(logits, calibration)
     threshold = calibration.get("threshold")
@@ -135,17 +135,17 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
 
 @contextmanager
 def tells_why(folder: Path) -> Iterator[None]:
-    """A run that fails says why in its folder's status.json.
+    """A context that writes to the folder's status.json why a run has failed.
 
-    One that could not write has not failed: it goes on once there is room, and a search does not give its trial up. Nor
-    has one that was stopped and of which a command asks what it cannot do, unless that command is its sweep's.
+    A run that could not write a file counts as interrupted: it can be resumed once there is room, and a search keeps
+    its trial. The status of a stopped run stays if a command, unless it is its sweep's, fails to resume it.
     """
     run = RunFolder(folder)
     in_a_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    in_a_sweep = in_a_sweep or "PROJ_PARENT" in os.environ  # it has started this process for a job (`isolate=true`)
+    in_a_sweep = in_a_sweep or "PROJ_PARENT" in os.environ  # a sweep has started this process for a job (isolate=true)
     begun = run.record.stat().st_mtime_ns if run.record.is_file() and not in_a_sweep else None
     before = run.failure.read_bytes() if run.failure.is_file() else None
-    run.failure.unlink(missing_ok=True)  # it has not failed yet
+    run.failure.unlink(missing_ok=True)  # from now on, only this attempt's failure counts
     try:
         yield
     except Exception as error:
@@ -153,7 +153,7 @@ def tells_why(folder: Path) -> Iterator[None]:
             if before:
                 run.failure.write_bytes(before)
             raise
-        with suppress(OSError):  # the disk may be why
+        with suppress(OSError):  # the disk may be what has failed
             reason = explain(error) or f"{type(error).__name__}: {error}"
             stopped = not isinstance(error, UserError) and file_fault(error)
             run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason)
@@ -161,7 +161,7 @@ def tells_why(folder: Path) -> Iterator[None]:
 
 
 def test_in_words(metrics: dict, monitor: str) -> str:
-    """Of the most probable class: how accurate it is, on how many examples, and the figure that is monitored."""
+    """The test results for the table: accuracy, how many examples were tested, the monitored metric and the loss."""
     tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
     part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
     more = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
@@ -172,14 +172,14 @@ def test_in_words(metrics: dict, monitor: str) -> str:
 
 
 def threshold_in_words(metrics: dict) -> str:
-    """The figures of the class that the threshold chooses."""
+    """The test results at the threshold, for the table."""
     shares = {name: f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("acc", "balanced_acc", "macro_f1")}
     f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
     return f"{shares['acc']}   balanced {shares['balanced_acc']}   macro F1 {shares['macro_f1']}{f1}"
 
 
 def classes_in_words(accuracies: dict[str, float | None]) -> str:
-    """The accuracy of each class that has examples, on lines that are not broken within a class, as rich would."""
+    """The accuracy of each class with examples, for the table. Unlike rich, it breaks no line within a class."""
     known = {name: share for name, share in accuracies.items() if share is not None}
     shown = sorted(known, key=known.get)[:SHOWN] if len(known) > SHOWN else known
     words = "  ".join(f"{one_line(name)} {known[name]:.1%}".replace(" ", "\u00a0") for name in shown)
@@ -190,7 +190,7 @@ def classes_in_words(accuracies: dict[str, float | None]) -> str:
 
 
 def print_table(metrics: dict, monitor: str) -> None:
-    """A run's figures, at most 80 columns wide; only what is there to be copied may be longer."""
+    """Print the results of a run, at most 80 columns wide; only lines that are meant to be copied may be longer."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
     table.add_column(overflow="fold")
@@ -198,7 +198,7 @@ def print_table(metrics: dict, monitor: str) -> None:
         table.add_row("test accuracy", test_in_words(metrics, monitor))
         if "test/acc_threshold" in metrics:
             table.add_row("at threshold", threshold_in_words(metrics))
-        # Text is no markup: a class may be called [red].
+        # `Text` is not parsed as markup, since a class may be called [red].
         table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""
@@ -206,7 +206,7 @@ def print_table(metrics: dict, monitor: str) -> None:
     table.add_row("parameters", f"{metrics['parameters']:,}")
     table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
     console = Console(highlight=False)
-    console.width = max(console.width, 40)  # a narrower terminal goes on in its next line: words stay whole
+    console.width = max(console.width, 40)  # a narrower terminal wraps the lines itself, which keeps words whole
     console.print(table)
     rows = {"checkpoint": metrics["checkpoint"]}
     if RunFolder(metrics["folder"]).curves():

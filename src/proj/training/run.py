@@ -1,4 +1,4 @@
-"""One run: trained from its configuration, or from where it was stopped, then tested."""
+"""One run from beginning to end: training, from scratch or resumed, calibration and test."""
 
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,21 @@ from proj.training.threshold import as_asked, summary
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
-    """Train, test the best checkpoint, write metrics.json into `cfg.output_dir`; return the metrics.
+    """Train, test the best checkpoint, write metrics.json to `cfg.output_dir`, and return the metrics.
 
-    They are what metrics.json holds: figures by their names, such as `test/acc` in 0..1 and `seconds` of training and
-    validation, the run's `folder` and its best `checkpoint`. A folder that holds the checkpoint of a stopped run is
-    continued from there; of a finished run the metrics are read.
-    Raises UserError for what the user can mend.
+    The metrics are those in metrics.json, by name, such as `test/acc` in 0..1, `seconds` (of training and validation),
+    the run's `folder` and its best `checkpoint`. If the folder holds the checkpoint of a stopped run, the run is
+    resumed; if it holds a finished run, its metrics are only read.
+    Raises UserError for mistakes that the user can correct.
     """
     if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
-    if cfg.output_dir in TAKEN:  # composed in Python, and it may have been changed since
+    if cfg.output_dir in TAKEN:  # the configuration was composed in Python, and may have been changed since
         check_parts(cfg)
         check_ranges(cfg)
         check_momentum(cfg)
     cfg = resolved(cfg)
-    bring_up_to_date(cfg)  # a sweep's job may have been composed before conf/ listed all that the Trainer takes
+    bring_up_to_date(cfg)  # a sweep's job may have been composed by an older version, which had fewer settings
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
@@ -70,7 +70,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
 
 
 def try_out(folder: Path, cfg: DictConfig) -> dict:
-    """`trainer.fast_dev_run`: does it run at all? Return the metrics of a few batches of training, validation and test.
+    """`trainer.fast_dev_run`: train, validate and test on a few batches, to see whether it runs; return the metrics.
 
     Nothing is saved, and a run that is in the folder stays as it is.
     """
@@ -97,7 +97,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
 
 
 def train_in(folder: Path, cfg: DictConfig) -> dict:
-    """`train` in the run's folder, which no other process writes. Sets `cfg.trainer.precision` to what is chosen."""
+    """`train`, while the run's folder is locked for other processes. Sets `cfg.trainer.precision` to the chosen one."""
     run = RunFolder(folder)
     quiet_lightning()
     keep_freed_memory()
@@ -144,7 +144,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 
 
 def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
-    """Of a table, what each column is taken for; a small one's was printed as it was read."""
+    """Write columns.csv, for a table; say so if it has too many columns for them to have been printed."""
     if described:
         run.write_columns(described)
     if len(described) > SHOWN:
@@ -152,9 +152,9 @@ def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:
-    """Calibrate and test the best checkpoint of a training that took `seconds`; write metrics.json, print the table.
+    """Calibrate and test the best checkpoint of a training that took `seconds`; write and return the metrics.
 
-    skip_nan: the callback that has left steps out, if the run has one.
+    skip_nan: the callback that has skipped steps, if the run has one.
     """
     data, model = trainer.datamodule, trainer.lightning_module
     best, metrics = figures(cfg, run.path, trainer, seconds)

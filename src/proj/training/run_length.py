@@ -1,4 +1,4 @@
-"""How long a run is: the batches that its limits leave."""
+"""Computes the length of a run: how many batches its limits leave."""
 
 import math
 
@@ -9,7 +9,7 @@ from proj.errors import UserError, how_many
 
 
 def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
-    """How many of the batches `there` are `trainer.limit_…_batches` leaves. Raises UserError where it leaves none."""
+    """How many of `there` batches the setting `trainer.limit_…_batches` leaves. Raises UserError if it leaves none."""
     limit = getattr(trainer, f"limit_{split}_batches")
     left = min(there, limit) if isinstance(limit, int) else int(there * limit)
     if isinstance(limit, float) and left == 0:
@@ -23,9 +23,9 @@ def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
 
 
 def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
-    """The number of training batches, infinity where only the time ends the run.
+    """The number of training batches of a run; infinity if only a time limits it.
 
-    test: whether there is a test at its end. Raises UserError for a limit that leaves no batch, or no validation.
+    test: whether the run ends with a test. Raises UserError for a limit that leaves no batch, or no validation.
     """
     epoch = batches_of_a_round(trainer, "train", len(data.train_dataloader()))
     batches_of_a_round(trainer, "val", len(data.val_dataloader()))
@@ -41,7 +41,7 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
             f"(trainer.check_val_every_n_epoch): use trainer.max_steps={(every - 1) * steps + 1} or more, or "
             "trainer.check_val_every_n_epoch=1."
         )
-    interval = getattr(trainer, "val_check_interval", None)  # Lightning has none where it is a time
+    interval = getattr(trainer, "val_check_interval", None)  # Lightning does not set it if it is a time
     most, whole = (batches, "the run") if trainer.check_val_every_n_epoch is None else (epoch, "an epoch")
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
         raise UserError(
@@ -52,9 +52,9 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
 
 
 def share_of_first_weights(average: DictConfig | None, steps: float) -> float:
-    """How much of a moving average of the weights is still what they were after the first of `steps`.
+    """The weight that a moving average of the weights, after these steps, gives to the weights of the first step.
 
-    average: the settings of Lightning's EMAWeightAveraging; of any other callback, and of none, 0 is returned.
+    average: the settings of Lightning's EMAWeightAveraging; for any other callback, or None, the result is 0.
     """
     if not average or not str(average.get("_target_")).endswith(".EMAWeightAveraging"):
         return 0.0

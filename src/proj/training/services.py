@@ -1,4 +1,4 @@
-"""Services that a run's curves go to: MLflow, and Weights & Biases."""
+"""The loggers for two services: MLflow, and Weights & Biases."""
 
 import os
 import re
@@ -15,24 +15,24 @@ from proj.errors import message_of
 from proj.system.locks import alone
 from proj.system.ranks import say
 
-TAG = "proj.run"  # of a run in MLflow: the id in the run's folder
-OPEN: list["WandB"] = []
+TAG = "proj.run"  # the tag of a run in MLflow, whose value is the id in the run's folder
+OPEN: list["WandB"] = []  # the loggers whose run has not been finished yet
 
 
 class Service(Logger):
-    """Sends the rows of a table to a service. Where that is away, the run goes on and tries again each minute.
+    """Sends the rows of the table to a service. If the service fails, the run goes on and tries again each minute.
 
-    A service says itself what it `lacks` of the next row.
+    A subclass implements `lacks(row, step)`, which returns the values of a row that the service does not have yet.
     """
 
     title: str
     rows: list[dict[str, Any]]
-    count = 0  # of the rows that are sent, or that the service has
-    pause = 0.0  # until this time of the clock it is left alone
-    steps: dict[str, int] | None = None  # the last one that it has, by tag; None where it is to be asked
+    count = 0  # the number of rows that have been sent, or that the service had already
+    pause = 0.0  # after a failure, nothing is sent before this time (of `time.monotonic`)
+    steps: dict[str, int] | None = None  # the last step that the service has, by tag; None if it has to be asked
 
     def log_metrics(self, metrics: Any = None, step: int | None = None) -> None:
-        """Send what the service lacks. This row is the table's last one."""
+        """Send all rows that the service lacks; `metrics` are in the last row of the table already."""
         if time.monotonic() >= self.pause:
             self.attempt(self.send)
 
@@ -53,7 +53,7 @@ class Service(Logger):
                     f"{self.title} does not take what the run logs ({type(error).__name__}: {message_of(error, 300)})"
                 )
                 say(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
-            self.pause, self.steps = time.monotonic() + 60, None  # it may have taken the row, or not
+            self.pause, self.steps = time.monotonic() + 60, None  # it is unknown whether the service has the row
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         self.attempt(super().after_save_checkpoint, checkpoint_callback)
@@ -64,28 +64,28 @@ class Service(Logger):
 
 
 class MLflow(Service, MLFlowLogger):
-    """A run in MLflow, which is found again by its tag."""
+    """A run in MLflow. It is found by its tag when it is resumed."""
 
     title = "MLflow"
 
     def __init__(self, save_dir: Path, entry: dict, begun: bool, tracking_uri: str | None = None, **settings) -> None:
         from mlflow import MlflowClient
 
-        # MLflow itself would try for minutes, and the training would wait for it.
+        # By default MLflow retries for minutes, and the training would wait for it.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         uri = asked or f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
         name = settings.pop("experiment_name", None) or entry["group"]
-        with alone(folder_of_all(save_dir) / ".mlflow.lock"):  # two jobs would both make the tables, and one would fail
+        with alone(folder_of_all(save_dir) / ".mlflow.lock"):  # if two jobs created the tables, one would fail
             client = MlflowClient(uri)
             if (experiment := client.get_experiment_by_name(name)) is None:
-                with suppress(Exception):  # a job on another machine makes it in this very moment
+                with suppress(Exception):  # a job on another machine may have created it just now
                     client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
         own = f"tags.`{TAG}` = '{entry['id']}'"
         runs = client.search_runs([experiment.experiment_id], own) if experiment else []
         if not begun:
-            for run in runs:  # it was killed before its first checkpoint
+            for run in runs:  # earlier attempts, which were killed before their first checkpoint
                 client.delete_run(run.info.run_id)
         settings = {"run_name": entry["name"], "run_id": runs[0].info.run_id if begun and runs else None} | settings
         tags = (settings.pop("tags", None) or {}) | {TAG: entry["id"]}
@@ -103,26 +103,26 @@ class MLflow(Service, MLFlowLogger):
         return new
 
     def log_hyperparams(self, params: dict[str, Any]) -> None:
-        known = self.client.get_run(self.run_id).data.params  # which MLflow lets nobody change
+        known = self.client.get_run(self.run_id).data.params  # MLflow does not allow these to be changed
         allowed = {re.sub(r"[^\w.\- /]", "_", key): value for key, value in params.items()}
         super().log_hyperparams({key: value for key, value in allowed.items() if key not in known})
 
 
 class WandB(Service, WandbLogger):
-    """A run of Weights & Biases, which goes on by its id.
+    """A run in Weights & Biases, which is resumed by its id.
 
-    Offline, it begins anew in a folder that gets all rows: of a process that is killed the last ones were not written,
-    and of two folders with the same id the second one would be sent over the first.
+    Offline, a resumed run writes all rows to a new folder, and the old one is deleted: it may lack the last rows, and
+    if two folders with one id were uploaded, the second would overwrite the first.
     """
 
     title = "Weights & Biases"
 
     def __init__(self, save_dir: Path, entry: dict, begun: bool, project: str | None = None, **settings: Any) -> None:
         project = project or os.environ.get("WANDB_PROJECT") or "proj"
-        # Without `resume`, what the service has of a run of this id is overwritten.
+        # Without `resume`, a run with this id in the service is overwritten.
         settings = entry | {"resume": "allow" if begun else None} | settings
         super().__init__(save_dir=str(save_dir), project=project, **settings)
-        self._wandb_init.pop("anonymous")  # which Lightning 2.6 gives, and the library warns of
+        self._wandb_init.pop("anonymous")  # Lightning 2.6 passes it, and wandb warns of it
         run = self.experiment
         OPEN.append(self)
         self.sent, self.last = run.step, int(run.summary.get("trainer/global_step") or -1)
@@ -136,14 +136,15 @@ class WandB(Service, WandbLogger):
 
 
 def folder_of_all(folder: Path) -> Path:
-    """Where runs lie: outputs, or else the folder above this one."""
+    """The folder that holds all runs: the nearest parent named outputs, or else the parent of this folder."""
     above = folder.absolute().parents
     return next((parent for parent in above if parent.name == "outputs"), above[0])
 
 
 @contextmanager
 def services_end() -> Iterator[None]:
-    """A run of Weights & Biases ends with the run, also one that fails: else a sweep's next job would go on in it."""
+    """A context after which the runs in Weights & Biases are finished, also after an error: otherwise the next job of a
+    sweep would continue them."""
     code = 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""Optuna's study of a search: a file in the sweep's folder, which any number of processes read and write."""
+"""The Optuna study of a search, in a file in the sweep's folder that many processes may read and write."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from proj.errors import refuse_newer
 from proj.system.run_folder import SweepFolder
 
-FORMAT = 1  # of study.log; a change that an older version would read wrongly makes it one more
+FORMAT = 1  # the version of study.log, to be raised by a change that older versions would misread
 
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same lock file; the system's lock ends with its process.
+    """A context that only one process at a time enters for a lock file. The system's lock ends with its process.
 
-    Without such locks Optuna's takes its place: a file, which others remove where a dead process left it for 30 s.
+    If the file system has no locks, Optuna's own is used: a file, which others remove 30 s after its process has died.
     """
     with open(path, "ab") as file, ExitStack() as stack:
         try:
@@ -34,8 +34,8 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 class Journal(JournalFileBackend):
-    """Optuna's file of a line for each operation. Optuna appends to the half that a full disk has left of a line, and
-    cannot read the file after that; here the next process takes the half away."""
+    """Optuna's journal file, with one line for each operation. A full disk may leave half a line, to which Optuna would
+    append, and then fail to read the file; here it is removed first."""
 
     def append_logs(self, logs: list[dict]) -> None:
         lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
@@ -48,14 +48,15 @@ class Journal(JournalFileBackend):
 
 
 def open_study(folder: Path, **settings) -> optuna.Study:
-    """The study of the search in `folder`, begun where there is none.
+    """The study of the search in `folder`, created if there is none.
 
-    Raises UserError for one that a newer version has begun.
+    Raises UserError if a newer version of this program has created it.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file = SweepFolder(folder).study
     storage = JournalStorage(Journal(str(file)))
-    # Its name is the folder's when the search began. An older version began another study where that had changed.
+    # A study is named after its folder when the search began. If the folder was renamed since, an older version has
+    # created a second study, and the larger one is taken.
     there = optuna.get_all_study_summaries(storage, include_best_trial=False)
     largest = max(there, key=lambda study: study.n_trials, default=None)
     name = largest.study_name if largest else folder.absolute().name

@@ -1,4 +1,4 @@
-"""How many threads a run computes with: a small network for tables takes one."""
+"""Chooses the number of threads of a run: one for a small network on a table."""
 
 import os
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.models.classifier import Classifier
 from proj.system.platform import usable_cores
 
-SMALL = 1e8  # multiplications by weights in a step: 12 ms of one thread; below it a second one gains little
+SMALL = 1e8  # multiplications in a step (12 ms in one thread), below which a second thread gains little
 
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """Afterwards torch has as many threads as before."""
+    """A context after which torch has as many threads as before."""
     before = torch.get_num_threads()
     try:
         yield
@@ -26,11 +26,11 @@ def own_threads() -> Iterator[None]:
 
 
 def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, Any] | None) -> None:
-    """Let a network for tables compute with one thread where its steps are small: several save it nothing, and wait for
-    each other on a machine that has other work, which can take ten times as long.
+    """Use one thread for a network on a table if its steps are small: several save nothing, and on a busy machine they
+    wait for each other, which can take ten times as long.
 
-    Nothing changes where the user has chosen the threads, by OMP_NUM_THREADS or in Python. A run that goes on takes as
-    many as it had, on which the last bits depend. state: of that run, see `Resume`.
+    Nothing changes if the user has chosen the number of threads, by OMP_NUM_THREADS or in Python. A resumed run uses as
+    many as before, since the last bits depend on it. state: of that run, see `Resume`; else None.
     """
     cores = usable_cores()
     chosen = os.environ.keys() & {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}

@@ -1,4 +1,5 @@
-"""Which class a model names, where not all mistakes cost the same: the decision is fitted on the validation part."""
+"""The decision for a class if mistakes have different costs, or if F1 or balanced accuracy is to be maximised. It is
+fitted on the validation part."""
 
 import re
 from collections.abc import Callable
@@ -14,23 +15,23 @@ from proj.data.class_names import classes_among
 from proj.errors import UserError, nearest
 from proj.models.metrics import Tally
 
-# What a threshold may be chosen for, from the counts of right and wrong answers: of the positive class, of the other.
+# What a threshold may maximise, from the numbers of true and false positives, and false and true negatives.
 VALUES: dict[str, Callable[..., Tensor]] = {
     "f1": lambda tp, fp, fn, tn: 2 * tp / (2 * tp + fp + fn).clamp(min=1),
     "balanced": lambda tp, fp, fn, tn: (tp / (tp + fn) + tn / (tn + fp)) / 2,
 }
-RATES = ("acc", "balanced_acc", "macro_f1")  # what is measured of any decision
+RATES = ("acc", "balanced_acc", "macro_f1")  # the metrics that are measured of any decision
 
 
 def as_asked(threshold: str | DictConfig | None) -> str:
-    """The setting as it is typed, which tells one from another."""
+    """The setting as text, as the user types it, by which two settings can be compared."""
     if OmegaConf.is_dict(threshold):
         return f"{{{','.join(f'{name}:{cost}' for name, cost in threshold.items())}}}"
     return "null" if threshold is None else str(threshold)
 
 
 def costs_of(threshold: str | DictConfig) -> dict[str, float] | None:
-    """What it costs to miss a class, by the names that are typed; None where something else is asked for."""
+    """The costs of missing a class, by class name as typed; None if the setting is not about costs."""
     if OmegaConf.is_dict(threshold):
         return {str(name): float(cost) for name, cost in threshold.items()}
     if not threshold.startswith("{"):
@@ -39,13 +40,13 @@ def costs_of(threshold: str | DictConfig) -> dict[str, float] | None:
 
 
 def place_of(name: str, names: list[str]) -> int:
-    """The place of the class that is typed so; Hydra makes True of true, and 1.0 of 1.00."""
+    """The index of the class with this name, or -1. Spellings are matched, since Hydra turns true into True."""
     return classes_among([name], names).get(name, -1)
 
 
 def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> None:
-    """Raises UserError for a class that the data does not have or that has two costs, for no class, and for what takes
-    two classes where there are more."""
+    """Raises UserError for a class that does not exist or has two costs, for costs without a class, and for a setting
+    for two classes if there are more."""
     if threshold is None:
         return
     costs = costs_of(threshold)
@@ -66,21 +67,21 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
 
 
 def as_costs(name: str) -> str:
-    """The setting as it is typed, of a class that is five times as bad to miss."""
+    """An example of the setting, quoted for a shell: this class is five times as bad to miss."""
     is_plain = re.fullmatch(r"[^,:{}'\"]+", name) and name.lower() != "null"
     quoted = name if is_plain else f'"{name}"'
     return f"'threshold={{{quoted}:5}}'"
 
 
 def in_quotes(threshold: str | DictConfig) -> str:
-    """The end of a message on a class that is not there, where Hydra took its name for a number, such as 1_000."""
-    if all(isinstance(key, str) for key in threshold):  # of a text all its letters
+    """The end of a message on an unknown class, if Hydra has read its name as a number, such as 1_000; else ""."""
+    if all(isinstance(key, str) for key in threshold):  # the keys of a dict, or the letters of a text
         return ""
     return ' Write the name of a class that reads as a number in quotation marks, such as {"1_000":5}.'
 
 
 def costs_by_place(threshold: str | DictConfig, names: list[str]) -> list[float] | None:
-    """What it costs to miss each class, 1 where nothing is said; None where something else than costs is asked for."""
+    """The cost of missing each class, in their order, by default 1; None if the setting is not about costs."""
     if (asked := costs_of(threshold)) is None:
         return None
     by_place = {place_of(name, names): cost for name, cost in asked.items()}
@@ -90,13 +91,13 @@ def costs_by_place(threshold: str | DictConfig, names: list[str]) -> list[float]
 def fit_decision(
     threshold: str | DictConfig, names: list[str], counts: Tensor, logits: Tensor, targets: Tensor
 ) -> dict[str, Any]:
-    """What the checkpoint and metrics.json keep: `costs`, one a class, see `decided`, and what they were fitted for.
+    """The decision, as the checkpoint and metrics.json store it: "asked", the setting, and "costs", see `decided`.
 
-    Of two classes also the positive one, `class`, the rarer if none is named, the `probability` from which on it is
-    chosen, and the value on the validation part there and at 0.5: the F1, the balanced accuracy, or the cost of an
-    example. Of more classes the costs are those that are asked for.
-    counts: of the classes' training examples. logits (N, C), whose softmax are probabilities one can trust, and targets
-    (N,): of the validation part.
+    With more than two classes, the costs are those of the setting. With two, there are also "class", the positive class
+    (by default the rarer one), the "probability" from which on it is chosen, and the value of what is optimised (F1,
+    balanced accuracy or mean cost) on the validation part, at this probability and at 0.5.
+    counts: (num_classes,) training examples. logits: (N, num_classes), calibrated, and targets: (N,), of the validation
+    part.
     """
     asked, costs = as_asked(threshold), costs_by_place(threshold, names)
     if costs and len(names) > 2:
@@ -109,7 +110,7 @@ def fit_decision(
         return {**told, "costs": [1.0, 1.0], "probability": 0.5}
 
     def saved(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
-        """The cost of an example, less than 0, so that more is better."""
+        """The negative mean cost of an example, so that a larger value is better."""
         return -(costs[positive] * fn + costs[1 - positive] * fp) / len(targets)
 
     value = saved if costs else VALUES[word]
@@ -125,14 +126,14 @@ def fit_decision(
 
 
 def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -> tuple[float, float, float]:
-    """(The score above which an example is called positive, its value, the value at 0).
+    """(The bound above which a score is called positive, the value at that bound, the value at a bound of 0).
 
-    It is half-way between two scores, or 0, which is taken where nothing is better; the nearest to 0 of equal ones.
-    scores: (N,) float64. positive: (N,) bool. value: of the counts (N + 1,) of tp, fp, fn and tn.
+    Candidates are 0 and the middles between neighbouring scores; of equally good ones, the nearest to 0 is taken.
+    scores: (N,) float64. positive: (N,) bool. value: a function of the counts (N + 1,) of tp, fp, fn and tn.
     """
     order = scores.argsort(descending=True)
     scores, tp = scores[order], torch.cat([torch.zeros(1), positive[order].cumsum(0)]).double()
-    fp = torch.arange(len(tp)) - tp  # of so many that are called positive
+    fp = torch.arange(len(tp)) - tp  # if the first 0, 1, … N examples are called positive
     values = value(tp, fp, tp[-1] - tp, fp[-1] - fp)
     ends = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])
     bounds = (ends[1:] + ends[:-1]) / 2
@@ -145,7 +146,7 @@ def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -
 
 
 def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targets: Tensor) -> dict[str, float]:
-    """The figures of examples whose classes are `predicted` by the decision that `told` holds, see `fit_decision`.
+    """The metrics of examples whose classes are `predicted` by a decision. told: the decision, see `fit_decision`.
 
     names: of the classes. predicted, targets: (N,).
     """
@@ -153,7 +154,7 @@ def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targ
     tally = Tally(size)
     tally.update(torch.tensor(0.0), F.one_hot(predicted, size), targets)
     found = tally.compute()
-    measured = torch.tensor([found[name] for name in RATES], dtype=torch.float32)  # as those of the usual decision are
+    measured = torch.tensor([found[name] for name in RATES], dtype=torch.float32)  # float32 like all other metrics
     figures = dict(zip(RATES, measured.tolist(), strict=True))
     if "class" in told:
         place, confusion = names.index(told["class"]), found["confusion"]
@@ -164,7 +165,7 @@ def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targ
 
 
 def summary(told: dict[str, Any]) -> str:
-    """A line for the end of a training."""
+    """A line on the decision, for the end of a training."""
     if "probability" not in told:
         return "threshold: the class with the smallest expected cost, in predict, evaluate and exported files"
     word = next((word for word in (*VALUES, "cost") if word in told), "")

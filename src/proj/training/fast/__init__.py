@@ -1,7 +1,7 @@
-"""Lightning's loops over the batches without what a plain step does not need; the results are the same to the bit.
+"""Faster versions of Lightning's loops over the batches, for runs with plain steps; the results are equal bit by bit.
 
-fast_loop.py        the loop of the training
-fast_validation.py  that of the validation
-plain_step.py       whether a run's steps are plain
-fast_step.py        the backward pass on a CPU, the step of fused Adam
+fast_loop.py        the training loop
+fast_validation.py  the validation loop
+plain_step.py       decides whether the steps of a run are plain
+fast_step.py        the backward pass on a CPU, and the step of fused Adam
 """

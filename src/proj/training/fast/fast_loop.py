@@ -1,11 +1,11 @@
-"""Lightning's training loop without what a plain step on one device does not need; `fast_validation.py` is its like.
+"""Lightning's training loop, reduced to what a plain step on one device needs. `fast_validation.py` is its counterpart.
 
-Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure:
-more than the whole step of a small network. Here a step calls the hooks that somebody wrote, in Lightning's order, and
-counts as Lightning does: the same weights, curves and checkpoints, to the bit. What is not plain (gradient clipping or
-accumulation, several devices, another loader) goes Lightning's own way, and so does a run in which a hook is overridden
-that is neither called here nor known to be called outside of a step: `plain_step.py` decides it, each time that an
-epoch begins.
+Lightning 2.6 calls every hook of every callback in every step, most of them empty, through a profiler and a closure,
+which takes longer than the whole step of a small network. Here a step calls only the hooks that are overridden, in
+Lightning's order, and updates Lightning's counters: weights, curves and checkpoints are equal bit by bit. Lightning's
+own loop runs if a step is not plain (gradient clipping or accumulation, several devices, another loader), or if a hook
+is overridden that is neither called here nor known to be called outside of a step. `plain_step.py` decides this at the
+beginning of each epoch.
 """
 
 from contextlib import nullcontext
@@ -23,7 +23,7 @@ from proj.training.fast.plain_step import callback_hooks, has_plain_settings, in
 class FastEpochLoop(_TrainingEpochLoop):
     """The loop over an epoch's batches.
 
-    plain: see `is_plain`. hooks_seen: the `instance_hooks` when this was looked at.
+    plain: the result of `is_plain`. hooks_seen: the `instance_hooks` when it was computed.
     batch_starts, optimizer_steps, batch_ends: the hooks of callbacks that a step calls.
     """
 
@@ -42,7 +42,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             )
             self.val_loop.take_hooks(self.plain)
         if self.plain:
-            (self.batches,) = data_fetcher.iterator._iterator.iterators  # of the one loader, within Lightning's two
+            (self.batches,) = data_fetcher.iterator._iterator.iterators  # our loader's, within two of Lightning's
             self.optimizer = trainer.optimizers[0]
             self.optimizer_step = step_of(self.optimizer)
             precision = trainer.precision_plugin
@@ -50,7 +50,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             self.schedulers = [config for config in trainer.lr_scheduler_configs if not config.reduce_on_plateau]
 
     def advance(self, data_fetcher) -> None:
-        """A batch in Lightning's own way, or plain ones up to that after which Lightning validates or may stop."""
+        """Train on one batch in Lightning's way; or on plain batches until Lightning has to validate or may stop."""
         if self.restarting or not self.plain:
             super().advance(data_fetcher)
             return
@@ -66,7 +66,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             self.fast_batch(data_fetcher)
 
     def fast_batch(self, data_fetcher) -> None:
-        """What Lightning's `advance` does with a batch; its counts go on, since resume and the callbacks read them."""
+        """What Lightning's `advance` does, including its counters, which resume and callbacks read."""
         trainer, progress, results = self.trainer, self.batch_progress, self._results
         model, connector = trainer.lightning_module, trainer._logger_connector
         in_run, in_epoch = progress.total, progress.current
@@ -78,7 +78,7 @@ class FastEpochLoop(_TrainingEpochLoop):
         in_run.ready, in_epoch.ready = in_run.ready + 1, batch_idx + 1
         connector._first_loop_iter = connector._first_loop_iter is None
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
-        attributes = vars(model)  # `self.log` asks for the hook's name; assigning to a module takes longer
+        attributes = vars(model)  # to set the hook's name for `self.log`; an assignment to a module takes longer
         attributes["_current_fx_name"] = "on_train_batch_start"
         for start in self.batch_starts:
             start(trainer, model, batch, batch_idx)
@@ -104,7 +104,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             connector.update_train_step_metrics()
 
     def _step(self, model: LightningModule, attributes: dict, batch, batch_idx: int) -> torch.Tensor:
-        """The loss of a batch, after its pass and the optimizer's step. attributes: of the model."""
+        """Train on a batch: forward, backward and optimizer step. Returns the loss. attributes: `vars(model)`."""
         optimizer, counts = self.optimizer, self.automatic_optimization.optim_progress.optimizer
         counts.step.increment_ready()
         attributes["_current_fx_name"] = "training_step"
@@ -112,7 +112,7 @@ class FastEpochLoop(_TrainingEpochLoop):
             loss = model.training_step(batch, batch_idx)
         counts.zero_grad.increment_ready()
         counts.zero_grad.increment_started()
-        for group in optimizer.param_groups:  # what optimizer.zero_grad does, less its profiling
+        for group in optimizer.param_groups:  # what optimizer.zero_grad does, without its profiling
             for parameter in group["params"]:
                 parameter.grad = None
         counts.zero_grad.increment_completed()
@@ -127,6 +127,6 @@ class FastEpochLoop(_TrainingEpochLoop):
 
 
 def install(trainer: Trainer) -> None:
-    """Have a trainer use the loops. Its own are there already, with what the Trainer's arguments have set in them."""
+    """Make a trainer use the fast loops. Its loops keep their settings from the Trainer; only their classes change."""
     trainer.fit_loop.epoch_loop.__class__ = FastEpochLoop
     trainer.fit_loop.epoch_loop.val_loop.__class__ = FastValidationLoop

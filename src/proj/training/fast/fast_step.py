@@ -1,5 +1,5 @@
-"""What a step calls of torch, without what torch looks up and wraps around it: the backward pass on a CPU, nearly a
-fifth of that of Iris, and the step of fused Adam and AdamW, most of a small one."""
+"""The backward pass and the optimizer step without torch's Python overhead, which is nearly a fifth of a backward pass
+on Iris, and most of a small step of fused Adam or AdamW."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
-GIVEN = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # of a group to the kernel
+GIVEN = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # the settings of a group that the kernel takes
 
 
 def backward(loss: Tensor) -> None:
-    """As `loss.backward()`, which is called for all but a plain number on the CPU.
+    """The same as `loss.backward()`, which is called unless the loss is a float32 scalar on the CPU.
 
-    Elsewhere the engine has threads of its own, for which torch keeps more; and it refuses a loss of several numbers.
+    On other devices the engine has its own threads, for which torch does more; and it refuses a loss that is no scalar.
     """
     if type(loss) is Tensor and loss.is_cpu and loss.ndim == 0 and loss.dtype == torch.float32:
         engine, ones = torch.autograd.Variable._execution_engine, (torch.ones_like(loss),)
@@ -24,21 +24,22 @@ def backward(loss: Tensor) -> None:
 
 
 def step_of(optimizer: Optimizer) -> Callable[[], object]:
-    """What to call for a step of an optimizer that `steps_plainly`."""
+    """The function to call for a step of an optimizer. It must be one that `steps_plainly`."""
     usual = type(optimizer) in (Adam, AdamW) and all(map(is_usual, optimizer.param_groups))
     alike = all(len({(p.device, p.dtype) for p in group["params"]}) == 1 for group in optimizer.param_groups)
     return partial(fused_step, optimizer) if usual and alike else optimizer.step
 
 
 def is_usual(group: dict) -> bool:
+    """Whether `fused_step` handles the settings of a parameter group."""
     return bool(group["fused"]) and not (group["amsgrad"] or group["differentiable"] or isinstance(group["lr"], Tensor))
 
 
 @torch.no_grad()
 def fused_step(optimizer: Adam) -> None:
-    """A step by the kernel that `optimizer.step` calls too, on the state that it has.
+    """A step with the kernel that `optimizer.step` calls, on the same state.
 
-    The first step, which makes the state, and one that leaves parameters out are torch's own.
+    `optimizer.step` itself is called for the first step, which creates the state, and if a gradient is missing.
     """
     calls = []
     for group in optimizer.param_groups:

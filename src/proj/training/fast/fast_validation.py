@@ -1,4 +1,4 @@
-"""Lightning's validation loop within a training, without what a plain validation does not need. See `fast_loop.py`."""
+"""Lightning's validation loop within a training, reduced to what a plain validation needs. See `fast_loop.py`."""
 
 import time
 from functools import partial
@@ -11,16 +11,16 @@ from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.fast.plain_step import callback_hooks, instance_hooks, overridden
 
-PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # of a validation
+PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # on_validation_start and so on
 
 
 class FastValidationLoop(_EvaluationLoop):
-    """The validation within a training. plain: whether its steps are, and no hook that is left out is overridden."""
+    """The validation loop. plain: whether its steps are plain, and no hook that is skipped here is overridden."""
 
     plain = False
 
     def take_hooks(self, plain: bool) -> None:
-        """plain: whether the training's steps are."""
+        """Look up the hooks to call, once for an epoch. plain: whether the training's steps are plain."""
         trainer, model = self.trainer, self.trainer.lightning_module
         left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
         has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step

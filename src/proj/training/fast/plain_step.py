@@ -1,7 +1,7 @@
-"""Whether a run's steps are plain: forward, backward and the optimizer's step on one device, with no hook in between
-but those that the fast loop calls.
+"""Decides whether the steps of a run are plain: forward, backward and optimizer step on one device, without any hook in
+between that the fast loop does not call.
 
-`has_plain_settings` looks at what the run is made of, `is_plain` also at the hooks that its objects override.
+`has_plain_settings` checks the parts and settings of the run, `is_plain` also the hooks that its objects override.
 """
 
 import inspect
@@ -21,11 +21,11 @@ from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.library_defaults import is_tested
 
-# The hooks that may be overridden without a step's being less plain: what the fast loops call, …
+# A step remains plain if these hooks are overridden: those that the fast loops call, …
 IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
 IN_MODEL = {"training_step", "on_before_optimizer_step", "on_train_batch_end"}
 IN_OPTIMIZER = {"step", "add_param_group"}
-# … and what Lightning calls outside of a step alone.
+# … and those that Lightning only calls outside of a step.
 OUTSIDE = re.compile(
     r"on_(fit|sanity_check|train_start|train_end|train_epoch|validation|test|predict|save|load|exception)\w*"
     r"|setup|teardown|prepare_data|(train|val|test|predict)_dataloader|(validation|test|predict)_step"
@@ -35,46 +35,47 @@ OUTSIDE = re.compile(
 
 @cache
 def hook_names(base: type) -> frozenset[str]:
-    """The methods of a class of Lightning's or torch's, less the private ones and those of every torch module."""
+    """The public methods of a Lightning or torch class, without those of every nn.Module."""
     others = dir(torch.nn.Module) if issubclass(base, torch.nn.Module) else ()
     methods = {name for name in dir(base) if not name.startswith("_") and callable(getattr(base, name))}
     return frozenset(methods.difference(others))
 
 
 def overridden(owner: object, base: type) -> set[str]:
-    """The hooks of `base` that `owner` overrides: in a class below `base`, or as an attribute of its own."""
+    """The hooks of `base` that `owner` overrides, in a subclass of `base` or as an attribute of the object itself."""
     classes = type(owner).__mro__
     places = (owner, *classes[: classes.index(base)])
     return {name for place in places for name in hook_names(base).intersection(vars(place))}
 
 
 def callback_hooks(trainer: Trainer, name: str) -> list[Callable]:
-    """The hooks of this name of the callbacks that override it."""
+    """The hook of this name, of each callback that overrides it."""
     return [getattr(callback, name) for callback in trainer.callbacks if name in overridden(callback, Callback)]
 
 
 @cache
 def takes_closure(kind: type) -> bool:
-    """Whether an optimizer needs the forward and backward pass as a function, to call it several times (LBFGS)."""
+    """Whether an optimizer needs the forward and backward pass as a closure that it calls several times (LBFGS)."""
     return inspect.signature(kind.step).parameters["closure"].default is not None
 
 
 def steps_plainly(used: Optimizer) -> bool:
-    """Whether an optimizer's step is forward and backward, done once and before it, and then the step itself."""
+    """Whether an optimizer's step can be called after a single forward and backward pass, and has no hooks."""
     kind, own = type(used), vars(used).get("step")
     hooks = (used._optimizer_step_pre_hooks, used._optimizer_step_post_hooks)
     everywhere = (optimizer._global_optimizer_pre_hooks, optimizer._global_optimizer_post_hooks)
     return (
-        kind.__module__.startswith(("torch.optim.", "proj."))  # which call a closure once, at the beginning
+        kind.__module__.startswith(("torch.optim.", "proj."))  # these call a closure once, at the beginning
         and not takes_closure(kind)
         and not any((*hooks, *everywhere))
-        # A scheduler of torch's wraps the step, to tell that there was one.
+        # torch's schedulers wrap the step, to check that it is called before theirs.
         and (own is None or (hasattr(own, "_wrapped_by_lr_sched") and own.__wrapped__ is kind.step))
     )
 
 
 def hook_owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
-    """(Each object of a run that may have hooks, the class in which they are empty, those that the fast loop calls)."""
+    """(An object of the run that may have hooks, the base class that defines them, the hooks that the fast loop calls)
+    for each such object."""
     automatic = trainer.fit_loop.epoch_loop.automatic_optimization
     return [
         (trainer.lightning_module, LightningModule, IN_MODEL),
@@ -86,7 +87,7 @@ def hook_owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
 
 
 def instance_hooks(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
-    """The hooks that are attributes of the run's objects themselves, and may be set or taken away at any time."""
+    """The hooks that are attributes of the run's objects (not of their classes), which may be set at any time."""
     return [
         (id(owner), {name: vars(owner)[name] for name in hook_names(base).intersection(vars(owner))})
         for owner, base, _ in hook_owners(trainer)
@@ -98,7 +99,7 @@ def has_plain_settings(trainer: Trainer) -> bool:
     model, precision, strategy = trainer.lightning_module, trainer.precision_plugin, trainer.strategy
     automatic = trainer.fit_loop.epoch_loop.automatic_optimization
     return (
-        is_tested()  # the version whose order of hooks and counts this follows
+        is_tested()  # the fast loop follows the order of hooks and the counters of this version
         and getattr(type(model), "training_step", None) is Classifier.training_step
         and "training_step" not in vars(model)
         and model.automatic_optimization
@@ -106,9 +107,9 @@ def has_plain_settings(trainer: Trainer) -> bool:
         and type(precision) in (Precision, MixedPrecision)
         and getattr(precision, "scaler", None) is None
         and type(automatic) is _AutomaticOptimization
-        and not automatic._skip_backward  # as stochastic weight averaging does in its last epoch
+        and not automatic._skip_backward  # stochastic weight averaging sets it in its last epoch
         and type(trainer.profiler) is PassThroughProfiler
-        and isinstance(trainer.train_dataloader, Batches)  # whose batches are on the device
+        and isinstance(trainer.train_dataloader, Batches)  # its batches are on the device already
         and trainer.accumulate_grad_batches == 1
         and not trainer.gradient_clip_val
         and trainer._val_check_time_interval is None
@@ -120,7 +121,7 @@ def has_plain_settings(trainer: Trainer) -> bool:
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether moreover no hook is overridden but those that the fast loop calls, or Lightning outside of a step."""
+    """`has_plain_settings`, and all overridden hooks are called by the fast loop, or by Lightning outside of a step."""
     return has_plain_settings(trainer) and all(
         name in called or OUTSIDE.fullmatch(name)
         for owner, base, called in hook_owners(trainer)

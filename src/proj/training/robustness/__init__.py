@@ -1,16 +1,16 @@
-"""A run that is killed, stopped or fails loses nothing, and says what to type.
+"""Keeps a run safe: after it was killed, stopped or has failed, nothing is lost, and the user reads what to type.
 
-resume.py         a killed run goes on to the same bits: saves last.ckpt, and sets what Lightning does not
-start.py          afresh, or from the newest checkpoint that is whole
-changes.py        refuses to go on with other settings or data
-counters.py       the counts of Lightning, of metrics and of `self.log` that `resume.py` saves
-loader.py         tells of each batch that begins, seeds all generators for it, goes on within an epoch
-attributes.py     what callbacks, the model and the data have changed in themselves, for `resume.py`
-plain_values.py   the values that a checkpoint can hold
-moved_folder.py   callbacks whose files have moved with the run's folder
-run_end.py        whether a run has come to its end
-signals.py        Ctrl-C, Slurm's and other signals that stop a run
-divergence.py     a loss that turns NaN stops the run, or its step is left out
+resume.py         saves last.ckpt, and restores what Lightning does not, so that a resumed run gives the same bits
+start.py          finds the newest intact checkpoint, or starts from scratch
+changes.py        refuses to resume a run with other settings or data
+counters.py       saves and restores the counters of Lightning, of metrics and of `self.log`
+loader.py         seeds all random generators before each batch, and resumes within an epoch
+attributes.py     saves and restores attributes that callbacks, the model and the data change in training
+plain_values.py   converts values to those that a checkpoint can hold, and back
+moved_folder.py   corrects the paths of checkpoint callbacks after the run's folder was moved
+run_end.py        decides whether a run is finished
+signals.py        handles Ctrl-C, Slurm's and other signals that stop a run
+divergence.py     stops a run whose loss is NaN, or skips such steps
 enough_memory.py  refuses a network that does not fit into the memory
-faults.py         a full disk, too little memory, a dead process: one sentence
+faults.py         explains a full disk, too little memory or a dead process in one sentence
 """

@@ -1,9 +1,9 @@
-"""What the objects of a run carry beside what Lightning saves: attributes that the training changes.
+"""Saves and restores attributes that the training changes in the objects of a run, and that Lightning does not save.
 
-A callback that counts without a `state_dict`, `trainer.accumulate_grad_batches` of GradientAccumulationScheduler, a
-dropout that a callback raises, a layer that it freezes, the losses that a model of one's own collects in a list: a run
-that is stopped within an epoch goes on with them, since Lightning does not call `on_train_epoch_start` a second time
-for that epoch.
+Examples are the counter of a callback without a `state_dict`, `trainer.accumulate_grad_batches`, which the
+GradientAccumulationScheduler sets, a dropout rate that a callback raises, a layer that it freezes, and a list of losses
+in a user's model. When a run is resumed within an epoch, Lightning does not call `on_train_epoch_start` again, so they
+would not be set again either.
 """
 
 import types
@@ -28,13 +28,13 @@ from proj.models.classifier import Classifier
 from proj.system.ranks import say
 from proj.training.robustness.plain_values import CONSTANTS, GENERATORS, NotPlain, equal, plain_attribute, put
 
-# Callbacks of Lightning 2.6 whose work is not in what they keep: they exchange the schedule or parts of the model, try
-# out settings at every start, or cannot read their own state.
+# Callbacks of Lightning 2.6 that cannot be resumed exactly, whatever is restored: they replace the schedule or parts of
+# the model, try out settings at every start, or cannot read their own state.
 INEXACT = (StochasticWeightAveraging, ModelPruning, BatchSizeFinder, LearningRateFinder, SpikeDetection)
 
 
 def keeps_its_state(callback: Callback) -> bool:
-    """Whether a callback says itself what is to be kept, or has nothing that could change a result."""
+    """Whether a callback saves its own state, or has none that could change a result."""
     hooks = ("state_dict", "on_save_checkpoint")
     written = any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
     idle = isinstance(callback, ProgressBar | OnExceptionCheckpoint)
@@ -42,7 +42,7 @@ def keeps_its_state(callback: Callback) -> bool:
 
 
 def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
-    """What may carry such attributes, by names that are the same in the run's next process."""
+    """(A name, an object that may have such attributes); the names are the same when the run is resumed."""
     yield "trainer", trainer
     yield "data", trainer.datamodule
     for name, module in trainer.lightning_module.named_modules():
@@ -56,17 +56,17 @@ def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
 
 
 def saved_ids(trainer: Trainer) -> frozenset[int]:
-    """The ids of what the run saves, or builds again, anyway: a callback may point at it."""
+    """The ids of objects that are saved or built again anyway; attributes that refer to them need not be saved."""
     model = trainer.lightning_module
     known = [trainer, trainer.datamodule, trainer.strategy, *trainer.loggers, *trainer.callbacks, *trainer.optimizers]
     return frozenset(map(id, (*known, *model.modules(), *model.parameters(), *model.buffers())))
 
 
 def may_change(holder: Any, name: str, value: Any) -> bool:
-    """Whether an attribute is one that a training may change: all of a callback's; public ones of the model, of which
-    metrics and this project's classes keep their own; public numbers, and generators, of the trainer and the data.
+    """Whether an attribute may be changed by a training: any of a callback; a public one of the model, except those of
+    metrics and of `Classifier`, which save their own; a public number or generator of the trainer and the data.
 
-    `should_stop` is left out: it would end a run that is given more epochs.
+    `should_stop` is left out, since it would end a run that is given more epochs.
     """
     if isinstance(holder, Callback):
         return True
@@ -77,7 +77,7 @@ def may_change(holder: Any, name: str, value: Any) -> bool:
 
 
 def gradients(model: LightningModule) -> dict[str, Tensor]:
-    """Of manual optimization, which may add those of several batches up."""
+    """The gradients, by parameter, of a model with manual optimization, which may accumulate them over batches."""
     trained = {} if model.automatic_optimization else dict(model.named_parameters())
     return {name: one.grad.cpu() for name, one in trained.items() if one.grad is not None}
 
@@ -88,11 +88,10 @@ def restore_gradients(model: LightningModule, kept: dict[str, Tensor]) -> None:
 
 
 def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict[str, object]]:
-    """(Copies of the attributes that can be kept, those that cannot). Of a callback these are all but the constants, of
-    the model the tensors on another device: what else it holds may change nothing.
+    """(Copies of the attributes that a checkpoint can hold, those that it cannot hold but that may matter).
 
-    A module also has which of its parameters are trained, and its buffers that no checkpoint has.
-    known: see `saved_ids`.
+    The latter are anything but constants in a callback, and tensors on another device in the model. For a module, the
+    first also contain which of its parameters are trained, and its non-persistent buffers. known: see `saved_ids`.
     """
     kept, left = {}, {}
     for name, value in vars(holder).items():
@@ -115,19 +114,19 @@ def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict
 
 
 class Attributes(Callback):
-    """Remembers the attributes of a run's objects as its training begins. The last of the callbacks, after all others'
-    `on_train_start`.
+    """Notes the attributes of a run's objects when its training begins, and which of them change. It is the last
+    callback, so that it sees what the `on_train_start` of all others does.
 
-    changed: what the run before this process had made of them, which it had `taken`.
+    changed: for a resumed run, the changed attributes from the checkpoint. taken: those for the next checkpoint.
     """
 
     def __init__(self) -> None:
         self.changed: dict[str, dict[str, Any]] = {}
         self.before: dict[str, dict[str, Any]] = {}
-        self.announced: set[int] = set()  # the ids of the callbacks
+        self.announced: set[int] = set()  # the ids of the objects of which `_announce` has told
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What this check changes is kept too: a run that goes on does without it."""
+        """Note the attributes now, since a resumed run has no sanity check: what it changes must be saved, too."""
         known = saved_ids(trainer)
         self.before = {name: attributes(holder, known)[0] for name, holder in state_holders(trainer)}
 
@@ -138,15 +137,15 @@ class Attributes(Callback):
             if not checked:
                 self.before[name] = now
             self._announce(trainer, holder, left)
-        # By hand Lightning lets each process have buffers of its own, until a new process shares the first one's.
+        # With manual optimization, each process has its own buffers; a resumed run would give all of them the first's.
         by_hand = trainer.world_size > 1 and not pl_module.automatic_optimization
         for holder in (*trainer.callbacks, *([pl_module] if by_hand else [])):
             if holder is pl_module or isinstance(holder, INEXACT):
                 self._announce(trainer, holder, {}, exact=False)
-        self._set(trainer)  # already now, since the loop over the batches looks at the trainer's settings
+        self._set(trainer)  # already now, since the loop over the batches reads the trainer's settings
 
     def bring_back(self, trainer: Trainer) -> None:
-        """Set what the run before this process had changed; only the first call does anything."""
+        """Restore the attributes from the checkpoint; only the first call does anything."""
         if self.changed:
             for holder, key in self._set(trainer):
                 say(
@@ -156,7 +155,7 @@ class Attributes(Callback):
             self.changed = {}
 
     def _set(self, trainer: Trainer) -> list[tuple[Any, str]]:
-        """Returns the objects that are not there: what has them, and their name."""
+        """Set the attributes in `changed`. Returns (holder, name) of those whose object does not exist (yet)."""
         absent = []
         for name, holder in state_holders(trainer):
             for key, value in self.changed.get(name, {}).items():
@@ -164,7 +163,7 @@ class Attributes(Callback):
                     for parameter, here in holder.named_parameters(recurse=False):  # ModelPruning renames some
                         here.requires_grad_(value.get(parameter, here.requires_grad))
                 elif key == "buffers" and isinstance(holder, nn.Module):
-                    for buffer in holder._non_persistent_buffers_set & value.keys():  # a file sets nothing else
+                    for buffer in holder._non_persistent_buffers_set & value.keys():  # a file may set nothing else
                         put(holder, buffer, value[buffer])
                 elif may_change(holder, key, getattr(holder, key, None)):
                     try:
@@ -174,7 +173,7 @@ class Attributes(Callback):
         return absent
 
     def take(self, trainer: Trainer) -> None:
-        """Make what a checkpoint is to hold `taken`. Says, once, what it cannot."""
+        """Set `taken` to the attributes that have changed, for a checkpoint. Warn, once, of those it cannot hold."""
         known, self.taken = saved_ids(trainer), {}
         for name, holder in state_holders(trainer):
             before, (now, left) = self.before.get(name, {}), attributes(holder, known)
@@ -184,7 +183,7 @@ class Attributes(Callback):
             self._announce(trainer, holder, left)
 
     def _announce(self, trainer: Trainer, holder: Any, left: dict[str, object], exact: bool = True) -> None:
-        """Say, once, that one does not go on exactly. left: its attributes that no checkpoint can hold."""
+        """Warn, once, that an object cannot be resumed exactly. left: its attributes that no checkpoint can hold."""
         if (exact and not left) or id(holder) in self.announced or not trainer.is_global_zero:
             return
         self.announced.add(id(holder))

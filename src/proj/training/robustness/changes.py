@@ -1,4 +1,4 @@
-"""What has changed since a run was stopped: its settings and data may not, its machine is told of."""
+"""Compares a stopped run with now: other settings or data are refused, and another machine gives a warning."""
 
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, rea
 
 
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
-    """Raises UserError where a setting differs that a run cannot change on its way."""
+    """Raises UserError if a setting differs that cannot be changed when a run is resumed. old, new: configurations."""
     before, now = listed_since() | flat(old, "."), listed_since() | flat(new, ".")
     scheduled = any(str(value).startswith("steps") for value in (old["scheduler"] or {}).values())
     fixed = ("fixed", "scheduled") if scheduled else ("fixed",)
-    length = ("trainer.max_epochs", "trainer.max_steps")  # which the schedule was laid out for
+    length = ("trainer.max_epochs", "trainer.max_steps")  # the schedule depends on these
     changes = {
         key: f"{key}: {before.get(key)} in the run, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())
@@ -35,7 +35,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
             f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
             "new run for another length, or one with scheduler=none, which can be trained on."
         )
-    # The others follow from the choices.
+    # If another model, say, was chosen, all other differences follow from that.
     changes = {key: text for key, text in changes.items() if key.startswith("choices.")} or changes
     if changes:
         file = RunFolder(folder).config
@@ -50,10 +50,10 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
 
 
 def refuse_to_start_over(folder: Path) -> None:
-    """Raises UserError where a run has left more than can be made again, and no checkpoint to go on from, or another
-    program's config.yaml lies where a run writes its own.
+    """Raises UserError if a new run would overwrite the results of a run whose last.ckpt is missing, or the config.yaml
+    of another program.
 
-    A run that was killed before its first checkpoint has nothing to lose and begins again.
+    A run that was killed before its first checkpoint has nothing to lose, and may start over.
     """
     run = RunFolder(folder)
     if run.config.is_file() and "choices.dataset" not in read_flat(run.config, parse_yaml, "."):
@@ -62,7 +62,7 @@ def refuse_to_start_over(folder: Path) -> None:
     if run.metrics.is_file():
         left.append(run.metrics)
     if run.best.is_file() and not any(file.is_file() for file in (run.record, run.metrics, run.config)):
-        left.append(run.best)  # it was copied here
+        left.append(run.best)  # a best.ckpt alone was copied here from elsewhere
     if left:
         raise UserError(
             f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "
@@ -72,10 +72,10 @@ def refuse_to_start_over(folder: Path) -> None:
 
 
 def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
-    """Raises UserError where an earlier job of the same sweep had other examples with the same settings of the data.
+    """Raises UserError if an earlier job of the same sweep had other examples with the same settings of the dataset.
 
-    dataset: those settings. Of this project's own data the seed is left out, since it chooses no example there: jobs of
-    all seeds have the same ones.
+    dataset: those settings. For this project's own datasets the seed is ignored, since it does not choose examples: the
+    jobs of all seeds have the same ones.
     """
     sweep = SweepFolder(folder.parent)
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
@@ -93,12 +93,12 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
 
 
 def environment(trainer: Trainer, config: dict) -> dict[str, str | int]:
-    """What a run depends on beside its settings: its machine, and the user's own files for what its `config` names."""
+    """What a run depends on beside its settings: its machine, and users' own Python files that its `config` names."""
     device = trainer.strategy.root_device
     return {
         "torch": str(torch.__version__),
         "lightning": lightning.__version__,
-        "processor": f"{processor()} ({torch.backends.cpu.get_cpu_capability()})",  # its name, the instructions in use
+        "processor": f"{processor()} ({torch.backends.cpu.get_cpu_capability()})",  # its name and instruction set
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,
@@ -107,13 +107,13 @@ def environment(trainer: Trainer, config: dict) -> dict[str, str | int]:
 
 
 def compare_environments(before: dict, now: dict, folder: Path) -> None:
-    """Say what differs. Raises UserError for another number of processes."""
+    """Print what differs between two environments. Raises UserError for another number of processes."""
     if before["processes"] != now["processes"]:
         raise UserError(
             f"{folder} holds a run of {how_many(before['processes'], 'process')}, not of {now['processes']}: they "
             f"share out each batch. Continue it with trainer.devices={before['processes']}."
         )
-    before = now | before  # an older version noted no files
+    before = now | before  # older versions did not store the user's files
     changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:

@@ -1,8 +1,8 @@
-"""What has been counted where a run is stopped and goes on: by Lightning, by a model's metrics, by its `self.log`.
+"""Corrects, saves and restores what has been counted when a run is stopped within an epoch.
 
-Lightning's counts are private parts of Lightning 2.6, which counts a batch as begun before any callback can save, and
-an epoch as done wherever the training ends. It leaves what torchmetrics have counted out of its checkpoints, and what
-`self.log` has collected: a mean over the epoch would be one over what came after the stop.
+Lightning 2.6 counts a batch as begun before any callback can save, and an epoch as done wherever the training ends;
+these counters are private. Its checkpoints contain neither the states of torchmetrics nor the values collected by
+`self.log`, so that a mean over the epoch would only include what came after the stop.
 """
 
 import builtins
@@ -14,16 +14,16 @@ from lightning.pytorch.loops.loop import _Loop
 from torch import Tensor
 from torchmetrics import Metric
 
-State = Tensor | list[Tensor]  # a list of all batches' values, such as AUROC keeps
+State = Tensor | list[Tensor]  # metrics such as AUROC keep a list with the values of all batches
 ARGUMENTS = ("name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx")
-ARGUMENTS += ("metric_attribute",)  # those of `self.log` that are plain values
+ARGUMENTS += ("metric_attribute",)  # the arguments of `self.log` whose values a checkpoint can hold
 
 
 def count_batch_as_not_begun(checkpoint: dict) -> None:
-    """For a checkpoint that is taken as a batch starts, which Lightning has counted as begun already.
+    """Correct a checkpoint that is saved at the start of a batch, which Lightning has already counted as begun.
 
-    The epoch stays counted as begun, also at its first batch: its `on_train_epoch_start` has been called, and Lightning
-    does not call it again.
+    The epoch remains counted as begun, even at its first batch: its `on_train_epoch_start` has been called, and
+    Lightning must not call it again.
     """
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     for counts in (progress["total"], progress["current"]):
@@ -32,7 +32,7 @@ def count_batch_as_not_begun(checkpoint: dict) -> None:
 
 
 def count_epoch_as_not_done(checkpoint: dict) -> None:
-    """For a checkpoint at the end of a training that a limit, such as max_steps, has ended within an epoch."""
+    """Correct a checkpoint that is saved when a limit, such as max_steps, has ended the training within an epoch."""
     checkpoint["epoch"] -= 1
     progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
     for counts in (progress["total"], progress["current"]):
@@ -41,19 +41,19 @@ def count_epoch_as_not_done(checkpoint: dict) -> None:
 
 
 def say_whether_an_epoch_goes_on(trainer: Trainer) -> None:
-    """Tell Lightning whether the checkpoint was taken within an epoch.
+    """Tell Lightning whether the checkpoint was saved within an epoch.
 
-    With max_steps its fit loop answers yes of every checkpoint, and leaves the next epoch out. So does its setter of
-    `restarting`; that of the class below takes what it is given.
+    With max_steps its fit loop, and its setter of `restarting`, assume this of every checkpoint, and skip the next
+    epoch. The setter of the base class, `_Loop`, does not.
     """
     epochs = trainer.fit_loop.epoch_progress.current
     _Loop.restarting.fset(trainer.fit_loop, epochs.ready != epochs.processed)
 
 
 def say_that_the_run_goes_on_as_usual(trainer: Trainer, batches_that_stepped: int) -> None:
-    """At the first batch after a restart; else Lightning leaves ReduceLROnPlateau out at the end of this epoch.
+    """Called at the first batch after a resume; else Lightning skips ReduceLROnPlateau at the end of this epoch.
 
-    batches_that_stepped: the step at which its loggers go on.
+    batches_that_stepped: the step at which the loggers continue.
     """
     _Loop.restarting.fset(trainer.fit_loop, False)
     trainer.fit_loop.epoch_loop._batches_that_stepped = batches_that_stepped
@@ -64,7 +64,7 @@ def to_device(state: State, device: torch.device | str) -> State:
 
 
 def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
-    """On the CPU, the states of those that have counted since they were reset, by their places in the model."""
+    """The states, on the CPU, of all metrics that were updated since their last reset, by their names in the model."""
     return {
         name: {
             "count": metric.update_count,
@@ -76,7 +76,7 @@ def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
 
 
 def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
-    """Have the model's metrics go on from what `metric_states` gave."""
+    """Set the model's metrics to the states that `metric_states` returned."""
     modules = dict(model.named_modules())
     for name, known in states.items():
         metric = modules[name]
@@ -88,14 +88,14 @@ def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -
 
 
 def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
-    """What was logged since the epoch began, with the hook and the arguments; of metrics the model has the counts."""
+    """The values logged since the epoch began, each with its hook and arguments; see `metric_states` for metrics."""
     kept = []
     for metric in trainer.fit_loop.epoch_loop._results.values():
         meta, sync = metric.meta, metric.meta.sync
-        if metric.has_reset or sync.group is not None:  # a group of processes is no value for a checkpoint
+        if metric.has_reset or sync.group is not None:  # a checkpoint cannot hold a process group
             continue
         collected = {"value": metric.value, "_forward_cache": metric._forward_cache}
-        collected |= {"cumulated_batch_size": getattr(metric, "cumulated_batch_size", None)}  # of a mean
+        collected |= {"cumulated_batch_size": getattr(metric, "cumulated_batch_size", None)}  # only means have it
         kept.append(
             {
                 "hook": meta.fx,
@@ -109,9 +109,9 @@ def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def restore_logged(trainer: Trainer, model: LightningModule, kept: list[dict[str, Any]], batch: int) -> None:
-    """As the first batch after a restart begins, log it again, and put in place what was collected.
+    """At the start of the first batch after a resume, log the values again, and restore what was collected.
 
-    batch: its number. In the first batch of an epoch Lightning forgets what was logged before.
+    kept: from `logged_values`. batch: its number. In the first batch of an epoch Lightning drops earlier values.
     """
     results, modules = trainer.fit_loop.epoch_loop._results, dict(model.named_modules())
     trainer._logger_connector._first_loop_iter = batch == 0

@@ -1,4 +1,4 @@
-"""A loss that turns NaN or infinite stops the run, or its step is left out; so does a training without any loss."""
+"""Stops a run whose loss turns NaN or infinite, or that has no loss at all; or skips steps with such gradients."""
 
 import math
 from pathlib import Path
@@ -13,24 +13,24 @@ from proj.system.run_folder import RunFolder
 
 
 class Divergence:
-    """Looks for NaN and infinity, once in a window of steps (`trainer.log_every_n_steps`) and before each checkpoint.
+    """Looks for NaN and infinity every `trainer.log_every_n_steps` batches and before each checkpoint.
 
-    Until then the losses stay on their device, so that no step waits for it.
-    stop: whether a loss that is not finite ends the run; the weights and batch norm's statistics must be finite anyway.
-    has_begun: whether the run goes on, so that it has had a loss before.
+    Until then the losses stay on their device, so that no step has to wait for it.
+    stop: whether a loss that is not finite ends the run; weights and batch norm statistics must be finite in any case.
+    has_begun: whether the run is resumed, and so has had a loss before.
     """
 
     def __init__(self, folder: Path, stop: bool, has_begun: bool) -> None:
         self.folder, self.stop, self.has_had_a_loss = folder, stop, has_begun
-        self.losses: list[torch.Tensor] = []  # of the steps since the last look
+        self.losses: list[torch.Tensor] = []  # of the batches since the last look
         self.rates: list[float] = []  # the learning rate of each of them
-        self.rate = 0.0  # of the step that is under way
+        self.rate = 0.0  # that of the current batch
 
     def step_begins(self, trainer: Trainer) -> None:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int, is_last: bool) -> None:
-        """is_last: whether no batch follows in the epoch."""
+        """Note the loss of a batch, and look at all losses if it is time. is_last: whether it is the epoch's last."""
         self.has_had_a_loss = self.has_had_a_loss or bool(outputs)
         if outputs and self.stop:
             self.losses.append(outputs["loss"])
@@ -39,16 +39,16 @@ class Divergence:
             self._look_at_losses(trainer)
         if is_last and not self.has_had_a_loss and (model := trainer.lightning_module).automatic_optimization:
             if not trainer.is_global_zero:
-                raise SystemExit(0)  # the first process speaks
+                raise SystemExit(0)  # only the first process reports it
             raise UserError(f"{type(model).__name__}.training_step returns no loss, so nothing is learned: return it.")
 
     def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises UserError if a loss since the last look is not finite, or now a weight or batch norm's statistics."""
+        """Raises UserError if a loss since the last look, a weight, or a batch norm statistic is not finite."""
         self._look_at_losses(trainer)
         weights = list(pl_module.parameters())
         if are_finite([*weights, *statistics(pl_module)]):
             return
-        what = "batch norm's statistics" if are_finite(weights) else "a weight"  # after a step with a finite loss
+        what = "batch norm's statistics" if are_finite(weights) else "a weight"  # though all losses were finite
         self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
 
     def _look_at_losses(self, trainer: Trainer) -> None:
@@ -58,7 +58,7 @@ class Divergence:
         if trainer.world_size > 1 or not math.isfinite(losses.sum()):
             wrong = losses.isfinite().logical_not().nonzero().flatten()
             first = wrong[0] if len(wrong) else torch.tensor(len(losses), device=losses.device)
-            first = int(trainer.strategy.reduce(first, reduce_op="min"))  # all processes leave together
+            first = int(trainer.strategy.reduce(first, reduce_op="min"))  # so that all processes stop together
             if first < len(losses):
                 step = trainer.global_step - (len(losses) - 1 - first) // trainer.accumulate_grad_batches
                 self._refuse(trainer, f"the loss turned NaN or infinite in step {step}", self.rates[first])
@@ -67,7 +67,7 @@ class Divergence:
 
     def _refuse(self, trainer: Trainer, what: str, rate: float) -> None:
         if not trainer.is_global_zero:
-            raise SystemExit(0)  # the first process speaks
+            raise SystemExit(0)  # only the first process reports it
         last = RunFolder(self.folder).last
         kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
         skip = f", or leave such steps out: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
@@ -82,21 +82,21 @@ def are_finite(tensors: list[torch.Tensor]) -> bool:
 
 
 def statistics(model: LightningModule) -> list[torch.Tensor]:
-    """What batch norm has measured: the running means and variances."""
+    """The batch norm statistics: running means and variances."""
     return [tensor for name, tensor in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
 
 
 class SkipNaN(Callback):
-    """Leaves out each step whose gradients, or batch norm's statistics after it, are NaN or infinite, and counts them.
+    """Skips each step with NaN or infinite gradients or batch norm statistics, and counts the skipped steps.
 
-    What its batch has left in the buffers, such as batch norm's statistics, is put back. A step waits for the device.
+    Buffers that the step's batches have changed, such as these statistics, are restored. Steps wait for the device.
     """
 
     def __init__(self) -> None:
         self.skipped = 0
-        self.in_epoch = [0, 0]  # steps left out, and all steps
-        self.before: list[torch.Tensor] = []  # the buffers when the step began
-        self.clip: float | None = None  # trainer.gradient_clip_val, until a step that is left out is over
+        self.in_epoch = [0, 0]  # the epoch's skipped steps, and all its steps
+        self.before: list[torch.Tensor] = []  # copies of the buffers when the step began
+        self.clip: float | None = None  # trainer.gradient_clip_val, while a step is skipped
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.in_epoch = [0, 0]
@@ -110,8 +110,8 @@ class SkipNaN(Callback):
         self.in_epoch[1] += 1
         if are_finite([*gradients, *statistics(pl_module)]):
             return
-        optimizer.zero_grad(set_to_none=True)  # without gradients its step changes neither weights nor moments
-        self.clip, trainer.gradient_clip_val = trainer.gradient_clip_val, None  # torch cannot clip the values of none
+        optimizer.zero_grad(set_to_none=True)  # without gradients the step changes neither weights nor moments
+        self.clip, trainer.gradient_clip_val = trainer.gradient_clip_val, None  # torch cannot clip missing gradients
         for buffer, before in zip(pl_module.buffers(), self.before, strict=True):
             buffer.copy_(before)
         self.skipped += 1
@@ -125,7 +125,7 @@ class SkipNaN(Callback):
         skipped, steps = self.in_epoch
         if skipped and skipped == steps:
             if not trainer.is_global_zero:
-                raise SystemExit(0)  # the first process speaks
+                raise SystemExit(0)  # only the first process reports it
             all_steps, were = agree(steps, "the only step", f"all {steps:,} steps"), agree(steps, "was", "were")
             raise UserError(
                 f"{all_steps} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
@@ -134,7 +134,7 @@ class SkipNaN(Callback):
             )
 
     def refuse_most(self, steps: int) -> int:
-        """How many of the `steps` were left out. Raises UserError if most were: that is no trained network."""
+        """The number of skipped steps. Raises UserError if most of the `steps` were skipped, so little was learned."""
         if self.skipped > steps / 2:
             were = agree(self.skipped, "was", "were")
             raise UserError(

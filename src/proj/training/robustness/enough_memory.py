@@ -1,4 +1,4 @@
-"""Whether a network's parameters fit into the memory that it is trained in."""
+"""Refuses a network whose parameters do not fit into the memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from proj.system.platform import memory
 
 @contextmanager
 def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
-    """Raises UserError as soon as the parameters that are made within are too many to be trained: once they have been
-    asked for, and before they are filled, which is what takes the memory.
+    """A context that raises UserError as soon as the parameters created in it need too much memory for training, and
+    before they are initialised: memory is only used once it is written.
 
-    A gradient of each is beside them, and two numbers more for Adam; on a GPU, which says by itself that it is full,
-    and for a frozen network, there are the parameters alone.
+    Each parameter has a gradient, and with Adam two moments. Only the parameters count for a frozen network, and on a
+    GPU, which raises its own error when it is full.
     """
     on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
     alone = on_gpu or cfg.model.get("train") == "head"

@@ -1,4 +1,4 @@
-"""What breaks a run from outside, or within it, in one sentence that says how to go on."""
+"""Turns errors that break a run, such as a full disk, into one sentence that says how to go on."""
 
 import re
 import threading
@@ -12,30 +12,30 @@ from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
 from proj.system.ranks import rank
 
-# What torch says of a batch of one example, and of a kernel whose sums have no fixed order.
+# Parts of torch's messages on a batch of one example, and on a kernel that adds in no fixed order.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 @contextmanager
 def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
-    """Raises UserError for what breaks a run from outside: a full disk, too little memory, the death of a process."""
-    hook = threading.excepthook  # TensorBoard's thread also prints what it hands on
+    """A context that raises UserError for a full disk, too little memory, the death of a process and so on."""
+    hook = threading.excepthook  # silenced for such errors: TensorBoard's thread prints them although it passes them on
     threading.excepthook = lambda thread: None if file_fault(thread.exc_value) or not folder.is_dir() else hook(thread)
     try:
         yield
     except SystemExit as stop:
-        if type(stop.code) is int and stop.code > 128:  # a signal: `Resume` has saved
+        if type(stop.code) is int and stop.code > 128:  # ended by a signal, after `Resume` has saved
             print(f"\nStopped. To continue:\n    {resume_command(folder)}")
         raise
     except Exception as error:
         if isinstance(error, FileNotFoundError) and not folder.is_dir():
             raise UserError(f"{folder} was moved or deleted: go on with resume=<where it is now>.") from error
-        command = resume_command(folder)  # now, since the run has written its configuration after it began
+        command = resume_command(folder)  # only now, since it depends on the configuration that the run has written
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
         if peer_is_lost(error):
-            if rank():  # the first process speaks, or is the one that died
+            if rank():  # only the first process reports it, unless it is the one that died
                 raise SystemExit(1) from None
             raise UserError(f"{explain(error)}. To continue: {command}") from error
         raise
@@ -44,9 +44,9 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
 
 
 def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
-    """The sentence for a file that the system refuses, too little memory or what torch cannot do; None for others.
+    """The sentence for a file error, too little memory, or what torch cannot do; None for any other error.
 
-    command: continues the run.
+    command: the command that continues the run.
     """
     if not isinstance(error, UserError) and (fault := file_fault(error)):
         return f"{fault}. What the run saved before is whole. To continue: {command}"

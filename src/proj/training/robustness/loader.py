@@ -1,6 +1,7 @@
-"""The loader of a training tells when it begins to make a batch, and goes on within an epoch, also one of one's own.
+"""Makes any training loader resumable within an epoch, also a user's own, and calls a function before each batch.
 
-What is random in a batch and in a validation behind it follows from its place: all generators are seeded by counters.
+All random generators are seeded before a batch, by counters, so that the random numbers in a batch, and in a validation
+after it, depend only on its place in the run.
 """
 
 import random
@@ -14,25 +15,25 @@ from lightning.pytorch import Trainer
 from proj.data.batches import Batches, counter_seed
 from proj.errors import UserError
 
-STEP = 1  # the use of `counter_seed` here, apart from the loader's own
+STEP = 1  # makes the seeds differ from those that `Batches` derives from the same counters
 
 
 class OtherBatches:
-    """The batches of another loader, such as torch's DataLoader. An epoch that goes on makes those before its start
-    anew, by the same draws, and leaves them out. epoch, start, begin: see `Batches`.
+    """Wraps another loader, such as torch's DataLoader. A resumed epoch makes the batches before `start` again, from
+    the same seeds, and drops them. epoch, start, begin: see `Batches`.
     """
 
     def __init__(self, loader: Iterable, epoch: int) -> None:
         self.loader = loader
-        self.batch_sampler = getattr(loader, "batch_sampler", None)  # that of several processes is told the epoch too
+        self.batch_sampler = getattr(loader, "batch_sampler", None)  # Lightning tells a distributed sampler the epoch
         self.epoch, self.start = epoch, 0
         self.begin: Callable[[int, int], None] | None = None
 
     sampler, set_epoch = Batches.sampler, Batches.set_epoch
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the loader's own, such as its dataset."""
-        if name == "loader":  # of a copy that has none yet
+        """Any other attribute, such as `dataset`, is the loader's."""
+        if name == "loader":  # while this object is copied, it has no loader yet
             raise AttributeError(name)
         return getattr(self.loader, name)
 
@@ -45,17 +46,18 @@ class OtherBatches:
             if self.begin:
                 self.begin(self.epoch, batch)
             if batch == 0:
-                batches = iter(self.loader)  # now that the generators are seeded: it draws the order
+                batches = iter(self.loader)  # it draws the order, so the generators must be seeded first
             try:
                 made = next(batches)
-            except StopIteration:  # it has fewer than it says
+            except StopIteration:  # the loader has fewer batches than its length says
                 return
             if batch >= start:
                 yield made
 
 
 def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
-    """begin: is told the epoch and the batch, before it is made. Raises UserError for a collection of loaders."""
+    """Have the training loader, wrapped if it is not `Batches`, call `begin(epoch, batch)` before each batch. Raises
+    UserError for a collection of loaders."""
     loop = trainer.fit_loop
     if isinstance(trainer.train_dataloader, list | tuple | dict):
         raise UserError(
@@ -70,6 +72,7 @@ def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
 
 
 def seed_batch(seed: int, epoch: int, batch: int, rank: int) -> None:
+    """Seed all global random generators for a batch."""
     number = counter_seed(seed, epoch, batch, rank, STEP)
     random.seed(number)
     np.random.seed(number % 2**32)

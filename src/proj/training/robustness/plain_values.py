@@ -1,4 +1,4 @@
-"""Values as a checkpoint can hold them, and back in the classes that they had."""
+"""Converts values to plain ones that a checkpoint can hold, and back to the classes that they had."""
 
 import functools
 import logging
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 SCALARS = (NoneType, bool, int, float, str)
 DICTS = (defaultdict, Counter)
-OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {  # what makes one, gives its state, and sets it
+# For each class of random generators: functions that make one, return its state, and set its state.
+OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {
     torch.Generator: (torch.Generator, torch.Generator.get_state, torch.Generator.set_state),
     np.random.Generator: (
         np.random.default_rng,
@@ -29,14 +30,14 @@ OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {  # what makes
 }
 GENERATORS = tuple(OF_GENERATORS)
 STATE, OBJECT = "state of a generator", "attributes of an object"
-MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE of Python's C API, of classes that a `class` statement makes
-# What no training changes, so that an object may have it though no checkpoint can hold it.
+MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE of Python's C API: the flag of classes made by a `class` statement
+# Kinds of values that no training changes, so they do not matter although no checkpoint can hold them.
 CONSTANTS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type)
 CONSTANTS += (types.ModuleType, torch.device, torch.dtype, PurePath, Enum, re.Pattern, logging.Logger, range)
 
 
 class NotPlain(Exception):
-    """What a checkpoint cannot hold; `value` is the part that it cannot."""
+    """Raised for a value that a checkpoint cannot hold; `value` is the part of it that is to blame."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -49,7 +50,7 @@ def plain_copy(value: Any) -> Any:
         return value
     if isinstance(value, np.generic) and type(value.item()) in SCALARS:
         return value.item()
-    if kind is Tensor and value.device.type == "cpu":  # to another device it would not come back
+    if kind is Tensor and value.device.type == "cpu":  # its device is not saved
         return value.detach().clone()
     if kind in (list, tuple, set):
         return kind(plain_copy(item) for item in value)
@@ -59,10 +60,10 @@ def plain_copy(value: Any) -> Any:
 
 
 def plain_attribute(value: Any, known: frozenset[int] = frozenset()) -> Any:
-    """`plain_copy`, which also takes a deque, a dict of another class, an array, the state of a generator, and an
-    object with such attributes: `put` brings their classes back.
+    """`plain_copy`, which also converts a deque, a defaultdict or Counter, an array, a random generator, and an object
+    with such attributes. `put` restores the original class.
 
-    known: the ids of what is saved anyway, which an object may point at.
+    known: the ids of objects that are saved elsewhere; attributes that refer to them are left out.
     """
     if type(value) is deque:
         return plain_copy(list(value))
@@ -84,16 +85,16 @@ def plain_attribute(value: Any, known: frozenset[int] = frozenset()) -> Any:
 
 
 def is_of_python(value: Any) -> bool:
-    """Whether it is an object, but no module, of classes that are written in Python: all that it carries is in its
-    `__dict__`, which is not so of one's own kind of list."""
+    """Whether a value, no nn.Module, has only classes written in Python, so that its whole state is in its `__dict__`.
+    (A subclass of list, for example, has more state.)"""
     in_python = all(kind is object or kind.__flags__ & MADE_AT_RUN_TIME for kind in type(value).__mro__)
     return in_python and hasattr(value, "__dict__") and not isinstance(value, (nn.Module, *CONSTANTS))
 
 
 def put(holder: Any, name: str, value: Any) -> None:
-    """Set an attribute to what `plain_attribute` has made of it, in the class that it has in this process.
+    """Set an attribute from what `plain_attribute` has made of it, converted to the class of its present value.
 
-    A method and the like stays, whatever a file names so. Raises LookupError where an object is not there yet.
+    A method or another of CONSTANTS is never overwritten. Raises LookupError if there is no object to set yet.
     """
     old = getattr(holder, name, None)
     if isinstance(old, CONSTANTS):
@@ -126,7 +127,7 @@ def put(holder: Any, name: str, value: Any) -> None:
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two values that `plain_copy` has made are equal; NaN is equal to NaN here."""
+    """Whether two values from `plain_copy` are equal; here NaN equals NaN."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Tensor):

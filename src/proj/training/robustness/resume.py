@@ -1,11 +1,11 @@
-"""A run that was killed goes on as if it had never stopped, to the last bit where the device computes so.
+"""Saves last.ckpt and resumes from it: a killed run goes on as if never stopped, bit by bit if the device allows it.
 
-Lightning 2.6 alone does not: a resumed epoch shows some examples twice and others never, its metrics forget what came
-before, and dropout draws other numbers. Here a checkpoint is taken at one quiescent point only, the start of a batch,
-when all before it is done and logged; and everything random in a batch depends on (seed, epoch, batch) alone, so that
-no generator's state has to be kept. TensorBoard's files are cut back to their length at the checkpoint.
+Lightning 2.6 alone does not achieve this: a resumed epoch shows some examples twice and others never, its metrics
+forget what came before, and dropout draws other numbers. Here a checkpoint is only saved at a quiescent point, the
+start of a batch, when everything before it is done and logged. And all random numbers in a batch depend only on (seed,
+epoch, batch), so no generator's state has to be saved. TensorBoard's files are cut to their length at the checkpoint.
 
-`start.py` finds the checkpoint to go on from; `counters.py` and `attributes.py` have what it takes beside the weights.
+`start.py` finds the checkpoint. `counters.py` and `attributes.py` save and restore what Lightning does not.
 """
 
 import math
@@ -32,29 +32,29 @@ from proj.training.robustness.signals import StopSignals, end_by
 
 
 class Resume(Callback):
-    """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. First of the callbacks.
+    """Saves `last.ckpt` every `seconds` at a quiescent point, and when a signal asks to stop. It is the first callback.
 
-    described: what every checkpoint says about itself. stop_at_nan: see `Divergence`.
-    state: `load_checkpoint(…)["resume"]` of the run to continue, None of one that begins.
+    described: the `contents` that every checkpoint stores. stop_at_nan: see `Divergence`.
+    state: `load_checkpoint(…)["resume"]` of the run to resume; None for a new run.
     """
 
     def __init__(self, folder: Path, seed: int, seconds: float, described: dict, stop_at_nan: bool, state: dict | None):
         self.folder, self.seed, self.every, self.described = folder, seed, seconds, described
         self.run = RunFolder(folder)
-        self.state = state  # until it is applied, at the first batch
-        self.saving: dict | None = None  # what goes into the checkpoint that is being written
-        self.asked = False, 0  # at the batch that begins: whether to save, and the signal by which to end
+        self.state = state  # None once it has been applied, at the first batch
+        self.saving: dict | None = None  # the state for last.ckpt, while it is being written
+        self.asked = False, 0  # for the next batch: whether to save before it, and the signal by which to end
         self.signals = StopSignals()
         self.start: float | None = None
         self.saved = time.monotonic()
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder, stop_at_nan, state is not None)
-        self.lengths = state["lengths"] if state else {}  # of TensorBoard's files, also those of an older version
+        self.lengths = state["lengths"] if state else {}  # of TensorBoard's files at the checkpoint
         self.attributes = Attributes()
 
     @property
     def seconds(self) -> float:
-        """Time spent in training and validation, also before the run was stopped."""
+        """The time spent in training and validation, including that before the run was stopped."""
         return self.seconds_before + (time.monotonic() - self.start if self.start else 0.0)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -62,7 +62,7 @@ class Resume(Callback):
             trainer.callbacks.append(self.attributes)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        refuse_reserved_names(trainer, self.folder)  # now that the callbacks have found their folders
+        refuse_reserved_names(trainer, self.folder)  # only now, since the callbacks resolve their folders in `setup`
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
@@ -73,23 +73,23 @@ class Resume(Callback):
             counters.say_whether_an_epoch_goes_on(trainer)
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
-            if "attributes" in self.state:  # an older version kept none
+            if "attributes" in self.state:  # checkpoints of older versions have none
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]
         steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         self.record = {"data": self.described["data"], "examples": trainer.datamodule.chosen_examples()}
         self.record |= {"steps_per_epoch": steps, "saved": self.state is not None}
         if trainer.is_global_zero:
             self.run.write_record(**self.record)
-            self.run.set_metrics_aside()  # those of a shorter training
+            self.run.set_metrics_aside()  # a metrics.json would be that of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        take_loader(trainer, partial(self._begin_batch, trainer))  # it may be a new one
-        self.attributes.bring_back(trainer)  # before the other callbacks act on them
+        take_loader(trainer, partial(self._begin_batch, trainer))  # the loader may be reloaded for each epoch
+        self.attributes.bring_back(trainer)  # before the other callbacks use them
 
     def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:
-        """Before a batch is made: what makes it may count, and draw numbers."""
+        """Called before a batch is made, since making it may change counters and draw random numbers."""
         if self.state is None or self.state["batch"] == batch_idx:
-            self.attributes.bring_back(trainer)  # an epoch that goes on has no `on_train_epoch_start`
+            self.attributes.bring_back(trainer)  # for a resumed epoch there is no `on_train_epoch_start`
             is_due = time.monotonic() - self.saved > self.every
             self.asked = to_save, _ = self.signals.asked(trainer, batch_idx, is_due)
             if to_save:
@@ -100,7 +100,7 @@ class Resume(Callback):
         to_save, signal = self.asked
         if self.state:
             self._restore(trainer, pl_module)
-        elif to_save and trainer.global_step:  # before the first step there is nothing to keep
+        elif to_save and trainer.global_step:  # before the first step there is nothing to save
             self._save(trainer, pl_module, batch_idx)
         end_by(trainer, signal)
         self.divergence.step_begins(trainer)
@@ -109,13 +109,13 @@ class Resume(Callback):
         is_last = batch_idx + 1 == trainer.num_training_batches
         self.divergence.step_ends(trainer, outputs, batch_idx, is_last)
         if trainer.max_steps > 0 and trainer.global_step == trainer.max_steps:
-            trainer.should_stop = True  # so that Lightning validates where the steps end within an epoch
+            trainer.should_stop = True  # makes Lightning validate even if the steps end within an epoch
         if is_last and is_last_to_validate(trainer):
-            trainer._last_val_time = -math.inf  # a validation that waits for its time comes now
+            trainer._last_val_time = -math.inf  # with val_check_interval as a time, the last epoch is validated anyway
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
-            self.divergence.look(trainer, pl_module)  # before others stop the run, or the next steps get the blame
+            self.divergence.look(trainer, pl_module)  # before other callbacks stop the run, or later steps are blamed
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
@@ -124,7 +124,7 @@ class Resume(Callback):
         end_by(trainer, signal)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.signals.take()  # Lightning gave them back at the end of the training
+        self.signals.take()  # Lightning has restored the handlers at the end of the training
 
     def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx, *rest) -> None:
         _, signal = self.signals.asked(trainer, batch_idx)
@@ -136,7 +136,7 @@ class Resume(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint["proj"] = self.described
-        if self.saving is None:  # the best checkpoint, which is no place to go on from
+        if self.saving is None:  # another checkpoint, such as best.ckpt, from which no run can be resumed
             self.divergence.look(trainer, pl_module)
             metrics = trainer.callback_metrics.items()
             checkpoint["validated"] = {name: float(value) for name, value in metrics if name.startswith("val/")}
@@ -151,7 +151,7 @@ class Resume(Callback):
         mend_callback_states(trainer, checkpoint)
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
-        """Write last.ckpt at the start of the batch `batch_idx`, or at the end of the training, where it is None."""
+        """Write last.ckpt at the start of the batch `batch_idx`, or for None at the end of the training."""
         self.divergence.look(trainer, pl_module)
         self.saving = self._state(trainer, pl_module, batch_idx)
         last, previous = self.run.last, self.run.previous
@@ -160,7 +160,7 @@ class Resume(Callback):
             sync_folder(self.folder)
         try:
             trainer.save_checkpoint(last)
-        except UserError:  # it could not be read back: the one before stays the last
+        except UserError:  # the file could not be read back, so the previous one becomes the last again
             if trainer.is_global_zero and previous.is_file():
                 replace(previous, last)
             raise
@@ -172,9 +172,9 @@ class Resume(Callback):
         self.saved = time.monotonic()
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
-        """What `_restore` needs beside what Lightning saves. batch_idx: see `_save`."""
+        """What `_restore` needs in addition to what Lightning saves. batch_idx: see `_save`."""
         finished, early = batch_idx is None, False
-        if finished:  # the batch at which more epochs will go on, once they are asked for
+        if finished:  # find the batch at which the run will go on if it is given more epochs
             early = stopped_early(trainer)
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             ended_within_an_epoch = not early and done < trainer.num_training_batches
@@ -195,18 +195,18 @@ class Resume(Callback):
             **how_far_written(trainer, self.run, self.lengths),
             **{name: [one[name] for one in of_each_process] for name in own},
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
-            "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the curves' next step
+            "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the next step of the curves
             "seconds": self.seconds,
             "environment": self.environment,
         }
 
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """At the first batch, set what Lightning has not restored."""
+        """At the first batch, restore what Lightning has not restored."""
         state, self.state = self.state, None
         counters.say_that_the_run_goes_on_as_usual(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
-        if "logged" in state:  # older versions kept none
+        if "logged" in state:  # checkpoints of older versions have none
             counters.restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
         if "gradients" in state:
             restore_gradients(pl_module, state["gradients"][trainer.global_rank])

@@ -1,4 +1,4 @@
-"""Whether a run has come to its end, and by what."""
+"""Decides whether a run is finished, or which validation is its last."""
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 
 def is_done(state: dict, trainer: DictConfig) -> bool:
-    """Whether a checkpoint is of a run that has come to its end. trainer: its settings now."""
+    """Whether the run of a checkpoint is finished. state: the checkpoint. trainer: the settings of the Trainer now."""
     if not state["resume"]["finished"]:
         return False
     before = state["proj"]["config"]["trainer"]
@@ -17,7 +17,7 @@ def is_done(state: dict, trainer: DictConfig) -> bool:
 
 
 def stopped_early(trainer: Trainer) -> bool:
-    """Whether a callback has ended the training for good, and not a limit that can be raised, such as max_steps."""
+    """Whether a callback has ended the training, and not a limit that can be raised, such as max_steps."""
     if not trainer.should_stop:
         return False
     timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]

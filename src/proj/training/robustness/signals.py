@@ -1,4 +1,4 @@
-"""The signals that ask a run to save and to stop."""
+"""Handles the signals that ask a run to save and stop."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ from proj.system.slurm import requeue
 
 
 class StopSignals:
-    """Notes that a signal asks to stop; the same one again, more than a second later, ends the process at once.
+    """Notes a signal that asks to stop. If the same one comes again after more than a second, it ends the process.
 
-    number: of the first signal that came, 0 while none has.
+    number: that of the first signal, or 0 as long as there was none.
     """
 
     def __init__(self) -> None:
@@ -23,26 +23,26 @@ class StopSignals:
         self.came = 0.0
 
     def take(self) -> None:
-        """Take the signals in place of Lightning and submitit.
+        """Install the handlers, in place of those of Lightning and submitit.
 
-        Slurm sends TERM before preemption, and before the end of a job's time what `sbatch --signal` asks for: USR1 as
-        a rule, USR2 with submitit. Python lets none but the main thread take any.
+        Slurm sends TERM before preemption, and before the end of a job's time the signal of `sbatch --signal`: usually
+        USR1, with submitit USR2. Python allows only the main thread to install handlers.
         """
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 signal.signal(number, self._note)
 
     def _note(self, number: int, frame) -> None:
-        if self.number == number and time.monotonic() > self.came + 1:  # Slurm sends each twice, and others
+        if self.number == number and time.monotonic() > self.came + 1:  # Slurm and others send each signal twice
             os._exit(128 + number)
         if not self.number:
             self.number, self.came = number, time.monotonic()
 
     def asked(self, trainer: Trainer, batch_idx: int, is_due: bool = False) -> tuple[bool, int]:
-        """(Whether to save, the signal by which to end or 0), the same in all processes: they decide together, once
-        every `trainer.log_every_n_steps` steps.
+        """(Whether to save, the signal by which to end, or 0). Several processes decide together, and only every
+        `trainer.log_every_n_steps` steps, so that the answer is the same in all.
 
-        is_due: whether this process has to save anyway.
+        is_due: whether it is time for this process to save, even without a signal.
         """
         alone = trainer.world_size == 1
         window = trainer.accumulate_grad_batches * (1 if alone else trainer.log_every_n_steps)
@@ -62,4 +62,4 @@ def end_by(trainer: Trainer, number: int) -> None:
     if trainer.is_global_zero:
         requeue(number)
         raise SystemExit(128 + number)
-    raise SystemExit(0)  # Lightning kills the first process where another one ends with an error
+    raise SystemExit(0)  # no error, since Lightning kills the first process if another one ends with an error

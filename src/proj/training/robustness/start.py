@@ -1,4 +1,4 @@
-"""Where a run begins: afresh, or at the checkpoint of a run that was stopped in the same folder."""
+"""Finds where a run begins: from scratch, or from the checkpoint of a run that was stopped in the same folder."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from proj.training.robustness.run_end import is_done
 
 
 class Start:
-    """The beginning of a run in `folder`: a fresh one, or one that goes on from its newest checkpoint.
+    """The beginning of a run in `folder`: from scratch, or resumed from its newest checkpoint.
 
-    path: the checkpoint that Lightning reads. state: what `Resume` wrote into it.
-    lengths: see `RunFolder.rewind_curves`. described: the `contents` of the checkpoint. All are empty of a fresh run.
+    path: the checkpoint for Lightning to load. state: what `Resume` stored in it. described: its `contents`.
+    lengths: see `RunFolder.rewind_curves`. For a run from scratch all of these are None or empty.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,15 +27,15 @@ class Start:
         self.lengths: dict[str, int] = self.state["lengths"] if self.state else {}
 
     def precision(self, asked: str) -> str:
-        """What was chosen when the run began: another machine may choose otherwise."""
+        """The precision. For "auto", a resumed run keeps the one it had, since this machine might choose another."""
         return self.described["config"]["trainer"]["precision"] if self.described and asked == "auto" else asked
 
     def epochs(self, asked: int | None) -> int | None:
-        """Those that are done where a callback ended the training early: it is not trained further."""
+        """The number of epochs. If a callback has stopped the training early, it is not continued."""
         return self.checkpoint["epoch"] if self.state and self.state["stopped_early"] else asked
 
     def refuse_fewer_epochs(self, asked: int | None) -> None:
-        """Raises UserError where the run has trained more epochs than it is to have."""
+        """Raises UserError if the run has already trained more epochs than are asked for."""
         done = self.checkpoint.get("epoch", 0)
         if self.state and not self.state["stopped_early"] and asked is not None and 0 <= asked < done:
             raise UserError(
@@ -44,14 +44,14 @@ class Start:
             )
 
     def refuse_changes(self, config: dict) -> None:
-        """Raises UserError where `config` cannot be trained in this folder."""
+        """Raises UserError if a run with this configuration cannot be started or resumed in this folder."""
         if self.described:
             refuse_changes(self.described["config"], config, self.folder)
         else:
             refuse_to_start_over(self.folder)
 
     def refuse_other_data(self, described: dict) -> None:
-        """described: the `contents` of the checkpoints to come. Raises UserError where the examples have changed."""
+        """Raises UserError if the examples have changed. described: the `contents` for the checkpoints to come."""
         before = self.described["data"] if self.described else described["data"]
         if before != described["data"]:
             raise UserError(
@@ -60,9 +60,9 @@ class Start:
             )
 
     def final_metrics(self, cfg: DictConfig, threshold: str) -> dict | None:
-        """The metrics of a run that has nothing left to do, which is said; None of any other.
+        """The metrics of a run that is finished, with a message that says so; None if there is something left to do.
 
-        threshold: the setting as it is typed.
+        threshold: the setting as typed.
         """
         if self.state is None or not is_done(self.checkpoint, cfg.trainer):
             return None
@@ -84,9 +84,9 @@ class Start:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
-    """The newest checkpoint that a run can go on from, and its contents; None where there is no checkpoint at all.
+    """(The newest usable checkpoint, its contents), or None if there is no checkpoint at all.
 
-    Where the older one has to be taken, the newer one is renamed. Raises UserError where both cannot be used.
+    If the previous one has to be used, the newer one is renamed. Raises UserError if neither is usable.
     """
     unusable: dict[Path, UserError] = {}
     for path in (RunFolder(folder).last, RunFolder(folder).previous):
@@ -101,7 +101,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
             set_aside(newer, error)
         return path, found
     for path, error in unusable.items():
-        if isinstance(error, DamagedCheckpoint):  # a refused one stays: it may be the user's own copy
+        if isinstance(error, DamagedCheckpoint):  # a refused one is kept, since it may be the user's own copy
             set_aside(path, error)
     for error in unusable.values():
         if isinstance(error, RefusedCheckpoint):
@@ -114,7 +114,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
 
 def set_aside(path: Path, error: UserError) -> None:
     """Rename a checkpoint that cannot be used, and say why."""
-    if rank():  # the first process does it, for all
+    if rank():  # the first process does it for all
         return
     away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
     replace(path, away)
@@ -122,7 +122,7 @@ def set_aside(path: Path, error: UserError) -> None:
 
 
 def load_to_resume(path: Path) -> dict:
-    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can go on."""
+    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can be resumed."""
     checkpoint = load_checkpoint(path)
     if "resume" not in checkpoint:
         raise RefusedCheckpoint(
