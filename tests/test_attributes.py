@@ -23,7 +23,7 @@ from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import MLP
 from proj.system.run_folder import RunFolder
-from proj.training.robustness.attributes import Attributes, attributes, keeps_its_state
+from proj.training.robustness.attributes import Attributes, copy_attributes, keeps_its_state
 from proj.training.robustness.plain_values import NotPlain, equal, plain_attribute, put
 from proj.training.robustness.start import newest_checkpoint
 from proj.training.run import train
@@ -180,7 +180,7 @@ def test_a_metric_with_a_list_of_tensors_is_saved_and_goes_on_with_the_same_bits
     words = (*WORDS, "model._target_=test_attributes.Ranked")
     assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 4),), Ranked) == []
     assert load_checkpoint(tmp_path / "stopped" / "last.ckpt")["resume"]["callback_metrics"]["train/sureness"] > 0.1
-    assert "kept" not in attributes(Median(), set())[0]  # a second time, beside what the metric saves
+    assert "kept" not in copy_attributes(Median(), set())[0]  # a second time, beside what the metric saves
 
 
 def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stopped(configure, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.data import IrisDataModule
 from proj.errors import UserError
 from proj.models import MLP
-from proj.training.robustness.attributes import Attributes, attributes
+from proj.training.robustness.attributes import Attributes, copy_attributes
 from proj.training.robustness.loader import OtherBatches
 from proj.training.robustness.plain_values import OBJECT
 from proj.training.run import train
@@ -246,7 +246,7 @@ def test_several_processes_are_told_the_epoch_by_their_own_sampler():
 def test_a_tensor_of_the_model_on_another_device_is_named():
     model = Collects(num_classes=2, input_shape=(2,), hidden=[2])
     model.mean = torch.zeros(2, device="meta")
-    kept, left = attributes(model, set())
+    kept, left = copy_attributes(model, set())
     assert left.keys() == {"mean"} and kept["losses"] == [] and "network" not in left
 
 

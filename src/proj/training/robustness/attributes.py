@@ -36,9 +36,9 @@ INEXACT = (StochasticWeightAveraging, ModelPruning, BatchSizeFinder, LearningRat
 def keeps_its_state(callback: Callback) -> bool:
     """Whether a callback saves its own state, or has none that could change a result."""
     hooks = ("state_dict", "on_save_checkpoint")
-    written = any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
-    idle = isinstance(callback, ProgressBar | OnExceptionCheckpoint)
-    return written or idle or type(callback).__module__.startswith("proj.")
+    saves = any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
+    has_no_effect = isinstance(callback, ProgressBar | OnExceptionCheckpoint)
+    return saves or has_no_effect or type(callback).__module__.startswith("proj.")
 
 
 def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
@@ -79,7 +79,7 @@ def may_change(holder: Any, name: str, value: Any) -> bool:
 def gradients(model: LightningModule) -> dict[str, Tensor]:
     """The gradients, by parameter, of a model with manual optimization, which may accumulate them over batches."""
     trained = {} if model.automatic_optimization else dict(model.named_parameters())
-    return {name: one.grad.cpu() for name, one in trained.items() if one.grad is not None}
+    return {name: parameter.grad.cpu() for name, parameter in trained.items() if parameter.grad is not None}
 
 
 def restore_gradients(model: LightningModule, kept: dict[str, Tensor]) -> None:
@@ -87,7 +87,7 @@ def restore_gradients(model: LightningModule, kept: dict[str, Tensor]) -> None:
         model.get_parameter(name).grad = gradient.to(model.device)
 
 
-def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict[str, object]]:
+def copy_attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict[str, object]]:
     """(Copies of the attributes that a checkpoint can hold, those that it cannot hold but that may matter).
 
     The latter are anything but constants in a callback, and tensors on another device in the model. For a module, the
@@ -100,8 +100,8 @@ def attributes(holder: Any, known: frozenset[int]) -> tuple[dict[str, Any], dict
         try:
             kept[name] = plain_attribute(value, known)
         except NotPlain as error:
-            told = isinstance(holder, Callback) or isinstance(error.value, Tensor)
-            if told and not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
+            matters = isinstance(holder, Callback) or isinstance(error.value, Tensor)
+            if matters and not isinstance(error.value, CONSTANTS) and id(error.value) not in known:
                 left[name] = value
     if isinstance(holder, nn.Module):
         kept["requires_grad"] = {name: p.requires_grad for name, p in holder.named_parameters(recurse=False)}
@@ -117,23 +117,24 @@ class Attributes(Callback):
     """Notes the attributes of a run's objects when its training begins, and which of them change. It is the last
     callback, so that it sees what the `on_train_start` of all others does.
 
-    changed: for a resumed run, the changed attributes from the checkpoint. taken: those for the next checkpoint.
+    Its dictionaries hold the attributes, by their names, of each object, by its name in `state_holders`.
     """
 
     def __init__(self) -> None:
-        self.changed: dict[str, dict[str, Any]] = {}
-        self.before: dict[str, dict[str, Any]] = {}
+        self.changed: dict[str, dict[str, Any]] = {}  # those from the checkpoint, until a resumed run has restored them
+        self.before: dict[str, dict[str, Any]] = {}  # those at the beginning of the training
+        self.taken: dict[str, dict[str, Any]]  # those that have changed since, for the next checkpoint: see `take`
         self.announced: set[int] = set()  # the ids of the objects of which `_announce` has told
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the attributes now, since a resumed run has no sanity check: what it changes must be saved, too."""
         known = saved_ids(trainer)
-        self.before = {name: attributes(holder, known)[0] for name, holder in state_holders(trainer)}
+        self.before = {name: copy_attributes(holder, known)[0] for name, holder in state_holders(trainer)}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         known, checked = saved_ids(trainer), bool(self.before)
         for name, holder in state_holders(trainer):
-            now, left = attributes(holder, known)
+            now, left = copy_attributes(holder, known)
             if not checked:
                 self.before[name] = now
             self._announce(trainer, holder, left)
@@ -160,8 +161,8 @@ class Attributes(Callback):
         for name, holder in state_holders(trainer):
             for key, value in self.changed.get(name, {}).items():
                 if key == "requires_grad" and isinstance(holder, nn.Module):
-                    for parameter, here in holder.named_parameters(recurse=False):  # ModelPruning renames some
-                        here.requires_grad_(value.get(parameter, here.requires_grad))
+                    for path, parameter in holder.named_parameters(recurse=False):  # ModelPruning renames some
+                        parameter.requires_grad_(value.get(path, parameter.requires_grad))
                 elif key == "buffers" and isinstance(holder, nn.Module):
                     for buffer in holder._non_persistent_buffers_set & value.keys():  # a file may set nothing else
                         put(holder, buffer, value[buffer])
@@ -176,7 +177,7 @@ class Attributes(Callback):
         """Set `taken` to the attributes that have changed, for a checkpoint. Warn, once, of those it cannot hold."""
         known, self.taken = saved_ids(trainer), {}
         for name, holder in state_holders(trainer):
-            before, (now, left) = self.before.get(name, {}), attributes(holder, known)
+            before, (now, left) = self.before.get(name, {}), copy_attributes(holder, known)
             differing = {key: value for key, value in now.items() if key not in before or not equal(before[key], value)}
             if differing:
                 self.taken[name] = differing

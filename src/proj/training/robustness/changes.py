@@ -74,13 +74,13 @@ def refuse_to_start_over(folder: Path) -> None:
 def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
     """Raises UserError if an earlier job of the same sweep had other examples with the same settings of the dataset.
 
-    dataset: those settings. For this project's own datasets the seed is ignored, since it does not choose examples: the
-    jobs of all seeds have the same ones.
+    dataset: those settings. checksum: that of this job's examples. For this project's own datasets the seed is ignored,
+    since it does not choose examples: the jobs of all seeds have the same ones.
     """
     sweep = SweepFolder(folder.parent)
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
-    told = {key: value for key, value in dataset.items() if policy(f"dataset.{key}").report not in left_out}
-    file = sweep.data_of(str([sorted(told.items()), dataset.get("data_dir")]))
+    compared = {key: value for key, value in dataset.items() if policy(f"dataset.{key}").report not in left_out}
+    file = sweep.data_of(str([sorted(compared.items()), dataset.get("data_dir")]))  # has the first job's checksum
     if not (sweep.manifest.is_file() and RunFolder(folder).job.is_file()):
         return
     if not file.is_file():

@@ -40,18 +40,18 @@ def count_epoch_as_not_done(checkpoint: dict) -> None:
         counts["completed"] -= 1
 
 
-def say_whether_an_epoch_goes_on(trainer: Trainer) -> None:
-    """Tell Lightning whether the checkpoint was saved within an epoch.
+def set_restarting(trainer: Trainer) -> None:
+    """Set the `restarting` of Lightning's fit loop to whether the checkpoint was saved within an epoch.
 
-    With max_steps its fit loop, and its setter of `restarting`, assume this of every checkpoint, and skip the next
-    epoch. The setter of the base class, `_Loop`, does not.
+    With max_steps the fit loop assumes this of every checkpoint, and skips the next epoch. Its own setter of the
+    attribute assumes the same, so that of its base class is called.
     """
     epochs = trainer.fit_loop.epoch_progress.current
     _Loop.restarting.fset(trainer.fit_loop, epochs.ready != epochs.processed)
 
 
-def say_that_the_run_goes_on_as_usual(trainer: Trainer, batches_that_stepped: int) -> None:
-    """Called at the first batch after a resume; else Lightning skips ReduceLROnPlateau at the end of this epoch.
+def clear_restarting(trainer: Trainer, batches_that_stepped: int) -> None:
+    """Reset `restarting` at the first batch after a resume: with it Lightning skips ReduceLROnPlateau in this epoch.
 
     batches_that_stepped: the step at which the loggers continue.
     """
@@ -78,13 +78,13 @@ def metric_states(model: LightningModule) -> dict[str, dict[str, Any]]:
 def restore_metrics(model: LightningModule, states: dict[str, dict[str, Any]]) -> None:
     """Set the model's metrics to the states that `metric_states` returned."""
     modules = dict(model.named_modules())
-    for name, known in states.items():
+    for name, saved in states.items():
         metric = modules[name]
-        for key, state in known["state"].items():
+        for key, state in saved["state"].items():
             now = getattr(metric, key)
             state = state.to(now.dtype) if isinstance(now, Tensor) else state  # older versions counted in float32
             setattr(metric, key, to_device(state, model.device))
-        metric._update_count, metric._computed = known["count"], None
+        metric._update_count, metric._computed = saved["count"], None
 
 
 def logged_values(trainer: Trainer) -> list[dict[str, Any]]:
@@ -115,17 +115,17 @@ def restore_logged(trainer: Trainer, model: LightningModule, kept: list[dict[str
     """
     results, modules = trainer.fit_loop.epoch_loop._results, dict(model.named_modules())
     trainer._logger_connector._first_loop_iter = batch == 0
-    for one in kept:
-        arguments, (reduce, builtin), (sync_dist, alone) = one["arguments"], one["reduce"], one["sync"]
-        collected = {name: value.to(model.device) for name, value in one["collected"].items()}
+    for entry in kept:
+        arguments, (reduce, builtin), (sync_dist, first_rank_only) = entry["arguments"], entry["reduce"], entry["sync"]
+        collected = {name: value.to(model.device) for name, value in entry["collected"].items()}
         results.log(
-            one["hook"],
+            entry["hook"],
             value=collected["value"] if "value" in collected else modules[arguments["metric_attribute"]],
             reduce_fx=getattr(builtins if builtin else torch, reduce),
             batch_size=1,
             sync_dist=sync_dist,
             sync_dist_fn=trainer.strategy.reduce,
-            rank_zero_only=alone,
+            rank_zero_only=first_rank_only,
             **arguments,
         )
-        vars(results[f"{one['hook']}.{arguments['name']}"]).update(collected)
+        vars(results[f"{entry['hook']}.{arguments['name']}"]).update(collected)

@@ -17,12 +17,12 @@ class Divergence:
 
     Until then the losses stay on their device, so that no step has to wait for it.
     stop: whether a loss that is not finite ends the run; weights and batch norm statistics must be finite in any case.
-    has_begun: whether the run is resumed, and so has had a loss before.
+    resumed: whether the run is resumed, and so has had a loss before.
     """
 
-    def __init__(self, folder: Path, stop: bool, has_begun: bool) -> None:
-        self.folder, self.stop, self.has_had_a_loss = folder, stop, has_begun
-        self.losses: list[torch.Tensor] = []  # of the batches since the last look
+    def __init__(self, folder: Path, stop: bool, resumed: bool) -> None:
+        self.folder, self.stop, self.has_had_a_loss = folder, stop, resumed
+        self.losses: list[torch.Tensor] = []  # of the batches since the last check
         self.rates: list[float] = []  # the learning rate of each of them
         self.rate = 0.0  # that of the current batch
 
@@ -30,28 +30,31 @@ class Divergence:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def step_ends(self, trainer: Trainer, outputs: dict, batch_idx: int, is_last: bool) -> None:
-        """Note the loss of a batch, and look at all losses if it is time. is_last: whether it is the epoch's last."""
+        """Note the loss of a batch, and check the noted losses if it is time. is_last: whether it is the epoch's last.
+
+        Raises UserError for a loss that is not finite, and at the end of an epoch without any loss.
+        """
         self.has_had_a_loss = self.has_had_a_loss or bool(outputs)
         if outputs and self.stop:
             self.losses.append(outputs["loss"])
             self.rates.append(self.rate)
         if is_last or (batch_idx + 1) % trainer.log_every_n_steps == 0:
-            self._look_at_losses(trainer)
+            self._check_losses(trainer)
         if is_last and not self.has_had_a_loss and (model := trainer.lightning_module).automatic_optimization:
             if not trainer.is_global_zero:
                 raise SystemExit(0)  # only the first process reports it
             raise UserError(f"{type(model).__name__}.training_step returns no loss, so nothing is learned: return it.")
 
-    def look(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises UserError if a loss since the last look, a weight, or a batch norm statistic is not finite."""
-        self._look_at_losses(trainer)
+    def check(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises UserError if a loss since the last check, a weight, or a batch norm statistic is not finite."""
+        self._check_losses(trainer)
         weights = list(pl_module.parameters())
-        if are_finite([*weights, *statistics(pl_module)]):
+        if are_finite([*weights, *batch_norm_statistics(pl_module)]):
             return
         what = "batch norm's statistics" if are_finite(weights) else "a weight"  # though all losses were finite
-        self._refuse(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
+        self._end_run(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
 
-    def _look_at_losses(self, trainer: Trainer) -> None:
+    def _check_losses(self, trainer: Trainer) -> None:
         if not self.losses:
             return
         losses = torch.stack(self.losses)
@@ -61,11 +64,11 @@ class Divergence:
             first = int(trainer.strategy.reduce(first, reduce_op="min"))  # so that all processes stop together
             if first < len(losses):
                 step = trainer.global_step - (len(losses) - 1 - first) // trainer.accumulate_grad_batches
-                self._refuse(trainer, f"the loss turned NaN or infinite in step {step}", self.rates[first])
+                self._end_run(trainer, f"the loss turned NaN or infinite in step {step}", self.rates[first])
         self.losses.clear()
         self.rates.clear()
 
-    def _refuse(self, trainer: Trainer, what: str, rate: float) -> None:
+    def _end_run(self, trainer: Trainer, what: str, rate: float) -> None:
         if not trainer.is_global_zero:
             raise SystemExit(0)  # only the first process reports it
         last = RunFolder(self.folder).last
@@ -81,7 +84,7 @@ def are_finite(tensors: list[torch.Tensor]) -> bool:
     return math.isfinite(get_total_norm(tensors, math.inf))
 
 
-def statistics(model: LightningModule) -> list[torch.Tensor]:
+def batch_norm_statistics(model: LightningModule) -> list[torch.Tensor]:
     """The batch norm statistics: running means and variances."""
     return [tensor for name, tensor in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
 
@@ -108,7 +111,7 @@ class SkipNaN(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.in_epoch[1] += 1
-        if are_finite([*gradients, *statistics(pl_module)]):
+        if are_finite([*gradients, *batch_norm_statistics(pl_module)]):
             return
         optimizer.zero_grad(set_to_none=True)  # without gradients the step changes neither weights nor moments
         self.clip, trainer.gradient_clip_val = trainer.gradient_clip_val, None  # torch cannot clip missing gradients

@@ -21,19 +21,19 @@ def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
     GPU, which raises its own error when it is full.
     """
     on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
-    alone = on_gpu or cfg.model.get("train") == "head"
+    only_parameters = on_gpu or cfg.model.get("train") == "head"
     copies = 4 if "Adam" in str(cfg.optimizer._target_) else 2
-    if alone:
+    if only_parameters:
         copies = 1
-    there, taken = memory() or float("inf"), 0
+    available, needed = memory() or float("inf"), 0  # bytes
 
     def add(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
-        nonlocal taken
-        taken += copies * parameter.nbytes
-        if taken > there:
-            what = "parameters" if alone else "parameters, their gradients and what the optimizer keeps of them"
-            sizes = f"take more than {taken / 1e9:,.1f} GB, and this machine has {there / 1e9:,.1f}"
-            raise UserError(f"the network's {what} {sizes}: choose a smaller model.")
+        nonlocal needed
+        needed += copies * parameter.nbytes
+        if needed > available:
+            others = "" if only_parameters else ", their gradients and what the optimizer keeps of them"
+            sizes = f"take more than {needed / 1e9:,.1f} GB, and this machine has {available / 1e9:,.1f}"
+            raise UserError(f"the network's parameters{others} {sizes}: choose a smaller model.")
 
     hook = register_module_parameter_registration_hook(add)
     try:

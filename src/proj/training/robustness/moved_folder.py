@@ -35,5 +35,5 @@ def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
         state["best_k_models"] = {moved_path(path, old, here): score for path, score in state["best_k_models"].items()}
         state["dirpath"] = here
         best = RunFolder(here).best
-        if Path(state["best_model_path"]) == best and not best.is_file():  # files of other names may come and go
+        if Path(state["best_model_path"]) == best and not best.is_file():  # or the run could end without a best.ckpt
             raise UserError(f"{best} is gone, the best epoch of the run so far: put it back, or begin a new run.")

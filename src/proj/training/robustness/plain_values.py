@@ -23,8 +23,8 @@ OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {
     torch.Generator: (torch.Generator, torch.Generator.get_state, torch.Generator.set_state),
     np.random.Generator: (
         np.random.default_rng,
-        lambda one: one.bit_generator.state,
-        lambda one, state: setattr(one.bit_generator, "state", state),
+        lambda generator: generator.bit_generator.state,
+        lambda generator, state: setattr(generator.bit_generator, "state", state),
     ),
     random.Random: (random.Random, random.Random.getstate, random.Random.setstate),
 }
@@ -108,8 +108,8 @@ def put(holder: Any, name: str, value: Any) -> None:
     elif isinstance(value, dict) and OBJECT in value:
         if not is_of_python(old):
             raise LookupError(name)
-        for part, one in value[OBJECT].items():
-            put(old, part, one)
+        for part, part_value in value[OBJECT].items():
+            put(old, part, part_value)
     elif type(old) is deque:
         old.clear()
         old.extend(value)

@@ -45,8 +45,8 @@ class Resume(Callback):
         self.saving: dict | None = None  # the state for last.ckpt, while it is being written
         self.asked = False, 0  # for the next batch: whether to save before it, and the signal by which to end
         self.signals = StopSignals()
-        self.start: float | None = None
-        self.saved = time.monotonic()
+        self.start: float | None = None  # when the training began in this process
+        self.saved = time.monotonic()  # when last.ckpt was saved, or else when the training began
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder, stop_at_nan, state is not None)
         self.lengths = state["lengths"] if state else {}  # of TensorBoard's files at the checkpoint
@@ -70,7 +70,7 @@ class Resume(Callback):
         self.environment = environment(trainer, self.described["config"])
         take_loader(trainer, partial(self._begin_batch, trainer))
         if self.state:
-            counters.say_whether_an_epoch_goes_on(trainer)
+            counters.set_restarting(trainer)
             trainer.train_dataloader.start = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
             if "attributes" in self.state:  # checkpoints of older versions have none
@@ -88,7 +88,7 @@ class Resume(Callback):
 
     def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:
         """Called before a batch is made, since making it may change counters and draw random numbers."""
-        if self.state is None or self.state["batch"] == batch_idx:
+        if self.state is None or self.state["batch"] == batch_idx:  # not for batches that a resumed epoch drops
             self.attributes.bring_back(trainer)  # for a resumed epoch there is no `on_train_epoch_start`
             is_due = time.monotonic() - self.saved > self.every
             self.asked = to_save, _ = self.signals.asked(trainer, batch_idx, is_due)
@@ -115,7 +115,7 @@ class Resume(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
-            self.divergence.look(trainer, pl_module)  # before other callbacks stop the run, or later steps are blamed
+            self.divergence.check(trainer, pl_module)  # before other callbacks stop the run, or later steps are blamed
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
@@ -137,7 +137,7 @@ class Resume(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint["proj"] = self.described
         if self.saving is None:  # another checkpoint, such as best.ckpt, from which no run can be resumed
-            self.divergence.look(trainer, pl_module)
+            self.divergence.check(trainer, pl_module)
             metrics = trainer.callback_metrics.items()
             checkpoint["validated"] = {name: float(value) for name, value in metrics if name.startswith("val/")}
             return
@@ -152,7 +152,7 @@ class Resume(Callback):
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         """Write last.ckpt at the start of the batch `batch_idx`, or for None at the end of the training."""
-        self.divergence.look(trainer, pl_module)
+        self.divergence.check(trainer, pl_module)
         self.saving = self._state(trainer, pl_module, batch_idx)
         last, previous = self.run.last, self.run.previous
         if trainer.is_global_zero and last.is_file():
@@ -203,7 +203,7 @@ class Resume(Callback):
     def _restore(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """At the first batch, restore what Lightning has not restored."""
         state, self.state = self.state, None
-        counters.say_that_the_run_goes_on_as_usual(trainer, state["stepped"])
+        counters.clear_restarting(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
         if "logged" in state:  # checkpoints of older versions have none

@@ -20,9 +20,9 @@ def stopped_early(trainer: Trainer) -> bool:
     """Whether a callback has ended the training, and not a limit that can be raised, such as max_steps."""
     if not trainer.should_stop:
         return False
-    timers = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
-    limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in timers)
-    return not limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
+    times_left = [callback.time_remaining() for callback in trainer.callbacks if isinstance(callback, Timer)]
+    at_limit = trainer.global_step == trainer.max_steps or any(left is not None and left <= 0 for left in times_left)
+    return not at_limit or any(getattr(callback, "stopped_epoch", 0) for callback in trainer.callbacks)
 
 
 def is_last_to_validate(trainer: Trainer) -> bool:

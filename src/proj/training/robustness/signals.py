@@ -13,14 +13,11 @@ from proj.system.slurm import requeue
 
 
 class StopSignals:
-    """Notes a signal that asks to stop. If the same one comes again after more than a second, it ends the process.
-
-    number: that of the first signal, or 0 as long as there was none.
-    """
+    """Notes a signal that asks to stop. If the same one comes again after more than a second, it ends the process."""
 
     def __init__(self) -> None:
-        self.number = 0
-        self.came = 0.0
+        self.number = 0  # that of the first signal, or 0 as long as there was none
+        self.came = 0.0  # when it came, by `time.monotonic`
 
     def take(self) -> None:
         """Install the handlers, in place of those of Lightning and submitit.
@@ -50,8 +47,8 @@ class StopSignals:
             return False, 0
         to_save, number = is_due or self.number != 0, self.number
         if not alone:
-            both = torch.tensor([float(to_save), number], device=trainer.strategy.root_device)
-            to_save, number = trainer.strategy.reduce(both, reduce_op="max").int().tolist()
+            answers = torch.tensor([float(to_save), number], device=trainer.strategy.root_device)
+            to_save, number = trainer.strategy.reduce(answers, reduce_op="max").int().tolist()
         return bool(to_save), number
 
 
