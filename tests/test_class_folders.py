@@ -554,6 +554,28 @@ def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photo
     assert "nearly the same" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("again", ("_too", "_rot90"))
+def test_photos_of_the_validation_that_are_those_of_the_training_are_said(photos, tmp_path, capsys, again):
+    """The test photos have a folder of their own, and no copies."""
+    for number in range(40):
+        other = COPIES["smaller"](scene(number)) if again == "_too" else scene(1000 + number)
+        named = {
+            f"train/{number}": scene(number),
+            f"train/{number}{again}": other,
+            "test/x" + "x" * number: scene(9000 + number),
+        }
+        for name, image in named.items():
+            file = tmp_path / "in" / name.replace("/", f"/{'ab'[number % 2]}/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image.save(file.with_suffix(".jpg"), quality=60)
+    photos(tmp_path / "in", "size=48")
+    said = capsys.readouterr().out
+    assert ("validation images are nearly the same as a training image" in said) == (again == "_too")
+    assert ("Validation images that have the name of a training image" in said) == (again == "_rot90")
+    photos(tmp_path / "in", "size=48", re.search(r"or have 'dataset\.(group=.*?)' keep", said)[1])
+    assert "alidation images" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ("IMG_{:03}_BURST{:02}.jpg", "{:02}-{}.jpg", "{0:02}{2}.jpg", "2_{:02}.{}.jpg"))
 def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_path, capsys, name):
     for number in range(40):

@@ -122,7 +122,8 @@ class ImageFolderDataModule(ImageDataModule):
         }
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
-            say(*describe_near_copies(self.splits["train"].inputs, self.splits["test"].inputs, files, self.example))
+            inputs = {name: split.inputs for name, split in self.splits.items()}
+            say(*describe_near_copies(inputs, files, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

@@ -1,8 +1,9 @@
-"""Warns of test photos that are nearly identical to training photos, or show the same thing judging by their names."""
+"""Warns of test or validation photos that are nearly identical to training photos, or show the same by their names."""
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,43 +22,50 @@ ALIKE = {
     r"(.*?)([-_ ](rot\w*\d|flip|mirror|aug|copy)[^/]*)?\.[^./]+$|.*": "before the word for a change",
 }
 FEW = 8  # one thing has at most so many images; more with a common name may be those of a class or a year
-MOST = {"train": 10_000, "test": 1_000}  # the maximum number of images that are compared, which takes 0.1 s
+MOST, MOST_KNOWN = 1_000, 10_000  # images of a part, and of the training, that are compared at most, which takes 0.1 s
+COMPARED = {"test": "test", "val": "validation"}  # the parts that are compared with the training, and their names
 
 
-def describe_near_copies(train: Tensor, test: Tensor, files: dict[str, list[str]], name: Callable) -> list[str]:
+def describe_near_copies(parts: Mapping[str, Any], files: dict[str, list[str]], name: Callable) -> list[str]:
     """A warning if at least two, and a tenth, of the test images are nearly identical to a training image, or else have
-    similar names. train, test: uint8 (N, H, W, C). files: the files of each part. name: maps a part and an index in it
-    to an image's name."""
-    if not (isinstance(train, Tensor) and isinstance(test, Tensor)):  # the images stay on the disk
-        return describe_named_alike(files, name)
-    (train_places, known), (test_places, seen) = some_pixels(train, MOST["train"]), some_pixels(test, MOST["test"])
+    similar names; or else if such validation images are. parts: their inputs are uint8 (N, H, W, C). files: the files
+    of each part. name: maps a part and an index in it to an image's name."""
+    return next(filter(None, (near_copies(part, parts, files, name) for part in COMPARED)), [])
+
+
+def near_copies(part: str, parts: Mapping[str, Any], files: dict[str, list[str]], name: Callable) -> list[str]:
+    """`describe_near_copies` of one part."""
+    train, others = parts["train"].inputs, parts[part].inputs
+    if not (isinstance(train, Tensor) and isinstance(others, Tensor)):  # the images stay on the disk
+        return describe_named_alike(part, files, name)
+    (train_places, known), (places, seen) = some_pixels(train, MOST_KNOWN), some_pixels(others, MOST)
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
     mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
     views = [torch.cdist(view.flatten(1), known.flatten(1)) for view in (seen, mirrored)]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if (count := int(same.sum())) < max(2, len(seen) / 10):
-        return describe_named_alike(files, name)
+        return describe_named_alike(part, files, name)
     first = int(same.nonzero()[0])
-    pair = name("test", int(test_places[first])), name("train", int(train_places[nearest[first]]))
-    said = f"{count:,} of {how_many(len(seen), 'test image')} {agree(count, 'is', 'are')} nearly the same as a training"
+    pair = name(part, int(places[first])), name("train", int(train_places[nearest[first]]))
+    said = f"{count:,} of {how_many(len(seen), f'{COMPARED[part]} image')} {agree(count, 'is', 'are')} nearly the"
     fit = (pattern for pattern in (BURST, *ALIKE) if len({group_in(pattern, one) for one in pair}) == 1)
     how = f"if they are copies, delete these, or have 'dataset.group={next(fit, '…')}' keep them in one part"
-    return [f"{said} image, such as {' and '.join(pair)}: {how}"]
+    return [f"{said} same as a training image, such as {' and '.join(pair)}: {how}"]
 
 
-def describe_named_alike(files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
-    """A warning if as many test images share the beginning of a training image's name: they may be a photo and its mask
-    or small copy, both eyes of a patient, or augmented versions of one photo."""
+def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
+    """A warning if as many images of a part share the beginning of a training image's name: they may be a photo and its
+    mask or small copy, both eyes of a patient, or augmented versions of one photo."""
     for pattern, up_to in ALIKE.items():
-        known, seen = ([group_in(pattern, file) for file in files[part]] for part in ("train", "test"))
+        known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))
         places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)
         alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= FEW]
         if len(alike) >= max(2, len(seen) / 10):
-            said = f"Test images that have the name of a training image {up_to}: {len(alike):,} of {len(seen):,}"
-            pair = f"{name('test', alike[0])} and {name('train', places[seen[alike[0]]])}"
+            images = f"{COMPARED[part].capitalize()} images that have the name of a training image {up_to}"
+            pair = f"{name(part, alike[0])} and {name('train', places[seen[alike[0]]])}"
             how = f"move masks and copies away, or have 'dataset.group={pattern}' keep together what shows one thing"
-            return [f"{said}, such as {pair}: {how}"]
+            return [f"{images}: {len(alike):,} of {len(seen):,}, such as {pair}: {how}"]
     return []
 
 
