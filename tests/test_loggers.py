@@ -28,7 +28,9 @@ from proj.models import Classifier
 from proj.reports.runs import find_runs, read_run
 from proj.system.run_folder import RunFolder
 from proj.training.loggers import build_loggers
+from proj.training.results import tells_why
 from proj.training.run import train
+from proj.training.services import Service
 
 there = all(map(find_spec, ("mlflow", "wandb")))  # to import them takes seconds
 pytestmark = pytest.mark.skipif(not there, reason="pip install 'proj[mlflow,wandb]' brings what is tested here")
@@ -288,6 +290,23 @@ def test_a_service_that_is_away_for_a_while_gets_all_in_the_end(configure, monke
     assert said.count("MLflow does not take what the run logs (ConnectionError: refused by the peer): the run") == 1
     (run,) = [run for run in runs_in_mlflow() if run not in before]
     assert run == curves_of((row, row.pop("step")) for row in table(whole))
+
+
+class Away(Service):
+    title, name, version = "Away", "away", 0
+
+    def log_hyperparams(self, *params, **more) -> None: ...
+
+    def send(self) -> None:
+        raise TimeoutError
+
+
+def test_an_error_without_a_text_is_named_once(tmp_path, capsys):
+    Away().finalize("finished")
+    assert "Away does not take what the run logs (TimeoutError): the run goes on" in capsys.readouterr().out
+    with pytest.raises(AssertionError), tells_why(tmp_path):
+        raise AssertionError
+    assert RunFolder(tmp_path).status() == ("failed", "AssertionError")
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_is_one_run(configure, monkeypatch, runs_in_mlflow):

@@ -51,6 +51,12 @@ def message_of(error: BaseException, longest: int | None = None) -> str:
     return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
+def named(error: BaseException, longest: int | None = None) -> str:
+    """An error's class and `message_of` it; the class alone where it says nothing."""
+    name, said = type(error).__name__, message_of(error, longest)
+    return name if said == name else f"{name}: {said}"
+
+
 def first_of(words: list[str], most: int) -> str:
     """The first words of a list, as many as a message has room for."""
     return ", ".join(words[:most]) + (", …" if len(words) > most else "")

@@ -19,7 +19,7 @@ from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.stored import located, now_called
 from proj.config.words import as_hydra_reads, as_text
-from proj.errors import UserError, causes, in_own_file, message_of, nearest, out_of_memory
+from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
 
 CONF = Path(__file__).parents[1] / "conf"  # in the wheel
 if not CONF.is_dir():
@@ -101,8 +101,8 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
         if out_of_memory(error):
             raise
         refuse_foreign(called, node, arguments, place, error)
-        named = "" if type(error) in (TypeError, ValueError) or not str(error) else f"{type(error).__name__}: "
-        raise UserError(f"{target}: {named}{message_of(error)}{in_own_file(error)}") from error
+        said = message_of(error) if type(error) in (TypeError, ValueError) else named(error)
+        raise UserError(f"{target}: {said}{in_own_file(error)}") from error
 
 
 def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exception) -> None:

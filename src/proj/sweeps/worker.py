@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from proj.config.explain import explain
-from proj.errors import UserError
+from proj.errors import UserError, named
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,6 @@ class Worker:
             search.run_trials(trials, lambda number, name: launcher.launch([[name]], initial_job_idx=number))
             return None
         except Exception as error:
-            sentence = explain(error) or f"{type(error).__name__}: {error}"
+            sentence = explain(error) or named(error)
             log.error("%s", sentence, exc_info=not isinstance(error, UserError))
             return f"a worker of the search gave up: {sentence}"

@@ -20,7 +20,7 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, file_fault, how_many
+from proj.errors import UserError, file_fault, how_many, named
 from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
@@ -154,7 +154,7 @@ def tells_why(folder: Path) -> Iterator[None]:
                 run.failure.write_bytes(before)
             raise
         with suppress(OSError):  # the disk may be what has failed
-            reason = explain(error) or f"{type(error).__name__}: {error}"
+            reason = explain(error) or named(error)
             stopped = not isinstance(error, UserError) and file_fault(error)
             run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason)
         raise

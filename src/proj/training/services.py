@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
-from proj.errors import message_of
+from proj.errors import named
 from proj.system.locks import alone
 from proj.system.ranks import say
 
@@ -49,9 +49,7 @@ class Service(Logger):
             call(*arguments)
         except Exception as error:
             if not self.pause:
-                what = (
-                    f"{self.title} does not take what the run logs ({type(error).__name__}: {message_of(error, 300)})"
-                )
+                what = f"{self.title} does not take what the run logs ({named(error, 300)})"
                 say(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
             self.pause, self.steps = time.monotonic() + 60, None  # it is unknown whether the service has the row
 
