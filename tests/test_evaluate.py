@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torch import nn
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
+from proj.config.command_line import read_options
 from proj.data.facts import pair
 from proj.errors import UserError
 from proj.models.backbones import Recipe
@@ -235,6 +237,27 @@ def test_a_mistake_is_one_sentence(trained, digits, data_dir, monkeypatch, mista
     places = {"run": digits, "iris": trained(), "data": data_dir}
     words = [word.format(**places) for word in words]
     assert sentence in mistake("proj.evaluate", *(words or ["split=test"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    (
+        ("ckpt=mine/run1/bset.ckpt", "mine/run1/best.ckpt"),
+        ("ckpt=mine/run1/best", "mine/run1/best.ckpt"),
+        ("ckpt=mien/run1/best.ckpt", "mine/run1/best.ckpt"),
+        ("run=mien/run1", "mine/run1"),
+        ("run=mine/rum1", "run=mine/run1"),
+        ("ckpt=mien/else/best.ckpt", ""),
+        ("ckpt=other.ckpt", ""),
+    ),
+)
+def test_a_misspelled_checkpoint_is_answered_with_what_is_meant(tmp_path, monkeypatch, word, meant):
+    monkeypatch.chdir(tmp_path)
+    Path("mine/run1").mkdir(parents=True)
+    Path("mine/run1/best.ckpt").touch()
+    with pytest.raises(UserError, match="there is no checkpoint ") as refused:
+        read_options({}, [word])
+    assert (f" Did you mean {meant!r}?" in str(refused.value)) if meant else "Did you mean" not in str(refused.value)
 
 
 def test_a_mistake_and_help_are_answered_without_torch(command, tmp_path):

@@ -19,10 +19,11 @@ from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
 from proj.errors import LIMITS, WRITING, UserError, choose, nearest
 from proj.system.files import write_atomically
+from proj.system.folders import nearest_to, runs_near
 from proj.system.platform import STOP_SIGNALS, local_path, printable_output, refuse_no_text
 from proj.system.processes import stop_signals_as_exits
 from proj.system.ranks import look_at_environment
-from proj.system.run_folder import RunFolder, runs_near
+from proj.system.run_folder import RunFolder
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
 # Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
@@ -115,7 +116,9 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
         files = [f"ckpt={one}" for one in glob.glob(str(path))]  # of a pattern, which no shell reads after an =
-        hint = runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files)
+        hint = (
+            runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files) or nearest_to(str(path))
+        )
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         hint = hint or " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."

@@ -1,12 +1,14 @@
-"""What lies in a person's folder, without what systems and this program leave there."""
+"""What lies in a person's folder, without what systems and this program leave there, and what a wrong path may mean."""
 
 import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import PurePath
+from glob import glob
+from pathlib import Path, PurePath
 
+from proj.errors import nearest
 from proj.system.platform import WINDOWS
 from proj.system.run_folder import RunFolder
 
@@ -55,11 +57,26 @@ def folders_in(folder: str) -> list[str]:
 
 
 def nearest_to(path: str) -> str:
-    """The end of a message on a path that is not there: what beside it has nearly its name, also behind an ending."""
+    """The end of a message on a path that is not there: what has nearly its name, also behind an ending; or of the
+    first folder in it that is not there the nearest one in which the rest is."""
     folder, name = os.path.split(path)
-    names = [entry.name for entry in entries_in(folder or ".")] if os.path.isdir(folder or ".") else []
+    rest, names = "", list[str]()
+    while folder and not os.path.lexists(folder):
+        rest, (folder, name) = os.path.join(name, rest), os.path.split(folder)
+    with suppress(OSError):
+        names = sorted(one for one in os.listdir(folder or ".") if one != name and not is_companion(one))
     close = [one for one in names if one.startswith(f"{name}.")] or get_close_matches(name, names, 1)
-    return f" Did you mean {os.path.join(folder, close[0])!r}?" if close else ""
+    meant = os.path.join(folder, close[0], rest).rstrip(os.sep) if close else ""
+    return f" Did you mean {meant!r}?" if os.path.lexists(meant) or glob(meant) else ""
+
+
+def runs_near(option: str, folder: Path, file: Path) -> str:
+    """The end of a message on a folder of no run: the ten newest with such a file in it, beside it and in outputs."""
+    places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
+    newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
+    found = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
+    near = "" if "Did you mean" in found else nearest_to(str(folder))
+    return f"{near}{found}" or f" Give {option}=<folder of a run>."
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:

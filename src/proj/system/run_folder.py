@@ -6,13 +6,11 @@ No other module spells the name of such a file. All is read without torch.
 import json
 import os
 import zlib
-from glob import glob
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
 
-from proj.errors import nearest
 from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
@@ -51,14 +49,6 @@ def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
 
 def write_json(file: Path, content: dict, indent: int | None = None) -> None:
     write_atomically(file, json.dumps(content, indent=indent) + "\n")
-
-
-def runs_near(option: str, folder: Path, file: Path) -> str:
-    """The end of a message on a folder of no run: the ten newest with such a file in it, beside it and in outputs."""
-    places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
-    newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
-    found = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
-    return found or f" Give {option}=<folder of a run>."
 
 
 class SweepFolder:
