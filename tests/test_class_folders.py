@@ -96,8 +96,12 @@ def test_images_without_classes_beside_the_training_part_are_none_of_them(photos
     folder = write_photos(tmp_path / "in" / "train", 8).parent
     (folder / "test1").mkdir()
     draw("red", 1).save(folder / "test1" / "1.png")
-    assert photos(folder).class_names == ["blue", "green", "red"]
-    assert re.search(r"because their images have no classes: .*test1 \(a part wi", capsys.readouterr().out)
+    data = photos(folder)
+    assert data.class_names == ["blue", "green", "red"]
+    said = r"because their images have no classes: .*test1"
+    assert re.search(said + r" \(a part wi", capsys.readouterr().out)
+    data.load_all(None, data.class_names)  # of which none is drawn
+    assert re.search(said + "$", capsys.readouterr().out, re.M) and len(data.splits["test"].targets) == 24
 
 
 def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):

@@ -85,7 +85,7 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 1)
-        found = find_images(self.data_dir)
+        found = find_images(self.data_dir, draws=self.known is None)
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
@@ -122,8 +122,7 @@ class ImageFolderDataModule(ImageDataModule):
         }
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
-            inputs = {name: split.inputs for name, split in self.splits.items()}
-            say(*describe_near_copies(inputs, files, self.example))
+            say(*describe_near_copies(self.splits, files, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

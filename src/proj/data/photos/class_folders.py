@@ -97,13 +97,13 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
     )
 
 
-def find_images(data_dir: str) -> FoundImages:
-    """All images of a folder that holds class folders, or folders of parts that hold class folders.
+def find_images(data_dir: str, draws: bool = True) -> FoundImages:
+    """All images of a folder of class folders, or of folders of parts that hold such. draws: if missing parts are drawn.
 
     Raises UserError if a folder cannot be read, or holds no class folders or images.
     """
     try:
-        return _find(data_dir)
+        return _find(data_dir, draws)
     except OSError as error:
         if os.path.isfile(data_dir):
             raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
@@ -113,7 +113,7 @@ def find_images(data_dir: str) -> FoundImages:
         ) from error
 
 
-def _find(data_dir: str) -> FoundImages:
+def _find(data_dir: str, draws: bool) -> FoundImages:
     parts, unlabelled = find_parts(data_dir)
     others: Counter[str] = Counter()
     absent: Counter[str] = Counter()  # the number of images of each class that the training part does not have
@@ -149,7 +149,7 @@ def _find(data_dir: str) -> FoundImages:
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
     broken = [one.name for folder in {*parts.values()} for one in entries_in(folder) if not os.path.exists(one.path)]
     parts_without = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
-    drawn = " (a part without class folders is drawn from the training images)" if parts_without else ""
+    drawn = " (a part without class folders is drawn from the training images)" if draws and parts_without else ""
     for sentence, what in (
         ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out because they are not images", listed(others)),
