@@ -318,6 +318,25 @@ def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doub
     assert taken(table(["-", *cells[1:]], names=["time"]))["time"] == "dates"
 
 
+@pytest.mark.parametrize("hours", (True, False))
+def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_path, capsys, hours):
+    """They are all different and in order, as of rows that are numbered."""
+    days = [datetime(2024, 1, 30) + timedelta(days=i, hours=7 * i % 24 * hours) for i in range(60)]
+    cells = [f"{45321 + (day - datetime(2024, 1, 30)) / timedelta(days=1):.10g}" for day in days]
+    data = table(cells, names=["order_date"])
+    assert "'dataset.numeric=[order_date]' takes it for numbers" in capsys.readouterr().out
+    column, written = data.columns[0], table([f"{day:%Y-%m-%d %H:%M}" for day in days], names=["order_date"])
+    for part, same in zip(column["parts"], written.columns[0]["parts"], strict=True):
+        assert part["name"] == same["name"] and part["mean"] == pytest.approx(same["mean"], abs=0.01)
+    (tmp_path / "new.csv").write_text("x,order_date\n1,45400.5\n1,2024-04-18 12:00\n1,\n")
+    one, same, missing = (row.x for row in read_tables([str(tmp_path / "new.csv")], [column]))
+    assert torch.equal(one, same) and one.any() and not missing.any()
+    assert taken(table(["1960", *cells[1:]], names=["order_date"]))["order_date"] != "dates"
+    for name in ("a", "candidate", "day"):
+        assert taken(table(cells, names=[name])).get(name) != "dates"
+    assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
+
+
 def test_a_day_that_can_be_a_month_is_refused_until_a_setting_says_it(table):
     cells = [f"{1 + i % 12:02d}/{1 + i % 7:02d}/2021" for i in range(60)]
     with pytest.raises(UserError, match=r"row 2, column a: '01/01/2021' can be .*dataset.day_first=true or"):

@@ -63,6 +63,7 @@ def draw(rows: int, seed: int, words: list[str]) -> dict[str, tuple[list[str], n
         "seen at": dates("%Y-%m-%d %H:%M:%S", 1),
         "stamp": stamps,
         "takes": (durations, 3600 * hours + 1800.0),
+        "paid, date": numbers(40_000 + draws.integers(0, 10**7, rows) / 1000, "{:.3f}", ""),  # as Excel numbers days
     }
 
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
-from proj.data.tables.date_forms import FORMS, SINCE_1970
+from proj.data.tables.date_forms import FORMS
 from proj.data.tables.date_parts import PARTS
 from proj.data.tables.encode import kind_of
+from proj.data.tables.timestamps import SINCE_1970
 from proj.errors import UserError
 from proj.system.ranks import say
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
-from proj.data.tables.date_forms import DURATION, FAR, SINCE_1970
+from proj.data.tables.date_forms import DURATION, FAR
 from proj.data.tables.date_parts import PARTS, date_parts
 from proj.data.tables.encode import answer_codes
+from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
 
 
 class RawColumns(nn.Module):
@@ -31,6 +32,8 @@ class RawColumns(nn.Module):
         self.dates = [place for place, column in enumerate(columns) if "parts" in column]
         units = [SINCE_1970.get(columns[place]["date"], 1) for place in self.dates]
         self.register_buffer("units", torch.tensor(units, dtype=torch.float64))
+        excel = [columns[place]["date"] == EXCEL for place in self.dates]
+        self.register_buffer("excel", torch.tensor(excel, dtype=torch.bool))
         no_end = [columns[place].get("no_end", False) for place in self.dates]
         self.register_buffer("no_end", torch.tensor(no_end, dtype=torch.bool))
         durations = [columns[place]["date"] == DURATION for place in self.dates]
@@ -55,7 +58,8 @@ class RawColumns(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         if self.dates:
-            moments = cells[:, self.dates] / self.units
+            dates = cells[:, self.dates]
+            moments = torch.where(self.excel, since_1970(dates, EXCEL), dates / self.units)
             moments = torch.where(self.no_end & (moments >= FAR), nan, moments)
             cells = torch.cat([cells, date_parts(moments).flatten(1)], 1)
         words = (cells[:, self.words] == self.codes).float()
@@ -79,7 +83,7 @@ class RawColumns(nn.Module):
         year, month, day, _, hour, hours = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
         months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
         days = torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day.round() - 1
-        seconds = (86_400 * days + (3600 * hour).round()) * self.units
+        seconds = (86_400 * days + (3600 * hour).round()) * self.units + EXCEL_1970 * self.excel
         cells[:, self.dates] = torch.where(self.durations, (3600 * hours).round(), seconds)
         return cells
 

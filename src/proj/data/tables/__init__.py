@@ -18,6 +18,7 @@ decimal_marks.py   decides whether a column has decimal points or commas
 dates.py           detects columns of dates, and converts their cells to seconds
 date_forms.py      the formats of dates and times, and a parser for each
 date_parts.py      splits a date into year, month, weekday and so on
+timestamps.py      numbers that are times: since 1970, or Excel's days
 row_numbers.py     detects columns that number the rows, such as ids
 encode.py          turns each column into inputs of a network
 new_table.py       compares a new table with the columns of the training, and warns of differences

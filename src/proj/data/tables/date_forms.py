@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 from proj.data.tables.cells import HIDDEN, is_no_number
 from proj.data.tables.plain_numbers import plain_number
+from proj.data.tables.timestamps import SINCE_1970, since_1970
 
 EPOCH = datetime(1970, 1, 1)
 ISO, DURATION = "year-month-day", "hours:minutes"  # a duration may have any number of hours, or be 2 days 03:00:00
@@ -61,14 +62,13 @@ NO_END = re.compile(
 )
 FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
-SINCE_1970 = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
 
 def moment(cell: str, form: str) -> float | None:
     """Parse a cell of this form as seconds since 1970 in its own time zone; None if it is not of this form."""
     if form in SINCE_1970:
         value = plain_number(cell)
-        return None if value is None else value / SINCE_1970[form]
+        return None if value is None else since_1970(value, form)
     if form == ISO and cell[4:5] == cell[7:8] == "-":
         with suppress(ValueError):  # the pattern below parses what `fromisoformat` of Python 3.10 does not
             return (datetime.fromisoformat(cell).replace(tzinfo=None, microsecond=0) - EPOCH).total_seconds()

@@ -8,14 +8,15 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import examples_of, is_missing
-from proj.data.tables.date_forms import DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, SINCE_1970, is_no_date, moment
+from proj.data.tables.date_forms import DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, is_no_date, moment
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.row_numbers import doubt_far
+from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
 from proj.errors import UserError
 
-LIKELY = 631_152_000, 2_208_988_800  # the years 1990 and 2040 in seconds since 1970: a timestamp lies between them
+DATES = re.compile(r"(?<!candi)(?<!man)(?<!up)(?<!vali)date|datum|fecha", re.I)
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 # Notations that are read as words although their order may matter: a pattern, and what the user can write instead.
 AS_WORDS = {
@@ -37,7 +38,7 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
     if form in SINCE_1970:
         refuse_other_unit(name, form, cells, line)
         if cells.numbers is not None:
-            return cells.numbers / SINCE_1970[form]
+            return since_1970(cells.numbers, form)
     different, no_end = cells.different(), column.get("no_end", False)
     read = moment_of_column
     if column.get("lenient") and not column.get("iso"):  # older versions took ISO dates only if all cells were such
@@ -69,9 +70,10 @@ def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int],
     places = ends_of(cells)
     units = units_at([cells.at(place) for place in places])
     if units and form not in units:
+        unit = units[0] if units[0] == EXCEL else f"{units[0]} since 1970"
         raise UserError(
-            f"row {line(places[0])}, column {name}: {cells.at(places[0])!r} is a time in {units[0]} since 1970, and "
-            f"the training's are in {form}: write all of them in one unit."
+            f"row {line(places[0])}, column {name}: {cells.at(places[0])!r} is a time in {unit}, and the training's "
+            f"are in {form}: write all of them in one unit."
         )
 
 
@@ -163,14 +165,9 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     return [f"{name}: words, though {fits[form]:.0%} are dates ({form}){but}: {how} takes it for dates"]
 
 
-def is_likely(number: float, unit: str) -> bool:
-    """Whether a number may be a timestamp in this unit."""
-    return LIKELY[0] <= number / SINCE_1970[unit] < LIKELY[1]
-
-
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:
-    """Whether the numbers of a column are timestamps in this unit: they lie between 1990 and 2040 and span more than a
-    day (else the parts of a date would say no more than the number); and the column's name says so, or they are whole
+    """Whether the numbers of a column are timestamps in this unit: all are likely, and they span more than a day
+    (else the parts of a date would say no more than the number); and the column's name says so, or they are whole
     and too large to be much else."""
     if cells.numbers is not None:
         numbers = cells.numbers[~np.isnan(cells.numbers)]
@@ -181,6 +178,8 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
     if not (is_likely(low, unit) and is_likely(high, unit)):  # also false if a cell is no number: `low` is NaN then
         return False
     a_day = high - low > 86_400 * SINCE_1970[unit]
+    if unit == EXCEL:
+        return bool(a_day and DATES.search(name))
     return bool(a_day and (TIMES.search(name) or (unit != "seconds" and not (numbers % 1).any())))
 
 
