@@ -530,6 +530,27 @@ def test_other_words_and_a_single_answer_stay_words(table):
         assert "categories" in table([cells[i % len(cells)] for i in range(60)], words=more).columns[0]
 
 
+def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_refuses_them(table, tmp_path, capsys):
+    ones = [i * i % 3 for i in range(60)]
+    data = table(ones, [0.1 * i % 1 for i in range(60)], [i % 4 for i in range(60)])
+    (tmp_path / "new.csv").write_text(
+        "x,a,b,c\n" + "".join(f"1,{cell},0,0\n" for cell in ("yes", "no", "TRUE", "n/a", 1))
+    )
+    yes, no, true, missing, one = (row.x.tolist() for row in read_tables([str(tmp_path / "new.csv")], data.columns))
+    column = next(column for column in data.columns if column["name"] == "a")
+    assert yes == true == one and (yes[0], no[0], missing[0]) == (
+        pytest.approx((1 - column["mean"]) / column["std"]),
+        pytest.approx(-column["mean"] / column["std"]),
+        0,
+    )
+    said = capsys.readouterr().err
+    assert "column a: answers such as 'yes', 'no', 'TRUE' are read as 1 and 0" in said and said.count("column ") == 1
+    for row in ("1,maybe,0,0", "1,0,yes,0", "1,0,0,yes"):
+        (tmp_path / "new.csv").write_text(f"x,a,b,c\n{row}\n1,0,0,0\n")
+        with pytest.raises(UserError, match="is no number"):
+            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+
+
 def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
     cells = [["no", "yes"][i * i % 3 % 2] for i in range(60)], [f"2021-0{1 + i % 3}-01" for i in range(60)], range(60)
     words = [{"name": "a", "categories": ["no", "yes"]}, {"name": "b", "categories": ["2021-01-01", "2021-02-01"]}]

@@ -13,7 +13,7 @@ from proj.data.tables.cells import Count, examples_of, is_missing, number, numbe
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
-from proj.data.tables.one_column import Column
+from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import first_of, how_many
 
@@ -65,9 +65,12 @@ def encode_table(
     """(B, F) float32, the inputs of these B rows of a table, with the inputs of all columns side by side.
 
     columns: the descriptions of the columns by their index in the table. rows: indices of rows.
-    decimal: see `decimal_marks`, which may raise UserError and adds its remarks to `notes`.
+    decimal: see `decimal_marks`, which may raise UserError and adds its remarks to `notes`,
+    which only a table that is not the training's has.
     """
     numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
+    if notes is not None:
+        notes += spell_as_numbers(table, [place for place, column in numbers.items() if is_binary(column)])
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
     marks, widths = MARKS.get(decimal, ".,"), [*map(width, columns.values())]
     encoded = torch.zeros(len(rows), sum(widths))
@@ -115,6 +118,25 @@ def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     """(N,) float64, the `answer_codes` of the cells; NaN for any other cell."""
     codes = answer_codes(words)
     return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # for other cells `among` gives -1, the NaN
+
+
+def is_binary(column: dict) -> bool:
+    """Whether a column of numbers was of 0 and 1 alone, by its mean m and its deviation s, which then is the root of
+    m · (1 - m) · n / (n - 1) for n rows, of which m · n have a 1."""
+    mean, variance = column["mean"], column["std"] ** 2
+    rows = 1 / (1 - mean * (1 - mean) / variance) if 0 < mean * (1 - mean) < variance else 0.5
+    return max(abs(one - round(one)) for one in (rows, mean * rows)) < 0.1
+
+
+def spell_as_numbers(table: Table, places: list[int]) -> Iterator[str]:
+    """Write 0 and 1 for the answers in columns of nothing but such, as yes and no, with a line on each column."""
+    codes = answer_codes(("0", "1"))
+    for place in places:
+        cells = table.columns[place]
+        if cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
+            said = examples_of(words_in(cells) - Counter({"0": len(cells), "1": len(cells)}))
+            table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else "" for cell in cells])
+            yield f"column {table.names[place]}: answers such as {said} are read as 1 and 0, as the training has them"
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
