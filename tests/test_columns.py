@@ -16,6 +16,7 @@ from support.tables import read_rows, write_rows
 
 from proj.config.words import typed
 from proj.data.facts import Facts
+from proj.data.tables.columns import Columns
 from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
 from proj.data.tables.encode import find_truth
@@ -49,6 +50,15 @@ def shuffled(cells) -> list:
     cells = [*cells]
     random.Random(0).shuffle(cells)
     return cells
+
+
+def test_what_a_column_is_follows_from_the_settings_that_say_it_alone(table, monkeypatch):
+    given, measure = [], Columns.measure
+    monkeypatch.setattr(Columns, "measure", lambda self: given.append(self.settings) or measure(self))
+    table(range(60), words=["drop=[a]", "max_categories=7"])
+    names = "drop categorical numeric dates group max_categories decimal day_first"
+    values = (["a"], [], [], [], None, 7, None, None)
+    assert given == [dict(zip(names.split(), values, strict=True))]
 
 
 IDS = {

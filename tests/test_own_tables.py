@@ -209,6 +209,10 @@ TABLES = {
     "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
     "an empty column": ("a,b,y\n" + ",1,p\n,2,q\n" * 9, r"column a is empty in all training rows: .*drop=\[a\]'"),
     "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
+    "one name stored in two ways": (
+        ("ä,a\u0308,y\n" + "1,1,p\n2,2,q\n" * 9).encode().decode("latin-1"),
+        "has two columns 'ä'",
+    ),
     "nothing to learn from": ("y\n" + "p\nq\n" * 9, "has no column to learn y from"),
     "a word among numbers": ("a,y\n" + "1,p\n2,q\n" * 30 + "1O,p\n", "row 62, column a: '1O' is no number"),
     "a zero byte": ("a,y\n" + "1,p\n2,q\n" * 9 + "1\0,p\n", r"t.csv is no CSV file \(.*(zero bytes|NUL)"),

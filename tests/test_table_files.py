@@ -494,10 +494,11 @@ def test_the_names_of_a_parquet_files_columns_are_not_doubted_where_they_are_num
     assert "first row" not in capsys.readouterr().out
 
 
-def test_two_columns_of_one_name_are_said_of_parquet_too():
+@pytest.mark.parametrize("names", (("a", "a"), ("ä", "a\u0308")))
+def test_two_columns_of_one_name_are_said_of_parquet_too(names):
     file = io.BytesIO()
-    pa.parquet.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=["a", "a"]), file)
-    with pytest.raises(UserError, match="has two columns 'a': give each a name"):
+    pa.parquet.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=names), file)
+    with pytest.raises(UserError, match=f"has two columns '{names[0]}': give each a name"):
         cells(file.getvalue())
 
 

@@ -16,7 +16,7 @@ from proj.data.parts import draw_parts
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
-from proj.data.tables.chosen_columns import dropped_columns
+from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table
@@ -71,10 +71,9 @@ class CSVDataModule(InMemoryDataModule):
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
-        self.numeric, self.header, self.decimal = numeric or [], header, decimal
-        self.dates, self.day_first, self.min_examples = dates or [], day_first, min_examples
-        self.max_categories, self.split_seed = max_categories, split_seed
-        self.group, self.sheet, self.encoding = group, sheet, encoding
+        self.numeric, self.dates, self.header, self.decimal = numeric or [], dates or [], header, decimal
+        self.day_first, self.min_examples, self.max_categories = day_first, min_examples, max_categories
+        self.split_seed, self.group, self.sheet, self.encoding = split_seed, group, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
@@ -105,7 +104,8 @@ class CSVDataModule(InMemoryDataModule):
         if self.fold:
             self.whole = table.checksum()
         rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files
-        whole = Columns(table, target, examples.rows[parts["train"]], rows, vars(self), self.trained, self.notes)
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
         columns = whole.measure()
         if not columns:
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
@@ -124,7 +124,7 @@ class CSVDataModule(InMemoryDataModule):
             self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
         self.described = list_columns(whole)
         if not self.trained:
-            dropped = dropped_columns(table, vars(self))
+            dropped = dropped_columns(table, settings)
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken as class names: {', '.join(words)}; leave the cell empty if a row's class is unknown")

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
+from unicodedata import normalize
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Table:
         """Take the first row as the names of the columns, and drop its repetitions; or, if not `is_header`, as an
         example. A column without a name is called `column 3` or the like.
 
-        Raises UserError if two names are the same, or if a later row holds the names in another order.
+        Raises UserError if two names are the same, however their accents are stored, or if a later row holds the names in another order.
         """
         if not is_header:
             for column, cell in zip(self.columns, self.first, strict=True):
@@ -87,7 +88,8 @@ class Table:
         self.headed = is_header
         given = self.first if is_header else [""] * len(self.first)
         self.names = [re.sub(r"\s+", " ", name) or f"column {place}" for place, name in enumerate(given)]
-        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+        composed = Counter(normalize("NFC", name) for name in self.names)  # else both look the same
+        if twice := [name for name, count in composed.items() if count > 1]:
             raise UserError(f"{self.file} has two columns {twice[0]!r}: give each a name of its own.")
 
     def _leave_out_again(self) -> None:
