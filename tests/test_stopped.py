@@ -16,9 +16,8 @@ from support.classes import ENV
 from support.processes import run
 from support.tables import read_rows
 
-from proj.config.command_line import write_output
 from proj.errors import UserError
-from proj.system.files import write_atomically
+from proj.system.files import write_atomically, write_output, write_outputs
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -123,7 +122,7 @@ def test_what_a_command_ends_in_is_kept_elsewhere_where_it_cannot_be_written(
             raise OSError(number, os.strerror(number), str(file))
         real(file, content)
 
-    monkeypatch.setattr("proj.config.command_line.write_atomically", full)
+    monkeypatch.setattr("proj.system.files.write_atomically", full)
     for module, words, made in (
         ("evaluate", "output={full}", "evaluation.json"),
         ("export", "format=torch_export output={full}/x.pt2", "x.pt2"),
@@ -138,17 +137,24 @@ def test_what_a_command_ends_in_is_kept_elsewhere_where_it_cannot_be_written(
         shutil.rmtree(kept)
 
 
-def test_where_no_place_takes_what_a_command_ends_in_no_folder_is_left(tmp_path, monkeypatch):
+def test_where_no_place_takes_what_a_command_ends_in_no_folder_is_left_and_tables_are_printed(
+    tmp_path, monkeypatch, capsys
+):
     def full(file, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
 
     def homeless():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr("proj.config.command_line.write_atomically", full)
+    monkeypatch.setattr("proj.system.files.write_atomically", full)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"x\.json could not be written \(.*\): make room, or name another place.*…$"):
-        write_output(tmp_path / "x.json", "{}")
+    refused = r"could not be written \(.*\): make room, or name another place.*…\. No other place takes it: {}\.$"
+    with pytest.raises(UserError, match=refused.format(r"x\.csv is printed above and x\.json, x\.png are lost")):
+        write_outputs(tmp_path, {"x.json": "{}", "x.png": b"", "x.csv": "input,class\r\na,b\r\n"})
+    assert "input,class\na,b\n" in capsys.readouterr().out.replace("\r", "")
+    with pytest.raises(UserError, match=refused.format(r"x\.jsonl is printed above")):
+        write_output(tmp_path / "x.jsonl", '{"input": "a"}\n')
+    assert '{"input": "a"}\n' in capsys.readouterr().out
     assert not list(tmp_path.iterdir())

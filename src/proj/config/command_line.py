@@ -2,10 +2,8 @@
 
 import glob
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,10 +15,9 @@ from proj.config.check_words import refuse_left_out
 from proj.config.explain import FULL_ERROR, sentences
 from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
-from proj.errors import LIMITS, WRITING, UserError, choose, nearest
-from proj.system.files import write_atomically
+from proj.errors import UserError, choose, nearest
 from proj.system.folders import nearest_to, runs_near
-from proj.system.platform import STOP_SIGNALS, local_path, printable_output, refuse_no_text
+from proj.system.platform import STOP_SIGNALS, local_path, printable_output
 from proj.system.processes import stop_signals_as_exits
 from proj.system.ranks import look_at_environment
 from proj.system.run_folder import RunFolder
@@ -172,50 +169,3 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
         look_at_environment()
         yield read_options(kinds, words)
-
-
-@contextmanager
-def writing(path: Path, option: str = "output") -> Iterator[None]:
-    """Makes the folder of `path`. Raises UserError where that, or what is written there, fails. option: names it."""
-    refuse_no_text(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        cures = LIMITS.get(error.errno), WRITING.get(error.errno), f"name another place, {option}=…"
-        cure = cures[0] or ", or ".join(filter(None, cures))
-        raise UserError(f"{error.filename or path} could not be written ({error.strerror}): {cure}") from error
-
-
-def refuse_unwritable(path: Path, option: str = "output") -> None:
-    """Raises UserError where no file can be written at `path`, before the work that ends in it; makes nothing."""
-    above = next(place for place in path.absolute().parents if place.exists())
-    why = "it is a folder" if path.is_dir() else f"{above} is a file" if not above.is_dir() else ""
-    if why or not os.access(above, os.W_OK):
-        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, {option}=…")
-
-
-def write_output(path: Path, content: bytes | str, option: str = "output") -> None:
-    """Write a whole file that the user asked for; see `write_outputs`."""
-    write_outputs(path.parent, {path.name: content}, option)
-
-
-def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str = "output") -> None:
-    """Write whole files by their names, see `writing`. Where that fails, they are in a new folder elsewhere, which the
-    error names, so that no work is lost."""
-    try:
-        with writing(folder / next(iter(contents)), option):
-            for name, content in contents.items():
-                write_atomically(folder / name, content)
-    except UserError as error:
-        for place in (tempfile.gettempdir, os.getcwd, Path.home):
-            with suppress(OSError, RuntimeError):  # nor does each user have a home
-                kept = Path(tempfile.mkdtemp(prefix="proj-", dir=place()))
-                try:
-                    for name, content in contents.items():
-                        write_atomically(kept / name, content)
-                except OSError:
-                    shutil.rmtree(kept, ignore_errors=True)
-                    raise
-                raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
-        raise

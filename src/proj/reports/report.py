@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console
 
-from proj.config.command_line import write_outputs
 from proj.errors import first_of
 from proj.reports.compare import Comparison, compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
@@ -15,7 +14,7 @@ from proj.reports.out_of_fold import out_of_fold
 from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
-from proj.system.files import csv_text
+from proj.system.files import csv_text, write_outputs
 from proj.system.names import wrapped
 from proj.system.run_folder import SweepFolder, read_flat
 

@@ -1,6 +1,6 @@
 """What runs need of the machine: files, locks, processes, and the folder that a run leaves.
 
-files.py         a file is written whole or not at all
+files.py         a file is written whole or not at all, and elsewhere where a command's output has no room
 run_folder.py    the names of a run's and a sweep's files, and the status
 locks.py         one process at a time in a folder
 folders.py       lists a person's folder

@@ -1,16 +1,19 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut; and those in which a command ends."""
 
 import csv
 import io
 import os
 import secrets
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from proj.system.platform import replace, sync_folder
+from proj.errors import LIMITS, WRITING, UserError, agree, first_of
+from proj.system.platform import refuse_no_text, replace, sync_folder
 
 FOLDER = 0x10  # the bit by which MS-DOS, and a ZIP file since then, marks a folder
 
@@ -48,6 +51,57 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+@contextmanager
+def writing(path: Path, option: str = "output") -> Iterator[None]:
+    """Makes the folder of `path`. Raises UserError where that, or what is written there, fails. option: names it."""
+    refuse_no_text(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        cures = LIMITS.get(error.errno), WRITING.get(error.errno), f"name another place, {option}=…"
+        cure = cures[0] or ", or ".join(filter(None, cures))
+        raise UserError(f"{error.filename or path} could not be written ({error.strerror}): {cure}") from error
+
+
+def refuse_unwritable(path: Path, option: str = "output") -> None:
+    """Raises UserError where no file can be written at `path`, before the work that ends in it; makes nothing."""
+    above = next(place for place in path.absolute().parents if place.exists())
+    why = "it is a folder" if path.is_dir() else f"{above} is a file" if not above.is_dir() else ""
+    if why or not os.access(above, os.W_OK):
+        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, {option}=…")
+
+
+def write_output(path: Path, content: bytes | str, option: str = "output") -> None:
+    """Write a whole file that the user asked for; see `write_outputs`."""
+    write_outputs(path.parent, {path.name: content}, option)
+
+
+def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str = "output") -> None:
+    """Write whole files by their names, see `writing`. Where that fails, they are in a new folder elsewhere, which the
+    error names, so that no work is lost; where no place takes them, tables are printed, and what is lost is named."""
+    try:
+        with writing(folder / next(iter(contents)), option):
+            for name, content in contents.items():
+                write_atomically(folder / name, content)
+    except UserError as error:
+        for place in (tempfile.gettempdir, os.getcwd, Path.home):
+            with suppress(OSError, RuntimeError):  # nor does each user have a home
+                kept = Path(tempfile.mkdtemp(prefix="proj-", dir=place()))
+                try:
+                    for name, content in contents.items():
+                        write_atomically(kept / name, content)
+                except OSError:
+                    shutil.rmtree(kept, ignore_errors=True)
+                    raise
+                raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
+        tables = [name for name in contents if name.endswith((".csv", ".jsonl"))]
+        print(*map(contents.get, tables), sep="\n")
+        ends = (tables, "printed above"), ([name for name in contents if name not in tables], "lost")
+        said = (f"{first_of(names, 3)} {agree(len(names), 'is', 'are')} {what}" for names, what in ends if names)
+        raise UserError(f"{error}. No other place takes it: {' and '.join(said)}.") from error
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from proj.config.command_line import write_output
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, agree, how_many
 from proj.models.logits import decided, trusted
 from proj.reports.label_issues import label_issues
+from proj.system.files import write_output
 from proj.system.ranks import say
 from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
 from proj.training.threshold import at_threshold

@@ -13,7 +13,6 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import refuse_unwritable, write_outputs, writing
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.errors import UserError, choose
@@ -21,7 +20,7 @@ from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
-from proj.system.files import csv_of, csv_text
+from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
 from proj.system.platform import absolute, local_path
 from proj.system.ranks import say
 from proj.training.calibration import most_unlikely

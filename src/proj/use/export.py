@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import refuse_unwritable, write_output
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
 from proj.models.classifier import Classifier
+from proj.system.files import refuse_unwritable, write_output
 from proj.system.platform import local_path
 from proj.system.ranks import say
 from proj.use.data import open_data

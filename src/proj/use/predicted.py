@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from proj.config.command_line import write_output
-from proj.system.files import csv_text
+from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
 from proj.system.ranks import say
 from proj.training.calibration import belong

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.config.command_line import refuse_unwritable, write_output
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError, agree, first_of, how_many
 from proj.models.classifier import Classifier
 from proj.models.logits import decided
 from proj.pictures import drawing
+from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
