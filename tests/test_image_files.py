@@ -1,5 +1,6 @@
 """Which files of a folder are taken as images, how deep pixels and odd kinds are read, and what is said about it."""
 
+import errno
 import functools
 import io
 import os
@@ -26,7 +27,7 @@ from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_images
-from proj.use.prediction import find_files, predict
+from proj.use.prediction import find_files, predict, refuse_skipped
 
 picture = functools.partial(draw, size=(12, 12))
 
@@ -571,3 +572,17 @@ def test_a_page_that_was_saved_in_place_of_a_photo_is_named_in_training_and_by_p
     assert page == f"skipped {files[0]}: {what}"
     assert torn == f"skipped {files[1]}: no image (cannot identify image file)"
     assert gone == f"skipped {files[2]}: no image (No such file or directory)"
+
+
+@pytest.mark.parametrize("error", (MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")))
+def test_a_photo_for_which_predict_lacks_memory_is_not_called_no_image(monkeypatch, tmp_path, capsys, error):
+    def read_image(*how):
+        raise error
+
+    facts = Facts([3, 8, 8], ["a", "b"], False, [0.5] * 3, [0.5] * 3, None, "")
+    monkeypatch.setattr(Facts, "read_image", read_image)
+    files, skipped = [str(tmp_path / "large.jpg")], list[str]()
+    assert not [*read_images(files, facts, "auto", 10**6, skipped)] and skipped == files
+    assert capsys.readouterr().err == f"skipped {files[0]}: the memory does not suffice to read it\n"
+    with pytest.raises(UserError, match=r"^1 of 1 file was skipped, as said above: .*/large\.jpg\.$"):
+        refuse_skipped(skipped, files)

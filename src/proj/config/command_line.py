@@ -113,12 +113,10 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
         files = [f"ckpt={one}" for one in glob.glob(str(path))]  # of a pattern, which no shell reads after an =
-        hint = (
-            runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files) or nearest_to(str(path))
-        )
+        hint = runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files)
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
-        hint = hint or " Name the folder of a run, run=<folder>, or its best.ckpt, ckpt=<file>."
+        hint = hint or nearest_to(str(path)) or " Name the folder of a run, run=…, or its best.ckpt, ckpt=…."
         raise UserError(f"there is no checkpoint {path}.{hint}")
     return {"path": path, **chosen}
 

@@ -24,7 +24,7 @@ from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError, first_of, how_many, out_of_memory
 from proj.system.folders import is_companion, nearest_to
 from proj.system.names import readable
 from proj.system.ranks import say
@@ -79,6 +79,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
         except Exception as error:  # Pillow's readers raise many kinds
             skipped.append(file)
             why = error if isinstance(error, Refused) else f"no image ({why_not(error, content)})"
+            why = "the memory does not suffice to read it" if out_of_memory(error) else why
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         several += has_more

@@ -60,13 +60,11 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
-def refuse_skipped(skipped: list[str], files: list[str], images: bool) -> None:
-    """Raises UserError that names the files that were skipped, if there are any. images: what they should be."""
+def refuse_skipped(skipped: list[str], files: list[str]) -> None:
+    """Raises UserError that names the files that were skipped, if there are any; why has been said of each."""
     if skipped:
-        for_model = "" if images else " for this model"
-        one, many = ("image", "images") if images else ("table", "tables")
-        what = agree(len(skipped), f"is no {one}", f"are no {many}") + for_model
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {what}: {readable(first_of(skipped, 5))}.")
+        were, named = agree(len(skipped), "was", "were"), readable(first_of(skipped, 5))
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {were} skipped, as said above: {named}.")
 
 
 @torch.inference_mode()
@@ -147,5 +145,5 @@ def predict(
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(picture)
-    refuse_skipped(skipped, files, images)
+    refuse_skipped(skipped, files)
     return rows

@@ -70,7 +70,7 @@ def encode_table(
     """
     numbers = {place: column for place, column in columns.items() if kind_of(column) == "numbers"}
     if notes is not None:
-        notes += spell_as_numbers(table, [place for place, column in numbers.items() if is_binary(column)])
+        notes += spell_as_numbers(table, numbers)
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
     marks, widths = MARKS.get(decimal, ".,"), [*map(width, columns.values())]
     encoded = torch.zeros(len(rows), sum(widths))
@@ -120,23 +120,17 @@ def truth_values(cells: Column, words: Sequence[str]) -> np.ndarray:
     return np.array([*codes.values(), np.nan])[cells.among([*codes])]  # for other cells `among` gives -1, the NaN
 
 
-def is_binary(column: dict) -> bool:
-    """Whether a column of numbers was of 0 and 1 alone, by its mean m and its deviation s, which then is the root of
-    m · (1 - m) · n / (n - 1) for n rows, of which m · n have a 1."""
-    mean, variance = column["mean"], column["std"] ** 2
-    rows = 1 / (1 - mean * (1 - mean) / variance) if 0 < mean * (1 - mean) < variance else 0.5
-    return max(abs(one - round(one)) for one in (rows, mean * rows)) < 0.1
-
-
-def spell_as_numbers(table: Table, places: list[int]) -> Iterator[str]:
-    """Write 0 and 1 for the answers in columns of nothing but such, as yes and no, with a line on each column."""
+def spell_as_numbers(table: Table, columns: dict[int, dict]) -> Iterator[str]:
+    """Write answers such as yes and no as 0 and 1 in columns of nothing else, if those of the training held 0 and 1
+    alone: no other numbers from 0 to 1 have that deviation. Yields a remark on each such column."""
     codes = answer_codes(("0", "1"))
-    for place in places:
-        cells = table.columns[place]
-        if cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
+    for place, column in columns.items():
+        cells, largest = table.columns[place], column["mean"] * (1 - column["mean"])
+        is_binary = largest > 0 and 0.999 < column["std"] ** 2 / largest <= 1.5  # the sample's is n / (n - 1) of it
+        if is_binary and cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
             said = examples_of(words_in(cells) - Counter({"0": len(cells), "1": len(cells)}))
             table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else "" for cell in cells])
-            yield f"column {table.names[place]}: answers such as {said} are read as 1 and 0, as the training has them"
+            yield f"column {column['name']}: answers such as {said} are read as 1 and 0, as the training has them"
 
 
 def find_truth(words: Collection[str]) -> list[str] | None:
