@@ -1,5 +1,6 @@
 """python -m proj.predict: what is said of images and tables."""
 
+import codecs
 import errno
 import gc
 import io
@@ -20,7 +21,9 @@ from support.tables import read_rows
 import proj.pictures.drawing
 import proj.use.prediction
 from proj.checkpoint.file import load_model
+from proj.data.tables.table_file import read_table
 from proj.errors import UserError
+from proj.system.files import csv_text, write_output
 from proj.use.evaluation import open_data
 from proj.use.predicted import Predictions, csv_rows
 from proj.use.prediction import find_files, predict, read_tables
@@ -245,6 +248,16 @@ def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, 
     assert read["input"].endswith("a, b.png") and read["class"] == row["class"]
     assert {name: float(read[name]) for name in "0123456789"} == row["probabilities"]
     assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_csv_file_is_utf_8_without_a_mark_and_one_with_a_mark_is_read_the_same(tmp_path):
+    write_output(tmp_path / "x.csv", csv_text([["ä", "b"], ["1", "é"]]))
+    content = (tmp_path / "x.csv").read_bytes()
+    assert content == "ä,b\r\n1,é\r\n".encode()
+    tables = [read_table(io.BytesIO(mark + content), "x.csv") for mark in (b"", codecs.BOM_UTF8)]
+    for table in tables:
+        table.take_header(True)
+    assert tables[0].names == tables[1].names == ["ä", "b"]
 
 
 def test_a_class_that_is_called_as_a_column_of_the_output_has_a_column_of_its_own():

@@ -69,6 +69,15 @@ def test_each_of_several_values_is_taken_as_it_is_typed(word, values):
     assert as_hydra_reads(word, several=True) == word if values is None else read(word) == values
 
 
+def test_a_folder_in_whose_name_hydra_would_look_a_setting_up_is_one_sentence(tmp_path, monkeypatch, mistake):
+    (tmp_path / "a${home}b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    said = mistake("proj.train", "dataset=csv", "data_dir=a${home}b", "dataset.target=y")
+    assert said == "error: data_dir=a${home}b has ${…} in its name, which Hydra takes for a setting: rename it."
+    monkeypatch.chdir(tmp_path / "a${home}b")
+    assert "Hydra takes ${…} in the name of " in mistake("proj.train")
+
+
 def test_a_sweep_over_names_with_accents_says_a_command_that_a_shell_and_the_program_take(tmp_path):
     files = ["ä b.csv", "it's.csv"]
     for file in files:

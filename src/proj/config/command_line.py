@@ -32,6 +32,8 @@ PATHS = ("ckpt", "run", "resume", "input", "output", "show", "data_dir", "config
 def run_hydra(command: Callable[[], object]) -> None:
     """Run a function of `hydra.main`'s with the command line's settings; errors as `sentences` says."""
     with sentences():
+        if "${" in (here := os.getcwd()):
+            raise UserError(f"Hydra takes ${{…}} in the name of {here} for a setting: rename it, or start elsewhere.")
         flags, settings = flags_and_settings(sys.argv[1:])
         refuse_left_out(settings)
         several = "--multirun" in flags

@@ -176,6 +176,8 @@ def one_value(key: str, value: str) -> str:
     """A value, or one of several, as Hydra takes it."""
     if PATH.fullmatch(key):
         value = local_path(value, f"{key}=") if not re.match("['\"]", value) else value
+        if "${" in value and os.path.lexists(value):
+            raise UserError(f"{key}={value} has ${{…}} in its name, which Hydra takes for a setting: rename it.")
         override = parsed(f"{key}={value}")
         if override and (
             isinstance(override.value(), int | float)
@@ -213,7 +215,5 @@ def between_commas(text: str) -> Iterator[str]:
         place, more = match.end(), bool(match[2])
         alone = alone and not more
         if not (match[1] or alone):
-            raise UserError(
-                f"{text!r} lacks a value beside a comma: leave the comma out, or give '' for an empty text."
-            )
+            raise UserError(f"{text!r} lacks a value beside a comma: leave it out, or give '' for an empty text.")
         yield match[1]
