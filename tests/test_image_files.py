@@ -27,7 +27,7 @@ from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_images
-from proj.use.prediction import find_files, predict, refuse_skipped
+from proj.use.prediction import find_files, predict
 
 picture = functools.partial(draw, size=(12, 12))
 
@@ -584,5 +584,3 @@ def test_a_photo_for_which_predict_lacks_memory_is_not_called_no_image(monkeypat
     files, skipped = [str(tmp_path / "large.jpg")], list[str]()
     assert not [*read_images(files, facts, "auto", 10**6, skipped)] and skipped == files
     assert capsys.readouterr().err == f"skipped {files[0]}: the memory does not suffice to read it\n"
-    with pytest.raises(UserError, match=r"^1 of 1 file was skipped, as said above: .*/large\.jpg\.$"):
-        refuse_skipped(skipped, files)

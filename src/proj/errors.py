@@ -53,8 +53,8 @@ def message_of(error: BaseException, longest: int | None = None) -> str:
 
 def named(error: BaseException, longest: int | None = None) -> str:
     """An error's class and `message_of` it; the class alone where it says nothing."""
-    name, said = type(error).__name__, message_of(error, longest)
-    return name if said == name else f"{name}: {said}"
+    said = message_of(error, longest)
+    return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
 def first_of(words: list[str], most: int) -> str:

@@ -60,13 +60,6 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
 
 
-def refuse_skipped(skipped: list[str], files: list[str]) -> None:
-    """Raises UserError that names the files that were skipped, if there are any; why has been said of each."""
-    if skipped:
-        were, named = agree(len(skipped), "was", "were"), readable(first_of(skipped, 5))
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {were} skipped, as said above: {named}.")
-
-
 @torch.inference_mode()
 def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
     """(B, C) float64 probabilities, on the CPU. x: (B, …) pixels or rows, on the device of the model."""
@@ -145,5 +138,7 @@ def predict(
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(picture)
-    refuse_skipped(skipped, files)
+    if skipped:
+        were, named = agree(len(skipped), "was", "were"), readable(first_of(skipped, 5))
+        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {were} skipped, as said above: {named}.")
     return rows

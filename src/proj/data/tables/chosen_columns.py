@@ -10,7 +10,6 @@ from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
-# The settings of `CSVDataModule` that say what a column holds.
 SETTINGS = ("drop", "categorical", "numeric", "dates", "group", "max_categories", "decimal", "day_first")
 KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # setting -> the kind of column that it forces
 

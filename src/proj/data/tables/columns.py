@@ -59,7 +59,7 @@ class Columns:
     training: the rows on which means, words and so on are measured.
     rows: the rows from which the kind of each column is inferred: all but those of validation and test files, so that
         the result is the same in all folds. The classes are not used for it.
-    settings: of `CSVDataModule`, those of SETTINGS.
+    settings: those of `CSVDataModule` that say what a column holds: SETTINGS.
     trained: descriptions of columns from a checkpoint, by name; such a column is treated as it was in that training.
     notes: a list to which warnings about doubtful columns are added.
     found: what was inferred, by column index.

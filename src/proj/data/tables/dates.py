@@ -178,9 +178,8 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
     if not (is_likely(low, unit) and is_likely(high, unit)):  # also false if a cell is no number: `low` is NaN then
         return False
     a_day = high - low > 86_400 * SINCE_1970[unit]
-    if unit == EXCEL:
-        return bool(a_day and DATES.search(name))
-    return bool(a_day and (TIMES.search(name) or (unit != "seconds" and not (numbers % 1).any())))
+    is_named = bool((DATES if unit == EXCEL else TIMES).search(name))
+    return bool(a_day and (is_named or (unit not in ("seconds", EXCEL) and not (numbers % 1).any())))
 
 
 def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:

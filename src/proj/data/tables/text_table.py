@@ -72,8 +72,7 @@ class Table:
         """Take the first row as the names of the columns, and drop its repetitions; or, if not `is_header`, as an
         example. A column without a name is called `column 3` or the like.
 
-        Raises UserError if two names are the same, however their accents are stored, or if a later row holds the
-        names in another order.
+        Raises UserError if two names look the same, or if a later row holds the names in another order.
         """
         if not is_header:
             for column, cell in zip(self.columns, self.first, strict=True):
