@@ -98,7 +98,7 @@ def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
 
 
 def find_images(data_dir: str, draws: bool = True) -> FoundImages:
-    """All images of a folder of class folders, or of folders of parts that hold such. draws: if missing parts are drawn.
+    """All images of a folder of class folders, or of folders of parts that hold such. draws: whether parts are drawn.
 
     Raises UserError if a folder cannot be read, or holds no class folders or images.
     """
