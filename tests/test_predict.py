@@ -153,12 +153,12 @@ def test_what_is_no_image_is_named_and_skipped_and_the_rest_goes_on(digits, tmp_
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:60])
     (folder / "empty.jpg").touch()
     sentence = mistake("proj.predict", f"ckpt={digits}", f"input={folder}", f"output={tmp_path}/new/x.jsonl")
-    assert "2 of 5 files were skipped" in sentence
+    assert "skipped 2 of 5 files: " in sentence
     said = capsys.readouterr().err
     assert f"skipped {folder}/cut.png: no image" in said and f"skipped {folder}/empty.jpg: is empty" in said
     assert said.startswith("Files left out because they are not images: 1 .txt\n")
     named = mistake("proj.predict", f"ckpt={digits}", f"input={folder}/notes.txt")
-    assert "1 of 1 file was skipped" in named
+    assert "skipped 1 of 1 file: " in named
     shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     mistake("proj.predict", f"ckpt={digits}", f"input={tmp_path}/packed.zip")
     assert f"skipped {tmp_path}/packed.zip: is an archive: unpack it, and name the folder" in capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_of_several_tables_one_that_does_not_fit_is_named_and_skipped_and_the_re
     (folder / "header.csv").write_text("sepal_length,sepal_width,petal_length,petal_width\n")
     words = (f"ckpt={iris}", f"input={folder}", f"output={tmp_path}/out.csv")
     sentence = mistake("proj.predict", *words)
-    assert "5 of 8 files were skipped, as said above: " in sentence and f"{folder}/gone.csv" in sentence
+    assert "skipped 5 of 8 files: " in sentence and f"{folder}/gone.csv" in sentence
     said = capsys.readouterr().err
     assert all(f"skipped {folder}/{name}.csv" in said for name in ("b", "c", "d", "e", "gone"))
     assert f"\n{folder}/header.csv has no row below its header\n" in said
@@ -382,7 +382,7 @@ def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sent
     (("ckpt={digits}", "input={empty}"), "finds no image"),
     (("ckpt={iris}", "input={empty}"), "finds no table"),
     (("ckpt=nowhere.ckpt", "input=x"), "there is no checkpoint nowhere.ckpt"),
-    (("ckpt={digits}", "input={digits}"), "1 of 1 file was skipped"),
+    (("ckpt={digits}", "input={digits}"), "skipped 1 of 1 file: "),
     (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),
     (("ckpt={digits}", "input=x", "show=x.jpg"), "show=x.jpg should be true, or end in .png"),
     (("ckpt={iris}", "input=x", "show=true"), "this model takes a table"),

@@ -94,8 +94,7 @@ def predict(
 ) -> Predictions:
     """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
 
-    coverage: how often the sets of classes should hold the right one; with 0 there are none. sheet, encoding: of a
-    table, where they are not as in the training.
+    coverage: how often a set of classes holds the right one; 0: none. sheet, encoding: of a table, if not as trained.
     Raises UserError for what the user can mend; for files that are skipped, after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -139,6 +138,5 @@ def predict(
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(picture)
     if skipped:
-        were, named = agree(len(skipped), "was", "were"), readable(first_of(skipped, 5))
-        raise UserError(f"{len(skipped)} of {how_many(len(files), 'file')} {were} skipped, as said above: {named}.")
+        raise UserError(f"skipped {len(skipped)} of {how_many(len(files), 'file')}: {readable(first_of(skipped, 5))}.")
     return rows
