@@ -106,7 +106,7 @@ def test_evaluate_measures_the_sets_and_both_errors_on_the_test_part(digits, tmp
     assert not sizes.all()  # an empty set says as little as one of two classes
     assert found["calibration_error_before"] == pytest.approx(calibration_error(before, y), abs=1e-4)
     output = capsys.readouterr().out
-    assert f"sets for 0.8: right in {measured:.2%}" in output
+    assert f"sets at coverage 0.8: {measured:.2%} hold the right class" in output
     assert f"({found['calibration_error_before']:.2%} before" in output
     assert evaluate(digits / "best.ckpt", output=str(tmp_path))["coverage"]["asked"] == 0.95  # where none is asked for
 

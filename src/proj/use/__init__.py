@@ -1,18 +1,18 @@
-"""A model from its checkpoint: measured, applied, exported.
+"""Uses a trained model from its checkpoint: evaluates it, predicts with it, and exports it.
 
-evaluation.py        `evaluate`
-answers.py           its figures
-evaluation_table.py  what it prints
-evaluation_name.py   what its files are called
-among_photos.py      where neither of the two draws
-data.py              the data that it measures on
-importance.py        which columns of a table matter
-heat_map.py          where the network looked
-prediction.py        `predict`
-inputs.py            the pictures and rows that it reads
-predicted.py         the answers that it prints and writes
-export.py            `export`
-raw_pixels.py        pictures of any size, as tensor operations
-raw_columns.py       a table's own columns, as inputs of an ONNX file
-quantization.py      8-bit integers
+evaluation.py        `evaluate`: measures a model on data whose classes are known
+answers.py           the model's answers to that data, and the figures computed from them
+evaluation_table.py  prints an evaluation
+evaluation_name.py   names the files of an evaluation
+data.py              opens the data of an evaluation or export
+importance.py        permutation importance of a table's columns
+heat_map.py          shows where in an image the network looked
+prediction.py        `predict`: classifies new pictures and rows
+inputs.py            reads the pictures and rows for predict
+predicted.py         stores, prints and writes the predictions
+among_photos.py      keeps evaluate and predict from writing pictures into a folder of photos
+export.py            `export`: writes the network as an ONNX or .pt2 file
+raw_pixels.py        scales pictures of any size inside an exported file
+raw_columns.py       encodes a table's own columns inside an exported file
+quantization.py      converts an ONNX network to 8-bit integers
 """

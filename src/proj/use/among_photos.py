@@ -1,4 +1,7 @@
-"""No picture is drawn among a person's photos: the next training would take it for one, and its folder for a class."""
+"""Keeps plots and other pictures out of users' folders of photos.
+
+The next training would take such a picture for a photo, and a new folder in which it lies for a class.
+"""
 
 import os
 from collections.abc import Mapping
@@ -9,11 +12,11 @@ from proj.system.folders import is_of_a_run
 
 
 def refuse_among_photos(folder: Path, option: str, dataset: Mapping, data_dir: str = "") -> None:
-    """Raises UserError where pictures would be written into a folder of photos, but for a run's folder in it, which no
-    training takes for a class.
+    """Raises UserError if pictures are to be written into a folder of photos. A run's folder inside it is allowed, since
+    no training takes that for a class.
 
-    folder: where they go. option: that names another place. dataset: the settings of the training's data. data_dir: of
-    other photos, or "".
+    folder: where the pictures are to be written. option: the option by which the user can name another place.
+    dataset: the settings of the training's data. data_dir: the folder of other photos that are measured, or "".
     """
     if not str(dataset.get("_target_")).endswith("ImageFolderDataModule"):
         return

@@ -1,4 +1,4 @@
-"""What a model says of examples whose classes are known, and the figures that follow from it."""
+"""A model's answers to examples whose classes are known, and the figures computed from them."""
 
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from proj.training.threshold import at_threshold
 
 
 class Answers:
-    """What a model says of N examples.
+    """A model's answers to N examples of C classes.
 
-    logits: (N, C), as the training has them. targets: (N,) the right classes. names: that the data has for the
-    model's classes, in their order; class_names: the model's own. calibration: what `trusted` makes of the logits;
-    costs: see `decided`. confidence: (N,) the probability of the class `predicted`.
+    logits: (N, C), without calibration, as in the training. targets: (N,), the indices of the right classes.
+    class_names: the model's names of its classes. names: the data's names of the same classes, in the same order.
+    calibration: (temperature, smoothing), see `trusted`. costs: (C,) or None, see `decided`.
+    From these follow probabilities (N, C), calibrated, in float64; predicted (N,), the indices of the classes that the
+    model chose; confidence (N,), the probabilities of those; and right (N,), whether they are the right ones.
     """
 
     def __init__(
@@ -40,12 +42,12 @@ class Answers:
         self.right = self.predicted == targets
 
     def worst(self, count: int) -> list[int]:
-        """The places of the most confident mistakes, the worst first."""
+        """The indices of the `count` most confident mistakes, or fewer if there are not so many, the worst first."""
         mistakes = (~self.right).nonzero().flatten()
         return mistakes[self.confidence[mistakes].argsort(descending=True)][:count].tolist()
 
     def to_example(self, place: int) -> dict[str, str | float]:
-        """The answer to one example, beside its right class."""
+        """The right class of the example at index `place`, the predicted one, and the probability of the latter."""
         return {
             "right": self.names[self.targets[place]],
             "predicted": self.class_names[self.predicted[place]],
@@ -54,13 +56,13 @@ class Answers:
 
 
 def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
-    """The figures of evaluation.json, the confusion as a tensor.
+    """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
 
-    results: of Lightning's test. contents: the checkpoint's. coverage: see `sets`.
+    results: what Lightning's test returned. contents: the description in the checkpoint. coverage: see `sets`.
     """
     targets, size = answers.targets, answers.logits.shape[1]
     cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
-    confusion = cells.view(size, size)  # a row for each right class
+    confusion = cells.view(size, size)  # [right class, predicted class]
     top3 = answers.logits.topk(min(3, size)).indices
     return {
         **{name: results[f"test/{name}"] for name in ("loss", "acc", *BY_CLASS) if f"test/{name}" in results},
@@ -79,7 +81,7 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
 
 
 def with_threshold(answers: Answers, contents: dict) -> dict | None:
-    """The threshold that a checkpoint holds, and the figures of the test part at it; None where it holds none."""
+    """The threshold that a checkpoint holds, with the figures of the decisions that it makes; None without one."""
     threshold = contents.get("calibration", {}).get("threshold")
     if not threshold:
         return None
@@ -88,10 +90,11 @@ def with_threshold(answers: Answers, contents: dict) -> dict | None:
 
 
 def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
-    """How often the sets of classes hold the right one, how many classes they hold, and how many are not of one class;
-    None where the checkpoint cannot say it.
+    """Figures of the prediction sets, of which a share `coverage` should hold the right class: the share that does
+    ("measured"), their mean number of classes, and the share that are "unsure", that is, not of exactly one class.
 
-    coverage: the one that is asked for, which `evaluate` refuses where the checkpoint cannot say it; 0 for COVERAGE.
+    None if the checkpoint lacks the scores that sets need; `evaluate` has raised the error if the user asked for sets.
+    coverage: 0 stands for the default, COVERAGE.
     """
     asked = coverage or COVERAGE
     try:
@@ -108,7 +111,7 @@ def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] 
 
 
 def write_label_issues(answers: Answers, data, part: str, folder: Path, name: str) -> None:
-    """Write the examples of a part of the data, the one with the most doubtful label first, and print where."""
+    """Write the examples of a part of the data into a CSV file, the most doubtful label first, and print its path."""
     examples = [data.example(part, place) for place in range(len(answers.targets))]
     shares = (dict(zip(answers.names, row, strict=True)) for row in answers.probabilities.tolist())
     labels = [answers.names[target] for target in answers.targets.tolist()]

@@ -1,4 +1,4 @@
-"""The data that a checkpoint's model is measured on: its own, or other data that fits it."""
+"""Opens the data on which a checkpoint's model is measured: that of its training, or other data that fits the model."""
 
 import os
 from collections.abc import Mapping
@@ -18,16 +18,19 @@ def open_data(
     config_dir: str = "",
     reading: Mapping[str, str] = {},
 ):
-    """The datamodule of a checkpoint, or another one of the same shape, normalised as the model was trained.
+    """The datamodule of a checkpoint's training, or another one, set up so that it makes inputs as in that training.
 
-    contents: of the checkpoint. everything: all examples as the test part. config_dir: where options of one's
-    own lie, such as that of the dataset. reading: a table's sheet and encoding, if not as in the training.
-    Raises UserError where the data is missing or does not fit.
+    contents: the description in the checkpoint. dataset: another option of the group `dataset`; data_dir: another
+    folder or file; "" keeps the training's. everything: make all examples the test part.
+    download: let a dataset that has a source be downloaded.
+    config_dir: the folder of the user's own conf/, in which that option may be. reading: a table's sheet and encoding,
+    as far as they differ from the training's.
+    Raises UserError if the data is missing, or does not fit the model.
     """
     facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
     chosen = dict(stored)
     if dataset:
-        # No run will have this folder, so that it may be any that is no sweep's.
+        # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
@@ -36,7 +39,7 @@ def open_data(
         raise UserError(f"{option}=… is of a table in a file, and this data is something else: leave it out.")
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
-        chosen["download"] = bool(named)  # neither a file nor the current folder says where to write
+        chosen["download"] = bool(named)  # a folder that only the checkpoint or the default names is not written into
     try:
         data = build(chosen | ({"data_dir": data_dir} if data_dir else {}) | reading)
         data.take(facts)
@@ -48,7 +51,7 @@ def open_data(
         if everything or "test_fraction" not in chosen or not (data_dir and Path(data_dir).exists()):
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
-    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of another kind
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # such as a setting of a wrong type
         raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
     tables = bool(data.columns and facts.columns)
     if list(data.input_shape) != list(facts.input_shape) and not tables:

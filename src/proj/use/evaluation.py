@@ -1,4 +1,4 @@
-"""A checkpoint measured on data: its figures, its confusion, its most confident mistakes."""
+"""Measures a checkpoint's model on data: its accuracy and other figures, confusion matrix, most confident mistakes."""
 
 import json
 import os
@@ -34,18 +34,19 @@ from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
 
-SHOWN = 30  # mistakes and columns in the pictures
-LISTED = 1000  # classes of which evaluation.json has the confusion
+SHOWN = 30  # the most mistakes, and the most columns, in a picture
+LISTED = 1000  # the most classes with which evaluation.json holds the confusion matrix
 
 
 def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[dict[str, float], Answers]:
-    """(Loss and accuracy of the test part, as the end of a training measures them; the answers to its examples).
+    """Run Lightning's test on the test part; return (its results, as at the end of a training; the model's answers).
 
-    contents: the checkpoint's. names: see `test_on`.
+    contents: the description in the checkpoint. names: the data's names of the model's classes, see `test_on`.
+    tta: average the logits over small changes of each image, see `augmented_logits`.
     """
     quiet_lightning()
     calibration = model.temperature, model.smoothing
-    model.temperature, model.smoothing = 1.0, 0.0  # the loss is that of the training
+    model.temperature, model.smoothing = 1.0, 0.0  # not calibrated, so that the loss is the training's
     logits: list[Tensor] = []
     if tta:
         mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
@@ -53,8 +54,8 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
         model.forward = lambda x: augmented_logits(plain, x, mirror)
     hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
-    without = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
-    trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **without)
+    turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
+    trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **turned_off)
     targets = data.splits["test"].targets
     (results,) = trainer.test(model, data, verbose=False)
     hook.remove()
@@ -79,19 +80,21 @@ def evaluate(
     sheet: str = "",
     encoding: str = "",
 ) -> dict:
-    """Print and return what evaluation.json holds; write it and the pictures beside the checkpoint, or to `output`.
+    """Evaluate the checkpoint `path`: print the figures, write them and the pictures, and return what evaluation.json
+    holds. The files go into the folder `output`, or else beside the checkpoint.
 
-    coverage: see `most_unlikely`; 0 is 0.95, where the checkpoint can say it. labels: write `label_issues` too.
-    importance: measure which columns matter, of a table; None does where it is one. sheet, encoding: see `open_data`.
-    Raises UserError for what the user can mend.
+    tta: see `classify`. dataset, data_dir, config_dir: see `open_data`. trust: see `load_model`.
+    coverage: see `sets`; only with 0 may the checkpoint lack what sets need. labels: also write `label_issues`.
+    importance: measure how much each column of a table matters; None does so for any table.
+    sheet, encoding: of a table, if not as in the training. Raises UserError for what the user can fix.
     """
     (model, contents), path = checkpoints.load_model(path, trust), Path(local_path(path))
     facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)
     if coverage:
-        most_unlikely(contents, coverage)  # a mistake is said before the data is read
+        most_unlikely(contents, coverage)  # raises the error, if any, before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
     refuse_among_photos(folder, "output", stored["dataset"], data_dir)
-    refuse_unwritable(folder / "evaluation.json")  # before the work
+    refuse_unwritable(folder / "evaluation.json")  # now, before the time is spent
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
@@ -127,8 +130,8 @@ def evaluate(
 
 
 def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
-    """Raises UserError for an option that the model's kind of data does not have, and for one that needs data which the
-    command has to name. other_data: what it names."""
+    """Raises UserError for an option that makes no sense for the model's kind of data, "image" or "table", and for
+    split=all without other data. other_data: the data that the command names, or ""."""
     if tta and kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if importance is not None and kind != "table":
@@ -139,14 +142,14 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
 
 
 def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
-    """Whether the data is another than the training's. trained_on: the settings of that."""
+    """Whether the data differs from the training's. trained_on: the settings of the training's dataset."""
     if split == "all":
         return absolute(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
     return data.checksum() != facts.data
 
 
 def note_seen(split: str, other: bool, data_dir: str) -> None:
-    """Print where examples that the model was trained on may be among those that are measured. other: see `is_other`"""
+    """Print a warning if examples of the training may be among those that are measured. other: see `is_other`."""
     if split == "all" and not other:
         say("Note: this is the training's own data: new examples would have worse figures.")
     if split != "all" and other:
@@ -155,9 +158,10 @@ def note_seen(split: str, other: bool, data_dir: str) -> None:
 
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
-    """Have `part` of the data tested, with the classes numbered as the model does.
+    """Make `part` of the data its test part, with the model's class indices as targets.
 
-    class_names: the model's. Returns the names that the data has for them.
+    class_names: the model's. Returns the data's names of these classes, in the model's order.
+    Raises UserError if the classes of the data and of the model cannot be paired.
     """
     inputs, targets = data.splits[part]
     places, names = pair(data.class_names, class_names)
@@ -166,16 +170,16 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
 
 
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
-    """uint8 (N, H, 2 * W, 3): the images of these mistakes, each beside where the network looked for its answer."""
+    """uint8 (N, H, 2 * W, 3): each image at the indices `worst`, and right of it the heat map of where the network looked."""
     x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
     heat = heat_map(model, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
 
 def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str, bytes]:
-    """The pictures by their names, as PNG files.
+    """The contents of the PNG files, by the names of the pictures.
 
-    images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, and where there is no mistake.
+    images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, or if there is no mistake.
     """
     confusion = confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
     confidence, right = answers.confidence.numpy(), answers.right.numpy()
@@ -194,8 +198,8 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
 
 
 def confusion_tables(confusion: Tensor, answers: Answers) -> tuple[list[list[int]] | None, str]:
-    """(The counts (R, C) as evaluation.json has them, no text.) Those of very many classes, nearly all of which are 0,
-    would take hundreds of MB there: (None, the others as a CSV file of their own.)"""
+    """(The confusion matrix for evaluation.json, ""). With more than LISTED classes it would take hundreds of MB there,
+    nearly all of them zeros: then it is (None, the text of a CSV file that lists the counts above 0)."""
     if confusion.shape[1] <= LISTED:
         return confusion.tolist(), ""
     rows = ([answers.names[i], answers.class_names[j], int(confusion[i, j])] for i, j in confusion.nonzero().tolist())
@@ -203,7 +207,7 @@ def confusion_tables(confusion: Tensor, answers: Answers) -> tuple[list[list[int
 
 
 def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, answers: Answers) -> None:
-    """Write the figures and the pictures, these into TensorBoard's files too, and print where they are."""
+    """Write the figures and the pictures, add the pictures to TensorBoard's, and print the files' paths."""
     metrics["confusion"], listed = confusion_tables(metrics["confusion"], answers)
     tables = {"confusion": listed, "importance": csv_of(metrics["importance"]) if "importance" in metrics else ""}
     contents: dict[str, bytes | str] = {f"{name}_{kind}.png": picture for kind, picture in pictures.items()}

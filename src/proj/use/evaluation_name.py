@@ -1,4 +1,4 @@
-"""What the files of an evaluation are called, so that none replaces those of another evaluation."""
+"""Names the files of an evaluation so that they do not replace those of another evaluation."""
 
 import os
 from itertools import chain, count
@@ -12,10 +12,12 @@ from proj.system.run_folder import read_flat
 def name_of_files(
     folder: Path, checkpoint: Path, dataset: str, data_dir: str, sheet: str, split: str, tta: bool
 ) -> str:
-    """evaluation, and all that tells this one from that of best.ckpt on the test part of its own data; with a number
-    where the folder has figures under this name that are of another checkpoint or of other data.
+    """The name of an evaluation's files without their ending.
 
-    data_dir, sheet: of data that is not the training's, or "".
+    It is plain `evaluation` for best.ckpt on the test part of its own data; anything that differs from this is added,
+    such as the name of another part. A number is added if the folder already has files of that name which belong to
+    another checkpoint or other data.
+    data_dir, sheet: where data that is not the training's is; else "".
     """
     names = without_ending(os.path.basename(data_dir)), sheet
     other_data = dataset or "_".join(file_name(name, 40) for name in names if name)
@@ -23,7 +25,7 @@ def name_of_files(
         "evaluation",
         "" if checkpoint.stem == "best" else file_name(checkpoint.stem, 40),
         other_data,
-        "" if split == "test" and other_data in ("", dataset) else split,  # a folder may be called val
+        "" if split == "test" and other_data in ("", dataset) else split,  # "val" may be the name of the data
         "tta" if tta else "",
     ]
     name = "_".join(filter(None, parts))
@@ -32,7 +34,7 @@ def name_of_files(
 
 
 def is_of_another(file: Path, checkpoint: Path, data_dir: str) -> bool:
-    """Whether a file has the figures of another checkpoint, or of other data."""
+    """Whether an evaluation's JSON file exists and belongs to another checkpoint, or to other data."""
     before = read_flat(file)
     other = str(before.get("checkpoint"))
     if os.path.exists(other) and not os.path.samefile(other, checkpoint):

@@ -1,4 +1,4 @@
-"""What an evaluation prints: its figures, and a row a class."""
+"""Prints an evaluation: its figures, and a row for each class."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,11 +7,15 @@ from rich.text import Text
 from proj.errors import how_many
 from proj.system.names import one_line
 
-SHOWN = 30  # classes in the table
+SHOWN = 30  # the most classes in the table
 
 
 def print_evaluation(metrics: dict, columns: list[str]) -> None:
-    """The figures, and a row a class, at most 80 columns wide."""
+    """Print the figures, then the classes with the lowest accuracy first, at most 80 characters wide.
+
+    metrics: the content of evaluation.json, with the confusion matrix as a tensor. columns: the model's class names,
+    which head the matrix's columns.
+    """
     console = Console(highlight=False)
     how = ", augmented" if metrics["tta"] else ""
     top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
@@ -26,12 +30,12 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     )
     if known := metrics["coverage"]:
         console.print(
-            f"sets for {known['asked']:.4g}: right in {known['measured']:.2%}   {known['classes']:.2f} classes on "
-            f"average   unsure {known['unsure']:.1%}"
+            f"sets at coverage {known['asked']:.4g}: {known['measured']:.2%} hold the right class   "
+            f"size {known['classes']:.2f}   unsure {known['unsure']:.1%}"
         )
     if at := metrics["threshold"]:
         where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
-        console.print(f"that is of the most probable class; at the threshold, {where}:", markup=False)
+        console.print(f"That is for the most probable class. At the threshold, {where}:", markup=False)
         console.print(
             f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
         )
