@@ -160,7 +160,7 @@ def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):
     assert measured == {name: metrics[f"test/{name}_threshold"] for name in measured}
     assert f"{at['acc']:.2%}   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}" in printed
     assert f"accuracy {found['acc']:.2%}" in said and f"accuracy {at['acc']:.2%}" in said
-    assert f"at the threshold, yes from {at['probability']:.4g} on:" in said
+    assert f"At the threshold, yes from {at['probability']:.4g} on:" in said
     assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)
 
 

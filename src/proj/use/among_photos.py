@@ -12,8 +12,8 @@ from proj.system.folders import is_of_a_run
 
 
 def refuse_among_photos(folder: Path, option: str, dataset: Mapping, data_dir: str = "") -> None:
-    """Raises UserError if pictures are to be written into a folder of photos. A run's folder inside it is allowed, since
-    no training takes that for a class.
+    """Raises UserError if pictures are to be written into a folder of photos. A run's folder inside it is allowed,
+    since no training takes that for a class.
 
     folder: where the pictures are to be written. option: the option by which the user can name another place.
     dataset: the settings of the training's data. data_dir: the folder of other photos that are measured, or "".

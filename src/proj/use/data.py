@@ -21,10 +21,9 @@ def open_data(
     """The datamodule of a checkpoint's training, or another one, set up so that it makes inputs as in that training.
 
     contents: the description in the checkpoint. dataset: another option of the group `dataset`; data_dir: another
-    folder or file; "" keeps the training's. everything: make all examples the test part.
-    download: let a dataset that has a source be downloaded.
-    config_dir: the folder of the user's own conf/, in which that option may be. reading: a table's sheet and encoding,
-    as far as they differ from the training's.
+    folder or file; "" keeps the training's. config_dir: the user's own conf/, in which that option may be.
+    everything: make all examples the test part. download: let the data be downloaded if it is missing.
+    reading: the sheet and encoding of a table, as far as they differ from the training's.
     Raises UserError if the data is missing, or does not fit the model.
     """
     facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
@@ -51,7 +50,7 @@ def open_data(
         if everything or "test_fraction" not in chosen or not (data_dir and Path(data_dir).exists()):
             raise
         raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
-    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # such as a setting of a wrong type
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of a wrong type
         raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
     tables = bool(data.columns and facts.columns)
     if list(data.input_shape) != list(facts.input_shape) and not tables:

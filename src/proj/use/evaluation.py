@@ -80,13 +80,11 @@ def evaluate(
     sheet: str = "",
     encoding: str = "",
 ) -> dict:
-    """Evaluate the checkpoint `path`: print the figures, write them and the pictures, and return what evaluation.json
-    holds. The files go into the folder `output`, or else beside the checkpoint.
+    """Print the figures of the checkpoint `path`, write them and the pictures into the folder `output`, or else beside
+    the checkpoint, and return what evaluation.json holds. Raises UserError for what the user can fix.
 
-    tta: see `classify`. dataset, data_dir, config_dir: see `open_data`. trust: see `load_model`.
-    coverage: see `sets`; only with 0 may the checkpoint lack what sets need. labels: also write `label_issues`.
-    importance: measure how much each column of a table matters; None does so for any table.
-    sheet, encoding: of a table, if not as in the training. Raises UserError for what the user can fix.
+    tta: see `classify`. coverage: see `sets`. labels: also write `label_issues`. importance: of a table's columns, None
+    for any table. dataset, data_dir, config_dir, sheet, encoding: see `open_data`. trust: see `load_model`.
     """
     (model, contents), path = checkpoints.load_model(path, trust), Path(local_path(path))
     facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)
@@ -170,7 +168,7 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
 
 
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
-    """uint8 (N, H, 2 * W, 3): each image at the indices `worst`, and right of it the heat map of where the network looked."""
+    """uint8 (N, H, 2 * W, 3): each image at the indices `worst`, with the heat map of where the network looked."""
     x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
     heat = heat_map(model, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())

@@ -1,4 +1,4 @@
-"""A checkpoint's network as one file that needs neither torch nor this project."""
+"""Exports a checkpoint's network into one file, ONNX or torch.export, which runs without this project."""
 
 import io
 import json
@@ -25,15 +25,15 @@ from proj.use.raw_columns import RawColumns
 from proj.use.raw_pixels import RawPixels
 
 BATCHES = 1, 2, 7  # the sizes at which the exported network is compared with the model
-TOLERANCE = 1e-4  # of the largest answer, and of 1
+TOLERANCE = 1e-4  # the largest difference allowed, relative to the largest answer or to 1 if that is more
 
 
 def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
-    """(Seven inputs as a datamodule keeps them, where they are from); of `data`, or random ones where that is None."""
+    """(Seven inputs as a datamodule stores them, "test inputs"); with data=None, (as many, "random inputs")."""
     if data:
         return data.splits["test"].inputs[: max(BATCHES)], "test inputs"
     generator = torch.Generator().manual_seed(0)
-    channels, *size = facts.input_shape  # of a table the number of its columns, and nothing
+    channels, *size = facts.input_shape  # for a table: the number of its inputs, and an empty list
     if facts.mean:
         shape = (max(BATCHES), *size, channels)
         return torch.randint(256, shape, dtype=torch.uint8, generator=generator), "random inputs"
@@ -41,30 +41,30 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
 
 
 def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """(What the exported file takes, what the model sees of it), from inputs as a datamodule keeps them.
+    """(The inputs of the exported file, the inputs of the model that follow from them).
 
-    prepare: what the file does itself: Normalize, Standardize, RawColumns, or None.
+    kept: the same inputs as a datamodule stores them. prepare: the preprocessing inside the exported file, or None.
     """
-    if facts.mean:  # uint8 pixels, which only a file with the normalisation takes as they are
+    if facts.mean:  # `kept` are uint8 pixels: without preprocessing, the file takes them normalised
         seen = facts.normalizer()(kept).contiguous()
         return (kept, seen) if prepare else (seen, seen)
     return (prepare.undo(kept), kept) if prepare else (kept, kept)
 
 
 def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor, str]:
-    """(What the exported file takes of some inputs, what the model sees of them, where they are from)."""
+    """Some inputs for `compare`: (as the exported file takes them, as the model does, where they are from)."""
     kept, source = some_inputs(data, facts)
     if isinstance(prepare, RawColumns) and (prepare.dates or not data):
-        kept = prepare(prepare.undo(kept))  # with one word a column, and a weekday that is that of the date
+        kept = prepare(prepare.undo(kept))  # one word a column, and each date its own weekday
     given, seen = make_inputs(kept, facts, prepare)
     if prepare and facts.columns:
-        seen = seen.clone()  # it may be a part of the data's own inputs
-        given[0], seen[0] = torch.nan, 0  # a row of missing numbers, which become the columns' means
+        seen = seen.clone()  # it may be a view of the data's own tensor
+        given[0], seen[0] = torch.nan, 0  # a row of missing values, which become the columns' means
     return given, seen, source
 
 
 def what_it_takes(given: torch.Tensor, free: Sequence[str], columns: RawColumns | None) -> str:
-    """What an exported file takes, such as `given`, in words. free: the names of the sizes that it leaves open."""
+    """Describe in words what the exported file takes. given: an example. free: the names of its dynamic dimensions."""
     if columns:
         dates = ", dates as float64 seconds since 1970" if columns.dates else ""
         return f"the table's columns by their names, numbers as float64 (batch) and words as strings (batch){dates}"
@@ -82,10 +82,11 @@ def export(
     quantize: Literal["none", "int8"] = "none",
     data_dir: str = "",
 ) -> Path:
-    """Write the network to a file, and return its path, once it gives the same answers at each size of BATCHES.
+    """Export the network, compare its answers with the model's, write the file, and return the file's path.
 
-    raw: None is true of a table whose columns are known, but for format=torch_export and normalize=true.
-    Raises UserError where it does not, and leaves no file.
+    raw: let the file take pictures or a table's columns as they are, and give probabilities; None does so for a table
+    with known columns, unless format=torch_export or normalize=true.
+    Raises UserError for what the user can fix, and if the answers differ; then no file is written.
     """
     path = Path(local_path(path))
     file = file_to_write(path, format, output)
@@ -95,7 +96,7 @@ def export(
     refuse_unfitting(facts, format, normalize, raw, quantize)
     data = open_or_say_why(contents, data_dir)
     if quantize != "none" and not data:
-        raise UserError("quantize=int8 looks at training examples: name the folder that has them with data_dir=…")
+        raise UserError("quantize=int8 needs training examples: name the folder that has them with data_dir=…")
     columns = RawColumns(facts.columns) if raw and facts.columns else None
     prepare = columns or (facts.normalizer() if raw or normalize else None)
     given, seen, source = inputs_to_compare(data, facts, prepare)
@@ -107,7 +108,7 @@ def export(
     described = describe(facts, model) | {"input": taken, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of torch's own code
+        warnings.simplefilter("ignore")  # they are about torch's own code
         program = torch.export.export(nn.Sequential(*layers).eval(), (given[:2],), dynamic_shapes=(shapes,))
         content, exported = to_onnx(program, described, columns) if format == "onnx" else to_pt2(program, described)
         compare(exported, given, model(seen).softmax(1) if raw else model(seen), f"on {source}", what)
@@ -117,13 +118,13 @@ def export(
     write_output(file, content)
     say(f"{file} takes {taken}")
     if model.costs is not None and not raw:
-        say("It gives logits alone: their largest is not always the threshold's class, which raw=true gives too.")
+        say("It gives logits only: the largest is not always the class that the threshold names, which raw=true adds.")
     return file
 
 
 def file_to_write(path: Path, format: str, output: str) -> Path:
-    """Raises UserError where the file would be another kind of file than its name says, or takes a checkpoint's place,
-    and where a library for it is missing."""
+    """The file to export to. Raises UserError if its ending is that of the other format, if it would overwrite the
+    checkpoint or cannot be written, or if a library that the format needs is missing."""
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
     ending = ".onnx" if format == "onnx" else ".pt2"
@@ -142,39 +143,38 @@ def file_to_write(path: Path, format: str, output: str) -> Path:
 
 
 def describe(facts: Facts, model: Classifier) -> dict[str, str]:
-    """What the file says of itself, each as JSON."""
+    """The metadata that is stored in the exported file, each value as JSON."""
     costs = None if model.costs is None else model.costs.tolist()
     described = {**facts.to_dict(), "temperature": model.temperature, "costs": costs}
     return {name: json.dumps(value) for name, value in described.items()}
 
 
 def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: str, what: str) -> None:
-    """Print how far the exported network's answers are off. Raises UserError where that is too far."""
+    """Print by how much the exported network's answers differ from the model's, `answers`, in batches of all BATCHES.
+    given: the inputs of the exported network. Raises UserError if that is more than TOLERANCE."""
     difference = max((exported(given[:size]) - answers[:size]).abs().max().item() for size in BATCHES)
     largest = answers.abs().max().item()
-    say(f"{where}, in batches of 1, 2 and 7: {difference:.1e} off at most, of {what} up to {largest:.1f}")
-    if not difference <= TOLERANCE * max(largest, 1):  # also where it is NaN
+    say(f"{where}, in batches of 1, 2 and 7: {what} up to {largest:.1f} differ by {difference:.1e} at most")
+    if not difference <= TOLERANCE * max(largest, 1):  # `not <=` is true for NaN as well
         raise UserError(f"the exported network gives other {what} than the network: no file was written.")
 
 
 def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
-    """Raises UserError for what cannot be exported in this way."""
+    """Raises UserError if the options do not fit the model, or each other."""
     if normalize and not raw and not facts.normalizer():
-        words = " raw=true takes words too." if facts.columns else ""
-        raise UserError(
-            f"normalize=true is for images and tables of numbers alone, which this is not: leave it out.{words}"
-        )
+        words = " raw=true is for tables with words as well." if facts.columns else ""
+        raise UserError(f"normalize=true is for images, and for tables that hold numbers only: leave it out.{words}")
     if raw and not facts.columns and not (facts.mean and facts.input_shape[0] in (1, 3)):
         raise UserError(
-            "raw=true is for pictures, grey or in colour, and for tables whose datamodule says its columns, which this "
-            "model does not take: leave it out."
+            "raw=true is for grey or coloured pictures, and for tables whose datamodule describes their columns: this "
+            "model takes something else, so leave it out."
         )
     if format != "onnx" and (raw or quantize != "none"):
         raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
 
 
 def open_or_say_why(contents: dict, data_dir: str):
-    """The datamodule of a checkpoint's data; None where that cannot be opened, which is printed."""
+    """The datamodule of the checkpoint's training; None if it cannot be opened, after the reason has been printed."""
     try:
         return open_data(contents, data_dir=data_dir, download=False)
     except (UserError, OSError, RuntimeError) as error:
@@ -183,26 +183,27 @@ def open_or_say_why(contents: dict, data_dir: str):
 
 
 def feed(x: torch.Tensor, columns: RawColumns | None) -> dict[str, np.ndarray]:
-    """What an exported file takes, by the names of its inputs."""
+    """The values for an ONNX session, by the names of the file's inputs."""
     return columns.feed(x) if columns else {"input": x.numpy()}
 
 
 def to_onnx(program, facts: dict[str, str], columns: RawColumns | None):
-    """(The file's content, inputs -> its answers). columns: of a file that takes those of a table."""
-    import onnxruntime  # which `pip install proj` does not bring
+    """(The content of an ONNX file, a function that runs it on a tensor of inputs). facts: see `describe`.
+    columns: for a file that takes each of a table's columns as an input; else None."""
+    import onnxruntime  # here, since only the extra proj[export] installs it
     from onnx import TensorProto, helper
 
     names = {"input_names": ["input"], "output_names": [facts["output"]]}
     exported = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, **names)
     exported.model.metadata_props.update(facts)
     model = exported.model_proto
-    if facts["output"] == "probabilities":  # the name of the class, see `decided`, is another output
+    if facts["output"] == "probabilities":  # add an output: the name of the class that `decided` chooses
         names, graph = json.loads(facts["class_names"]), model.graph
         graph.initializer.append(helper.make_tensor("class_names", TensorProto.STRING, [len(names)], names))
         costs = json.loads(facts["costs"]) or [1.0] * len(names)
         graph.initializer.append(helper.make_tensor("costs", TensorProto.FLOAT, [len(names)], costs))
-        graph.node.append(helper.make_node("Mul", ["probabilities", "costs"], ["weighed"]))
-        graph.node.append(helper.make_node("ArgMax", ["weighed"], ["place"], axis=1, keepdims=0))
+        graph.node.append(helper.make_node("Mul", ["probabilities", "costs"], ["weighted"]))
+        graph.node.append(helper.make_node("ArgMax", ["weighted"], ["place"], axis=1, keepdims=0))
         graph.node.append(helper.make_node("Gather", ["class_names", "place"], ["class"]))
         graph.output.append(helper.make_tensor_value_info("class", TensorProto.STRING, ["batch"]))
     content = (columns.as_inputs(model) if columns else model).SerializeToString()
@@ -211,7 +212,7 @@ def to_onnx(program, facts: dict[str, str], columns: RawColumns | None):
 
 
 def to_pt2(program, facts: dict[str, str]):
-    """(The file's content, inputs -> its answers)."""
+    """(The content of a .pt2 file, a function that runs it on a tensor of inputs). facts: see `describe`."""
     file = io.BytesIO()
     torch.export.save(program, file, extra_files=facts)
     file.seek(0)

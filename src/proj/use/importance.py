@@ -1,4 +1,4 @@
-"""Which columns of a table matter to a model: how much worse it does once a column's values are shuffled.
+"""Measures how much each column of a table matters to a model: how much worse it does once that column is shuffled.
 
 This is permutation importance (Breiman, 2001). All inputs of a column are shuffled together.
 """
@@ -23,17 +23,17 @@ from proj.system.names import one_line
 from proj.system.ranks import say
 
 SHUFFLES = 10  # of each column
-MOST_ROWS, FEWEST_ROWS = 10_000, 200  # that are taken of a large part
-WORK = 5e11  # floating-point operations in all: some ten seconds
+MOST_ROWS, FEWEST_ROWS = 10_000, 200  # the most rows that are measured; the fewest, if there are so many
+WORK = 5e11  # the budget of floating-point operations: about ten seconds
 BATCH = 1000
-SHOWN = 10  # columns in the terminal
-FEWEST_TO_ASK = 30  # examples by which a column's own accuracy is told from the model's
+SHOWN = 10  # the most columns in the terminal, and the fewest that are measured
+FEWEST_TO_ASK = 30  # with fewer test examples, a column's own accuracy is too uncertain to suspect a leak
 
 
 def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: float, train: Split | None) -> dict:
-    """What evaluation.json says of the columns: see `importance`, and `leaks`, which takes a training part.
+    """What evaluation.json says about the columns: `importance`, and `leaks`, which is empty without a training part.
 
-    model: from a checkpoint. test: the examples of which it has this accuracy.
+    model: from a checkpoint, so that its logits are calibrated. test, accuracy: examples, and its accuracy on them.
     """
     columns = facts.columns or [{"name": f"input {place}"} for place in range(facts.input_shape[0])]
     test = Split(*(tensor.cpu() for tensor in test))
@@ -42,15 +42,16 @@ def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: 
 
 
 def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]) -> list[dict[str, Any]]:
-    """A row for each column, the one that matters most first: by how much the log loss rises and the accuracy falls,
-    and of how many examples that is the mean. Of too many columns those that the gradient finds strongest are taken.
+    """A row for each column, the one that matters most first: how much the log loss rises and the accuracy falls once
+    it is shuffled, and over how many examples this is the mean. If WORK does not suffice for all columns, only those
+    with the largest `influence` are measured.
 
-    model: (B, F) inputs -> (B, C) logits of probabilities one can trust. x, targets: (N, F) and (N,) of all examples.
-    The 95 % intervals are over shuffles and examples: of the means over the shuffles, which differ between examples.
+    model: (B, F) inputs -> (B, C) calibrated logits. x, targets: (N, F) and (N,), all examples.
+    The 95 % intervals are those of a mean over examples; each example's value is its mean over the shuffles.
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(x[:1])
-    affordable = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # examples, those of all columns together
+    affordable = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # rows × columns that fit into the budget
     size = int(min(len(x), MOST_ROWS, max(affordable / len(columns), FEWEST_ROWS)))
     draws = torch.Generator().manual_seed(counter_seed(0))
     rows = torch.randperm(len(x), generator=draws)[:size]
@@ -59,7 +60,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     if size * len(columns) > affordable:
         strength = influence(model, x, targets)
         order.sort(key=lambda place: -strength[parts[place]].sum().item())
-    found, before = [], losses(model, x, targets)
+    found, before = [], losses(model, x, targets)  # `before` any shuffle
     for place in order[: max(int(affordable / size), SHOWN)]:
         kept, worse = x[:, parts[place]].clone(), -before
         for repetition in range(SHUFFLES):
@@ -72,7 +73,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
 
 
 def means_and_intervals(worse: Tensor) -> dict[str, float]:
-    """Over examples, with 95 % intervals. worse: (2, N) how much the log loss and the mistakes of each have grown."""
+    """The means over examples with 95 % intervals. worse: (2, N), how much both `losses` of each example have risen."""
     figures = {}
     for name, values in zip(("log_loss", "accuracy"), worse, strict=True):
         mean, half = values.mean().item(), 1.96 * values.std(correction=0).item() / len(values) ** 0.5
@@ -81,36 +82,38 @@ def means_and_intervals(worse: Tensor) -> dict[str, float]:
 
 
 def inputs_of(columns: list[dict]) -> list[Tensor]:
-    """The places of each column's inputs."""
+    """For each column, the indices of its inputs among the network's inputs."""
     widths = [width(column) for column in columns]
     return list(torch.arange(sum(widths)).split(widths))
 
 
 @torch.no_grad()
 def losses(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
-    """(2, N): of each example the log loss, and 1 where its class is mistaken."""
+    """(2, N): the log loss of each example, and 1 if its class is predicted wrongly, else 0."""
     logits = torch.cat([model(part) for part in x.split(BATCH)]).double()
     mistaken = (logits.argmax(1) != targets).double()
     return torch.stack([F.cross_entropy(logits, targets, reduction="none"), mistaken])
 
 
 def influence(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
-    """(F,) by how much the losses change, to the first order, where each input becomes its mean."""
+    """(F,): a first-order estimate of how much the losses change if each input is replaced by its mean."""
     given = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(given), targets), given)
     return (gradient * (x - x.mean(0))).abs().sum(0)
 
 
 def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], accuracy: float) -> dict[str, float]:
-    """Those of the ten columns that matter most which alone give almost the whole `accuracy` of the model, each with
-    what it gives: a decision tree of this column reaches 95 % of what the model gains over the most frequent class.
+    """The columns that may leak the class, each with the accuracy that a decision tree reaches from it alone: at least
+    95 % of what the model gains over always naming the most frequent class. Only the ten columns that matter most are
+    tried.
 
-    Empty where there are few examples or a single column, or where that gain is less than half of what it could be.
+    Empty if there are few examples or a single column, or if the model gains less than half of what it could.
+    found: see `importance`. accuracy: the model's on `test`.
     """
     most = test.targets.bincount().max().item() / len(test.targets)
     if len(test.targets) < FEWEST_TO_ASK or len(columns) == 1 or accuracy - most < (1 - most) / 2:
         return {}
-    from sklearn.tree import DecisionTreeClassifier  # takes 1.6 s, which other evaluations do without
+    from sklearn.tree import DecisionTreeClassifier  # here, since the import takes 1.6 s
 
     parts, alone = {column["name"]: part for column, part in zip(columns, inputs_of(columns), strict=True)}, {}
     rows = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
@@ -122,9 +125,9 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
 
 
 def print_importance(metrics: dict, droppable: bool) -> None:
-    """The ten columns that matter most, at most 80 columns wide, and what is to be asked of those that leak.
+    """Print the ten columns that matter most, at most 80 characters wide, and a question about any that may leak.
 
-    metrics: of evaluation.json. droppable: whether dataset.drop leaves a column out.
+    metrics: the content of evaluation.json. droppable: whether the dataset has the setting dataset.drop.
     """
     console, found, leaking = Console(highlight=False), metrics["importance"], metrics["leaks"]
     on = f", in {found[0]['rows']:,} of the examples" if found[0]["rows"] < metrics["examples"] else ""
@@ -134,7 +137,7 @@ def print_importance(metrics: dict, droppable: bool) -> None:
         table.add_column(header, justify="right", no_wrap=True)
     for row in found[:SHOWN]:
         loss = "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row)
-        # Adding 0.0 makes 0.0 of -0.0.
+        # Adding 0.0 turns -0.0 into 0.0.
         points = {key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")}
         fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
         table.add_row(Text(one_line(row["column"])), loss, fall)

@@ -1,4 +1,4 @@
-"""An ONNX network in 8-bit integers, beside the one in float32: size, time and accuracy of both."""
+"""Converts an ONNX network to 8-bit integers, and compares its size, time and accuracy with the one in float32."""
 
 import tempfile
 import time
@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SEEN = 500  # training examples from which the range of each number is taken
+SEEN = 500  # training examples from which the ranges of the activations are measured
 BATCH = 100
 QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool")
-LOST = 0.005  # a loss of accuracy that is worth a line
+LOST = 0.005  # a larger loss of accuracy is pointed out
 
 
 def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
-    """An ONNX file's content with its convolutions and products with weights in 8-bit integers, by ONNX Runtime's
-    static quantisation. What it costs and saves on the test part of `data` is printed.
+    """The content of an ONNX file with its convolutions and its products with weights in 8-bit integers, by ONNX
+    Runtime's static quantisation. Size, time and accuracy before and after, on the test part of `data`, are printed.
 
-    data: the datamodule of the training. make_inputs: inputs as it keeps them -> what the file takes, by name.
+    data: the datamodule of the training. make_inputs: turns inputs as it stores them into the file's inputs by name.
     """
-    from onnx import load  # which `pip install proj` does not bring
+    from onnx import load  # here, since only the extra proj[export] installs it
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -39,8 +39,8 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
         quant_pre_process(str(file), str(prepared), skip_symbolic_shape=True)
         graph = load(prepared).graph
         matrices = {weight.name for weight in graph.initializer if len(weight.dims) < 3}
-        # Left as they are: the products that resize a picture, and those of an ensemble's members, with a matrix each,
-        # for which some versions of ONNX Runtime have no kernel.
+        # Products without a weight matrix stay in float32: those that resize a picture, and those of an ensemble, whose
+        # members' matrices are stacked into one tensor and for which some versions of ONNX Runtime have no kernel.
         others = [node.name for node in graph.node if node.op_type == "MatMul" and not matrices & {*node.input}]
         settings = {"op_types_to_quantize": list(QUANTIZED), "nodes_to_exclude": others, "per_channel": True}
         quantize_static(str(prepared), str(file), Reader(), weight_type=QuantType.QInt8, **settings)
@@ -52,14 +52,17 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
         accuracies.append(accuracy)
         print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
-        print(f"int8 costs {100 * lost:.1f} points of accuracy, which the file without quantize=int8 keeps.")
+        print(f"int8 costs {100 * lost:.1f} points of accuracy; without quantize=int8 the file keeps them.")
     return smaller
 
 
 def measured(
     content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]
 ) -> tuple[float, float]:
-    """(Seconds an example in one thread, accuracy) of an ONNX file, by the names that it gives, or its logits."""
+    """(Seconds for each example in one thread, accuracy) of an ONNX file on the examples `test`.
+
+    The class is the one that the file names, or if it names none, the one with the largest logit.
+    """
     import onnxruntime
 
     names, options, seconds, right = np.array(class_names, object), onnxruntime.SessionOptions(), 0.0, 0

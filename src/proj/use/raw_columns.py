@@ -1,4 +1,4 @@
-"""A table's own columns as an exported file takes them: one input a column, numbers as they are, words as text."""
+"""Encodes a table's own columns inside an exported file, which takes each column as an input: numbers, or strings."""
 
 from collections.abc import Sequence
 from math import nan
@@ -16,11 +16,12 @@ from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_197
 
 
 class RawColumns(nn.Module):
-    """(B, columns) float64 codes of cells -> (B, F) float32, what `encode_table` makes of the cells; `undo` goes back.
+    """Cells as codes (B, columns) in float64 -> the network's inputs (B, F) in float32, the same as `encode_table`
+    computes. `undo` is the inverse.
 
-    columns: of a checkpoint's facts. The code of a number is the number, that of a word what `texts` says; NaN is that
-    of a missing one, and of a word that the training did not have. The code of a date are the seconds since 1970, or
-    the milliseconds and so on of a column that holds these.
+    columns: as `Facts` describes them. The code of a number is the number itself, that of a word is given by `texts`,
+    and that of a date is the seconds since 1970, or milliseconds and so on if the column holds these. A missing cell,
+    and a word that the training did not have, has the code NaN.
     """
 
     def __init__(self, columns: list[dict]) -> None:
@@ -38,8 +39,8 @@ class RawColumns(nn.Module):
         self.register_buffer("no_end", torch.tensor(no_end, dtype=torch.bool))
         durations = [columns[place]["date"] == DURATION for place in self.dates]
         self.register_buffer("durations", torch.tensor(durations, dtype=torch.bool))
-        # Of each input of the network: its place among the codes and, after these, the parts of the dates; and the code
-        # that makes it 1, NaN where it is a number.
+        # For each input of the network: the index of its source, counted over the codes followed by the parts of all
+        # dates; and the code for which the input is 1 (of a word), or NaN if the input is a number.
         inputs = []
         for place, column in enumerate(columns):
             if "parts" in column:
@@ -54,7 +55,8 @@ class RawColumns(nn.Module):
         self.register_buffer("numbers", places[~words].long())
         self.register_buffer("words", places[words].long())
         self.register_buffer("codes", codes[words])
-        self.register_buffer("order", words.long().argsort(stable=True).argsort())  # numbers before words, and back
+        # `forward` computes numbers before words; this index puts them into the order of the network's inputs.
+        self.register_buffer("order", words.long().argsort(stable=True).argsort())
 
     def forward(self, cells: Tensor) -> Tensor:
         if self.dates:
@@ -66,10 +68,10 @@ class RawColumns(nn.Module):
         return torch.cat([self.standardize(cells[:, self.numbers]), words], 1)[:, self.order]
 
     def undo(self, x: Tensor) -> Tensor:
-        """A word's inputs may be any numbers: the word is that of the largest one above 0."""
+        """Inputs (B, F) -> codes (B, columns). A column of words gets the word with the largest input, if above 0."""
         numbers, words = x[:, self.order.argsort()].tensor_split([len(self.numbers)], 1)
-        unless_known = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # the PARTS of a date
-        parts = unless_known.repeat(len(x), len(self.dates))
+        defaults = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # of PARTS that are no input
+        parts = defaults.repeat(len(x), len(self.dates))
         cells = torch.cat([torch.full((len(x), len(self.columns)), nan, dtype=torch.float64), parts], 1)
         cells[:, self.numbers] = self.standardize.undo(numbers)
         for place in self.words.unique().tolist():
@@ -77,7 +79,7 @@ class RawColumns(nn.Module):
             cells[:, place] = torch.where(largest.values > 0, self.codes[self.words == place][largest.indices], nan)
         for place, column in enumerate(self.columns):
             if "truth" in column:
-                answers = cells[:, place]  # a missing one is the mean
+                answers = cells[:, place]  # the encoding replaces a missing one by the mean
                 cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
         year, month, day, _, hour, hours = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
@@ -88,7 +90,7 @@ class RawColumns(nn.Module):
         return cells
 
     def feed(self, cells: Tensor) -> dict[str, np.ndarray]:
-        """What the file takes, by the columns' names."""
+        """The values (B,) for each input of the file, by the columns' names, from codes (B, columns)."""
         given = {}
         for column, values in zip(self.columns, cells.T, strict=True):
             words = {code: text for text, code in (texts(column) or {}).items()}
@@ -97,12 +99,12 @@ class RawColumns(nn.Module):
         return given
 
     def as_inputs(self, model: Any) -> Any:
-        """An ONNX model whose one input are the codes, as one that takes the columns by their names.
+        """Turn an ONNX model with a single input, the codes, into one that takes each column as an input by its name.
 
-        Outputs keep their names where no column has them; else _ follows. All else in the model gets a prefix with
-        which no column's name begins.
+        An output keeps its name, or gets _ appended if a column has that name. All other names in the model get a
+        prefix with which no column's name begins.
         """
-        from onnx import TensorProto, compose, helper  # which `pip install proj` does not bring
+        from onnx import TensorProto, compose, helper  # here, since only the extra proj[export] installs it
 
         names, prefix = [column["name"] for column in self.columns], "/"
         while any(name.startswith(prefix) for name in names):
@@ -134,7 +136,7 @@ class RawColumns(nn.Module):
 
 
 def texts(column: dict) -> dict[str, float] | None:
-    """The code of each text that a column's cells may be; None where the file takes its numbers."""
+    """The code of each text that a cell of the column may hold; None if the exported file takes numbers there."""
     if "truth" in column:
         return answer_codes(column["truth"])
     return {word: float(code) for code, word in enumerate(column["categories"])} if "categories" in column else None
