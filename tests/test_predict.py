@@ -356,7 +356,7 @@ def test_where_a_column_may_be_away_without_a_header_it_is_said_which_ones_are_t
     columns = [{"name": f"column {place}", "mean": 0.0, "std": 1.0} for place in (first, first + 1)]
     (tmp_path / "t.csv").write_text("1,2,3,4\n")
     list(read_tables([str(tmp_path / "t.csv")], columns))
-    assert ("has no header: column 1, column 2 (0 the first) are taken" in capsys.readouterr().err) == said
+    assert ("has no header: column 1, column 2 are taken, counted from 0" in capsys.readouterr().err) == said
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sent
     (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),
     (("ckpt={digits}", "input=x", "show=x.jpg"), "show=x.jpg should be true, or end in .png"),
     (("ckpt={iris}", "input=x", "show=true"), "this model takes a table"),
-    (("ckpt={digits}", "input=x", "sheet=x"), "sheet=… and encoding=… are of tables, and this model takes images"),
+    (("ckpt={digits}", "input=x", "sheet=x"), "sheet=… and encoding=… are for tables, and this model takes images"),
     (("ckpt={digits}", "input=x", "invert=maybe"), "invert=maybe does not exist. Options: auto, false, true."),
 )
 def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sentence):
@@ -425,7 +425,7 @@ def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(ir
 
 
 def test_where_nothing_can_be_written_is_said_before_anything_is_read(trained, tmp_path, mistake, monkeypatch):
-    monkeypatch.setattr(proj.use.prediction, "answered", None)
+    monkeypatch.setattr(proj.use.prediction, "classified", None)
     (tmp_path / "rows.csv").write_text("1,2,3,4\n")
     (tmp_path / "folder.csv").mkdir()
     for place, why in (("folder.csv", "it is a folder"), ("rows.csv/x.csv", "rows.csv is a file")):

@@ -1,4 +1,4 @@
-"""What predict reads: the files that the user names, and each picture or row of a table in them as a model takes it."""
+"""Reads the inputs of predict: finds the files that the user names, and encodes each picture or row of a table."""
 
 import glob
 import io
@@ -31,22 +31,22 @@ from proj.system.ranks import say
 
 
 class Example(NamedTuple):
-    """An input that is to be named."""
+    """An input that is to be classified."""
 
-    name: str  # of its file, and of a row of a table its line
-    x: Tensor  # (H, W, C) uint8 pixels of an image, (F,) inputs of a row
-    picture: str | io.BytesIO | None = None  # what is opened to show it
-    remark: str = ""
+    name: str  # the name of its file; for a row of a table, followed by its line
+    x: Tensor  # (H, W, C) uint8 pixels of an image, or (F,) inputs of a row
+    picture: str | io.BytesIO | None = None  # the file of an image, to be opened again for show=…
+    remark: str = ""  # printed behind the prediction
 
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
-    """The files that a path or a pattern stands for, or those of a kind, "image" or "table", in a folder, without
-    hidden ones and those that systems leave; the endings of a folder's other files are printed.
+    """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken.
 
-    Raises UserError for none.
+    kind: "image" or "table". Hidden files, and those that operating systems leave behind, are ignored; the endings of
+    a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read.
     """
     folder, others = os.path.isdir(pattern), Counter[str]()
-    if not folder and os.path.exists(pattern):  # also a name with brackets, or a pipe
+    if not folder and os.path.exists(pattern):  # it may be a pipe, or a file whose name holds brackets
         return [pattern]
     if folder:
         try:
@@ -68,7 +68,10 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
 
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[Example]:
-    """The image in each file; what is no image is named and goes to `skipped`."""
+    """Yield the image in each file. A file that cannot be read as an image is printed and added to `skipped`.
+
+    facts: the model's `Facts`. invert: "auto", "true" or "false", see `Facts.read_image`.
+    """
     inverts, several = {"true": True, "false": False, "auto": None}[invert], 0
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
@@ -76,7 +79,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             pixels, inverted, has_more = facts.read_image(content, inverts, max_pixels)
         except UserError:
             raise
-        except Exception as error:  # Pillow's readers raise many kinds
+        except Exception as error:  # Pillow's readers raise errors of many types
             skipped.append(file)
             why = error if isinstance(error, Refused) else f"no image ({why_not(error, content)})"
             why = "the memory does not suffice to read it" if out_of_memory(error) else why
@@ -96,10 +99,11 @@ def read_tables(
     encoding: str = "",
     skipped: list[str] | None = None,
 ) -> Iterator[Example]:
-    """Each row of the tables. Raises UserError for what is no table, or not the model's.
+    """Yield each row of the tables. Raises UserError for a file that is no table, or does not fit the model.
 
-    training: the settings of its data, whose sheet and encoding other files may have, too, where none is said.
-    skipped: of several files such a one is named, goes to this list, and the others are read.
+    columns: those of the model, see `Facts`. sheet, encoding: the user's; if both are "", those of the training are
+    tried. training: the settings of the training's data. skipped: if it is given and there are several files, a file
+    that cannot be used is printed and added to it instead, and the others are read.
     """
     said = {"sheet": sheet or None, "encoding": encoding or None} if sheet or encoding else training
     how = Reading(said.get("sheet"), said.get("encoding"), is_hint=said is training, prefix="")
@@ -114,19 +118,19 @@ def read_tables(
             skipped.append(file)
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
-        if not lines and len(files) > 1:  # of one alone, `predict` says it
+        if not lines and len(files) > 1:  # for a single file, `predict` raises an error
             say(f"{readable(file)} has no row below its header", file=sys.stderr)
-        for place, line in enumerate(lines):  # a loop over a tensor makes one of each row beforehand
+        for place, line in enumerate(lines):  # by index, since iterating over a tensor makes all of its rows first
             yield Example(f"{file}:{line}", inputs[place])
 
 
 def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence[int], torch.Tensor]:
-    """The lines of a file on which its rows begin, and (N, F) the inputs that they are."""
+    """(The line on which each of the N rows of a file begins, their inputs (N, F)). Raises UserError."""
     try:
         table = open_table(file, how)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-    places = places_of([column["name"] for column in columns], table)
+    places = find_model_columns([column["name"] for column in columns], table)
     say(*table.notes, file=sys.stderr)
     notes, taken, rows = list[str](), dict(zip(places, columns, strict=True)), np.arange(len(table.lines))
     try:
@@ -138,8 +142,11 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
     return table.lines, inputs
 
 
-def places_of(names: list[str], table: Table) -> list[int]:
-    """The places of the model's columns in a table, whose header is taken. Raises UserError for a missing one."""
+def find_model_columns(names: list[str], table: Table) -> list[int]:
+    """The index in the table of each of the model's columns, after it is decided whether the first row is a header.
+
+    names: of the model's columns. Raises UserError if one is missing.
+    """
     header = table.first
     trained_without_header = all(re.fullmatch(r"column \d+", name) for name in names)
     has_names = any(place is not None for place in find_columns(names, header)) or has_header(table)
@@ -147,7 +154,7 @@ def places_of(names: list[str], table: Table) -> list[int]:
     if has_names and any(map(is_number, header)):
         say(f"{table.file}: the first row, {', '.join(header)}, is taken for the columns' names", file=sys.stderr)
     if not has_names or (trained_without_header and all(map(is_number, header))):
-        return places_by_order(names, table, trained_without_header)
+        return columns_by_order(names, table, trained_without_header)
     places = find_columns(names, table.names)
     if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
         how = why_absent(table, missing[-1], f"; it has {first_of(table.names, 40)}.")
@@ -155,24 +162,27 @@ def places_of(names: list[str], table: Table) -> list[int]:
     return places
 
 
-def places_by_order(names: list[str], table: Table, trained_without_header: bool) -> list[int]:
-    """`places_of` where no names tell them. Raises UserError for another number of columns than the model's.
+def columns_by_order(names: list[str], table: Table, trained_without_header: bool) -> list[int]:
+    """`find_model_columns` for a table without a header, by the order of its columns.
 
-    trained_without_header: the names then are those of the places in the training's table: column 0, and so on.
+    trained_without_header: `names` are then `column 0` and so on, after their index in the training's table.
+    Raises UserError if the number of columns does not fit.
     """
-    header = table.first
+    first_row = table.first
     in_training = [int(name.split()[1]) for name in names] if trained_without_header else []
-    if in_training and len(header) > len(names) and max(in_training) < len(header):
-        if in_training != [*range(len(names))]:  # else no column that may be away stands before them
+    if in_training and len(first_row) > len(names) and max(in_training) < len(first_row):
+        # The training's table also had a column of classes. If that stood behind the model's columns, nothing is in
+        # doubt. Else this table must have it too, or the columns behind it would be off by one.
+        if in_training != [*range(len(names))]:
             say(
-                f"{table.file} has no header: {', '.join(names)} (0 the first) are taken, as in the training's table, "
-                "that of the classes included",
+                f"{table.file} has no header: {', '.join(names)} are taken, counted from 0 and with the column of "
+                "classes, as in the training's table",
                 file=sys.stderr,
             )
         return in_training
-    if len(header) != len(names):
+    if len(first_row) != len(names):
         raise UserError(
-            f"{table.file}: row {table.lines[0]} has {how_many(len(header), 'value')} for "
+            f"{table.file}: row {table.lines[0]} has {how_many(len(first_row), 'value')} for "
             f"{how_many(len(names), 'column')}: {', '.join(names)}."
         )
     if not trained_without_header:

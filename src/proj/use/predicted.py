@@ -1,4 +1,4 @@
-"""The answers of predict to many inputs: kept in little memory, told in the terminal, and written."""
+"""Predictions for many inputs: stored compactly, put into words for the terminal, and written to a file."""
 
 import itertools
 import json
@@ -15,12 +15,15 @@ from proj.system.names import one_line
 from proj.system.ranks import say
 from proj.training.calibration import belong
 
-SHOWN = 30  # classes that are counted in the terminal
+SHOWN = 30  # the most classes that are counted in the terminal
 
 
 def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], limit: float | None) -> dict:
-    """What is written of an input. chosen: the place of its class, see `decided`. limit: of its set, see
-    `most_unlikely`, whose classes begin with the most probable one; None leaves the set out."""
+    """The prediction for one input, as it is written to a file.
+
+    name: of the input. probabilities: (C,). chosen: the index of the predicted class, see `decided`.
+    limit: see `most_unlikely`; the prediction then has a "set" of classes, the most probable one first. None: no set.
+    """
     rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
     best = classes[chosen]
     row = {"input": name, "class": best, "probability": rounded[best]}
@@ -32,18 +35,18 @@ def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], li
 
 
 class Predictions(Sequence):
-    """The answers to inputs, each of which is made when it is asked for: kept as dictionaries, they would take a
-    kilobyte each. classes, limit: see `answer`."""
+    """A sequence of predictions, see `answer`. Each dictionary is made when it is accessed, since it takes a kilobyte;
+    only numbers are stored. classes, limit: see `answer`."""
 
     def __init__(self, classes: list[str], limit: float | None) -> None:
         self.classes, self.limit = classes, limit
         self.names, self.chosen, self.shares = list[str](), array("l"), array("d")
 
     def add(self, names: Sequence[str], chosen: Tensor, probabilities: Tensor) -> None:
-        """The inputs of a batch: chosen, (B,) places of their classes; probabilities, (B, C)."""
+        """Append a batch. names: of its B inputs. chosen: (B,), the indices of their classes. probabilities: (B, C)."""
         self.shares.extend(probabilities.flatten().tolist())
         self.chosen.extend(chosen.tolist())
-        self.names += names  # last, since their number is that of the answers, also where Ctrl-C comes in between
+        self.names += names  # last: their number is the length, so Ctrl-C before this line leaves no half prediction
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,19 +58,19 @@ class Predictions(Sequence):
 
 
 def is_unsure(row: dict) -> bool:
-    """Whether sets were asked for, and this answer's is not of one class."""
+    """Whether a prediction has a set, and this is not of exactly one class."""
     return "set" in row and len(row["set"]) != 1
 
 
 def doubt(row: dict) -> str:
-    """What the terminal says of an answer that `is_unsure`."""
+    """The remark on a prediction that `is_unsure`; "" for any other."""
     if not is_unsure(row):
         return ""
     return f"unsure: {', '.join(map(one_line, row['set'])) or 'no class is likely enough'}"
 
 
 def in_words(row: dict) -> list[str]:
-    """The class of an answer, and of the others the most probable ones, three in all, each with its share."""
+    """The predicted class and then the most probable others, three in all, each with its probability."""
     shares, best = row["probabilities"], row["class"]
     order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
     threshold = ["(by the threshold)"] if shares[best] < max(shares.values()) else []
@@ -75,7 +78,7 @@ def in_words(row: dict) -> list[str]:
 
 
 def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
-    """A column for each class's probability, and one for the set, as JSON, where there are sets."""
+    """The predictions as CSV, with a column for each class's probability, and one for the sets if there are any."""
     sets = ["set"] if "set" in rows[0] else []
     first = ["input", "class", "probability", *sets]
 
@@ -88,7 +91,10 @@ def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
 
 
 def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int) -> None:
-    """Write the answers to the file `output`, and print how many inputs each class has and how many were inverted."""
+    """Write the predictions to `output`, as CSV or else as lines of JSON, and print how often each class is predicted.
+
+    inverted: how many pictures were inverted, which is printed too.
+    """
     if output.endswith(".csv"):
         content = csv_rows(rows, classes)
     else:

@@ -1,4 +1,4 @@
-"""What a checkpoint's model says of new pictures and tables."""
+"""Predicts the classes of new pictures, or of the rows of new tables, with a checkpoint's model."""
 
 import io
 import itertools
@@ -27,31 +27,35 @@ from proj.use.among_photos import refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
-BATCH, SHOWN = 100, 30  # inputs at a time, images in the picture
+BATCH = 100  # inputs at a time
+SHOWN = 30  # the most images in the picture for show=…
 
 
 def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
+    """The image in a file, at most 400 pixels wide and high, in colour."""
     image = open_image(content, (200, 200), 3, facts.levels, max_pixels)
     image.thumbnail((400, 400))
     return image
 
 
 def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapping) -> None:
-    """Raises UserError for an option of the other kind of data, and for a picture among the photos of the training.
+    """Raises UserError for an option that makes no sense for the model's kind of data, and for a picture that would be
+    written among the training's photos.
 
-    images: whether the model takes images. settings: of the training's data.
+    images: whether the model takes images. picture: the file for show=…, or "". of_a_table: an option that only tables
+    have, or "". settings: those of the training's data.
     """
     if picture:
         refuse_among_photos(Path(picture).parent, "show", settings)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     if images and of_a_table:
-        raise UserError("sheet=… and encoding=… are of tables, and this model takes images: leave them out.")
+        raise UserError("sheet=… and encoding=… are for tables, and this model takes images: leave them out.")
 
 
 def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
-    """Raises UserError where a file that is to be written, by the name of its option, is one of the inputs, or cannot
-    be written: thousands of photos may be named before that is found out."""
+    """Raises UserError if a file to be written is one of the inputs or cannot be written, before thousands of photos
+    are classified in vain. written: the files by their options, such as output; "" for one that is not written."""
     for option, file in written.items():
         there = os.path.exists(file)
         if file:
@@ -62,15 +66,18 @@ def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
 
 @torch.inference_mode()
 def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
-    """(B, C) float64 probabilities, on the CPU. x: (B, …) pixels or rows, on the device of the model."""
+    """(B, C) float64 probabilities on the CPU. x: (B, H, W, C) pixels or (B, F) rows, on the model's device."""
     logits = model(facts.normalizer().to(x.device)(x) if facts.kind == "image" else x)
     return logits.cpu().double().softmax(1)
 
 
-def answered(
+def classified(
     examples: Iterator[Example], rows: Predictions, model: Classifier, facts: Facts, device: torch.device
 ) -> Iterator[tuple[Example, int, str]]:
-    """(Each example, the place of its answer among `rows`, its name padded to those of its batch)."""
+    """Classify the examples in batches, and append the predictions to `rows`.
+
+    Yields (the example, the index of its prediction in `rows`, its name padded to the longest name of its batch).
+    """
     while batch := list(itertools.islice(examples, BATCH)):
         names = [readable(example.name) for example in batch]
         width = max(map(len, names))
@@ -92,10 +99,11 @@ def predict(
     sheet: str = "",
     encoding: str = "",
 ) -> Predictions:
-    """Print the three most probable classes of each input, or write them to `output`; write `show`; return its rows.
+    """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
 
-    coverage: how often a set of classes holds the right one; 0: none. sheet, encoding: of a table, if not as trained.
-    Raises UserError for what the user can mend; for files that are skipped, after all others are done.
+    input: see `find_files`; "-" is an image from standard input. show: "true", or a file for a picture of the results.
+    coverage: the share of the prediction sets that should hold the right class; 0 makes no sets.
+    Raises UserError for what the user can fix; for files that were skipped, only after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, contents = checkpoints.load_model(path, trust)
@@ -113,7 +121,7 @@ def predict(
     else:
         examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
     try:
-        for example, place, padded in answered(examples, rows, model, facts, device):
+        for example, place, padded in classified(examples, rows, model, facts, device):
             if not output:
                 row = rows[place]
                 print("  ".join(filter(None, [padded, *in_words(row), doubt(row), example.remark])))
@@ -121,10 +129,10 @@ def predict(
             if picture and len(shown) < SHOWN:
                 small, row = thumbnail(example.picture, facts, largest), rows[place]
                 shown.append((small, (in_words(row)[0], os.path.basename(row["input"]))))
-    except (KeyboardInterrupt, SystemExit):  # a signal, see `options`
-        if output and rows:  # under another name, by which nobody takes them for the answers to all
+    except (KeyboardInterrupt, SystemExit):  # SystemExit: a signal such as that of `kill`, see `options`
+        if output and rows:  # under another name, so that nobody takes this file for complete
             write_rows(rows, classes, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
-            say("stopped: what comes after these has no answer", file=sys.stderr)
+            say("stopped: the inputs after these are not predicted", file=sys.stderr)
         raise
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")
