@@ -262,5 +262,5 @@ def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, ca
 def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_path):
     with rewritten(checkpoints["iris"], tmp_path / "x.ckpt") as checkpoint:
         checkpoint["proj"]["columns"] = None
-    with pytest.raises(UserError, match="raw=true is for pictures, grey or in colour, and for tables whose datamodule"):
+    with pytest.raises(UserError, match="raw=true is for grey or coloured pictures, and for tables whose datamodule"):
         export(tmp_path / "x.ckpt", raw=True)

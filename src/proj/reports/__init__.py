@@ -1,18 +1,18 @@
-"""What the folders of runs say, compared: in the terminal, and as report.html and other files.
+"""Compares runs: reads their folders, and reports on them in the terminal, in report.html and in other files.
 
-report.py        makes the report
+report.py        `report`: makes the whole report
 runs.py          reads the folders of runs
-curves.py        reads their curves
-compare.py       runs as rows, the best first
-columns.py       the settings that are columns
-verdicts.py      the statistics: which row is better
-conclusions.py   the sentences about it
-table.py         the table in the terminal
-page.py          report.html, with page.html
+curves.py        reads the curves of runs
+compare.py       groups the runs into rows, one for each configuration, the best first
+columns.py       chooses the settings that are columns of the table
+verdicts.py      the statistics: which row is better, and how sure that is
+conclusions.py   puts the statistics into sentences
+table.py         prints the table in the terminal
+page.py          writes report.html, from the template page.html
 charts.py        its curves, dots and bars
-parallel.py      its parallel coordinates
-scales.py        the axes of all charts
-other_files.py   report.json, .md and .tex
-out_of_fold.py   the predictions of all folds
-label_issues.py  labels that may be wrong
+parallel.py      its chart of parallel coordinates
+scales.py        the scales and labels of the charts' axes
+other_files.py   writes report.json, .md and .tex
+out_of_fold.py   collects the predictions for the held-out fold of each run
+label_issues.py  lists the examples whose labels may be wrong
 """

@@ -1,6 +1,7 @@
-"""The charts of report.html as Plotly has them, but for the colours: page.html knows the theme.
+"""Builds the charts of report.html as data for Plotly. The colours are missing: page.html adds those of its theme.
 
-A trace's meta is the number of its row; its uid becomes a class of its lines, by which page.html finds them.
+The `meta` of a trace is the index of its row. Plotly turns its `uid` into a CSS class, by which page.html finds the
+lines of a row.
 """
 
 import math
@@ -15,11 +16,11 @@ from proj.reports.runs import Run
 from proj.reports.scales import compact, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
 
-POINTS = 120  # of a curve; of a longer one, neighbours are averaged
-ALL_POINTS = 36_000  # of the curves of a page, which makes up to 1 MB: with many, each has fewer
-BANDS = 40  # configurations, of which a band is drawn about each mean; more would hide the lines
-MOST_IN_STRIP = 40  # rows that the chart of all runs' values has room for
-FIRST = ("val/acc", "val/loss", "train/acc", "train/loss")  # curves, in this order, after that of the monitor
+POINTS = 120  # the most points of a curve; in a longer one, neighbours are averaged
+ALL_POINTS = 36_000  # the most points of all curves on a page, about 1 MB: with many curves, each has fewer points
+BANDS = 40  # the most configurations for which bands of deviation are drawn; more would hide the lines
+MOST_IN_STRIP = 40  # the most rows that fit into the chart of `strip`
+FIRST = ("val/acc", "val/loss", "train/acc", "train/loss")  # the first charts of curves, after that of the monitor
 LAYOUT = {
     "height": 320,
     "margin": {"l": 44, "r": 14, "t": 8, "b": 36},
@@ -39,12 +40,12 @@ def chart(title: str, note: str, traces: list[dict], xaxis: dict, yaxis: dict, *
 
 
 def axis_title(name: str) -> dict[str, Any]:
-    """An axis's name, as large as its labels."""
+    """The title of an axis, in the size of its labels."""
     return {"title": {"text": name, "font": {"size": 12}}}
 
 
 def mean_curve(runs: list[Run], tag: str, most: int) -> tuple[list[float], list[float], list[float]]:
-    """Epochs, means and sample standard deviations over the runs, of at most `most` points: neighbours are averaged."""
+    """(Epochs, means, sample standard deviations) of a metric over runs; neighbours are averaged to `most` points."""
     values: dict[float, list[float]] = {}
     for run in runs:
         for epoch, value in run.curves.get(tag, []):
@@ -64,7 +65,8 @@ def mean_curve(runs: list[Run], tag: str, most: int) -> tuple[list[float], list[
 
 
 def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
-    """A line a configuration, the mean of its runs, in a band of one standard deviation up and down."""
+    """The chart of a metric's curves: a line for each configuration, the mean of its runs, and a band of one standard
+    deviation to each side. None if no run has this metric."""
     means = [mean_curve(row["runs"], tag, most) for row in rows]
     values = [value for _, ys, _ in means for value in ys]
     if not values:
@@ -78,7 +80,7 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
             down = compact([place(y - deviation) for y, deviation in zip(ys, deviations, strict=True)])
             band = {"x": xs + xs[::-1], "y": up + down[::-1], "meta": i, "uid": f"{i}band", "hoverinfo": "skip"}
             band |= {"fill": "toself", "mode": "lines", "line": {"width": 0}}
-            # With more than twelve configurations, it is seen where its row is pointed at.
+            # With more than twelve configurations, a band is visible only while its row is pointed at.
             band["opacity"] = 0.13 if len(rows) <= 12 else 0
             bands.append(band)
         if xs:
@@ -92,9 +94,9 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
 def dots(
     comparison: Comparison, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict
 ) -> dict | None:
-    """A dot a run, hollow where it is not finished, and a dotted line along the best so far, from left to right.
+    """A chart with a dot for each run, hollow if the run is not finished, and a dotted line at the best value so far.
 
-    place_of: where a run lies from left to right, None for one that is left out.
+    place_of: the x of a run; None leaves it out.
     """
     monitor, mode = comparison["monitor"], comparison["mode"]
     points: list[tuple[float, float, int, Run]] = []
@@ -106,7 +108,7 @@ def dots(
     if not points:
         return None
     height, y_axis = scale_of(monitor, [value for _, value, _, _ in points])
-    del y_axis["range"]  # every dot is shown
+    del y_axis["range"]  # so that every dot is shown
     from_left = sorted(points, key=lambda point: point[0])
     finished = [(x, value) for x, value, _, run in from_left if run.status == "finished"]
     best_so_far = accumulate((value for _, value in finished), min if mode == "min" else max)
@@ -127,9 +129,9 @@ def dots(
 
 
 def strip(comparison: Comparison) -> dict[str, Any] | None:
-    """A dot a run, a line a configuration, so that one sees what a verdict rests on.
+    """A chart of the values on which the verdicts rest: a line for each configuration, with a dot for each of its runs.
 
-    None where no configuration has two seeds, and where there are more than MOST_IN_STRIP.
+    None if no configuration has two runs, or if there are more than MOST_IN_STRIP configurations.
     """
     monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
     points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]
@@ -154,11 +156,12 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     numbers = list(range(1, len(rows) + 1))
     y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
     each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
-    title, note = f"{heading(monitor)} of every {each}", "· a line of dots a configuration, the bar is the mean"
+    title, note = f"{heading(monitor)} of every {each}", "· a line for each configuration; the bar is the mean"
     return chart(title, note, traces, axis, axis_title("place") | y_axis, height=max(320, 70 + 22 * len(rows)))
 
 
 def against_time(comparison: Comparison) -> dict | None:
+    """The monitor of each run over its training time; None if no time is known."""
     title = f"{heading(comparison['monitor'])} against training time"
     seconds = [number(run.value("seconds", "min")) for row in comparison["rows"] for run in row["runs"]]
     known = [value for value in seconds if value]
@@ -177,7 +180,7 @@ def against_time(comparison: Comparison) -> dict | None:
 
 
 def history(comparison: Comparison) -> dict | None:
-    """The trials of a search in their order; None where there are none, or they are of several searches."""
+    """The monitor of a search's trials in their order; None unless the runs have trials, all of one search."""
 
     def place(run: Run) -> float | None:
         return number(run.config.get("trial.number"))
@@ -191,7 +194,7 @@ def history(comparison: Comparison) -> dict | None:
 
 
 def importance(shares: dict[str, Any]) -> dict | None:
-    """Of a search: how much of the differences between its trials each setting explains (Optuna's fANOVA)."""
+    """A bar for each setting of a search: how much of the variance between trials it explains (Optuna's fANOVA)."""
     known = sorted((share, text(name)) for name, share in shares.items() if number(share) is not None)
     if not known:
         return None
@@ -204,7 +207,7 @@ def importance(shares: dict[str, Any]) -> dict | None:
 
 
 def charts(comparison: Comparison, shares: dict[str, Any]) -> list[dict]:
-    """Those of the page that there is something to draw in. shares: the importance of a search's settings."""
+    """All charts of the page that have anything to show. shares: the importance of a search's settings."""
     rows = [row | {"runs": [run for run in row["runs"] if not run.repeats]} for row in comparison["rows"]]
     tags = {tag for row in rows for run in row["runs"] for tag in run.curves}
     order = [tag for tag in dict.fromkeys((comparison["monitor"], *FIRST)) if tag in tags]

@@ -1,4 +1,4 @@
-"""Which settings are columns of a report's table: those in which runs differ, and that say something new."""
+"""Chooses the settings that become columns of a report's table: those that differ and that add information."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ from proj.config.words import short_names
 
 
 def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
-    """The settings in which runs differ, without those that say nothing new beside the others.
+    """The settings in which runs differ, without those that follow from others.
 
-    Every choice that differs (dataset, model, …) is a column. Of the rest, three kinds say nothing new: what follows
-    from the choices, as each model has widths of its own; a copy of a column, as OneCycleLR's max_lr is the
-    optimizer's lr; and a class where the columns before it already tell the runs apart, as does the data's checksum
-    where the choices and the settings of the data do.
-    Two other settings that differ together both stay: in a random search, each rate would tell each dropout.
+    settings: of each run. keys: the settings in the order in which they are considered.
+    Every choice that differs (dataset, model, …) is a column. Any other setting that differs is left out if
+    - it follows from the choices, as the widths do if each model has its own;
+    - it copies a column, as OneCycleLR's max_lr copies the optimizer's lr;
+    - it is a class and follows from the columns before it, or the data's checksum and follows from those of the data.
+    Any other two settings that differ together both stay: in a random search, the dropout would follow from the rate.
     """
     choices = [key for key in keys if key.startswith("choices.")]
     columns = [key for key in choices if varies(settings, key)]
@@ -32,12 +33,12 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
 
 
 def is_class(key: str) -> bool:
-    """Whether a setting names a class, or is the data's checksum: both may follow from other settings."""
+    """Whether a setting is the name of a class or the data's checksum, which usually follow from other settings."""
     return key.endswith(("_target_", "_partial_")) or key == "data"
 
 
 def combinations(settings: list[dict[str, Any]], keys: list[str]) -> int:
-    """How many different combinations of values the runs have in these settings."""
+    """The number of different combinations of values that the runs have in these settings."""
     return len({tuple(map(one.get, keys)) for one in settings})
 
 
@@ -46,15 +47,15 @@ def varies(settings: list[dict[str, Any]], key: str) -> bool:
 
 
 def follows(settings: list[dict[str, Any]], key: str, others: list[str]) -> bool:
-    """Whether runs that agree in the other settings agree in this one, too."""
+    """Whether runs that agree in the other settings always agree in this one as well."""
     return combinations(settings, others) == combinations(settings, [*others, key])
 
 
 def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
-    """Whether every run that has this setting has the column's value in it."""
+    """Whether in every run this setting is missing or has the same value as the column."""
     return all(one.get(key) in (None, one.get(column)) for one in settings)
 
 
 def names_of(columns: list[str]) -> list[str]:
-    """`short_names`; a class keeps its whole name."""
+    """The headings of the columns: their `short_names`, but the whole name for a class."""
     return [column if is_class(column) else short for column, short in short_names(columns).items()]

@@ -1,4 +1,4 @@
-"""Runs as rows of one configuration each, the best first: a `Comparison`, which all of a report is made from."""
+"""Groups runs into rows, one for each configuration, the best first: a `Comparison`, on which a report is based."""
 
 import math
 import os
@@ -16,50 +16,50 @@ from proj.reports.verdicts import Verdict
 from proj.system.names import one_line
 from proj.system.run_folder import RunFolder
 
-OWN_DATA = ("CSVDataModule", "ImageFolderDataModule")  # whose data_dir is the data itself, not where a known one lies
-Spread = tuple[float | None, float | None, int]  # a figure's mean, its sample standard deviation, of how many runs
+OWN_DATA = ("CSVDataModule", "ImageFolderDataModule")  # their data_dir names the user's own data
+Spread = tuple[float | None, float | None, int]  # a metric's mean, its sample standard deviation, the number of runs
 
 
 class Row(TypedDict):
-    """A configuration. It also holds, by their names, the `Spread` of each of the comparison's metrics, of "parameters"
-    and of "seconds"."""
+    """One configuration with its runs. The row also has a `Spread` under the name of each of the comparison's metrics,
+    and under "parameters" and "seconds"."""
 
-    settings: list | None  # the values of the comparison's columns; None where no configuration is known
-    name: str  # for a row without settings
-    data: Any  # the checksum of the data, or the dataset's name where that is not known
-    status: Counter[str]  # of the runs
-    runs: list[Run]  # those that count first, then the finished ones, the best of them first
-    verdict: Verdict | None  # of the best row on its data against this one, once `conclude` has given it
+    settings: list | None  # the values of the comparison's columns; None if the configuration is not known
+    name: str  # shown if there are no settings
+    data: Any  # the checksum of the data, or if that is not known, the dataset's name
+    status: Counter[str]  # how many runs have each status
+    runs: list[Run]  # sorted: repeated runs are last, unfinished ones behind finished ones, the best is first
+    verdict: Verdict | None  # compares the best row on the same data with this one; `conclude` sets it
 
 
 class Comparison(TypedDict):
-    monitor: str  # the metric that the rows are sorted by, and which is better of it, min or max
-    mode: str
-    metrics: list[str]  # that the table shows: the monitor, and those of the test
-    common: dict[str, Any]  # the settings that all runs share
-    columns: list[str]  # the names of those in which rows differ, see `choose_columns`
+    monitor: str  # the metric by which the rows are sorted
+    mode: str  # "max" if more of the monitor is better, else "min"
+    metrics: list[str]  # the metrics in the table: the monitor, then those of the test
+    common: dict[str, Any]  # the settings that are the same in all runs
+    columns: list[str]  # the short names of the settings that differ, see `choose_columns`
     rows: list[Row]  # the best first
-    resume: str  # the command that goes on with the runs' sweep, where more seeds are wanted, or ""
+    resume: str  # the command that resumes the sweep of these runs, if more seeds would help; else ""
 
 
 def dataset_of(run: Run) -> tuple[Any, str | None]:
-    """The choice of dataset, and of data of one's own, which data_dir names, where it lies."""
+    """(The option of the group `dataset`, the absolute path of the user's own data or None for any other dataset)."""
     kind, folder = run.config.get("choices.dataset"), run.config.get("dataset.data_dir", run.config.get("data_dir"))
     is_own = str(run.settings.get("dataset._target_")).endswith(OWN_DATA)
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
 def names_of_data(run: Run) -> tuple[tuple, tuple]:
-    """(A run's dataset with the settings of its data, the dataset alone), from which its checksum follows."""
+    """Two keys for a run's data: (its dataset with all of the dataset's settings, its dataset alone)."""
     settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
     return (dataset_of(run), *settings), dataset_of(run)
 
 
 def name_data(runs: list[Run]) -> None:
-    """Fill in the data of a run that has no checksum: an old one, or one that stopped before its training.
+    """Fill in `settings["data"]` of runs without a checksum: old runs, and those that stopped before the training.
 
-    It is taken for that of the runs with the same dataset and the same settings of it, or else with the same dataset,
-    if they all have one checksum; or else its data is what its data_dir names.
+    Such a run gets the checksum of the runs with the same dataset and dataset settings, or if there are none, of the
+    runs with the same dataset, provided that they all have the same one. Else it gets the path of its own data.
     """
     known: dict[tuple, set] = defaultdict(set)
     for run in runs:
@@ -74,9 +74,12 @@ def name_data(runs: list[Run]) -> None:
 
 
 def name_drawn_data(runs: list[Run]) -> None:
-    """Give runs of a dataset of one's own whose seed draws the examples one name for their data, that of the dataset:
-    they repeat a configuration, and those of one seed are a pair. It does where three seeds or more have a checksum of
-    their own each, which all runs of that seed have; of two the data may have changed in between."""
+    """Name the data of runs after their dataset if the user's own datamodule draws its examples by the seed.
+
+    Their checksums differ with the seed, yet these runs repeat one configuration, and those with the same seed are
+    pairs. Examples count as drawn if there are at least three seeds, each seed has one checksum, and no two seeds have
+    the same: with only two seeds, the data may just have changed between the runs.
+    """
     known: dict[tuple, dict[Any, set]] = defaultdict(lambda: defaultdict(set))
     own = [run for run in runs if not str(run.settings.get("dataset._target_", "proj.")).startswith("proj.")]
     for run in own:
@@ -88,9 +91,9 @@ def name_drawn_data(runs: list[Run]) -> None:
 
 
 def data_names(runs: list[Run]) -> dict[str, str]:
-    """Checksum -> the name of the folder or file, with as many folders above it as tell them apart.
+    """For the checksum of each data, the name of its folder or file, with as many parent folders as make it unique.
 
-    Of a place that has changed between runs, where the same settings gave several checksums, these stay.
+    If the same settings gave several checksums, the data has changed between runs, and these checksums get no name.
     """
     places: dict[str, tuple[str, ...]] = {}
     known: dict[tuple, set[str]] = defaultdict(set)
@@ -107,11 +110,11 @@ def data_names(runs: list[Run]) -> dict[str, str]:
 
 
 def mark_repeats(runs: list[Run]) -> None:
-    """Of runs of one configuration that have a seed and fold in common, the one that finished last counts alone."""
+    """Set `repeats` in the runs of a configuration: of those with the same seed and fold, only the last one counts."""
 
     def order(run: Run) -> tuple:
         ended = 0.0
-        with suppress(OSError):  # there is none, or it was set aside this moment
+        with suppress(OSError):  # the file is missing, or has just been set aside
             ended = os.path.getmtime(RunFolder(run.folder).metrics)
         return run.status == "finished", ended, str(run.folder)
 
@@ -122,21 +125,23 @@ def mark_repeats(runs: list[Run]) -> None:
 
 
 def counted(runs: list[Run]) -> list[Run]:
-    """The finished runs, or all where none is finished; a repeated run never counts."""
+    """The runs that count for a row: the finished ones, or all if none is finished, but no repeated one."""
     runs = [run for run in runs if not run.repeats]
     return [run for run in runs if run.status == "finished"] or runs
 
 
 def spread(runs: list[Run], metric: str, mode: str) -> Spread:
-    """That of a metric's values in the `counted` runs; no deviation of less than two, nor where one is not finite."""
+    """The `Spread` of a metric over the `counted` runs. The deviation is None for one value, or if any is not finite."""
     values = [value for run in counted(runs) if (value := run.value(metric, mode)) is not None]
     deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return (math.fsum(values) / len(values) if values else None), deviation, len(values)
 
 
 def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
-    """What configurations are sorted by: the best mean first, those without a number last, and then by name. Those of
-    which no run is finished come after the others, since a training that failed may have been the best before."""
+    """The key by which configurations are sorted: the best mean first, those without a number last, ties by folder.
+
+    Those without a finished run come after all others, since a failed training may have had the best value before.
+    """
     mean, unfinished = spread(runs, monitor, mode)[0], all(run.status != "finished" for run in runs)
     if mean is None or math.isnan(mean):
         return unfinished, True, 0.0, str(runs[0].folder)
@@ -151,7 +156,9 @@ def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) 
     words = ["repeated" if run.repeats and run.status == "finished" else run.status for run in counted_first]
     return {
         "settings": values,
-        "name": f"{model} on {dataset}" if len(runs) > 1 or name.isdigit() else one_line(name),  # 0: a sweep's one job
+        "name": f"{model} on {dataset}"
+        if len(runs) > 1 or name.isdigit()
+        else one_line(name),  # such as 0, the folder of a sweep's only job
         **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
         "data": runs[0].settings.get("data") or dataset,
         "status": Counter(words),
@@ -161,7 +168,7 @@ def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) 
 
 
 def name_precision(runs: list[Run]) -> None:
-    """Give a run that stopped before it chose its precision that of the others."""
+    """Give runs that stopped before the precision "auto" was resolved the precision of the other runs."""
     chosen = {run.settings.get("trainer.precision", "auto") for run in runs} - {"auto"}
     for run in runs:
         if run.settings.get("trainer.precision") == "auto" and chosen:
@@ -169,6 +176,7 @@ def name_precision(runs: list[Run]) -> None:
 
 
 def compare(runs: list[Run]) -> Comparison:
+    """Group runs by their configurations. The rows have no verdicts yet, see `conclude`."""
     monitors = Counter((run.config["monitor"], run.config.get("mode")) for run in runs if "monitor" in run.config)
     (monitor, mode), _ = (monitors.most_common(1) or [(("val/acc", "max"), 0)])[0]
     of_test = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
@@ -179,10 +187,10 @@ def compare(runs: list[Run]) -> Comparison:
     name_precision(runs)
     settings = [run.settings for run in runs if run.settings]
     keys = list(dict.fromkeys(key for one in settings for key in one))
-    keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # classes last, what tells most first
+    keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # the most informative first
     columns = choose_columns(settings, keys)
 
-    groups: dict[tuple, list[Run]] = {}  # the values of the columns, or the folder where there is no configuration
+    groups: dict[tuple, list[Run]] = {}  # by the values of the columns, or by the folder if no configuration is known
     for run in runs:
         key = tuple(map(run.settings.get, columns)) if run.settings else (run.folder,)
         groups.setdefault(key, []).append(run)

@@ -1,4 +1,4 @@
-"""What a comparison of runs comes to: whether the best row is better than the others, and how good it is."""
+"""Puts a comparison into sentences: whether the best row is really better than the others, and how accurate it is."""
 
 import math
 from collections import Counter
@@ -9,39 +9,42 @@ from proj.reports.compare import Comparison, Row, counted, dataset_of
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 
-SHOWN = 3  # rows that are compared with the best in the terminal and on the page; report.json has them all
-ENOUGH = "0,1,2,3,4,5"  # seeds that tell a difference of two standard deviations mostly
+SHOWN = 3  # the most rows that sentences compare with the best one; report.json holds all verdicts
+ENOUGH = "0,1,2,3,4,5"  # as many seeds usually detect a difference of two standard deviations
 
 
 def values_by_seed(row: Row, metric: str, mode: str, as_pairs: bool = False) -> dict[Any, float]:
-    """A row's values of a metric over its finished runs, each by the run's `repetition`, or by its `pair`."""
+    """The values of a metric in a row's finished runs, by the runs' `repetition`, or by their `pair`."""
     runs = [run for run in counted(row["runs"]) if run.status == "finished"]
     values = [(run, run.value(metric, mode)) for run in runs]
     return {run.pair if as_pairs else run.repetition: value for run, value in values if value is not None}
 
 
 def folds_of(row: Row) -> int:
-    """How many folds a row's data is dealt into; 0 for none."""
+    """The number of folds into which a row's data is split; 0 without cross-validation."""
     return max(run.folds for run in row["runs"])
 
 
 def overlap_of(row: Row) -> float:
-    """How many examples a fold is tested on for each that it is trained on; 0 without folds."""
+    """The size of a fold's test part relative to its training part; 0 without folds. See `verdicts`."""
     return 1 / (folds_of(row) - 1) if folds_of(row) else 0.0
 
 
 def repetitions(*rows: Row) -> str:
-    """What the runs of a row differ in, or those of several rows."""
+    """What the runs within a row are, in words: seeds, folds, or both."""
     if not max(map(folds_of, rows), default=0):
         return "seeds"
     return "folds" if len({str(run.seed) for row in rows for run in row["runs"]}) == 1 else "runs, seeds × folds"
 
 
 def data_of(row: Row) -> set[tuple]:
-    """What tells whether another row is on the same data, of which they have one in common: its checksum, or of one
-    table or folder of photos which examples each part has, as inputs of another size or other columns have the same."""
+    """Keys of a row's data. Two rows are on the same data if they have a key in common.
+
+    One key is the checksum. The other is the file or folder with the examples in each part, so that rows with other
+    columns or another image size can be compared, although their inputs have another checksum.
+    """
     runs = [run for run in counted(row["runs"]) if run.status == "finished"]
-    # The checksum of data in folds is that of a whole table: it does not say which classes are learnt.
+    # With folds, the checksum is that of the whole table, and does not depend on which column is the target.
     learnt = [runs[0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)]
     chosen = {run.record.get("examples") for run in runs}
     place = *dataset_of(runs[0]), runs[0].config.get("dataset.sheet")
@@ -49,7 +52,7 @@ def data_of(row: Row) -> set[tuple]:
 
 
 def by_data(comparison: Comparison) -> list[list[Row]]:
-    """The rows that have a finished run, in groups on the same data, each with its best row first."""
+    """The rows with a finished run in groups, one for each data; the best row of each group is first."""
     groups: list[tuple[set[tuple], list[Row]]] = []
     for row in comparison["rows"]:
         if "finished" in row["status"]:
@@ -63,7 +66,7 @@ def by_data(comparison: Comparison) -> list[list[Row]]:
 
 
 def conclude(comparison: Comparison) -> Comparison:
-    """Give the rows of a comparison their verdicts. A row is compared with the best on its data."""
+    """Set the verdicts of the rows, each of which is compared with the best row on the same data, and return all."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     for rows in by_data(comparison):
         values = [values_by_seed(row, monitor, mode, as_pairs=True) for row in rows]
@@ -74,8 +77,9 @@ def conclude(comparison: Comparison) -> Comparison:
 
 
 def in_doubt(comparison: Comparison) -> list[Row]:
-    """Of all rows on the same data the best and those that are not told from it; none where it is told from all."""
-    found = [] if by_data(comparison) else comparison["rows"][:1]  # of which none is finished
+    """The rows that more seeds would help to compare: on each data, the best row and those not significantly worse, if
+    there are any. A single row on its data also needs more seeds."""
+    found = [] if by_data(comparison) else comparison["rows"][:1]  # no run is finished: the first row
     for best, *others in by_data(comparison):
         doubtful = [row for row in others if not (row["verdict"] and row["verdict"].told)]
         found += [best, *doubtful] if doubtful or not others else []
@@ -83,10 +87,12 @@ def in_doubt(comparison: Comparison) -> list[Row]:
 
 
 def name_of(comparison: Comparison, row: Row) -> str:
+    """How sentences name a row: by its settings, or else by its folder."""
     return label(comparison, row) or row["name"]
 
 
 def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) -> str:
+    """The verdict in words: by how much the best row beats another one, or how many more seeds would decide it."""
     monitor = comparison["monitor"]
     best, other = name_of(comparison, best_row), name_of(comparison, row)
     by = written(verdict.difference, monitor) + (" points" if "acc" in monitor else "")
@@ -95,7 +101,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     if verdict.told:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
         return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
-    # A seed more is a run in each fold that a row has.
+    # `more_seeds` counts runs. One more seed means a run in each of the folds that both rows have.
     folds = min(len({run.fold for run in one["runs"]} - {None}) for one in (best_row, row))
     each = " of all folds" if folds else ""
     more = verdict.more_seeds or 0
@@ -109,21 +115,21 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
 
 
 def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
-    """A row's mean accuracy on the test set with two 95 % intervals: over its seeds, and for the size of the test set.
+    """A row's mean test accuracy with two 95 % intervals: one over the seeds, one for the size of the test set.
 
-    None where no run of the row was tested.
+    None if no run of the row was tested.
     """
     values = list(values_by_seed(row, "test/acc", "max").values()) if "test/acc" in comparison["metrics"] else []
     if not values:
         return None
     mean = sum(values) / len(values)
-    tested: dict[Any, int] = Counter()  # in each run, or by all folds of a seed, which share out the test
+    tested: dict[Any, int] = Counter()  # examples by run; or by seed, whose folds together test each example once
     for run in counted(row["runs"]):
         size = run.metrics.get("test_examples")
         key = run.seed if run.metrics.get("fold_part") == "test" else run.folder
         tested[key] += size if isinstance(size, int) else 0
     sizes = set(tested.values())
-    examples = sizes.pop() if len(sizes) == 1 else None  # 0 of runs of before it was noted
+    examples = sizes.pop() if len(sizes) == 1 else None  # 0 for runs of versions that did not note it
     usable = bool(examples) and 0 <= mean <= 1
     return {
         "mean": mean,
@@ -135,7 +141,7 @@ def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
 
 
 def sentence_on_test(comparison: Comparison, row: Row) -> str | None:
-    """How good a row, the best on its data, is on examples that had no part in choosing it."""
+    """The test accuracy of a row with its intervals, in words; None if no run was tested."""
     found = figures_on_test(comparison, row)
     if not found:
         return None
@@ -151,7 +157,8 @@ def sentence_on_test(comparison: Comparison, row: Row) -> str | None:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """On each data, the verdicts on the rows next to the best, what would make one possible, and its test accuracy."""
+    """The lines below the table. For each data: the verdicts on the rows behind the best one, or which seeds to add so
+    that there can be verdicts; and the best row's test accuracy."""
     groups, found = by_data(comparison), []
     if len(groups) > 1:
         found.append(f"configurations on {len(groups)} sets of data are not compared with each other")

@@ -1,4 +1,4 @@
-"""The curves of a run, from TensorBoard's files and from metrics.csv, also of one that is being trained."""
+"""Reads the curves of a run from TensorBoard's files or metrics.csv, even while the run is still writing them."""
 
 import csv
 import struct
@@ -9,18 +9,19 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 
 def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars in one of TensorBoard's files, tag -> [(step, value), …], up to where it is damaged or ends."""
+    """The train/ and val/ scalars in a file of TensorBoard's, tag -> [(step, value), …], up to where it is damaged."""
     scalars: dict[str, list[tuple[int, float]]] = {}
     content, start = file.read_bytes(), 0
     while start + 12 <= len(content):
-        (length,) = struct.unpack_from("<Q", content, start)  # then 4 bytes of checksum, the event, 4 of checksum
+        # A record is the event's length (8 bytes), a checksum (4 bytes), the event, and a checksum (4 bytes).
+        (length,) = struct.unpack_from("<Q", content, start)
         record = content[start + 12 : start + 12 + length]
         start += length + 16
         if len(record) < length or not length:
-            break  # it is being written
+            break  # the record is not yet written completely
         try:
             event = Event.FromString(record)
-        except Exception:  # protobuf's DecodeError, which is another class in each of its implementations
+        except Exception:  # protobuf's DecodeError, whose class depends on the implementation
             break
         for value in event.summary.value:
             if value.tag.startswith(("train/", "val/")) and value.WhichOneof("value") == "simple_value":
@@ -29,7 +30,7 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a run's metrics.csv, each with what it holds; none where the file is missing or damaged."""
+    """The rows of a metrics.csv without their empty cells; no rows if the file is missing or damaged."""
     try:
         with open(file, encoding="utf-8", newline="") as text:
             return [{tag: value for tag, value in row.items() if value} for row in csv.DictReader(text, strict=True)]
@@ -38,9 +39,9 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 
 def read_table(file: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars in a run's metrics.csv, as `read_scalars` has them."""
+    """The train/ and val/ scalars in a metrics.csv, tag -> [(step, value), …]."""
     scalars: dict[str, list[tuple[int, float]]] = {}
-    with suppress(ValueError, KeyError, TypeError):  # it is another program's
+    with suppress(ValueError, KeyError, TypeError):  # raised for a file of another program
         for row in read_rows(file):
             step = int(row.pop("step"))
             for tag in [tag for tag in row if tag.startswith(("train/", "val/"))]:

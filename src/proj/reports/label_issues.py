@@ -1,4 +1,4 @@
-"""Which labels may be wrong: examples whose own class is the least likely one to a model that has not seen them."""
+"""Lists the examples whose labels may be wrong: models that did not see them in training predict another class."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,10 +7,10 @@ from proj.system.files import csv_text
 
 
 def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, int]:
-    """(A table as CSV, the most doubtful label first; how many examples are taken for another class than their label).
+    """(A table as CSV with the most doubtful label first, the number of examples that are predicted as another class).
 
-    answers: (example, its label, the probability of each class); of an example that comes again, the mean counts. The
-    order is by how much less likely the label is than the likeliest other class.
+    answers: (example, its label, the probability of each class). The probabilities of an example that occurs several
+    times are averaged. The order is by the label's probability minus that of the most probable other class.
     """
     labels: dict[str, str] = {}
     sums: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""A comparison for other programs: report.json for scripts, report.md and report.tex to paste into a paper."""
+"""Writes a comparison for other uses: report.json for scripts, report.md and report.tex to paste into a paper."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from proj.system.names import one_line
 
 
 def json_text(comparison: Comparison) -> str:
-    """All rows with their settings, values by seed, verdicts and intervals; null for what JSON has no number for."""
+    """All rows as JSON, with their settings, values by seed, verdicts and intervals; NaN and infinity become null."""
     columns, metrics, mode = comparison["columns"], comparison["metrics"], comparison["mode"]
     rows = []
     for place, row in enumerate(comparison["rows"], 1):
@@ -48,7 +48,7 @@ def json_text(comparison: Comparison) -> str:
 
 
 def for_json(value: Any) -> Any:
-    """With None for NaN and infinity, and text for what JSON does not know."""
+    """The value with NaN and infinity as None, and with anything that JSON has no type for as text."""
     if isinstance(value, dict):
         return {str(key): for_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -59,7 +59,7 @@ def for_json(value: Any) -> Any:
 
 
 def table_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns, and the cells of each row, as a paper shows them."""
+    """(The headings, the cells of each row) of the table for a paper."""
     columns, metrics, monitor = comparison["columns"], comparison["metrics"], comparison["monitor"]
     names = [*(columns or ["run"]), *map(heading, metrics), "parameters", "behind the best", "p"]
     lines = []
@@ -99,7 +99,8 @@ def latex_text(comparison: Comparison) -> str:
 
     def line(cells: list[str]) -> str:
         texts = ["".join(SPECIAL.get(sign, sign) for sign in one_line(" ".join(cell.split()))) for cell in cells]
-        texts[0] = f"{{{texts[0]}}}" if texts[0].startswith("[") else texts[0]  # else an argument of the row's end
+        if texts[0].startswith("["):  # in braces, or LaTeX would read it as an argument of the \\\\ in the line before
+            texts[0] = f"{{{texts[0]}}}"
         return "  " + " & ".join(texts) + r" \\"
 
     names, rows = table_rows(comparison)
@@ -110,6 +111,6 @@ def latex_text(comparison: Comparison) -> str:
 
 
 def other_files(comparison: Comparison) -> dict[str, str]:
-    """The names of the files and what they hold."""
+    """The contents of the files by their names."""
     texts = {"json": json_text, "md": markdown_text, "tex": latex_text}
     return {f"report.{end}": write(comparison) for end, write in texts.items()}

@@ -1,4 +1,4 @@
-"""The out-of-fold predictions of a comparison: what is said of each example by the run that was not trained on it."""
+"""Collects out-of-fold predictions: those of each example by the run that was not trained on it."""
 
 import csv
 from itertools import chain
@@ -13,7 +13,7 @@ from proj.system.run_folder import RunFolder
 
 
 def complete_seeds(row: Row) -> list[list[Run]]:
-    """The runs of each seed of which all folds are finished, in the folds' order."""
+    """For each seed of which all folds are finished, its runs in the order of the folds."""
     seeds: dict[str, dict[int, Run]] = {}
     for run in counted(row["runs"]):
         if run.fold is not None and run.status == "finished" and RunFolder(run.folder).fold.is_file():
@@ -23,7 +23,8 @@ def complete_seeds(row: Row) -> list[list[Run]]:
 
 
 def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
-    """(out_of_fold.csv and label_issues.csv, of the best row with all folds, by their names; what is to be said.)"""
+    """(The contents of out_of_fold.csv and label_issues.csv, lines to print) for the best of the rows with a seed of
+    which all folds are finished; ({}, []) if there is none."""
     for row in comparison["rows"]:
         if seeds := complete_seeds(row):
             break

@@ -1,4 +1,4 @@
-"""report.html: one file with its data, style, script and Plotly, that opens anywhere and loads nothing."""
+"""Writes report.html: a single file that holds its data, style, script and Plotly, and loads nothing else."""
 
 import json
 import os
@@ -24,7 +24,10 @@ def duration(seconds: float) -> str:
 
 
 def table_columns(comparison: Comparison, folder: Path) -> list[tuple[str, list, list[str]]]:
-    """Of each column its name, what it is sorted by (None: at the end), and what it shows, as HTML."""
+    """For each column of the table: (its heading, the keys by which rows are sorted, the cells as HTML).
+
+    Rows with the key None come last. folder: where the page will lie, for its links.
+    """
     rows = comparison["rows"]
     columns: list[tuple[str, list, list[str]]] = []
 
@@ -49,6 +52,7 @@ def table_columns(comparison: Comparison, folder: Path) -> list[tuple[str, list,
 
 
 def pill(status: str) -> str:
+    """A status as HTML, emphasised unless it is "finished"."""
     look = "pill" if status == "finished" else "pill open"
     return f'<span class="{look}">{text(status)}</span>'
 
@@ -56,17 +60,17 @@ def pill(status: str) -> str:
 def relative(path: Path, folder: Path) -> str:
     try:
         return os.path.relpath(path, folder)
-    except ValueError:  # on another of Windows's drives
+    except ValueError:  # raised on Windows for a path on another drive
         return str(path.absolute())
 
 
 def link(folder: str) -> str:
-    """With ./ before it, a link is a file's, whatever the folder is called; a name may be no UTF-8."""
+    """A folder as a link. The ./ makes it a path whatever the name; a name that is not UTF-8 is quoted as bytes."""
     return "./" + quote(os.fsencode(Path(folder).as_posix())) + "/"
 
 
 def table(comparison: Comparison, folder: Path) -> str:
-    """The table in HTML. data-key: what a cell is sorted by; data-about: what the pointer tells."""
+    """The table as HTML. data-key is the key by which a cell is sorted; data-about is the row's tooltip."""
     columns = table_columns(comparison, folder)
     are_numbers = [all(isinstance(key, int | float | None) for key in keys) for _, keys, _ in columns]
     kinds = [" class=number" if one else "" for one in are_numbers]
@@ -86,12 +90,12 @@ def table(comparison: Comparison, folder: Path) -> str:
 
 
 def sorting_key(value: Any) -> str:
-    """What a cell is sorted by, as page.html reads it: empty for none and for NaN, which come last."""
+    """The key of a cell for page.html: empty for None and NaN, which it sorts to the end."""
     return "" if value is None or value != value else text(value)
 
 
 def section(chart: dict) -> str:
-    """The place where a chart will be drawn, with its heading."""
+    """The HTML element in which page.html draws a chart, with its heading."""
     wide = chart.get("wide", 0)
     size = f"height: {chart['layout']['height']}px; min-width: {wide}px"
     heading = f"<h2>{text(chart['title'])} <small>{text(chart['note'])}</small></h2>"
@@ -100,13 +104,13 @@ def section(chart: dict) -> str:
 
 
 def plotly() -> str:
-    """Plotly's script, out of its package, which takes longer to import than the whole report to write."""
+    """Plotly's script, read from its package without importing it: that takes longer than to write the whole report."""
     package = find_spec("plotly")
     return (Path(package.origin).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 def html_text(comparison: Comparison, shares: dict[str, Any], title: str, folder: Path) -> str:
-    """shares: of a search, the importance of each setting. folder: where the page will lie, for its links."""
+    """shares: the importance of each setting of a search, or {}. folder: where the page will lie, for its links."""
     common, rows, drawn = comparison["common"], comparison["rows"], charts(comparison, shares)
     if lines := parallel(comparison):
         drawn.append(lines)
