@@ -38,10 +38,8 @@ def unsafe_names(path: Path) -> str:
 
 def load_checkpoint(path: str | Path) -> dict:
     """The contents of a checkpoint, with all tensors on the CPU. No code in the file is run.
-
     Raises DamagedCheckpoint for a damaged file, RefusedCheckpoint for one that could run code or that another program
-    wrote, and UserError for one that is missing, cannot be read, or comes from a newer version.
-    """
+    wrote, and UserError for one that is missing, cannot be read, or comes from a newer version."""
     path = Path(local_path(path))
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the checkpoint in it, {RunFolder(path).best}")
@@ -100,9 +98,7 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
 
 def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:
     """Build the model that a checkpoint describes, with its weights, in evaluation mode.
-
-    Raises UserError for a class that it may not name, and errors of any kind if the weights or figures do not fit.
-    """
+    Raises UserError for a class that it may not name, and errors of any kind if the weights or figures do not fit."""
     contents = checkpoint["proj"]
     node = check_stored(contents["config"], path, trust)["model"]
     facts = {"input_shape": contents["input_shape"], "num_classes": len(contents["class_names"])}

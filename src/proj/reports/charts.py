@@ -95,9 +95,7 @@ def dots(
     comparison: Comparison, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict
 ) -> dict | None:
     """A chart with a dot for each run, hollow if the run is not finished, and a dotted line at the best value so far.
-
-    place_of: the x of a run; None leaves it out.
-    """
+    place_of: the x of a run; None leaves it out."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     points: list[tuple[float, float, int, Run]] = []
     for i, row in enumerate(comparison["rows"]):
@@ -130,9 +128,7 @@ def dots(
 
 def strip(comparison: Comparison) -> dict[str, Any] | None:
     """A chart of the values on which the verdicts rest: a line for each configuration, with a dot for each of its runs.
-
-    None if no configuration has two runs, or if there are more than MOST_IN_STRIP configurations.
-    """
+    None if no configuration has two runs, or if there are more than MOST_IN_STRIP configurations."""
     monitor, mode, rows = comparison["monitor"], comparison["mode"], comparison["rows"]
     points = [[(run, number(run.value(monitor, mode))) for run in counted(row["runs"])] for row in rows]
     values = [value for dots_of_row in points for _, value in dots_of_row if value is not None]

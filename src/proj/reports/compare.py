@@ -92,9 +92,7 @@ def name_drawn_data(runs: list[Run]) -> None:
 
 def data_names(runs: list[Run]) -> dict[str, str]:
     """For the checksum of each data, the name of its folder or file, with as many parent folders as make it unique.
-
-    If the same settings gave several checksums, the data has changed between runs, and these checksums get no name.
-    """
+    If the same settings gave several checksums, the data has changed between runs, and these checksums get no name."""
     places: dict[str, tuple[str, ...]] = {}
     known: dict[tuple, set[str]] = defaultdict(set)
     for run in runs:
@@ -131,7 +129,7 @@ def counted(runs: list[Run]) -> list[Run]:
 
 
 def spread(runs: list[Run], metric: str, mode: str) -> Spread:
-    """The `Spread` of a metric over the `counted` runs. The deviation is None for one value, or if any is not finite."""
+    """The `Spread` of a metric over the `counted` runs; the deviation is None unless all of several are finite."""
     values = [value for run in counted(runs) if (value := run.value(metric, mode)) is not None]
     deviation = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
     return (math.fsum(values) / len(values) if values else None), deviation, len(values)
@@ -139,9 +137,7 @@ def spread(runs: list[Run], metric: str, mode: str) -> Spread:
 
 def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
     """The key by which configurations are sorted: the best mean first, those without a number last, ties by folder.
-
-    Those without a finished run come after all others, since a failed training may have had the best value before.
-    """
+    Those without a finished run come after all others, since a failed training may have had the best value before."""
     mean, unfinished = spread(runs, monitor, mode)[0], all(run.status != "finished" for run in runs)
     if mean is None or math.isnan(mean):
         return unfinished, True, 0.0, str(runs[0].folder)

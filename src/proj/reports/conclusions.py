@@ -39,10 +39,8 @@ def repetitions(*rows: Row) -> str:
 
 def data_of(row: Row) -> set[tuple]:
     """Keys of a row's data. Two rows are on the same data if they have a key in common.
-
     One key is the checksum. The other is the file or folder with the examples in each part, so that rows with other
-    columns or another image size can be compared, although their inputs have another checksum.
-    """
+    columns or another image size can be compared, although their inputs have another checksum."""
     runs = [run for run in counted(row["runs"]) if run.status == "finished"]
     # With folds, the checksum is that of the whole table, and does not depend on which column is the target.
     learnt = [runs[0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)]
@@ -116,9 +114,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
 
 def figures_on_test(comparison: Comparison, row: Row) -> dict[str, Any] | None:
     """A row's mean test accuracy with two 95 % intervals: one over the seeds, one for the size of the test set.
-
-    None if no run of the row was tested.
-    """
+    None if no run of the row was tested."""
     values = list(values_by_seed(row, "test/acc", "max").values()) if "test/acc" in comparison["metrics"] else []
     if not values:
         return None

@@ -25,9 +25,7 @@ def duration(seconds: float) -> str:
 
 def table_columns(comparison: Comparison, folder: Path) -> list[tuple[str, list, list[str]]]:
     """For each column of the table: (its heading, the keys by which rows are sorted, the cells as HTML).
-
-    Rows with the key None come last. folder: where the page will lie, for its links.
-    """
+    Rows with the key None come last. folder: where the page will lie, for its links."""
     rows = comparison["rows"]
     columns: list[tuple[str, list, list[str]]] = []
 

@@ -57,9 +57,7 @@ class Answers:
 
 def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
     """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
-
-    results: what Lightning's test returned. contents: the description in the checkpoint. coverage: see `sets`.
-    """
+    results: what Lightning's test returned. contents: the description in the checkpoint. coverage: see `sets`."""
     targets, size = answers.targets, answers.logits.shape[1]
     cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
     confusion = cells.view(size, size)  # [right class, predicted class]

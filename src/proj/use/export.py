@@ -42,9 +42,7 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
 
 def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """(The inputs of the exported file, the inputs of the model that follow from them).
-
-    kept: the same inputs as a datamodule stores them. prepare: the preprocessing inside the exported file, or None.
-    """
+    kept: the same inputs as a datamodule stores them. prepare: the preprocessing inside the exported file, or None."""
     if facts.mean:  # `kept` are uint8 pixels: without preprocessing, the file takes them normalised
         seen = facts.normalizer()(kept).contiguous()
         return (kept, seen) if prepare else (seen, seen)

@@ -32,9 +32,7 @@ FEWEST_TO_ASK = 30  # with fewer test examples, a column's own accuracy is too u
 
 def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: float, train: Split | None) -> dict:
     """What evaluation.json says about the columns: `importance`, and `leaks`, which is empty without a training part.
-
-    model: from a checkpoint, so that its logits are calibrated. test, accuracy: examples, and its accuracy on them.
-    """
+    model: from a checkpoint, so that its logits are calibrated. test, accuracy: examples, and its accuracy on them."""
     columns = facts.columns or [{"name": f"input {place}"} for place in range(facts.input_shape[0])]
     test = Split(*(tensor.cpu() for tensor in test))
     found = importance(model, test.inputs.to(model.dtype), test.targets, columns)
@@ -126,9 +124,7 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
 
 def print_importance(metrics: dict, droppable: bool) -> None:
     """Print the ten columns that matter most, at most 80 characters wide, and a question about any that may leak.
-
-    metrics: the content of evaluation.json. droppable: whether the dataset has the setting dataset.drop.
-    """
+    metrics: the content of evaluation.json. droppable: whether the dataset has the setting dataset.drop."""
     console, found, leaking = Console(highlight=False), metrics["importance"], metrics["leaks"]
     on = f", in {found[0]['rows']:,} of the examples" if found[0]["rows"] < metrics["examples"] else ""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)

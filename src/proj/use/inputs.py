@@ -41,10 +41,8 @@ class Example(NamedTuple):
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
     """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken.
-
     kind: "image" or "table". Hidden files, and those that operating systems leave behind, are ignored; the endings of
-    a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read.
-    """
+    a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read."""
     folder, others = os.path.isdir(pattern), Counter[str]()
     if not folder and os.path.exists(pattern):  # it may be a pipe, or a file whose name holds brackets
         return [pattern]
@@ -69,9 +67,7 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
 
 def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: list[str]) -> Iterator[Example]:
     """Yield the image in each file. A file that cannot be read as an image is printed and added to `skipped`.
-
-    facts: the model's `Facts`. invert: "auto", "true" or "false", see `Facts.read_image`.
-    """
+    facts: the model's `Facts`. invert: "auto", "true" or "false", see `Facts.read_image`."""
     inverts, several = {"true": True, "false": False, "auto": None}[invert], 0
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
@@ -144,9 +140,7 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
 
 def find_model_columns(names: list[str], table: Table) -> list[int]:
     """The index in the table of each of the model's columns, after it is decided whether the first row is a header.
-
-    names: of the model's columns. Raises UserError if one is missing.
-    """
+    names: of the model's columns. Raises UserError if one is missing."""
     header = table.first
     trained_without_header = all(re.fullmatch(r"column \d+", name) for name in names)
     has_names = any(place is not None for place in find_columns(names, header)) or has_header(table)
@@ -164,10 +158,8 @@ def find_model_columns(names: list[str], table: Table) -> list[int]:
 
 def columns_by_order(names: list[str], table: Table, trained_without_header: bool) -> list[int]:
     """`find_model_columns` for a table without a header, by the order of its columns.
-
     trained_without_header: `names` are then `column 0` and so on, after their index in the training's table.
-    Raises UserError if the number of columns does not fit.
-    """
+    Raises UserError if the number of columns does not fit."""
     first_row = table.first
     in_training = [int(name.split()[1]) for name in names] if trained_without_header else []
     if in_training and len(first_row) > len(names) and max(in_training) < len(first_row):

@@ -92,9 +92,7 @@ def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
 
 def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int) -> None:
     """Write the predictions to `output`, as CSV or else as lines of JSON, and print how often each class is predicted.
-
-    inverted: how many pictures were inverted, which is printed too.
-    """
+    inverted: how many pictures were inverted, which is printed too."""
     if output.endswith(".csv"):
         content = csv_rows(rows, classes)
     else:

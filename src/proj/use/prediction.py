@@ -75,9 +75,7 @@ def classified(
     examples: Iterator[Example], rows: Predictions, model: Classifier, facts: Facts, device: torch.device
 ) -> Iterator[tuple[Example, int, str]]:
     """Classify the examples in batches, and append the predictions to `rows`.
-
-    Yields (the example, the index of its prediction in `rows`, its name padded to the longest name of its batch).
-    """
+    Yields (the example, the index of its prediction in `rows`, its name padded to the longest name of its batch)."""
     while batch := list(itertools.islice(examples, BATCH)):
         names = [readable(example.name) for example in batch]
         width = max(map(len, names))

@@ -18,9 +18,7 @@ LOST = 0.005  # a larger loss of accuracy is pointed out
 def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
     """The content of an ONNX file with its convolutions and its products with weights in 8-bit integers, by ONNX
     Runtime's static quantisation. Size, time and accuracy before and after, on the test part of `data`, are printed.
-
-    data: the datamodule of the training. make_inputs: turns inputs as it stores them into the file's inputs by name.
-    """
+    data: the datamodule of the training. make_inputs: turns inputs as it stores them into the file's inputs by name."""
     from onnx import load  # here, since only the extra proj[export] installs it
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -60,9 +58,7 @@ def measured(
     content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]
 ) -> tuple[float, float]:
     """(Seconds for each example in one thread, accuracy) of an ONNX file on the examples `test`.
-
-    The class is the one that the file names, or if it names none, the one with the largest logit.
-    """
+    The class is the one that the file names, or if it names none, the one with the largest logit."""
     import onnxruntime
 
     names, options, seconds, right = np.array(class_names, object), onnxruntime.SessionOptions(), 0.0, 0

@@ -100,10 +100,8 @@ class RawColumns(nn.Module):
 
     def as_inputs(self, model: Any) -> Any:
         """Turn an ONNX model with a single input, the codes, into one that takes each column as an input by its name.
-
         An output keeps its name, or gets _ appended if a column has that name. All other names in the model get a
-        prefix with which no column's name begins.
-        """
+        prefix with which no column's name begins."""
         from onnx import TensorProto, compose, helper  # here, since only the extra proj[export] installs it
 
         names, prefix = [column["name"] for column in self.columns], "/"

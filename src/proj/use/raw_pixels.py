@@ -78,10 +78,8 @@ def first_covered(count: Tensor, size: int) -> Tensor:
 
 def resize_matrix(length: int, exact: Tensor, shown: Tensor, count: Tensor, size: int) -> Tensor:
     """(size, length): the weight of each old row (or column) of pixels in each new one, by Pillow's bicubic filter.
-
     The `count` rows in the middle of the `size` new ones show the `shown` rows in the middle of the `length` old ones.
-    exact: `length` as a float64 tensor.
-    """
+    exact: `length` as a float64 tensor."""
     start = ((exact - shown) * 0.5).float()  # Pillow stores both ends of the part that is shown in float32
     end = ((exact - shown) * 0.5 + shown).float()
     scale = (end - start).double() / count
