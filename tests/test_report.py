@@ -119,7 +119,7 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
     report([tmp_path])
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
-    assert said == ([] if "events" in name else [f"damaged or of another run, and so not read: {tmp_path}/hurt/{name}"])
+    assert said == ([] if "events" in name else [f"not read, since damaged or of another run: {tmp_path}/hurt/{name}"])
 
 
 def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):
@@ -417,7 +417,7 @@ def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_count
     assert row["val/acc"][2] == 2 and row["val/acc"][0] == pytest.approx(0.85)
     assert row["status"] == {"finished": 2, "repeated": 1, "interrupted": 1}
     out = capsys.readouterr().out
-    assert f"{tmp_path / 'a'} has the settings, data and seed of {tmp_path / 'copy'}, and does not count" in out
+    assert f"{tmp_path / 'a'} is not counted: {tmp_path / 'copy'} has the same settings, data and seed" in out
     lines = read_rows(tmp_path / "report.csv")
     repeats = {Path(line["folder"]).name: Path(line["repeats"]).name for line in lines}
     assert repeats == {"a": "copy", "again": "copy", "copy": "", "b": ""}

@@ -1,4 +1,4 @@
-"""The chart of parallel coordinates: an axis for each setting and figure, a line for each configuration."""
+"""Builds the chart of parallel coordinates: an axis for each setting and figure, a line for each configuration."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from proj.reports.table import heading
 
 
 def coordinates(comparison: Comparison) -> list[tuple[str, list]]:
-    """The axes of parallel coordinates, each with the rows' values: the settings, what differs else, the metrics."""
+    """The axes as (name, a value for each row): the settings, parameters and time if they differ, and the metrics."""
     rows = comparison["rows"]
     axes: list[tuple[str, list]] = []
     for k, name in enumerate(comparison["columns"]):
@@ -29,7 +29,8 @@ def coordinates(comparison: Comparison) -> list[tuple[str, list]]:
 
 
 def parallel(comparison: Comparison) -> dict | None:
-    """Parallel coordinates: a line a configuration. wide: pixels, below which it is scrolled."""
+    """The chart, or None with fewer than two rows or axes. "wide" is its minimum width in pixels: page.html makes a
+    narrower page scroll it."""
     axes = coordinates(comparison)
     if len(comparison["rows"]) < 2 or len(axes) < 2:
         return None
@@ -51,7 +52,7 @@ def parallel(comparison: Comparison) -> dict | None:
 
 
 def coordinate(values: list[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
-    """Where the values lie on an axis from 0 to 1 (None: no value), and the axis's labels, as (place, text)."""
+    """(The positions of the values on an axis from 0 to 1, None for a missing one; the labels as (position, text))."""
     known = {value for value in values if number(value) is not None or isinstance(value, str)}
     if known and all(type(value) in (int, float) for value in known):
         low, high = min(known), max(known)

@@ -1,4 +1,4 @@
-"""The report of runs: the table and the verdicts in the terminal, and the files report.html, .csv, .json, .md, .tex."""
+"""Makes the report of runs: prints the table and the verdicts, and writes report.html, .csv, .json, .md and .tex."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from proj.system.run_folder import SweepFolder, read_flat
 
 
 def runs_as_csv(comparison: Comparison) -> str:
-    """A row a run, with every setting and figure."""
+    """A table of all runs as CSV, with every setting and figure of each."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     lines = []
     for place, row in enumerate(comparison["rows"], 1):
@@ -45,7 +45,7 @@ def runs_as_csv(comparison: Comparison) -> str:
 
 
 def importances(runs: list[Run]) -> dict[str, Any]:
-    """What a search noted in its folder of the importance of each setting; empty where the runs are not all its own."""
+    """The importance of each setting, as a search wrote it into its folder; {} unless all runs are of one search."""
     parents = {run.folder.parent for run in runs}
     return read_flat(SweepFolder(parents.pop()).importance) if len(parents) == 1 else {}
 
@@ -53,10 +53,11 @@ def importances(runs: list[Run]) -> dict[str, Any]:
 def report(
     folders: list[Path], output: Path | None = None, title: str = "", resume: Callable[[], str] | None = None
 ) -> Comparison:
-    """Print the table of all runs below `folders` and what it comes to, and write the files; return the comparison.
+    """Print the table of all runs below `folders` and the conclusions, write the files, and return the comparison.
 
-    resume: gives the command that goes on with the runs' sweep, which is named where more seeds are wanted.
-    Raises UserError for a folder that is not there or holds no run, and where the files cannot be written.
+    output: the folder for the files, or else the first of `folders`. title: of the page. resume: returns the command
+    that resumes the sweep of these runs; it is called, and the command printed, if more seeds are needed.
+    Raises UserError if a folder is missing or holds no run, or if the files cannot be written.
     """
     runs, output = find_runs(folders), output or folders[0]
     comparison = conclude(compare(runs))
@@ -65,7 +66,7 @@ def report(
     console = Console()
     print_comparison(comparison, console)
     if damaged := [str(file) for run in runs for file in run.damaged]:
-        print(f"damaged or of another run, and so not read: {first_of(damaged, 5)}")
+        print(f"not read, since damaged or of another run: {first_of(damaged, 5)}")
     files, lines = out_of_fold(comparison)
     for line in [*sentences(comparison), *lines]:
         print(wrapped(line, console.width))

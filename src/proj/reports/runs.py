@@ -1,4 +1,4 @@
-"""What the folders of runs say, finished or not, read without torch: 300 runs in a second or two."""
+"""Reads the folders of runs, finished or not, without importing torch: 300 runs take a second or two."""
 
 import math
 import os
@@ -17,19 +17,17 @@ from proj.reports.curves import read_scalars, read_table
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
 SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
-AVERAGED = ("never", "seed", "fold")  # what two runs of a row may differ in
-# What decides which examples the fold of a number has.
+AVERAGED = ("never", "seed", "fold")  # kinds of settings in which the runs of one row may differ
+# The settings that determine which examples are in the fold of a given number.
 DEALT_BY = [f"dataset.{key}" for key in ("folds", "split_seed", "group", "min_examples")]
 INFINITE = (math.inf, -math.inf)
 
 
 @dataclass
 class Run:
-    """What a run's folder says. config, metrics, record (run.json): flat. curves: tag -> [(epochs done, value), …].
-
-    repeats: the folder of the run that counts instead, with the same settings, data and seed (`compare` finds it).
-    damaged: its files that could not be read, or are of another run.
-    """
+    """The content of a run's folder. config, metrics, and record (run.json) are flat dictionaries.
+    curves: tag -> [(epochs done, value), …]. repeats: the folder of a later run with the same settings, data and seed,
+    which counts instead; `compare` sets it. damaged: files that could not be read, or belong to another run."""
 
     folder: Path
     config: dict[str, Any]
@@ -42,28 +40,28 @@ class Run:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The best one, also where the folder was moved."""
+        """The best checkpoint, even if the folder has been moved; None if the file is missing."""
         path = RunFolder(self.folder).checkpoint_of(self.metrics)
-        return path if os.path.isfile(path) else None  # this takes any name, also one that no file can have
+        return path if os.path.isfile(path) else None  # Path.is_file would raise for some names
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The configuration, without seed, fold and what changes no result, and the data's checksum (None: unknown).
-        `compare` fills in what other runs tell of it."""
+        """The configuration without seed, fold, and settings that change no result; "data" is the data's checksum, or
+        None if it is not known, until `compare` infers it from other runs."""
         settings = {key: value for key, value in self.config.items() if policy(key).report not in AVERAGED}
-        if (processes := self.processes) > 1:  # each has a batch of its own
+        if (processes := self.processes) > 1:  # each process takes its own batch, so their number changes results
             settings["trainer.devices"] = processes
         return settings and settings | {"data": self.record.get("data")}
 
     @property
     def processes(self) -> int:
-        """For each node, as far as the configuration tells: which devices they are changes no result."""
+        """The number of processes on each node, as far as the configuration says it."""
         devices = self.config.get("trainer.devices")
         return max(1, devices if isinstance(devices, int) else len(re.findall(r"\d+", str(devices))))
 
     @property
     def seed(self) -> Any:
-        """The run's, or as text all of its seeds, where a part of it was given another."""
+        """The run's seed; if parts of the run were given other seeds, all of them as text."""
         seeds = [self.config[key] for key in SEEDS if key in self.config]
         return self.config.get("seed") if len(set(map(str, seeds))) < 2 else ", ".join(map(str, seeds))
 
@@ -79,25 +77,25 @@ class Run:
 
     @property
     def repetition(self) -> Any:
-        """What tells it from the other runs of its row: the seed, and the fold if it has one; or else its folder."""
+        """What distinguishes this run within its row: the seed, with the fold if it has one; or else its folder."""
         if self.seed is None:
             return self.folder
         return self.seed if self.fold is None else f"{self.seed}, fold {self.fold}"
 
     @property
     def pair(self) -> Any:
-        """What two runs of different rows have in common that are a pair: the seed and, of folds, the examples of the
-        fold, since fold 0 of 3 has others than fold 0 of 5."""
+        """The same for two runs of different rows that form a pair: the seed, and the settings from which the examples
+        of a fold follow, since fold 0 of 3 has other examples than fold 0 of 5."""
         return self.repetition if self.fold is None else (self.repetition, *map(self.config.get, DEALT_BY))
 
     def by_epoch(self, metric: str) -> list[tuple[float, float]]:
-        """[(epochs done, value), …] as a monitor gets them: of the training, each epoch's mean."""
+        """[(epochs done, value), …] as a monitor sees them: for a metric of the training, the mean over each epoch."""
         points = [(x, y) for x, y in self.curves.get(metric, []) if not math.isnan(y)]
         if not metric.startswith("train/"):
             return points
         epochs: dict[int, list[tuple[float, float]]] = {}
         start = 0.0
-        for x, y in points:  # a point is the mean over the steps since the one before
+        for x, y in points:  # each point is the mean over the steps since the point before
             epochs.setdefault(math.ceil(x - 1e-6), []).append((x - start, y))
             start = x
         means = []
@@ -107,9 +105,8 @@ class Run:
         return means
 
     def value(self, metric: str, mode: str) -> float | None:
-        """Of the best checkpoint; of a run that is not finished, the best so far. None for what is no number.
-
-        The best is chosen by the run's own monitor, and all figures are of the same epoch. mode: where it has none.
+        """The metric at the best checkpoint, or for a run that is not finished, at its best epoch so far; None if there
+        is no such number. The epoch is the best by the run's own monitor. mode: used if the run does not say its own.
         """
         if metric in self.metrics:
             value = self.metrics[metric]
@@ -121,24 +118,22 @@ class Run:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """A configuration, flat; empty where the file is missing or damaged."""
+    """A configuration as a flat dictionary; {} if the file is missing or damaged."""
     config = read_flat(file, parse_yaml, ".")
     odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
-    # What conf/ did not list when the run began was at its default.
+    # Settings that conf/ did not list yet when the run began had their default values.
     listed = listed_since() if "trainer._target_" in config else {}
-    return listed | config | odd  # text, since nan equals nothing and JSON has neither
+    return listed | config | odd  # NaN and infinity as text: NaN does not equal itself, and JSON has neither
 
 
 def read_first_config(run: RunFolder) -> dict[str, Any]:
-    """The configuration of a run that stopped before it wrote its own: as it was frozen for it, or as Hydra noted it.
-
-    References in it, such as ${seed}, are looked up one level deep.
-    """
+    """The configuration of a run that stopped before it wrote its own: from its frozen job, or from Hydra's files.
+    References in it, such as ${seed}, are resolved, but not those within a resolved value."""
     config = read_yaml(run.job) or read_yaml(run.composed) | read_yaml(run.hydra)
     hydra = {key: config.pop(key) for key in list(config) if key.startswith("hydra.")}
     for key, value in config.items():
         if str(value).startswith("${mode_of:"):
-            monitor = str(config.get(key.removesuffix("mode") + "monitor"))  # it stands before its mode
+            monitor = str(config.get(key.removesuffix("mode") + "monitor"))  # resolved already
             config[key] = mode_of(monitor, "max" if key == "mode" else config.get("mode", "max"))
         elif reference := re.fullmatch(r"\$\{(hydra:)?(.+)\}", str(value)):
             config[key] = hydra.get(f"hydra.{reference[2]}") if reference[1] else config.get(reference[2])
@@ -167,7 +162,7 @@ def read_run(folder: Path) -> Run:
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:
-    """The steps of an epoch, where no run.json says it: the first validation tells."""
+    """The steps of an epoch, inferred from the first validation if run.json does not say it."""
     ends = [next((step for step, _ in points if step), 0) for tag, points in curves.items() if tag.startswith("val/")]
     every, share = config.get("trainer.check_val_every_n_epoch"), config.get("trainer.val_check_interval")
     epochs = every if isinstance(every, int) and every > 0 else 1
@@ -177,7 +172,7 @@ def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]
 
 
 def find_runs(folders: list[Path]) -> list[Run]:
-    """Every run in or below the folders, once. Raises UserError for a folder that is not there or holds none."""
+    """All runs in and below the folders, each once. Raises UserError if a folder is missing or holds no run."""
     found: dict[Path, Run] = {}
     for folder in folders:
         if not folder.is_dir():

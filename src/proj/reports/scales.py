@@ -1,4 +1,4 @@
-"""Where values lie on the axes of report.html's charts, and how the axes are labelled."""
+"""Computes the scales of the axes in report.html's charts, and their labels."""
 
 import html
 import math
@@ -7,17 +7,17 @@ from typing import Any
 
 from proj.system.names import one_line
 
-Scale = tuple[Callable[[float], float], dict[str, Any]]  # where a value lies on an axis, and the axis as Plotly has it
+Scale = tuple[Callable[[float], float], dict[str, Any]]  # maps a value to its position; the axis for Plotly
 
 
 def number(value: Any, digits: int = 10) -> float | None:
-    """What JSON can hold of a number: None for NaN, infinity and what is no number."""
+    """The value rounded to `digits` significant digits; None for NaN, infinity and anything that is no number."""
     known = isinstance(value, int | float) and math.isfinite(value)
     return float(f"{value:.{digits}g}") if known else None
 
 
 def text(value: Any) -> str:
-    """A setting, a name or a folder, on one line as HTML and as Plotly's texts, which know tags as well."""
+    """A setting, a name or a folder on one line, escaped for HTML and for Plotly, which interprets tags as well."""
     return html.escape(one_line(str(value)))
 
 
@@ -26,7 +26,7 @@ def compact(values: list[float]) -> list[float | None]:
 
 
 def apart(marks: list[tuple[float, str]], distance: float) -> list[tuple[float, str]]:
-    """Of an axis's labels, in their order, those that do not lie on one another."""
+    """The labels (position, text), in their order, without those closer than `distance` to the one kept before."""
     kept: list[tuple[float, str]] = []
     for at, name in marks:
         if not kept or abs(at - kept[-1][0]) >= distance:
@@ -35,14 +35,14 @@ def apart(marks: list[tuple[float, str]], distance: float) -> list[tuple[float, 
 
 
 def scale_of(metric: str, values: list[float]) -> Scale:
-    """Accuracies that come above 90 % have a scale of the error rate, all else a linear one."""
+    """The scale of a chart: by the error rate if an accuracy is above 90 %, linear for all else."""
     if "acc" in metric and max(values) > 0.9:
         return error_scale(values)
     return linear_scale(metric, values)
 
 
 def error_scale(accuracies: list[float]) -> Scale:
-    """The logarithm of the error rate: 90, 99 and 99.9 % are as far apart, and curves that crowd below 100 % part."""
+    """A logarithmic scale of the error rate: 90, 99 and 99.9 % are equally far apart, so curves near 100 % separate."""
     least = min((1 - value for value in accuracies if value < 1), default=0.01) / 2  # stands for no error
 
     def place(accuracy: float) -> float:
@@ -51,7 +51,7 @@ def error_scale(accuracies: list[float]) -> Scale:
     low, high = place(min(accuracies)), place(max(accuracies))
     margin = (high - low) / 30 or 0.1
     marks: list[tuple[float, str]] = []
-    for factors in ((1, 2, 5), range(1, 10)):  # more marks where few lie between the two ends
+    for factors in ((1, 2, 5), range(1, 10)):  # try more marks if the first ones are few in this range
         errors = [factor / 10**power for power in range(7, 0, -1) for factor in factors]
         below = [1 - error for error in errors if error < 1.2 * 10**-low]
         if len(marks) < 4:
@@ -61,7 +61,7 @@ def error_scale(accuracies: list[float]) -> Scale:
 
 
 def linear_scale(metric: str, values: list[float]) -> Scale:
-    """An accuracy in per cent. What lies far off on the bad side is left out, since it would press the rest flat."""
+    """A linear scale, in per cent for an accuracy. Outliers on the bad side are cut off, to show the rest."""
     accuracy = "acc" in metric
     ordered = sorted(value * 100 if accuracy else value for value in values)
     low, high = ordered[0], ordered[-1]
@@ -75,7 +75,7 @@ def linear_scale(metric: str, values: list[float]) -> Scale:
 
 
 def round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
-    """About five numbers between two that are easily read."""
+    """About five round numbers between two, for labels."""
     if logarithmic:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         numbers = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
@@ -87,7 +87,7 @@ def round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
 
 
 def time_unit(most: float) -> tuple[str, int]:
-    """The name of the unit in which times up to `most` seconds are shown, and its seconds."""
+    """(The name of the unit for times up to `most` seconds, its length in seconds)."""
     if most < 120:
         return "seconds", 1
     return ("minutes", 60) if most < 7200 else ("hours", 3600)

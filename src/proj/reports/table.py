@@ -1,4 +1,4 @@
-"""The table of a report in the terminal, and how its figures are written."""
+"""Prints the table of a report in the terminal, and formats the figures for it and for the files."""
 
 import textwrap
 from collections import Counter
@@ -13,43 +13,43 @@ from proj.errors import agree, how_many
 from proj.reports.compare import Comparison, Row
 from proj.system.names import one_line
 
-LONGEST = 30  # rows in the terminal; the files have them all
-CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # their values need no name
+LONGEST = 30  # the most rows in the terminal; the files have all of them
+CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # shown without their names
 
 
 def heading(metric: str) -> str:
-    """An accuracy is shown in per cent, and says so."""
+    """The heading of a metric's column; accuracies are in per cent."""
     return f"{metric} %" if "acc" in metric else metric
 
 
 def written(value: float, metric: str) -> str:
-    """A figure, or a difference of two: of accuracies in per cent, hence in points."""
+    """A metric's value, or the difference of two, as text: for accuracies in per cent, or in percentage points."""
     if "acc" in metric:
         return f"{100 * value:.2f}"
     return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"  # a loss that grew without end: 1.08e+20
 
 
 def figure(metric: str, mean: float | None, deviation: float | None, n: int) -> str:
-    """mean ± deviation (n)."""
+    """A metric as text: mean ± deviation (n), or the mean alone if there is no deviation."""
     if mean is None:
         return "–"
     return written(mean, metric) + (f" ± {written(deviation, metric)} ({n})" if deviation is not None else "")
 
 
 def statuses(count: Counter) -> str:
-    """ "finished", or "2 finished, 1 failed" where the runs of a row differ."""
+    """The statuses of a row's runs: "finished", or "2 finished, 1 failed" if they differ."""
     return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {status}" for status, n in count.items())
 
 
 def label(comparison: Comparison, row: Row) -> str:
-    """A row's settings as words, without those that are null unless all are; "" where it has none."""
+    """A row's settings on one line, without those that are null, unless all are; "" if it has no settings."""
     pairs = [*zip(comparison["columns"], row["settings"] or [], strict=False)]
     words = [f"{value}" if name in CHOICES else f"{name}={value}" for name, value in pairs if value is not None]
     return one_line(" ".join(words or [f"{name}=null" for name, _ in pairs]))
 
 
 def draw_table(comparison: Comparison, joined: bool) -> Table:
-    """joined: the settings as words in one column that wraps, where there is no room for a column each."""
+    """The table. joined: put all settings into a single column that wraps, if there is no room for a column each."""
     table = Table(box=None, padding=(0, 1 if joined else 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column(justify="right", style="dim", no_wrap=True)
     columns, metrics = comparison["columns"], comparison["metrics"]
@@ -75,23 +75,23 @@ def draw_table(comparison: Comparison, joined: bool) -> Table:
             statuses(row["status"]),
         )
     for column in table.columns:
-        if column.overflow != "fold":  # rich would cut its figures off
+        if column.overflow != "fold":  # or rich would cut its figures off
             cells = [str(cell) for cell in (column.header, *column.cells)]
             column.min_width = max(map(cell_len, cells if column.no_wrap else " ".join(cells).split()))
     return table
 
 
 def as_words(common: dict) -> str:
-    """Of the settings that all runs share, those that tell most, as words of a command line."""
+    """The most informative of the settings that all runs share, as on a command line."""
     quiet = ("_target_", "_partial_", "accepts", "kind")
-    parts = ("trainer.limit_", "trainer.overfit_batches")  # what was left out of the data
+    parts = ("trainer.limit_", "trainer.overfit_batches")  # they leave out a part of the data
     chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
     chosen |= {key: value for key, value in common.items() if policy(key).report == "first" and not key.endswith(quiet)}
     return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
 
 
 def summary(comparison: Comparison) -> str:
-    """How many runs and configurations there are, and what they are ordered by."""
+    """One line: how many runs and configurations there are, and by which metric they are sorted."""
     rows = comparison["rows"]
     count = sum((row["status"] for row in rows), Counter())
     runs, configurations = how_many(count.total(), "run"), how_many(len(rows), "configuration")
@@ -111,7 +111,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print(wide)
     else:
         narrow, width = draw_table(comparison, joined=True), console.width
-        # In a terminal that is narrower yet, its lines go on in the next one: rich would leave columns out.
+        # In an even narrower terminal, let the lines wrap: rich would leave out columns.
         console.width = max(width, sum(column.min_width + 1 for column in narrow.columns))
         console.print(narrow)
         console.width = width
@@ -119,7 +119,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print(f"… and {len(rows) - LONGEST} more", style="dim")
     repeats = [run for row in rows for run in row["runs"] if run.repeats]
     for run in repeats[:3]:
-        said = f"{run.folder} has the settings, data and seed of {run.repeats}, and does not count beside it"
+        said = f"{run.folder} is not counted: {run.repeats} has the same settings, data and seed"
         console.print(one_line(said), soft_wrap=True, markup=False, highlight=False)
     if repeats[3:]:
         more = len(repeats) - 3

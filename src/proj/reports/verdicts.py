@@ -1,13 +1,15 @@
-"""Which configuration is better, and how sure a sweep's seeds make us.
+"""Decides statistically which configuration is better.
 
-The best row is compared with each other row. The same seed in two rows makes a pair, whose difference counts; rows
-without common seeds are compared by Welch's way. How far the best row of a sweep stands off by chance alone depends on
-how many rows it was chosen from, and is found by simulation: p is the share of sweeps without any difference, with as
-many rows and seeds, in which the best row stands off from some other row at least as far. So at most 5 % of the sweeps
-without a difference end in a claim, however many rows they have, and all intervals of a sweep hold together in 95 %.
+The best row is compared with every other row. Runs of two rows with the same seed form a pair, whose difference counts;
+rows without common seeds are compared as in Welch's test. How far the best row is ahead by chance alone depends on the
+number of rows from which it was chosen, so it is simulated: p is the share of sweeps with equally good rows, and as
+many rows and seeds, in which the best row is at least as many standard errors ahead of some other row. Thus at most 5 %
+of the sweeps without any difference claim one, however many rows they have, and all intervals of a sweep hold
+simultaneously in 95 % of cases.
 
-Folds are no independent repetitions: two of them share most of their training examples. Their variance is corrected as
-by Nadeau and Bengio (Machine Learning 52, 2003): 1/n becomes 1/n + `overlap`, the tested share over the trained one.
+Folds are not independent repetitions, since two of them share most of their training examples. Their variance is
+corrected after Nadeau and Bengio (Machine Learning 52, 2003): 1/n becomes 1/n + `overlap`, where `overlap` is the
+number of test examples divided by the number of training examples.
 """
 
 import math
@@ -19,19 +21,20 @@ from statistics import NormalDist
 import numpy as np
 from scipy.special import stdtrit
 
-LEVEL = 0.05  # of wrong claims a sweep
+LEVEL = 0.05  # the significance level: the share of sweeps without a difference that claim one
 SIMULATIONS = 10_000
 AT_A_TIME = 2_000_000  # numbers held in memory while simulating
-POOLED = 1.0  # how much the spread of the other comparisons counts in the spread of one, in seeds
-MOST_SEEDS = 100  # of more than that, nobody asks for the exact number
+POOLED = 1.0  # the weight, in seeds, of the mean variance of all comparisons within the variance of one
+MOST_SEEDS = 100  # stands for this number of seeds or any larger one
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The best row against another one, in the metric's own units; a positive difference is in the best row's favour.
+    """The comparison of the best row with another one, in the metric's units; a positive difference favours the best.
 
-    low, high: the interval of the difference. seeds: how many were compared. p: how often chance alone does as much.
-    more_seeds: how many more would decide in four of five cases; None where the rows are told apart already.
+    low, high: the simultaneous 95 % interval of the difference. p: adjusted for the number of rows. seeds: how many
+    were compared. more_seeds: how many more would give a significant difference in four of five cases; None if it is
+    significant already, see `told`.
     """
 
     difference: float
@@ -43,14 +46,16 @@ class Verdict:
 
     @property
     def told(self) -> bool:
+        """Whether the difference is significant, so that the two rows can be told apart."""
         return self.p <= LEVEL
 
 
 def verdicts(rows: list[dict[Hashable, float]], mode: str, overlap: float = 0.0) -> list[Verdict | None]:
-    """The verdict on the first row against each other row; None where one of the two has fewer than two finite values.
+    """The verdict on the first row, the best, against each other row; None if one of the two has less than two
+    values, or one that is not finite.
 
-    rows: the values of each configuration by seed (or by seed and fold). mode: "max" where more is better, or "min".
-    overlap: of folds, see above.
+    rows: the values of each configuration by seed (or seed and fold). mode: "max" if more is better, else "min".
+    overlap: of folds, see the top of this file; 0 without folds.
     """
     usable = [at for at, row in enumerate(rows) if len(row) > 1 and all(map(math.isfinite, row.values()))]
     if 0 not in usable or len(usable) < 2:
@@ -62,10 +67,9 @@ def verdicts(rows: list[dict[Hashable, float]], mode: str, overlap: float = 0.0)
 
 
 def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
-    """The verdicts on the first row of a table (seeds, rows) against the others. NaN: a row has not that seed.
-
-    Rows that are told apart from the best leave the family, and the rest is judged again among fewer (step-down).
-    """
+    """The verdicts on the first row of a table (seeds, rows), more being better, against each row; None for itself.
+    NaN stands for a seed that a row does not have. Rows that differ significantly are taken out, and the others are
+    judged again among fewer (a step-down procedure)."""
     difference, error = (part[0] for part in stand_off(table[None], best=np.zeros(1, int)))
     counts = np.minimum((~np.isnan(table)).sum(0), (~np.isnan(table[:, 0])).sum())
     error = error * np.sqrt(1 + counts * overlap)
@@ -92,16 +96,14 @@ def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
 
 
 def ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """How many standard errors the best row stands off; 0 where it does not."""
+    """How many standard errors the best row is ahead; 0 if it is not ahead."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(difference > 1e-12, difference / error, 0.0)
 
 
 def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The difference between the best row and each row, and its standard error: both (tables, rows).
-
-    tables: (tables, seeds, rows), NaN where a row has not that seed. best: the index of each table's best row.
-    """
+    """(The difference between the best row and each row, its standard error), both of shape (tables, rows).
+    tables: (tables, seeds, rows), NaN for a seed that a row does not have. best: the index of each table's best row."""
     here = ~np.isnan(tables)
     leader = np.take_along_axis(tables, best[:, None, None], axis=2)  # (tables, seeds, 1)
     shared = here & ~np.isnan(leader)
@@ -112,20 +114,20 @@ def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndar
     leaders_mean, leaders_variance = mean_and_variance(leader)
     pairs_mean, pairs_variance = mean_and_variance(leader - tables)
     difference = np.where(paired, pairs_mean, leaders_mean - mean)
-    # Accuracies on few examples are coarse, and seeds that agree in them prove little: at least half the smallest step
-    # between two values counts as their spread.
+    # Accuracies on few examples are coarse, and seeds may agree by chance: the square of half the smallest step between
+    # two values is added to the variance.
     squared_step = smallest_step(tables) ** 2 / 4
     squared = np.where(paired, pairs_variance / np.maximum(both, 1), leaders_variance / its + variance / own)
     squared = squared + squared_step[:, None] / smaller
     others = np.arange(tables.shape[2]) != best[:, None]
-    # A spread from a few seeds is uncertain: that of the other comparisons counts as well.
+    # A variance estimated from few seeds is uncertain, so it is shrunk towards the mean over all comparisons.
     typical = (squared * others).sum(1, keepdims=True) / others.sum(1, keepdims=True)
     squared = ((smaller - 1) * squared + POOLED * typical) / (smaller - 1 + POOLED)
     return np.where(others, difference, 0.0), np.sqrt(squared)
 
 
 def mean_and_variance(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over the seeds that are there: (tables, seeds, rows) -> two of (tables, rows)."""
+    """(Means, variances) over the seeds that a row has: (tables, seeds, rows) -> two arrays (tables, rows)."""
     here = ~np.isnan(tables)
     count = np.maximum(here.sum(1), 1)
     mean = np.where(here, tables, 0.0).sum(1) / count
@@ -134,19 +136,17 @@ def mean_and_variance(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smallest_step(tables: np.ndarray) -> np.ndarray:
-    """The smallest difference between two unlike values of each table; 0 where all are alike."""
+    """The smallest difference between two different values in each table; 0 if all are equal."""
     steps = np.diff(np.sort(tables.reshape(len(tables), -1), axis=1), axis=1)
-    steps = np.where(steps > 1e-9, steps, np.inf).min(1)  # NaN, which is sorted to the end, is no step either
+    steps = np.where(steps > 1e-9, steps, np.inf).min(1)  # NaN is sorted to the end, and is not > 1e-9
     return np.where(np.isfinite(steps), steps, 0.0)
 
 
 @lru_cache(64)
 def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """How far the best row stands off at most in each of SIMULATIONS sweeps without a difference: standard errors.
-
-    missing: of a table of that shape (seeds, rows), the seeds that a row has not, as the bytes of an array of bool. The
-    random numbers are the same each time, so that a report is too.
-    """
+    """For each of SIMULATIONS sweeps of equally good rows, by how many standard errors the best row is ahead at most.
+    missing: which seeds the rows do not have, a bool array of this shape (seeds, rows) as bytes, so that results can be
+    cached. The random numbers are always the same, so a repeated report says the same."""
     random = np.random.default_rng(0)
     absent = np.frombuffer(missing, bool).reshape(shape)
     stands = []
@@ -160,10 +160,8 @@ def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
 
 
 def more_seeds(standing: float, critical: float, seeds: int, overlap: float) -> int:
-    """How many more seeds would tell the rows apart in four of five cases, where difference and spread are as seen.
-
-    At most MOST_SEEDS, which stands for more than that.
-    """
+    """How many more seeds would give a significant difference in four of five cases, if difference and variance are as
+    measured; at most MOST_SEEDS, which stands for any larger number."""
     sure = NormalDist().inv_cdf(0.8)
     for more in range(1, MOST_SEEDS):
         needed = critical * stdtrit(seeds + more - 1, 0.975) / stdtrit(seeds - 1, 0.975) + sure
@@ -173,7 +171,7 @@ def more_seeds(standing: float, critical: float, seeds: int, overlap: float) -> 
 
 
 def interval_of_mean(values: list[float], overlap: float = 0.0) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean over seeds; None where all values are one, which tell no spread."""
+    """Student's 95 % interval of the mean over seeds; None if all values are equal, which shows no spread."""
     if len(set(values)) < 2:
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
@@ -182,7 +180,7 @@ def interval_of_mean(values: list[float], overlap: float = 0.0) -> tuple[float, 
 
 
 def interval_of_share(share: float, examples: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of an accuracy that was measured on so many examples."""
+    """Wilson's 95 % interval of an accuracy that was measured on this number of examples."""
     z = NormalDist().inv_cdf(0.975)
     middle = (share + z * z / (2 * examples)) / (1 + z * z / examples)
     margin = z / (1 + z * z / examples) * math.sqrt(share * (1 - share) / examples + z * z / (4 * examples**2))
