@@ -146,4 +146,4 @@ def test_a_missing_answer_is_missing_too_where_the_file_is_compared_with_the_net
 def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):
     sentence = mistake("proj.export", f"ckpt={mixed}", "normalize=true")
     assert "normalize=true is for images, and for tables that hold numbers only: leave it out" in sentence
-    assert sentence.endswith("raw=true takes words too.")
+    assert sentence.endswith("raw=true is for tables with words as well.")

@@ -57,7 +57,7 @@ def test_a_launcher_that_ends_the_program_in_a_thread_of_a_search_leaves_it_wait
     monkeypatch.setattr(search, "stopped", list)
     monkeypatch.setattr(search, "run_trials", lambda trials, launch: launch(0, "0"))
     search.run_side_by_side(2)
-    assert capsys.readouterr().out == "the launcher gave up: it ended the program with exit code 3\n"
+    assert capsys.readouterr().out == "the launcher failed: it ended the program with exit code 3\n"
 
 
 def short_ones() -> None:

@@ -75,7 +75,7 @@ def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_i
     settings = [f"optimizer.lr={lr},seed={seed}" for seed in (3, 4) for lr in (0.1, 0.11)]
     assert listed == [f"{number}_{own}" for number, own in enumerate(settings, 6)]
     out = run(ended, *words, module="sweep", before=play)
-    assert "goes on with its jobs and adds no others" in out and "10 jobs in outputs/sweeps/s (6 done before)" in out
+    assert "continues its jobs and adds no others" in out and "10 jobs in outputs/sweeps/s (6 done before)" in out
     assert names(folder) == sorted([*before, *listed])
     old, new = config(folder / before[2]), config(folder / listed[0])
     assert new["optimizer"].pop("eps") == 1e-7 and (new.pop("seed"), old.pop("seed")) == (3, 1)
@@ -93,7 +93,9 @@ def test_the_rows_that_get_seeds_are_named_or_why_none_gets_any(begun, monkeypat
         seeds_of_rows(Sweep(Path(NAME), names=dict(enumerate(listed)), asked=["+2", rows]), listed)
         return capsys.readouterr().out
 
-    assert said("doubtful", "0.01", "0.1").startswith("no seeds are added, since the best row is told from all others")
+    assert said("doubtful", "0.01", "0.1").startswith(
+        "no seeds are added, since the best row differs significantly from all"
+    )
     assert said("all", "0.01", "0.1") == "seeds=+2 for lr=0.1, lr=0.01\n"
 
 

@@ -323,7 +323,7 @@ def test_a_sweep_that_goes_on_with_other_versions_says_so_where_a_job_is_left(en
     (folder / "sweep.yaml").write_text(yaml.safe_dump(manifest))
     assert "other versions" not in resume(tmp_path)
     shutil.rmtree(folder / "0_seed=1")
-    assert "which may change results, too: torch 2.1.0, " in resume(tmp_path)
+    assert "which may change results: torch 2.1.0, " in resume(tmp_path)
 
 
 def test_a_sweep_of_a_newer_version_says_so(ended_sweep, tmp_path):

@@ -1,20 +1,20 @@
-"""Many runs: the grid, the search, and what a sweep keeps.
+"""Sweeps of many runs: grids and searches, the folder in which they are kept, and their jobs.
 
 grid.py            Hydra's sweeper for a grid: composes, checks and freezes all jobs, then starts them
-optuna_sweeper.py  Hydra's sweeper for a search, on top of that
-swept.py           the settings that all jobs share, and those that are swept
-rehearsal.py       what its jobs build, built once before the first one starts
-folder.py          `Sweep`, the folder: freezes a job (`Sweep.freeze`), tells which are unfinished
-sweep_file.py      sweep.yaml and the copy of conf/
-frozen.py          hands a launcher the frozen job, in place of Hydra's config loader
+optuna_sweeper.py  Hydra's sweeper for a search by Optuna, based on that for a grid
+swept.py           separates the settings that all jobs share from those that are swept
+rehearsal.py       builds once what the jobs build, so that mistakes are found before the first job starts
+folder.py          `Sweep`, the folder of a sweep: freezes jobs (`Sweep.freeze`) and knows which are unfinished
+sweep_file.py      reads and writes sweep.yaml, and copies conf/
+frozen.py          hands a frozen job to a launcher, in place of Hydra's config loader
 job.py             runs one job, in this process or in one of its own
-preload.py         imported once, before jobs are forked
-trust.py           what a sweep's folder from somebody else may decide
-lines.py           a line for each job that ends
-notes.py           what of a job's log is shown
-summary.py         the end: report, best again, what is left
-seeds.py           more seeds for a sweep that is done
-search.py          the space of a search, and the importance of its settings
-trials.py          the trials of a search, taken and told
-worker.py          a worker of a search on a launcher
+preload.py         imported once by the process from which jobs are forked
+trust.py           checks what a sweep's folder, which may come from somebody else, would start
+lines.py           prints a line for each job that ends
+notes.py           finds the lines of a job's log that are worth showing
+summary.py         the end of a sweep: the report, the command of the best run, the jobs without a result
+seeds.py           adds more seeds to a finished sweep
+search.py          the search space, and the importance of its settings
+trials.py          the trials of a search: shares them out among processes, and reports results to Optuna
+worker.py          a worker of a search: runs one trial after another where a launcher started it
 """

@@ -1,4 +1,4 @@
-"""What a sweep keeps: its jobs as they were composed, and which of them have a result."""
+"""The folder of a sweep: the configurations with which its jobs were frozen, and which of them have a result."""
 
 import os
 from collections.abc import Container
@@ -25,9 +25,9 @@ from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml
 class Sweep:
     """The folder of a sweep, and the jobs in it.
 
-    manifest: what sweep.yaml says. names: of each job's folder, by the job's number.
-    trust: what the folder may name beside this project's own classes; None for a sweep that began in this command.
-    asked: what the command says with seeds=… and rows=….
+    manifest: the content of sweep.yaml. names: the name of each job's folder, by the job's number.
+    trust: what the folder may name besides this project's own classes; None if this command has begun the sweep.
+    asked: the options seeds=… and rows=… of the command.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class Sweep:
     asked: list[str] = field(default_factory=list)
 
     def __getstate__(self) -> dict:
-        """For a process of a launcher's, which may start in another folder."""
+        """Pickles an absolute folder, since a launcher may start the process that unpickles it elsewhere."""
         return vars(self) | {"folder": self.folder.absolute()}
 
     @property
@@ -49,7 +49,8 @@ class Sweep:
         return RunFolder(self.folder / name)
 
     def was_begun(self, config: DictConfig) -> bool:
-        """Whether it was begun before. Raises UserError if it was with another command, or its sweep.yaml is lost."""
+        """Whether the folder holds a sweep that was begun before; then read it.
+        Raises UserError if that sweep is another than `config` asks for, or if its sweep.yaml is lost."""
         if not self.files.manifest.exists():
             begun = [name for name in self.frozen_jobs().values() if not self.holds_its_job_alone(name)]
             if begun:
@@ -63,7 +64,7 @@ class Sweep:
         if not asks_for(config, self.manifest):
             resume = self.resume_command(list(self.frozen_jobs().values()))
             raise UserError(how_to_continue(self.folder, self.manifest, config, resume))
-        # A search lists no jobs, since it asks for them on its way, nor does an old sweep.
+        # The manifest of a search lists no jobs, since they are not known in advance; an old sweep's does not either.
         listed = self.manifest.get("jobs")
         self.names = dict(enumerate(listed)) if listed else self.names | self.frozen_jobs()
         if "cwd" not in self.manifest and self.names:
@@ -78,13 +79,13 @@ class Sweep:
         jobs: list[tuple[list[str], DictConfig]],
         code: dict[str, str],
     ) -> None:
-        """Freeze all jobs. sweep.yaml is written last: without it, the sweep has not begun.
+        """Freeze all jobs. sweep.yaml is written last: without it, the sweep counts as not begun.
 
-        words: the settings of all jobs, fixed and swept. data_dir: None where each job has its own.
-        jobs: the settings that a job has for itself, and its whole configuration. code: see `own_code`.
-        Raises UserError where the folder has a conf/ of the user's own.
+        words: the overrides of all jobs, fixed and swept. data_dir: None if each job has its own. code: see `own_code`.
+        jobs: for each, the overrides that it does not share, and its whole configuration.
+        Raises UserError if the folder has a conf/ of the user's own.
         """
-        if self.files.conf.exists() and not self.files.uncommitted.exists():  # it is no sweep's copy
+        if self.files.conf.exists() and not self.files.uncommitted.exists():  # not a sweep's copy
             raise UserError(
                 f"{self.files.conf} is there already, where a sweep keeps its copy of all options: choose another "
                 "folder, hydra.sweep.dir=path/to/folder."
@@ -100,7 +101,7 @@ class Sweep:
         self.write_manifest()
 
     def clear(self) -> None:
-        """Delete what was left by a command that was stopped while it froze its jobs: folders with job.yaml alone."""
+        """Delete the folders that hold nothing but job.yaml, left by a command that was stopped while it froze jobs."""
         frozen = self.frozen_jobs().values()
         for folder in [path for path in self.folder.glob("[0-9]*_*") if path.is_dir()]:
             whole = RunFolder(folder).job.exists()
@@ -110,19 +111,17 @@ class Sweep:
                 folder.rmdir()
 
     def resume_command(self, names: list[str]) -> str:
-        """What goes on with the sweep, for these jobs."""
+        """The command that resumes the sweep for the jobs of these names."""
         return resume_command(self.folder, self.manifest, [self.job(name) for name in names], self.trust or [])
 
     def refuse_changed_code(self, imported: Container[str] = ()) -> None:
-        """Raises UserError where a Python file of the user's own is not as it was when the sweep began.
-
-        imported: modules of which that no longer matters. Nor does it where `trust` names the file.
-        """
+        """Raises UserError if a Python file of the user has changed since the sweep began, unless `trust` names it.
+        imported: modules that are already imported, so that changes to their files have no effect."""
         trust = self.trust or []
         if refused := [path for path in changed_code(self.manifest.get("code") or {}, imported) if path not in trust]:
             raise UserError(
                 f"{', '.join(refused)} changed since {self.folder} began: put back what was there, begin a new sweep, "
-                f"or add trust={','.join(sorted({*trust, *refused}))} to go on with what there is now."
+                f"or add trust={','.join(sorted({*trust, *refused}))} to continue with the files as they are now."
             )
 
     def write_manifest(self) -> None:
@@ -132,12 +131,11 @@ class Sweep:
         return file_name(f"{number:0{digits}}_{','.join(own)}")
 
     def freeze(self, number: int, own: list[str], config: DictConfig, digits: int = 1) -> str:
-        """Keep a job's composed configuration; return the name of its folder: its number and its own settings.
-
-        digits: of the number, at least. With leading zeros, names sort as numbers do.
-        """
+        """Write a job's composed configuration into its folder; return the folder's name, see `name_of`.
+        number: of the job. own: the overrides that it does not share. digits: the fewest of the number in the name:
+        leading zeros make names sort as numbers do."""
         name = self.name_of(number, own, digits)
-        if not (self.folder / name).exists():  # it may have another name, which an older version gave it
+        if not (self.folder / name).exists():  # an older version may have given it another name
             name = self.names.get(number, name)
         make_folder(self.folder / name)
         if self.trust is not None:
@@ -154,7 +152,8 @@ class Sweep:
         return name
 
     def data_dir(self, path: str) -> str:
-        """Where the data lies: `path` from where the sweep began, or from here, where the project itself has moved."""
+        """The folder of the data: `path` relative to the working directory in which the sweep began, or to the current
+        one if the whole project has been moved."""
         begun = Path(self.manifest.get("cwd") or os.getcwd())
         place = begun / Path(self.manifest.get("data_dir") or path).expanduser()
         moved = not place.exists() and place.is_relative_to(begun) and place.relative_to(begun).exists()
@@ -165,11 +164,11 @@ class Sweep:
         return [name for _, name in sorted(self.names.items())]
 
     def folders(self) -> list[Path]:
-        """The jobs' folders that are there."""
+        """The jobs' folders that exist and hold a frozen job."""
         return [self.folder / name for name in self.jobs() if self.run(name).job.is_file()]
 
     def job(self, name: str) -> dict:
-        """The configuration that was frozen for a job; empty where it is gone or damaged."""
+        """The frozen configuration of a job; {} if it is missing or damaged."""
         try:
             job = parse_yaml(self.run(name).job.read_bytes())
         except (OSError, ValueError, yaml.YAMLError):
@@ -177,39 +176,37 @@ class Sweep:
         return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
 
     def checked_job(self, name: str) -> dict:
-        """`job`, of one that is about to run. Raises UserError if it names what it may not, or is gone."""
+        """`job` for a job that is about to run. Raises UserError if it is missing, or names what it may not."""
         if not (job := self.job(name)):
-            raise UserError(f"{self.run(name).job} is gone or damaged. When the sweep goes on, it is made anew.")
+            raise UserError(f"{self.run(name).job} is missing or damaged. When the sweep is resumed, it is made anew.")
         if self.trust is not None:
             check_job(without_hydra(job), self.run(name).job, self.trust)
         return job
 
     def frozen_jobs(self) -> dict[int, str]:
-        """The names of the folders in which a job was frozen, by its number. A folder of another name is a copy.
-
-        What is in `names` already is not looked for.
-        """
+        """The names of the folders with a frozen job, by the job's number, without those that `names` already has.
+        A folder that was renamed is left out: it may be a copy."""
         found, known = {}, set(self.names.values())
         for run in self.files.jobs_frozen():
             if run.path.name in known:
                 continue
-            with suppress(KeyError, TypeError):  # damaged, or another program's
+            with suppress(KeyError, TypeError):  # raised if the file is damaged, or another program's
                 hydra = self.job(run.path.name)["hydra"]
                 if hydra["sweep"]["subdir"] == run.path.name:
                     found[int(hydra["job"]["num"])] = run.path.name
         return dict(sorted(found.items()))
 
     def find_jobs(self) -> list[str]:
-        """The names of the jobs that other processes have frozen since; `names` has them from now on."""
+        """Add to `names` the jobs that other processes have frozen meanwhile, and return their folders' names."""
         found = self.frozen_jobs()
         self.names |= found
         return list(found.values())
 
     def holds_its_job_alone(self, name: str) -> bool:
-        """Whether the folder holds nothing but the job's frozen configuration, whole or half written."""
+        """Whether the folder holds nothing but job.yaml, complete or half written."""
         run = self.run(name)
         return all(run.job.name in file.name for file in run.path.iterdir())
 
     def unfinished(self) -> list[str]:
-        """The names of the jobs that have no result and were not pruned: they are to run, or to run again."""
+        """The names of the jobs that have to run, or run again: they have no result and were not pruned."""
         return [name for name in self.jobs() if self.run(name).status()[0] not in ("finished", "pruned")]

@@ -1,7 +1,7 @@
-"""Hydra's sweeper for a grid: every combination of values, composed, checked and frozen before the first job starts.
+"""Hydra's sweeper for a grid: composes, checks and freezes every combination of values before the first job starts.
 
-Hydra looks for sweepers in the package `hydra_plugins` alone, where a class of the same name stands. It imports that at
-every start, so that what takes long to import (the report) is imported where it is used.
+Hydra finds it through the package `hydra_plugins`, which it imports at every start. So modules that take long to import
+(the report, torch) are imported in the functions that use them.
 """
 
 import itertools
@@ -35,24 +35,22 @@ from proj.system.slurm import wait_for_every_job
 
 
 class GridSweeper(Sweeper):
-    """Every combination of the values.
-
-    params: more overrides, from a sweep's file; the command line wins. of_a_search: what else that file says, for a
-    search. A grid takes no notice of it where the command line names the values of all `params`.
-    """
+    """Runs every combination of the values.
+    params: further overrides, from a file in conf/sweep; the command line wins. of_a_search: settings in that file that
+    only a search uses. A grid ignores them if the command line gives the values of all `params`."""
 
     def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search
-        self.code: dict[str, str] = {}  # see `own_code`, of what this command has composed
-        self.signals: list[int] = []  # that came to stop this command
+        self.code: dict[str, str] = {}  # see `own_code`: of all configurations composed here
+        self.signals: list[int] = []  # received so far, to stop this command
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if started():
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, Loader(hydra_context.config_loader.get_search_path())
         self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
-        ASKED.clear()  # for the next command in this process
-        self.log = OmegaConf.select(config, "log") or "line"  # the copied conf/ of an older version does not name it
+        ASKED.clear()  # a later command in this process starts without it
+        self.log = OmegaConf.select(config, "log") or "line"  # missing in a conf/ that an older version copied
         asked = "isolate" in map(key_of, config.hydra.overrides.task)
         jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
@@ -62,30 +60,30 @@ class GridSweeper(Sweeper):
                 self.launcher = Plugins.instance().instantiate_launcher(
                     hydra_context=self.context, task_function=task_function, config=config
                 )
-            except RuntimeError as error:  # no such class
-                raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' brings the launcher.") from error
+            except RuntimeError as error:  # the launcher's class is not installed
+                raise UserError(f"{error}: pip install 'proj[slurm]' or 'proj[ray]' installs the launcher.") from error
         if "SlurmLauncher" in config.hydra.launcher._target_:
             wait_for_every_job()
 
     def sweep(self, arguments: list[str]) -> None:
         from proj.sweeps.summary import telling_how_to_continue
 
-        goes_on = self.kept.was_begun(self.config)
+        resumes = self.kept.was_begun(self.config)
         frozen = loader_of_copy(self.loader, self.kept.files.conf)
-        if goes_on:
+        if resumes:
             self.loader = frozen
         with no_folder_if_refused(self.kept.folder):
             words = self.understand(arguments)
-            jobs = [] if goes_on else self.check()
+            jobs = [] if resumes else self.check()
         alone = locked(make_folder(self.kept.folder))
         with telling_how_to_continue(self.kept), alone, stop_signals_as_exits() as self.signals:
-            if not goes_on and not self.kept.was_begun(self.config):  # another process may just have begun it
+            if not resumes and not self.kept.was_begun(self.config):  # asked again: another process may have begun it
                 its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
                 data_dir = None if its_own else self.typical.data_dir
                 self.kept.begin(self.config, words, data_dir, jobs, self.code)
             self.loader = frozen
             if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
-                say(f"seeds={self.kept.asked[0]} goes on with its jobs and adds no others.")
+                say(f"seeds={self.kept.asked[0]} continues its jobs and adds no others.")
             self.run()
             if not again and add_seeds(self.kept, self.fixed):
                 self.run()
@@ -94,14 +92,14 @@ class GridSweeper(Sweeper):
                 self.kept.write_manifest()
 
     def understand(self, arguments: list[str]) -> list[str]:
-        """Tell the settings that all jobs share (`fixed`) from those that are swept; return the words of both."""
+        """Set `fixed`, the overrides that all jobs share, and `swept`, the others; return the overrides of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
         words = [as_hydra_reads(word, several=True) for word in self.kept.manifest.get("words") or [*own, *arguments]]
         self.fixed, self.swept = fixed_and_swept(words, self.loader)
         return words
 
     def compose_checked(self, own: list[str]) -> DictConfig:
-        """A job's configuration, checked. own: what it has for itself of the sweep's settings."""
+        """A job's configuration, checked. own: the overrides that it does not share with all jobs."""
         config = self.compose(own)
         check(config)
         refuse_data_without_dataset(config)
@@ -109,61 +107,60 @@ class GridSweeper(Sweeper):
         return config
 
     def compose_all(self, jobs: list[list[str]]) -> list[tuple[list[str], DictConfig]]:
-        """Each job's own settings and its configuration. Raises UserError for a mistake in any."""
+        """(The job's own overrides, its configuration) for each job. Raises UserError for a mistake in any."""
         composed = [(own, self.compose_checked(own)) for own in jobs]
         if not self.config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
             for _, config in composed:
-                check_data(config)  # on the disks of this machine
-        from proj.sweeps.rehearsal import rehearse  # torch, once all words are understood
+                check_data(config)  # only here: a cluster's nodes may have other disks
+        from proj.sweeps.rehearsal import rehearse  # it imports torch: only once all overrides are valid
 
         rehearse(composed)
         return composed
 
     def compose(self, own: list[str]) -> DictConfig:
-        """A job's configuration. Its own seed takes the place of the one that the sweep began with."""
+        """A job's configuration. If it has its own seed, which was added later, it replaces the shared one."""
         shared = [word for word in self.fixed if not (is_seed(word) and any(map(is_seed, own)))]
         return self.loader.load_sweep_config(self.config, [*shared, *own])
 
     @cached_property
     def typical(self) -> DictConfig:
-        """A job's configuration with the first of each choice, and with intervals left at their default value."""
+        """A configuration with the first value of each choice; what is searched in an interval has its default."""
         choices = [f"{key}={values(o)[0]}" for key, o in self.swept.items() if not o.is_interval_sweep()]
         return self.loader.load_sweep_config(self.config, [*self.fixed, *choices])
 
     def settings(self) -> list[list[str]]:
-        """The settings that each job of a grid has for itself."""
+        """For each job of the grid, the overrides that it does not share: all combinations of the swept values."""
         lists = [[f"{key}={value}" for value in values(o)] for key, o in self.swept.items()]
         return [list(own) for own in itertools.product(*lists)]
 
     def check(self) -> list[tuple[list[str], DictConfig]]:
-        """The jobs, each as its own settings and its configuration. Raises UserError for a mistake in any."""
+        """All jobs, see `compose_all`. Raises UserError for a mistake in any, and for settings of a search."""
         if self.of_a_search and self.params.keys() & self.swept.keys():
             said = ", ".join(f"hydra.sweeper.{key}" for key in self.of_a_search)
-            raise UserError(f"{said} in the sweep's file is of a search: add hydra/sweeper=optuna, or leave it out.")
+            raise UserError(f"{said} in the sweep's file is for a search: add hydra/sweeper=optuna, or leave it out.")
         if intervals := [override.input_line for override in self.swept.values() if override.is_interval_sweep()]:
-            raise UserError(
-                f"{intervals[0]} is searched: add hydra/sweeper=optuna, or name its values, as in 0.01,0.1."
-            )
+            raise UserError(f"{intervals[0]} needs a search: add hydra/sweeper=optuna, or list values, as in 0.01,0.1.")
         return self.compose_all(self.settings())
 
     def run(self) -> None:
+        """Run all jobs that have no result."""
         self.freeze_again()
         names, total = self.kept.unfinished(), len(self.kept.names)
         self.show(total, done=total - len(names))
         self.launch(names)
 
     def show(self, total: int, done: int) -> None:
-        """From now on, show a line for each job that ends, unless log=full has the jobs show all that they print."""
+        """Begin to show a line for each job that ends, unless log=full shows all output of the jobs instead."""
         self.lines = Lines(self.kept, total, done, self.fixed) if self.log == "line" else None
         changes = changed_versions(self.kept.manifest) if self.kept.trust is not None and done < total else ""
         if changes:
-            say(f"{self.kept.folder} began with other versions, which may change results, too: {changes}.")
+            say(f"{self.kept.folder} began with other versions, which may change results: {changes}.")
 
     def freeze_again(self) -> None:
-        """Compose the jobs whose folders were deleted or whose job.yaml is damaged, from the sweep's copy of conf/."""
+        """Compose anew, from the sweep's copy of conf/, the jobs whose job.yaml is missing or damaged."""
         listed = self.kept.manifest.get("jobs")
-        # An older version listed no jobs: they follow from the command, unless a sweep's file had a part in them, which
-        # may have changed since.
+        # Older versions listed no jobs. They follow from the command, unless it used a file in conf/sweep, which may
+        # have changed since.
         older = [] if self.params else self.settings()
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)
@@ -171,18 +168,18 @@ class GridSweeper(Sweeper):
                 self.kept.freeze(number, own, self.compose(own))
 
     def launch(self, names: list[str]) -> None:
-        """Run jobs by the names of their folders. What became of them stands there."""
+        """Run the jobs of these names, and leave their results in their folders."""
         if not names:
             return
         if self.kept.trust is not None:
             self.kept.refuse_changed_code()
             for name in names:
-                self.kept.checked_job(name)  # all of them, before the first one starts
+                self.kept.checked_job(name)  # check all of them before the first one starts
         one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
             if self.signals:
                 raise SystemExit(128 + self.signals[0])
-            if not all(map(self.kept.job, part)):  # deleted by hand while others ran
+            if not all(map(self.kept.job, part)):  # a folder was deleted while other jobs ran
                 self.freeze_again()
             if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:
                 return
@@ -193,25 +190,23 @@ class GridSweeper(Sweeper):
         return "basic_launcher" in self.config.hydra.launcher._target_
 
     def start(self, words: list[list[str]], first: int, names: list[str], one_by_one=False) -> Sequence | None:
-        """Start what the launcher understands by `words`, and wait for it as `follow` does. first: its number."""
+        """Launch a job for each list in `words`, and wait for them as `follow` does. first: the number of the first."""
         return self.follow(names, lambda: self.launcher.launch(words, initial_job_idx=first), one_by_one)
 
     def follow(self, names: list[str], run: Callable[[], Sequence], one_by_one=False) -> Sequence | None:
-        """Show lines of the jobs `names` and of new ones while `run` has the launcher run them.
-
-        Returns what the launcher gives back of each; None where it gave up.
-        """
+        """Show lines about the jobs `names`, and about new ones, while `run` lets the launcher run them.
+        Returns the launcher's result of each; None if the launcher itself failed."""
         lines = self.lines.following(names, one_by_one) if self.lines else nullcontext()
-        # The workers of joblib are processes of this terminal, too.
+        # Ctrl-C would reach joblib's workers too, since they belong to the same terminal.
         keeps = CAN_KEEP_SIGNALS and "joblib" in self.config.hydra.launcher._target_
         if keeps:
             start_trackers()
         try:
             with lines, keeping_ctrl_c() if keeps else nullcontext():
                 return run()
-        except Exception as error:  # a worker died, and with it what the launcher knew
+        except Exception as error:  # such as a worker that died: the launcher then loses all results
             name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            print(f"the launcher gave up: {name}{error}".split("\n")[0])
+            print(f"the launcher failed: {name}{error}".split("\n")[0])
             return None
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""A job of a sweep, wherever a launcher starts it: in this process, or in one of its own, with a GPU of its own."""
+"""Runs one job of a sweep where a launcher has started it: in this process or in a new one, on a GPU of its own."""
 
 import logging
 import multiprocessing
@@ -31,15 +31,15 @@ log = logging.getLogger(__name__)
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """Train a job of a sweep; return its best `monitor`, or None where it failed, since a launcher ends at an error."""
-    printable_output()  # where a launcher has started this process
-    if multiprocessing.current_process().name != "MainProcess":  # a worker of joblib's
+    """Train a job and return its best `monitor`; None if it failed: an error would end the launcher, and all jobs."""
+    printable_output()  # needed if a launcher has started this process
+    if multiprocessing.current_process().name != "MainProcess":  # a joblib worker
         die_with_parent()
     if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
-        os.environ[BAR] = ""  # the bars of several at once would draw over each other
+        os.environ[BAR] = ""  # no progress bars: those of several jobs would overwrite each other
     try:
         cfg = resolved(cfg)
-        kept = SweepFolder(Path(cfg.output_dir).parent).manifest.is_file()  # else Hydra's own sweeper shows no lines
+        kept = SweepFolder(Path(cfg.output_dir).parent).manifest.is_file()  # not with Hydra's own sweeper
         if cfg.log == "line" and rank() == 0 and kept:
             with printing_into(RunFolder(cfg.output_dir).log):
                 return train_job(cfg)
@@ -49,19 +49,20 @@ def run_job(cfg: DictConfig) -> float | None:
     except SystemExit as stop:
         if stop.code:
             raise
-        return None  # this is not the first process of the job, and the first says why
+        return None  # not the first process of this job: the first one reports the failure
     except Exception as error:
         sentence = explain(error)
         if file_fault(error):
-            logging.raiseExceptions = False  # the log may find no room either, of which it would print a traceback
+            logging.raiseExceptions = False  # the disk may be full for the log as well: print no traceback of that
         log.error("%s", sentence or error, exc_info=sentence is None)
         return None
 
 
 def train_job(cfg: DictConfig) -> float:
+    """Train, in a process of its own if the job needs one, and return the best value of `monitor`."""
     from proj.training.run import train
 
-    hear_ctrl_c()  # now that all is imported
+    hear_ctrl_c()  # not before: during an import, Ctrl-C would print a traceback
     folder = Path(cfg.output_dir)
     with own_gpu(cfg, folder.parent):
         apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
@@ -71,10 +72,8 @@ def train_job(cfg: DictConfig) -> float:
 
 @contextmanager
 def printing_into(file: Path) -> Iterator[None]:
-    """All that this process, its libraries and the processes that it starts print goes to the end of `file`.
-
-    Each line is written at once, so that it is there also where the process is killed.
-    """
+    """Append to `file` all output of this process, its libraries and the processes that it starts.
+    Each line is written at once, so none is lost if the process is killed."""
     streams, before = (sys.stdout, sys.stderr), [os.dup(1), os.dup(2)]
     with open(file, "a", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
         try:
@@ -85,33 +84,31 @@ def printing_into(file: Path) -> Iterator[None]:
                 yield
         finally:
             for number, stream in enumerate(streams, 1):
-                stream.flush()  # what was written to the stream itself, such as by a logger, belongs to the log
+                stream.flush()  # what e.g. a logger wrote to the original stream belongs into the log
                 os.dup2(before[number - 1], number)
                 os.close(before[number - 1])
 
 
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
-    """`train` in a process of its own, so that its death ends this job alone.
-
-    Raises UserError where it fails, with all that it said on stderr, or the reason where that is in its log already.
-    """
+    """`train` in a process of its own, so that a crash ends only this job; return its metrics.
+    Raises UserError if it fails, with its output on stderr, or with the reason if that output went into its log."""
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(config))
     words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_option(needs_trust(config)).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
-    if WINDOWS and BAR in env:  # which does not hand on open files
+    if WINDOWS and BAR in env:  # Windows does not pass open files on to a new process
         env[BAR] = ""
     terminal = [int(env[BAR].split()[0])] if env.get(BAR) else []
     asked = []
 
     def hand_on(number: int, frame) -> None:
         asked.append(number)
-        if number != signal.SIGINT and not WINDOWS:  # Ctrl-C, and all that Windows sends, has reached it already
+        if number != signal.SIGINT and not WINDOWS:  # Ctrl-C, and any signal on Windows, reaches that process anyway
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
         errors = 2 if cfg.log == "line" else stderr.fileno()
-        if starts_more(cfg.trainer) or not can_fork():  # Lightning starts more processes by the command of the first
+        if starts_more(cfg.trainer) or not can_fork():  # Lightning repeats this command for each further process
             command = [sys.executable, "-m", "proj.train", *words]
             process = subprocess.Popen(command, env=env, stderr=errors, pass_fds=terminal)
         else:
@@ -130,7 +127,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
         raise SystemExit(128 + asked[0])
     if code:
         _, reason = run.status()
-        if not reason:  # it could not say why
+        if not reason:  # the process could not write why
             reason = f"its process ended with {ending(code)}"
             message = f"{message}\n{reason}".strip()
             run.write_failure("failed", reason)
@@ -140,7 +137,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
 
 @contextmanager
 def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
-    """Wait for a GPU that no other job uses, where jobs run side by side on a machine that has several."""
+    """With joblib on a machine with GPUs, wait for one that no other job uses, and let `cfg` name it within."""
     beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
     if not beside or cfg.trainer.accelerator == "cpu":
         yield

@@ -1,6 +1,6 @@
-"""What the terminal shows while a sweep runs: a line for each job that ends, and how long the rest takes at this pace.
+"""Shows the progress of a sweep: prints a line for each job that ends, with an estimate of the time left.
 
-The process that waits for the jobs prints it, from what they leave in their folders, wherever a launcher runs them.
+The process that waits for the jobs reads what they write into their folders, so it does not matter where they run.
 """
 
 import os
@@ -23,22 +23,21 @@ from proj.system.locks import is_locked
 from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
 
-NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # so many are shown; the others are counted
+NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the others are counted
 
 
 class Lines:
-    """Prints the lines of one command.
-
-    total: jobs of the sweep. done: those that had ended before. shared: words of all jobs, which no line shows.
-    """
+    """Prints the lines about the jobs that a command runs.
+    total: the number of the sweep's jobs. done: how many had ended before. shared: the overrides that all jobs have,
+    which no line shows."""
 
     def __init__(self, sweep: Sweep, total: int, done: int, shared: list[str]) -> None:
         self.sweep, self.total, self.done, self.shared = sweep, total, done, shared
         self.out, self.width = own_stdout(), shutil.get_terminal_size().columns - 1
-        self.times = [time.monotonic()]  # when this command began, and when each of its jobs ended
-        self.notes: set[str] = set()  # that jobs have had so far: each is shown once
-        self.widest = 0  # of the settings so far, which form a column
-        self.title = ""  # stands in the terminal's last line until a job's line takes its place
+        self.times = [time.monotonic()]  # when this command began, then when each of its jobs ended
+        self.notes: set[str] = set()  # those shown so far: none is shown twice
+        self.widest = 0  # the width of the column of settings
+        self.title = ""  # the current job, in the terminal's last line until the job's line replaces it
         before = f" ({done} done before)" if done else ""
         if done == total:
             before = ", all done"
@@ -46,11 +45,9 @@ class Lines:
 
     @contextmanager
     def following(self, names: list[str], one_by_one: bool) -> Iterator[None]:
-        """Tell of these jobs, which run within.
-
-        one_by_one: it is a single job, which this process runs or waits for, and a terminal shows its bar meanwhile.
-        Other jobs end in any order, so that their folders are looked at every second.
-        """
+        """Print lines about these jobs, which run within the block.
+        one_by_one: it is a single job, for which this process waits; a terminal shows its progress bar meanwhile.
+        Otherwise jobs end in any order, so a thread looks at their folders every second."""
         self.one_by_one, all_ran, over = one_by_one, False, threading.Event()
         self.running: dict[str, tuple[list[int | None], int]] = {}
         self.expect(names)
@@ -75,7 +72,7 @@ class Lines:
             del os.environ[BAR]
 
     def expect(self, names: list[str]) -> None:
-        """Tell of these jobs, too, which are about to run."""
+        """Also print lines about these jobs, which are about to run."""
         self.running |= {name: (self.written(name), self.log_size(name)) for name in names}
 
     def watch(self, over: threading.Event) -> None:
@@ -83,8 +80,8 @@ class Lines:
             self.look()
 
     def look(self, all_ended: bool = False) -> None:
-        """Print the lines of the jobs that have ended since the last look. all_ended: none of them runs any more."""
-        self.running |= {name: ([None, None], 0) for name in self.sweep.find_jobs()}  # of workers of a search
+        """Print the lines of the jobs that have ended since the last call. all_ended: none of them is still running."""
+        self.running |= {name: ([None, None], 0) for name in self.sweep.find_jobs()}  # begun by workers of a search
         for name in list(self.running):
             if all_ended or self.has_ended(name):
                 _, log_size = self.running.pop(name)
@@ -92,14 +89,14 @@ class Lines:
                 self.write("".join(f"{line}\n" for line in [self.line(name), *self.new_notes(name, log_size)]))
 
     def write(self, lines: str) -> None:
-        """Print whole lines, at once, so that no other process writes between them."""
+        """Print whole lines in one write, so that no other process writes between them."""
         if self.title:
             lines, self.title = f"\r{' ' * cell_len(self.title)}\r{lines}", ""
         self.out.write(lines)
         self.out.flush()
 
     def written(self, name: str) -> list[int | None]:
-        """When a job's result and the reason of its failure were written: a job that is tried again has old ones."""
+        """When a job's metrics.json and status.json were written; a job that runs again has old ones at first."""
         files = self.sweep.run(name).metrics, self.sweep.run(name).failure
         return [file.stat().st_mtime_ns if file.is_file() else None for file in files]
 
@@ -111,10 +108,11 @@ class Lines:
         if self.written(name) == self.running[name][0]:
             return False
         run = self.sweep.run(name)
-        return run.status()[0] in ("finished", "failed", "pruned") and not is_locked(run.path)  # else it still prints
+        # A job that still holds its lock is still writing its log.
+        return run.status()[0] in ("finished", "failed", "pruned") and not is_locked(run.path)
 
     def line(self, name: str) -> str:
-        """How many jobs have ended, this one's settings, what became of it, how long the rest takes."""
+        """A job's line: how many jobs have ended, this job's settings, its result, the time left for the others."""
         run, count = self.sweep.run(name), f"{self.count()}  "
         status, reason = run.status()
         if status == "finished":
@@ -124,7 +122,7 @@ class Lines:
         else:
             why = reason if status == "pruned" else f"{status}: {reason or run.log}"
             outcome = f"  {' '.join(why.split())}"
-        beside = len(outcome) if status == "finished" else 24  # of a failure's sentence, so much at least
+        beside = len(outcome) if status == "finished" else 24  # at least this much of the sentence on a failure
         room = max(self.width - len(count) - beside - len("  about 120 min left"), 12)
         settings = shortened(self.settings(name), room)
         self.widest = max(self.widest, cell_len(settings))
@@ -135,18 +133,16 @@ class Lines:
 
     @property
     def ended(self) -> int:
-        """How many jobs have ended, also before this command."""
+        """How many jobs have ended, including those before this command."""
         return self.done + len(self.times) - 1
 
     def count(self, more: int = 0) -> str:
-        """Of the jobs that have ended, such as 12/300."""
+        """The number of jobs that have ended, plus `more`, out of all, such as 12/300."""
         return f"{self.ended + more:>{len(str(self.total))}}/{self.total}"
 
     def left(self) -> str:
-        """How long the rest takes at the pace of this command.
-
-        Of jobs one by one, the first counts only while it is the only one: its time is that of importing torch, too.
-        """
+        """The time that is left at the pace of the jobs so far, in words.
+        If jobs run one by one, the first is ignored as soon as there are others, since it includes importing torch."""
         jobs = self.total - self.ended
         if not jobs:
             return ""
@@ -156,10 +152,8 @@ class Lines:
         return f"about {duration(max(1, round(jobs * pace)))} left"
 
     def settings(self, name: str) -> str:
-        """What a job has for itself, such as lr=0.01 seed=2: of each name the last part, where that tells which it is.
-
-        What was frozen for it may be damaged; then its folder's name says the same.
-        """
+        """The overrides that a job does not share, such as lr=0.01 seed=2, with names as short as is unambiguous.
+        If its frozen configuration is damaged, the name of its folder is used."""
         job = self.sweep.job(name)
         words = [word for word in job["hydra"]["overrides"]["task"] if word not in self.shared] if job else [name]
         keys = [word.partition("=")[0] for word in words]
@@ -167,7 +161,7 @@ class Lines:
         return " ".join(f"{shorts[key]}{word.removeprefix(key)}" for key, word in zip(keys, words, strict=True))
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
-        """The notes in a job's log that no other job had before, indented below the job's line."""
+        """The notes in a job's log that no job had before, to be printed indented below the job's line."""
         log = self.sweep.run(name).log
         new = [note for note in read_notes(log, log_size) if note not in self.notes]
         shown = new[:NOTES_OF_A_JOB] if len(self.notes) < NOTES_OF_A_SWEEP else []
@@ -189,7 +183,7 @@ def own_stdout() -> TextIO:
 
 
 def shortened(text: str, width: int) -> str:
-    """`text` in at most `width` columns: what is too long loses its middle, since the ends tell jobs apart."""
+    """`text` in at most `width` columns. The middle is cut out, since the ends distinguish jobs."""
     if cell_len(text) <= width:
         return text
     end = set_cell_size(text[::-1], (width - 1) // 2)[::-1]
@@ -197,7 +191,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In the unit that a person would choose."""
+    """A time as text, in a unit of which there are at least three, or else in seconds."""
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 3 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,22 +1,22 @@
-"""What the log of a sweep's job holds beside what every job prints: data that was left out, warnings, and the like."""
+"""Finds the notes in a job's log: warnings, data that was left out, and anything else that not every job prints."""
 
 import os
 import re
 from pathlib import Path
 
-# What every job prints. Any other line is a note, so that none is lost which this list does not know.
+# The lines that every job prints. Any other line is a note, so an unknown one is shown rather than lost.
 ORDINARY = re.compile(
     r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run is finished; |Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
     r"|wandb:(?! (WARNING|ERROR))|\d{4}/\d\d/\d\d [\d:]+ INFO mlflow"
     r"|(test accuracy|per class|best epoch|parameters|time|checkpoint|dashboard) "
 )
-WHY_IT_FAILED = re.compile(r"error: |Traceback \(|\[.*\]\[(ERROR|CRITICAL)\] ")  # which the job's line says
-COLOUR = re.compile(r"\x1b\[[\d;]*m")  # which rich writes into a file, too, where FORCE_COLOR is set, as in a notebook
-SOURCE = re.compile(r"^(\[[^]]*\]\[[^]]*\]\[\w+\] |\S.*:\d+: )")  # of a log record, of a Python warning
+WHY_IT_FAILED = re.compile(r"error: |Traceback \(|\[.*\]\[(ERROR|CRITICAL)\] ")  # the job's line says it already
+COLOUR = re.compile(r"\x1b\[[\d;]*m")  # rich writes it into files if FORCE_COLOR is set, as in notebooks
+SOURCE = re.compile(r"^(\[[^]]*\]\[[^]]*\]\[\w+\] |\S.*:\d+: )")  # begins a log record, or a Python warning
 
 
 def read_notes(log: Path, start: int) -> list[str]:
-    """The notes in a job's log, each a line without its details. start: the size that the log had before the job."""
+    """The notes in a job's log, one line each, without repetitions. start: the log's size in bytes before the job."""
     try:
         with open(log, "rb") as file:
             file.seek(start)

@@ -1,6 +1,6 @@
-"""Hydra's sweeper for a search by Optuna, whose trials `Trials` asks for and tells of.
+"""Hydra's sweeper for a search by Optuna. `Trials` asks Optuna for trials and reports their results.
 
-Optuna is imported where it is used, since Hydra imports this file at every start.
+Hydra imports this file at every start, so Optuna is imported in the functions that use it.
 """
 
 import os
@@ -22,13 +22,11 @@ from proj.system.ranks import say
 
 
 class OptunaSweeper(GridSweeper):
-    """A search by Optuna: choices, ranges and intervals are its space, `n_trials` the total, also over resumes.
+    """Searches by Optuna in the space of the choices, ranges and intervals on the command line.
+    n_trials: their number in all, including those before a resume. n_jobs: how many run at the same time; None for as
+    many as the launcher can run. sampler, pruner: Optuna's, as `_target_` and settings."""
 
-    n_jobs: trials side by side; None for as many as the launcher runs. sampler, pruner: of Optuna, `_target_` and
-    settings.
-    """
-
-    turn = threading.Lock()  # of this process's threads, to take a trial and to give it back
+    turn = threading.Lock()  # held by a thread of this process while it takes or gives back a trial
 
     def __init__(
         self,
@@ -44,23 +42,21 @@ class OptunaSweeper(GridSweeper):
 
     @cached_property
     def space(self) -> dict:
-        """Optuna's distribution of each swept setting. Raises UserError for an interval that is none."""
+        """Optuna's distribution for each swept setting. Raises UserError for an invalid interval."""
         from proj.sweeps.search import distribution
 
         return {key: distribution(o, OmegaConf.select(self.typical, key)) for key, o in self.swept.items()}
 
     def check(self) -> list:
-        """Compose with each value of each choice once, and both ends of intervals; no trial is known yet.
-
-        Raises UserError for a mistake in any.
-        """
+        """Check jobs with each value of each choice, and both ends of each interval, since no trial is known yet.
+        Returns no jobs. Raises UserError for a mistake in any of those that are tried."""
         from proj.sweeps.search import combinations
 
         for key in {"monitor", "mode"} & self.swept.keys():
             raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
         words_of: dict[str, list[str]] = {}
         for key, override in self.swept.items():
-            ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # a choice has none
+            ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
             words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
         firsts = {key: words[0] for key, words in words_of.items()}
         jobs = [list((firsts | {key: word}).values()) for key, words in words_of.items() for word in words]
@@ -81,7 +77,7 @@ class OptunaSweeper(GridSweeper):
         return []
 
     def understand(self, arguments: list[str]) -> list[str]:
-        """Raises UserError for a setting of the sweeper's own that is out of its range, too, before the first trial."""
+        """As in a grid. Also raises UserError, before the first trial, for an invalid setting of the sweeper."""
         from proj.sweeps.search import try_sampler
 
         words = super().understand(arguments)
@@ -110,7 +106,7 @@ class OptunaSweeper(GridSweeper):
             self.start_workers(side_by_side)
 
     def keep_total(self) -> None:
-        """Have the search go on to as many trials as this command asks for, also where it is stopped before."""
+        """Keep this command's n_trials in sweep.yaml, so that a later resume continues to the same number of trials."""
         if self.n_trials < (there := len(self.trials)):
             say(f"hydra.sweeper.n_trials={self.n_trials} begins no trial: the search has {there} already.")
             return
@@ -122,6 +118,7 @@ class OptunaSweeper(GridSweeper):
             self.kept.write_manifest()
 
     def start_workers(self, count: int) -> None:
+        """Let the launcher start `count` workers, wait for them, and print why any of them failed."""
         from proj.sweeps.worker import Worker
 
         context = HydraContext(config_loader=Worker(self), callbacks=self.context.callbacks)
@@ -132,17 +129,15 @@ class OptunaSweeper(GridSweeper):
 
     def run_side_by_side(self, count: int) -> None:
         """Keep `count` trials running, each of which several processes train together.
-
-        These processes end with their trial, so that not they ask for the next one, as a worker does, but a thread here
-        that waits for them. Ctrl-C does not wait for the threads, and their trials go on.
-        """
+        These processes end with their trial and cannot take the next one as a worker does; instead, a thread here waits
+        for them and takes it. Ctrl-C does not wait for these threads, and their trials continue."""
 
         def launch(number: int, name: str) -> None:
             if self.lines:
                 self.lines.expect([name])
             try:
                 self.launcher.launch([[name]], initial_job_idx=number)
-            except SystemExit as stop:  # by which a thread of the pool would end, and its task never
+            except SystemExit as stop:  # it would end the thread, but never its task in the pool
                 raise UserError(f"it ended the program with exit code {stop.code}") from stop
 
         def run() -> list:
@@ -152,7 +147,7 @@ class OptunaSweeper(GridSweeper):
         self.follow(self.stopped(), run)
 
     def stopped(self) -> list[str]:
-        """The names of the jobs that an earlier command has left without a result."""
+        """The folders' names of the jobs that an earlier command left without a result."""
         return [self.kept.names[number] for number in self.trials.left if number in self.kept.names]
 
     def open_trials(self, worker: int = 0):
@@ -161,10 +156,8 @@ class OptunaSweeper(GridSweeper):
         return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
 
     def run_trials(self, trials, launch: Callable[[int, str], object]) -> None:
-        """Take trials and have them run, one after the other, until none is left or one of them has not ended.
-
-        launch: runs a trial's job, by its number and the name of its folder, and returns once it has ended.
-        """
+        """Take trials and run them, one after another, until none is left, or one returns without having ended.
+        launch: runs a trial's job, given its number and the name of its folder, and returns when it has ended."""
         ended = True
         while ended:
             with self.turn:
@@ -177,18 +170,18 @@ class OptunaSweeper(GridSweeper):
                 ended = trials.give_back(number)  # False: it was stopped, or the launcher gave up
 
     def freeze(self, trials, number: int, params: dict) -> str:
-        """Compose and keep a trial as a job, where it is none yet; return the name of its folder."""
+        """Compose and freeze a trial's job unless that has been done; return the name of its folder."""
         name, told = self.kept.names.get(number), trials.is_told(number)
         if name and self.kept.job(name) and not told:
             return name
         own = [f"{key}={str(o).removesuffix('.0') if type(o) is float else o}" for key, o in params.items()]
         config = self.compose_checked(own)
-        if not told:  # else it runs again for its folder alone
+        if not told:  # else Optuna has its result already, and it only runs again to restore its folder
             config.trial = {"number": number, "pruner": OmegaConf.to_container(self.pruner)}
         return self.kept.freeze(number, own, config, digits=len(str(self.n_trials - 1)))
 
     def __getstate__(self) -> dict:
-        """What a worker needs of it on another machine, where it is unpickled."""
+        """Pickles only what a worker needs on another machine."""
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "lines", "trials")}
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""What the server imports from which the processes of jobs are forked: all of training, and nothing of the user's."""
+"""Imported once by the server from which job processes are forked: all of training, but none of the user's modules."""
 
 import proj.training.run  # noqa: F401
 from proj.system.forked import ignore_stops

@@ -1,5 +1,7 @@
-"""What the jobs of a sweep build is built once before the first one starts, as far as that takes neither data nor a
-device: a class that is not there, or that refuses a setting, is then named once, and not by each job."""
+"""Builds, before the first job starts, what the jobs will build, as far as this needs neither data nor a device.
+
+So a class that is missing or refuses a setting is reported once, instead of by every job.
+"""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,12 +14,12 @@ from proj.errors import UserError
 from proj.models.schedules import Rehearsal, make_schedule, settings_of
 from proj.training.checkpoints import build_callbacks
 
-STEPS = 1000  # of a run, as far as its schedule is not shorter
+STEPS = 1000  # the length of the schedules that are built, unless a schedule has a shorter one
 
 
 def rehearse(jobs: Iterable[tuple[list[str], DictConfig]]) -> None:
-    """Raises UserError for what one of the jobs would be refused for, each of which has its own settings and its
-    configuration. A part that several jobs have is tried once."""
+    """Raises UserError if one of the jobs would be refused. jobs: (its own overrides, its configuration) for each.
+    A part that several jobs have in common is built once."""
     tried = set[str]()
     for own, cfg in jobs:
         for names, rehearsal in REHEARSALS.items():
@@ -32,7 +34,7 @@ def rehearse(jobs: Iterable[tuple[list[str], DictConfig]]) -> None:
 
 
 def make_optimizer(cfg: DictConfig) -> None:
-    """No step is done, for which another device may have other kernels."""
+    """Build an optimizer and its schedule. No step is tried, since another device may have other kernels for it."""
     optimizer = build(cfg.optimizer)
     with settings_of("optimizer", optimizer):
         made = Rehearsal(optimizer, torch.device("cpu")).optimizer
@@ -45,7 +47,7 @@ def make_optimizer(cfg: DictConfig) -> None:
 
 REHEARSALS: dict[tuple[str, ...], Callable[[DictConfig], object]] = {
     ("dataset",): lambda cfg: build({**cfg.dataset, "_partial_": True}, "dataset"),
-    ("model",): lambda cfg: build({**cfg.model, "_partial_": True}, "model"),  # the loss within it is made
+    ("model",): lambda cfg: build({**cfg.model, "_partial_": True}, "model"),  # this does build the loss
     ("optimizer", "scheduler"): make_optimizer,
     ("callbacks",): lambda cfg: build_callbacks(Path(), cfg),
 }

@@ -1,4 +1,4 @@
-"""A search by Optuna: its space, and the importance of each setting."""
+"""Translates swept settings into Optuna's search space, and writes the importance of each setting."""
 
 import math
 import re
@@ -14,15 +14,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from proj.errors import UserError, causes, message_of, nearest
 from proj.system.run_folder import SweepFolder, write_json
 
-# Hydra 1.3 makes both ends of an interval floats; the text has them as they were typed.
+# Hydra 1.3 converts both ends of an interval to floats; only its text shows whether they were typed as integers.
 WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*\)")
 
 
 def distribution(override: Override, now=None):
-    """Optuna's, of a swept setting: a choice of values, or all numbers between two. now: the setting's value.
-
-    Raises UserError for ends that Optuna refuses.
-    """
+    """Optuna's distribution for a swept setting: a choice of values, or the numbers of an interval.
+    now: the setting's default. If it is a float, ends that are typed as integers mean floats, unless int(…) is typed.
+    Raises UserError for ends that Optuna refuses."""
     if not override.is_interval_sweep():
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     value, text = override.value(), override.input_line
@@ -40,7 +39,7 @@ def distribution(override: Override, now=None):
 
 
 def combinations(space: dict[str, BaseDistribution]) -> float:
-    """How many different trials there are."""
+    """The number of different trials in a space; infinite if an interval holds floats."""
     count = 1.0
     for one in space.values():
         if isinstance(one, CategoricalDistribution):
@@ -51,7 +50,7 @@ def combinations(space: dict[str, BaseDistribution]) -> float:
 
 
 def rounded(value, distribution: BaseDistribution):
-    """A fraction as a job has it: to four digits, or more where the interval is narrow, and within it."""
+    """A float as a job gets it: rounded to four digits, or more in a narrow interval, and within its ends."""
     if not isinstance(distribution, FloatDistribution):
         return value
     low, high = distribution.low, distribution.high
@@ -60,7 +59,7 @@ def rounded(value, distribution: BaseDistribution):
 
 
 def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
-    """Raises UserError for a sampler or a pruner that is none, or cannot search the space, before the first trial."""
+    """Raises UserError, before the first trial, if the sampler or the pruner is invalid or cannot search this space."""
     for part, one, options in (("sampler", sampler, optuna.samplers), ("pruner", pruner, optuna.pruners)):
         if not OmegaConf.is_dict(one):
             known = nearest(f"{one}{part}", [name for name in options.__all__ if not name.startswith("Base")])
@@ -69,10 +68,10 @@ def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
     if name.endswith(("BruteForceSampler", "GridSampler")):
         raise UserError(f"{name} tries every combination, and so does a sweep: leave hydra/sweeper=optuna out.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # it is asked for by its name
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the user chose it by name
     try:
         study = optuna.create_study(sampler=instantiate(sampler, seed=0), pruner=instantiate(pruner))
-        for value in range(3):  # some look at the space in the second trial only
+        for value in range(3):  # some samplers look at the space only in the second trial
             study.tell(study.ask(space), float(value))
     except Exception as error:
         reason = message_of(list(causes(error))[-1])
@@ -81,12 +80,10 @@ def try_sampler(sampler: DictConfig, pruner: DictConfig, space: dict) -> None:
 
 
 def write_importance(study: optuna.Study, folder: Path) -> None:
-    """Note for the report how much of the differences between the trials each setting explains.
-
-    It takes two trials with a result or more, and results that differ.
-    """
+    """Write, for the report, how much of the variance between the trials each setting explains.
+    Nothing is written unless at least two trials have different results."""
     results = {trial.value for trial in study.get_trials(states=[optuna.trial.TrialState.COMPLETE])}
     if len(results) > 1:
-        warnings.filterwarnings("ignore", module="optuna")  # where few trials are finished
+        warnings.filterwarnings("ignore", module="optuna")  # about having few finished trials
         shares = optuna.importance.get_param_importances(study)
         write_json(SweepFolder(folder).importance, shares, indent=2)

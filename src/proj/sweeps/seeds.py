@@ -1,7 +1,7 @@
-"""More seeds for a sweep that cannot tell its rows apart yet: python -m proj.sweep resume=<folder> seeds=+6
+"""Adds seeds to a sweep whose rows do not differ significantly yet: python -m proj.sweep resume=<folder> seeds=+6
 
-The new jobs are listed in sweep.yaml, all at once. Then they are composed from the sweep's own copy of conf/ and run,
-as any job is whose folder is not there; so a sweep that is killed at any moment goes on with the same jobs.
+The new jobs are added to the list in sweep.yaml, all at once. Then they are composed from the sweep's own copy of conf/
+and run, like any listed job without a folder. So a sweep that is killed at any moment resumes with the same jobs.
 """
 
 import re
@@ -13,15 +13,13 @@ from proj.errors import UserError, how_many
 from proj.sweeps.folder import Sweep
 from proj.system.ranks import say
 
-ASKED: list[str] = []  # what a command says, such as ["+6", "doubtful"], for the sweep that goes on in it
-SEEDS = 2**32  # so many seeds there are
+ASKED: list[str] = []  # seeds=… and rows=… of the command, such as ["+6", "doubtful"], until the sweeper reads them
+SEEDS = 2**32  # the number of different seeds
 
 
 def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: bool) -> None:
-    """What the sweep in `folder` is to add, once it goes on.
-
-    Raises UserError for what is no number of seeds, and for a search.
-    """
+    """Set ASKED for the sweep in `folder`, which is about to be resumed.
+    Raises UserError for an invalid number of seeds, and for a search."""
     ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
     if (seeds or rows) and is_search:
         raise UserError(
@@ -29,7 +27,7 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
             "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
         )
     if seeds is None and rows is not None:
-        raise UserError(f"rows={rows} says which rows get more seeds: give seeds=+6, say, too.")
+        raise UserError(f"rows={rows} says which rows get more seeds: also say how many, such as seeds=+6.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
@@ -37,14 +35,12 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
 
 
 def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
-    """List in sweep.yaml the jobs that the command asks for; return whether there are any.
-
-    shared: the settings that all jobs of the sweep have. sweep.yaml says what is asked for until all jobs are finished
-    and the user was told, so that the same command adds none a second time.
-    """
+    """Add the jobs that the command asks for to the list in sweep.yaml; return whether there are any.
+    shared: the overrides that all jobs have. What was asked for stays in sweep.yaml until all jobs are finished and
+    have been reported, so that the same command, typed again, does not add seeds twice."""
     if not sweep.asked or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
-        return False  # the launcher gave up: the rows are judged once their own jobs have ended
-    listed = sweep.manifest.get("jobs") or {  # which an older version did not list
+        return False  # the launcher failed: rows can be compared only after all of their jobs have ended
+    listed = sweep.manifest.get("jobs") or {  # an older version did not list them
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
         for name in sweep.jobs()
     }
@@ -58,10 +54,9 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
 
 
 def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str, ...], set[int]]:
-    """The seeds that the rows have which are to have more, by the settings that their jobs have beside the seed.
-
-    A row may have jobs of several such settings, one for each fold, say. A word `seed=` keeps the place of the seed.
-    """
+    """The seeds of the rows that are to get more, by the overrides of their jobs, in which `seed=` has no value.
+    listed: the overrides of each job that it does not share. A row may have jobs with several such overrides, such as
+    one for each fold."""
     from proj.reports.compare import compare  # here, since Hydra imports the sweepers at every start
     from proj.reports.conclusions import conclude, in_doubt, name_of
     from proj.reports.runs import find_runs
@@ -70,7 +65,7 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     rows = comparison["rows"] if sweep.asked[1] == "all" else in_doubt(comparison)
     names = [name_of(comparison, row) for row in rows]
     others = f" and {how_many(len(names) - 3, 'more row')}" if len(names) > 3 else ""
-    told = "no seeds are added, since the best row is told from all others: rows=all adds them to all rows"
+    told = "no seeds are added, since the best row differs significantly from all others: rows=all adds them to all"
     say(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else told)
     found: dict[tuple[str, ...], set[int]] = {}
     for run in chain.from_iterable(row["runs"] for row in rows):
@@ -87,11 +82,9 @@ def is_seed(word: str) -> bool:
 
 
 def new_jobs(taken: dict[tuple[str, ...], set[int]], asked: str) -> list[list[str]]:
-    """The settings of each new job. taken: the seeds that there are, see `seeds_of_rows`. asked: +6, or 9 in all.
-
-    Each row takes the next seeds that it has not, in one order for all: first those of the other rows, so that pairs
-    share their seeds, then the numbers above the highest.
-    """
+    """The overrides of each new job. taken: see `seeds_of_rows`. asked: such as +6 for six more, or 9 for nine in all.
+    Each row gets the next seeds that it does not have, in the same order: first those of other rows, so that the rows
+    form pairs with the same seeds, then the numbers above the highest seed."""
     known = sorted(set().union(*taken.values()))
     jobs = []
     for own, seeds in taken.items():
@@ -100,5 +93,5 @@ def new_jobs(taken: dict[tuple[str, ...], set[int]], asked: str) -> list[list[st
         fresh = (seed for seed in chain(known, above) if seed not in seeds)
         for place, seed in enumerate(islice(fresh, max(number, 0))):
             jobs.append((place, [f"seed={seed}" if word == "seed=" else word for word in own]))
-    jobs.sort(key=lambda job: job[0])  # each seed in all rows before the next one
+    jobs.sort(key=lambda job: job[0])  # all rows get a seed before any gets the next one
     return [own for _, own in jobs]

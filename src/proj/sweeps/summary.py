@@ -1,4 +1,4 @@
-"""What a sweep says at its end: the report, how to have the best again, and which jobs have no result."""
+"""The end of a sweep: makes the report, prints the command of the best run, and names the jobs without a result."""
 
 import re
 from collections.abc import Iterator
@@ -15,16 +15,15 @@ from proj.system.platform import as_command, shorter
 
 
 def how_to_continue(sweep: Sweep) -> str:
-    more = " seeds={} rows={}".format(*sweep.asked) if sweep.asked else ""  # which adds none a second time
+    # seeds=… may be repeated: seeds that were added already are not added twice.
+    more = " seeds={} rows={}".format(*sweep.asked) if sweep.asked else ""
     return f"To continue the sweep: {sweep.resume_command(sweep.unfinished())}{more}"
 
 
 @contextmanager
 def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
-    """Print the command that goes on with a sweep which is stopped within, once it has begun.
-
-    Raises UserError, with that command, where a file cannot be written.
-    """
+    """Print the command that resumes the sweep if it is stopped within the block, provided that it has begun.
+    Raises UserError with that command if a file cannot be written."""
     try:
         yield
     except (SystemExit, KeyboardInterrupt):
@@ -38,8 +37,8 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
 
 
 def flags(sweep: Sweep) -> list[str]:
-    """The flags with which a command composes what the sweep's did. Options of the user's own are taken from the
-    sweep's copy, since the folder that had them may be gone or changed."""
+    """The flags with which a new command composes the same configurations as the sweep. The user's own options are
+    taken from the sweep's copy of conf/, since their folder may have been deleted or changed."""
     has_own_options = bool(sweep.manifest.get("config_dirs"))
     has_own_options = has_own_options or any("hydra.searchpath=" in word for word in sweep.manifest["hydra"])
     words = [f"--config-dir={shorter(sweep.files.conf)}"] if has_own_options else []
@@ -49,32 +48,30 @@ def flags(sweep: Sweep) -> list[str]:
 
 
 def best_again(sweep: Sweep, name: str) -> str:
-    """The command that trains what the job of this name did, on the data where it lies now."""
+    """The command that repeats the training of the job of this name, with the present place of the data."""
     job = sweep.job(name)
     words = job_words(job["hydra"]["overrides"]["task"])
     place = sweep.data_dir(job["data_dir"])
     if data_dir_is_unread(job["dataset"], words):
         words = [word for word in words if key_of(word) != "data_dir"]
-    elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # since the job was frozen
+    elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # moved since the job was frozen
         place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
         words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
-    if any(word.startswith("sweep=") for word in words):  # whose file may say more than the job's own words
+    if any(word.startswith("sweep=") for word in words):  # the file of sweep=… is only read with -m
         words = ["-m", *words]
     return as_command(["python", "-m", "proj.train", *flags(sweep), *words])
 
 
 def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
-    """Print and write the report, and name the jobs without a result.
-
-    Raises UserError if there are any, or none has a result. failures: whether a failed job counts as one.
-    missing: jobs that should be there and have not begun.
-    """
+    """Print and write the report. Raises UserError with the names of the jobs without a result, if there are any.
+    failures: False for a search, where failed trials alone are no error unless all have failed.
+    missing: the number of jobs that have not begun."""
     folders = sweep.folders()
     resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
     try:
         rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
     except UserError as error:
-        if isinstance(error.__cause__, OSError):  # its cure, another place for the files, is of proj.report alone
+        if isinstance(error.__cause__, OSError):  # its advice, to name another folder, is for proj.report only
             raise error.__cause__ from None
         raise
     runs = chain.from_iterable(row["runs"] for row in rows)  # the best first
@@ -99,6 +96,6 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     all_failed = all(status == "failed" for status, _ in left.values()) and not missing
     if failures or not all_failed:
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
-    if not best:  # a search has done with the trials that failed
+    if not best:  # a search does not repeat failed trials: it needs more
         raise UserError(f"{sentence}\n{how_to_continue(sweep)} hydra.sweeper.n_trials={2 * len(left)}")
     print(sentence)

@@ -1,4 +1,4 @@
-"""What a sweep keeps beside its jobs: sweep.yaml, which says what was asked for and with what, and a copy of conf/."""
+"""Reads and writes what a sweep keeps besides its jobs: sweep.yaml (its command and versions), and a copy of conf/."""
 
 import copy
 import os
@@ -23,27 +23,27 @@ from proj.system.platform import as_command, shorter
 from proj.system.run_folder import SweepFolder
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
-FORMAT = 1  # of sweep.yaml; a change that an older version would read wrongly makes it one more
-SHOWN = ("sweep_name", "isolate", "log")  # settings of how a sweep is kept, started and shown
+FORMAT = 1  # of sweep.yaml; to be raised by a change that older versions would read wrongly
+SHOWN = ("sweep_name", "isolate", "log")  # settings that have no influence on what is trained
 
 
 def job_words(overrides: list[str]) -> list[str]:
-    """The words that decide what a job trains, each as it is written today."""
+    """The overrides that decide what a job trains, in their present spelling, see `without_plus`."""
     return [without_plus(word) for word in overrides if key_of(word) not in SHOWN]
 
 
 def chooses_jobs(word: str) -> bool:
-    """Whether a setting of Hydra's decides which jobs a sweep has: the sweeper's do, but for how many it runs."""
+    """Whether an override of Hydra's decides which jobs a sweep has: any of the sweeper's but n_trials and n_jobs."""
     return bool(re.match(r"[+~]*hydra[./]sweeper\b(?!\.n_trials=|\.n_jobs=)", word))
 
 
 def chosen_by(overrides: list[str], hydra: list[str]) -> list[str]:
-    """The words of a command that decide which jobs its sweep has."""
+    """The overrides of a command, of its job's and of Hydra's settings, that decide which jobs its sweep has."""
     return [*job_words(overrides), *filter(chooses_jobs, hydra)]
 
 
 def read_manifest(folder: Path) -> dict:
-    """sweep.yaml. Raises UserError for a folder without one, for a damaged one and for one of a newer version."""
+    """The content of sweep.yaml. Raises UserError if it is missing, damaged, or written by a newer version."""
     file = SweepFolder(folder).manifest
     if not file.is_file():
         above = shorter(folder.resolve().parent)
@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> dict:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and those above it, and return it. Raises UserError where a file is in the way."""
+    """Make a folder and its parents, and return it. Raises UserError if a file is in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -71,17 +71,17 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def no_folder_if_refused(folder: Path) -> Iterator[None]:
-    """Take a sweep's folder away where the sweep is refused within: one that is named by the time is there already."""
+    """Delete the sweep's folder, if it is empty, after an error within: one named by the time exists from the start."""
     try:
         yield
     except BaseException:  # Ctrl-C too
-        with suppress(OSError):  # it is not empty, or not there
+        with suppress(OSError):  # it is not empty, or does not exist
             folder.rmdir()
         raise
 
 
 def git(*words: str) -> bytes:
-    """What git says of the project; nothing where it is no checkout, or git is not there."""
+    """The output of a git command in the project's folder; empty without git, or if the folder is not a checkout."""
     try:
         return subprocess.run(["git", "-C", str(CONF), *words], capture_output=True).stdout
     except OSError:
@@ -96,11 +96,11 @@ def config_dirs(config: DictConfig) -> list[str]:
 
 
 def asks_for(config: DictConfig, manifest: dict) -> bool:
-    """Whether a command asks for the sweep that `manifest`, a sweep.yaml, says was begun."""
+    """Whether a command, with this configuration, asks for the sweep that sweep.yaml, `manifest`, describes."""
     words = config.hydra.overrides
     if chosen_by(words.task, words.hydra) != chosen_by(manifest["overrides"], manifest["hydra"]):
         return False
-    if (folders := config_dirs(config)) and "config_dirs" in manifest:  # `python -m proj.sweep` takes the copy
+    if (folders := config_dirs(config)) and "config_dirs" in manifest:  # `python -m proj.sweep` uses the copy
         begun = [os.path.relpath(folder, manifest["cwd"]) for folder in manifest["config_dirs"]]
         if begun != [os.path.relpath(folder) for folder in folders]:
             return False
@@ -108,12 +108,12 @@ def asks_for(config: DictConfig, manifest: dict) -> bool:
 
 
 def copies_all(config: DictConfig) -> bool:
-    """Whether `copy_conf` leaves nothing that hydra.searchpath names, which may also be packages."""
+    """Whether `copy_conf` copies everything that hydra.searchpath names: folders, but not packages."""
     return not any("://" in place.removeprefix("file://") for place in config.hydra.get("searchpath", []))
 
 
 def describe(config: DictConfig) -> dict:
-    """What sweep.yaml says of the command and of what it runs with."""
+    """The entries of sweep.yaml about the command and the installed versions."""
     not_kept = ("hydra.mode=", *(["hydra.searchpath="] if copies_all(config) else []))
     return {
         "format": FORMAT,
@@ -129,38 +129,36 @@ def describe(config: DictConfig) -> dict:
 
 
 def runs_with() -> dict:
-    """The versions of the packages, and the commit of the project."""
+    """The versions of the packages in PACKAGES, and the commit of the project, or None."""
     commit = git("rev-parse", "HEAD").decode().strip() or None
     return {"versions": {name: version(name) for name in PACKAGES}, "commit": commit}
 
 
 def changed_versions(manifest: dict) -> str:
-    """What a sweep.yaml says of versions and commit that is otherwise now; "" where nothing is."""
+    """The versions and the commit that differ from those in sweep.yaml, as text; "" if none does."""
     before, now = ({**one["versions"], "commit": one.get("commit")} for one in (manifest, runs_with()))
     changed = [name for name in now if before.get(name) and now[name] and before[name] != now[name]]
     return ", ".join(f"{name} {before[name][:12]}, {now[name][:12]} now" for name in changed)
 
 
 def copy_conf(config: DictConfig, target: Path, groups: Iterable[str]) -> None:
-    """A copy of conf/, and of the options in the folders of `config_dirs`: the sweep goes on without these.
-
-    groups: of options, beside those of conf/; what else lies in such a folder is no option.
-    """
+    """Copy conf/ and the options in the folders of `config_dirs` to `target`, so that a resume needs none of these.
+    groups: groups of options besides those in conf/; other subfolders of such a folder hold no options."""
     names = {path.name for path in CONF.iterdir() if path.is_dir()} | {re.split("[/@]", group)[0] for group in groups}
-    files: dict[Path, Path] = {}  # by their places in the copy
+    files: dict[Path, Path] = {}  # the files to copy, by their paths in the copy
     for folder in filter(Path.is_dir, map(Path, config_dirs(config))):
-        nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # from which options take others
+        nested = {path.name for path in folder.iterdir() if any(path.glob("*.yaml"))}  # options may include those
         within = [file for name in names | nested for file in (folder / name).rglob("*.yaml")]
         found = {file.relative_to(folder): file for file in [*folder.glob("*.yaml"), *within]}
         files = found | files  # the first folder that has it wins, as with Hydra
-    files |= {file.relative_to(CONF): file for file in CONF.rglob("*.yaml")}  # which Hydra prefers
+    files |= {file.relative_to(CONF): file for file in CONF.rglob("*.yaml")}  # Hydra prefers those in conf/
     for place, file in files.items():
         (target / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target / place)
 
 
 def loader_of_copy(loader: ConfigLoader, conf: Path) -> Loader:
-    """`loader` with a sweep's copy in place of conf/."""
+    """A loader that composes from a sweep's copy instead of conf/."""
     path = copy.deepcopy(loader.get_search_path())
     for element in path.get_path():
         if element.path.removeprefix("file://") == str(CONF):

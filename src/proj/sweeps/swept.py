@@ -1,4 +1,4 @@
-"""The words of a sweep's command: the settings that all of its jobs share, and those that have several values."""
+"""Separates the overrides of a sweep's command: those that all jobs share, and those that have several values."""
 
 from pathlib import Path
 
@@ -12,14 +12,12 @@ from proj.errors import UserError, first_of
 from proj.sweeps.sweep_file import job_words
 from proj.system.platform import as_command
 
-OF_ALL_JOBS = ("sweep_name", "log")  # what a sweep has one of
+OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot be swept
 
 
 def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], dict[str, Override]]:
-    """(The words that all jobs share, the swept settings by their names). Of a setting's words the last one counts.
-
-    Raises UserError for a setting that has no value, or several where it takes one.
-    """
+    """(The overrides that all jobs share, the swept ones by their names). The last override of a setting counts.
+    Raises UserError if a setting has no value, or several although it cannot be swept."""
     parsed = OverridesParser.create(loader).parse_overrides(words)
     last = {override.get_key_element(): override for override in parsed}
     swept = {key: override for key, override in last.items() if override.is_sweep_override()}
@@ -33,16 +31,16 @@ def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], 
 
 
 def values(override: Override) -> list[str]:
-    """All values of a choice or range, both ends of an interval."""
+    """All values of a choice or range; the two ends of an interval."""
     if override.is_interval_sweep():
         return [str(override.value().start), str(override.value().end)]
     return list(override.sweep_string_iterator())
 
 
 def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
-    """What to type in place of a command that asks for another sweep than the one in `folder`.
+    """The message for a command that asks for another sweep than the one in `folder`: what to type instead.
 
-    resume: the command that goes on with that one. Where more seeds are all that is asked for, it takes them too.
+    resume: the command that resumes the latter. If the command only has more seeds, the message says how to add them.
     """
     options = [f"--config-dir={place}" for place in manifest.get("config_dirs") or []]
     begun = as_command([*options, *manifest["overrides"], *manifest["hydra"]])
@@ -61,7 +59,7 @@ def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: st
 
 
 def seeds_and_others(overrides: list[str]) -> tuple[set[str], list[str]]:
-    """The seeds that the words of a sweep's command name, and its other words that decide what a job trains."""
+    """(The seeds in a sweep's overrides, its other overrides that decide what a job trains)."""
     words = job_words(overrides)
     named = [override for word in words if key_of(word) == "seed" and (override := parsed(word))]
     seeds = [values(one) if one.is_sweep_override() else [one.get_value_string()] for one in named]

@@ -1,4 +1,4 @@
-"""The trials of a search, as Optuna's study keeps them in the sweep's folder, and which of them this process runs."""
+"""The trials of a search: shares them out among processes, and reports their results to Optuna's study."""
 
 import random
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from proj.sweeps.search import rounded
 from proj.system.locks import is_locked, locked
 from proj.training.study import one_at_a_time, open_study
 
-# What a job's status is to Optuna, which tells from the value whether a finished trial counts as complete.
+# Optuna's state for each status of a job. None lets Optuna decide, by the value, whether the trial is complete.
 STATES = {"finished": None, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
 class Trials:
-    """Asks the study for trials, and tells it what became of them; a trial's job has the trial's number.
+    """Asks Optuna's study for trials, and tells it their results. The job of a trial has the trial's number.
 
-    Any number of processes may do so for the same search. Each holds the trials that it runs, so that no other one
-    takes them, until it gives them back or dies.
+    Several processes may do so for the same search. Each one locks the trials that it runs until it gives them back or
+    dies, so that no other process takes them.
 
-    goal: of all trials, `monitor` and `mode`. space: Optuna's distribution of each swept setting, which takes on those
-    that the study has already. n_trials: of the whole search. sampler: of Optuna, as `_target_` and settings.
-    worker: which of the processes this is.
-    Raises UserError where the folder holds trials that the study does not know.
+    goal: any configuration of the search, for `monitor` and `mode`. space: Optuna's distribution of each swept setting;
+    those that the study already has replace them. n_trials: the number in the whole search. sampler: Optuna's, as
+    `_target_` and settings. worker: the number of this process among the workers.
+    Raises UserError if the folder holds trials that the study does not know.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Trials:
                 f"{sweep.files.study} does not know the trial {strangers[0]}: put the file back, or choose another "
                 "sweep_name or hydra.sweep.dir for a new search."
             )
-        if trials := self.study.trials:  # a study keeps its kinds of numbers, and an older version chose others
+        if trials := self.study.trials:  # an older version may have chosen others, and a study cannot change them
             self.space.update(trials[0].distributions)
-        # Each worker has another seed, each time that the search goes on: else all would choose the same first values.
+        # The seed differs between workers and between resumes, or all would choose the same first values.
         seed += len(self)
         seed = random.Random(f"{seed} {worker}").getrandbits(32) if worker else seed
         self.study.sampler = instantiate(sampler, seed=seed)
@@ -54,21 +54,21 @@ class Trials:
         return len(self.study.get_trials(deepcopy=False))
 
     def take(self) -> tuple[int, dict[str, Any]] | None:
-        """The number and the settings of a trial that this process now holds, to run it; None where none is left."""
+        """Hold a trial for this process to run; return its number and settings, or None if no trial is left."""
         with one_at_a_time(self.sweep.files.asking):
             number = next(filter(self.hold, self.candidates), None)
             return None if number is None else (number, self.params(number))
 
     def find(self) -> Iterator[int]:
-        """Trials that no process may have: those that were left before, new ones, and at last those whose process has
-        died meanwhile, since what it died of may be the trial."""
+        """The numbers of the trials to try to hold: those without a result from before, then new ones. Trials whose
+        process has died meanwhile come last, since they may be what it died of."""
         yield from self.left
         while len(self) < self.n_trials:
             yield self.study.ask().number
         yield from self.without_result()
 
     def hold(self, number: int) -> bool:
-        """Hold a trial. False where another process does, or the trial has a result."""
+        """Lock a trial for this process. False if another process has it, or if it has a result."""
         place = self.sweep.files.claims / str(number)
         if number in self.held or is_locked(place) or self.status(number) == "running":
             return False
@@ -76,7 +76,7 @@ class Trials:
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(place))
-            except UserError:  # a process on another machine, where the file system has no locks
+            except UserError:  # held by another machine, on a file system without locks
                 return False
             has_result = self.status(number) == "finished" if self.is_told(number) else self.tell(number)
             if has_result:
@@ -85,17 +85,17 @@ class Trials:
         return True
 
     def give_back(self, number: int) -> bool:
-        """Tell the study what became of a trial that this process holds; False where it has not ended."""
+        """Report the result of a trial that this process holds, and release it. False if the trial has not ended."""
         with self.held.pop(number):
             return self.tell(number)
 
     def params(self, number: int) -> dict[str, Any]:
-        """The settings of a trial, rounded in the study to what its job has."""
+        """The settings of a trial. They are also stored in the study as rounded for the job, see `rounded`."""
         frozen = self.trial(number)
         if frozen.state.is_finished():
             return frozen.params
         trial = Trial(self.study, frozen._trial_id)
-        for key, distribution in self.space.items():  # which a process that was stopped may not have chosen yet
+        for key, distribution in self.space.items():  # a process that was stopped may have chosen only some of them
             distribution = frozen.distributions.get(key, distribution)
             value = trial._suggest(key, distribution)
             if (told := rounded(value, distribution)) != value:
@@ -115,7 +115,7 @@ class Trials:
         return self.sweep.run(name).status()[0] if name else "queued"
 
     def tell(self, number: int) -> bool:
-        """Tell the study what became of a trial's job; False where it has not ended."""
+        """Report the result of a trial's job to the study. False if the job has not ended."""
         status = self.status(number)
         if status in STATES and not self.is_told(number):
             run = self.sweep.run(self.sweep.names[number])
@@ -124,6 +124,6 @@ class Trials:
         return status in STATES
 
     def without_result(self) -> list[int]:
-        """The numbers of the trials of which the study knows no end, and of those whose result was deleted."""
+        """The numbers of the trials that have not ended, as far as the study knows, or whose results were deleted."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING, TrialState.COMPLETE])
         return [one.number for one in trials if not one.state.is_finished() or self.status(one.number) != "finished"]

@@ -1,8 +1,8 @@
-"""What the folder of a sweep may decide when the sweep goes on, since the folder may come from somebody else.
+"""Checks a sweep's folder before the sweep is resumed, since the folder may come from somebody else.
 
-Each job's own configuration is tested by `check_stored`. This file tests Hydra's part of it, which can start programs:
-the launcher, loggers, callbacks, search path and environment. It is compared with what this installation composes;
-numbers may differ, and so may short names such as that of a partition.
+Each job's own configuration is checked by `check_stored`. This file checks Hydra's part, which can start programs: the
+launcher, loggers, callbacks, search path and environment. That part is compared with what this installation composes;
+only harmless settings may differ, such as numbers and short names like that of a Slurm partition.
 """
 
 import re
@@ -24,20 +24,20 @@ from proj.errors import UserError
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder, flat
 
-# What Hydra fills in itself, what a command that goes on says anew, and what is only printed.
+# Settings that may have any value: Hydra fills them in, the resuming command sets them anew, or they are only printed.
 FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"
 FREE += r"|hydra\.job\.(override_dirname|config_name)"
-# Names that are handed on as they are: no path, no address, nothing that a shell would read otherwise.
+# Settings that may be any plain name: no path, no address, nothing that a shell would interpret.
 NAMED = (
     r"hydra\.(launcher\.(?!python$)\w+|sweeper\.(sampler|pruner)\.(\w+\.)*(?!_)\w+|job\.env_set\.\w*(THREADS|DEVICES))"
 )
-SAMPLER = r"optuna\.samplers\.(?!CmaEs)[A-Z]\w*Sampler"  # CmaEsSampler unpickles what the study's file says
-# What a frozen job may still look up: its own settings, which way its metric is better, and where data lies here.
+SAMPLER = r"optuna\.samplers\.(?!CmaEs)[A-Z]\w*Sampler"  # CmaEsSampler unpickles data from the study's file
+# The interpolations that a frozen job may hold: its own settings, the mode of its monitor, and PROJ_DATA_DIR.
 REFERENCE = r"\$\{mode_of:\$\{[\w.]+\},(\w+|\$\{[\w.]+\})\}|\$\{(hydra:)?[\w.]+\}|^\$\{oc\.env:PROJ_DATA_DIR,data\}$"
 
 
 def is_harmless(key: str, value: Any) -> bool:
-    """Whether a setting of Hydra's may differ from what this installation composes."""
+    """Whether a setting of Hydra's is allowed to differ from what this installation composes."""
     if value is None or isinstance(value, bool | int | float) or re.fullmatch(FREE, key):
         return True
     if key.endswith("._target_"):
@@ -47,7 +47,7 @@ def is_harmless(key: str, value: Any) -> bool:
 
 
 def differences(hydra: DictConfig) -> list[str]:
-    """The keys of Hydra's settings that the user has to name with `trust=…`, since they come from a file."""
+    """The keys of Hydra's settings that differ and are not harmless: the user has to allow them with `trust=…`."""
     chosen = hydra.runtime.choices
     known = as_installed(chosen["hydra/launcher"], chosen["hydra/sweeper"])
     found = flat(OmegaConf.to_container(hydra), ".", "hydra.")
@@ -57,20 +57,21 @@ def differences(hydra: DictConfig) -> list[str]:
 
 @cache
 def as_installed(launcher: str, sweeper: str) -> dict[str, Any]:
+    """Hydra's settings, flat, as this installation composes them for a launcher and a sweeper."""
     words = [f"hydra/launcher={launcher}", f"hydra/sweeper={sweeper}"]
     return flat(OmegaConf.to_container(composed(CONF, words).hydra), ".", "hydra.")
 
 
 def composed(conf: Path, words: list[str], name: str = "train") -> DictConfig:
-    """What Hydra composes of these words and the file `name`, without starting anything that it names."""
+    """What Hydra composes from these overrides and the file `name` in `conf`; nothing that it names is started."""
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(conf.resolve())))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a launcher's schema: `run_hydra` leaves it out, too
+        warnings.simplefilter("ignore", UserWarning)  # about a launcher's schema, as in `run_hydra`
         return loader.load_configuration(name, words, run_mode=RunMode.MULTIRUN)
 
 
 def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
-    """Raises UserError where sweep.yaml or the copy of conf/ says what a sweep's never does."""
+    """Raises UserError if sweep.yaml or the copy of conf/ holds something that no sweep writes there."""
     files = SweepFolder(folder)
     file = files.manifest
     check_plain(manifest, file)
@@ -91,24 +92,22 @@ def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
 
 
 def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> DictConfig:
-    """Hydra's settings of a sweep that goes on, such as its sweeper.
-
-    Raises UserError where they would start anything that is neither this project's nor trusted.
-    """
+    """Hydra's settings of a sweep that is to be resumed, such as its sweeper.
+    Raises UserError if they would start anything that is neither part of this project nor trusted."""
     check_files(folder, manifest, trust)
     words = [*manifest["overrides"], *manifest["hydra"]]
     hydra = composed(SweepFolder(folder).conf, words, manifest.get("config_name", "train")).hydra
-    if foreign := [key for key in differences(hydra) if key not in trust]:
-        what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in foreign)
+    if differing := [key for key in differences(hydra) if key not in trust]:
+        what = ", ".join(f"{key}={OmegaConf.select(hydra, key.removeprefix('hydra.'))}" for key in differing)
         raise UserError(
-            f"the sweep in {folder} would start its jobs otherwise than this project does: {what}. If that is your own "
-            f"setting, add trust={','.join(sorted({*trust, *foreign}))}"
+            f"the sweep in {folder} would start its jobs in another way than this project: {what}. If that is your own "
+            f"setting, add trust={','.join(sorted({*trust, *differing}))}"
         )
     return hydra
 
 
 def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
-    """Raises UserError for a frozen job that names what it may not, or looks up more than its own settings."""
+    """Raises UserError for a frozen job that names what it may not, or interpolates more than its own settings."""
     check_stored(config, file, trust)
     check_destinations(config, file, trust)
     for key, value in flat(config, ".").items():
@@ -117,19 +116,18 @@ def check_job(config: dict, file: Path, trust: Sequence[str]) -> None:
 
 
 def without_hydra(config: dict | DictConfig) -> dict:
-    """A job's own configuration, as plain values."""
+    """A job's configuration without Hydra's part, as plain values."""
     plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
     return {key: value for key, value in plain.items() if key != "hydra"}
 
 
 def resume_command(folder: Path, manifest: dict, jobs: Sequence[dict], trust: Sequence[str]) -> str:
-    """What goes on with a sweep. jobs: what was frozen for those that are to run, or for such as they are.
-
-    trust: what this command names; of that, files of the user's own that have changed since are named again.
-    """
-    jobs = [job for job in jobs if job]  # a damaged one says nothing
+    """The command that resumes a sweep, with all that it has to trust.
+    jobs: the frozen configurations of the jobs that are to run, or of similar ones. trust: what the current command
+    trusts; of that, the command repeats the user's own files that have changed since the sweep began."""
+    jobs = [job for job in jobs if job]  # {} is a damaged one
     words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
-    if jobs:  # what starts them is the same for all
+    if jobs:  # Hydra's part is the same for all jobs
         words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
     words.update(path for path in changed_code(manifest.get("code") or {}) if path in trust)
     return f"{as_command(['python', '-m', 'proj.sweep', f'resume={folder}'])}{trust_option(words)}"

@@ -1,6 +1,6 @@
-"""A worker of a search: takes a trial, runs it, and takes the next one, wherever a launcher has started it.
+"""A worker of a search: runs one trial after another in the process where a launcher has started it.
 
-So none waits for the others: a trial starts when one ends.
+Workers do not wait for each other: each takes its next trial as soon as one has ended.
 """
 
 import copy
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """What a launcher pickles and starts several times in place of a search's jobs: the function that a job calls, and
-    the config loader (see `FrozenJobs`) of which it asks a configuration for that call. search: the sweeper."""
+    """What a launcher pickles and starts, several times, instead of jobs. It is both the task function that is called
+    and the config loader that gives the configuration for this call (see `FrozenJobs`). search: the sweeper."""
 
     def __init__(self, search) -> None:
         self.search = search
@@ -32,16 +32,16 @@ class Worker:
         return config
 
     def __call__(self, cfg: DictConfig) -> str | None:
-        """Run trials until none is left. Returns why it ended before, for the process that waits for it."""
+        """Run trials until none is left. Returns why it failed, for the process that waits for it, or None."""
         number, search, launcher = HydraConfig.get().job.num, self.search, BasicLauncher()
         launcher.setup(hydra_context=search.context, task_function=search.task_function, config=search.config)
         try:
             if not search.kept.files.manifest.is_file():
-                raise UserError(f"{socket.gethostname()} does not see {search.kept.folder}, which all have to share.")
+                raise UserError(f"{socket.gethostname()} cannot read {search.kept.folder}: all machines must share it.")
             trials = search.open_trials(number)
             search.run_trials(trials, lambda number, name: launcher.launch([[name]], initial_job_idx=number))
             return None
         except Exception as error:
             sentence = explain(error) or named(error)
             log.error("%s", sentence, exc_info=not isinstance(error, UserError))
-            return f"a worker of the search gave up: {sentence}"
+            return f"a worker of the search failed: {sentence}"
