@@ -38,8 +38,10 @@ def unsafe_names(path: Path) -> str:
 
 def load_checkpoint(path: str | Path) -> dict:
     """The contents of a checkpoint, with all tensors on the CPU. No code in the file is run.
+
     Raises DamagedCheckpoint for a damaged file, RefusedCheckpoint for one that could run code or that another program
-    wrote, and UserError for one that is missing, cannot be read, or comes from a newer version."""
+    wrote, and UserError for one that is missing, cannot be read, or comes from a newer version.
+    """
     path = Path(local_path(path))
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the checkpoint in it, {RunFolder(path).best}")

@@ -8,8 +8,10 @@ from proj.system.files import csv_text
 
 def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, int]:
     """(A table as CSV with the most doubtful label first, the number of examples that are predicted as another class).
+
     answers: (example, its label, the probability of each class). The probabilities of an example that occurs several
-    times are averaged. The order is by the label's probability minus that of the most probable other class."""
+    times are averaged. The order is by the label's probability minus that of the most probable other class.
+    """
     labels: dict[str, str] = {}
     sums: dict[str, Counter[str]] = {}
     times: Counter[str] = Counter()

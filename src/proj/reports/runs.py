@@ -26,8 +26,10 @@ INFINITE = (math.inf, -math.inf)
 @dataclass
 class Run:
     """The content of a run's folder. config, metrics, and record (run.json) are flat dictionaries.
+
     curves: tag -> [(epochs done, value), …]. repeats: the folder of a later run with the same settings, data and seed,
-    which counts instead; `compare` sets it. damaged: files that could not be read, or belong to another run."""
+    which counts instead; `compare` sets it. damaged: files that could not be read, or belong to another run.
+    """
 
     folder: Path
     config: dict[str, Any]

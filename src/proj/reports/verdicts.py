@@ -145,8 +145,10 @@ def smallest_step(tables: np.ndarray) -> np.ndarray:
 @lru_cache(64)
 def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
     """For each of SIMULATIONS sweeps of equally good rows, by how many standard errors the best row is ahead at most.
+
     missing: which seeds the rows do not have, a bool array of this shape (seeds, rows) as bytes, so that results can be
-    cached. The random numbers are always the same, so a repeated report says the same."""
+    cached. The random numbers are always the same, so a repeated report says the same.
+    """
     random = np.random.default_rng(0)
     absent = np.frombuffer(missing, bool).reshape(shape)
     stands = []

@@ -131,9 +131,11 @@ class Sweep:
         return file_name(f"{number:0{digits}}_{','.join(own)}")
 
     def freeze(self, number: int, own: list[str], config: DictConfig, digits: int = 1) -> str:
-        """Write a job's composed configuration into its folder; return the folder's name, see `name_of`.
-        number: of the job. own: the overrides that it does not share. digits: the fewest of the number in the name:
-        leading zeros make names sort as numbers do."""
+        """Write a job's composed configuration into its folder; return the folder's name.
+
+        own: the overrides that the job does not share. digits: the length of its number in the name, with leading
+        zeros, so that names sort as numbers do.
+        """
         name = self.name_of(number, own, digits)
         if not (self.folder / name).exists():  # an older version may have given it another name
             name = self.names.get(number, name)

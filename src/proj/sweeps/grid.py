@@ -36,8 +36,10 @@ from proj.system.slurm import wait_for_every_job
 
 class GridSweeper(Sweeper):
     """Runs every combination of the values.
+
     params: further overrides, from a file in conf/sweep; the command line wins. of_a_search: settings in that file that
-    only a search uses. A grid ignores them if the command line gives the values of all `params`."""
+    only a search uses. A grid ignores them if the command line gives the values of all `params`.
+    """
 
     def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search

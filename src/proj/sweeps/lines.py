@@ -28,14 +28,16 @@ NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the o
 
 class Lines:
     """Prints the lines about the jobs that a command runs.
+
     total: the number of the sweep's jobs. done: how many had ended before. shared: the overrides that all jobs have,
-    which no line shows."""
+    which no line shows.
+    """
 
     def __init__(self, sweep: Sweep, total: int, done: int, shared: list[str]) -> None:
         self.sweep, self.total, self.done, self.shared = sweep, total, done, shared
         self.out, self.width = own_stdout(), shutil.get_terminal_size().columns - 1
         self.times = [time.monotonic()]  # when this command began, then when each of its jobs ended
-        self.notes: set[str] = set()  # those shown so far: none is shown twice
+        self.notes: set[str] = set()  # of all jobs so far: none is shown twice
         self.widest = 0  # the width of the column of settings
         self.title = ""  # the current job, in the terminal's last line until the job's line replaces it
         before = f" ({done} done before)" if done else ""
@@ -46,8 +48,10 @@ class Lines:
     @contextmanager
     def following(self, names: list[str], one_by_one: bool) -> Iterator[None]:
         """Print lines about these jobs, which run within the block.
+
         one_by_one: it is a single job, for which this process waits; a terminal shows its progress bar meanwhile.
-        Otherwise jobs end in any order, so a thread looks at their folders every second."""
+        Otherwise jobs end in any order, so a thread looks at their folders every second.
+        """
         self.one_by_one, all_ran, over = one_by_one, False, threading.Event()
         self.running: dict[str, tuple[list[int | None], int]] = {}
         self.expect(names)

@@ -23,8 +23,10 @@ from proj.system.ranks import say
 
 class OptunaSweeper(GridSweeper):
     """Searches by Optuna in the space of the choices, ranges and intervals on the command line.
+
     n_trials: their number in all, including those before a resume. n_jobs: how many run at the same time; None for as
-    many as the launcher can run. sampler, pruner: Optuna's, as `_target_` and settings."""
+    many as the launcher can run. sampler, pruner: Optuna's, as `_target_` and settings.
+    """
 
     turn = threading.Lock()  # held by a thread of this process while it takes or gives back a trial
 

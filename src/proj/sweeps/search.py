@@ -20,8 +20,10 @@ WHOLE = re.compile(r"interval\(\s*(\w+\s*=\s*)?[+-]?[\d_]+\s*,\s*(\w+\s*=\s*)?[+
 
 def distribution(override: Override, now=None):
     """Optuna's distribution for a swept setting: a choice of values, or the numbers of an interval.
+
     now: the setting's default. If it is a float, ends that are typed as integers mean floats, unless int(…) is typed.
-    Raises UserError for ends that Optuna refuses."""
+    Raises UserError for ends that Optuna refuses.
+    """
     if not override.is_interval_sweep():
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     value, text = override.value(), override.input_line

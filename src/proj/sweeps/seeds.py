@@ -36,8 +36,10 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
 
 def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
     """Add the jobs that the command asks for to the list in sweep.yaml; return whether there are any.
+
     shared: the overrides that all jobs have. What was asked for stays in sweep.yaml until all jobs are finished and
-    have been reported, so that the same command, typed again, does not add seeds twice."""
+    have been reported, so that the same command, typed again, does not add seeds twice.
+    """
     if not sweep.asked or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
         return False  # the launcher failed: rows can be compared only after all of their jobs have ended
     listed = sweep.manifest.get("jobs") or {  # an older version did not list them
@@ -55,8 +57,10 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
 
 def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str, ...], set[int]]:
     """The seeds of the rows that are to get more, by the overrides of their jobs, in which `seed=` has no value.
+
     listed: the overrides of each job that it does not share. A row may have jobs with several such overrides, such as
-    one for each fold."""
+    one for each fold.
+    """
     from proj.reports.compare import compare  # here, since Hydra imports the sweepers at every start
     from proj.reports.conclusions import conclude, in_doubt, name_of
     from proj.reports.runs import find_runs

@@ -64,8 +64,10 @@ def best_again(sweep: Sweep, name: str) -> str:
 
 def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     """Print and write the report. Raises UserError with the names of the jobs without a result, if there are any.
+
     failures: False for a search, where failed trials alone are no error unless all have failed.
-    missing: the number of jobs that have not begun."""
+    missing: the number of jobs that have not begun.
+    """
     folders = sweep.folders()
     resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
     try:

@@ -123,8 +123,10 @@ def without_hydra(config: dict | DictConfig) -> dict:
 
 def resume_command(folder: Path, manifest: dict, jobs: Sequence[dict], trust: Sequence[str]) -> str:
     """The command that resumes a sweep, with all that it has to trust.
+
     jobs: the frozen configurations of the jobs that are to run, or of similar ones. trust: what the current command
-    trusts; of that, the command repeats the user's own files that have changed since the sweep began."""
+    trusts; of that, the command repeats the user's own files that have changed since the sweep began.
+    """
     jobs = [job for job in jobs if job]  # {} is a damaged one
     words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
     if jobs:  # Hydra's part is the same for all jobs

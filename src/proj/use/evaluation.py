@@ -40,8 +40,10 @@ LISTED = 1000  # the most classes with which evaluation.json holds the confusion
 
 def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[dict[str, float], Answers]:
     """Run Lightning's test on the test part; return (its results, as at the end of a training; the model's answers).
+
     contents: the description in the checkpoint. names: the data's names of the model's classes, see `test_on`.
-    tta: average the logits over small changes of each image, see `augmented_logits`."""
+    tta: average the logits over small changes of each image, see `augmented_logits`.
+    """
     quiet_lightning()
     calibration = model.temperature, model.smoothing
     model.temperature, model.smoothing = 1.0, 0.0  # not calibrated, so that the loss is the training's
@@ -155,8 +157,10 @@ def note_seen(split: str, other: bool, data_dir: str) -> None:
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
     """Make `part` of the data its test part, with the model's class indices as targets.
+
     class_names: the model's. Returns the data's names of these classes, in the model's order.
-    Raises UserError if the classes of the data and of the model cannot be paired."""
+    Raises UserError if the classes of the data and of the model cannot be paired.
+    """
     inputs, targets = data.splits[part]
     places, names = pair(data.class_names, class_names)
     data.splits["test"] = Split(inputs, torch.tensor(places)[targets])

@@ -12,8 +12,10 @@ SHOWN = 30  # the most classes in the table
 
 def print_evaluation(metrics: dict, columns: list[str]) -> None:
     """Print the figures, then the classes with the lowest accuracy first, at most 80 characters wide.
+
     metrics: the content of evaluation.json, with the confusion matrix as a tensor. columns: the model's class names,
-    which head the matrix's columns."""
+    which head the matrix's columns.
+    """
     console = Console(highlight=False)
     how = ", augmented" if metrics["tta"] else ""
     top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""

@@ -41,8 +41,10 @@ class Example(NamedTuple):
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
     """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken.
+
     kind: "image" or "table". Hidden files, and those that operating systems leave behind, are ignored; the endings of
-    a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read."""
+    a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read.
+    """
     folder, others = os.path.isdir(pattern), Counter[str]()
     if not folder and os.path.exists(pattern):  # it may be a pipe, or a file whose name holds brackets
         return [pattern]
@@ -158,8 +160,10 @@ def find_model_columns(names: list[str], table: Table) -> list[int]:
 
 def columns_by_order(names: list[str], table: Table, trained_without_header: bool) -> list[int]:
     """`find_model_columns` for a table without a header, by the order of its columns.
+
     trained_without_header: `names` are then `column 0` and so on, after their index in the training's table.
-    Raises UserError if the number of columns does not fit."""
+    Raises UserError if the number of columns does not fit.
+    """
     first_row = table.first
     in_training = [int(name.split()[1]) for name in names] if trained_without_header else []
     if in_training and len(first_row) > len(names) and max(in_training) < len(first_row):
