@@ -61,8 +61,8 @@ def ended(begun, tmp_path) -> Path:
 
 def test_the_end_of_a_sweep_says_what_to_type_where_it_cannot_tell(begun):
     out = (begun / "out.txt").read_text()
-    assert re.search(r"more seeds would:\s+python -m proj\.sweep resume=outputs/sweeps/s seeds=\+\d\n", out)
-    assert "more seeds would: python -m proj.sweep resume=" in (begun / NAME / "report.json").read_text()
+    assert re.search(r"more seeds would suffice:\s+python -m proj\.sweep resume=outputs/sweeps/s seeds=\+\d\n", out)
+    assert "more seeds would suffice: python -m proj.sweep resume=" in (begun / NAME / "report.json").read_text()
 
 
 def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_in_the_same_jobs(ended):

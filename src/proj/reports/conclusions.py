@@ -104,10 +104,10 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     each = " of all folds" if folds else ""
     more = verdict.more_seeds or 0
     if more >= MOST_SEEDS:
-        about = f"even {how_many(MOST_SEEDS // (folds or 1), 'more seed')}{each} would hardly"
+        about = f"even {how_many(MOST_SEEDS // (folds or 1), 'more seed')}{each} would hardly suffice"
     else:
         more = math.ceil(more / (folds or 1))
-        about = f"about {how_many(more, 'more seed')}{each} would"
+        about = f"about {how_many(more, 'more seed')}{each} would suffice"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 
