@@ -65,7 +65,7 @@ from proj.training.run import train
     ("model=mlp model.hidden=[3,,4]", "'3,,4' lacks a value beside a comma"),
     ("hydra.run.dir=", "take a folder: . is the current one."),
     ("-m seed=1,2,", "'1,2,' lacks a value beside a comma"),
-    ("-m optimizer.lr=interval(0.1,1)", "is searched: add hydra/sweeper=optuna"),
+    ("-m optimizer.lr=interval(0.1,1)", "needs a search: add hydra/sweeper=optuna"),
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)

@@ -219,7 +219,7 @@ def test_the_best_of_a_search_that_is_kept_as_a_file_can_be_swept_over_seeds(tmp
     (tmp_path / "own/sweep").mkdir(parents=True)
     (tmp_path / "own/sweep/rates.yaml").write_text(about)
     words = ("--config-dir=own", "sweep=rates")
-    assert "is of a search: add hydra/sweeper=optuna" in refused(tmp_path, *words)
+    assert "is for a search: add hydra/sweeper=optuna" in refused(tmp_path, *words)
     said = run(tmp_path, *words, "hydra/sweeper=optuna", "sweep_name=s")
     again = shlex.split(said.partition("The best again: python -m proj.train ")[2].splitlines()[0])
     assert "2 runs (finished), 1 configuration" in run(

@@ -169,7 +169,7 @@ class OptunaSweeper(GridSweeper):
                 name = self.freeze(trials, number, params)
             launch(number, name)
             with self.turn:
-                ended = trials.give_back(number)  # False: it was stopped, or the launcher gave up
+                ended = trials.give_back(number)  # False: it was stopped, or the launcher failed
 
     def freeze(self, trials, number: int, params: dict) -> str:
         """Compose and freeze a trial's job unless that has been done; return the name of its folder."""
