@@ -118,7 +118,7 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
         assert comparison["columns"] == ([] if name == "config.yaml" else ["lr"])
     report([tmp_path])
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not read")]
     assert said == ([] if "events" in name else [f"not read, since damaged or of another run: {tmp_path}/hurt/{name}"])
 
 

@@ -27,7 +27,7 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
             "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
         )
     if seeds is None and rows is not None:
-        raise UserError(f"rows={rows} says which rows get more seeds: also say how many, such as seeds=+6.")
+        raise UserError(f"rows={rows} says which rows get more seeds: also give their number, such as seeds=+6.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds):
         raise UserError(
             f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
