@@ -98,10 +98,9 @@ def predict(
     encoding: str = "",
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
-
-    input: see `find_files`; "-" is an image from standard input. show: "true", or a file for a picture of the results.
+    input: see `find_files`, or "-" for an image from standard input. show: "true", or a file for a picture of results.
     coverage: the share of the prediction sets that should hold the right class; 0 makes no sets.
-    Raises UserError for what the user can fix; for files that were skipped, only after all others are done.
+    Raises UserError for what the user can fix; for skipped files, only after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model, contents = checkpoints.load_model(path, trust)
