@@ -13,7 +13,7 @@ from support.tables import read_rows
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
 from proj.models.logits import trusted
-from proj.training.calibration import belong, calibration_error, fit_temperature, most_unlikely
+from proj.training.calibration import calibration_error, fit_temperature, in_prediction_set, prediction_set_limit
 from proj.training.run import train
 from proj.use.data import open_data
 from proj.use.prediction import predict
@@ -53,7 +53,7 @@ def test_what_label_smoothing_adds_is_taken_out_and_the_order_stays():
 def test_sets_hold_the_right_class_as_often_as_asked_and_hold_the_fewest_classes(coverage):
     scores = (1 - drawn(5000, 2)[0].softmax(1)).gather(1, drawn(5000, 2)[1][:, None]).flatten().sort().values
     logits, targets = drawn(20_000, 3)
-    members = belong(logits.softmax(1), most_unlikely({"calibration": {"scores": scores}}, coverage))
+    members = in_prediction_set(logits.softmax(1), prediction_set_limit({"calibration": {"scores": scores}}, coverage))
     assert members.gather(1, targets[:, None]).double().mean() == pytest.approx(coverage, abs=0.015)
     order = logits.softmax(1).sort(1, descending=True).values
     needed = (order.cumsum(1) < coverage).sum(1) + 1  # sets that reach the coverage in each case
@@ -97,7 +97,7 @@ def test_evaluate_measures_the_sets_and_both_errors_on_the_test_part(digits, tmp
     x, y = next(iter(open_data(known).test_dataloader()))
     with torch.inference_mode():
         shares, before = model(x).double().softmax(1), model.network(x).softmax(1)
-    members = belong(shares, most_unlikely(known, 0.8))
+    members = in_prediction_set(shares, prediction_set_limit(known, 0.8))
     measured = members.gather(1, y[:, None]).double().mean().item()
     assert found["coverage"]["asked"] == 0.8 and found["coverage"]["measured"] == pytest.approx(measured, abs=0.004)
     sizes = members.sum(1)
@@ -121,7 +121,7 @@ def test_predict_writes_the_sets_and_says_what_is_unsure(trained, tmp_path, caps
     rows = predict(path, str(tmp_path / "x.csv"), coverage=coverage)
     lines = capsys.readouterr().out.splitlines()
     _, known = load_model(path)
-    limit = most_unlikely(known, coverage)
+    limit = prediction_set_limit(known, coverage)
     for row, line in zip(rows, lines, strict=False):
         likely = sorted(row["probabilities"].items(), key=lambda item: -item[1])
         assert row["set"] == [name for name, share in likely if share >= 1 - limit]
@@ -176,4 +176,5 @@ def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, mo
 
 def test_a_class_that_is_as_unlikely_as_the_limit_belongs_to_the_set():
     probabilities = torch.tensor([[0.75, 0.25]], dtype=torch.float64)
-    assert belong(probabilities, 0.75).tolist() == [[True, True]] and belong(probabilities, 0.7).sum() == 1
+    assert in_prediction_set(probabilities, 0.75).tolist() == [[True, True]]
+    assert in_prediction_set(probabilities, 0.7).sum() == 1

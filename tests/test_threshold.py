@@ -20,7 +20,7 @@ from proj.config.compose import configure
 from proj.errors import UserError
 from proj.models.logits import decided
 from proj.training.run import train
-from proj.training.threshold import at_threshold, best_bound, check_threshold, fit_decision, summary
+from proj.training.threshold import at_threshold, best_boundary, check_threshold, fit_decision, summary
 from proj.use.data import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
@@ -78,8 +78,8 @@ def test_where_nothing_is_better_the_threshold_stays_at_one_half():
             without = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.full((4,), only))
             assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
     numbers, found = torch.tensor([2.0, 1.0, -1.0]).double(), torch.tensor([True, False, True])
-    assert best_bound(numbers, found, lambda tp, fp, fn, tn: 0 * tp)[0] == 0
-    never = best_bound(torch.tensor([1.0, 1.0]).double(), torch.tensor([True, False]), lambda tp, fp, fn, tn: -fp)
+    assert best_boundary(numbers, found, lambda tp, fp, fn, tn: 0 * tp)[0] == 0
+    never = best_boundary(torch.tensor([1.0, 1.0]).double(), torch.tensor([True, False]), lambda tp, fp, fn, tn: -fp)
     assert never[0] > 1 and never[1:] == (0, -1)  # no split between equal scores; none is called positive
 
 

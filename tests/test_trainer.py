@@ -28,7 +28,7 @@ from proj.errors import UserError
 from proj.models import Classifier
 from proj.training.progress_bar import ProgressBar
 from proj.training.run import train
-from proj.training.run_length import batches_of_a_run
+from proj.training.run_length import training_batches
 
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
 OWN = {name: one.instead for name, one in below("trainer").items() if one.instead}
@@ -195,7 +195,7 @@ def test_the_batches_of_a_run_are_those_that_its_limits_leave():
     usual |= {"check_val_every_n_epoch": 1, "overfit_batches": 0} | {f"limit_{part}_batches": 1.0 for part in parts}
 
     def batches(**settings) -> float:
-        return batches_of_a_run(SimpleNamespace(**usual | settings), data, test=True)
+        return training_batches(SimpleNamespace(**usual | settings), data, test=True)
 
     assert batches() == batches(val_check_interval=11) == 22 and batches(limit_train_batches=0.5) == 10
     assert batches(max_epochs=-1) == math.inf and batches(max_steps=5) == 10

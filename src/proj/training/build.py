@@ -28,7 +28,7 @@ from proj.training.fast import fast_loop
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.robustness.enough_memory import enough_for_parameters
-from proj.training.run_length import batches_of_a_run, share_of_first_weights
+from proj.training.run_length import share_of_initial_weights, training_batches
 from proj.training.threshold import check_threshold
 
 
@@ -47,8 +47,8 @@ def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
     if precision == "16-mixed" != trainer.precision:
         precision, reason = trainer.precision, "16-mixed is for GPUs"
     print(f"on {trainer.strategy.root_device} in {precision}: {reason}")
-    steps = batches_of_a_run(trainer, data, cfg.test) / trainer.accumulate_grad_batches
-    if (share := share_of_first_weights(cfg.callbacks.get("average"), steps)) > 0.05:
+    steps = training_batches(trainer, data, cfg.test) / trainer.accumulate_grad_batches
+    if (share := share_of_initial_weights(cfg.callbacks.get("average"), steps)) > 0.05:
         say(
             f"callbacks.average: at the end {share:.0%} of the average are still the weights of the beginning. Train "
             "longer, or lower callbacks.average.decay or callbacks.average.update_every_n_steps."
@@ -184,7 +184,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         trainer.callbacks.append(Prune(folder.parent, cfg.monitor, **cfg.trial))
     if cfg.fast_loop:
         fast_loop.install(trainer)
-    batches = batches_of_a_run(trainer, data, cfg.test)
+    batches = training_batches(trainer, data, cfg.test)
     if bar and "progress" in callbacks:
         callbacks["progress"].batches = batches
     # Curves have at least a hundred points, unless the run has fewer batches.

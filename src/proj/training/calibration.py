@@ -20,7 +20,7 @@ from proj.data.batches import Batches
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
 from proj.models.logits import trusted
-from proj.training.run_length import batches_of_a_round
+from proj.training.run_length import limited_batches
 from proj.training.threshold import fit_decision
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest
@@ -72,7 +72,7 @@ def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor,
 
     They are those of the examples that the run's limits leave, or if `whole`, of all; each process returns all."""
     model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
-    batches = None if whole else batches_of_a_round(trainer, part, len(loader)) * trainer.world_size
+    batches = None if whole else limited_batches(trainer, part, len(loader)) * trainer.world_size
     if isinstance(loader, Batches):
         loader.rank, loader.world = 0, 1
     logits, targets = [torch.empty(0, model.num_classes)], [torch.empty(0, dtype=torch.long)]
@@ -91,33 +91,34 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     One more mistake is assumed than there is (Laplace's rule of succession): else, without a mistake among a few
     examples, the temperature would be 0, and every probability 1.
     """
-    mistaken = 1 / (len(targets) + 2)
-    right = logits.gather(1, targets[:, None]).flatten()
-    wrong = (logits.sum(1) - right) / (logits.shape[1] - 1)
-    wanted = ((1 - mistaken) * right + mistaken * wrong).sum()
+    assumed_error = 1 / (len(targets) + 2)
+    right = logits.gather(1, targets[:, None]).flatten()  # (N,)
+    wrong = (logits.sum(1) - right) / (logits.shape[1] - 1)  # (N,) the mean logit of the other classes
+    # The likelihood is largest where the expected logit under the probabilities equals the one under the targets.
+    observed = ((1 - assumed_error) * right + assumed_error * wrong).sum()
     low, high = TEMPERATURES
     for _ in range(40):  # bisection, on a logarithmic scale
         middle = math.sqrt(low * high)
         expected = ((logits / middle).softmax(1) * logits).sum()  # falls as the temperature rises
-        low, high = (middle, high) if expected > wanted else (low, middle)
+        low, high = (middle, high) if expected > observed else (low, middle)
     return high
 
 
 def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     """The mean distance between confidence and accuracy, over BINS bins of the confidence."""
-    confidence, guess = probabilities.float().max(1)
-    place = torch.bucketize(confidence, torch.linspace(0, 1, BINS + 1), right=True) - 1
+    confidence, predicted = probabilities.float().max(1)
+    bin_of = torch.bucketize(confidence, torch.linspace(0, 1, BINS + 1), right=True) - 1
 
     def sums(values: Tensor) -> Tensor:
-        """(BINS + 1,) the sum of the values in each bin."""
-        return torch.zeros(BINS + 1).scatter_add(0, place, values)
+        """(BINS + 1,) the sum of the values in each bin; the last bin is for a confidence of exactly 1."""
+        return torch.zeros(BINS + 1).scatter_add(0, bin_of, values)
 
-    counts, right, sure = sums(torch.ones_like(confidence)), sums((guess == targets).float()), sums(confidence)
-    gaps = ((right / counts).nan_to_num() - (sure / counts).nan_to_num()).abs()
+    counts, right = sums(torch.ones_like(confidence)), sums((predicted == targets).float())
+    gaps = ((right / counts).nan_to_num() - (sums(confidence) / counts).nan_to_num()).abs()
     return (gaps * (counts / counts.sum())).sum().item()
 
 
-def most_unlikely(known: dict[str, Any], coverage: float) -> float:
+def prediction_set_limit(known: dict[str, Any], coverage: float) -> float:
     """The limit of 1 - probability up to which a class belongs to the prediction set, so that the sets contain the true
     class in `coverage` of cases. known: a checkpoint's `contents`.
 
@@ -125,7 +126,8 @@ def most_unlikely(known: dict[str, Any], coverage: float) -> float:
     network is right more often than `coverage`. Raises UserError if the checkpoint has too few scores, or none.
     """
     scores = known.get("calibration", {}).get("scores", ())
-    count, rank = len(scores), math.ceil(round((len(scores) + 1) * coverage, 9))
+    count = len(scores)
+    rank = math.ceil(round((count + 1) * coverage, 9))  # the product may be 1e-15 above a whole number
     if not count:
         raise UserError(
             f"coverage={coverage:g} takes the figures of a validation, and the checkpoint has none: it is not the best "
@@ -139,6 +141,6 @@ def most_unlikely(known: dict[str, Any], coverage: float) -> float:
     return scores[rank - 1].item()
 
 
-def belong(probabilities: Tensor, limit: float) -> Tensor:
-    """(N, C) bool, which classes are in the prediction sets. probabilities: (N, C). limit: see `most_unlikely`."""
+def in_prediction_set(probabilities: Tensor, limit: float) -> Tensor:
+    """(N, C) bool: the classes in the prediction sets. probabilities: (N, C). limit: from `prediction_set_limit`."""
     return 1 - probabilities <= limit

@@ -37,7 +37,7 @@ from proj.training.robustness.resume import Resume
 from proj.training.robustness.start import Start
 from proj.training.services import services_end
 from proj.training.threads import own_threads, take_threads
-from proj.training.threshold import as_asked, summary
+from proj.training.threshold import as_text, summary
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     cfg.trainer.precision = start.precision(cfg.trainer.precision)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
-    if metrics := start.final_metrics(cfg, as_asked(cfg.threshold)):
+    if metrics := start.final_metrics(cfg, as_text(cfg.threshold)):
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 

@@ -8,29 +8,29 @@ from omegaconf import DictConfig
 from proj.errors import UserError, how_many
 
 
-def batches_of_a_round(trainer: Trainer, split: str, there: int) -> int:
-    """How many of `there` batches the setting `trainer.limit_…_batches` leaves. Raises UserError if it leaves none."""
+def limited_batches(trainer: Trainer, split: str, available: int) -> int:
+    """How many of the batches the setting `trainer.limit_…_batches` leaves. Raises UserError if it leaves none."""
     limit = getattr(trainer, f"limit_{split}_batches")
-    left = min(there, limit) if isinstance(limit, int) else int(there * limit)
+    left = min(available, limit) if isinstance(limit, int) else int(available * limit)
     if isinstance(limit, float) and left == 0:
         word = "overfit_batches" if trainer.overfit_batches and split != "test" else f"limit_{split}_batches"
-        batches = "batches" if there > 1 else "batch"
+        batches = "batches" if available > 1 else "batch"
         raise UserError(
-            f"trainer.{word}={limit} of {there} {split} {batches} is none: give a number of batches, such as "
+            f"trainer.{word}={limit} of {available} {split} {batches} is none: give a number of batches, such as "
             f"trainer.{word}=1."
         )
     return left
 
 
-def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
+def training_batches(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
     """The number of training batches of a run; infinity if only a time limits it.
 
     test: whether the run ends with a test. Raises UserError for a limit that leaves no batch, or no validation.
     """
-    epoch = batches_of_a_round(trainer, "train", len(data.train_dataloader()))
-    batches_of_a_round(trainer, "val", len(data.val_dataloader()))
+    epoch = limited_batches(trainer, "train", len(data.train_dataloader()))
+    limited_batches(trainer, "val", len(data.val_dataloader()))
     if test:
-        batches_of_a_round(trainer, "test", len(data.test_dataloader()))
+        limited_batches(trainer, "test", len(data.test_dataloader()))
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)
@@ -51,7 +51,7 @@ def batches_of_a_run(trainer: Trainer, data: LightningDataModule, test: bool) ->
     return batches
 
 
-def share_of_first_weights(average: DictConfig | None, steps: float) -> float:
+def share_of_initial_weights(average: DictConfig | None, steps: float) -> float:
     """The weight that a moving average of the weights, after these steps, gives to the weights of the first step.
 
     average: the settings of Lightning's EMAWeightAveraging; for any other callback, or None, the result is 0.

@@ -23,7 +23,7 @@ VALUES: dict[str, Callable[..., Tensor]] = {
 RATES = ("acc", "balanced_acc", "macro_f1")  # the metrics that are measured of any decision
 
 
-def as_asked(threshold: str | DictConfig | None) -> str:
+def as_text(threshold: str | DictConfig | None) -> str:
     """The setting as text, as the user types it, by which two settings can be compared."""
     if OmegaConf.is_dict(threshold):
         return f"{{{','.join(f'{name}:{cost}' for name, cost in threshold.items())}}}"
@@ -39,7 +39,7 @@ def costs_of(threshold: str | DictConfig) -> dict[str, float] | None:
     return {name.strip("\"'"): float(cost) for name, cost in re.findall(rf"{COST}(?=[,}}])", threshold[1:])}
 
 
-def place_of(name: str, names: list[str]) -> int:
+def index_of(name: str, names: list[str]) -> int:
     """The index of the class with this name, or -1. Spellings are matched, since Hydra turns true into True."""
     return classes_among([name], names).get(name, -1)
 
@@ -51,41 +51,43 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
         return
     costs = costs_of(threshold)
     if costs == {}:
-        raise UserError(f"threshold={{}} names no class: say what it costs to miss one, such as {as_costs(names[0])}.")
-    typed_for: dict[int, str] = {}
+        raise UserError(
+            f"threshold={{}} names no class: say what it costs to miss one, such as {example_of_costs(names[0])}."
+        )
+    typed_for: dict[int, str] = {}  # the name that was typed for the class of this index
     for name in threshold.split(":", 1)[1:] if costs is None else costs:
-        place = place_of(name, names)
-        if place < 0:
-            raise UserError(f"threshold={name} does not exist.{nearest(name, names)}{in_quotes(threshold)}")
-        if (other := typed_for.setdefault(place, name)) != name:
-            raise UserError(f"threshold gives {names[place]} two costs, as {other} and as {name}: leave one out.")
+        index = index_of(name, names)
+        if index < 0:
+            raise UserError(f"threshold={name} does not exist.{nearest(name, names)}{quoting_hint(threshold)}")
+        if (other := typed_for.setdefault(index, name)) != name:
+            raise UserError(f"threshold gives {names[index]} two costs, as {other} and as {name}: leave one out.")
     if costs is None and len(names) != 2:
         raise UserError(
             f"threshold={threshold} is of two classes, not of {len(names)}: say what it costs to miss one, such as "
-            f"{as_costs(names[0])}, or leave it out."
+            f"{example_of_costs(names[0])}, or leave it out."
         )
 
 
-def as_costs(name: str) -> str:
+def example_of_costs(name: str) -> str:
     """An example of the setting, quoted for a shell: this class is five times as bad to miss."""
     is_plain = re.fullmatch(r"[^,:{}'\"]+", name) and name.lower() != "null"
     quoted = name if is_plain else f'"{name}"'
     return f"'threshold={{{quoted}:5}}'"
 
 
-def in_quotes(threshold: str | DictConfig) -> str:
+def quoting_hint(threshold: str | DictConfig) -> str:
     """The end of a message on an unknown class, if Hydra has read its name as a number, such as 1_000; else ""."""
     if all(isinstance(key, str) for key in threshold):  # the keys of a dict, or the letters of a text
         return ""
     return ' Write the name of a class that reads as a number in quotation marks, such as {"1_000":5}.'
 
 
-def costs_by_place(threshold: str | DictConfig, names: list[str]) -> list[float] | None:
+def cost_of_each_class(threshold: str | DictConfig, names: list[str]) -> list[float] | None:
     """The cost of missing each class, in their order, by default 1; None if the setting is not about costs."""
     if (asked := costs_of(threshold)) is None:
         return None
-    by_place = {place_of(name, names): cost for name, cost in asked.items()}
-    return [by_place.get(place, 1.0) for place in range(len(names))]
+    by_index = {index_of(name, names): cost for name, cost in asked.items()}
+    return [by_index.get(index, 1.0) for index in range(len(names))]
 
 
 def fit_decision(
@@ -99,34 +101,35 @@ def fit_decision(
     counts: (num_classes,) training examples. logits: (N, num_classes), calibrated, and targets: (N,), of the validation
     part.
     """
-    asked, costs = as_asked(threshold), costs_by_place(threshold, names)
+    asked, costs = as_text(threshold), cost_of_each_class(threshold, names)
     if costs and len(names) > 2:
         return {"asked": asked, "costs": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")
-    positive = place_of(named, names) if named else int(counts[1] <= counts[0])
-    found = targets == positive
-    told = {"asked": asked, "class": names[positive]}
-    if found.all() or not found.any():
-        return {**told, "costs": [1.0, 1.0], "probability": 0.5}
+    positive = index_of(named, names) if named else int(counts[1] <= counts[0])
+    is_positive = targets == positive
+    decision = {"asked": asked, "class": names[positive]}
+    if is_positive.all() or not is_positive.any():
+        return {**decision, "costs": [1.0, 1.0], "probability": 0.5}
 
-    def saved(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
+    def negative_cost(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
         """The negative mean cost of an example, so that a larger value is better."""
         return -(costs[positive] * fn + costs[1 - positive] * fp) / len(targets)
 
-    value = saved if costs else VALUES[word]
-    bound, best, before = best_bound(logits[:, positive] - logits[:, 1 - positive], found, value)
-    of_other, of_positive = torch.tensor([bound, -bound], dtype=torch.float64).sigmoid().tolist()
+    value = negative_cost if costs else VALUES[word]
+    # With two classes, the difference of their logits is the log odds of the positive one.
+    boundary, best, at_zero = best_boundary(logits[:, positive] - logits[:, 1 - positive], is_positive, value)
+    of_other, of_positive = torch.tensor([boundary, -boundary], dtype=torch.float64).sigmoid().tolist()
     return {
-        **told,
+        **decision,
         "costs": [of_other, of_positive] if positive else [of_positive, of_other],
         "probability": of_other,
         word: abs(best),
-        f"{word}_at_0.5": abs(before),
+        f"{word}_at_0.5": abs(at_zero),  # log odds of 0 are a probability of 0.5
     }
 
 
-def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -> tuple[float, float, float]:
-    """(The bound above which a score is called positive, the value at that bound, the value at a bound of 0).
+def best_boundary(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -> tuple[float, float, float]:
+    """(The boundary above which a score is called positive, the value at that boundary, the value at a boundary of 0).
 
     Candidates are 0 and the middles between neighbouring scores; of equally good ones, the nearest to 0 is taken.
     scores: (N,) float64. positive: (N,) bool. value: a function of the counts (N + 1,) of tp, fp, fn and tn.
@@ -135,20 +138,20 @@ def best_bound(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]) -
     scores, tp = scores[order], torch.cat([torch.zeros(1), positive[order].cumsum(0)]).double()
     fp = torch.arange(len(tp)) - tp  # if the first 0, 1, … N examples are called positive
     values = value(tp, fp, tp[-1] - tp, fp[-1] - fp)
-    ends = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])
-    bounds = (ends[1:] + ends[:-1]) / 2
-    usual = int((scores > 0).sum())
-    bounds[usual] = 0.0
-    usable = torch.cat([torch.tensor([True]), scores[1:] < scores[:-1], torch.tensor([True])])
-    best = values[usable].max()
-    equal = (usable & (values == best)).nonzero().flatten()
-    return bounds[equal[bounds[equal].abs().argmin()]].item(), best.item(), values[usual].item()
+    padded = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])  # for a boundary above all scores, and one below
+    boundaries = (padded[1:] + padded[:-1]) / 2
+    zero = int((scores > 0).sum())
+    boundaries[zero] = 0.0
+    separates = torch.cat([torch.tensor([True]), scores[1:] < scores[:-1], torch.tensor([True])])  # not equal scores
+    best = values[separates].max()
+    equal = (separates & (values == best)).nonzero().flatten()
+    return boundaries[equal[boundaries[equal].abs().argmin()]].item(), best.item(), values[zero].item()
 
 
-def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targets: Tensor) -> dict[str, float]:
-    """The metrics of examples whose classes are `predicted` by a decision. told: the decision, see `fit_decision`.
+def at_threshold(decision: dict[str, Any], names: list[str], predicted: Tensor, targets: Tensor) -> dict[str, float]:
+    """The metrics of examples whose classes are `predicted`, (N,), by a decision from `fit_decision`.
 
-    names: of the classes. predicted, targets: (N,).
+    names: of the classes. targets: (N,) the true classes.
     """
     size = len(names)
     tally = Tally(size)
@@ -156,21 +159,23 @@ def at_threshold(told: dict[str, Any], names: list[str], predicted: Tensor, targ
     found = tally.compute()
     measured = torch.tensor([found[name] for name in RATES], dtype=torch.float32)  # float32 like all other metrics
     figures = dict(zip(RATES, measured.tolist(), strict=True))
-    if "class" in told:
-        place, confusion = names.index(told["class"]), found["confusion"]
-        called, there, right = confusion[:, place].sum(), confusion[place].sum(), confusion[place, place]
-        figures |= {"precision": (right / called.clamp(min=1)).item(), "recall": (right / there.clamp(min=1)).item()}
-        figures["f1"] = (2 * right / (called + there).clamp(min=1)).item()
+    if "class" in decision:
+        index, confusion = names.index(decision["class"]), found["confusion"]
+        positives, tp = confusion[index].sum(), confusion[index, index]
+        called_positive = confusion[:, index].sum()
+        figures |= {"precision": (tp / called_positive.clamp(min=1)).item()}
+        figures |= {"recall": (tp / positives.clamp(min=1)).item()}
+        figures |= {"f1": (2 * tp / (called_positive + positives).clamp(min=1)).item()}
     return figures
 
 
-def summary(told: dict[str, Any]) -> str:
+def summary(decision: dict[str, Any]) -> str:
     """A line on the decision, for the end of a training."""
-    if "probability" not in told:
+    if "probability" not in decision:
         return "threshold: the class with the smallest expected cost, in predict, evaluate and exported files"
-    word = next((word for word in (*VALUES, "cost") if word in told), "")
-    line = f"threshold: {told['class']} from a probability of {told['probability']:.4g} on"
+    word = next((word for word in (*VALUES, "cost") if word in decision), "")
+    line = f"threshold: {decision['class']} from a probability of {decision['probability']:.4g} on"
     if not word:
         return f"{line}, since the validation part has no example of one class to fit another one"
     what = {"f1": "F1", "balanced": "balanced accuracy", "cost": "an example costs"}[word]
-    return f"{line} (validation: {what} {told[word]:.4f}, at 0.5 {told[f'{word}_at_0.5']:.4f})"
+    return f"{line} (validation: {what} {decision[word]:.4f}, at 0.5 {decision[f'{word}_at_0.5']:.4f})"

@@ -11,7 +11,7 @@ from proj.models.logits import decided, trusted
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
-from proj.training.calibration import COVERAGE, belong, calibration_error, most_unlikely
+from proj.training.calibration import COVERAGE, calibration_error, in_prediction_set, prediction_set_limit
 from proj.training.threshold import at_threshold
 
 
@@ -96,7 +96,7 @@ def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] 
     """
     asked = coverage or COVERAGE
     try:
-        members = belong(answers.probabilities, most_unlikely(contents, asked))
+        members = in_prediction_set(answers.probabilities, prediction_set_limit(contents, asked))
     except UserError:
         return None
     sizes = members.sum(1)

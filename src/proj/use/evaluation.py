@@ -23,7 +23,7 @@ from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
 from proj.system.platform import absolute, local_path
 from proj.system.ranks import say
-from proj.training.calibration import most_unlikely
+from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.among_photos import refuse_among_photos
@@ -89,7 +89,7 @@ def evaluate(
     (model, contents), path = checkpoints.load_model(path, trust), Path(local_path(path))
     facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)
     if coverage:
-        most_unlikely(contents, coverage)  # raises the error, if any, before the data is read
+        prediction_set_limit(contents, coverage)  # raises the error, if any, before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
     refuse_among_photos(folder, "output", stored["dataset"], data_dir)
     refuse_unwritable(folder / "evaluation.json")  # now, before the time is spent

@@ -13,7 +13,7 @@ from torch import Tensor
 from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
 from proj.system.ranks import say
-from proj.training.calibration import belong
+from proj.training.calibration import in_prediction_set
 
 SHOWN = 30  # the most classes that are counted in the terminal
 
@@ -22,13 +22,13 @@ def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], li
     """The prediction for one input, as it is written to a file.
 
     name: of the input. probabilities: (C,). chosen: the index of the predicted class, see `decided`.
-    limit: see `most_unlikely`; the prediction then has a "set" of classes, the most probable one first. None: no set.
+    limit: see `prediction_set_limit`; the prediction then has a "set" of classes, the most probable one first. None: no set.
     """
     rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
     best = classes[chosen]
     row = {"input": name, "class": best, "probability": rounded[best]}
     if limit is not None:
-        members = belong(probabilities, limit)
+        members = in_prediction_set(probabilities, limit)
         order = probabilities.argsort(descending=True, stable=True).tolist()
         row["set"] = [classes[place] for place in order if members[place]]
     return {**row, "probabilities": rounded}

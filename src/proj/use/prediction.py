@@ -22,7 +22,7 @@ from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
-from proj.training.calibration import most_unlikely
+from proj.training.calibration import prediction_set_limit
 from proj.use.among_photos import refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
@@ -106,7 +106,7 @@ def predict(
     model, contents = checkpoints.load_model(path, trust)
     model, facts, settings = model.to(device), Facts.from_dict(contents), contents["config"]["dataset"]
     images, classes = facts.kind == "image", facts.class_names
-    limit = most_unlikely(contents, coverage) if coverage else None
+    limit = prediction_set_limit(contents, coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
