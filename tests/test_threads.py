@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from proj.training import threads
-from proj.training.threads import own_threads, take_threads
+from proj.training.threads import take_threads, threads_restored
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def take(weights: int, batch_size: int, kind: str = "table", before: int | None 
 
 
 def test_a_small_network_for_tables_takes_one_thread_and_gives_the_others_back(cores):
-    with own_threads():
+    with threads_restored():
         take(30_000, 32)
         assert cores == [1]
     assert cores == [1, 4]

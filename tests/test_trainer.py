@@ -322,7 +322,7 @@ def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again_
 def test_a_run_whose_output_goes_to_a_file_tells_once_in_a_while_how_far_it_is(
     configure, capsys, monkeypatch, every, lines
 ):
-    monkeypatch.setattr("proj.training.progress_bar.EVERY", every)
+    monkeypatch.setattr("proj.training.progress_bar.LINE_INTERVAL", every)
     bar = "+callbacks.bar={_target_:proj.training.progress_bar.ProgressBar,refresh_rate:10}"
     train(configure("trainer.max_epochs=3", "test=false", bar))
     told = [line for line in capsys.readouterr().out.splitlines() if re.match(r"Epoch \d/3   loss \d", line)]

@@ -12,7 +12,7 @@ from proj.config.compose import build, build_a
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 
-PLAIN = {  # with these values of callbacks.best, best.ckpt is its only checkpoint
+ONLY_BEST = {  # with these values of callbacks.best, best.ckpt is its only checkpoint
     "filename": ("best", None),
     "save_top_k": (1,),
     "save_last": (False, None),
@@ -75,13 +75,13 @@ def build_callbacks(folder: Path, cfg: DictConfig) -> dict:
     for name, callback in others.items():
         if type(callback) is ModelCheckpoint and callback.state_key == best.state_key:
             callback.__class__, callback.name = Kept, name
-    asked = cfg.callbacks.best
-    if is_lightnings(asked) and any(key in asked and asked[key] not in usual for key, usual in PLAIN.items()):
-        others["kept"] = build_kept(folder, asked)
+    node = cfg.callbacks.best
+    if is_model_checkpoint(node) and any(key in node and node[key] not in usual for key, usual in ONLY_BEST.items()):
+        others["kept"] = build_kept(folder, node)
     return {"best": best, **others}
 
 
-def is_lightnings(best: DictConfig) -> bool:
+def is_model_checkpoint(best: DictConfig) -> bool:
     return best._target_ == "lightning.pytorch.callbacks.ModelCheckpoint"
 
 
@@ -91,10 +91,10 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
     Raises UserError for a user's own class that is no ModelCheckpoint, or monitors another metric than `monitor`.
     """
     node = cfg.callbacks.best
-    if is_lightnings(node):
-        ours = {key: value for key, value in node.items() if key not in (*PLAIN, "auto_insert_metric_name")}
-        ours |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
-        best = build({**ours, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
+    if is_model_checkpoint(node):
+        settings = {key: value for key, value in node.items() if key not in (*ONLY_BEST, "auto_insert_metric_name")}
+        settings |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
+        best = build({**settings, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
         best.by_steps = any(node.get(name) for name in ("every_n_train_steps", "train_time_interval", "verbose"))
         return best
     best = build_a(ModelCheckpoint, "callbacks.best", node)
@@ -111,11 +111,11 @@ def build_kept(folder: Path, best: DictConfig) -> Kept:
     All checkpoints get different names, so that none overwrites another and a resumed run writes the same ones.
     """
     node = OmegaConf.to_container(best, resolve=True)
-    name = None if node.get("filename") in PLAIN["filename"] else node["filename"]
-    if name and node.get("save_top_k", 1) != 1 and not re.search(r"\{(epoch|step)\b", name):
-        name += "-{epoch}-{step}"
-    if name and node.get("auto_insert_metric_name", True):  # Lightning would make a folder "val" for val/acc=0.9
-        name = re.sub(r"\{([^{}:]+)", lambda found: f"{found[1].replace('/', '_')}={found[0]}", name)
+    pattern = None if node.get("filename") in ONLY_BEST["filename"] else node["filename"]
+    if pattern and node.get("save_top_k", 1) != 1 and not re.search(r"\{(epoch|step)\b", pattern):
+        pattern += "-{epoch}-{step}"
+    if pattern and node.get("auto_insert_metric_name", True):  # Lightning would make a folder "val" for val/acc=0.9
+        pattern = re.sub(r"\{([^{}:]+)", lambda found: f"{found[1].replace('/', '_')}={found[0]}", pattern)
         node["auto_insert_metric_name"] = False
-    node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": name}
+    node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": pattern}
     return build({**node, "enable_version_counter": False})

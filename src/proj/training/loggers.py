@@ -50,21 +50,22 @@ class Table(CSVLogger):
         self.rows += read_rows(RunFolder(save_dir).table)[:count]
 
 
-def entry_of(run: RunFolder, config: dict) -> dict[str, str]:
+def service_entry(run: RunFolder, config: dict) -> dict[str, str]:
     """The id, name and group (the sweep, or the dataset of a single run) under which a service has the run.
 
     They are chosen once and stored in the run's folder, since the folder may be moved.
     """
-    kept = read_flat(run.entry)
-    if re.fullmatch("[0-9a-f]{16}", str(kept.get("id"))) and kept.keys() == {"id", "name", "group"}:
-        return kept
+    stored = read_flat(run.entry)
+    if re.fullmatch("[0-9a-f]{16}", str(stored.get("id"))) and stored.keys() == {"id", "name", "group"}:
+        return stored
     entry = {"name": f"{config['choices']['model']} {run.path.name}", "group": config["choices"]["dataset"]}
     if run.job.is_file():
         sweep = SweepFolder(run.path.absolute().parent)
         group = read_flat(sweep.manifest, parse_yaml).get("name", sweep.path.name)
         entry = {"name": run.path.name, "group": str(group)}
-    write_json(run.entry, made := {"id": secrets.token_hex(8), **entry})
-    return made
+    entry = {"id": secrets.token_hex(8), **entry}
+    write_json(run.entry, entry)
+    return entry
 
 
 def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger]:
@@ -74,15 +75,15 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
     Raises UserError if a service does not answer, since it is the user who decides to do without it.
     """
     run, settings = RunFolder(folder), {"save_dir": folder, "count": (state or {}).get("rows", 0)}
-    more = {CURVES: {"save_dir": folder}, TABLE: settings}
+    arguments = {CURVES: {"save_dir": folder}, TABLE: settings}
     nodes = {name: node for name, node in config["logger"].items() if node and node.get("_target_")}
     services = {name: node for name, node in nodes.items() if node["_target_"] in SERVICES}
     loggers = [
-        build_a(Logger, f"logger.{name}", node, **more.get(node["_target_"], {}))
+        build_a(Logger, f"logger.{name}", node, **arguments.get(node["_target_"], {}))
         for name, node in nodes.items()
         if name not in services
     ]
-    table = next((one for one in loggers if isinstance(one, Table)), None)
+    table = next((logger for logger in loggers if isinstance(logger, Table)), None)
     if services and table is None:
         loggers.append(table := Table(**settings))
     parameters = {key: value for key, value in flat(config, ".").items() if policy(key).report != "never"}
@@ -93,7 +94,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
             loggers.append(DummyLogger())
             continue
         try:
-            service = build(node, save_dir=folder, entry=entry_of(run, config), begun=state is not None)
+            service = build(node, save_dir=folder, entry=service_entry(run, config), begun=state is not None)
             service.rows = table.rows
             service.log_hyperparams(parameters)
         except (UserError, OSError) as error:

@@ -5,8 +5,8 @@ from torch import nn
 
 from proj.models.classifier import Classifier
 
-SMALL = 200_000  # multiplications for an example, below which a CPU gains little from bfloat16
-FEW = 1_000_000  # weights, below which a GPU's kernels are so short that launching them takes most of the time
+FEW_MULTIPLICATIONS = 200_000  # multiplications for an example, below which a CPU gains little from bfloat16
+FEW_WEIGHTS = 1_000_000  # weights, below which a GPU's kernels are so short that launching them takes most of the time
 
 
 def has_fast_bfloat16(device: str) -> bool:
@@ -18,8 +18,8 @@ def has_fast_bfloat16(device: str) -> bool:
     nothing was measured, use float32.
     """
     if device == "cpu":
-        known = torch.cpu.get_capabilities()
-        return any(known.get(name) for name in ("amx_bf16", "avx512_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
     return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
@@ -27,7 +27,7 @@ def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
     """(The precision for Lightning's Trainer, the reason). device: a device type of torch, such as "cpu" or "cuda"."""
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
     weights = sum(parameter.numel() for parameter in model.parameters())
-    small = model.multiplications < SMALL if device == "cpu" else weights < FEW
+    small = model.multiplications < FEW_MULTIPLICATIONS if device == "cpu" else weights < FEW_WEIGHTS
     if small and not convolves:
         return "32-true", "a small network gains little from bfloat16"
     if has_fast_bfloat16(device):

@@ -17,8 +17,8 @@ from rich.text import Text
 from proj.errors import UserError
 from proj.system.platform import may_go_unread
 
-LEAST = {ProcessingSpeedColumn: 80, BarColumn: 72, CustomTimeColumn: 60}  # the narrowest terminal that shows each
-EVERY = 60.0  # seconds between two lines of progress, if the output goes to a file
+MIN_WIDTHS = {ProcessingSpeedColumn: 80, BarColumn: 72, CustomTimeColumn: 60}  # the narrowest terminal that shows each
+LINE_INTERVAL = 60.0  # seconds between two lines of progress, if the output goes to a file
 SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # the name in the progress bar: the name of the metric
 
 
@@ -33,33 +33,34 @@ class ProgressBar(RichProgressBar):
     """Lightning's progress bar, updated `refresh_rate` times a second, since an update takes as long as a small step.
 
     So an epoch or a validation that ends sooner is not shown, unless `leave` asks for a line for each epoch. If the
-    output goes to a file, a line is printed after a validation, at most every EVERY seconds.
-    epoch_shown, validation_shown: whether the current one is shown. told: the time of the last printed line.
+    output goes to a file, a line is printed after a validation, at most every LINE_INTERVAL seconds.
+    epoch_shown, validation_shown: whether the current one is shown. updated, printed: the times of the last update of
+    the bar and of the last printed line.
     """
 
-    drawn, told, epoch_shown, validation_shown = 0.0, 0.0, False, False
+    updated, printed, epoch_shown, validation_shown = 0.0, 0.0, False, False
 
     def __init__(self, refresh_rate: float, leave: bool = False, **settings: Any) -> None:
         if refresh_rate <= 0:
             none = "~callbacks.progress leaves the bar out"
             raise UserError(f"callbacks.progress.refresh_rate={refresh_rate} is not above 0: {none}.")
         super().__init__(max(refresh_rate, 1), leave, **settings)  # the run's end waits 1 / rate seconds for its thread
-        self.seconds, self.shows_each = 1 / refresh_rate, leave
+        self.seconds, self.keeps_lines = 1 / refresh_rate, leave
 
     def _is_due(self) -> bool:
         now = time.monotonic()
-        if now - self.drawn <= self.seconds:
+        if now - self.updated <= self.seconds:
             return False
-        self.drawn = now
+        self.updated = now
         return True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        self.told = time.monotonic()
+        self.printed = time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.epoch_shown = self.shows_each
-        if self.shows_each:
+        self.epoch_shown = self.keeps_lines
+        if self.keeps_lines:
             super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx) -> None:
@@ -97,12 +98,12 @@ class ProgressBar(RichProgressBar):
             super().on_validation_end(trainer, pl_module)
         else:
             self.reset_dataloader_idx_tracker()
-        if self.is_enabled and time.monotonic() - self.told >= EVERY and not trainer.sanity_checking:
-            self._tell(trainer, pl_module)
+        if self.is_enabled and time.monotonic() - self.printed >= LINE_INTERVAL and not trainer.sanity_checking:
+            self._print_line(trainer, pl_module)
 
-    def _tell(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _print_line(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print a line on the progress of the training, if the output goes to a file."""
-        self.told, console = time.monotonic(), get_console()
+        self.printed, console = time.monotonic(), get_console()
         if not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
             figures = (f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
             print("   ".join([self._get_train_description(trainer.current_epoch).rstrip(), *figures]), flush=True)
@@ -112,7 +113,7 @@ class ProgressBar(RichProgressBar):
         narrower terminal shows fewer columns, so that the metrics are not cut off."""
         columns, width = [], get_console().width
         for column in super().configure_columns(trainer):
-            if any(isinstance(column, kind) and width < least for kind, least in LEAST.items()):
+            if any(isinstance(column, kind) and width < min_width for kind, min_width in MIN_WIDTHS.items()):
                 continue
             if isinstance(column, BarColumn):
                 column.bar_width = 12
@@ -142,7 +143,7 @@ class JobBar(AnyProgressBar):
 
     def __init__(self, terminal: str, title: str) -> None:
         super().__init__()
-        self.terminal, self.title, self.drawn = int(terminal), title, 0.0
+        self.terminal, self.title, self.updated = int(terminal), title, 0.0
         self.progress: Progress | None = None
 
     def disable(self) -> None:
@@ -170,8 +171,8 @@ class JobBar(AnyProgressBar):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         now = time.monotonic()
-        if self.progress and now - self.drawn > 0.25:
-            self.drawn = now
+        if self.progress and now - self.updated > 0.25:
+            self.updated = now
             batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
             epochs = f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
             total = self.batches if math.isfinite(self.batches) else None

@@ -134,7 +134,7 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
 
 
 @contextmanager
-def tells_why(folder: Path) -> Iterator[None]:
+def failure_recorded(folder: Path) -> Iterator[None]:
     """A context that writes to the folder's status.json why a run has failed.
 
     A run that could not write a file counts as interrupted: it can be resumed once there is room, and a search keeps

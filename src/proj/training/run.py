@@ -29,14 +29,14 @@ from proj.training.calibration import calibrate
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
 from proj.training.precision import set_precision
-from proj.training.results import figures, figures_of_the_test, print_table, tells_why, write_predictions
+from proj.training.results import failure_recorded, figures, figures_of_the_test, print_table, write_predictions
 from proj.training.robustness.changes import refuse_data_unlike_other_jobs
 from proj.training.robustness.divergence import SkipNaN
 from proj.training.robustness.faults import run_errors
 from proj.training.robustness.resume import Resume
 from proj.training.robustness.start import Start
 from proj.training.services import services_end
-from proj.training.threads import own_threads, take_threads
+from proj.training.threads import take_threads, threads_restored
 from proj.training.threshold import as_text, summary
 
 
@@ -59,13 +59,13 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH), own_threads():
+    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH), threads_restored():
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             return try_out(folder, cfg)
         if rank():
             return train_in(folder, cfg)
-        with locked(folder), tells_why(folder), services_end():
+        with locked(folder), failure_recorded(folder), services_end():
             return train_in(folder, cfg)
 
 

@@ -27,9 +27,9 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         try:
             lock_descriptor(file.fileno())
         except OSError:
-            instead = JournalFileOpenLock(str(path))
-            instead.acquire()
-            stack.callback(instead.release)
+            optunas = JournalFileOpenLock(str(path))
+            optunas.acquire()
+            stack.callback(optunas.release)
         yield
 
 
@@ -57,11 +57,11 @@ def open_study(folder: Path, **settings) -> optuna.Study:
     storage = JournalStorage(Journal(str(file)))
     # A study is named after its folder when the search began. If the folder was renamed since, an older version has
     # created a second study, and the larger one is taken.
-    there = optuna.get_all_study_summaries(storage, include_best_trial=False)
-    largest = max(there, key=lambda study: study.n_trials, default=None)
+    existing = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    largest = max(existing, key=lambda study: study.n_trials, default=None)
     name = largest.study_name if largest else folder.absolute().name
     study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, **settings)
-    if not there:
+    if not existing:
         study.set_user_attr("format", FORMAT)
     refuse_newer(file, study.user_attrs.get("format", FORMAT), FORMAT, "search")
     return study

@@ -15,7 +15,7 @@ SMALL = 1e8  # multiplications in a step (12 ms in one thread), below which a se
 
 
 @contextmanager
-def own_threads() -> Iterator[None]:
+def threads_restored() -> Iterator[None]:
     """A context after which torch has as many threads as before."""
     before = torch.get_num_threads()
     try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
-GIVEN = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # the settings of a group that the kernel takes
+KERNEL_SETTINGS = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # the settings of a group that the kernel takes
 
 
 def backward(loss: Tensor) -> None:
@@ -25,12 +25,13 @@ def backward(loss: Tensor) -> None:
 
 def step_of(optimizer: Optimizer) -> Callable[[], object]:
     """The function to call for a step of an optimizer. It must be one that `steps_plainly`."""
-    usual = type(optimizer) in (Adam, AdamW) and all(map(is_usual, optimizer.param_groups))
-    alike = all(len({(p.device, p.dtype) for p in group["params"]}) == 1 for group in optimizer.param_groups)
-    return partial(fused_step, optimizer) if usual and alike else optimizer.step
+    is_fused_adam = type(optimizer) in (Adam, AdamW) and all(map(has_usual_settings, optimizer.param_groups))
+    # The kernel takes tensors of one device and dtype.
+    uniform = all(len({(p.device, p.dtype) for p in group["params"]}) == 1 for group in optimizer.param_groups)
+    return partial(fused_step, optimizer) if is_fused_adam and uniform else optimizer.step
 
 
-def is_usual(group: dict) -> bool:
+def has_usual_settings(group: dict) -> bool:
     """Whether `fused_step` handles the settings of a parameter group."""
     return bool(group["fused"]) and not (group["amsgrad"] or group["differentiable"] or isinstance(group["lr"], Tensor))
 
@@ -45,7 +46,7 @@ def fused_step(optimizer: Adam) -> None:
     for group in optimizer.param_groups:
         gradients = [parameter.grad for parameter in group["params"]]
         states = [optimizer.state.get(parameter) for parameter in group["params"]]
-        if not (all(states) and is_usual(group)) or any(gradient is None for gradient in gradients):
+        if not (all(states) and has_usual_settings(group)) or any(gradient is None for gradient in gradients):
             optimizer.step()
             return
         moments, squares, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
@@ -53,6 +54,6 @@ def fused_step(optimizer: Adam) -> None:
     for group, gradients, moments, squares, steps in calls:
         beta1, beta2 = group["betas"]
         kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-        settings = {name: group[name] for name in GIVEN}
+        settings = {name: group[name] for name in KERNEL_SETTINGS}
         torch._foreach_add_(steps, 1)
         kernel(group["params"], gradients, moments, squares, [], steps, beta1=beta1, beta2=beta2, **settings)

@@ -20,7 +20,7 @@ class FastValidationLoop(_EvaluationLoop):
     plain = False
 
     def take_hooks(self, plain: bool) -> None:
-        """Look up the hooks to call, once for an epoch. plain: whether the training's steps are plain."""
+        """Look up the hooks to call; again only after a hook has changed. plain: whether the training's steps are."""
         trainer, model = self.trainer, self.trainer.lightning_module
         left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
         has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
@@ -34,7 +34,7 @@ class FastValidationLoop(_EvaluationLoop):
         plain = self.plain and instance_hooks(trainer) == trainer.fit_loop.epoch_loop.hooks_seen
         if plain and not self.restarting and not trainer.sanity_checking:
             self.setup_data()
-            if not self.skip and [isinstance(one, Batches) for one in self._combined_loader.flattened] == [True]:
+            if not self.skip and [isinstance(loader, Batches) for loader in self._combined_loader.flattened] == [True]:
                 context = torch.inference_mode() if self.inference_mode else torch.no_grad()
                 with context, model.evaluating():
                     self._validate(trainer, model)

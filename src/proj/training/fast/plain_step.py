@@ -15,7 +15,8 @@ from lightning.pytorch.loops.optimization.automatic import _AutomaticOptimizatio
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
-from torch.optim import Optimizer, optimizer
+from torch.optim import Optimizer
+from torch.optim import optimizer as optimizer_module
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
@@ -59,17 +60,17 @@ def takes_closure(kind: type) -> bool:
     return inspect.signature(kind.step).parameters["closure"].default is not None
 
 
-def steps_plainly(used: Optimizer) -> bool:
+def steps_plainly(optimizer: Optimizer) -> bool:
     """Whether an optimizer's step can be called after a single forward and backward pass, and has no hooks."""
-    kind, own = type(used), vars(used).get("step")
-    hooks = (used._optimizer_step_pre_hooks, used._optimizer_step_post_hooks)
-    everywhere = (optimizer._global_optimizer_pre_hooks, optimizer._global_optimizer_post_hooks)
+    kind, replaced = type(optimizer), vars(optimizer).get("step")
+    own_hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    global_hooks = (optimizer_module._global_optimizer_pre_hooks, optimizer_module._global_optimizer_post_hooks)
     return (
         kind.__module__.startswith(("torch.optim.", "proj."))  # these call a closure once, at the beginning
         and not takes_closure(kind)
-        and not any((*hooks, *everywhere))
-        # torch's schedulers wrap the step, to check that it is called before theirs.
-        and (own is None or (hasattr(own, "_wrapped_by_lr_sched") and own.__wrapped__ is kind.step))
+        and not any((*own_hooks, *global_hooks))
+        # torch's schedulers replace the step by a wrapper, to check that it is called before their own step.
+        and (replaced is None or (hasattr(replaced, "_wrapped_by_lr_sched") and replaced.__wrapped__ is kind.step))
     )
 
 
@@ -80,9 +81,9 @@ def hook_owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
     return [
         (trainer.lightning_module, LightningModule, IN_MODEL),
         (trainer.datamodule, LightningDataModule, set()),
-        *((one, Optimizer, IN_OPTIMIZER) for one in trainer.optimizers),
+        *((optimizer, Optimizer, IN_OPTIMIZER) for optimizer in trainer.optimizers),
         *((callback, Callback, IN_CALLBACK) for callback in trainer.callbacks),
-        *((one, type(one), set()) for one in (trainer.precision_plugin, trainer.strategy, automatic)),
+        *((part, type(part), set()) for part in (trainer.precision_plugin, trainer.strategy, automatic)),
     ]
 
 
@@ -116,7 +117,7 @@ def has_plain_settings(trainer: Trainer) -> bool:
         and trainer.check_val_every_n_epoch is not None
         and all((config.interval == "step") != config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
         and len(trainer.optimizers) == 1
-        and all(steps_plainly(one) for one in trainer.optimizers)
+        and all(map(steps_plainly, trainer.optimizers))
     )
 
 
