@@ -234,6 +234,11 @@ def test_max_time_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbro
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
 
 
+def test_a_run_that_its_epochs_have_ended_within_its_time_can_be_given_more_epochs(configure):
+    train(configure(*PLAIN, "trainer.max_time=00:01:00:00", "trainer.max_epochs=1"))
+    assert train(configure(*PLAIN, "trainer.max_time=00:01:00:00"))["epochs"] == 3
+
+
 @pytest.mark.parametrize(
     "words",
     (

@@ -1,5 +1,7 @@
 """Decides whether a run is finished, or which validation is its last."""
 
+from collections.abc import Mapping
+
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
@@ -10,10 +12,15 @@ def is_done(state: dict, trainer: DictConfig) -> bool:
     if not state["resume"]["finished"]:
         return False
     before = state["proj"]["config"]["trainer"]
-    has_all_epochs = 0 < (trainer.max_epochs or 0) <= state["epoch"]
-    has_all_steps = 0 < trainer.max_steps <= state["global_step"]
-    has_had_its_time = trainer.max_time is not None and trainer.max_time == before.get("max_time")
-    return state["resume"]["stopped_early"] or has_all_epochs or has_all_steps or has_had_its_time
+
+    def has_all(settings: Mapping) -> bool:
+        """Whether the run has all of these epochs or steps. Older versions did not store all settings."""
+        has_all_epochs = 0 < (settings.get("max_epochs") or 0) <= state["epoch"]
+        return has_all_epochs or 0 < settings.get("max_steps", -1) <= state["global_step"]
+
+    same_time = trainer.max_time is not None and trainer.max_time == before.get("max_time")
+    ended_by_time = same_time and not has_all(before)
+    return state["resume"]["stopped_early"] or has_all(trainer) or ended_by_time
 
 
 def stopped_early(trainer: Trainer) -> bool:
