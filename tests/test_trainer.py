@@ -334,6 +334,13 @@ def test_a_run_whose_output_goes_to_a_file_tells_once_in_a_while_how_far_it_is(
     assert len(told) == lines and all("val/acc 0." in line or "val/acc 1." in line for line in told)
 
 
+@pytest.mark.parametrize(("epochs", "text"), ((3, "Epoch 3/3"), (-1, "Epoch 3"), (None, "Epoch 3")))
+def test_the_bar_names_the_last_epoch_only_where_there_is_one(epochs, text):
+    bar = ProgressBar(refresh_rate=10)
+    bar._trainer = SimpleNamespace(max_epochs=epochs)
+    assert bar._get_train_description(2).rstrip() == text
+
+
 def test_the_bar_and_its_figures_are_one_line_of_a_terminal_of_80_columns():
     console, clock = Console(width=80, file=io.StringIO()), [0.0]
     columns = [*ProgressBar(refresh_rate=10).configure_columns(None), TextColumn("loss: 0.123 val/acc: 0.987")]

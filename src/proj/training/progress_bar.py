@@ -22,6 +22,11 @@ LINE_INTERVAL = 60.0  # seconds between two lines of progress, if the output goe
 SHOWN = {"loss": "train/loss", "val/acc": "val/acc"}  # the name in the progress bar: the name of the metric
 
 
+def epoch_of(epoch: int, max_epochs: int | None) -> str:
+    """An epoch, counted from 0, as "3/10"; or as "3" in a run whose number of epochs is not limited."""
+    return f"{epoch + 1}/{max_epochs}" if (max_epochs or -1) > 0 else str(epoch + 1)
+
+
 class Speed(ProcessingSpeedColumn):
     """Lightning's column, but blank instead of 0.00 as long as the speed is not known, as in a very short epoch."""
 
@@ -125,7 +130,8 @@ class ProgressBar(RichProgressBar):
         return columns
 
     def _get_train_description(self, current_epoch: int) -> str:
-        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}".ljust(len(self.validation_description))
+        text = f"Epoch {epoch_of(current_epoch, self.trainer.max_epochs)}"
+        return text.ljust(len(self.validation_description))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
         known = trainer.callback_metrics
@@ -174,9 +180,8 @@ class JobBar(AnyProgressBar):
         if self.progress and now - self.updated > 0.25:
             self.updated = now
             batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
-            epochs = f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
             total = self.batches if math.isfinite(self.batches) else None
-            at = f"epoch {trainer.current_epoch + 1}{epochs}"
+            at = f"epoch {epoch_of(trainer.current_epoch, trainer.max_epochs)}"
             self.progress.update(TaskID(0), total=total, completed=batches, at=at)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
