@@ -28,7 +28,7 @@ from proj.models import Classifier
 from proj.reports.runs import find_runs, read_run
 from proj.system.run_folder import RunFolder
 from proj.training.loggers import build_loggers
-from proj.training.results import tells_why
+from proj.training.results import failure_recorded
 from proj.training.run import train
 from proj.training.services import Service
 
@@ -304,7 +304,7 @@ class Away(Service):
 def test_an_error_without_a_text_is_named_once(tmp_path, capsys):
     Away().finalize("finished")
     assert "Away does not take what the run logs (TimeoutError): the run goes on" in capsys.readouterr().out
-    with pytest.raises(AssertionError), tells_why(tmp_path):
+    with pytest.raises(AssertionError), failure_recorded(tmp_path):
         raise AssertionError
     assert RunFolder(tmp_path).status() == ("failed", "AssertionError")
 
