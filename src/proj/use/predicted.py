@@ -22,7 +22,7 @@ def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], li
     """The prediction for one input, as it is written to a file.
 
     name: of the input. probabilities: (C,). chosen: the index of the predicted class, see `decided`.
-    limit: see `prediction_set_limit`; the prediction then has a "set" of classes, the most probable one first. None: no set.
+    limit: from `prediction_set_limit`; the prediction then has a "set" of classes, most probable first. None: no set.
     """
     rounded = {label: round(share, 6) for label, share in zip(classes, probabilities.tolist(), strict=True)}
     best = classes[chosen]
