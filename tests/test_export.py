@@ -253,7 +253,7 @@ def test_a_file_in_8_bit_integers_is_smaller_and_its_accuracy_stands_beside_the_
 
 def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, capsys):
     accuracies = iter((0.99, 0.98))
-    monkeypatch.setattr("proj.use.quantization.measured", lambda *words: (1e-4, next(accuracies)))
+    monkeypatch.setattr("proj.use.quantization.measure", lambda *words: (1e-4, next(accuracies)))
     file = export(checkpoints["iris"], raw=False, quantize="int8", output=str(tmp_path / "table.onnx"))
     assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
     assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)

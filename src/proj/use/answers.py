@@ -57,7 +57,7 @@ class Answers:
 
 def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
     """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
-    results: what Lightning's test returned. contents: the description in the checkpoint. coverage: see `sets`."""
+    results: of Lightning's test. contents: the description in the checkpoint. coverage: see `figures_of_sets`."""
     targets, size = answers.targets, answers.logits.shape[1]
     cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
     confusion = cells.view(size, size)  # [right class, predicted class]
@@ -73,12 +73,12 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
         },
         "confusion": confusion,
         "temperature": answers.temperature,
-        "coverage": sets(answers, contents, coverage),
-        "threshold": with_threshold(answers, contents),
+        "coverage": figures_of_sets(answers, contents, coverage),
+        "threshold": figures_at_threshold(answers, contents),
     }
 
 
-def with_threshold(answers: Answers, contents: dict) -> dict | None:
+def figures_at_threshold(answers: Answers, contents: dict) -> dict | None:
     """The threshold that a checkpoint holds, with the figures of the decisions that it makes; None without one."""
     threshold = contents.get("calibration", {}).get("threshold")
     if not threshold:
@@ -87,7 +87,7 @@ def with_threshold(answers: Answers, contents: dict) -> dict | None:
     return kept | at_threshold(threshold, answers.class_names, answers.predicted, answers.targets)
 
 
-def sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
+def figures_of_sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
     """Figures of the prediction sets, of which a share `coverage` should hold the right class: the share that does
     ("measured"), their mean number of classes, and the share that are "unsure", that is, not of exactly one class.
 

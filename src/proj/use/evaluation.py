@@ -83,8 +83,8 @@ def evaluate(
     """Print the figures of the checkpoint `path`, write them and the pictures into the folder `output`, or else beside
     the checkpoint, and return what evaluation.json holds. Raises UserError for what the user can fix.
 
-    tta: see `classify`. coverage: see `sets`. labels: also write `label_issues`. importance: of a table's columns, None
-    for any table. dataset, data_dir, config_dir, sheet, encoding: see `open_data`. trust: see `load_model`.
+    tta: see `classify`. coverage: see `figures_of_sets`. labels: also write `label_issues`. importance: measure which
+    columns of a table matter; None: of any table. For the other arguments see `open_data` and `load_model`.
     """
     (model, contents), path = checkpoints.load_model(path, trust), Path(local_path(path))
     facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)

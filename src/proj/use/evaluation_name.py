@@ -30,10 +30,10 @@ def name_of_files(
     ]
     name = "_".join(filter(None, parts))
     numbered = chain([name], (f"{name}_{number}" for number in count(2)))
-    return next(one for one in numbered if not is_of_another(folder / f"{one}.json", checkpoint, data_dir))
+    return next(one for one in numbered if not belongs_to_another(folder / f"{one}.json", checkpoint, data_dir))
 
 
-def is_of_another(file: Path, checkpoint: Path, data_dir: str) -> bool:
+def belongs_to_another(file: Path, checkpoint: Path, data_dir: str) -> bool:
     """Whether an evaluation's JSON file exists and belongs to another checkpoint, or to other data."""
     before = read_flat(file)
     other = str(before.get("checkpoint"))

@@ -61,7 +61,7 @@ def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, t
     return given, seen, source
 
 
-def what_it_takes(given: torch.Tensor, free: Sequence[str], columns: RawColumns | None) -> str:
+def describe_inputs(given: torch.Tensor, free: Sequence[str], columns: RawColumns | None) -> str:
     """Describe in words what the exported file takes. given: an example. free: the names of its dynamic dimensions."""
     if columns:
         dates = ", dates as float64 seconds since 1970" if columns.dates else ""
@@ -102,7 +102,7 @@ def export(
     before, after = RawPixels(facts) if pixels else None, nn.Softmax(1) if raw else None
     layers = [layer for layer in (before, prepare, model, after) if layer is not None]
     what, free = "probabilities" if raw else "logits", ("batch", "height", "width") if pixels else ("batch",)
-    taken = what_it_takes(given, free, columns)
+    taken = describe_inputs(given, free, columns)
     described = describe(facts, model) | {"input": taken, "output": what}
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():

@@ -46,7 +46,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     accuracies = []
     print("           size   an example   test accuracy")
     for name, made in {"float32": content, "int8": smaller}.items():
-        seconds, accuracy = measured(made, test, data.class_names, make_inputs)
+        seconds, accuracy = measure(made, test, data.class_names, make_inputs)
         accuracies.append(accuracy)
         print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
@@ -54,9 +54,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     return smaller
 
 
-def measured(
-    content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]
-) -> tuple[float, float]:
+def measure(content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]) -> tuple[float, float]:
     """(Seconds for each example in one thread, accuracy) of an ONNX file on the examples `test`.
     The class is the one that the file names, or if it names none, the one with the largest logit."""
     import onnxruntime

@@ -107,7 +107,7 @@ class RawColumns(nn.Module):
         names, prefix = [column["name"] for column in self.columns], "/"
         while any(name.startswith(prefix) for name in names):
             prefix += "/"
-        outputs = [free(one.name, names) for one in model.graph.output]
+        outputs = [unused_name(one.name, names) for one in model.graph.output]
         model = compose.add_prefix(model, prefix)
         graph, axis = model.graph, helper.make_tensor(f"{prefix}axis", TensorProto.INT64, [1], [1])
         inputs, nodes = [], []
@@ -140,5 +140,5 @@ def texts(column: dict) -> dict[str, float] | None:
     return {word: float(code) for code, word in enumerate(column["categories"])} if "categories" in column else None
 
 
-def free(name: str, taken: Sequence[str]) -> str:
-    return free(f"{name}_", taken) if name in taken else name
+def unused_name(name: str, taken: Sequence[str]) -> str:
+    return unused_name(f"{name}_", taken) if name in taken else name
