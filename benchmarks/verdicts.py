@@ -25,9 +25,9 @@ def simulated(random, rows: int, seeds: int, better_by: float) -> tuple[bool, bo
     found = verdicts([dict(enumerate(values[:, row])) for row in order], "max")
     differences = truth[order[0]] - truth[order[1:]]
     pairs = list(zip(found, differences, strict=True))
-    wrong = any(verdict.told and difference <= 0 for verdict, difference in pairs)
+    wrong = any(verdict.is_significant and difference <= 0 for verdict, difference in pairs)
     hold = all(verdict.low <= difference <= verdict.high for verdict, difference in pairs)
-    return wrong, hold, np.mean([verdict.told and difference > 0 for verdict, difference in pairs])
+    return wrong, hold, np.mean([verdict.is_significant and difference > 0 for verdict, difference in pairs])
 
 
 def main() -> None:

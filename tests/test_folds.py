@@ -441,7 +441,7 @@ def test_rows_are_compared_by_seed_and_fold_and_say_so(tmp_path, capsys):
             for lr, better in ((0.01, 0.0), (0.02, 0.02)):
                 fold_run(tmp_path, fold, seed, lr, 0.8 + 0.03 * fold + 0.001 * seed + better)
     first, second = report([tmp_path])["rows"]
-    assert first["settings"] == [0.02] and second["verdict"].seeds == 6 and second["verdict"].told
+    assert first["settings"] == [0.02] and second["verdict"].seeds == 6 and second["verdict"].is_significant
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(r"lr=0.02 beats lr=0.01 by 2.00 points .*, 6 runs, seeds × folds, p", out)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def sweep(random, rows: int, seeds: int, *better_by: float) -> np.ndarray:
 @pytest.mark.parametrize(("rows", "seeds"), [(2, 3), (2, 6), (5, 6), (12, 3), (12, 10)])
 def test_a_sweep_without_any_difference_ends_in_a_claim_in_one_of_twenty_at_most(rows, seeds):
     random = np.random.default_rng(rows * seeds)
-    claims = np.mean([any(one.told for one in judge(sweep(random, rows, seeds))[1:]) for _ in range(300)])
+    claims = np.mean([any(one.is_significant for one in judge(sweep(random, rows, seeds))[1:]) for _ in range(300)])
     assert claims <= 0.05 + 2.5 * (0.05 * 0.95 / 300) ** 0.5  # what 300 sweeps can tell
 
 
@@ -35,7 +35,7 @@ def test_rows_of_unlike_spread_end_in_no_more_claims():
     random, claims = np.random.default_rng(5), 0
     for _ in range(300):
         values = random.standard_normal((6, 6)) * [10, 1, 1, 1, 10, 1]
-        claims += any(one.told for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
+        claims += any(one.is_significant for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
     assert claims <= 0.075 * 300
 
 
@@ -43,12 +43,12 @@ def test_accuracies_on_few_examples_that_happen_to_be_alike_prove_nothing():
     random, claims = np.random.default_rng(1), 0
     for _ in range(300):
         values = random.binomial(15, 0.93, (3, 5)) / 15
-        claims += any(one.told for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
+        claims += any(one.is_significant for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
     assert claims <= 0.075 * 300
-    assert not verdicts([dict.fromkeys(range(3), 1.0), dict.fromkeys(range(3), 14 / 15)], "max")[0].told
+    assert not verdicts([dict.fromkeys(range(3), 1.0), dict.fromkeys(range(3), 14 / 15)], "max")[0].is_significant
     # Nor do sums of the same numbers in another order.
-    assert not verdicts([dict.fromkeys(range(3), 0.1 + 0.2), dict.fromkeys(range(3), 0.3)], "max")[0].told
-    assert not verdicts([dict.fromkeys(range(3), 0.4), {0: 0.3, 1: 0.1 + 0.2, 2: 0.3}], "max")[0].told
+    assert not verdicts([dict.fromkeys(range(3), 0.1 + 0.2), dict.fromkeys(range(3), 0.3)], "max")[0].is_significant
+    assert not verdicts([dict.fromkeys(range(3), 0.4), {0: 0.3, 1: 0.1 + 0.2, 2: 0.3}], "max")[0].is_significant
 
 
 def test_the_intervals_of_a_sweep_hold_the_true_differences_together():
@@ -92,12 +92,12 @@ def test_what_the_seed_does_to_all_rows_does_not_hide_a_difference():
     random = np.random.default_rng(7)
     seeds = 10 * random.standard_normal(6)
     better, worse = ((seeds + shift + 0.1 * random.standard_normal(6)).tolist() for shift in (1, 0))
-    assert verdicts([dict(enumerate(better)), dict(enumerate(worse))], "max")[0].told
+    assert verdicts([dict(enumerate(better)), dict(enumerate(worse))], "max")[0].is_significant
 
 
 def test_less_is_better_where_the_mode_says_so():
     verdict = verdicts([{0: 0.1, 1: 0.12, 2: 0.11}, {0: 0.9, 1: 0.93, 2: 0.92}], "min")[0]
-    assert verdict.told and verdict.difference == pytest.approx(0.806667, abs=1e-5)
+    assert verdict.is_significant and verdict.difference == pytest.approx(0.806667, abs=1e-5)
 
 
 def test_a_row_of_one_seed_or_of_nan_has_no_verdict_and_changes_no_other():
@@ -116,7 +116,7 @@ def test_as_many_more_seeds_as_are_named_tell_the_rows_apart_in_four_of_five_cas
     more = int(np.median(named))  # as a typical sweep of this difference and this spread would say
     for _ in range(300):
         values = random.standard_normal((3 + more, 2)) * 0.7 + [0.9, 0]
-        told.append(judge(values[:, np.argsort(-values.mean(0))])[1].told)
+        told.append(judge(values[:, np.argsort(-values.mean(0))])[1].is_significant)
     assert 0.65 <= np.mean(told) <= 0.95
 
 
@@ -148,7 +148,7 @@ def test_the_terminal_and_all_files_tell_the_same_verdicts(tmp_path, capsys):
     rows = report([made_sweep(tmp_path)])["rows"]
     printed = " ".join(capsys.readouterr().out.split())
     alike, worse = (row["verdict"] for row in rows[1:])
-    assert worse.told and not alike.told and rows[0]["verdict"] is None
+    assert worse.is_significant and not alike.is_significant and rows[0]["verdict"] is None
     by = f"{100 * worse.difference:.2f} points [{100 * worse.low:.2f}, {100 * worse.high:.2f}], 6 seeds, p < 0.001"
     best = f"cnn lr={rows[0]['settings'][1]}"
     assert f"{best} beats mlp lr=0.003 by {by}" in printed

@@ -79,7 +79,7 @@ def in_doubt(comparison: Comparison) -> list[Row]:
     there are any. A single row on its data also needs more seeds."""
     found = [] if by_data(comparison) else comparison["rows"][:1]  # no run is finished: the first row
     for best, *others in by_data(comparison):
-        doubtful = [row for row in others if not (row["verdict"] and row["verdict"].told)]
+        doubtful = [row for row in others if not (row["verdict"] and row["verdict"].is_significant)]
         found += [best, *doubtful] if doubtful or not others else []
     return found
 
@@ -96,7 +96,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     by = written(verdict.difference, monitor) + (" points" if "acc" in monitor else "")
     interval = f"[{written(verdict.low, monitor)}, {written(verdict.high, monitor)}]"
     counted_as = f"{verdict.seeds} {repetitions(row)}"
-    if verdict.told:
+    if verdict.is_significant:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
         return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
     # `more_seeds` counts runs. One more seed means a run in each of the folds that both rows have.
@@ -162,7 +162,7 @@ def sentences(comparison: Comparison) -> list[str]:
         judged = [(row, row["verdict"]) for row in others if row["verdict"]]
         found += [sentence(comparison, best, row, verdict) for row, verdict in judged[:SHOWN]]
         if rest := judged[SHOWN:]:
-            beaten = sum(verdict.told for _, verdict in rest)
+            beaten = sum(verdict.is_significant for _, verdict in rest)
             all_of_them = "the other one" if beaten == len(rest) == 1 else f"{beaten} of the {len(rest)} others"
             found.append(f"{name_of(comparison, best)} beats {all_of_them}")
         of_a_search = any("trial.number" in run.config for run in best["runs"])

@@ -34,7 +34,7 @@ def json_text(comparison: Comparison) -> str:
                 "status": dict(row["status"]),
                 "folders": [str(run.folder) for run in row["runs"]],
                 "test": figures_on_test(comparison, row),
-                "verdict": verdict and {**vars(verdict), "told": verdict.told, "level": LEVEL},
+                "verdict": verdict and {**vars(verdict), "told": verdict.is_significant, "level": LEVEL},
             }
         )
     whole = {

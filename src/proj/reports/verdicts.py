@@ -34,7 +34,7 @@ class Verdict:
 
     low, high: the simultaneous 95 % interval of the difference. p: adjusted for the number of rows. seeds: how many
     were compared. more_seeds: how many more would give a significant difference in four of five cases; None if it is
-    significant already, see `told`.
+    significant already, see `is_significant`.
     """
 
     difference: float
@@ -45,7 +45,7 @@ class Verdict:
     more_seeds: int | None
 
     @property
-    def told(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the difference is significant, so that the two rows can be told apart."""
         return self.p <= LEVEL
 
@@ -79,19 +79,19 @@ def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
         among = np.isnan(table[:, [0, *left]])
         chance = by_chance(among.tobytes(), among.shape)
         critical = float(np.quantile(chance, 1 - LEVEL))
-        told = []
+        significant = []
         for at in left:
             standing = ratio(difference[at], error[at])
             p = float((1 + (chance >= standing).sum()) / (1 + len(chance)))
             if p <= LEVEL:
-                told.append(at)
+                significant.append(at)
             margin = critical * error[at]
             more = None if p <= LEVEL else more_seeds(standing, critical, int(counts[at]), overlap)
             low, high = difference[at] - margin, difference[at] + margin
             found[at] = Verdict(float(difference[at]), float(low), float(high), p, int(counts[at]), more)
-        if not told:
+        if not significant:
             break
-        left = [at for at in left if at not in told]
+        left = [at for at in left if at not in significant]
     return [found[at] for at in range(table.shape[1])]
 
 

@@ -98,8 +98,8 @@ class Trials:
         for key, distribution in self.space.items():  # a process that was stopped may have chosen only some of them
             distribution = frozen.distributions.get(key, distribution)
             value = trial._suggest(key, distribution)
-            if (told := rounded(value, distribution)) != value:
-                trial.storage.set_trial_param(trial._trial_id, key, told, distribution)
+            if (stored := rounded(value, distribution)) != value:
+                trial.storage.set_trial_param(trial._trial_id, key, stored, distribution)
         return self.trial(number).params
 
     def trial(self, number: int):

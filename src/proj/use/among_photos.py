@@ -1,6 +1,6 @@
 """Keeps plots and other pictures out of users' folders of photos.
 
-The next training would take such a picture for a photo, and a new folder in which it lies for a class.
+The next training would take such a picture for a photo, and the folder that holds it for a class.
 """
 
 import os
