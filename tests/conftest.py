@@ -1,9 +1,10 @@
-"""Tiny data in the real file formats, and commands run in a folder of their own."""
+"""Fixtures: tiny data sets in the real file formats, trained runs, and commands that run in the test's folder."""
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests run in parallel, and threads of two programs collide
-os.environ["TESTS_NEVER_SYNC"] = "1"  # of which `support.speed` tells
+# Set before torch is imported: the tests run in parallel, and the threads of several processes would slow each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TESTS_NEVER_SYNC"] = "1"  # see `support.speed`
 
 import functools
 import gc
@@ -20,11 +21,11 @@ from support.images import TINY_CIFAR10, load_photos, write_official_sets
 
 import proj.config
 
-speed.quicken()
+speed.speed_up()
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays: a collection of garbage that looks at it too takes a second, a tenth of all time."""
+    """Exclude all imported modules from garbage collection, which would take a tenth of the tests' time."""
     gc.freeze()
 
 
@@ -33,14 +34,14 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Libraries that count what is left at the end would name all of it as leaked."""
+    """Libraries that look for leaks at the end would otherwise report all frozen objects."""
     gc.unfreeze()
     speed.forget()
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
-    """200 + 100 images of MNIST, FashionMNIST and CIFAR-10 in their official file formats."""
+    """A folder with MNIST, FashionMNIST and CIFAR-10 in their file formats: 200 images to train on, 100 to test on."""
     root = tmp_path_factory.mktemp("data")
     write_official_sets(root)
     return root
@@ -48,7 +49,7 @@ def data_dir(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def configure(tmp_path, data_dir):
-    """configure("dataset=digits", …) -> the configuration that this command line composes; the run goes to tmp_path."""
+    """configure("dataset=digits", …) -> the configuration of this command line, for a run in tmp_path."""
 
     def configure(*overrides: str, folder: Path = tmp_path / "run") -> DictConfig:
         words = [f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", *overrides]
@@ -61,13 +62,13 @@ def configure(tmp_path, data_dir):
 
 @pytest.fixture
 def load(data_dir):
-    """load("digits", "seed=1") -> the datamodule of this dataset and these settings, ready."""
+    """load("digits", "seed=1") -> the datamodule of this dataset with these settings, set up."""
 
     def load(name: str, *overrides: str):
-        from support.runs import make, settings  # imports torch, which the process that only hands out tests does not
+        from support.runs import make, settings  # not at the top: xdist's controller needs no torch
 
         here = []
-        if "data_dir" in settings(name):  # of an official set, of which there are 180 training examples
+        if "data_dir" in settings(name):  # an official data set, with 180 training examples in the fixture's folder
             here = [f"data_dir={data_dir}", "batch_size=60"]
         if name == "cifar10":
             here.append(TINY_CIFAR10)
@@ -86,7 +87,7 @@ def trained(tmp_path_factory, data_dir):
 
         folder = tmp_path_factory.mktemp("trained")
         words = (f"data_dir={data_dir}", f"hydra.run.dir={folder}", "~callbacks.progress", "trainer.max_epochs=2")
-        words += ("trainer.precision=32-true",)  # on every machine, so that figures follow from the logits
+        words += ("trainer.precision=32-true",)  # the same on every machine, so that tests can compare metrics exactly
         cifar = [TINY_CIFAR10] if "dataset=cifar10" in overrides else []
         train(proj.config.configure(*words, *cifar, *overrides))
         return folder
@@ -96,13 +97,13 @@ def trained(tmp_path_factory, data_dir):
 
 @pytest.fixture(scope="session")
 def digits(trained) -> Path:
-    """The folder of a run of the usual network on digits."""
+    """The folder of a run of the default network on digits."""
     return trained("dataset=digits", "tta=true")
 
 
 @pytest.fixture(scope="session")
 def sweep_once(tmp_path_factory):
-    """sweep_once("sweep_name=s", …) -> where this sweep has ended, with a training that is over at once."""
+    """sweep_once("sweep_name=s", …) -> the working folder of this finished sweep, whose trainings ended at once."""
 
     @functools.cache
     def sweep_once(*words: str) -> Path:
@@ -115,7 +116,7 @@ def sweep_once(tmp_path_factory):
 
 @pytest.fixture
 def ended_sweep(sweep_once, tmp_path):
-    """ended_sweep("sweep_name=s", …) -> the folder of such a sweep, a copy in tmp_path."""
+    """ended_sweep("sweep_name=s", …) -> the sweep's folder in a copy of what `sweep_once` gives, in tmp_path."""
 
     def ended_sweep(*words: str) -> Path:
         shutil.copytree(sweep_once(*words), tmp_path, dirs_exist_ok=True)
@@ -126,7 +127,7 @@ def ended_sweep(sweep_once, tmp_path):
 
 @pytest.fixture
 def mistake(monkeypatch):
-    """mistake("proj.predict", "input=x", …) -> the sentence in which this command line ends, in this process."""
+    """mistake("proj.predict", "input=x", …) -> the sentence with which this command is refused, run in this process."""
 
     def mistake(module: str, *words: str) -> str:
         monkeypatch.setattr(sys, "argv", [module, *words])
@@ -140,7 +141,7 @@ def mistake(monkeypatch):
 
 @pytest.fixture
 def calls_of(monkeypatch):
-    """calls_of(owner, "name") -> the arguments of each call of this function, which does as before."""
+    """calls_of(owner, "name") -> a list that gets the arguments of every call of owner.name, which still works."""
 
     def calls_of(owner, name: str) -> list[tuple]:
         real, calls = getattr(owner, name), []
@@ -157,7 +158,7 @@ def calls_of(monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """photos(folder, "dataset.…", …) -> `load_photos` of a folder, with a cache of the test's own."""
+    """photos(folder, "size=16", …) -> `load_photos` of a folder, with a cache in tmp_path."""
     return lambda folder, *words: load_photos(folder, tmp_path / "cache", *words)
 
 
@@ -165,7 +166,7 @@ def photos(tmp_path):
 def command(tmp_path):
     """command("-m", "proj.train", …) -> the finished process of `python …`, run in tmp_path.
 
-    A fork of a process that has imported torch, unless it is `fresh` or no module of this project.
+    It is a fork of a process that has imported torch, unless it is `fresh`, or not of the form `-m module`.
     """
 
     def command(*words: str, env=None, fresh=False) -> subprocess.CompletedProcess:

@@ -681,9 +681,9 @@ def test_values_are_applied_to_what_was_merged_as_by_hydras_own_loader(line):
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         loader = GlobalHydra.instance().config_loader()
         whole = OmegaConf.to_yaml(loader.load_configuration("train", words, mode))
-        speed.quicken()
+        speed.speed_up()
         for _ in range(2):  # merged, and kept
-            assert OmegaConf.to_yaml(ours.values_applied(loader, "train", words, mode, True, True)) == whole
+            assert OmegaConf.to_yaml(ours.load_from_merged(loader, "train", words, mode, True, True)) == whole
 
 
 USES_OF_REAL_MODULES = """

@@ -16,8 +16,8 @@ from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
-from proj.system.processes import starts_more, take_part
-from proj.system.ranks import SRUN, TORCHRUN, started
+from proj.system.processes import fit_to_processes, starts_more
+from proj.system.ranks import SRUN, TORCHRUN, launched_processes
 from proj.system.slurm import slurm_name
 
 # Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
@@ -67,25 +67,25 @@ def test_a_process_without_a_share_of_the_last_batch_leaves_the_mean_alone():
 
 
 def test_the_processes_are_those_that_torchrun_or_srun_started(monkeypatch):
-    assert started() is None and slurm_name() is None
+    assert launched_processes() is None and slurm_name() is None
     for name in (*SRUN, *TORCHRUN):
         monkeypatch.setenv(name, "0")
     for name, value in {"JOB_ID": 7, "STEP_NUM_TASKS": 6, "STEP_NUM_NODES": 3, "STEP_TASKS_PER_NODE": "2(x3)"}.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
-    assert started() == (2, 3) and slurm_name() == "slurm-7"
+    assert launched_processes() == (2, 3) and slurm_name() == "slurm-7"
     monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "4,1(x2)")
     with pytest.raises(UserError, match="give srun --ntasks-per-node"):
-        started()
+        launched_processes()
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
-    assert started() is None
+    assert launched_processes() is None
     for name, value in {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
-    assert started() == (2, 4)
+    assert launched_processes() == (2, 4)
     trainer = OmegaConf.create({"devices": "auto", "strategy": "auto", "num_nodes": 1})
-    take_part(trainer)
+    fit_to_processes(trainer)
     assert trainer == {"devices": 2, "strategy": "ddp", "num_nodes": 4}
     with pytest.raises(UserError, match="devices=1, but 2 processes were started: leave it out"):
-        take_part(OmegaConf.create({"devices": 1, "strategy": "ddp", "num_nodes": 4}))
+        fit_to_processes(OmegaConf.create({"devices": 1, "strategy": "ddp", "num_nodes": 4}))
 
 
 ALONE = ((0, "auto", "auto", "auto"), (2, "cpu", "auto", "auto"), (2, "gpu", 1, "auto"), (2, "gpu", [1], "auto"))

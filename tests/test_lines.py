@@ -14,7 +14,7 @@ import pytest
 from rich.cells import cell_len
 from support import processes
 from support.classes import ENV, ends
-from support.sweeps import QUICK, RATES, SEARCH, play, resume, run, sweep
+from support.sweeps import QUICK, RATES, SEARCH, finish_at_once, resume, run, sweep
 
 from proj.sweeps.folder import Sweep
 from proj.sweeps.job import printing_into
@@ -85,8 +85,8 @@ def test_log_full_shows_what_the_jobs_print_also_of_a_sweep_that_goes_on(failing
 
 
 def prune() -> None:
-    """As `play`, and the second trial is pruned."""
-    play()
+    """As `finish_at_once`, and the second trial is pruned."""
+    finish_at_once()
     import proj.training.run
     from proj.system.run_folder import RunFolder
     from proj.training.pruning import Pruned

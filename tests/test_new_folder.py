@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 from support import processes
-from support.sweeps import GRID, play, refused
+from support.sweeps import GRID, finish_at_once, refused
 
 from proj.config.compose import configure
 from proj.errors import UserError
@@ -33,7 +33,7 @@ def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(
     assert said.startswith(f"error: {folder} is the folder of a sweep or within it") and said.endswith(goes_on)
     with pytest.raises(UserError, match="would pass for one of its jobs"):
         configure(f"hydra.run.dir={folder}")
-    process = processes.run(tmp_path, *shlex.split(goes_on), before=play)
+    process = processes.run(tmp_path, *shlex.split(goes_on), before=finish_at_once)
     assert process.returncode == 0, process.stderr
 
 

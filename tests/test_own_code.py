@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support import processes
-from support.sweeps import config, play, refused, resume, run, sweep
+from support.sweeps import config, finish_at_once, refused, resume, run, sweep
 from torch import nn
 
 from proj.config.check_values import check_ranges
@@ -69,7 +69,7 @@ def test_a_sweep_whose_own_files_have_changed_says_which_and_goes_on_once_they_a
 def change_mine_and_play() -> None:
     import proj.sweeps.folder
 
-    play()
+    finish_at_once()
     real = proj.sweeps.folder.Sweep.begin
 
     def begin(self, *arguments):

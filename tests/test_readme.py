@@ -15,7 +15,7 @@ from PIL import Image
 from support import processes
 from support.images import TINY_CIFAR10
 from support.pages import PAGES, README, ROOT
-from support.sweeps import play
+from support.sweeps import finish_at_once
 
 BENCHMARKS = [f for f in sorted(Path(__file__).parents[1].glob("benchmarks/*.py")) if "def main" in f.read_text()]
 LINES = re.sub(r" *\\\n *", " ", README)  # a command that goes on
@@ -84,7 +84,7 @@ def test_every_sweep_runs(line, tmp_path, words_for):
     one = ["seed=1"] if "seed" in line or "sweep=" in line else []
     one += ["optimizer.lr=0.001"] if "sweep=" in line else []
     one += ["hydra.sweeper.n_trials=2"] if "optuna" in line else []
-    process = processes.run(tmp_path, *here(line), *words_for(line), *one, before=play)
+    process = processes.run(tmp_path, *here(line), *words_for(line), *one, before=finish_at_once)
     assert process.returncode == 0 and "The best again" in process.stdout, process.stderr
 
 

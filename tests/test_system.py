@@ -34,7 +34,7 @@ from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
 from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
-from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c
+from proj.system.processes import CAN_BLOCK_SIGNALS, workers_without_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 
@@ -221,7 +221,7 @@ def quick_beats(monkeypatch):
     """Signs of life often enough for a test, and a silence that no busy machine keeps by itself."""
     monkeypatch.setattr("proj.system.locks.BEAT", 0.05)
     monkeypatch.setattr("proj.system.locks.SILENCE", 60)
-    monkeypatch.setattr("proj.system.locks.told", set())
+    monkeypatch.setattr("proj.system.locks.warned", set())
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def lock_as_elsewhere(folder: Path) -> None:
 def test_a_folder_that_is_held_on_another_machine_is_refused_and_shown_as_running(tmp_path, quick_beats):
     lock_as_elsewhere(tmp_path)
     ended = threading.Event()
-    beats = threading.Thread(target=proj.system.locks.give_signs_of_life, args=(tmp_path / ".lock", ended))
+    beats = threading.Thread(target=proj.system.locks.beat, args=(tmp_path / ".lock", ended))
     beats.start()
     try:
         assert RunFolder(tmp_path).status() == ("running", "")
@@ -411,7 +411,7 @@ def test_a_container_without_the_commands_of_slurm_queues_nothing(monkeypatch):
 def test_a_folder_whose_holder_on_this_machine_died_is_free_and_taken_without_a_wait(tmp_path, monkeypatch):
     (tmp_path / ".lock").write_text(f" process 1 on {socket.gethostname()}")
     assert not is_locked(tmp_path)
-    monkeypatch.setattr(proj.system.locks, "is_alive", lambda *args: 1 / 0)
+    monkeypatch.setattr(proj.system.locks, "has_heartbeat", lambda *args: 1 / 0)
     with locked(tmp_path):
         assert is_locked(tmp_path)
 
@@ -425,14 +425,14 @@ def test_the_memory_of_a_container_is_what_it_may_take(tmp_path, monkeypatch):
     assert memory() == 2**20 and (whole is None or whole > 2**20)
 
 
-@pytest.mark.skipif(not CAN_KEEP_SIGNALS, reason="Windows withholds no signal")
+@pytest.mark.skipif(not CAN_BLOCK_SIGNALS, reason="Windows withholds no signal")
 def test_ctrl_c_reaches_the_command_and_nothing_that_it_starts_until_that_asks_for_it():
     code = "import os, signal\nfrom proj.system.processes import hear_ctrl_c\n"
     code += "os.kill(os.getpid(), signal.SIGINT)\nprint('deaf', flush=True)\nhear_ctrl_c()\nprint('still deaf')"
 
     def work() -> tuple:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore Ctrl-C
-        with pytest.raises(KeyboardInterrupt), keeping_ctrl_c():
+        with pytest.raises(KeyboardInterrupt), workers_without_ctrl_c():
             started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
             os.kill(os.getpid(), signal.SIGINT)
             for _ in range(600):  # another thread may get the signal, so that no sleep is cut short

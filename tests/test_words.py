@@ -26,8 +26,8 @@ from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
 from proj.sweeps.rehearsal import rehearse
 from proj.system.platform import local_path
-from proj.system.processes import take_part
-from proj.system.ranks import RANKS, SRUN, TORCHRUN, look_at_environment, rank, started
+from proj.system.processes import fit_to_processes
+from proj.system.ranks import RANKS, SRUN, TORCHRUN, check_environment, launched_processes, rank
 from proj.training.run import train
 from proj.use.data import open_data
 from proj.use.evaluation import evaluate
@@ -469,7 +469,7 @@ def test_what_is_left_in_the_environment_is_ignored_or_said(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        look_at_environment()
+        check_environment()
 
     look(RANK="", LOCAL_RANK="", WORLD_SIZE="", PROJ_DATA_DIR="")
     assert "PROJ_DATA_DIR" not in os.environ
@@ -504,13 +504,13 @@ def test_a_part_of_what_torchrun_or_srun_sets_is_one_sentence_whose_cure_helps(m
         with pytest.raises(
             UserError, match=f"{names[0]}=2 in the environment says.*or start them with {starter}"
         ) as raised:
-            look_at_environment()
-            take_part(trainer)
+            check_environment()
+            fit_to_processes(trainer)
         for name in re.search("unset (.+), or", str(raised.value))[1].split():
             monkeypatch.delenv(name)
-        look_at_environment()
-        take_part(trainer)
-        assert rank() == 0 and not started()
+        check_environment()
+        fit_to_processes(trainer)
+        assert rank() == 0 and not launched_processes()
 
 
 def test_ctrl_c_of_which_hydra_makes_another_error_is_no_traceback():

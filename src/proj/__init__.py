@@ -2,11 +2,16 @@
 
 import sys
 
-if sys.argv[:1] == ["-m"]:  # `python -m proj.train` imports this package first: Ctrl-C ends it without a traceback
-    sys.excepthook = lambda kind, *rest: issubclass(kind, KeyboardInterrupt) or sys.__excepthook__(kind, *rest)
+if sys.argv[:1] == ["-m"]:  # `python -m proj.train` is importing this package: Ctrl-C should print no traceback
     import signal
 
-    # Until the command hears it: omegaconf makes another error of a KeyboardInterrupt while it is imported.
+    def print_all_but_ctrl_c(kind, *rest) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, *rest)
+
+    sys.excepthook = print_all_but_ctrl_c
+    # Until `words_or_help` restores Python's handler, Ctrl-C ends the process at once: while omegaconf is being
+    # imported, it would turn a KeyboardInterrupt into another error.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -18,14 +23,14 @@ if TYPE_CHECKING:
     from proj.config import configure
     from proj.training.run import train
 
-# Imported when they are first asked for, so that `import proj` takes no time.
-HOMES = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
+# The module of each public function. It is imported when the function is first used, so that `import proj` is quick.
+MODULE_OF = {"train": "proj.training.run", "configure": "proj.config", "load_model": "proj.checkpoint.file"}
 __all__ = ["configure", "load_model", "train"]
 
 import_module("proj.system.lazy_imports").postpone()  # before anything imports torch or Lightning
 
 
 def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
+    if name in MODULE_OF:
+        return getattr(import_module(MODULE_OF[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

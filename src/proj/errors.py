@@ -1,4 +1,4 @@
-"""What a user can mend is said in one sentence, without a traceback; HYDRA_FULL_ERROR=1 shows it."""
+"""Errors that the user can fix end in one sentence without a traceback; HYDRA_FULL_ERROR=1 shows the traceback."""
 
 import difflib
 import errno
@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-STANDARD_LIBRARY = Path(os.__file__).parent  # to ask sysconfig would take milliseconds of every command
+STANDARD_LIBRARY = Path(os.__file__).parent  # sysconfig knows it too, but would cost every command some milliseconds
 
 
 class UserError(Exception):
-    """A problem that the user can mend; the message says what is wrong and what to type."""
+    """A problem that the user can fix. The message says what is wrong and what to type instead."""
 
 
 def nearest(word: str, options: Iterable[str], place: str = "") -> str:
-    """The end of a message: the nearest option, and the others unless they are many.
-
-    place: what is typed before the nearest one, such as `trainer.`.
-    """
+    """The end of a message on an unknown word: the option that is most like it, and the list of all options. The list
+    is left out where there are more than ten options and one of them is like the word. place: what the user types
+    before the suggested option, such as `trainer.`."""
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
     if not options:
         return ""
@@ -28,17 +27,17 @@ def nearest(word: str, options: Iterable[str], place: str = "") -> str:
     word = word.lower()
     close = difflib.get_close_matches(word, lower, n=3, cutoff=0.5)
     matches = [difflib.SequenceMatcher(None, option, word) for option in close]
-    # Of two that are equally near, the one that begins as the word does: val/acc for val/accuracy, not val/auc.
+    # Of two that are equally similar, prefer the one that begins like the word: val/acc for val/accuracy, not val/auc.
     order = [(match.ratio(), match.get_matching_blocks()[0].size) for match in matches]
     close = [option for _, option in sorted(zip(order, close, strict=True))]
-    close.sort(key=lambda option: sorted(option) == sorted(word))  # modle is model, and not mode
+    close.sort(key=lambda option: sorted(option) == sorted(word))  # swapped letters win: modle is model, not mode
     guess = f" Did you mean {place + lower[close[-1]]!r}?" if close else ""
     shown = first_of([option if len(option) <= 60 else f"{option[:59]}…" for option in options], 40)
     return f"{guess} Options: {shown}." if len(options) <= 10 or not close else guess
 
 
 def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:
-    """Raises UserError for a file of a newer format than this version reads. what: sweep or search, which it is of."""
+    """Raises UserError if `file` has a newer format than this version reads. what: "sweep" or "search"."""
     if number > newest:
         raise UserError(
             f"{file} has format {number}, and this version of proj reads formats up to {newest}: continue the {what} "
@@ -47,7 +46,7 @@ def refuse_newer(file: Path, number: int, newest: int, what: str) -> None:
 
 
 def message_of(error: BaseException, longest: int | None = None) -> str:
-    """What another library says of an error, as a part of a sentence; the error's class where it says nothing."""
+    """Another library's error message on one line, as part of a sentence; the error's class if it has no message."""
     return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
@@ -58,12 +57,12 @@ def named(error: BaseException, longest: int | None = None) -> str:
 
 
 def first_of(words: list[str], most: int) -> str:
-    """The first words of a list, as many as a message has room for."""
+    """The first `most` words of a list, separated by commas, and an ellipsis if there are more."""
     return ", ".join(words[:most]) + (", …" if len(words) > most else "")
 
 
 def how_many(count: int, what: str) -> str:
-    """A number and what is counted: 1 example, 1,300 examples, 2 epochs, 2 batches, 2 entries."""
+    """A count with its noun, in the plural where needed: 1 example, 1,300 examples, 2 batches, 2 entries."""
     if count != 1:
         what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}{'es' if what.endswith(('s', 'tch')) else 's'}"
     return f"{count:,} {what}"
@@ -75,23 +74,23 @@ def agree(count: int, one: str, many: str) -> str:
 
 
 def choose(key: str, value: str, options: dict) -> Any:
-    """`options[value]`. Raises UserError with the setting's name and the nearest option."""
+    """`options[value]`. Raises UserError that names the setting `key` and suggests an option."""
     if value not in options:
         raise UserError(f"{key}={value} does not exist." + nearest(value, options))
     return options[value]
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and what it came from."""
+    """The error and the chain of errors that led to it, the latest first."""
     seen: list[BaseException] = []
-    while error and error not in seen:  # what is raised again while another is handled makes a circle
+    while error and error not in seen:  # an error that is raised again while another is handled makes a circle
         seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
 
 
 def in_own_file(error: BaseException) -> str:
-    """The end of a sentence on what a file of the user's own raised: its name and line. Empty where none did."""
+    """The end of a sentence on an error in a file of the user's own: `, in linear.py, line 7`; empty for any other."""
     place = ""
     for link in causes(error):
         for frame, line in traceback.walk_tb(link.__traceback__):
@@ -102,7 +101,8 @@ def in_own_file(error: BaseException) -> str:
     return place
 
 
-# What mends an error of the system: one of writing, and one that reading a file may end in, too.
+# How to fix an operating system's error, by its number: those that only writing a file meets, and those that reading
+# one can meet too.
 WRITING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room")
 WRITING |= {errno.EROFS: "have its disk mounted for writing"}
 WRITING |= dict.fromkeys((errno.ENAMETOOLONG, errno.EINVAL), "give it another name")
@@ -110,19 +110,19 @@ USING = dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions or it
 USING |= dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move the file away that stands where a folder is needed")
 USING |= {errno.EISDIR: "move the folder away that stands where a file is needed"}
 USING |= {errno.EIO: "look after its disk, which fails"}
-# Limits of a process, which hold wherever the file is.
+# Limits of the process: another place for the file would not help.
 LIMITS = {errno.EFBIG: "allow larger files (ulimit -f)"}
 LIMITS |= dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files (ulimit -n)")
 
 
 def file_fault(error: BaseException, elsewhere: str = "") -> str | None:
-    """The file that the system does not write or read, why, and what mends it; None for another error.
+    """A sentence on a file that could not be written or read, with the cure; None if the error is of another kind.
 
-    elsewhere: the end of the sentence, where another place would mend it, too.
+    elsewhere: what to add to the sentence where another place for the file would help too.
     """
     for link in causes(error):
         if not isinstance(link, OSError) or (link.errno == errno.EINVAL and not link.filename):
-            continue  # EINVAL with a name: Windows takes no : or ? in it
+            continue  # EINVAL with a file name means that Windows refuses the name, for a : or a ?
         file = link.filename2 or link.filename or "a file of the run"
         cannot = "could not be written" if link.errno in {*WRITING, errno.EFBIG} else "cannot be read or written"
         if mend := LIMITS.get(link.errno):
@@ -132,20 +132,21 @@ def file_fault(error: BaseException, elsewhere: str = "") -> str | None:
     return None
 
 
-# As gloo, NCCL, torch and Windows say it.
+# How gloo, NCCL, torch and Windows report that the other end of a connection is gone.
 LOST = re.compile("connection (closed|reset) by|broken pipe|timed out waiting|forcibly closed", re.I)
 
 
 def peer_is_lost(error: BaseException) -> bool:
-    """Whether another process of the run is gone."""
+    """Whether the error means that another process of the same run has died."""
     return any(isinstance(link, RuntimeError) and LOST.search(str(link)) for link in causes(error))
 
 
-# As torch, CUDA, C++, Linux, oneDNN and the loader say it; oneDNN says "a primitive descriptor" of another fault.
+# How torch, CUDA, C++, Linux, oneDNN and the dynamic loader report too little memory. oneDNN's "could not create a
+# primitive descriptor" is another fault.
 OUT_OF_MEMORY = r"(can(no|')t allocate|not enough|out of) memory|bad_alloc|create a primitive(?! desc)"
 OUT_OF_MEMORY = re.compile(rf"{OUT_OF_MEMORY}|segment from shared object$", re.I)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error comes from too little memory."""
+    """Whether the error comes from too little memory."""
     return any(isinstance(link, MemoryError) or OUT_OF_MEMORY.search(str(link)) for link in causes(error))

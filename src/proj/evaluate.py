@@ -43,7 +43,7 @@ OPTIONS = {
 
 def main() -> None:
     with options(OPTIONS, __doc__) as chosen:
-        from proj.use.evaluation import evaluate  # torch, once the command line is understood
+        from proj.use.evaluation import evaluate  # imports torch, so only once the command line is understood
 
         evaluate(**chosen)
 

@@ -35,7 +35,7 @@ OPTIONS = {
 
 def main() -> None:
     with options(OPTIONS, __doc__) as chosen:
-        from proj.use.export import export  # torch, once the command line is understood
+        from proj.use.export import export  # imports torch, so only once the command line is understood
 
         export(**chosen)
 

@@ -48,7 +48,7 @@ def main() -> None:
         if not chosen.get("max_pixels", "1").isdecimal():
             raise UserError(f"max_pixels={chosen['max_pixels']} should be a whole number.")
 
-        from proj.use.prediction import predict  # torch, once the command line is understood
+        from proj.use.prediction import predict  # imports torch, so only once the command line is understood
 
         predict(**chosen)
 

@@ -38,22 +38,24 @@ from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.locks import locked
 from proj.system.platform import absolute
-from proj.system.ranks import look_at_environment
+from proj.system.ranks import check_environment
 from proj.system.run_folder import SweepFolder
 
-# What a sweep that goes on takes, in full, and as beginnings of words of Hydra's.
+# The words that a sweep takes when it goes on: the command's own options, further settings, and the beginnings of
+# Hydra's settings.
 OPTIONS = {"resume": Path, "log": ("line", "full"), "data_dir": Path, "trust": list}
 OPTIONS |= {"seeds": str, "rows": ("doubtful", "all")}
-OF_A_GRID = ("seeds", "rows")
+OF_A_GRID = ("seeds", "rows")  # which a search does not take
 OF_A_SEARCH = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")
 WORDS = (*OPTIONS, *OF_A_SEARCH, "isolate", "hydra/launcher")
 OF_HYDRA = ("hydra.launcher.", "hydra.job.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.verbose")
 
 
 def refuse(word: str, folder: Path, is_search: bool) -> None:
-    """Raises UserError for a word that a sweep that goes on, or a search, does not take."""
+    """Raises UserError for a word that the sweep (or search) in `folder` does not take when it goes on."""
     key, equals, value = word.lstrip("+~").partition("=")
-    words = [one for one in WORDS if one not in (OF_A_GRID if is_search else OF_A_SEARCH)]
+    unfit = OF_A_GRID if is_search else OF_A_SEARCH
+    words = [option for option in WORDS if option not in unfit]
     if word.startswith(("--config", "-c")):
         raise UserError(f"{folder} has a copy of all options that its jobs take: leave {word} out.")
     if word.startswith("-") or not equals:
@@ -78,12 +80,10 @@ def refuse(word: str, folder: Path, is_search: bool) -> None:
 
 
 def place_of_data(moved: Path) -> str:
-    """Where data_dir=… says that the data lies now: a folder, a file, a pattern, or several of them.
-
-    Raises UserError where there is nothing.
-    """
+    """The absolute path, or paths, at which data_dir=… says that the data lies now. moved: a folder, a file, a pattern,
+    or several of these, as a new run takes them. Raises UserError where there is nothing at one of them."""
     named = str(moved)
-    if named.startswith("[") and not moved.exists():  # several files, in the words of a new run
+    if named.startswith("[") and not moved.exists():  # a list of several files
         named = parsed(as_hydra_reads(f"data_dir={named}")).value()
     places = [named] if os.path.exists(named) else named.split(os.pathsep)
     if missing := [place for place in places if not (os.path.exists(place) or glob.glob(place))]:
@@ -94,7 +94,7 @@ def place_of_data(moved: Path) -> str:
 def main() -> None:
     more = words_or_help(__doc__)
     with sentences():
-        look_at_environment()
+        check_environment()
         chosen = take(OPTIONS, more)
         if (folder := chosen.get("resume")) is None:
             raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
@@ -105,7 +105,7 @@ def main() -> None:
         for word in more:
             refuse(word, folder, is_search)
         if shown := chosen.get("log"):
-            more.append(f"++log={shown}")  # which the copied conf/ of an older version does not name
+            more.append(f"++log={shown}")  # with ++, since the copied conf/ of an older version has no `log`
         if moved := chosen.get("data_dir"):
             if manifest.get("data_dir", "") is None:
                 raise UserError(f"each job of {folder} has a data_dir of its own: put the data back where it was.")
@@ -114,7 +114,7 @@ def main() -> None:
                 Sweep(folder, manifest).write_manifest()
     from proj.train import job
 
-    # Older versions of the copied conf/ name the check where it was then.
+    # The copied conf/ of an older version names the class of the checks by the module in which it was then.
     more += ["hydra.callbacks.check._target_=proj.config.check.Check", f"hydra.sweep.dir={as_text(folder.as_posix())}"]
     sys.argv[1:] = ["-m", *manifest["overrides"], *manifest["hydra"], *more]
     conf = SweepFolder(folder).conf.resolve()

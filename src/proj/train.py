@@ -16,10 +16,11 @@ from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
-from proj.system.processes import die_with_parent, leave
-from proj.system.ranks import look_at_environment, rank
+from proj.system.processes import die_with_parent, exit_unless_first
+from proj.system.ranks import check_environment, rank
 
-# Of the processes that train together, one keeps the log and Hydra's notes.
+# Hydra's settings for all but the first of several processes that train together: only the first keeps a log file and
+# writes Hydra's files.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
 
 
@@ -29,12 +30,12 @@ def job(cfg: DictConfig) -> float | None:
         from proj.sweeps.job import run_job
 
         return run_job(cfg)
-    with sentences():  # here, since Hydra would add a line of its own
+    with sentences():  # inside of Hydra, which would add a line of its own to an error that reaches it
         return trained(cfg)[cfg.monitor]
 
 
 def trained(cfg: DictConfig) -> dict[str, Any]:
-    """`train`'s metrics; torch is imported now, once the command line is understood."""
+    """Call `train`, which imports torch, so only once the command line is understood; return its metrics."""
     from proj.training.run import train
 
     return train(cfg)
@@ -42,26 +43,26 @@ def trained(cfg: DictConfig) -> dict[str, Any]:
 
 def main() -> None:
     with sentences():
-        look_at_environment()
+        check_environment()
         if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
             die_with_parent()
-        # Hydra would compose before it prints its help: twice the time.
+        # Help is printed here: Hydra would first compose the configuration, which takes twice the time.
         words = words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
         chosen = take({"resume": Path, "trust": list}, words)
         TRUSTED[:] = chosen.get("trust", [])
         if folder := chosen.get("resume"):
             if TRUSTED and "" not in sys.path:
-                sys.path.insert(0, "")  # a class of one's own lies in the working folder
-            trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes with it
+                sys.path.insert(0, "")  # to find the user's own modules, which lie in the working folder
+            trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes by it
         else:
             sys.argv[1:] = [*words, *QUIET] if rank() else words
             run_hydra(job)
-    leave()
+    exit_unless_first()
 
 
 class Module(ModuleType):
-    """`from proj.train import train` imports torch when it is asked for. `from proj import train` gives this module
-    where somebody has imported it, so that it can be called like the function."""
+    """The class of this module. `from proj.train import train` imports torch only then. Once `proj.train` has been
+    imported, `from proj import train` gives this module, so that it can be called like the function `train`."""
 
     def __getattr__(self, name: str):
         if name != "train":

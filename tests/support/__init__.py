@@ -1,1 +1,1 @@
-"""What several test files use. No test file imports another one: `tests/test_house.py` holds that."""
+"""What several test files use. No test file imports another one: `tests/test_house.py` checks that."""

@@ -1,4 +1,4 @@
-"""Classes that the tests' configurations name, as a user's own: they need `trust=support` where a file names them."""
+"""Classes that the tests' configurations name as the user's own. A file may name them only with `trust=support`."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from lightning.pytorch import Callback
 
 
 class CIFAR10(torchvision.datasets.CIFAR10):
-    """torchvision's class without its checksums, which the tests' tiny files cannot meet."""
+    """torchvision's class without its checksums, which the tests' tiny files cannot match."""
 
     train_list = [[name, None] for name, _ in torchvision.datasets.CIFAR10.train_list]
     test_list = [[name, None] for name, _ in torchvision.datasets.CIFAR10.test_list]
@@ -18,7 +18,7 @@ class CIFAR10(torchvision.datasets.CIFAR10):
 
 
 class Slow(Callback):
-    """Makes a run take long at no cost, so that a test can stop it half-way."""
+    """Sleeps after each batch, so that a test can stop the run half-way."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -28,7 +28,7 @@ class Slow(Callback):
 
 
 class Dies(Callback):
-    """Takes its process along in the second epoch, without a word, where the seed is 2; `times` times in all."""
+    """Kills the process of the run with seed 2, without any message, in its second epoch; `times` times in all."""
 
     def __init__(self, seed: int, folder: str, times: int = 1) -> None:
         self.notes = [Path(folder, f"died{number}") for number in range(times if seed == 2 else 0)]
@@ -41,7 +41,7 @@ class Dies(Callback):
 
 
 class Ends(Callback):
-    """Ends a run as its training begins; how: the process dies, has a bug, or is killed after its last words."""
+    """Ends a run as its training begins. how: "die" exits, "break" raises an error, any other prints and is killed."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -69,5 +69,5 @@ def dies(folder: Path, times: int = 1) -> list[str]:
     return [f"+callbacks.dies.{word}" for word in words]
 
 
-# The environment of a process that finds these classes.
+# The environment for a process that has to import these classes.
 ENV = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[1]}"}

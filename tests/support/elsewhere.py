@@ -1,8 +1,9 @@
-"""Commands in an interpreter without what Windows and macOS lack, one after the other: `python elsewhere.py commands`.
+"""Runs commands, one after the other, in an interpreter that imitates Windows: `python elsewhere.py commands.json`.
 
-commands: a file of JSON, [["proj.train", "dataset=digits", …], …]. Runs in a folder of its own, whose files have the
-names that Windows takes, are not replaced or deleted while they are open, and are no symbolic links. Modules that are
-not there are refused to this project alone: other libraries ask for the system's name and take what it has.
+commands.json: [["proj.train", "dataset=digits", …], …]. In the working folder, files may only have names that Windows
+takes, cannot be replaced or deleted while they are open, and cannot be symbolic links. Functions of `os` that Windows
+lacks are deleted. Modules that Windows lacks cannot be imported by this project; other libraries still may, since they
+ask for the system's name (Linux), and use what it has.
 """
 
 import builtins
@@ -33,7 +34,7 @@ for name in ("preadv", "pread", "fork", "forkpty", "sched_getaffinity", "killpg"
 real_import, real_open, real_library = builtins.__import__, builtins.open, ctypes.CDLL.__init__
 
 
-def importing(name, globals=None, *rest, **settings):
+def import_as_on_windows(name, globals=None, *rest, **settings):
     if str((globals or {}).get("__name__")).startswith(OURS):
         if name in MISSING:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -42,14 +43,15 @@ def importing(name, globals=None, *rest, **settings):
     return real_import(name, globals, *rest, **settings)
 
 
-def library(self, name, *rest, **settings):
+def load_library_but_libc(self, name, *rest, **settings):
     if name and os.path.basename(str(name)).startswith("libc."):
         raise OSError(f"{name}: cannot open shared object file")
     real_library(self, name, *rest, **settings)
 
 
 def refuse_name(path) -> None:
-    """Raises OSError for a path in this folder that Windows does not take, below a folder as deep as a user's."""
+    """Raises OSError for a path in this folder that Windows does not take: for its characters, or for its length below
+    the folder of a typical user."""
     path = os.path.abspath(os.fsdecode(path))
     if not path.startswith(HERE + os.sep):
         return
@@ -61,7 +63,7 @@ def refuse_name(path) -> None:
             raise OSError(22, "The filename, directory name, or volume label syntax is incorrect", path)
 
 
-def opening(path, mode="r", *rest, **settings):
+def open_as_on_windows(path, mode="r", *rest, **settings):
     if isinstance(path, str | bytes | os.PathLike):
         if os.fsdecode(path).startswith("/proc/"):
             raise FileNotFoundError(2, "No such file or directory", path)
@@ -82,12 +84,13 @@ def is_open(path) -> bool:
         try:
             if os.readlink(f"/proc/self/fd/{number}") == path:
                 return True
-        except OSError:  # that of the listing itself
+        except OSError:  # the descriptor of the listing itself is closed by now
             pass
     return False
 
 
-def refusing_open_files(name: str, place: int) -> None:
+def refuse_open_files(name: str, place: int) -> None:
+    """Have os.<name> raise PermissionError if the file in its argument number `place` is open."""
     real = getattr(os, name)
 
     def call(*paths, **settings):
@@ -98,26 +101,28 @@ def refusing_open_files(name: str, place: int) -> None:
     setattr(os, name, call)
 
 
-def making(path, *rest, **settings):
+def mkdir_as_on_windows(path, *rest, **settings):
     refuse_name(path)
     return real_mkdir(path, *rest, **settings)
 
 
-def opening_low(path, *rest, **settings):
+def os_open_but_folders(path, *rest, **settings):
     if os.path.isdir(path):
         raise PermissionError(13, "Permission denied", path)
-    return real_low(path, *rest, **settings)
+    return real_os_open(path, *rest, **settings)
 
 
-def linking(*paths, **settings):
+def refuse_link(*paths, **settings):
     raise OSError(1314, "A required privilege is not held by the client")
 
 
-real_listdir, real_mkdir, real_low = os.listdir, os.mkdir, os.open
-builtins.__import__, builtins.open, io.open, ctypes.CDLL.__init__ = importing, opening, opening, library
-os.mkdir, os.open, os.symlink, os.link = making, opening_low, linking, linking
+real_listdir, real_mkdir, real_os_open = os.listdir, os.mkdir, os.open
+builtins.__import__, ctypes.CDLL.__init__ = import_as_on_windows, load_library_but_libc
+builtins.open = io.open = open_as_on_windows
+os.mkdir, os.open = mkdir_as_on_windows, os_open_but_folders
+os.symlink = os.link = refuse_link
 for name, place in {"replace": 1, "unlink": 0, "remove": 0, "rename": 0}.items():
-    refusing_open_files(name, place)
+    refuse_open_files(name, place)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`evaluate` without its pictures, which take nearly all of its time, for tests that look at its figures alone."""
+"""`evaluate` without its pictures, which take nearly all of its time, for tests that only look at its metrics."""
 
 from pathlib import Path
 from unittest import mock

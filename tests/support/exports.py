@@ -1,4 +1,4 @@
-"""A checkpoint's exported file, and the same in 8-bit integers."""
+"""Exports a checkpoint twice: in float32, and in 8-bit integers."""
 
 import io
 from contextlib import redirect_stdout
@@ -10,7 +10,7 @@ import proj.use.export
 
 
 def export_both(checkpoint: Path, folder: Path, raw: bool | None = None) -> tuple[Path, Path, str]:
-    """(The file in float32, that in 8-bit integers, what was printed of both), from one export."""
+    """(The float32 file, the 8-bit file, the printed output), from a single export."""
     real, printed, plain = proj.use.export.to_int8, io.StringIO(), folder / "float32.onnx"
 
     def to_int8(content, *rest):

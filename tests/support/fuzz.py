@@ -1,4 +1,4 @@
-"""Mutated copies of the files that the project reads, and what its readers make of them."""
+"""Gives mutated copies of files to the functions that read them, and counts how these end."""
 
 import hashlib
 import importlib.util
@@ -25,11 +25,11 @@ from proj.models import MLP
 from support.images import write_idx
 from support.processes import in_child
 
-SECONDS = 20  # a file that takes longer hangs
+SECONDS = 20  # a reader that takes longer hangs
 
 
 def mutations(content: bytes, number: int, seed: int) -> Iterator[bytes]:
-    """Files near `content`: bits and bytes changed, pieces cut out, doubled, moved or overwritten, an end cut off."""
+    """`number` mutations of `content`: changed bits and bytes, deleted, doubled or overwritten pieces, cut ends."""
     draw = random.Random(seed)
     for _ in range(number):
         made = bytearray(content)
@@ -56,7 +56,7 @@ def mutations(content: bytes, number: int, seed: int) -> Iterator[bytes]:
 
 
 def sealed(content: bytes, number: int, seed: int) -> Iterator[bytes]:
-    """Checkpoints whose pickle is mutated and whose checksums are right again, so that the unpickler meets it."""
+    """Checkpoints with a mutated pickle and right checksums, so that the mutation reaches the unpickler."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         records = {name: archive.read(name) for name in archive.namelist()}
     (name,) = [name for name in records if name.endswith("data.pkl")]
@@ -69,9 +69,10 @@ def sealed(content: bytes, number: int, seed: int) -> Iterator[bytes]:
 
 
 def survive(files: Iterator[bytes], read: Callable[[bytes], bool], guard: Path) -> Counter:
-    """How many files `read` refused with a UserError, and read; in a process of its own with bounded memory and time.
+    """Count how `read` ends for each file: "the same", "other", "refused" (with a UserError), or another error.
 
-    read: content -> whether it is what it was; the last file is left at `guard`, for one that kills the process.
+    It runs in a process of its own, with SECONDS for each file. read: the file's content -> whether it was read as the
+    unmutated file is. guard: where each file is written before it is read, so that one that kills the process is left.
     """
 
     def count() -> Counter:
@@ -131,7 +132,7 @@ def splits_of(data) -> list[bytes]:
 
 
 def fuzz_images(folder: Path, number: int, seed: int, name: str) -> Counter:
-    """Each file of a tiny data set in its official format, with official-like checksums where the class has some."""
+    """Mutate each file of a tiny data set in its official format; CIFAR-10 with checksums, as torchvision's has."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     labels = np.arange(40, dtype=np.uint8) % 10
     settings = {"batch_size": 4, "seed": 0, "val_fraction": 0.25, "split_seed": 0, "data_dir": str(folder)}
@@ -205,5 +206,5 @@ FUZZ = {
     "Iris": lambda folder, number, seed: fuzz_tables(folder, number, seed, "iris"),
     "digits": lambda folder, number, seed: fuzz_tables(folder, number, seed, "digits"),
 }
-# A file without a checksum may be changed within the bounds of its format; the checkpoint's hash of the data sees that.
+# A mutation of a file without a checksum may be valid in its format; the data's checksum in a checkpoint shows it.
 MAY_DIFFER = ("checkpoint, checksums right", "MNIST", "Iris")

@@ -11,14 +11,14 @@ CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 
 def read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
-    """uint8 (height, width, channels) of an image file, as a training makes it that is not of drawings."""
-    from proj.data.photos.image_file import fit_image, open_image  # imports torch, which `conftest` does without
+    """uint8 (height, width, channels): an image file as a training on photos (not drawings) reads it."""
+    from proj.data.photos.image_file import fit_image, open_image  # not at the top, since `conftest` imports no torch
 
     return fit_image(open_image(file, size, channels, {}), size)[0]
 
 
 def load_photos(folder: Path, cache: Path, *overrides: str):
-    """The datamodule of a folder of photos, neither mirrored nor moved, ready."""
+    """The datamodule of a folder of photos, set up, without mirroring or shifting."""
     from support.runs import make
 
     words = (f"data_dir={folder}", f"cache_dir={cache}", "size=8", "batch_size=4", "flip=false", "shift=0")
@@ -26,14 +26,14 @@ def load_photos(folder: Path, cache: Path, *overrides: str):
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
-    """A uint8 array as an IDX file, the format of MNIST."""
+    """Write a uint8 array as an IDX file, the format of MNIST."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(header + array.tobytes())
 
 
 def draw(labels: np.ndarray, size: int, channels: int, seed: int) -> np.ndarray:
-    """uint8 (N, size, size, channels): noise, and a bright square whose place tells the class."""
+    """uint8 (N, size, size, channels): noise with a bright square whose position depends on the label."""
     images = np.random.default_rng(seed).integers(0, 80, (len(labels), size, size, channels), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         row, column = divmod(int(label), 4)
@@ -42,7 +42,7 @@ def draw(labels: np.ndarray, size: int, channels: int, seed: int) -> np.ndarray:
 
 
 def write_official_sets(root: Path) -> None:
-    """200 + 100 images of MNIST, which are also KMNIST, FashionMNIST and CIFAR-10 in their official file formats."""
+    """Write MNIST, KMNIST, FashionMNIST and CIFAR-10 in their file formats: 200 images to train on, 100 to test on."""
     labels = {"train": np.arange(200, dtype=np.uint8) % 10, "t10k": np.arange(100, dtype=np.uint8) % 10}
     for name in ("MNIST", "FashionMNIST"):
         for seed, (part, y) in enumerate(labels.items()):

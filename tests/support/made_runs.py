@@ -1,4 +1,4 @@
-"""Folders as runs leave them, made without training."""
+"""Writes folders such as runs leave, without a training."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")
 
 
 def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **settings) -> dict:
-    """A run's config.yaml; settings: other keys of the model."""
+    """The content of a run's config.yaml. settings: further settings of the model."""
     return {
         "seed": seed,
         "data_dir": "data",
@@ -32,7 +32,7 @@ def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **s
 
 
 def change(file: Path, values: dict) -> None:
-    """Set values in a run's config.yaml or metrics.json, by their dotted keys."""
+    """Set values in a run's config.yaml or metrics.json, by keys such as optimizer.lr."""
     is_json, text = file.suffix == ".json", file.read_text()
     content = json.loads(text) if is_json else yaml.safe_load(text)
     for key, value in values.items():
@@ -45,7 +45,7 @@ def change(file: Path, values: dict) -> None:
 
 
 def write_events(file: Path, curves: dict[str, list[tuple[int, float]]]) -> None:
-    """TensorBoard's file of scalars, tag -> [(step, value), …]."""
+    """Write a TensorBoard file of scalars. curves: {tag: [(step, value), …]}."""
     with open(file, "wb") as stream:
         writer = RecordWriter(stream)
         writer.write(Event(file_version="brain.Event:2").SerializeToString())
@@ -58,7 +58,8 @@ def write_events(file: Path, curves: dict[str, list[tuple[int, float]]]) -> None
 def write_run(
     folder: Path, accuracy=0.9, epochs=3, seconds=12.5, finished=True, points=3, shape=float, **settings
 ) -> Path:
-    """accuracy: of the last epoch, reached along `shape`, from 0 to 1. points: of train/loss, an epoch."""
+    """Write the folder of a run. accuracy: that of the last epoch. shape: share of the run in 0..1 -> share of the
+    accuracy in 0..1. points: how many values of train/loss there are in an epoch."""
     folder.mkdir(parents=True)
     made = config(**settings)
     (folder / "config.yaml").write_text(yaml.safe_dump(made, sort_keys=False))

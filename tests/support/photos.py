@@ -1,4 +1,4 @@
-"""Folders of small photos, a colour for each class."""
+"""Writes folders of small photos, in which each class is a colour."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ def draw(colour: str, number: int, size: tuple[int, int] = (40, 30)) -> Image.Im
 
 
 def write_photos(folder: Path, count: int, colours: Iterable[str] = COLOURS) -> Path:
-    """`count` photos for each colour, of various sizes, some in a folder further down."""
+    """Write `count` photos for each colour, of various sizes; every fifth one is in a subfolder."""
     for colour in colours:
         (folder / colour / "more").mkdir(parents=True)
         for number in range(count):

@@ -1,4 +1,4 @@
-"""Commands and runs in processes of their own, forks of a server that has imported torch once: seconds less each."""
+"""Runs commands in processes that are forked from a server which has imported torch: that saves seconds for each."""
 
 import atexit
 import functools
@@ -19,12 +19,12 @@ from pathlib import Path
 from unittest import mock
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PATIENCE = 600  # seconds after which something hangs, also on a busy machine that is ten times slower than ours
+PATIENCE = 600  # seconds: what takes longer hangs, even on a busy machine that is ten times slower than usual
 
 
 @functools.cache
 def start_server() -> None:
-    """Let the processes that follow be forks of one that has imported `support.warm`."""
+    """Start the fork server, which imports `support.warm`; processes from PROCESSES are forked from it."""
     PROCESSES.set_forkserver_preload(["support.warm"])
     places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(places)):
@@ -32,13 +32,14 @@ def start_server() -> None:
 
 
 def new(work: Callable, *arguments) -> multiprocessing.Process:
-    """A process, not started yet, that will do some work."""
+    """A process that will call `work(*arguments)`; it is not started yet."""
     start_server()
     return PROCESSES.Process(target=work, args=arguments)
 
 
 def child(module: str, words: list[str], folder: Path, streams: list[Path], env: dict, before) -> None:
-    atexit._clear()  # what the process that it was forked from does at its own end
+    """In the forked process: set up what `python -m <module> <words>` would have, and call the module's `main`."""
+    atexit._clear()  # the functions that the fork server would call at its own end
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -47,7 +48,8 @@ def child(module: str, words: list[str], folder: Path, streams: list[Path], env:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.argv = [f"{module}.py", *words]
-    sys.modules["__main__"].__spec__ = importlib.util.find_spec(module)  # by which others of a run are started
+    # Lightning starts the other processes of a run by the name of this module.
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec(module)
     if before:
         before()
     try:
@@ -58,7 +60,7 @@ def child(module: str, words: list[str], folder: Path, streams: list[Path], env:
 
 
 def leave() -> None:
-    """What Python does where a program ends, and leaves out in a fork: joblib's workers and a Ray end with it."""
+    """Do what Python does when a program ends, but not when a fork ends: it stops joblib's workers, and Ray."""
     joblib = sys.modules.get("joblib.externals.loky.reusable_executor")
     if getattr(joblib, "_executor", None):
         joblib.get_reusable_executor().shutdown()
@@ -66,14 +68,14 @@ def leave() -> None:
 
 
 def start(folder: Path, module: str, *words: str, streams=(os.devnull, os.devnull), env=None, before=None):
-    """A process as of `python -m <module> <words>` in `folder`; it calls `before` first."""
+    """Start a process that is like `python -m <module> <words>` in `folder`. It first calls `before`, if given."""
     process = new(child, module, list(words), folder, list(streams), dict(env or os.environ), before)
     process.start()
     return process
 
 
 def run(folder: Path, module: str, *words: str, env=None, before=None) -> subprocess.CompletedProcess:
-    """The finished process of `python -m <module> <words>` in `folder`."""
+    """Run `start`'s process to its end; return its exit code and its output."""
     with tempfile.TemporaryDirectory() as temporary:
         streams = [Path(temporary, name) for name in ("out", "err")]
         process = start(folder, module, *words, streams=streams, env=env, before=before)
@@ -85,15 +87,16 @@ def run(folder: Path, module: str, *words: str, env=None, before=None) -> subpro
 
 
 def program(folder: Path, *words: str, env=None) -> subprocess.CompletedProcess:
-    """The finished process of a fresh `python <words>` in `folder`."""
+    """Run `python <words>` in `folder` in a new interpreter, not a fork; return its exit code and its output."""
     settings = {"capture_output": True, "text": True, "timeout": PATIENCE}
     return subprocess.run([sys.executable, *words], cwd=folder, env=env, **settings)
 
 
 def wait_for(condition: Callable[[], object], process=None, pause=0.02):
-    """What `condition` gives once that is true; a failure where the process ends or the time is over before.
+    """Call `condition` until it returns a true value, and return that. Fails if `process` ends before, or after
+    PATIENCE.
 
-    pause: seconds between two looks, longer for one that starts programs.
+    pause: seconds between two calls; longer for a condition that starts programs.
     """
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
@@ -105,16 +108,16 @@ def wait_for(condition: Callable[[], object], process=None, pause=0.02):
 
 
 def in_child(work: Callable[[], object]):
-    """What `work` gives in a forked process, which may watch itself, and die alone."""
+    """Call `work` in a forked process, so that it may change or kill its process; return its result."""
     return answer_of(*forked(work))
 
 
 def forked(work: Callable[[], object]) -> tuple[int, int]:
-    """(A process that does some work, what it answers through), for `answer_of`."""
+    """Start a forked process that calls `work`; return (its id, the pipe with its result) for `answer_of`."""
     receives, sends = os.pipe()
     child = os.fork()
     if not child:
-        gc.freeze()  # else each collection of garbage would copy what the process was forked with
+        gc.freeze()  # a garbage collection would otherwise copy the memory that the fork shares with its parent
         try:
             os.write(sends, pickle.dumps(work()))
         except BaseException:
@@ -126,7 +129,7 @@ def forked(work: Callable[[], object]) -> tuple[int, int]:
 
 
 def answer_of(child: int, receives: int):
-    """What the work of a `forked` process gave, once it is done."""
+    """Wait for a `forked` process, and return its result."""
     with os.fdopen(receives, "rb") as answer:
         result = answer.read()
     _, status = os.waitpid(child, 0)

@@ -1,8 +1,8 @@
-"""What is refused, and the sentence that says so."""
+"""Parametrises tests of commands that are refused with one sentence."""
 
 import pytest
 
 
 def refusals(*cases: tuple):
-    """Of a test that takes the words of a command, and the sentence in which they end: pairs of both."""
+    """Parametrise a test by (words, sentence): a command's words, and the sentence with which it ends."""
     return pytest.mark.parametrize(("words", "sentence"), cases)

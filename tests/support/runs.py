@@ -1,4 +1,4 @@
-"""Runs that are stopped at a chosen place, and all that a run leaves, to be compared bit by bit."""
+"""Stops runs at a chosen place, and compares what two runs leave, bit by bit."""
 
 import builtins
 import itertools
@@ -29,7 +29,8 @@ from proj.training.run import train
 from support import processes
 from support.processes import PATIENCE, wait_for
 
-# TensorBoard numbers a process's files, and reads those of one second by name: the 100th before the 99th.
+# TensorBoard numbers a process's files, and reads those of the same second in the order of their names, in which 100
+# comes before 99. So the numbers start at 1000.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
 
 WORDS = ["dataset=digits", "model=mlp", "model.hidden=[32]", "model.dropout=0.2", "dataset.shift=1"]
@@ -38,7 +39,7 @@ TWO = [*WORDS, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "t
 
 
 def ready(dataset: DictConfig, facts: Facts | None = None):
-    """The datamodule of the configuration's part `dataset`, with its splits; facts: of another training."""
+    """The datamodule that the configuration's node `dataset` describes, set up. facts: those of another training."""
     data = build(dataset)
     if facts:
         data.take(facts)
@@ -53,20 +54,20 @@ def settings(dataset: str) -> DictConfig:
 
 
 def make(dataset: str, *overrides: str, facts: Facts | None = None):
-    """`ready` of a dataset whose settings are changed; composed once, since that takes a while."""
+    """`ready` of a dataset with changed settings. The settings are composed only once, since that takes a while."""
     cfg = settings(dataset).copy()
     cfg.merge_with_dotlist(list(overrides))
     return ready(cfg, facts)
 
 
 def in_every_step(monkeypatch, happens, kind: type = Classifier) -> None:
-    """Let `happens(model, loss, batch, batch_idx)` replace the loss of each batch."""
+    """Replace the loss of each batch by `happens(model, loss, batch, batch_idx)`."""
     real = kind.training_step
     monkeypatch.setattr(kind, "training_step", lambda model, *args: happens(model, real(model, *args), *args))
 
 
 def at_batch(monkeypatch, epoch: int, number: int, happens, kind: type = Classifier) -> None:
-    """Let `happens(loss)` replace the loss of one batch."""
+    """Replace the loss of batch `number` in `epoch` by `happens(loss)`."""
 
     def here(model, loss, batch, batch_idx):
         return happens(loss) if (model.current_epoch, batch_idx) == (epoch, number) else loss
@@ -75,7 +76,7 @@ def at_batch(monkeypatch, epoch: int, number: int, happens, kind: type = Classif
 
 
 def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier) -> None:
-    """Let a run die in this batch, just after its checkpoint."""
+    """Train a run that dies in this batch, just after its checkpoint."""
     with monkeypatch.context() as patch:
         at_batch(patch, epoch, batch, lambda loss: 1 / 0, model)
         with pytest.raises(ZeroDivisionError):
@@ -83,7 +84,7 @@ def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier
 
 
 def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model: type = Classifier) -> list[str]:
-    """What differs between a run that nobody stops and one that dies in each of these batches in turn."""
+    """The differences between an uninterrupted run and one that dies in each of the batches `places`, and goes on."""
     train(configure(*words, folder=folder / "whole"))
     cfg = configure(*words, folder=folder / "stopped")
     for place in places:
@@ -94,19 +95,22 @@ def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model:
 
 @contextmanager
 def rewritten(file: Path, to: Path | None = None) -> Iterator[dict]:
-    """What a checkpoint holds, to be changed within `with`; saved in its place, or in that of another file."""
+    """Yields a checkpoint's contents, which the block may change, and saves them, to another file if `to` is given."""
     checkpoint = torch.load(file, weights_only=True)
     yield checkpoint
     torch.save(checkpoint, to or file)
 
 
 def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: int = 0) -> None:
-    """A run in a process of its own; `dies` names a place in the code at which it is killed."""
-    if port:  # one of two processes that train together
+    """In a new process: train a run. dies: the place in the code, in words, at which the process kills itself.
+
+    rank, port: of one of two processes that train together.
+    """
+    if port:
         rank_zero_only.rank = rank
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
-        warnings.filterwarnings("error", ".*sync_dist=True")  # of a figure that is one process's own
-        if rank:  # the first process alone writes and speaks
+        warnings.filterwarnings("error", ".*sync_dist=True")  # Lightning's, of a metric that only one process has
+        if rank:  # only the first process may write and print
             os.fsync = builtins.print = lambda *args, **settings: os._exit(77)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
@@ -128,7 +132,7 @@ def child(folder: str, words: list[str], dies: str | None, rank: int = 0, port: 
 
 
 def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None = None) -> int:
-    """The exit code of a run in a process of its own, which is killed `after` seconds."""
+    """Train a run in a process of its own, which is killed `after` seconds if given; return its exit code."""
     process = processes.new(child, str(folder), list(words), dies)
     process.start()
     if after is not None:
@@ -139,7 +143,7 @@ def run(folder: Path, words=WORDS, dies: str | None = None, after: float | None 
 
 
 def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) -> list[int]:
-    """The exit codes of a run of two processes; `stop` comes once they have written a checkpoint."""
+    """Train a run in two processes; return their exit codes. stop: the signal that both get after their checkpoint."""
     (port,), before = free_ports(1), saved(folder)
     both = [processes.new(child, str(folder), words, None, rank, port) for rank in range(2)]
     for process in both:
@@ -154,7 +158,7 @@ def run_two(folder: Path, words: list[str], stop: signal.Signals | None = None) 
 
 
 def saved(folder: Path) -> int:
-    """When a run's newest checkpoint was written; 0 where there is none, also while another one takes its place."""
+    """When a run's last.ckpt was written, in ns; 0 if there is none, as for a moment while it is replaced."""
     with suppress(FileNotFoundError):
         return (folder / "last.ckpt").stat().st_mtime_ns
     return 0
@@ -171,20 +175,20 @@ def free_ports(count: int) -> list[int]:
 
 
 def events(folder: Path) -> EventAccumulator:
-    """All that TensorBoard reads in a folder."""
+    """What TensorBoard reads in a folder."""
     return EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """tag -> [(step, value), …], without the speed, which is another in every run."""
+    """{tag: [(step, value), …]}, without the speed, which differs between runs."""
     found = events(folder)
     tags = [tag for tag in found.Tags()["scalars"] if not tag.endswith("per_second")]
-    # Sorted, since TensorBoard reads the files of one second and process by name, of which 100 comes before 99.
+    # Sorted, since TensorBoard may read the files of one second in another order.
     return {tag: sorted((event.step, event.value) for event in found.Scalars(tag)) for tag in tags}
 
 
 def flat(node, prefix="") -> dict:
-    """All values of nested mappings and lists, by the way to each."""
+    """{path: value} of all values in nested mappings and lists; a tensor becomes its bytes."""
     if isinstance(node, list):
         node = dict(enumerate(node))
     if not isinstance(node, dict):
@@ -195,13 +199,13 @@ def flat(node, prefix="") -> dict:
     return found
 
 
-# What differs between two runs of the same command: times, and names of folders.
+# Parts of the names of values that differ between two runs of the same command: times, and names of folders.
 OWN = ("data_dir", "seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath")
 OWN += ("best_model_path", "best_k_models", "kth_best")
 
 
 def outcome(folder: Path) -> dict:
-    """All that a run leaves, bit by bit, but the times and the folder."""
+    """{name: value} of all that a run leaves, bit by bit, except times and names of folders."""
     left = {}
     for name in ("last.ckpt", "best.ckpt"):
         checkpoint = load_checkpoint(folder / name)
@@ -212,10 +216,10 @@ def outcome(folder: Path) -> dict:
     found = events(folder)
     shown = {f"curve {tag}": points for tag, points in curves(folder).items()}
     for tag in found.Tags()["scalars"]:
-        shown.setdefault(f"curve {tag}", [event.step for event in found.Scalars(tag)])  # of the speed the steps
+        shown.setdefault(f"curve {tag}", [event.step for event in found.Scalars(tag)])  # only the steps of the speed
     for tag in found.Tags()["images"]:
         shown[f"curve {tag}"] = [(event.step, event.encoded_image_string) for event in found.Images(tag)]
-    for tag in found.Tags()["tensors"]:  # precision against recall
+    for tag in found.Tags()["tensors"]:  # precision-recall curves
         shown[f"curve {tag}"] = [(event.step, event.tensor_proto.SerializeToString()) for event in found.Tensors(tag)]
     return {key: value for key, value in left.items() if not any(word in key for word in OWN)} | shown
 
@@ -225,7 +229,7 @@ def differences(a: dict, b: dict) -> list[str]:
 
 
 def assert_one_set_of_files(folder: Path, lives: int = 1) -> None:
-    """In each of a run's lives one process alone wrote into the folder."""
+    """Assert that only one process at a time wrote into a run's folder. lives: how often the run was started."""
     names = {file.name for file in folder.iterdir() if not file.name.startswith((".", "events"))}
     free = {"job.yaml", "train.log", "previous.ckpt"}
     assert names - free == {"best.ckpt", "config.yaml", "hparams.yaml", "last.ckpt", "metrics.json", "run.json"}

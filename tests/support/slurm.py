@@ -1,4 +1,4 @@
-"""A Slurm of one node and two cores in a folder, started and stopped by the tests that need it."""
+"""Starts and stops a Slurm cluster of one node with two cores, whose files are in a test's folder."""
 
 import getpass
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from support.runs import free_ports
 
 DAEMONS = "munged", "slurmctld", "slurmd"
-# sacct asks a database that is not here; submitit asks sacct what became of a job whose process has died.
+# submitit asks sacct what became of a job whose process has died. The real sacct needs a database, which is not here.
 SACCT = """#!/bin/sh
 echo "JobID|State|NodeList"
 scontrol -o show job | sed -E 's/^JobId=([0-9]+)(.*)$/\\1\\2/
@@ -55,7 +55,7 @@ PartitionName=urgent Nodes={host} PriorityTier=2 PreemptMode=OFF
 
 
 def missing() -> str | None:
-    """Why there can be no Slurm here."""
+    """Why Slurm cannot be started here; None if it can."""
     if absent := [name for name in DAEMONS if not find(name)]:
         return f"{', '.join(absent)} not installed: apt-get install slurm-wlm munge"
     return None if getpass.getuser() == "root" else "slurmd needs root"
@@ -67,7 +67,7 @@ def find(daemon: str) -> str | None:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment in which sbatch, srun, … speak to it."""
+    """Yields the environment in which sbatch, srun and the others find this cluster."""
     host, munge = socket.gethostname().split(".")[0], folder / "munge"
     for name in ("munge", "state", "spool", "bin"):
         (folder / name).mkdir(parents=True, mode=0o755)

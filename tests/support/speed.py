@@ -1,8 +1,9 @@
-"""What makes the tests quicker, in each of their processes.
+"""Makes the tests faster, in each of their processes.
 
-They share what Hydra has merged of conf/, of which `proj.config.loader` tells. Each reads a file of conf/ and a
-reference to another setting once, and looks for garbage less often. None waits for the disk: what is written is there
-for all processes at once, and no test takes the power away. Benchmarks, which use this folder too, do as users do.
+The processes share the configurations that Hydra has merged (see `proj.config.loader`). In the tests, each also reads
+every file of conf/ only once, parses every reference to another setting only once, collects garbage less often, and
+does not wait for the disk (fsync), since no test cuts the power. Benchmarks, which use this folder too, do the latter
+as users do.
 """
 
 import functools
@@ -22,36 +23,36 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
 from hydra.types import RunMode
 
-Plugins.instance()  # which defines the classes of Hydra's plugins anew: what was replaced in one before would be lost
+Plugins.instance()  # imports Hydra's plugins anew: what was replaced in one of their classes before would be lost
 from hydra._internal.core_plugins.file_config_source import FileConfigSource  # noqa: E402
 
-FIRST = "TESTS_MERGED" not in os.environ  # of the processes that share the folder, which have it from each other
+FIRST = "TESTS_MERGED" not in os.environ  # whether this is the first of the processes that share the folder MERGED
 MERGED = Path(os.environ.get("TESTS_MERGED") or tempfile.mkdtemp())
 os.environ["TESTS_MERGED"] = str(MERGED)
 READ: dict[tuple, bytes] = {}
-hydras_own, hydras_reading = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
-FOR_USERS = (  # what is replaced, as it is for them
+hydra_load, hydra_read = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
+FOR_USERS = (  # (object, name, original) of everything that is replaced
     (omegaconf.base, "parse", omegaconf.base.parse),
-    (FileConfigSource, "load_config", hydras_reading),
-    (ConfigLoaderImpl, "load_configuration", hydras_own),
+    (FileConfigSource, "load_config", hydra_read),
+    (ConfigLoaderImpl, "load_configuration", hydra_load),
 )
 
 
-def quicken() -> None:
-    """From now on, merge no options here that another process has merged, and in the tests do what is told above."""
+def speed_up() -> None:
+    """From now on, take merged configurations from other processes; in the tests, also do the rest (see above)."""
     if "TESTS_NEVER_SYNC" in os.environ:
         os.fsync = lambda descriptor: None
-        gc.set_threshold(50_000, 20, 20)  # garbage is looked for a tenth as often
+        gc.set_threshold(50_000, 20, 20)  # collects garbage a tenth as often
         omegaconf.base.parse = functools.cache(omegaconf.base.parse)
         FileConfigSource.load_config = read_once
-    with suppress(ImportError):  # of what another version of Hydra lacks, as the contracts tell
+    with suppress(ImportError):  # of a name that another version of Hydra lacks: tests/test_contracts.py reports it
         from proj.config import loader
 
         loader.merged, ConfigLoaderImpl.load_configuration = shared, loader.load_configuration
 
 
 def share_operators() -> None:
-    """Once something was exported, let other exports take the operators of ONNX that it read: half of their time."""
+    """After the first export, keep the ONNX operators that it has read for further ones: this halves their time."""
     if exporter := sys.modules.get("torch.onnx._internal.exporter._registration"):
         registry = exporter.ONNXRegistry
         if isinstance(vars(registry)["from_torchlib"], classmethod):
@@ -59,34 +60,34 @@ def share_operators() -> None:
 
 
 def read_once(source: FileConfigSource, config_path: str):
-    """What a file of options holds, read again where the file is another."""
+    """The content of a file of options, which is read again only if the file has changed."""
     file = Path(source.path, source._normalize_file_name(config_path))
     if not file.is_file():
-        return hydras_reading(source, config_path)
+        return hydra_read(source, config_path)
     key = (str(file), source.provider, file.read_bytes())
     if key not in READ:
-        READ[key] = pickle.dumps(hydras_reading(source, config_path))
+        READ[key] = pickle.dumps(hydra_read(source, config_path))
     return pickle.loads(READ[key])
 
 
 def forget() -> None:
-    """Of the process that has begun the tests, at their end."""
+    """At the end of the tests, delete the shared folder, if this is the process that made it."""
     if FIRST:
         shutil.rmtree(MERGED)
 
 
 def shared(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> bytes:
-    """`merged` of `proj.config.loader`, from a file that is named by what is asked for and what conf/ holds."""
+    """`merged` of `proj.config.loader`, kept in a file whose name is a hash of the arguments and of all of conf/."""
     folders = [Path(one.path) for one in loader.repository.get_sources() if one.scheme() == "file"]
     key = repr((JobRuntime().get("name"), name, choices, [contents(folder) for folder in folders]))
     file = MERGED / hashlib.sha256(key.encode()).hexdigest()
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}")
-        part.write_bytes(pickle.dumps(hydras_own(loader, name, [*choices], RunMode.RUN)))
+        part.write_bytes(pickle.dumps(hydra_load(loader, name, [*choices], RunMode.RUN)))
         part.rename(file)
     return file.read_bytes()
 
 
 def contents(folder: Path) -> list[tuple[str, bytes]]:
-    """The files of a folder of options; of a sweep's copy of conf/ they are those of conf/."""
+    """(Relative path, content) of the files in a folder of options: the same for conf/ and for a sweep's copy of it."""
     return [(str(file.relative_to(folder)), file.read_bytes()) for file in sorted(folder.rglob("*.yaml"))]

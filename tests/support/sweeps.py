@@ -1,4 +1,4 @@
-"""Sweeps run as commands, with or without training."""
+"""Runs sweeps as commands, with or without a training."""
 
 import os
 from collections.abc import Callable
@@ -15,13 +15,17 @@ RATES = "optimizer.lr=interval(0.01,0.1)"
 
 
 def sweep(folder: Path, *words: str, module="train", before=None) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of `python -m proj.<module> <words>` in `folder`."""
+    """Run `python -m proj.<module> <words>` in `folder`; return (exit code, stdout, stderr).
+
+    before: called in the new process first, for example to replace the training.
+    """
     words = ("-m", *words, *QUICK) if module == "train" else words
     process = processes.run(folder, f"proj.{module}", *words, before=before)
     return process.returncode, process.stdout, process.stderr
 
 
 def no_training() -> None:
+    """Have a training raise an error, for a sweep that should be refused before it."""
     import proj.training.run
 
     def train(cfg):
@@ -31,7 +35,7 @@ def no_training() -> None:
 
 
 def replace_training(figure: Callable) -> None:
-    """Let a training be over at once, with `figure(cfg)` as its best value of the monitor."""
+    """Replace the training by one that ends at once, with `figure(cfg)` as its best value of the monitor."""
     from omegaconf import OmegaConf
 
     import proj.training.run
@@ -46,13 +50,13 @@ def replace_training(figure: Callable) -> None:
     proj.training.run.train = train
 
 
-def play() -> None:
-    """A training that is over at once: its best accuracy is the learning rate, its loss the batch size."""
+def finish_at_once() -> None:
+    """Replace the training by one that ends at once: its accuracy is the learning rate, its loss the batch size."""
     replace_training(lambda cfg: float(cfg.optimizer.lr if "acc" in cfg.monitor else cfg.dataset.batch_size or 32))
 
 
 def die_while_freezing(job: str) -> None:
-    """Let this process die as it freezes the job whose folder's name begins so."""
+    """Have this process die while it freezes the job whose folder's name begins with `job`."""
     import proj.sweeps.folder
 
     whole = proj.sweeps.folder.write_atomically
@@ -65,15 +69,15 @@ def die_while_freezing(job: str) -> None:
     proj.sweeps.folder.write_atomically = write
 
 
-def run(folder: Path, *words: str, module="train", before=play) -> str:
-    """What a sweep that succeeds says."""
+def run(folder: Path, *words: str, module="train", before=finish_at_once) -> str:
+    """Run a sweep that has to succeed; return its output."""
     code, out, err = sweep(folder, *words, module=module, before=before)
     assert code == 0, err
     return out
 
 
 def refused(folder: Path, *words: str, module="train") -> str:
-    """The one sentence of a sweep that is refused."""
+    """Run a sweep that has to be refused with one sentence; return the sentence."""
     code, _, err = sweep(folder, *words, module=module, before=no_training)
     assert code == 1 and err.startswith("error: ") and len(err.splitlines()) == 1, err
     return err
@@ -84,7 +88,7 @@ def resume(folder: Path, *words: str, name="outputs/sweeps/s") -> str:
 
 
 def names(folder: Path) -> list[str]:
-    """The folders of the jobs that have a result."""
+    """The names of the jobs' folders that have a result."""
     return sorted(file.parent.name for file in folder.glob("*/metrics.json"))
 
 

@@ -1,4 +1,4 @@
-"""Tables as the tests make and read them."""
+"""Writes, reads and encodes small tables."""
 
 import csv
 from pathlib import Path
@@ -21,6 +21,6 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 
 def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
-    """(B, F) inputs of rows of cells that are in the order of the columns, with decimal points."""
+    """(B, F): the inputs for rows of cells, which are in the order of `columns` and have decimal points."""
     cells = [WholeColumn([row[place] for row in rows]) for place in range(len(columns))]
     return torch.cat([encode_column(*pair, str, ".", ".") for pair in zip(cells, columns, strict=True)], 1)

@@ -1,4 +1,4 @@
-"""What the tests' fork server has imported and done, so that no command does it again."""
+"""Imported by the tests' fork server, so that the commands that are forked from it need not import it all again."""
 
 import gc
 import importlib
@@ -8,7 +8,7 @@ from contextlib import suppress
 from support import speed
 
 MODULES = (
-    "proj.train",  # first: what it postpones is then postponed for all that follow
+    "proj.train",  # first, since it puts off some of the imports of those that follow
     "proj.sweep",
     "proj.pictures.tensorboard",
     "proj.training.progress_bar",
@@ -22,7 +22,7 @@ MODULES = (
     "proj.use.evaluation",
     "proj.use.prediction",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
-    "optuna.importance",  # with pandas and scikit-learn, what a search imports: seconds
+    "optuna.importance",  # this and the next two are what a search imports, which takes seconds
     "pandas",
     "sklearn.ensemble",
     "narwhals",
@@ -32,8 +32,8 @@ MODULES = (
 for name in MODULES:
     with suppress(ImportError):
         importlib.import_module(name)
-speed.quicken()
-with suppress(Exception):  # which the tests then meet themselves
-    # Finds Hydra's plugins and learns its grammar: a quarter of a command's time.
+speed.speed_up()
+with suppress(Exception):  # the tests themselves then meet the same error
+    # Has Hydra find its plugins and load its grammar, which is a quarter of a command's time.
     importlib.import_module("proj.config").configure("hydra.run.dir=unused")
-os.register_at_fork(after_in_child=gc.freeze)  # else each collection of garbage would copy what the forks share
+os.register_at_fork(after_in_child=gc.freeze)  # a garbage collection would otherwise copy the memory that forks share

@@ -1,4 +1,4 @@
-"""A search whose workers are forks of the command, and whose training is a short sleep: for tests and benchmarks."""
+"""For tests and benchmarks of a search: its workers are forks of the command, and its trainings only sleep."""
 
 import os
 import random
@@ -9,7 +9,7 @@ SEARCH = ("sweep_name=s", "hydra/sweeper=optuna", "hydra/launcher=joblib", "opti
 
 
 def fork_workers() -> None:
-    """Have joblib's launcher fork this process for each job, and wait for all of them, also where one is killed."""
+    """Have joblib's launcher fork this process for each job, and wait for all of them, even if one is killed."""
     import hydra_plugins.hydra_joblib_launcher._core as core
 
     from proj.sweeps.optuna_sweeper import OptunaSweeper
@@ -21,7 +21,7 @@ def fork_workers() -> None:
         def __call__(self, jobs) -> list:
             workers = []
             for function, words, settings in jobs:
-                with OptunaSweeper.turn:  # else the fork would hold what another thread has locked
+                with OptunaSweeper.turn:  # a fork would otherwise inherit the lock that another thread holds
                     workers.append(os.fork())
                 if not workers[-1]:
                     try:
@@ -36,7 +36,7 @@ def fork_workers() -> None:
 
 
 def train_by_sleeping(seconds) -> None:
-    """Replace the training by a sleep of `seconds(cfg)`. A trial notes its lives."""
+    """Replace the training by a sleep of `seconds(cfg)`. Each trial writes to its file `lives` when it runs."""
     from omegaconf import OmegaConf
 
     import proj.training.run
@@ -58,12 +58,12 @@ def train_by_sleeping(seconds) -> None:
 
 
 def lengths(shortest: float):
-    """Lengths of trials from `shortest` to ten times as long, each trial's own."""
+    """A function from cfg to the seconds of its trial: a random length from `shortest` to ten times as long."""
     return lambda cfg: shortest * 10 ** random.Random(cfg.trial.number).random()
 
 
 def assert_each_trial_once(folder: Path, count: int) -> None:
-    """Every trial has one result, and the study knows it with the values that were trained."""
+    """Assert that every trial ran once, and that the study has its result and the values with which it trained."""
     import yaml
 
     from proj.system.run_folder import RunFolder

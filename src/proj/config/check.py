@@ -37,7 +37,7 @@ from proj.system.run_folder import RunFolder, SweepFolder
 
 
 def check_single(cfg: DictConfig) -> None:
-    """`check` for a run that is no job of a sweep, whose words it refuses."""
+    """`check` for a single run. It also refuses words that only a sweep takes."""
     if cfg.hydra.runtime.choices.sweep or cfg.sweep_name:
         raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
     refuse_words(cfg.hydra.overrides, OF_A_SWEEP)
@@ -45,12 +45,12 @@ def check_single(cfg: DictConfig) -> None:
 
 
 def check(cfg: DictConfig) -> None:
-    """Raises UserError for a pair of dataset and model that cannot work, or a value out of its range.
+    """Raises UserError for a wrong setting, or for a dataset and a model that cannot work together.
 
     cfg: the composed configuration with its `hydra` node.
     """
     check_own_options(cfg)
-    for key in ("data_dir", "dataset.data_dir"):  # it may come from PROJ_DATA_DIR or from a file
+    for key in ("data_dir", "dataset.data_dir"):  # the path may come from PROJ_DATA_DIR or from a file, too
         if (place := OmegaConf.select(cfg, key)) is not None:
             local_path(str(place), f"{key}=")
     check_classes(cfg)
@@ -86,29 +86,31 @@ def check(cfg: DictConfig) -> None:
 
 
 def check_own_options(cfg: DictConfig) -> None:
-    """Raises UserError where an option of one's own, in a folder that --config-dir names, has the name of another one
-    of this program, which Hydra takes in its place. The copy that a sweep keeps of all options may be an older one."""
-    ours, *others = [Path(one.path) for one in cfg.hydra.runtime.config_sources if one.schema == "file"]
+    """Raises UserError if an option in a folder of --config-dir has the name of one in conf/: Hydra would read the one
+    in conf/. A sweep's copy of conf/ is no such folder; it may be from an older version, and differ."""
+    ours, *others = [Path(source.path) for source in cfg.hydra.runtime.config_sources if source.schema == "file"]
     names = [Path(group, f"{option}.yaml") for group, option in cfg.hydra.runtime.choices.items()]
-    for folder in [one for one in others if not SweepFolder(one.parent).manifest.is_file()]:
+    for folder in [other for other in others if not SweepFolder(other.parent).manifest.is_file()]:
         for name in [*names, Path(f"{cfg.hydra.job.config_name}.yaml")]:
-            own, there = folder / name, ours / name
-            if own.is_file() and there.is_file() and own.read_bytes() != there.read_bytes():
+            own, shadowing = folder / name, ours / name
+            if own.is_file() and shadowing.is_file() and own.read_bytes() != shadowing.read_bytes():
                 raise UserError(f"{own} is not read, since this program has {name} itself: give yours another name.")
 
 
 def check_data(cfg: DictConfig) -> None:
-    """Raises UserError where data of one's own is not there, as far as its class says what finds it out."""
+    """Raises UserError if the user's data is missing. The function that finds out is named by the datamodule's class
+    attribute `checked_by`; a class without it is not checked."""
     if function := declared(cfg.dataset._target_, "checked_by"):
         get_method(function)(cfg.dataset)
 
 
 def check_classes(cfg: DictConfig) -> None:
-    """Raises UserError where a part of the configuration names no class; a scheduler or a callback may be left out."""
+    """Raises UserError if a part of the configuration names no class. A scheduler, a callback or a logger may have a
+    null `_target_`, which leaves it out."""
     callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
     parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
-    parts |= {f"callbacks.{name}": one for name, one in callbacks.items() if one}
-    parts |= {f"logger.{name}": one for name, one in loggers(cfg).items() if one}
+    parts |= {f"callbacks.{name}": callback for name, callback in callbacks.items() if callback}
+    parts |= {f"logger.{name}": logger for name, logger in loggers(cfg).items() if logger}
     for place, node in parts.items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
         names_a_class = isinstance(target, str) and "." in target
@@ -128,7 +130,7 @@ def check_classes(cfg: DictConfig) -> None:
 
 @contextmanager
 def ending_the_command() -> Iterator[None]:
-    """`sentences` for a callback, after whose errors Hydra would go on with what was not checked."""
+    """`sentences` for one of Hydra's callbacks: Hydra only logs a callback's error and goes on, so any error exits."""
     try:
         with sentences():
             yield
@@ -138,15 +140,16 @@ def ending_the_command() -> Iterator[None]:
 
 
 class Check(Callback):
-    """Checks a run before it starts, and makes the folder of a new run or sweep; the sweepers check their jobs."""
+    """Hydra's callback that checks a run before it starts, and makes the folder of a new run or sweep. The jobs of a
+    sweep are checked by its sweeper."""
 
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             check_single(config)
             refuse_data_without_dataset(config)
-            HydraConfig.instance().set_config(config.copy())  # to which the folder's name refers
-            if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():  # else it may be finished
-                check_data(config)
+            HydraConfig.instance().set_config(config.copy())  # the folder's name may refer to it as ${hydra:…}
+            if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():
+                check_data(config)  # a run with a checkpoint may be finished, and then needs no data
             self.make_folder(config.hydra.run)
             refuse_run_in_a_sweep(config.hydra.run.dir)
             try:
@@ -157,10 +160,10 @@ class Check(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             sweep = SweepFolder(config.hydra.sweep.dir)
-            if not sweep.manifest.is_file():  # else it goes on as an older version began it
+            if not sweep.manifest.is_file():  # a sweep that goes on may have words that an older version took
                 refuse_words(config.hydra.overrides, OF_A_RUN)
                 refuse_sweep_in_a_run(config.hydra.sweep.dir)
-            if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # joblib's
+            if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # a setting of joblib's launcher
                 JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
             self.make_folder(config.hydra.sweep)
 

@@ -1,5 +1,8 @@
-"""The kind of value that a setting takes, such as a switch, a number or a list: told by its default value, and of an
-argument of a library's class by the annotation in its source, which is not imported."""
+"""Refuses a value of the wrong type, such as a text for a number.
+
+The type is that of the setting's default value in conf/. For an argument of a library's class, it is the annotation in
+the class's source, which is parsed and not imported.
+"""
 
 import ast
 from functools import cache
@@ -16,8 +19,8 @@ from proj.config.settings.table import policy
 from proj.config.words import typed
 from proj.errors import UserError
 
-LIBRARIES = ("proj.", "torch.", "lightning.")  # a class of one's own may take more than it says
-# The types of plain values, in words and as JSON schemas. A text may be a number on the command line, such as a name.
+LIBRARIES = ("proj.", "torch.", "lightning.")  # the user's own class may take more than it annotates
+# The types of plain values, in words and as JSON schemas. A text may look like a number on the command line.
 PLAIN = {
     "bool": ("true or false", [{"type": "boolean"}]),
     "int": ("a whole number", [{"type": "integer"}]),
@@ -28,14 +31,14 @@ PLAIN = {
     "None": ("null", [{"type": "null"}]),
 }
 PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN["list"]) | {"Dict": PLAIN["dict"]}
-# Types that no plain value has; a mapping with a `_target_` is built into one.
+# Types of objects: only a mapping with a `_target_`, which is built into such an object, can give them.
 BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
 OBJECT, NO_PLAIN = "an object that {_target_:…} names", [{"enum": []}]
 
 
 def compose_defaults(cfg: DictConfig, *words: str) -> DictConfig:
-    """What conf/ says for these words, with all defaults, and with the folders of options that `cfg` was given."""
-    # Hydra's loader has those of --config-dir alone.
+    """The configuration that these words alone would compose, from the same folders of options as `cfg`."""
+    # Hydra's loader already knows the folders of --config-dir, but not those of hydra.searchpath.
     places = [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
     return load_once(GlobalHydra.instance().config_loader(), *places, *words)
 
@@ -46,7 +49,7 @@ def load_once(loader: ConfigLoader, *words: str) -> DictConfig:
 
 
 def check_types(cfg: DictConfig, overrides: list[str]) -> None:
-    """Raises UserError where the command line gives text for a number, say; the default value tells the type."""
+    """Raises UserError if a word of the command line gives a value of another type than the setting's default."""
     loader, groups, keys = GlobalHydra.instance().config_loader(), [], []
     for override in OverridesParser.create().parse_overrides(overrides):
         key, text = override.key_or_group, override.input_line
@@ -58,11 +61,11 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
             keys.append(key)
     for key in keys:
         value, listed = OmegaConf.select(cfg, key), policy(key).range
-        if value is None and listed is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts them
+        if value is None and listed is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts the steps
             raise UserError(f"{key}=null is not {STEPS.words}.")
-        looked_at = listed and (type(value) in (int, float) or (value is not None and listed in (SIZE, PATH)))
-        if key == "hydra.run.dir" or looked_at:
-            continue  # a path may be anything, and `check_ranges` looks at the others: none needs the defaults
+        has_range_check = listed and (type(value) in (int, float) or (value is not None and listed in (SIZE, PATH)))
+        if key == "hydra.run.dir" or has_range_check:
+            continue  # a path may be any text, and `check_ranges` checks the others: composing the defaults takes time
         check_type(key, value, OmegaConf.select(compose_defaults(cfg, *groups), key))
 
 
@@ -79,7 +82,7 @@ def check_type(key: str, value: object, default: object) -> None:
 
 
 def range_of_default(default: object) -> Range | None:
-    """What a setting takes, as its default value tells; None where that is text, which may stand for anything."""
+    """The range that a setting's default value implies; None if that is a text, since then any value may be right."""
     if isinstance(default, bool):
         return SWITCH
     if isinstance(default, int | float):
@@ -90,7 +93,7 @@ def range_of_default(default: object) -> Range | None:
 
 
 def check_annotations(cfg: DictConfig) -> None:
-    """Raises UserError for a value that is of another type than a library's class has annotated."""
+    """Raises UserError for a value that does not fit the annotation in the source of a library's class."""
     parts = {"optimizer": cfg.optimizer, "scheduler": cfg.scheduler, "model.loss": cfg.model.get("loss")}
     parts |= {
         f"{group}.{name}": node for group in ("callbacks", "logger") for name, node in (cfg.get(group) or {}).items()
@@ -109,7 +112,7 @@ def check_annotations(cfg: DictConfig) -> None:
 
 
 def range_of_annotation(annotation: ast.expr) -> Range | None:
-    """What an argument takes; None where its annotation does not tell."""
+    """The range that an annotation implies; None if it has a type that is not known here."""
     found = [type_of(one) for one in alternatives(annotation)]
     if not all(found):
         return None
@@ -119,7 +122,7 @@ def range_of_annotation(annotation: ast.expr) -> Range | None:
 
 
 def alternatives(annotation: ast.expr) -> list[ast.expr]:
-    """The parts of a union, however it is written."""
+    """The members of a union, written as `a | b`, Optional or Union; any other annotation by itself."""
     match annotation:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return [*alternatives(left), *alternatives(right)]
@@ -131,7 +134,7 @@ def alternatives(annotation: ast.expr) -> list[ast.expr]:
 
 
 def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
-    """(In words, JSON schemas) of one type; None of a type that is not known here."""
+    """(The type in words, its JSON schemas); None for a type that is not known here."""
     match annotation:
         case ast.Constant(None):
             return PLAIN["None"]
@@ -139,8 +142,8 @@ def type_of(annotation: ast.expr) -> tuple[str, list[dict]] | None:
             values = [ast.literal_eval(one) for one in getattr(options, "elts", [options])]
             return " or ".join(str(value).lower() for value in values), [{"enum": values}]
         case ast.Subscript(value=ast.Name("tuple" | "Tuple"), slice=ast.Tuple(elts=several)):
-            is_alike = len({*map(ast.dump, several)}) == 1  # else the last one is `...`, say
-            if not is_alike or not (one := range_of_annotation(several[0])):
+            are_equal = len({ast.dump(item) for item in several}) == 1  # tuple[int, ...], for one, has no fixed length
+            if not are_equal or not (one := range_of_annotation(several[0])):
                 return PLAIN["tuple"]
             length = {"minItems": len(several), "maxItems": len(several)}
             return f"a list of {len(several)}, each {one.words}", [{"type": "array", "items": one.schema, **length}]

@@ -1,4 +1,4 @@
-"""Whether the values of the settings are ones that a run can be trained with."""
+"""Refuses values that are out of their range, and values that contradict each other."""
 
 from importlib.util import find_spec
 
@@ -10,7 +10,7 @@ from proj.config.settings.table import SETTINGS, below, policy, refusal
 from proj.config.words import EMPTY, TAKE_SEVERAL
 from proj.errors import UserError, choose, nearest
 
-# What this project's models take for these of their settings.
+# The names that the settings of this project's models may have for a value.
 NAMES = {
     "activation": ("ELU", "GELU", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"),
     "norm": ("batch", "none"),
@@ -19,23 +19,23 @@ NAMES = {
     "init": ("default", "dirac"),
 }
 LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
-# Callbacks of Lightning's that look for what the models here do not have, and what there is in their place.
+# Lightning's callbacks that need attributes which the models here do not have, and what to use instead.
 UNFIT = {
     "LearningRateFinder": "a search finds one, -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-1))'",
     "BackboneFinetuning": "model=pretrained trains a new head, with model.train=all all of the network",
 }
-# Callbacks of which the table of settings has arguments.
+# Callbacks whose arguments are listed in the table of settings.
 LISTED = {"callbacks.best": "lightning.pytorch.callbacks.ModelCheckpoint", "callbacks.average": ".EMAWeightAveraging"}
-# What all datamodules and models have in common, also those of one's own.
+# Settings that mean the same in every datamodule, including the user's own.
 SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
 
 
 def loggers(cfg: DictConfig) -> DictConfig | dict:
-    return cfg.get("logger") or {}  # the copy of conf/ of an older search has none
+    return cfg.get("logger") or {}  # an older search's copy of conf/ has no `logger`
 
 
 def is_of_own_class(key: str, cfg: DictConfig) -> bool:
-    """Whether a setting is of a dataset, model or loss of one's own, where `hidden`, say, may be anything."""
+    """Whether a setting belongs to the user's own dataset, model or loss, where `hidden`, say, may mean anything."""
     if key.startswith("model.loss."):
         return not str(OmegaConf.select(cfg, "model.loss._target_")).startswith("torch.")
     part = key.partition(".")[0]
@@ -45,7 +45,7 @@ def is_of_own_class(key: str, cfg: DictConfig) -> bool:
 
 
 def check_parts(cfg: DictConfig) -> None:
-    """Raises UserError where a script has put an option's name, which only a word chooses, in the place of a part."""
+    """Raises UserError if a script has set `cfg.model = "cnn"`, say: only a word, `model=cnn`, chooses an option."""
     for group in ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "logger"):
         part = cfg[group]
         if isinstance(part, str) or (part is None and group not in TAKE_SEVERAL):
@@ -56,7 +56,7 @@ def check_parts(cfg: DictConfig) -> None:
 
 
 def check_ranges(cfg: DictConfig) -> None:
-    """Raises UserError for a value out of its range, and for what cannot tell the best checkpoint."""
+    """Raises UserError for a value out of its range, and for settings that do not go together."""
     for key, setting in SETTINGS.items():
         if setting.range and not key.startswith(("trainer.", "callbacks.")):
             value = OmegaConf.select(cfg, key)
@@ -84,7 +84,7 @@ def check_ranges(cfg: DictConfig) -> None:
 
 
 def check_folds(dataset: DictConfig) -> None:
-    """Raises UserError for a fold that is none, and for one of the two settings without the other."""
+    """Raises UserError for a fold that does not exist, and if only one of `folds` and `fold` is given."""
     folds, fold = dataset.get("folds"), dataset.get("fold")
     if fold is not None and folds is None:
         raise UserError(f"dataset.fold={fold} is one of how many? Add dataset.folds=5, say.")
@@ -99,7 +99,7 @@ def check_folds(dataset: DictConfig) -> None:
 
 
 def check_names(model: DictConfig) -> None:
-    """Raises UserError for a name that this project's models do not know, such as that of an activation."""
+    """Raises UserError for a name, such as an activation's, that this project's models do not know."""
     for key in NAMES.keys() & model.keys():
         value = model[key]
         for name in value if OmegaConf.is_list(value) else [value]:
@@ -108,9 +108,9 @@ def check_names(model: DictConfig) -> None:
 
 
 def check_trainer(trainer: DictConfig) -> None:
-    """Raises UserError for what Lightning's Trainer does not take, and for what the program sets itself."""
+    """Raises UserError for arguments that Lightning's Trainer does not take, or that this program sets itself."""
     if trainer.get("_target_") != "lightning.pytorch.Trainer":
-        return  # a class of one's own, with arguments of its own
+        return  # the user's own class may have any arguments
     for key, value in trainer.items():
         if key != "_target_":
             check_argument("trainer", str(key), value)
@@ -131,7 +131,7 @@ def check_trainer(trainer: DictConfig) -> None:
 
 
 def check_callbacks(cfg: DictConfig) -> None:
-    """Raises UserError where no callback would keep the best checkpoint, and for callbacks that do not suit a run."""
+    """Raises UserError if no callback would keep the best checkpoint, and for callbacks that do not work here."""
     best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
     if not OmegaConf.is_dict(best) or not best.get("_target_"):
         raise UserError(
@@ -148,13 +148,14 @@ def check_callbacks(cfg: DictConfig) -> None:
                 "leave it out, since dataset.batch_size=null chooses a size."
             )
         place = f"callbacks.{name}"
-        if target.endswith(LISTED.get(place, "?")):  # else it is a class of one's own, with arguments of its own
-            for key in [key for key in callback if key in below(place)]:  # Lightning knows the others
+        if target.endswith(LISTED.get(place, "?")):  # another class may have any arguments
+            for key in [key for key in callback if key in below(place)]:  # Lightning itself checks the others
                 check_argument(place, str(key), callback[key])
 
 
 def check_argument(place: str, name: str, value: object) -> None:
-    """Raises UserError for an argument of a class of Lightning's that the table does not have, or has otherwise."""
+    """Raises UserError for an argument of one of Lightning's classes that is not in the table of settings, that this
+    program sets itself, or that is out of its range."""
     options = {key: one for key, one in below(place).items() if one.range}
     if policy(f"{place}.{name}").instead:
         raise UserError(refusal(f"{place}.{name}"))

@@ -1,4 +1,4 @@
-"""Words of a command line that would change nothing, or do not suit the others: refused, with what to type instead."""
+"""Refuses words of a command line that would change nothing, or that contradict other words."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,11 @@ from proj.config.words import GROUPS, key_of
 from proj.errors import UserError, nearest
 
 # Groups that ~ cannot leave out, and what the user types instead.
-NEEDED = {one: f"every run has one, and {one}=… names another" for one in ("dataset", "model", "optimizer", "trainer")}
+NEEDED = {key: f"every run has one, and {key}=… names another" for key in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
 NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
-CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # `check.Check` is a callback of Hydra's
-# What a command for one run leaves unused, and one for a sweep, with what the user types instead.
+CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # words that would replace the callback `check.Check`
+# Settings that have no effect on a single run, and those that have none on a sweep, with what to type instead.
 OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "is of a sweep: add -m"}
 OF_A_RUN = {
     r"hydra\.run\b": "is of a single run: a sweep's folder is hydra.sweep.dir=path/to/folder",
@@ -25,7 +25,7 @@ OF_A_RUN = {
 
 
 def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
-    """Raises UserError for a word of the command line that would change nothing."""
+    """Raises UserError for a word that this program sets itself, or that fits one of the patterns in `others`."""
     for word in [*overrides.task, *overrides.hydra]:
         key, value = key_of(word), word.partition("=")[2]
         for name in with_above(key):
@@ -37,7 +37,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
 
 
 def refuse_left_out(words: Iterable[str]) -> None:
-    """Raises UserError for a word of a new run that leaves out what every run needs, or the checks of what it says."""
+    """Raises UserError for a word that leaves out what every run needs, or this program's checks."""
     for word in words:
         if CHECKS.match(word) and not re.search(r"\bcheck\b", word.partition("=")[2]):
             raise UserError(f"{word} would leave out the checks of this program: leave that word out.")
@@ -52,8 +52,8 @@ def refuse_left_out(words: Iterable[str]) -> None:
 
 
 def check_additions(cfg: DictConfig) -> None:
-    """Raises UserError for a word that adds a setting which nothing reads, such as +lr=0.1 in place of optimizer.lr, or
-    which the class of its part does not take, as far as its source tells."""
+    """Raises UserError for a word that adds a setting, such as +lr=0.1, which nothing reads, or which the class that it
+    is meant for does not take according to its source."""
     for word in cfg.hydra.overrides.task:
         key = key_of(word)
         if not word.startswith("+"):
@@ -68,12 +68,12 @@ def check_additions(cfg: DictConfig) -> None:
 
 
 def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:
-    """Whether nothing reads data_dir: these words name no dataset, and the usual one has its data with it."""
+    """Whether nothing reads data_dir: these words choose no dataset, and the default one comes with its data."""
     return "data_dir" not in dataset and not {"dataset", "preset"} & {key_of(word) for word in words}
 
 
 def refuse_data_without_dataset(cfg: DictConfig) -> None:
-    """Raises UserError for data of one's own without a dataset, where the usual one would be trained in its place."""
+    """Raises UserError for data_dir=… without dataset=…, since the default dataset would be trained instead."""
     words = {key_of(word): word for word in cfg.hydra.overrides.task}
     if "data_dir" in words and data_dir_is_unread(cfg.dataset, words):
         raise UserError(
@@ -83,9 +83,9 @@ def refuse_data_without_dataset(cfg: DictConfig) -> None:
 
 
 def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
-    """Raises UserError for a setting such as optimizer.lr that the class of its part does not take.
+    """Raises UserError for a setting such as optimizer.momentum if the optimizer's class does not take it.
 
-    Only the source of libraries' classes is asked: a class of one's own may hand on what its source does not name.
+    Only classes of libraries are checked: the user's own class may pass on arguments that its source does not name.
     """
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)
@@ -106,7 +106,7 @@ def leaving_out(place: str, names: list[str]) -> str:
 
 
 def check_arguments(cfg: DictConfig) -> None:
-    """Raises UserError for a setting that is in conf/ and that the class, which may be another one, does not take."""
+    """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class."""
     groups = {"dataset": cfg.dataset, "model": cfg.model, "model.loss": cfg.model.get("loss")}
     groups |= {f"callbacks.{name}": node for name, node in (cfg.callbacks or {}).items()}
     typed = {key_of(word) for word in cfg.hydra.overrides.task}
@@ -114,7 +114,7 @@ def check_arguments(cfg: DictConfig) -> None:
         target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
         taken = only_arguments(target)
         foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
-        foreign = [name for name in foreign if node[name] is not None]  # what is null is not handed on
+        foreign = [name for name in foreign if node[name] is not None]  # null is not passed to the class
         if foreign and not typed & {f"{place}.{name}" for name in foreign}:
             cure = leaving_out(place, foreign)
             if "augment" in typed and {*foreign} <= {"flip", "shift", "sizes", "augment"}:
@@ -123,7 +123,7 @@ def check_arguments(cfg: DictConfig) -> None:
 
 
 def check_fold_part(cfg: DictConfig) -> None:
-    """Raises UserError for a word that gives the size of the part that a fold takes the place of."""
+    """Raises UserError for a word that sets the size of the split (test, say) that a fold replaces."""
     part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
     for word in cfg.hydra.overrides.task:
         if folds and key_of(word) == f"dataset.{part}_fraction":
@@ -132,10 +132,10 @@ def check_fold_part(cfg: DictConfig) -> None:
 
 
 def check_momentum(cfg: DictConfig) -> None:
-    """Raises UserError for a momentum in place of which the schedule has its own."""
+    """Raises UserError for a momentum that OneCycleLR would overwrite, since it cycles the momentum too."""
     scheduler, keeps_its_own = cfg.scheduler, str(cfg.optimizer.get("_target_")).endswith(".Muon")
-    moves = str(scheduler.get("_target_")).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
-    if keeps_its_own or not moves:
+    cycles = str(scheduler.get("_target_")).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
+    if keeps_its_own or not cycles:
         return
     low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)
     given = {"momentum": cfg.optimizer.get("momentum"), "betas": (cfg.optimizer.get("betas") or [None])[0]}
@@ -148,7 +148,7 @@ def check_momentum(cfg: DictConfig) -> None:
 
 
 def check_length(scheduler: DictConfig) -> None:
-    """Raises UserError for a number of epochs that a schedule is given beside its steps, which alone count."""
+    """Raises UserError for a schedule's number of epochs beside its total_steps, since torch ignores the epochs."""
     for name in ("epochs", "steps_per_epoch"):
         if scheduler.get(name) is not None and scheduler.get("total_steps") is not None:
             raise UserError(
@@ -158,7 +158,7 @@ def check_length(scheduler: DictConfig) -> None:
 
 
 def check_augmentation(cfg: DictConfig) -> None:
-    """Raises UserError where augmentation does not suit the data, the loss or the network."""
+    """Raises UserError for augmentation that does not work with the data, the loss or the network."""
     if cfg.dataset.get("sizes") and cfg.model._target_ == "proj.models.Pretrained":
         raise UserError("dataset.sizes shrinks images, and model=pretrained enlarges them: give dataset.sizes=null.")
     strong, loss = cfg.dataset.get("augment"), str(OmegaConf.select(cfg, "model.loss._target_"))

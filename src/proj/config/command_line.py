@@ -1,4 +1,4 @@
-"""The command lines: of what Hydra composes, and of what starts from a checkpoint, with options as `key=value`."""
+"""Reads command lines: those whose settings Hydra composes, and those of commands that take options as `key=value`."""
 
 import glob
 import os
@@ -19,18 +19,18 @@ from proj.errors import UserError, choose, nearest
 from proj.system.folders import nearest_to, runs_near
 from proj.system.platform import STOP_SIGNALS, local_path, printable_output
 from proj.system.processes import stop_signals_as_exits
-from proj.system.ranks import look_at_environment
+from proj.system.ranks import check_environment
 from proj.system.run_folder import RunFolder
 
-SCHEMA = "\n'hydra/launcher/.* is validated"  # how Hydra begins to warn of what is meant
-# Of an option: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or all that there
-# is to choose from.
+SCHEMA = "\n'hydra/launcher/.* is validated"  # the beginning of a warning by Hydra that does not concern the user
+# What an option takes: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or one of
+# a tuple of words.
 Kind = type | tuple[str, ...]
 PATHS = ("ckpt", "run", "resume", "input", "output", "show", "data_dir", "config_dir")  # options that name files
 
 
 def run_hydra(command: Callable[[], object]) -> None:
-    """Run a function of `hydra.main`'s with the command line's settings; errors as `sentences` says."""
+    """Run a function that is decorated with `hydra.main`. Errors end as `sentences` says."""
     with sentences():
         if "${" in (here := os.getcwd()):
             raise UserError(f"Hydra takes ${{…}} in the name of {here} for a setting: rename it, or start elsewhere.")
@@ -39,17 +39,17 @@ def run_hydra(command: Callable[[], object]) -> None:
         several = "--multirun" in flags
         sys.argv[1:] = [*flags, *(as_hydra_reads(word, several) for word in settings)]
         if "" not in sys.path:
-            sys.path.insert(0, "")  # a class of one's own lies in the working folder; `python -m` has it there already
-        os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # for the processes that this one starts
+            sys.path.insert(0, "")  # to find the user's own modules in the working folder, as `python -m` does
+        os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # the user's wish, for the processes that this one starts
         warnings.filterwarnings("ignore", SCHEMA)
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them
         command()
 
 
 def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
-    """Take the options of these kinds out of a command's words, and return their values; other words are left.
+    """Remove the options named in `kinds` from a command's words, and return their values.
 
-    Raises UserError for an option that is given twice, but for a list's, and for a value that it does not take.
+    Raises UserError for an option that is given twice, unless it takes a list, and for a value that it does not take.
     """
     refuse_dashes(words, kinds)
     found: dict[str, str] = {}
@@ -80,7 +80,7 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
 
 
 def share(key: str, value: str) -> float:
-    """Raises UserError for what is no number between 0 and 1."""
+    """The value as a number. Raises UserError unless it is between 0 and 1."""
     with suppress(ValueError):
         if 0 < (number := float(value)) < 1:
             return number
@@ -88,9 +88,9 @@ def share(key: str, value: str) -> float:
 
 
 def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
-    """All words of a command line as options of these kinds, and ckpt= or run= as one more, `path`.
+    """The values of a command line's options, by name. `path` is the checkpoint that ckpt= or run= names.
 
-    Raises UserError for a word that fits none, and where there is no such checkpoint.
+    Raises UserError for a word that is none of the options, and if there is no such checkpoint.
     """
     kinds = {"ckpt": str, "run": str, **kinds}
     flags: list[str] = []
@@ -114,7 +114,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        files = [f"ckpt={one}" for one in glob.glob(str(path))]  # of a pattern, which no shell reads after an =
+        files = [f"ckpt={match}" for match in glob.glob(str(path))]  # no shell expands a pattern after ckpt=
         hint = runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files)
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
@@ -124,7 +124,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
 
 
 def meant(word: str, kinds: Mapping[str, Kind]) -> str:
-    """The end of a message on a word without an equals sign: what it may stand for, or all options."""
+    """The end of a message on a word without an equals sign: suggests the option that was meant, or lists all."""
     if os.path.exists(word):
         key = "run" if os.path.isdir(word) else "ckpt"
         if "input" in kinds and not (word.endswith(".ckpt") or RunFolder(word).best.is_file()):
@@ -134,13 +134,13 @@ def meant(word: str, kinds: Mapping[str, Kind]) -> str:
 
 
 def words_or_help(text: str, needed: bool = True) -> list[str]:
-    """The words of this command line; `text` and the end of the command where they ask for help or the versions, or
-    where some are `needed` and there are none."""
+    """The words of this command line. If they ask for help (`text`) or the versions, or if words are `needed` and there
+    are none, prints what was asked for, or the help, and exits."""
     printable_output()
     words = sys.argv[1:]
-    asked = {word for word in words if not os.path.exists(word)}  # a report's folder may have any name
+    asked = {word for word in words if not os.path.exists(word)}  # a report's folder may be called help
     with sentences(elsewhere=""):
-        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # which `proj` has set while the command is imported
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # set by proj/__init__.py while the command is imported
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if {"--help", "-help", "-h", "help"} & asked or (needed and not words):
             print(text.strip())
@@ -155,17 +155,17 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
 def version_of(package: str) -> str:
     with suppress(PackageNotFoundError):
         return version(package)
-    return "(not installed)"  # where PYTHONPATH names this one's folder
+    return "(not installed)"  # true of `proj` where PYTHONPATH names its folder
 
 
 @contextmanager
 def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
-    """The command line's options, for the command within; --help prints `text` instead.
+    """Yields the command line's options to the block that runs the command; --help prints `text` instead.
 
-    A mistake, here or within, ends in one sentence and exit code 1. Signals that ask to stop are exits, Ctrl-C too:
-    Lightning 2.6 would make exit code 1 of Ctrl-C in its loops, and go on after the others.
+    An error, also one in the block, ends in one sentence and exit code 1. Signals that ask to stop raise SystemExit,
+    Ctrl-C too: Lightning 2.6's loops would turn Ctrl-C into exit code 1, and ignore the other signals.
     """
     words = words_or_help(text)
     with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
-        look_at_environment()
+        check_environment()
         yield read_options(kinds, words)

@@ -1,4 +1,4 @@
-"""The configuration: where it lies, how it is composed, and what is built from it."""
+"""Composes the configuration from conf/ (`configure`), and builds objects from it (`build`)."""
 
 import logging
 import os
@@ -21,16 +21,16 @@ from proj.config.stored import located, now_called
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
 
-CONF = Path(__file__).parents[1] / "conf"  # in the wheel
+CONF = Path(__file__).parents[1] / "conf"  # in an installed package
 if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
-logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # which logs what is raised while it imports
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it would log an error that it also raises
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
-    """The configuration with all references looked up, for good: no value is a reference any more, whatever it says.
+    """The configuration with all references (${…}) replaced by their values. A text that contains ${ stays a text.
 
-    The data's folder is an absolute path, so that the run goes on from any folder.
+    The data's folder becomes an absolute path, so that the run can go on from any working folder.
     """
     plain = OmegaConf.to_container(cfg, resolve=True)
     for node in (plain, plain.get("dataset")):
@@ -42,12 +42,13 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return OmegaConf.create(literal(plain), flags={"struct": True})
 
 
-# Of a value as conf/ has it: it refers to another setting, and not to Hydra's or to the environment.
+# A reference in conf/ to another setting, such as ${seed}; not to Hydra (${hydra:…}) or the environment (${oc.env:…}).
 REFERENCE = re.compile(r"(?<!\\)\$\{[\w.\[\]]+\}")
 
 
 def following(written: Any, meant: Any) -> Any:
-    """The values of a configuration, of which those that are `written` as references to other settings follow these."""
+    """The configuration `meant`, whose references are resolved, with those to other settings put back. written: the
+    same configuration with all references. Such a setting then follows a later change of the other."""
     if isinstance(written, str) and REFERENCE.search(written):
         return written
     if isinstance(written, dict):
@@ -56,7 +57,7 @@ def following(written: Any, meant: Any) -> Any:
 
 
 def literal(node: Any) -> Any:
-    """Plain values whose text OmegaConf takes as it stands, also where it says ${…}."""
+    """Plain values with every ${ escaped, so that OmegaConf takes it as text and not as a reference."""
     if isinstance(node, dict):
         return {key: literal(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -65,11 +66,10 @@ def literal(node: Any) -> Any:
 
 
 def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> Any:
-    """What a node of the configuration stands for: the class that its `_target_` names, called with the node's other
-    values and `settings`; None for a node that names none.
+    """Call the class that a node's `_target_` names with the node's other values and `settings`; None if it names none.
 
-    Hydra's `instantiate` does the same, but looks references up again, in text that comes from a file too.
-    place: the key of the node, such as model.loss, where a command can change it.
+    Hydra's `instantiate` does the same, but resolves references, which a file from somebody else may contain as text.
+    place: the key of the node, such as model.loss, for a message that says how to change it.
     Raises UserError for a class that cannot be found, and for arguments that it does not take.
     """
     if OmegaConf.is_config(node):
@@ -79,7 +79,7 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
     target = now_called(node)
     taken = only_arguments(str(target)) if None in node.values() else None
     arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
-    if taken is not None:  # another class in the place of conf/'s: Hydra leaves out no setting that is null
+    if taken is not None:  # `_target_` may name another class than conf/ does: pass it no null that it does not take
         arguments = {key: value for key, value in arguments.items() if value is not None or key in taken}
     if node.get("_recursive_", True):
         arguments = {key: build_within(value, place and f"{place}.{key}") for key, value in arguments.items()}
@@ -106,10 +106,10 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
 
 
 def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exception) -> None:
-    """Raises UserError where what a node names has refused an argument of the node's, itself or by a class that it
-    inherits from. given: all arguments."""
+    """Raises UserError if `error` says that the class, or one that it inherits from, does not take an argument of the
+    node's. given: all arguments with which it was called."""
     said = re.search(r"(\w+)(\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    names = [one.__name__ for one in getattr(called, "__mro__", [called])]
+    names = [base.__name__ for base in getattr(called, "__mro__", [called])]
     if not said or said[1] not in names or said[3] not in node:
         return
     known = taken_by(node["_target_"]) or frozenset()
@@ -120,7 +120,7 @@ def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exce
 
 
 def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> Any:
-    """`build` of a part of the configuration. Raises UserError for what is no object of `base`."""
+    """`build` of the configuration's node `part`. Raises UserError if the object is not an instance of `base`."""
     made = build(node, part, **settings)
     if not isinstance(made, base):
         as_shown = ", as the README's example does" if base.__module__.startswith("proj.") else ""
@@ -132,7 +132,7 @@ def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> 
 
 
 def build_within(value: Any, place: str) -> Any:
-    """A value with what it names, itself or within its lists and mappings, built. place: its key."""
+    """A value with every mapping in it that has a `_target_` replaced by the object that it builds. place: its key."""
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value, resolve=True)
     if isinstance(value, list):
@@ -146,11 +146,11 @@ def build_within(value: Any, place: str) -> Any:
 
 @user_errors()
 def configure(*overrides: str, config_dir: str = "") -> DictConfig:
-    """What a command line composes, checked and resolved, for notebooks: `train(configure("dataset=digits"))`.
+    """Compose the configuration of a command line in Python: `train(configure("dataset=digits", "model=cnn"))`.
 
-    config_dir: a folder of options of one's own, as of --config-dir.
-    Raises UserError for what the command line would refuse. Settings that refer to another one in conf/, as
-    `dataset.seed` to `seed`, follow a later change of it: `cfg.seed = 5`.
+    config_dir: a folder of the user's own options, like --config-dir.
+    A setting that refers to another one in conf/, such as `dataset.seed` to `seed`, follows a later `cfg.seed = 5`.
+    Raises UserError for whatever the command line would refuse.
     """
     if other := [word for word in overrides if not isinstance(word, str)]:
         raise UserError(f"configure takes words, configure('dataset=iris', 'model=mlp'), and {other[0]!r} is none.")

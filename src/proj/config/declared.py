@@ -1,4 +1,5 @@
-"""What a class says of itself, read from its source: to import a datamodule or a model takes torch and seconds."""
+"""Reads a class's attributes and arguments from its source: importing a datamodule or a model would import torch,
+which takes seconds."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -12,55 +13,54 @@ from typing import Any
 from omegaconf import DictConfig
 
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
-# Older versions kept in the configuration what the classes of datamodules and models say themselves.
-NO_ARGUMENTS += ("kind", "accepts")
-# Arguments that the program gives.
+NO_ARGUMENTS += ("kind", "accepts")  # older versions had these class attributes in the configuration
+# Arguments that this program passes itself, so that they are no settings.
 HANDED = ("input_shape", "num_classes", "optimizer", "scheduler", "params", "entry", "begun", "count")
 UNREADABLE = (ImportError, OSError, ValueError, SyntaxError, RecursionError)
 
 
 @cache
 def declared(target: str, attribute: str) -> Any:
-    """The plain value of a class's attribute, its own or the nearest one that it inherits.
+    """The value of a class's attribute, its own or inherited, if the source assigns it a literal; else None.
 
-    target: the full name of the class, such as proj.data.IrisDataModule.
-    None where the source does not tell; a class that is not there at all is refused where it is built.
+    target: the full name of the class, such as proj.data.IrisDataModule. A class that does not exist gives None, too,
+    and is refused when it is built.
     """
     try:
-        lines = (line for node in classes(target) for line in node.body if sets(line, attribute))
+        lines = (line for node in class_definitions(target) for line in node.body if assigns(line, attribute))
         return next((ast.literal_eval(line.value) for line in lines), None)
     except UNREADABLE:
         return None
 
 
 def kind_of_data(cfg: DictConfig) -> str | None:
-    """What the dataset's class says that its examples are, image or table; None where it does not say it."""
+    """The attribute `kind` of the dataset's class, "image" or "table"; None if it has none."""
     return declared(cfg.dataset._target_, "kind")
 
 
 def accepted(model: DictConfig) -> tuple[str, ...]:
-    """The kinds of data that a model's class says it takes."""
+    """The attribute `accepts` of a model's class: the kinds of data that it takes; empty if it has none."""
     return declared(model._target_, "accepts") or ()
 
 
 def takes(model: DictConfig, kind: str | None) -> bool:
-    """Whether a model can be trained on data of a kind; where one of them does not say it, that is found out later."""
+    """Whether a model takes data of this kind, as far as both classes declare it: otherwise the training will tell."""
     return kind is None or not accepted(model) or kind in accepted(model)
 
 
 def arguments(target: str) -> frozenset[str] | None:
-    """The names of the arguments that a class takes; None where they may have any name, or the source does not tell."""
+    """The names of the arguments that a class takes; None if it may take others, or the source does not tell."""
     annotated, all_of_them = named_arguments(target)
     return frozenset(annotated) if all_of_them else None
 
 
 @cache
 def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
-    """(The annotations of the arguments of a class, by their names, and where it hands others on, of those that it
-    inherits from; whether it takes no others)."""
+    """(A class's arguments with their annotations, whether these are all arguments that it takes). Where its `__init__`
+    has **kwargs, the arguments of the class that it inherits from are included."""
     annotated: dict[str, ast.expr | None] = {}
     with suppress(*UNREADABLE):
-        for line in (line for node in classes(target) for line in node.body):
+        for line in (line for node in class_definitions(target) for line in node.body):
             if isinstance(line, ast.FunctionDef) and line.name == "__init__":
                 taken = line.args
                 for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs):
@@ -71,10 +71,10 @@ def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
 
 
 def only_arguments(target: str) -> frozenset[str] | None:
-    """The names of the arguments that a class takes by an `__init__` that lists them all, its own or the nearest one
-    that it inherits; None where that takes others too, is decorated, or is not found in the source."""
+    """The arguments of a class's `__init__`, its own or inherited, if it can take no others: None if it has **kwargs,
+    is decorated, or is not found in the source."""
     with suppress(*UNREADABLE):
-        for line in (line for node in classes(target) for line in node.body):
+        for line in (line for node in class_definitions(target) for line in node.body):
             if isinstance(line, ast.FunctionDef) and line.name == "__init__":
                 taken = line.args
                 names = (one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs))
@@ -82,38 +82,38 @@ def only_arguments(target: str) -> frozenset[str] | None:
     return None
 
 
-def classes(target: str) -> Iterator[ast.ClassDef]:
-    """The source of a class, and of those that it inherits from, the nearest first."""
+def class_definitions(target: str) -> Iterator[ast.ClassDef]:
+    """The parsed source of a class and of the classes that it inherits from, in the order of inheritance."""
     module, _, name = target.rpartition(".")
     tree, _ = parsed_module(module)
-    names = imported_at_import(module)
-    if name in names:  # from the module that defines it
-        yield from classes(names[name])
+    names = top_level_imports(module)
+    if name in names:  # the module imports the class from the one that defines it
+        yield from class_definitions(names[name])
     defined = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    if name not in names and not defined:  # torch.nn takes its classes over with a star
-        for home in [one.removesuffix("*") for one in names if one.endswith(".*")]:
-            yield from classes(home + name)
+    if name not in names and not defined:  # torch.nn, for one, has `from .modules import *`
+        for package in [key.removesuffix("*") for key in names if key.endswith(".*")]:
+            yield from class_definitions(package + name)
     for node in defined:
         yield node
         for base in node.bases:
             first, dot, rest = ast.unparse(base).partition(".")
-            yield from classes(names.get(first, f"{module}.{first}") + dot + rest)
+            yield from class_definitions(names.get(first, f"{module}.{first}") + dot + rest)
 
 
-def sets(line: ast.stmt, attribute: str) -> bool:
-    """Whether a line of a class's body gives the attribute a value."""
+def assigns(line: ast.stmt, attribute: str) -> bool:
+    """Whether a line of a class's body assigns a value to the attribute."""
     targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
     named = any(isinstance(target, ast.Name) and target.id == attribute for target in targets)
     return named and getattr(line, "value", None) is not None
 
 
 def is_installed(spec: ModuleSpec) -> bool:
-    """Whether a module is of an installed package, and no file of the user's own."""
+    """Whether a module belongs to an installed package, and is not a file of the user's own."""
     return bool({"site-packages", "dist-packages"} & {*Path(spec.origin or "").parts})
 
 
 def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
-    """The packages that a module or a class lies in, from the outermost one, and the module itself."""
+    """(Name, spec) of each package that contains a module or a class, from the outermost one, and of the module."""
     name, *parts = name.split(".")
     with suppress(ImportError, ValueError):
         spec = find_spec(name)
@@ -122,17 +122,17 @@ def modules(name: str) -> Iterator[tuple[str, ModuleSpec]]:
             if not parts or not spec.submodule_search_locations:
                 return
             places, part = spec.submodule_search_locations, parts.pop(0)
-            name = f"{name}.{part}"  # `find_spec` of the whole name would import the packages on the way
+            name = f"{name}.{part}"  # `find_spec` of the whole name would import each package on the way
             try:
                 spec = PathFinder.find_spec(name, places)
-            except KeyError:  # a folder without __init__.py asks the imported one above it where it lies
+            except KeyError:  # a folder without __init__.py, in a package that has not been imported
                 spec = ModuleSpec(name, None, is_package=True)
                 spec.submodule_search_locations = [f"{place}/{part}" for place in places]
 
 
 @cache
 def parsed_module(module: str) -> tuple[ast.Module, str]:
-    """(A module's source, the package that its relative imports start from)."""
+    """(A module's parsed source, the package from which its relative imports start)."""
     spec = dict(modules(module)).get(module)
     if not spec or not spec.origin:
         raise ImportError(module)
@@ -140,18 +140,20 @@ def parsed_module(module: str) -> tuple[ast.Module, str]:
 
 
 @cache
-def imported_at_import(module: str) -> dict[str, str]:
-    """As `imported`, of a module's own lines, without those within its functions and classes."""
+def top_level_imports(module: str) -> dict[str, str]:
+    """`imported_names` of a module's lines, without those in its functions and classes."""
     tree, package = parsed_module(module)
     lines = list[ast.AST](tree.body)
-    for line in lines:  # which grows by what stands below an `if` or a `try`
+    for line in lines:  # the list grows during the loop by the lines below an `if` or a `try`
         if not isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            lines += [one for one in ast.iter_child_nodes(line) if isinstance(one, ast.stmt | ast.excepthandler)]
-    return imported(lines, package)
+            children = ast.iter_child_nodes(line)
+            lines += [child for child in children if isinstance(child, ast.stmt | ast.excepthandler)]
+    return imported_names(lines, package)
 
 
-def imported(nodes: Iterable[ast.AST], package: str) -> dict[str, str]:
-    """The names that lines of a module import, each with its full name. package: where relative imports start from."""
+def imported_names(nodes: Iterable[ast.AST], package: str) -> dict[str, str]:
+    """The names that the import statements among `nodes` bind, each with the full name of what it stands for. package:
+    where relative imports start from. `from x import *` gives "x.*"."""
     known = {}
     for node in nodes:
         if isinstance(node, ast.ImportFrom):

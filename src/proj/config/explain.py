@@ -1,6 +1,6 @@
-"""What Hydra, OmegaConf and Lightning say of a mistake, as one sentence; HYDRA_FULL_ERROR=1 shows the traceback.
+"""Turns errors of Hydra, OmegaConf and Lightning into one sentence each; HYDRA_FULL_ERROR=1 shows the traceback.
 
-Of a setting that is not there, it says where one is that people look for under this name.
+For a setting that does not exist, the sentence suggests the one that was probably meant.
 """
 
 import os
@@ -23,7 +23,7 @@ from proj.config.words import GROUPS, group_and_option, with_points
 from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.platform import as_command
 
-# What other programs call a setting, or where people look for it.
+# Names under which users look for a setting, such as those of other programs, and what to type.
 OTHER_NAMES = {
     "learning_rate": "optimizer.lr",
     "epochs": "trainer.max_epochs",
@@ -36,11 +36,11 @@ OTHER_NAMES = {
     "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
 }
 NEW_FOLDER = ", or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
-OLD = ("dataset.kind", "model.accepts")  # of configurations that older versions wrote
+OLD = ("dataset.kind", "model.accepts")  # settings that only the configurations of older versions have
 
 
 def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
-    """The sentence for an error of the command line, the configuration, the disk or another process; None for a bug."""
+    """The sentence for an error that the user can fix; None for a bug. elsewhere: see `file_fault`."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, Warning) and sys.warnoptions:
@@ -62,7 +62,7 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
             kind = "image_folder" if os.path.isdir(option) else "csv"
             cure = as_command([f"dataset={kind}", f"data_dir={option}"])
             return f"dataset={option} names no kind of data: give {cure}"
-        folders = re.findall(r"path=file://(.*)", text)  # of one of several, logger=[csv,foo], Hydra names no options
+        folders = re.findall(r"path=file://(.*)", text)  # for one in a list, logger=[csv,foo], Hydra lists no options
         files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
         if options := error.options or files:
             return f"{group or '--config-name'}={option} does not exist." + nearest(option, options)
@@ -72,10 +72,10 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
             return f"{several[1]} gives several values: type {key}={meant}, or add -m to sweep over them."
         listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
         return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
-    if nothing := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
-        known, name = {*GROUPS, *SETTINGS} - {nothing[1]}, nothing[1].rpartition(".")[2]
-        known = nearest(nothing[1], {one for one in known if one.rpartition(".")[2] == name} or known)
-        return f"~{nothing[1]} leaves out what is not there.{known}"
+    if absent := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
+        known, name = {*GROUPS, *SETTINGS} - {absent[1]}, absent[1].rpartition(".")[2]
+        same_name = {key for key in known if key.rpartition(".")[2] == name}
+        return f"~{absent[1]} leaves out what is not there.{nearest(absent[1], same_name or known)}"
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
@@ -91,12 +91,12 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
-    *_, raised_in = ("", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)))
+    raised_in = ["", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
     if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
-    if type(error).__name__ == "MisconfigurationException":  # by which Lightning refuses what it is told
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's error; its class is not imported here
         return " ".join(text.split())
     return None
 
@@ -104,7 +104,7 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
 def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) -> str:
     """The sentence for a setting that is not in the configuration.
 
-    typed: all of it; the error names no more than the first part that is not there, as of optimzer.lr.
+    typed: the whole setting, such as optimzer.lr; the error itself names only the part that does not exist, optimzer.
     """
     key, node, plus = str(error.full_key), error.parent_node, ""
     cfg, place, rest = node._get_root(), key.removesuffix(str(error.key)), typed.removeprefix(key)
@@ -117,7 +117,7 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
     asked = key if place else typed
     if known := elsewhere(asked, cfg):
         return f"There is no setting {asked!r}.{known}"
-    if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # of which conf/ has all
+    if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # conf/ has all of these
         if node["_target_"] is None:
             return f"There is no setting {key!r}, since {place[:-1]} names no class: choose another {place[:-1]}."
         taken = arguments(str(node["_target_"]))
@@ -128,45 +128,47 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
 
 
 def similar(key: str, above: str, cfg: DictConfig) -> str:
-    """The end of a message on a setting whose place `above` is not there: the same in a place of a similar name, such
-    as optimizer.lr for optimzer.lr."""
+    """The end of a message on a setting `key` in a part `above` that does not exist, because its name is misspelt:
+    suggests the same setting in a part with a similar name, such as optimizer.lr for optimzer.lr."""
     place, _, name = above.rpartition(".")
-    there = OmegaConf.select(cfg, place) if place else cfg
-    places = get_close_matches(name, {*map(str, there)} - {name}, cutoff=0.5)
-    words = (as_typed(".".join(filter(None, (place, one))) + key.removeprefix(above), cfg) for one in places)
-    meant = next(filter(None, words), None)
-    return f" Did you mean {meant!r}?" if meant else ""
+    siblings = {*map(str, OmegaConf.select(cfg, place) if place else cfg)} - {name}
+    for sibling in get_close_matches(name, siblings, cutoff=0.5):
+        corrected = f"{place}.{sibling}" if place else sibling
+        if meant := as_typed(corrected + key.removeprefix(above), cfg):
+            return f" Did you mean {meant!r}?"
+    return ""
 
 
 def elsewhere(key: str, cfg: DictConfig) -> str:
-    """The end of a message on a setting that is not there: where one of its name is, such as optimizer.lr for lr."""
+    """The end of a message on a setting that does not exist: suggests others of that name, such as optimizer.lr for lr,
+    from the table of settings and from this configuration."""
     (place, _, name), known = key.rpartition("."), []
     groups = OmegaConf.to_container(cfg, resolve=False).items()
-    composed = [f"{group}.{one}" for group, node in groups if isinstance(node, dict) for one in node]
-    settings = dict.fromkeys([*SETTINGS, *(one for one in composed if one != key)])  # dataset.target is in conf/ alone
-    names = {one.rpartition(".")[2] for one in settings}
-    # A name near to one of them is likelier meant for it than for a group, such as max_epoch for trainer.max_epochs.
+    composed = [f"{group}.{setting}" for group, node in groups if isinstance(node, dict) for setting in node]
+    settings = dict.fromkeys([*SETTINGS, *(setting for setting in composed if setting != key)])
+    names = {setting.rpartition(".")[2] for setting in settings}
+    # A misspelt name without a point is more likely a setting's than a group's: max_epoch means trainer.max_epochs.
     if not place and name not in names | OTHER_NAMES.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
-    if key not in SETTINGS:  # else it is in its place, and the chosen class does not take it
-        known = [one for one in settings if one.endswith(f".{name}") and one not in OLD]
-        known = [one for one in known if not any(policy(above).instead for above in with_above(one))]
-    here = [word for word in (as_typed(one, cfg) for one in known) if word]
+    if key not in SETTINGS:  # a key in the table is right, but the chosen class does not take it
+        known = [setting for setting in settings if setting.endswith(f".{name}") and setting not in OLD]
+        known = [setting for setting in known if not any(policy(above).instead for above in with_above(setting))]
+    here = [word for setting in known if (word := as_typed(setting, cfg))]
     if not here and name in OTHER_NAMES:
         here = [OTHER_NAMES[name]]
     if here:
         return f" Did you mean {' or '.join(map(repr, here))}?"
     if not known:
         return ""
-    groups = dict.fromkeys("augment" if "augment" in one else one.partition(".")[0] for one in known)
+    groups = dict.fromkeys("augment" if "augment" in setting else setting.partition(".")[0] for setting in known)
     others = " or ".join(f"{group}=…" for group in groups)
     return f" With another {others} there is {' or '.join(map(repr, known))}."
 
 
 def as_typed(key: str, cfg: DictConfig) -> str | None:
-    """A setting as this configuration takes it, with a plus where it is an argument that conf/ does not list.
+    """How a setting is typed for this configuration: with a plus if it is an argument that conf/ does not list.
 
-    None where this configuration has no such setting.
+    None if this configuration takes no such setting.
     """
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)
@@ -183,7 +185,7 @@ FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR"
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """What the user can mend raises UserError, for those who call from Python."""
+    """Raise UserError, for callers in Python, in place of any other error that the user can fix."""
     try:
         yield
     except Exception as error:
@@ -194,15 +196,16 @@ def user_errors() -> Iterator[None]:
 
 @contextmanager
 def sentences(elsewhere: str = NEW_FOLDER) -> Iterator[None]:
-    """What the user can mend ends as one sentence and exit code 1; HYDRA_FULL_ERROR=1 shows the traceback."""
+    """End the command with one sentence and exit code 1 for an error that the user can fix; raise any other error.
+    HYDRA_FULL_ERROR=1 raises all errors. elsewhere: see `file_fault`."""
     try:
         yield
     except Exception as error:
-        if any(isinstance(link, KeyboardInterrupt) for link in causes(error)):  # Hydra raises others in its place
+        if any(isinstance(link, KeyboardInterrupt) for link in causes(error)):  # Hydra turns Ctrl-C into other errors
             raise SystemExit(130) from None
         sentence = explain(error, elsewhere)
         if sentence is None or FULL_ERROR:
             raise
         raise SystemExit(f"error: {sentence}") from None
-    except KeyboardInterrupt:  # before the training, which saves and says how to continue
+    except KeyboardInterrupt:  # before the training: a training saves, and says how to continue
         raise SystemExit(130) from None

@@ -1,4 +1,4 @@
-"""The flags of a command line that Hydra composes, such as --multirun and --config-dir=conf, told from its settings."""
+"""Separates a command line's flags for Hydra, such as --multirun and --config-dir=conf, from its settings."""
 
 import os
 import re
@@ -14,26 +14,28 @@ SHORT |= {"-sc": "--shell-completion", "-cp": "--config-path", "-cn": "--config-
 TAKE_VALUES = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--info")
 SHOWS = {"--cfg": ("job", "hydra", "all")}
 SHOWS["--info"] = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
-WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # of which Hydra takes one
-FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")  # --experimental-rerun would run what a file says
+WAYS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")  # Hydra takes only one of them
+# Hydra's --experimental-rerun is not among them: it would unpickle a file, which can run any code.
+FLAGS = (*SHORT.values(), "--hydra-help", "--version", "--resolve")
 LONG_DASHES = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
 
 
 def without_dashes(word: str, meant: str = "") -> str:
-    """How a word such as --max-epochs=3 is typed. meant: its setting, if that has another name."""
+    """The end of a message on a word such as --max-epochs=3: how to type it. meant: the setting, if it is known."""
     key, _, value = word.lstrip("-").partition("=")
     return f"without dashes: {meant or key.replace('-', '_')}={value or '…'}"
 
 
 def setting_of(word: str) -> str:
-    """The setting that somebody means by a word such as --max-epochs=3: trainer.max_epochs, if no other ends so."""
+    """The setting meant by a word such as --max-epochs=3: trainer.max_epochs, if no other setting ends in that name."""
     key = word.lstrip("-").partition("=")[0].replace("-", "_")
-    fitting = [one for one in SETTINGS if one.endswith(f".{key}")]
+    fitting = [setting for setting in SETTINGS if setting.endswith(f".{key}")]
     return key if key in SETTINGS or len(fitting) != 1 else fitting[0]
 
 
 def refuse_pasted(words: Iterable[str]) -> None:
-    """Raises UserError for signs that nobody types: of a script with Windows line ends, or copied from a document."""
+    """Raises UserError for characters that nobody types: those of a script with Windows line ends, and long dashes and
+    no-break spaces copied from a document."""
     for word in words:
         if word.endswith("\r"):
             raise UserError(f"{word[:-1]} ends in a carriage return: save the script with the line ends of Linux.")
@@ -45,7 +47,7 @@ def refuse_pasted(words: Iterable[str]) -> None:
 
 
 def refuse_dashes(words: Iterable[str], options: Container[str]) -> None:
-    """Raises UserError for one of a command's options that is typed as other programs have them, --run=folder."""
+    """Raises UserError for an option that is typed with dashes, as for other programs: --run=folder."""
     for word in words:
         key = word.partition("=")[0]
         if key.startswith("-") and key.lstrip("-").replace("-", "_") in options:
@@ -53,10 +55,10 @@ def refuse_dashes(words: Iterable[str], options: Container[str]) -> None:
 
 
 def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
-    """A command line's flags, each with its value as --flag=value, and its settings. Flags may stand anywhere, while
-    Hydra reads no setting that comes after a flag which comes after a setting.
+    """(A command line's flags, each with its value as --flag=value; its settings).
 
-    Raises UserError for what is no flag of Hydra's, or lacks its value.
+    Flags may stand anywhere: Hydra itself would not read settings after a flag that follows other settings.
+    Raises UserError for an unknown flag, and for one without its value.
     """
     flags, settings, rest = [], [], list(words)
     while rest:

@@ -1,4 +1,5 @@
-"""Whatever looks at a metric is told which, in which direction is better, and looks once it is measured."""
+"""Checks the settings by which callbacks and schedulers follow a metric: its name, which direction is better, and that
+it has been measured when they look at it."""
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -6,16 +7,16 @@ from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
 PATIENCE = whole(0)
-BY_CLASS = ("balanced_acc", "macro_f1", "auc")  # figures in which classes of unequal size count alike
-# What may tell the best checkpoint.
+BY_CLASS = ("balanced_acc", "macro_f1", "auc")  # metrics in which all classes have the same weight
+# The metrics by which the best checkpoint may be chosen.
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss", *(f"val/{name}" for name in BY_CLASS))
 MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")
 
 
 def mode_of(monitor: str, otherwise: str) -> str:
-    """Which is better of a metric, min or max: known of losses and accuracies, `otherwise` of any other.
+    """Whether less ("min") or more ("max") is better of a metric; `otherwise` if it is not one of this project's.
 
-    conf/ takes it as ${mode_of:…}, so that the mode follows a monitor that is given alone.
+    conf/ uses it as ${mode_of:…}, so that a command that gives only a monitor need not give its mode.
     """
     return {"loss": "min", **dict.fromkeys(("acc", *BY_CLASS), "max")}.get(str(monitor).rpartition("/")[2], otherwise)
 
@@ -27,7 +28,7 @@ def check_monitors(cfg: DictConfig) -> None:
     """Raises UserError for a metric that nothing measures, and for a mode that takes the worst for the best."""
     callbacks = {name: one for name, one in cfg.callbacks.items() if OmegaConf.is_dict(one) and one.get("_target_")}
     targets = [cfg.model._target_, *(one._target_ for one in callbacks.values())]
-    # A model or a callback of one's own may measure other metrics.
+    # The user's own model or callback may measure other metrics.
     all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)
     if all_known:
         choose("monitor", str(cfg.monitor), dict.fromkeys(MONITORS))
@@ -40,7 +41,7 @@ def check_monitors(cfg: DictConfig) -> None:
             raise UserError(f"{place}.monitor={shown}: use monitor={monitor or cfg.monitor}.")
         if monitor and all_known:
             choose(f"{place}.monitor", str(monitor), dict.fromkeys(MEASURED))
-        usual = "min" if callback._target_.startswith("lightning.") else None  # as Lightning's callbacks have it
+        usual = "min" if callback._target_.startswith("lightning.") else None  # the default in Lightning's callbacks
         mode = callback.get("mode", usual)
         if monitor and mode and mode != (best := mode_of(monitor, mode)):
             word = f"{place}.mode={best}" if "mode" in callback else f"+{place}.mode={best}"
@@ -56,7 +57,7 @@ def check_monitors(cfg: DictConfig) -> None:
 
 
 def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None:
-    """Raises UserError for a callback that looks at a metric before it is measured, or waits for less than nothing."""
+    """Raises UserError for a callback that looks at a metric before it is measured, or that has a negative patience."""
     patience = callback.get("patience", 0)
     if callback._target_.endswith(".EarlyStopping"):
         PATIENCE.check(f"{place}.patience", patience)

@@ -1,4 +1,4 @@
-"""The folder of a new run or sweep: it is named when the configuration is read, and made when the run starts."""
+"""The folder of a new run or sweep. It gets its name when the configuration is composed, and is made at the start."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,19 +10,19 @@ from omegaconf import OmegaConf
 
 from proj.errors import UserError
 from proj.system.platform import as_command
-from proj.system.processes import agree
+from proj.system.processes import broadcast_text
 from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml, read_flat
 from proj.system.slurm import slurm_name
 
-NAMED: set[str] = set()  # by the time, in this process, and not made yet
-TAKEN: set[str] = set()  # by the configurations that this process has composed in Python
+NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet
+TAKEN: set[str] = set()  # folders of the configurations that `configure` has composed in this process
 
 
 def new_folder(parent: str, name: str | None = None) -> str:
-    """What `${new_folder:…}` in conf/ stands for: a folder named by the time, of which there is none yet.
+    """The value of `${new_folder:…}` in conf/: a folder in `parent` that does not exist yet, named by the time.
 
-    With a name, a folder of that name, which may be there. In a job of Slurm's that is the job's, with a number for the
-    second and later ones of a process: they are the same where the job is queued again. Makes nothing.
+    With a name, it is the folder of that name, which may exist. In a Slurm job it is named by the job, with a number
+    for the second and later ones of a process, so that it is the same when Slurm requeues the job. Makes no folder.
     """
     if name:
         return str(Path(parent, name))
@@ -40,9 +40,9 @@ def numbered(folder: str) -> Iterator[str]:
 
 
 def make_new_folder(folder: str) -> str:
-    """Make a folder that `new_folder` has named by the time, and return it; any other is returned as it is.
+    """Make a folder that `new_folder` has named by the time, and return it; any other folder is only returned.
 
-    Two runs of the same instant get two folders, since only one of them can make each.
+    If two runs start in the same second, the second one gets a folder with a number, since the first folder exists.
     """
     if folder not in NAMED:
         return folder
@@ -55,16 +55,16 @@ def make_new_folder(folder: str) -> str:
                 Path(name).mkdir()
                 return name
 
-    return agree(make)
+    return broadcast_text(make)
 
 
 def refuse_run_in_a_sweep(folder: str) -> None:
-    """Raises UserError for a new run in a sweep's folder or directly within it, where it would pass for a job."""
+    """Raises UserError for a new run in a sweep's folder or directly below it, where it would be taken for a job."""
     for place in (Path(folder), Path(folder).parent):
         if SweepFolder(place).manifest.is_file():
             begun = RunFolder(folder).config.is_file()
-            module, there = ("train", folder) if begun else ("sweep", str(place))
-            goes_on = as_command(["python", "-m", f"proj.{module}", f"resume={there}"])
+            module, resumed = ("train", folder) if begun else ("sweep", str(place))
+            goes_on = as_command(["python", "-m", f"proj.{module}", f"resume={resumed}"])
             raise UserError(
                 f"{folder} is the folder of a sweep or within it, where a new run would pass for one of its jobs: "
                 f"choose another folder, hydra.run.dir=path/to/folder. To continue what is there: {goes_on}"
@@ -72,7 +72,7 @@ def refuse_run_in_a_sweep(folder: str) -> None:
 
 
 def refuse_sweep_in_a_run(folder: str) -> None:
-    """Raises UserError for a new sweep in the folder of a run, which could then not go on."""
+    """Raises UserError for a new sweep in the folder of a run, since the run could then not go on."""
     run = RunFolder(folder)
     if run.job.is_file() or "choices.dataset" in read_flat(run.config, parse_yaml, "."):
         raise UserError(

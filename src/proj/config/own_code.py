@@ -1,4 +1,4 @@
-"""The user's own Python files that the classes of a configuration take, found without importing them."""
+"""Finds the user's own Python files that a configuration uses, without importing them, and whether they changed."""
 
 import ast
 import sys
@@ -7,15 +7,15 @@ from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
-from proj.config.declared import imported, is_installed, modules, parsed_module
+from proj.config.declared import imported_names, is_installed, modules, parsed_module
 from proj.config.stored import targets_in
 
 
 def own_code(config: dict) -> dict[str, str]:
-    """The checksums of the files that define a configuration's classes, and of those that they import in turn, by their
-    paths from where Python looks for them, such as nets/linear.py.
+    """The user's own files that define a configuration's classes, and those that they import in turn: {path: CRC-32}.
 
-    Files of this project, of Python and of installed packages are not among them.
+    A path is relative to the folder on sys.path in which Python finds it, such as nets/linear.py. Files of this
+    project, of Python and of installed packages are not the user's own.
     """
     found: dict[str, str] = {}
     left = [str(target) for _, target, _ in targets_in(config)]
@@ -27,23 +27,24 @@ def own_code(config: dict) -> dict[str, str]:
             path = f"{name.replace('.', '/')}{within}.py"
             if spec.origin and spec.origin.endswith(".py") and path not in found:
                 found[path] = f"{zlib.crc32(Path(spec.origin).read_bytes()):08x}"
-                with suppress(SyntaxError, ValueError):  # which is told of when the file is imported
+                with suppress(SyntaxError, ValueError):  # the user is told when the file is imported
                     tree, package = parsed_module(name)
-                    left += imported(ast.walk(tree), package).values()
+                    left += imported_names(ast.walk(tree), package).values()
     return found
 
 
 def changed_code(checksums: dict[str, str], already: Container[str] = ()) -> list[str]:
-    """The files that are not as `own_code` found them, but for those of the modules that are imported `already`."""
+    """The files that have changed since `own_code` found them, except those of the modules in `already`, which this
+    process has imported."""
     return [path for path in checksums if module_name(path) not in already and code_now(path) != checksums[path]]
 
 
 def module_name(path: str) -> str:
-    """The module that Python makes of a file: nets.linear of nets/linear.py, nets of nets/__init__.py."""
+    """The module's name: nets.linear for nets/linear.py, nets for nets/__init__.py."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def code_now(path: str) -> str | None:
-    """The checksum that the file has now; None where it is gone."""
+    """The CRC-32 that the file has now, in hexadecimal; None if it is gone."""
     file = next(filter(Path.is_file, (Path(place, path) for place in sys.path)), None)
     return file and f"{zlib.crc32(file.read_bytes()):08x}"

@@ -1,10 +1,10 @@
 """The JSON schema of conf/ for editors: python -m proj.config.schema > schema.json
 
 A YAML file that begins with `# yaml-language-server: $schema=schema.json` (a
-path from the file, or an address) is then completed and checked as it is typed:
-a file of a group's option, a preset, or a whole configuration. The schema is
-made from the settings table, the options in conf/ with their comments, and the
-signatures of the classes that they name.
+path from the file, or a URL) is then completed and checked as it is typed. It
+may be an option of a group, a preset, or a whole configuration. The schema is
+made from the table of settings, the options in conf/ with their comments, and
+the signatures of the classes that they name.
 """
 
 import json
@@ -21,15 +21,15 @@ from proj.config.compose import CONF
 from proj.config.declared import HANDED, NO_ARGUMENTS, named_arguments
 from proj.config.settings.table import below, policy
 
-SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups of one class each
-NAMED = ("callbacks", "logger")  # groups of things that each have a name
-DEFAULTS = {"defaults": {"type": "array"}}  # what a file builds on
-OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # a callback or logger of one's own
-REFERENCE = {"type": "string", "pattern": r"\$\{"}  # any value may be looked up elsewhere
+SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups whose node names one class
+NAMED = ("callbacks", "logger")  # groups whose node maps names to nodes, each of which names a class
+DEFAULTS = {"defaults": {"type": "array"}}  # Hydra's list of the options on which a file builds
+OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # the user's own callback or logger
+REFERENCE = {"type": "string", "pattern": r"\$\{"}  # a reference may stand in place of any value
 
 
 def schema() -> dict[str, Any]:
-    """A file is of one of the groups, or of all: a preset, conf/train.yaml, what --cfg job prints."""
+    """The JSON schema. A file is an option of one group, or has all groups: a preset, or what --cfg job prints."""
     nodes = {group: list(read_nodes(group)) for group in SINGLE}
     named = {group: by_key(list(read_nodes(group))) for group in NAMED}
     targets = targets_of([*nodes.values(), *(each for known in named.values() for each in known.values())])
@@ -55,7 +55,7 @@ def schema() -> dict[str, Any]:
 
 
 def whole_configuration() -> dict[str, Any]:
-    """The settings of conf/train.yaml, and what --cfg job prints beside them and the groups."""
+    """The schema's properties for the settings of conf/train.yaml, and for what --cfg job prints beside these."""
     file = CONF / "train.yaml"
     top, about = OmegaConf.to_container(OmegaConf.load(file), resolve=False), comments(file)
     settings = {key: setting_schema(key, [value], about.get(key)) for key, value in top.items()}
@@ -63,17 +63,17 @@ def whole_configuration() -> dict[str, Any]:
 
 
 def without_others(group: str, whole: dict, named: dict[str, dict]) -> dict[str, Any]:
-    """Of a file of a group of things with names: it has no names of another such group, or of a whole configuration."""
+    """The schema by which an option of callbacks or logger is told from other files: it has none of their names."""
     names = {*whole, *SINGLE, *NAMED}.union(*named.values()) - {*named[group], *DEFAULTS}
     return {"propertyNames": {"not": {"enum": sorted(names)}}}
 
 
 def of_one_group_alone(groups: dict[str, dict]) -> dict[str, Any]:
-    """The settings that one group alone has. By them a file is tested that names a class of one's own, of which the
-    group is not known."""
+    """The settings that only one group has: by them a file is checked that names the user's own class, since nothing
+    tells of which group it is."""
     settings = [setting for group in SINGLE for setting in groups[group]["properties"].items()]
     names = [name for name, _ in settings]
-    return {name: one for name, one in settings if names.count(name) == 1}
+    return {name: rule for name, rule in settings if names.count(name) == 1}
 
 
 def targets_of(nodes: list[list[dict]]) -> list[str]:
@@ -86,9 +86,9 @@ def described(group: str) -> dict[str, str]:
 
 
 def class_schema(place: str, nodes: list[dict], about: dict[str, str], foreign: dict) -> dict[str, Any]:
-    """What a node takes that names one of the classes that `nodes` name; `place`: where it stands.
+    """The schema of the node at `place`, whose known classes and settings are those of `nodes`.
 
-    A class of one's own, which is `foreign`, has other arguments too, and they are not known here.
+    about: the settings' descriptions. foreign: the schema that holds for the user's own class, which may take others.
     """
     targets, defaults = targets_of([nodes]), by_key(nodes)
     names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in named_arguments(target)[0])}
@@ -103,11 +103,11 @@ def class_schema(place: str, nodes: list[dict], about: dict[str, str], foreign: 
 
 
 def setting_schema(key: str, defaults: list, description: str | None) -> dict[str, Any]:
-    """What a setting takes, by its line in the table or by the type of its default values in conf/."""
+    """The schema of a setting, from its line in the table of settings or from its default values in conf/."""
     kinds = [range_of_default(default) for default in defaults]
     if policy(key).range:
         known = policy(key).range.schema
-        null = [] if key.startswith(("trainer.", "callbacks.")) else [{"type": "null"}]  # an option may leave it open
+        null = [] if key.startswith(("trainer.", "callbacks.")) else [{"type": "null"}]  # an option may leave it null
         found = {"anyOf": [*known.get("anyOf", [known]), REFERENCE, *null]}
     elif kinds and all(kinds) and len({kind.schema["type"] for kind in kinds}) == 1:
         found = {"anyOf": [kinds[0].schema, REFERENCE, {"type": "null"}]}
@@ -120,7 +120,7 @@ def setting_schema(key: str, defaults: list, description: str | None) -> dict[st
 
 
 def read_nodes(group: str) -> Iterator[dict]:
-    """What each option's file says of its group, less the options that it builds on."""
+    """The content of each option's file in a group, without the list of the options that it builds on."""
     for file in sorted((CONF / group).rglob("*.yaml")):
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         if "# @package _global_" in file.read_text(encoding="utf-8"):
@@ -129,13 +129,13 @@ def read_nodes(group: str) -> Iterator[dict]:
 
 
 def by_key(nodes: list[dict]) -> dict[str, list]:
-    """What these mappings have under each key."""
+    """Each key of the mappings with the values that they have for it."""
     keys = dict.fromkeys(key for node in nodes for key in node)
     return {key: [node[key] for node in nodes if key in node] for key in keys}
 
 
 def comments(*files: Path) -> dict[str, str]:
-    """What the comments behind the settings of the files say, by the settings' names."""
+    """The comments at the ends of the files' lines, by the names of the settings in these lines."""
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     found = (re.fullmatch(r" *(\w+):.*? # (.+)", line) for line in lines)
     return {match[1]: match[2] for match in found if match}

@@ -1,8 +1,8 @@
-"""What a stored configuration may name: a checkpoint, a run's or a sweep's folder may come from somebody else.
+"""Checks a configuration from a file, since a checkpoint or the folder of a run may come from somebody else.
 
-Hydra imports and calls whatever a `_target_` names. A configuration that was composed here is the user's own; one that
-is read from a file is tested first, by the role of each of its parts: a loss is a loss of torch's, a model one of this
-project, and everything else is plain data. Classes of one's own are named by whoever loads the file, with `trust=…`.
+Building an object imports and calls whatever its `_target_` names, which could be any program. So a configuration that
+was read from a file may only name classes that suit their place: one of torch's losses for the loss, a model of this
+project for the model, and so on. Whoever loads the file names further classes, such as their own, with `trust=…`.
 """
 
 import re
@@ -21,10 +21,11 @@ from proj.errors import UserError, causes
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 
-TRUSTED: list[str] = []  # what the command names with trust=…, for the sweep that goes on in it
+TRUSTED: list[str] = []  # the words of this command's trust=…, where Hydra's sweeper finds them
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
-# The class that a part of the configuration names. Those of other libraries take plain values alone. Of torchvision's
-# data sets these have what `TorchvisionDataModule` needs; one of the others unpickles a file that has no checksum.
+# The classes that each part of the configuration may name; those of other libraries take only plain values. Of
+# torchvision's data sets these are the ones that `TorchvisionDataModule` can read. Do not add others unseen: one of
+# them unpickles a file without comparing its checksum.
 ROLES = {
     "model": r"proj\.models\.(CNN|WhitenedCNN|MLP|IrisClassifier|Pretrained|TabM)",
     "model.loss": r"torch\.nn\.[A-Z]\w*Loss",
@@ -40,7 +41,7 @@ ROLES = {
     "trial.pruner": PRUNER,
     "trial.pruner.wrapped_pruner": PRUNER,
 }
-# What runs and sweeps of older versions name.
+# Classes that have moved since older versions wrote their names into runs and sweeps.
 MOVED = {
     "proj.muon.Muon": "proj.models.Muon",
     "proj.progress_bar.ProgressBar": "proj.training.progress_bar.ProgressBar",
@@ -50,22 +51,22 @@ MOVED = {
 
 
 def now_called(node: dict) -> Any:
-    """The class that a part of a configuration names, by its name of today."""
+    """The class that a part of a configuration names; if it has moved, by its present name."""
     target = node.get("_target_")
-    if target == "proj.models.CNN" and "whiten" in node:  # of versions in which one class was both networks
+    if target == "proj.models.CNN" and "whiten" in node:  # in older versions, one class was both networks
         return "proj.models.WhitenedCNN"
     return MOVED.get(target, target)
 
 
-# What a file may say of a logger: names and switches, and neither a place to write nor an address to send to.
+# The arguments of a logger that a file may set: names and switches, but no folder to write to, and no URL.
 OF_A_LOGGER = (
     r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
 )
-PARTIAL = ("optimizer", "scheduler", "dataset.source")  # called later, with what they are given there
+PARTIAL = ("optimizer", "scheduler", "dataset.source")  # parts with `_partial_: true`, which are called later
 
 
 def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
-    """(key, name, whether it is to be called later) of every class that a configuration names, also within lists."""
+    """(Key, class, whether it has `_partial_: true`) for every `_target_` in a configuration, also within lists."""
     if isinstance(node, dict):
         if (target := node.get("_target_")) is not None:
             yield key, target, bool(node.get("_partial_"))
@@ -77,21 +78,21 @@ def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
 
 
 def is_allowed(key: str, target: Any, later: bool) -> bool:
-    """Whether a class of this project or of its libraries may stand at this place of a stored configuration."""
+    """Whether a file may name the class `target` at `key` without trust=…; later: see `targets_in`."""
     role = re.sub(r"^(callbacks|logger)\.[^.\[\]]+$", r"\1.*", key)
     fits = isinstance(target, str) and re.fullmatch(ROLES.get(role, "(?!)"), MOVED.get(target, target), re.ASCII)
-    return bool(fits) and (later == (role in PARTIAL) or role == "scheduler")  # which is always called later
+    return bool(fits) and (later == (role in PARTIAL) or role == "scheduler")  # a scheduler is always called later
 
 
 def strangers(config: dict) -> list[tuple[str, Any]]:
-    """(key, name) of each class that takes `trust=…` to be loaded from a file."""
+    """(Key, class) of each class that a file may name only with `trust=…`."""
     return [(key, target) for key, target, later in targets_in(config) if not is_allowed(key, target, later)]
 
 
 def is_trusted(target: str, trust: Sequence[str]) -> bool:
-    """Whether a word of `trust` is this name, or the module or package in which it is defined.
+    """Whether a word of `trust` is the class `target`, or the module or package that defines it.
 
-    The module is imported. What it has only imported itself, such as `linear.os.system`, is not its own.
+    The module is imported to find out: it does not define what it has only imported, such as `linear.os.system`.
     """
     if target in trust:
         return True
@@ -106,7 +107,7 @@ def is_trusted(target: str, trust: Sequence[str]) -> bool:
 
 
 def located(target: str) -> Any:
-    """What a name stands for; its module is imported. Raises ImportError where that ends the program."""
+    """Import the class or function with this full name. Raises ImportError if its module calls sys.exit."""
     with suppress(SystemExit):
         return get_object(target)
     below = "put what it runs below if __name__ == '__main__':"
@@ -114,12 +115,12 @@ def located(target: str) -> Any:
 
 
 def is_within(name: str, package: str) -> bool:
-    """Whether a dotted name is this package's, or the package itself."""
+    """Whether a dotted name is that of a package, or of something in it."""
     return f"{name}.".startswith(f"{package}.")
 
 
 def word_for(target: str) -> str:
-    """What `trust=` takes for a name: its package, or the very name where the package is an installed library."""
+    """What to type after `trust=` for a class: its package, or the class alone if the package is an installed one."""
     package = target.split(".")[0]
     found = find_spec(package)
     is_own = package != "proj" and not (found and is_installed(found))
@@ -127,29 +128,29 @@ def word_for(target: str) -> str:
 
 
 def needs_trust(config: dict) -> set[str]:
-    """The words of `trust=` that it takes to go on with this configuration."""
+    """The words of `trust=` without which this configuration would be refused."""
     return {word_for(target) for _, target in strangers(config) if isinstance(target, str)} | {*destinations(config)}
 
 
 def trust_option(words: set[str]) -> str:
-    """` trust=linear,wine` at the end of a command; nothing for no words. words: see `needs_trust`."""
+    """The end of a command: ` trust=linear,wine`, or an empty text for no words. words: see `needs_trust`."""
     return f" trust={','.join(sorted(words))}" if words else ""
 
 
 def resume_command(folder: Path) -> str:
-    """What continues the run in a folder, also one with classes of the user's own."""
+    """The command that continues the run in a folder, with the trust=… that it needs."""
     try:
         config = yaml.safe_load(RunFolder(folder).config.read_bytes())
-    except (OSError, yaml.YAMLError):  # it stopped before it wrote one
+    except (OSError, yaml.YAMLError):  # the run stopped before it wrote the file
         config = {}
     return f"python -m proj.train resume={as_command([str(folder)])}{trust_option(needs_trust(config))}"
 
 
 def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:
-    """The configuration that was read from `file`, once all that it names is allowed; nothing is imported before.
+    """Check the configuration that was read from `file`, and return it. A class is imported only if it is trusted.
 
-    trust: modules and classes that the user vouches for.
-    Raises UserError that tells what else it names, and the word to type if that is the user's own.
+    trust: the modules and classes that the user vouches for.
+    Raises UserError that lists the other classes, and says what to type if they are the user's own.
     """
     check_plain(config, file)
     for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer", "logger"):
@@ -168,7 +169,7 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
 
 
 def destinations(config: dict) -> dict[str, Any]:
-    """The settings by which a logger would write to a place, or send to an address, of a file's choice."""
+    """The settings of loggers that could have the run write to a folder, or send to a URL, of the file's choice."""
     nodes = [(name, node) for name, node in (config.get("logger") or {}).items() if isinstance(node, dict)]
     return {
         f"logger.{name}.{key}": value
@@ -179,7 +180,8 @@ def destinations(config: dict) -> dict[str, Any]:
 
 
 def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> None:
-    """Raises UserError for each of `destinations` that the command does not name itself, with trust=… or anew."""
+    """Raises UserError for `destinations` that the user did not name. named: the words of trust=…, and the settings to
+    which the command gives a new value."""
     found = destinations(config)
     if foreign := [key for key in found if not any(is_within(key, name) for name in named)]:
         what = ", ".join(f"{key}={found[key]}" for key in foreign)
@@ -189,7 +191,7 @@ def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> 
 
 
 def check_plain(node: Any, file: str | Path, key: str = "") -> None:
-    """Raises UserError unless all values are text, numbers, true, false, null, and lists and mappings of such."""
+    """Raises UserError unless `node` consists of mappings, lists, texts, numbers, true, false and null alone."""
     if isinstance(node, dict) and all(isinstance(name, str | int) for name in node) and (key or node):
         if not isinstance(node.get("_target_"), str | None):
             raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")

@@ -1,5 +1,6 @@
-"""The configuration that a run wrote into its folder and goes on with: completed, and changed by a command, whose words
-are those of any command, on top of what the run has.
+"""The configuration with which a run goes on: the one in its folder, changed by the words of the command.
+
+What an older version did not write is filled in.
 """
 
 import os
@@ -35,13 +36,14 @@ def trainer_defaults() -> dict:
 
 @cache
 def listed_since() -> dict[str, Any]:
-    """The settings that conf/ did not always list, by their keys, with the values of runs that were begun before."""
+    """Settings that conf/ did not list in older versions, by their keys, with the values that they had in effect."""
     others = {"balance": "none", "threshold": None, "choices": {"augment": "light"}}
     return flat({"trainer": trainer_defaults(), **others}, ".")
 
 
 def bring_up_to_date(cfg: DictConfig) -> None:
-    """Give a stored configuration what conf/ did not list when it was composed; take away what is overridden anyway."""
+    """Add to a stored configuration what conf/ did not list when it was composed, and remove settings that this program
+    now sets itself."""
     with open_dict(cfg):
         for key, setting in below("trainer").items():
             if setting.instead:
@@ -49,7 +51,7 @@ def bring_up_to_date(cfg: DictConfig) -> None:
         for key, value in listed_since().items():
             above, _, name = key.rpartition(".")
             node = cfg[above] if above else cfg
-            if name not in node:  # what is there stays as it stands, also where it says ${…}
+            if name not in node:
                 node[name] = value
         if "logger" not in cfg:
             cfg.logger = OmegaConf.load(CONF / "logger" / "tensorboard.yaml")
@@ -58,10 +60,11 @@ def bring_up_to_date(cfg: DictConfig) -> None:
 
 
 def update_copies(cfg: DictConfig, before: dict, typed: set[str]) -> None:
-    """Give a changed setting of the top, such as data_dir, also to the copies below that have its value and were not
-    `typed` themselves.
+    """Where the command has changed a setting of the top level, such as data_dir, change its copies too.
 
-    What conf/ refers to as ${data_dir} has been looked up in a stored configuration.
+    conf/ refers to it as ${data_dir}, in dataset.data_dir for one, and a stored configuration has the values of such
+    references. A setting is taken for a copy if it has the same name and had the same value in `before`; settings in
+    `typed`, which the command gives itself, stay.
     """
 
     def change(node: dict, place: str) -> None:
@@ -78,9 +81,9 @@ def update_copies(cfg: DictConfig, before: dict, typed: set[str]) -> None:
 def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ()) -> DictConfig:
     """The configuration that a run wrote into its folder, changed as the words of a command say.
 
-    trust: modules and classes of one's own that it may name, see `check_stored`.
-    Raises UserError for a folder without one, for one that names what it may not, or a value out of range, and
-    OmegaConf's error for an unknown key.
+    trust: the user's own modules and classes that it may name, see `check_stored`.
+    Raises UserError if there is none, if it names a class that is not allowed, and for a value out of range; raises
+    OmegaConf's error for an unknown setting.
     """
     file = RunFolder(folder).config
     if folder.is_file():
@@ -107,7 +110,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     check_destinations(stored, file, [*trust, *typed])
     keep_inside(stored, folder, file, trust)
     if "source" in stored.get("dataset", {}) and not typed & {"data_dir", "dataset.data_dir"}:
-        stored["dataset"]["download"] = False  # a file does not say where to write
+        stored["dataset"]["download"] = False  # a file must not choose the folder into which to download
     cfg = OmegaConf.create(literal(stored))
     bring_up_to_date(cfg)
     OmegaConf.set_struct(cfg, True)
@@ -120,9 +123,9 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
 
 
 def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) -> None:
-    """Have the callbacks of a run that goes on write into its folder, which may have moved.
+    """Have the callbacks write into the run's present folder, which may have moved.
 
-    Raises UserError for one that writes elsewhere, unless `trust` names its setting.
+    Raises UserError for a callback that would write outside of it, unless `trust` names its setting.
     """
     homes = [os.path.abspath(home) for home in (stored.get("output_dir"), folder) if home]
     for name, callback in (stored.get("callbacks") or {}).items():
@@ -142,7 +145,7 @@ def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) ->
 def apply_words(cfg: DictConfig, words: list[str], folder: Path) -> None:
     """Change the stored configuration of the run in `folder` as the words say.
 
-    Raises UserError for a word that a run that goes on does not take, and for a value of another type.
+    Raises UserError for a word that only a new run takes, and for a value of the wrong type.
     """
     for word in words:
         refuse(word, folder)
@@ -157,12 +160,12 @@ def apply_words(cfg: DictConfig, words: list[str], folder: Path) -> None:
     ConfigLoaderImpl._apply_overrides_to_config(settings, cfg)
     for override in settings:
         key = override.key_or_group
-        if not override.is_delete() and not policy(key).range:  # else its range is tested
+        if not override.is_delete() and not policy(key).range:  # `check_ranges` checks those that have a range
             check_type(key, OmegaConf.select(cfg, key), OmegaConf.select(before, key))
 
 
 def refuse(word: str, folder: Path) -> None:
-    """Raises UserError for a word of a new run or of a sweep."""
+    """Raises UserError for a word that only a new run or a sweep takes."""
     key = key_of(word)
     if key.startswith("-"):
         raise UserError(f"{word} is of a new run: what goes on takes settings, such as trainer.accelerator=cpu.")
@@ -175,9 +178,9 @@ def refuse(word: str, folder: Path) -> None:
 
 
 def choose_option(cfg: DictConfig, override: Override) -> None:
-    """Give a run what another option of its group says itself, such as trainer=cpu, on top of the run's own settings.
+    """Set what an option's file says, such as that of trainer=cpu, on top of the run's settings.
 
-    Raises UserError for a group in which a run that goes on has made its choice, unless it is the same again.
+    Raises UserError for a group other than trainer, callbacks and logger, unless it is the option that the run has.
     """
     group, option = override.key_or_group, override.value()
     if group in ("trainer", "callbacks", "logger") and isinstance(option, str | list) and not override.is_delete():
@@ -185,7 +188,7 @@ def choose_option(cfg: DictConfig, override: Override) -> None:
         for one in option if isinstance(option, list) else [option]:
             choose(group, one, options)
             said = own_settings(options, one)
-            with open_dict(cfg):  # logger=none says nothing, and means that there is none
+            with open_dict(cfg):  # the file of logger=none is empty, and means that there is no logger
                 cfg[group] = OmegaConf.merge(cfg[group], said) if said else {}
     elif override.is_delete() or option != OmegaConf.select(cfg, f"choices.{group}"):
         raise UserError(
@@ -195,7 +198,7 @@ def choose_option(cfg: DictConfig, override: Override) -> None:
 
 
 def own_settings(options: dict[str, Path], option: str) -> dict:
-    """What an option's file says, and those that it builds on, but for the default."""
+    """The settings in an option's file, and in the files on which it builds, except default.yaml."""
     said = OmegaConf.to_container(OmegaConf.load(options[option]))
     settings: dict = {}
     for other in said.pop("defaults", []):

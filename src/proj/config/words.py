@@ -1,9 +1,9 @@
-"""The words of a command line: as a person types them, and as Hydra takes them.
+"""The words of a command line, as a person types them and as Hydra takes them.
 
-This is their way. `as_hydra_reads` makes of each a word that Hydra understands, and Hydra composes conf/ by them. Then
-`check.py` tests the result; the kind of each value follows from what conf/ has without the words (`check_types.py`). A
-run that goes on has a configuration already, to which `stored_run.py` applies them. Of a sweep, `loader.py` composes
-each job, `sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` hands that to Hydra's launcher.
+`as_hydra_reads` turns each word into one that Hydra understands, Hydra composes the configuration from conf/ and these
+words, and `check.py` checks it; `check_types.py` compares the types of values with those of conf/ alone. When a run
+goes on, `stored_run.py` applies the words to the stored configuration. In a sweep, `loader.py` composes each job,
+`sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` gives that to Hydra's launcher.
 """
 
 import os
@@ -18,20 +18,19 @@ from proj.config.settings.table import policy
 from proj.errors import UserError
 from proj.system.platform import as_command, local_path
 
-# Settings that name a file or a folder: 2024 is a text there, and ~ the user's home, which shells leave as it is.
+# Settings whose value is a path: 2024 is a text there, and ~ is the home folder, which a shell does not replace.
 PATH = re.compile(r"\+*((dataset\.)?data_dir|dataset\.cache_dir|hydra\.(run|sweep)\.dir|sweep_name)")
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
-OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups of which a run has an option already
-TAKE_SEVERAL = ("callbacks", "logger")
+OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups that are in Hydra's defaults list
+TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several options
 EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `none`
-# What stands between two commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
+# One value between commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
     r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
 )
-# What is named in a mapping, with or without quotation marks.
+# A key in a mapping, with or without quotation marks.
 NAME = re.compile(r"""(?:^\{|,)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,:'"]*?)\s*:""")
-
-# A range as other programs write it, or one that Hydra cannot read, as interval(0,001,0,1) with decimal commas.
+# A range that Hydra cannot read: as other programs write it, or with decimal commas, as in interval(0,001,0,1).
 NO_RANGE = re.compile(
     r"(q?(log)?_?uniform|randint|normal|linspace|logspace|arange|suggest_\w+)\(|(interval|range)\(\s*[-+.\d]|tag\(\s*log\b",
     re.I,
@@ -44,25 +43,25 @@ def key_of(word: str) -> str:
 
 
 def group_and_option(file: str) -> tuple[str, str]:
-    """A group and its option of a file below conf/, such as dataset/iris; an option may be typed as a path."""
-    group = next((one for one in OF_ALL if file.startswith(f"{one}/")), file.rpartition("/")[0])
+    """(The group, its option) of a file below conf/, such as dataset/iris. A mistyped option may itself contain a /."""
+    group = next((known for known in OF_ALL if file.startswith(f"{known}/")), file.rpartition("/")[0])
     return group, file.removeprefix(f"{group}/")
 
 
 def without_plus(word: str) -> str:
-    """A word, less the plus before an argument of the Trainer's, which conf/ names or refuses."""
+    """A word, without the plus before an argument of the Trainer: conf/ lists them all, so that none is added."""
     key = word.partition("=")[0]
     return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word
 
 
 def as_text(value: str, quote: Quote = Quote.single) -> str:
-    """A value in quotes, in which Hydra reads it as it stands."""
+    """A value in quotation marks, in which Hydra takes it literally."""
     return QuotedString(value, quote).with_quotes()
 
 
 def typed(key: str, *texts: str, listed: bool = False) -> str:
-    """A setting with this value as a person types it into the shell; listed: with a list of these values."""
-    special = ("true", "false", "null", "nan", "inf")  # which Hydra takes for something else
+    """A setting with these values, as a person types it into the shell. listed: the values form one list."""
+    special = ("true", "false", "null", "nan", "inf")  # without quotation marks, Hydra would not take them for texts
 
     def quoted(text: str) -> str:
         plain = re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) and text.lower() not in special
@@ -73,7 +72,7 @@ def typed(key: str, *texts: str, listed: bool = False) -> str:
 
 
 def short_names(keys: list[str]) -> dict[str, str]:
-    """Each of these settings with its short name: lr for optimizer.lr, where it can be no other of them."""
+    """Each setting with a short name: lr for optimizer.lr, unless another one of them ends in .lr, too."""
     lasts = [key.rpartition(".")[2] for key in keys]
     return {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
 
@@ -81,8 +80,8 @@ def short_names(keys: list[str]) -> dict[str, str]:
 def as_hydra_reads(word: str, several: bool = False) -> str:
     """A setting of the command line as Hydra takes it.
 
-    A value that Hydra cannot read, such as a path with an accent, a parenthesis or an apostrophe, is taken for a text,
-    and so is such a value in a list. several: whether commas separate the values of a sweep.
+    A value that Hydra's grammar refuses, such as a path with an accent, a parenthesis or an apostrophe, gets quotation
+    marks, also within a list. several: whether commas separate the values of a sweep.
     """
     word = without_plus(word)
     key, equals, value = word.partition("=")
@@ -92,7 +91,7 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
         return word
     if key in ("hydra.launcher", "hydra.sweeper"):
         raise UserError(f"{word} chooses no option, which takes a slash: {word.replace('.', '/', 1)}")
-    if key.lstrip("+") in OF_ALL:  # as in Hydra one adds an option where there is none yet
+    if key.lstrip("+") in OF_ALL:  # Hydra takes no plus before a group that is in its defaults list
         word, key = word.lstrip("+"), key.lstrip("+")
     read = parsed(word)
     if read and key in OF_ALL:
@@ -105,14 +104,14 @@ def as_hydra_reads(word: str, several: bool = False) -> str:
     if read and not PATH.fullmatch(key):
         return word
     if several and not read:
-        value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # which is another way to write them
+        value = re.sub(r"^choice\((.*)\)$", r"\1", value, flags=re.DOTALL)  # choice(a,b) is the same as a,b
     values = between_commas(value) if several and not key.startswith("hydra.") else [value]
     return f"{key}={','.join(one_value(key, each) for each in values)}"
 
 
 def refuse_ambiguous(word: str, read: Override, several: bool) -> None:
-    """Raises UserError for a mapping that names something twice, also as 1 and 1.0, of which Hydra takes the last; for
-    a range beside other values; and for a decimal comma where commas separate the values."""
+    """Raises UserError for a word that Hydra would misread: a mapping with a key twice (1 and 1.0 are equal), a range
+    beside other values, and a decimal comma where commas separate values."""
     key, _, value = word.partition("=")
     for mapping in re.findall(r"(?:^|,)\s*(\{[^{}\[\]()]*\})(?=\s*(?:,|$))", value):
         alone = parsed(f"mapping={mapping}")
@@ -129,7 +128,7 @@ def refuse_no_setting(word: str, several: bool) -> None:
     key, _, value = word.partition("=")
     if key in OF_ALL and (more := re.search(r"\s[+~]?[\w./]+=", value)):
         raise UserError(f"{word!r} is several words: give{more[0]}… by itself.")
-    is_text = PATH.fullmatch(key) or re.search(r"\)\s*\w", value)  # which goes on after the parenthesis
+    is_text = PATH.fullmatch(key) or re.search(r"\)\s*\w", value)  # a text that goes on after a parenthesis
     if several and NO_RANGE.match(value) and not is_text:
         raise UserError(
             f"{word} is not how a range is written here. A search takes {key}=interval(0.1,1), on a logarithmic scale "
@@ -140,20 +139,22 @@ def refuse_no_setting(word: str, several: bool) -> None:
 
 
 def numbers_in(value: str) -> list[int | str]:
-    """The whole numbers between the commas; one such as 05, which is no number, as it stands."""
-    return [int(one) if one == "0" or one[0] != "0" else one for one in value.split(",")]
+    """The whole numbers between the commas. A text such as 05 or 001, which is no number, stays a text."""
+    return [part if part != "0" and part.startswith("0") else int(part) for part in value.split(",")]
 
 
 def with_points(key: str, value: str) -> str | None:
-    """0.01 for 0,01, and 0.1,0.2 for 0,1,0,2; None where that is none, or the setting takes no such numbers."""
-    taken, numbers = policy(key).range, re.findall(r"(\d+),(\d+)(?:,|$)", value)
-    decimals = [f"{whole}.{rest}" for whole, rest in numbers]
-    is_list = ",".join(f"{whole},{rest}" for whole, rest in numbers) == value
-    return ",".join(decimals) if taken and is_list and all(taken.holds(float(one)) for one in decimals) else None
+    """The value with points for decimal commas: 0.01 for 0,01, and 0.1,0.2 for 0,1,0,2; None if it has no such
+    numbers, or the setting does not take them."""
+    numbers = re.findall(r"(\d+),(\d+)(?:,|$)", value)
+    if ",".join(f"{whole},{rest}" for whole, rest in numbers) != value:
+        return None
+    decimals, taken = [f"{whole}.{rest}" for whole, rest in numbers], policy(key).range
+    return ",".join(decimals) if taken and all(taken.holds(float(decimal)) for decimal in decimals) else None
 
 
 def refuse_no_option(word: str, group: str, value: object) -> None:
-    """Raises UserError for a value that can be no option of a group, and for a list where a run has one of them."""
+    """Raises UserError for a value that cannot be an option's name, and for a list where a run has only one option."""
     for one in value.list if isinstance(value, ChoiceSweep) else [value]:
         if isinstance(one, list) and group not in TAKE_SEVERAL:
             raise UserError(
@@ -168,12 +169,12 @@ def refuse_no_option(word: str, group: str, value: object) -> None:
 
 
 def as_name(group: str, text: str) -> str:
-    """An option's name as Hydra takes it: 2024 is a number there, and iris.yaml would lack what conf/ has for iris."""
+    """An option's name for Hydra: 2024 in quotation marks, and iris for iris.yaml, since dataset_model refers to it."""
     return as_text(text) if isinstance(parsed(f"{group}={text}").value(), int | float) else text.removesuffix(".yaml")
 
 
 def one_value(key: str, value: str) -> str:
-    """A value, or one of several, as Hydra takes it."""
+    """A setting's value, or one of its several values, as Hydra takes it."""
     if PATH.fullmatch(key):
         value = local_path(value, f"{key}=") if not re.match("['\"]", value) else value
         if "${" in value and os.path.lexists(value):
@@ -181,12 +182,12 @@ def one_value(key: str, value: str) -> str:
         override = parsed(f"{key}={value}")
         if override and (
             isinstance(override.value(), int | float)
-            or value.startswith("\\\\")  # where Windows begins another machine's name, and Hydra takes it for one \
-            or (key.startswith("hydra.") and override.is_sweep_override())  # a folder's name with commas
+            or value.startswith("\\\\")  # a path of Windows to another machine: Hydra would read \\ as one \
+            or (key.startswith("hydra.") and override.is_sweep_override())  # a folder whose name contains commas
         ):
             return as_text(value)
         listed = re.fullmatch(r"\[(.*)\]", value)
-        if listed and key.endswith("data_dir"):  # files that are one table, written as the folders of PATH are
+        if listed and key.endswith("data_dir"):  # several files of one table, joined like the folders in $PATH
             files = [parsed(f"{key}={one_value(key, each)}").value() for each in between_commas(listed[1])]
             return as_text(os.pathsep.join(map(os.path.abspath, files)))
     if parsed(f"{key}={value}"):
@@ -197,7 +198,7 @@ def one_value(key: str, value: str) -> str:
 
 
 def parsed(word: str) -> Override | None:
-    """What Hydra understands of a setting; None where it cannot read it."""
+    """The word as Hydra parses it; None if Hydra cannot."""
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException:
@@ -205,9 +206,9 @@ def parsed(word: str) -> Override | None:
 
 
 def between_commas(text: str) -> Iterator[str]:
-    """The values that commas separate, but for the commas within quotes, brackets and calls.
+    """The values that commas separate; commas within quotation marks, brackets and calls do not count.
 
-    Raises UserError where there is none beside a comma.
+    Raises UserError if there is no value before or after a comma.
     """
     place, more, alone = 0, True, True
     while more:

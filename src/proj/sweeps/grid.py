@@ -29,8 +29,8 @@ from proj.sweeps.sweep_file import changed_versions, loader_of_copy, make_folder
 from proj.sweeps.swept import fixed_and_swept, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
-from proj.system.processes import CAN_KEEP_SIGNALS, keeping_ctrl_c, start_trackers, stop_signals_as_exits
-from proj.system.ranks import say, started
+from proj.system.processes import CAN_BLOCK_SIGNALS, start_trackers, stop_signals_as_exits, workers_without_ctrl_c
+from proj.system.ranks import launched_processes, say
 from proj.system.slurm import wait_for_every_job
 
 
@@ -47,7 +47,7 @@ class GridSweeper(Sweeper):
         self.signals: list[int] = []  # received so far, to stop this command
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        if started():
+        if launched_processes():
             raise UserError("a sweep starts the processes of its jobs itself: leave torchrun or srun out.")
         self.config, self.loader = config, Loader(hydra_context.config_loader.get_search_path())
         self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
@@ -200,11 +200,11 @@ class GridSweeper(Sweeper):
         Returns the launcher's result of each; None if the launcher itself failed."""
         lines = self.lines.following(names, one_by_one) if self.lines else nullcontext()
         # Ctrl-C would reach joblib's workers too, since they belong to the same terminal.
-        keeps = CAN_KEEP_SIGNALS and "joblib" in self.config.hydra.launcher._target_
+        keeps = CAN_BLOCK_SIGNALS and "joblib" in self.config.hydra.launcher._target_
         if keeps:
             start_trackers()
         try:
-            with lines, keeping_ctrl_c() if keeps else nullcontext():
+            with lines, workers_without_ctrl_c() if keeps else nullcontext():
                 return run()
         except Exception as error:  # such as a worker that died: the launcher then loses all results
             name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "

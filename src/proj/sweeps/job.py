@@ -24,7 +24,7 @@ from proj.system.forked import Forked, can_fork
 from proj.system.locks import one_of
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
 from proj.system.processes import BAR, die_with_parent, hear_ctrl_c, starts_more
-from proj.system.ranks import rank, started
+from proj.system.ranks import launched_processes, rank
 from proj.system.run_folder import RunFolder, SweepFolder
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def train_job(cfg: DictConfig) -> float:
     hear_ctrl_c()  # not before: during an import, Ctrl-C would print a traceback
     folder = Path(cfg.output_dir)
     with own_gpu(cfg, folder.parent):
-        apart = starts_more(cfg.trainer) or (cfg.isolate and not started())
+        apart = starts_more(cfg.trainer) or (cfg.isolate and not launched_processes())
         metrics = train_apart(cfg, folder) if apart else train(cfg)
     return metrics[cfg.monitor]
 

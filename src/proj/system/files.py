@@ -15,16 +15,16 @@ from typing import Any, BinaryIO
 from proj.errors import LIMITS, WRITING, UserError, agree, first_of
 from proj.system.platform import refuse_no_text, replace, sync_folder
 
-FOLDER = 0x10  # the bit by which MS-DOS, and a ZIP file since then, marks a folder
+FOLDER = 0x10  # in a ZIP record's external attributes, MS-DOS's bit for a folder
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` at the end of the block; where the block fails, nothing changes.
+    """Yields a temporary file that replaces `path` at the end of the block. If the block fails, `path` is unchanged.
 
     Any number of processes may write the same path: each has a temporary file of its own, and the last one wins.
     """
-    # In the same folder, so that the renaming is atomic; a part of the name, since a name has at most 255 bytes.
+    # In the same folder, so that renaming is atomic; with the beginning of the name, which may have 255 bytes at most.
     temporary = path.with_name(f"{path.name[:60]}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -39,12 +39,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
-    """All of the file, on the disk, or the old one; text is written in UTF-8.
+    """Replace the file by `content`, flushed to the disk, or leave the old one as it is. Text is written in UTF-8.
 
-    Raises OSError where there is no room or no permission.
+    Raises OSError, with the name of the file, where there is no room or no permission.
     """
     if isinstance(content, str):
-        content = content.encode("utf-8", "surrogateescape")  # names of files as the system has them, whatever they are
+        # The names of files need not be UTF-8: `surrogateescape` writes their bytes as the system has them.
+        content = content.encode("utf-8", "surrogateescape")
     try:
         with whole_file(path) as file:
             file.write(content)
@@ -105,30 +106,30 @@ def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows, the first of them the header, as comma-separated values; None is an empty cell."""
-    text = io.StringIO(newline="")  # the lines end as in Excel's own
+    """Rows, the first of them the header, as comma-separated values; None becomes an empty cell."""
+    text = io.StringIO(newline="")  # leaves the csv module's line ends \r\n as they are
     csv.writer(text).writerows(rows)
     return text.getvalue()
 
 
 def csv_of(rows: Sequence[dict[str, Any]]) -> str:
-    """`csv_text` of rows that all have the same keys, which are the header."""
+    """`csv_text` of mappings that all have the same keys, which become the header."""
     return csv_text([[*rows[0]], *(row.values() for row in rows)])
 
 
 def remove_unfinished(folder: Path, pattern: str) -> None:
-    """Remove what killed processes have left of files named like `pattern`, which nobody else writes now."""
+    """Remove the temporary files that killed processes left of files named like `pattern`. None may be in use now."""
     for temporary in folder.glob(f"{pattern}.*.tmp"):
         temporary.unlink(missing_ok=True)
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a record of a ZIP file, in which torch keeps tensors: it is damaged, or torch.load would not
-    read it as Python does; None where all are whole.
+    """What is wrong with a checkpoint's ZIP file, whose records hold the tensors; None if all records are sound.
 
-    torch.load looks at no checksum. It reads nothing of a record that is marked as a folder, so that a tensor is what
-    the memory held before, and takes any of two records of one name.
-    Raises zipfile.BadZipFile for a file that is no ZIP file, OSError for one that cannot be read.
+    torch.load would read such a file without an error: it compares no checksums; it reads no bytes of a record that is
+    marked as a folder, so that the tensor has whatever the memory held before; and of two records with the same name
+    it takes either.
+    Raises zipfile.BadZipFile for a file that is not a ZIP file, OSError for one that cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()

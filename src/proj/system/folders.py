@@ -12,20 +12,20 @@ from proj.errors import nearest
 from proj.system.platform import WINDOWS
 from proj.system.run_folder import RunFolder
 
-# What systems and their disks leave beside a person's files, in lower case: thumbnails, bins, indices.
+# What operating systems and network disks leave beside a user's files (thumbnails, bins, indices), in lower case.
 COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
 COMPANIONS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information"}
 COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@__thumb"}
 
 
 def is_companion(name: str) -> bool:
-    """Whether a file or folder is hidden, a system's own, or Office's mark beside a file that somebody has open."""
+    """Whether a name is that of a hidden file, an operating system's file, or Office's lock file (~$…)."""
     return name.startswith((".", "~$")) or name.lower() in COMPANIONS
 
 
 def entries_in(folder: str) -> list[os.DirEntry]:
-    """Files and folders by their names, without hidden ones, those that systems leave, links to folders above, and the
-    folders of runs: of one that was started beside the photos, the pictures of an evaluation are no class."""
+    """The files and folders in a folder, sorted by name, without companions, links that lead back, and the folders of
+    runs: if a run was started beside the photos, its pictures must not be taken for a class."""
 
     def is_left_out(entry: os.DirEntry) -> bool:
         return is_companion(entry.name) or leads_back(entry, folder) or (entry.is_dir() and is_of_a_run(entry.path))
@@ -35,16 +35,16 @@ def entries_in(folder: str) -> list[os.DirEntry]:
 
 def is_of_a_run(folder: str) -> bool:
     run = RunFolder(folder)
-    return os.path.isfile(run.record) or os.path.isdir(run.notes)  # also of a folder that may not be read
+    return os.path.isfile(run.record) or os.path.isdir(run.notes)  # os.path gives False where there is no permission
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
-    """Whether an entry of a folder is a link to that folder or one above it, in which all would be found again."""
+    """Whether an entry of `folder` is a link to that folder or one above it: following it would never end."""
     return entry.is_symlink() and PurePath(os.path.realpath(folder)).is_relative_to(os.path.realpath(entry.path))
 
 
 def everything_in(folder: str) -> Iterator[os.DirEntry]:
-    """What lies in a folder and below it, but for the folders themselves."""
+    """The files in a folder and all folders below it."""
     for entry in entries_in(folder):
         if entry.is_dir():
             yield from everything_in(entry.path)
@@ -80,14 +80,14 @@ def runs_near(option: str, folder: Path, file: Path) -> str:
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
-    """What is another when a file is: its bytes, its time, and the system's own time of its last change.
+    """A file's fingerprint, which differs once the file has changed: (size in bytes, time of modification, a third).
 
-    `cp -p` and `rsync -t` keep the first two and cannot keep the third. Windows, memory cards and some network disks
-    have no such time: there it is the CRC-32 of three parts of the file, 4 KB at its beginning, middle and end. In
-    compressed pictures a change reaches them all.
+    The third is the inode's change time: `cp -p` and `rsync -t` can fake the first two, but not that. Windows, memory
+    cards and some network disks have no change time. There it is the CRC-32 of three blocks of 4 KB, at the beginning,
+    middle and end of the file: a change of a compressed picture reaches them all.
     """
     changed = stat.st_ctime_ns
-    if WINDOWS or changed == stat.st_mtime_ns:  # equal also for a file that was just written
+    if WINDOWS or changed == stat.st_mtime_ns:  # they are also equal just after the file was written
         changed = 0
         with suppress(OSError), open(path, "rb", buffering=0) as file:
             for start in (0, stat.st_size // 2, max(0, stat.st_size - 4096)):

@@ -1,6 +1,6 @@
-"""Commands in processes of their own that are forked from one that has imported torch: it takes seconds to import.
+"""Runs commands in processes that are forked from one that has already imported torch, which takes seconds.
 
-Python's own fork server is that process. It imports, and does nothing else.
+That process is the fork server of Python's `multiprocessing`. It imports torch and does nothing else.
 """
 
 import atexit
@@ -19,19 +19,19 @@ from proj.system.processes import BAR, die_with_parent
 
 
 def can_fork() -> bool:
-    """Whether this process can have a fork server of its own: on Linux, where it is the command itself.
+    """Whether this process can start a fork server: on Linux, if it is the command that the user typed.
 
-    A process that a launcher or another fork server has started cannot: the jobs that it forked died with exit code 1.
+    A process that a launcher or another fork server has started cannot: jobs forked from it died with exit code 1.
     """
     alone = multiprocessing.current_process().name == "MainProcess" and not get_inherited_fds()
     return sys.platform == "linux" and alone
 
 
 class Forked:
-    """`python -m <module> <words>`, with the parts of a subprocess.Popen that a job needs.
+    """A running `python -m <module> <words>`, with those methods of subprocess.Popen that a sweep's job needs.
 
-    preload: the module that the server imports, see `ignore_stops`. files: numbers of the open files that are the
-    process's stdout and stderr, and of the terminal for its bar, if it shows one.
+    preload: the module that the fork server imports beforehand; it calls `ignore_stops`.
+    files: the descriptors of the process's stdout and stderr, and of the terminal if it shows a progress bar.
     """
 
     def __init__(self, preload: str, module: str, words: list[str], env: dict[str, str], files: list[int]) -> None:
@@ -50,7 +50,7 @@ class Forked:
 
 
 class HandedOn:
-    """An open file that is handed on to another process, which gets its number there."""
+    """A file descriptor that pickles as a copy: the process that unpickles it gets its own number for the same file."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -60,22 +60,23 @@ class HandedOn:
 
 
 def ignore_stops() -> None:
-    """Have the fork server ignore the signals that stop its jobs: sent to all processes, they reach it too."""
+    """Have the fork server ignore the signals that stop its jobs, since a terminal sends them to every process."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def die_with_starter() -> None:
+def die_with_command() -> None:
+    """Wait for the command that asked for this process, and end this process when the command ends."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
 
 def run(module: str, words: list[str], env: dict[str, str], files: list[int]) -> None:
-    """In the new process: what Python does for a command."""
+    """Set up the forked process as Python would set up a new one, and call the module's `main`."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    die_with_parent()  # the server, which lives as long as this process
-    threading.Thread(target=die_with_starter, daemon=True).start()
+    die_with_parent()  # the parent is the fork server, which outlives this process unless it is killed
+    threading.Thread(target=die_with_command, daemon=True).start()
     os.environ.clear()
     os.environ.update(env)
     out, err, *terminal = files
@@ -88,4 +89,4 @@ def run(module: str, words: list[str], env: dict[str, str], files: list[int]) ->
     try:
         import_module(module).main()
     finally:
-        atexit._run_exitfuncs()  # which a forked process leaves out
+        atexit._run_exitfuncs()  # a forked process would not call them

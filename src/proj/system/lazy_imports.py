@@ -1,10 +1,12 @@
-"""Modules that torch, Lightning and torchvision import in every program and a short run never uses: imported once used.
+"""Puts off the import of modules that torch, Lightning and torchvision always import and a short run never uses.
 
-torch's compiler and what all metrics need (scipy.signal, matplotlib, torchvision) take more than half of the start, and
-torchvision's networks import that compiler for everyone who takes one of its data sets. In place of each such module
-stands one that answers with the few names which the libraries ask for. Any other name, and an import of a module within
-it, imports the real module, which then takes its place: a program that compiles, or that uses more of torchmetrics,
-pays the time then, as does a version of a library that asks for other names.
+More than half of the time that a command takes to start would go into torch's compiler and into what torchmetrics
+imports for all of its metrics (scipy.signal, matplotlib, torchvision). torchvision's networks import the compiler too,
+even for a program that only uses one of its data sets.
+
+So each of these modules is replaced by a stand-in, which has the few names that the libraries use in every run. Any
+other name, and the import of a submodule, imports the real module in place of the stand-in. A program that compiles a
+model, or uses more of torchmetrics, takes the time then; so does a version of a library that uses other names.
 """
 
 import logging
@@ -17,12 +19,12 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any
 
-ASIDE = threading.Lock()  # held while a stand-in makes room
-SCANNED = ("__path__", "__warningregistry__", "__wrapped__")  # what Python and runners of tests ask of every module
+REPLACING = threading.Lock()  # held while a stand-in is taken out of sys.modules
+SCANNED = ("__path__", "__warningregistry__", "__wrapped__")  # what Python and pytest look up in every module
 
 
 class Postponed(ModuleType):
-    """Stands for a module that has not been imported yet."""
+    """The stand-in for a module that has not been imported yet."""
 
     def __getattr__(self, name: str) -> Any:
         if name in SCANNED:
@@ -34,30 +36,30 @@ class Postponed(ModuleType):
 
 
 def imported(stand_in: Postponed) -> ModuleType:
-    """The real module. Where several threads ask at once, Python's own locks of imports have them wait."""
-    with ASIDE:
+    """Import the real module in place of its stand-in. If several threads do so at once, Python's import lock has them
+    wait for the first."""
+    with REPLACING:
         if sys.modules.get(stand_in.__name__) is stand_in:
             del sys.modules[stand_in.__name__]
     real = import_module(stand_in.__name__)
     for name, value in list(vars(stand_in).items()):
-        if sys.modules.get(f"{stand_in.__name__}.{name}") is value:  # a module within: it is not imported again
+        if sys.modules.get(f"{stand_in.__name__}.{name}") is value:  # a submodule that is there already: keep it
             vars(real).setdefault(name, value)
     return real
 
 
 class Compiled(type):
-    """`isinstance(module, OptimizedModule)` is true of what torch.compile has made: of nothing, before its import."""
+    """Has `isinstance(module, OptimizedModule)` ask the compiler's class; it is False until that has been imported."""
 
     def __instancecheck__(cls, module: Any) -> bool:
-        home = sys.modules.get("torch._dynamo.eval_frame")
-        return home is not None and isinstance(module, home.OptimizedModule)
+        eval_frame = sys.modules.get("torch._dynamo.eval_frame")
+        return eval_frame is not None and isinstance(module, eval_frame.OptimizedModule)
 
 
 def stand_for_dynamo(module: Postponed) -> None:
-    """torch's compiler. Each step of an optimizer asks it to break the graph that it traces: it traces none yet.
-
-    torch and Lightning also name functions that it shall leave alone, which it does once it is imported.
-    """
+    """Give the stand-in for torch's compiler the names that torch and Lightning use. `graph_break`, which every
+    optimizer step calls, does nothing, since no graph is traced yet. `disable` marks functions that must not be
+    compiled; once the compiler is imported, its own `disable` wraps them."""
 
     def disable(function=None, *rest, **settings):
         if not isinstance(function, FunctionType):
@@ -72,38 +74,38 @@ def stand_for_dynamo(module: Postponed) -> None:
                 real = compiler.disable(function, *rest, **settings)
             return (real or function)(*args, **kwargs)
 
-        disabled._torchdynamo_disable, disabled._torchdynamo_orig_callable = True, function  # how the compiler tells
+        disabled._torchdynamo_disable, disabled._torchdynamo_orig_callable = True, function  # the compiler reads them
         return disabled
 
     module.disable, module.graph_break = disable, lambda msg="": None
     module.OptimizedModule = Compiled("OptimizedModule", (), {"__module__": module.__name__})
-    # What each of several processes that train together asks: to forget rules, and for a mode, see below.
+    # Each of several processes that train together uses `trace_rules.clear_lru_cache`, and `utils` as below.
     module.trace_rules, module.utils = (Postponed(f"{module.__name__}.{part}") for part in ("trace_rules", "utils"))
     module.trace_rules.clear_lru_cache = lambda: None
     stand_for_utils(module.utils)
 
 
 def stand_for_utils(module: Postponed) -> None:
-    """What several processes ask of the compiler, and one of torchvision's operations before it is compiled."""
-    module.get_optimize_ddp_mode = lambda: "ddp_optimizer"  # the usual one
+    """Give the stand-in for the compiler's `utils` the names that DistributedDataParallel and torchvision use."""
+    module.get_optimize_ddp_mode = lambda: "ddp_optimizer"  # torch's default
     module.is_compile_supported = lambda device: imported(module).is_compile_supported(device)
 
 
 def stand_for_plots(module: Postponed) -> None:
-    """torchmetrics' plots, which import matplotlib: a metric names their types, and calls one function to be drawn."""
+    """Give the stand-in for torchmetrics' plots, which import matplotlib, the names that every metric uses."""
 
     def plot_single_or_multi_val(*values, **settings):
         return imported(module).plot_single_or_multi_val(*values, **settings)
 
     module.plot_single_or_multi_val = plot_single_or_multi_val
-    module._AX_TYPE = module._PLOT_OUT_TYPE = object  # as where there is no matplotlib
+    module._AX_TYPE = module._PLOT_OUT_TYPE = object  # torchmetrics' own values where matplotlib is not installed
 
 
 def stand_for_torchmetrics(module: Postponed) -> None:
-    """The package of all metrics, of which Lightning takes two classes. Modules within it are imported as they are."""
+    """Give the stand-in for torchmetrics the two classes that Lightning uses. Its submodules are the real ones."""
     module.__version__ = import_module("torchmetrics.__about__").__version__
     module._logger = logging.getLogger(module.__name__)
-    import_module("torchmetrics.utilities")  # first, since it and the next import each other
+    import_module("torchmetrics.utilities")  # before torchmetrics.metric, since the two import each other
     module.Metric = import_module("torchmetrics.metric").Metric
     module.MetricCollection = import_module("torchmetrics.collections").MetricCollection
 
@@ -113,21 +115,21 @@ STAND_INS = {
     "torch._dynamo.utils": stand_for_utils,
     "torchmetrics": stand_for_torchmetrics,
     "torchmetrics.utilities.plot": stand_for_plots,
-    "torchvision.models": lambda module: None,  # neither torchvision itself nor its data sets ask anything of these two
+    "torchvision.models": lambda module: None,  # torchvision and its data sets use no name of these two
     "torchvision.ops": lambda module: None,
 }
 
 
 class Postpone:
-    """A finder for `sys.meta_path`, and the loader of what it finds.
+    """A finder for `sys.meta_path` that is also the loader of what it finds: see the module's docstring.
 
-    The first import of each name gives a stand-in. Before a module within torch._dynamo is imported, the stand-in makes
-    room for the real torch._dynamo. That may import the module itself, which is then taken as it is: run a second time,
-    it would be another module.
+    The first import of each name in STAND_INS gives a stand-in. Before a submodule of torch._dynamo is imported, the
+    real torch._dynamo takes the stand-in's place. If that imports the submodule too, the submodule is taken as it is:
+    executing it a second time would make other classes of the same names.
     """
 
     def __init__(self) -> None:
-        self.left = set(STAND_INS)
+        self.left = set(STAND_INS)  # those whose first import is still to come
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target=None) -> ModuleSpec | None:
         is_below = name.startswith("torch._dynamo.")
@@ -142,7 +144,7 @@ class Postpone:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         if spec.loader_state[1]:
-            return None  # Python's ordinary module
+            return None  # Python then makes an ordinary module, which `exec_module` turns into a stand-in
         imported(sys.modules[spec.name.rpartition(".")[0]])
         module = import_module(spec.name)
         spec.loader_state = (module.__spec__, None)
@@ -150,16 +152,16 @@ class Postpone:
 
     def exec_module(self, module: ModuleType) -> None:
         name, spec = module.__name__, module.__spec__
-        if spec.loader is not self:  # it has run, and torch's modules of settings did not take the spec that led here
+        if spec.loader is not self:  # already executed: torch's modules of settings keep the spec they were made with
             return
         real, make = spec.loader_state
         if not make:
-            module.__spec__ = real  # it has run, and is told apart by its own spec
+            module.__spec__ = real  # already executed by `create_module`: give it its own spec back
             return
         try:
             make(module)
             module.__class__ = Postponed
-        except (ImportError, AttributeError):  # another version: all of it, at once
+        except (ImportError, AttributeError):  # an unknown version of the library: import all of the real module now
             for below in [other for other in sys.modules if other.startswith(f"{name}.")]:
                 del sys.modules[below]
                 vars(module).pop(below.removeprefix(f"{name}."), None)
@@ -167,6 +169,6 @@ class Postpone:
 
 
 def postpone() -> None:
-    """Have the imports from now on find the stand-ins; what is imported already stays."""
+    """From now on, imports find the stand-ins. Modules that were imported before stay as they are."""
     if not any(isinstance(finder, Postpone) for finder in sys.meta_path):
         sys.meta_path.insert(0, Postpone())

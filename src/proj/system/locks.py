@@ -1,9 +1,9 @@
-"""One process at a time writes into a run's folder.
+"""Locks, by which only one process at a time works in a run's folder.
 
-The system's own locks see to that, and a process that dies lets go of them, however it dies. They do not help on a file
-system that has no locks, nor on one whose locks are not seen by other machines. So the process that holds a folder also
-writes its name into the lock's file and gives a sign of life there every few seconds (the file's time). Whoever finds a
-name in the file of a lock that is free waits for such a sign before it takes the folder.
+They are the operating system's file locks, which a process loses when it dies, however it dies. Some file systems have
+no locks, and on others no machine sees the locks of another. So the process that holds a folder also writes its name
+into the lock file, and every few seconds renews the file's modification time as a heartbeat. A process that gets the
+lock, but finds another's name in the file, first waits whether a heartbeat comes.
 """
 
 import os
@@ -20,16 +20,15 @@ from filelock import lock_descriptor, unlock_descriptor
 
 from proj.errors import UserError
 
-BEAT = 4.0  # seconds between two signs of life
-SILENCE = 3 * BEAT  # after so long without one, the process is dead
-told: set[int] = set()  # the file systems without locks of which the user has been told
+BEAT = 4.0  # seconds between two heartbeats
+SILENCE = 3 * BEAT  # a process without a heartbeat for so many seconds is dead
+warned: set[int] = set()  # device numbers of the file systems without locks that the user has been warned of
 
 
-def take(file: IO, attempts: int = 4) -> bool:
-    """Whether this process has the lock now. Tries for 0.15 s, since `is_locked` holds it for a moment.
-
-    Raises OSError where the file system has no locks.
-    """
+def try_lock(file: IO, attempts: int = 4) -> bool:
+    """Take the lock if it is free; return whether this process has it now. Four attempts take 0.15 s: a process that
+    calls `is_locked` holds the lock for a moment, which should not count. Raises OSError where the file system has no
+    locks."""
     for attempt in range(attempts):
         time.sleep(0.05 if attempt else 0)
         if lock_descriptor(file.fileno(), blocking=False):
@@ -37,47 +36,45 @@ def take(file: IO, attempts: int = 4) -> bool:
     return False
 
 
-def say_without_locks(folder: Path, error: OSError) -> None:
+def warn_without_locks(folder: Path, error: OSError) -> None:
     """Tell the user, once for each file system, that nothing keeps two processes apart there."""
     device = folder.stat().st_dev
-    if device not in told:
-        told.add(device)
+    if device not in warned:
+        warned.add(device)
         print(f"The file system of {folder} has no locks ({error.strerror}): start one process at a time there.")
 
 
 def holder(file: IO) -> tuple[str, str]:
-    """The process that has written its name into the lock's file, and its machine; both empty after it gave it back."""
-    file.seek(1)  # the first byte is the one that is locked, which Windows lets no other process read
+    """(The process whose name is in the lock file, its machine); both empty once it has given the folder back."""
+    file.seek(1)  # the lock is on the first byte, which Windows then lets no other process read
     if found := re.search(r"(\d+) on (\S+)", file.read()):
         return f"process {found[1]} on {found[2]}", found[2]
     return "", ""
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process works in `folder` now, here or on another machine: the one that has written its name there."""
+    """Whether a process, on this machine or another one, holds `folder` now."""
     try:
         with open(folder / ".lock", encoding="utf-8") as file:
             name, host = holder(file)
             if not name:
                 return False
-            with suppress(OSError):  # a file system without locks
-                if not take(file, attempts=2):
+            with suppress(OSError):  # of a file system without locks
+                if not try_lock(file, attempts=2):
                     return True
                 unlock_descriptor(file.fileno())
                 if host == socket.gethostname():
-                    return False  # on this machine it would have the lock, so it has died
+                    return False  # the lock is free, so the process of this machine that wrote its name has died
             return time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
-    except OSError:  # no process has ever worked there
+    except OSError:  # there is no lock file, so that no process has ever worked there
         return False
 
 
 @contextmanager
 def one_of(name: Path, count: int) -> Iterator[int | None]:
-    """Wait for one of `count` things that processes share, and hold it: yields its number, or None of a single thing.
-
-    The locks are files beside each other, <name>0.lock, <name>1.lock and so on.
-    Raises UserError where the file system has no locks.
-    """
+    """Wait until one of `count` GPUs that processes share is free, and hold it during the block. Yields its number;
+    None where `count` is less than two, so that there is nothing to choose. Each has a lock file: <name>0.lock,
+    <name>1.lock and so on. Raises UserError where the file system has no locks."""
     if count < 2:
         yield None
         return
@@ -86,7 +83,7 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
         while True:
             for index, file in enumerate(files):
                 try:
-                    taken = take(file, attempts=1)
+                    taken = try_lock(file, attempts=1)
                 except OSError as error:
                     raise UserError(
                         f"the file system of {name.parent} has no locks ({error.strerror}), and by locks jobs share "
@@ -100,33 +97,34 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same lock file."""
+    """Wait until no other process is in such a block with the same lock file. Where the lock file cannot be made or
+    locked, the block runs without a lock."""
     with ExitStack() as stack:
-        with suppress(OSError):  # a folder that can only be read
+        with suppress(OSError):  # of a folder that may not be written to
             path.parent.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(open(path, "a", encoding="utf-8"))
             try:
                 lock_descriptor(file.fileno())
             except OSError as error:
-                say_without_locks(path.parent, error)
+                warn_without_locks(path.parent, error)
         yield
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder`. Raises UserError that names the process which holds it."""
+    """Hold `folder` during the block. Raises UserError that names the process which already holds it."""
     path = folder / ".lock"
-    # It is never deleted: a process that waits would hold a file that is gone.
+    # The file is never deleted: a process that has just opened it would otherwise lock a file that nobody else sees.
     with open(path, "a+", encoding="utf-8") as file:
         has_locks = True
         try:
-            free = take(file)
+            free = try_lock(file)
         except OSError as error:
-            say_without_locks(folder, error)
+            warn_without_locks(folder, error)
             free, has_locks = True, False
         name, host = holder(file)
         if free and name and not (has_locks and host == socket.gethostname()):
-            free = not is_alive(path, name)
+            free = not has_heartbeat(path, name)
         if not free:
             raise UserError(
                 f"{folder} is in use by {name or 'another process'}. Wait until it ends or stop it; for another run, "
@@ -136,7 +134,7 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(f" process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         ended = threading.Event()
-        threading.Thread(target=give_signs_of_life, args=(path, ended), daemon=True).start()
+        threading.Thread(target=beat, args=(path, ended), daemon=True).start()
         try:
             yield
         finally:
@@ -144,22 +142,23 @@ def locked(folder: Path) -> Iterator[None]:
             with suppress(OSError):
                 file.truncate(0)
             if has_locks:
-                unlock_descriptor(file.fileno())  # closing it would not do while a forked process has it open
+                unlock_descriptor(file.fileno())  # closing the file would keep the lock if a forked process has it open
 
 
-def give_signs_of_life(path: Path, ended: threading.Event) -> None:
-    """Renew the time of the lock's file until the block of `locked` has ended."""
+def beat(path: Path, ended: threading.Event) -> None:
+    """Renew the lock file's modification time every BEAT seconds until the block of `locked` has ended."""
     while not ended.wait(BEAT):
         with suppress(OSError):
             os.utime(path)
 
 
-def is_alive(path: Path, name: str) -> bool:
-    """Whether the process that has written its name there gives a sign of life, where no lock can tell."""
+def has_heartbeat(path: Path, name: str) -> bool:
+    """Whether the process `name`, which is named in the lock file, is alive: looks for a heartbeat for SILENCE seconds,
+    since the lock cannot tell."""
     print(f"{path.parent} was not given back by {name}: looking for {SILENCE:.0f} s whether it still runs.", flush=True)
     times, end = set(), time.monotonic() + SILENCE
     while time.monotonic() < end:
-        with open(path, "rb") as file:  # opened each time: a network disk then asks its server
+        with open(path, "rb") as file:  # opened each time, since a network disk then asks its server for the time
             times.add(os.fstat(file.fileno()).st_mtime_ns)
         if len(times) > 1:
             return True

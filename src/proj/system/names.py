@@ -1,26 +1,27 @@
-"""Names and texts that people have chosen, made fit for a file's name, for one line of a terminal, or for comparing."""
+"""Makes names that users chose fit for a file's name or for one line of a terminal, and comparable with each other."""
 
 import os
 import re
 import unicodedata
 from textwrap import fill
 
-# Windows keeps these names for devices, also with an ending (nul.txt).
+# Windows reserves these names for devices, even with an ending (nul.txt).
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+# What the user may copy from a message: a setting in quotation marks, or a command up to the end of the line.
 TO_COPY = re.compile(r"'[\w.+~]+=[^']*'|python -.*")
 
 
 def file_name(text: str, longest: int = 80) -> str:
-    """`text` as a part of the name of a file or folder that every system takes, at most `longest` characters.
+    """`text` as part of a file's or folder's name that every operating system takes, in at most `longest` characters.
 
-    The longest names below a run's folder have 60 characters, and Windows takes 260 for a whole path.
+    Windows takes 260 characters for a whole path, and the longest name below a run's folder has 60.
     """
     name = re.sub(r"[^\w.=,+-]+", "_", text, flags=re.ASCII)[:longest].rstrip("_.") or "_"
     return f"_{name}" if RESERVED.fullmatch(name) else name
 
 
 def readable(name: str) -> str:
-    """A file's name as text that can be written anywhere, on one line. Names are read as UTF-8, whatever the locale."""
+    """A file's name on one line, in text that any file can hold: bytes that are not UTF-8 are shown as \\xe9."""
     return one_line(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
@@ -30,14 +31,14 @@ def one_line(text: str) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """`one_line` in lines of at most `width` columns, but for a long word and for what is there to be copied."""
+    """`text` broken into lines of at most `width` columns; a long word, or a command to copy, is not broken."""
     whole = TO_COPY.sub(lambda found: found[0].replace(" ", "\0"), one_line(text))
     lines = fill(whole, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return lines.replace("\0", " ")
 
 
 def plain_name(name: str) -> str:
-    """A name without what people write in more than one way: case, spaces or underscores, accents put together,
-    quotation marks around it; and without what nobody sees, such as a joiner."""
-    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
-    return " ".join(seen.strip(" '\"").replace("_", " ").split()).casefold()
+    """A name without what people write in several ways, so that names compare: case, spaces or underscores, combining
+    accents, quotation marks around it, and invisible characters such as a zero-width joiner."""
+    visible = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return " ".join(visible.strip(" '\"").replace("_", " ").split()).casefold()

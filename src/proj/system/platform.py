@@ -1,4 +1,5 @@
-"""What Linux, macOS and Windows do differently. What a system lacks is left out here, so that no other module asks."""
+"""What Linux, macOS and Windows do differently. Where one lacks something, these functions do without it, so that no
+other module has to ask which system this is."""
 
 import ctypes
 import errno
@@ -20,7 +21,7 @@ from proj.errors import UserError
 
 WINDOWS = os.name == "nt"
 
-# What asks a run to stop: Ctrl-C, `kill`, Slurm before a job's time is over, and the closing of its terminal or window.
+# Signals that ask a run to stop: Ctrl-C, `kill`, Slurm's before a job's time is over, and a closed terminal or window.
 ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGBREAK")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(signal, name))
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # `nohup` started the command
@@ -28,11 +29,11 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
 
 
 def local_path(path: str | os.PathLike[str], option: str = "") -> str:
-    """A path as somebody has typed it, with the home in place of ~, which shells leave as it is after an equals sign.
+    """The path that the user typed, with ~ replaced by the home folder: a shell does not do that after `ckpt=`.
 
-    option: what was typed before it, such as `ckpt=`.
-    Raises UserError for what names no file of this machine: an address, a path of Windows's elsewhere, and one in
-    quotation marks, which a shell takes away only where it reads them.
+    option: what was typed before the path, such as `ckpt=`, for the message.
+    Raises UserError for what cannot be a path on this machine: a URL, a Windows path on another system, and a path
+    with quotation marks around it that no shell has removed.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(text := os.fspath(path), bytes):
         raise UserError(f"{option}{path!r} is no path: give a text or a pathlib.Path.")
@@ -51,41 +52,41 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
 
 
 def absolute(paths: str) -> str:
-    """A path, or several with `os.pathsep` between them, from the root of the file system on."""
+    """The absolute path of `paths`: of one path, or of several that are separated by `os.pathsep`."""
     return os.pathsep.join(map(os.path.abspath, [paths] if os.path.exists(paths) else paths.split(os.pathsep)))
 
 
 def printable_output() -> None:
-    """Print what the terminal's encoding lacks as \\xd7, where Python would end the command with an error.
+    """Make `print` safe: a character that the encoding lacks is printed as \\xd7, where Python would raise an error.
 
-    Each line is written at once, also into a file or a pipe, so that a killed command loses none. A command goes on
-    where nobody reads any more, as after `| head` or in a terminal that was closed: what it writes into files is whole.
+    Each line is written at once, so that a command that is killed loses none. Once nobody reads the output any more, as
+    after `| head` or when the terminal was closed, the command goes on, so that it still writes its files.
     """
-    if os.environ.get("COLUMNS") == "0":  # of a shell without a terminal: tables would have no columns at all
+    if os.environ.get("COLUMNS") == "0":  # some shells set it where there is no terminal: tables would have no columns
         del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # a notebook's own stream, or one that is closed
+        with suppress(AttributeError, ValueError):  # of a notebook's stream, or of one that is closed
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
             if stream in (sys.__stdout__, sys.__stderr__) and "flush" not in vars(stream):
                 may_go_unread(stream)
 
 
 def may_go_unread(stream: TextIO) -> TextIO:
-    """The stream, which from now on takes what is written also where nobody reads any more."""
+    """Have the stream accept what is written even when nobody reads it any more; return it."""
     stream.write, stream.flush = or_unread(stream, stream.write), or_unread(stream, stream.flush)
     return stream
 
 
 def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a stream, after which all goes to the null device once nobody can read the stream any more."""
+    """`call`, a method of `stream`, wrapped: if nobody reads the stream any more, it is sent to the null device."""
 
     def called(*text: str) -> Any:
         try:
             return call(*text)
         except OSError as error:
-            # Windows says EINVAL of such a pipe, and a terminal that was closed gives EIO.
+            # A pipe without a reader gives EPIPE, or EINVAL on Windows, and a terminal that was closed gives EIO.
             if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):
-                error.filename = "what this command prints"  # for `file_fault`: the disk of its file may be full
+                error.filename = "what this command prints"  # for the message of `file_fault`, if a disk is full, say
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return sum(map(len, text))
@@ -93,15 +94,15 @@ def or_unread(stream: TextIO, call: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-# Where Linux says what a container may take, in its newer and its older way.
+# Where Linux keeps the memory limit of a container, in cgroups of version 2 and of version 1.
 LIMITS = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def memory() -> int | None:
-    """The bytes of memory that the machine has, or the container; None where the system does not say it."""
+    """The memory of the machine or of the container, in bytes; None where the system does not tell it."""
     found = []
     for file in LIMITS:
-        with suppress(OSError, ValueError):  # of the other way, or "max": no limit
+        with suppress(OSError, ValueError):  # of the other version's file, which is missing; of "max", for no limit
             found.append(int(file.read_text("ascii")))
     with suppress(AttributeError, OSError, ValueError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -109,7 +110,7 @@ def memory() -> int | None:
 
 
 def refuse_no_text(path: Path) -> None:
-    """Raises UserError where the locale does not know all letters of a path, which some libraries then refuse."""
+    """Raises UserError if the locale cannot encode the path, which some libraries would then refuse."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -119,24 +120,24 @@ def refuse_no_text(path: Path) -> None:
 
 
 def shorter(path: Path) -> Path:
-    """A path as it is typed here, which is shorter within the current folder."""
+    """The path relative to the current folder, if it lies in it; else as it is."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def as_command(words: list[str]) -> str:
-    """The words as a person types them into the shell of this system."""
+    """The words as the user types them into this system's shell, in quotation marks where that needs them."""
     return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
 
 
 def c_library() -> ctypes.CDLL | None:
-    """The C library of Linux, for what Python itself does not offer; None on other systems."""
+    """Linux's C library, for functions that Python does not offer; None on other systems."""
     with suppress(OSError, AttributeError):
         return ctypes.CDLL("libc.so.6")
     return None
 
 
 def processor() -> str:
-    """The name of the processor, or its kind (such as arm64) where the system does not tell the name."""
+    """The processor's model name, or its architecture (such as arm64) where the system does not tell the name."""
     try:
         about = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         return re.search(r"model name\s*: (.+)", about)[1]
@@ -145,12 +146,12 @@ def processor() -> str:
 
 
 def usable_cores() -> int:
-    """The cores that this process may use, which a queue or a container can make fewer than there are."""
+    """How many cores this process may use: a queue or a container may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ending(code: int) -> str:
-    """How a process ended, from its exit code; a negative one is the number of the signal that ended it."""
+    """How a process ended, in words. code: its exit code, or minus the number of the signal that ended it."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -161,9 +162,9 @@ def ending(code: int) -> str:
 
 
 def replace(source: Path, target: Path, patience: float = 2.0) -> None:
-    """`os.replace`. Windows refuses it while another program has the target open: try again for `patience` seconds.
+    """`os.replace`, tried again for `patience` seconds: Windows refuses it while another program has the target open.
 
-    Raises PermissionError that says so.
+    Raises PermissionError that names this as the likely reason.
     """
     end = time.monotonic() + patience
     while True:
@@ -177,7 +178,7 @@ def replace(source: Path, target: Path, patience: float = 2.0) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk. Windows cannot open a folder and is left to do it by itself."""
+    """Flush a folder's entries to the disk (fsync). Does nothing on Windows, which cannot open a folder."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -185,7 +186,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # which is how some network disks say that they have no such thing
+        if error.errno != errno.EINVAL:  # by which some network disks say that they do not support it
             raise
     finally:
         os.close(descriptor)
@@ -198,6 +199,6 @@ def read_at(file: BinaryIO, count: int, start: int) -> bytes:
     """`count` bytes of a file from `start` on, fewer at its end. Threads and forked processes may share the file."""
     if hasattr(os, "pread"):
         return os.pread(file.fileno(), count, start)
-    with SEEKING:  # Windows, which forks no process, so that none shares the file's position
+    with SEEKING:  # Windows, where a lock among threads is enough: no forked process shares the file's position
         file.seek(start)
         return file.read(count)

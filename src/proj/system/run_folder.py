@@ -1,6 +1,6 @@
-"""The folders of runs and sweeps: the names of their files, what these say of a run's state, and what may be deleted.
+"""The folders of runs and sweeps: the names of their files, the state of a run, and which files may be deleted.
 
-No other module spells the name of such a file. All is read without torch.
+No other module spells out these names, and nothing here needs torch.
 """
 
 import json
@@ -14,19 +14,19 @@ import yaml
 from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
-CURVES = ".proj"  # ends the names of TensorBoard's files that a run writes; other programs may write beside them
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
+CURVES = ".proj"  # the names of a run's own TensorBoard files end so; other programs may write more into its folder
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's loader takes a tenth of the time
 
 
 def parse_yaml(content: bytes) -> Any:
     try:
         return yaml.load(content, Loader)
-    except yaml.YAMLError:  # libyaml refuses names of files that are no UTF-8
+    except yaml.YAMLError:  # libyaml refuses file names that are not UTF-8; PyYAML's own loader reads them
         return yaml.load(content, yaml.SafeLoader)
 
 
 def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined into one; what is no number or text becomes text, so that all values compare."""
+    """A nested mapping as a flat one, whose keys are joined by `joint`. A list becomes text, so that values compare."""
     leaves: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, dict):
@@ -38,10 +38,10 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
 
 
 def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
-    """The flat content of a file; empty where it is missing or damaged, so that no run stops a report of many."""
+    """`flat` of a file's content; empty if it is missing or damaged, so that one run cannot stop a report of many."""
     try:
         content = file.read_bytes()
-        content = parse(content) if content.endswith(b"\n") else None
+        content = parse(content) if content.endswith(b"\n") else None  # else the file is truncated
         return flat(content, joint) if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
@@ -52,25 +52,25 @@ def write_json(file: Path, content: dict, indent: int | None = None) -> None:
 
 
 class SweepFolder:
-    """The folder of a sweep or search; each job of it has a run's folder within."""
+    """The folder of a sweep or search, which contains a run's folder for each of its jobs."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.manifest = self.path / "sweep.yaml"  # the command and what it ran with; without it, no sweep has begun
+        self.manifest = self.path / "sweep.yaml"  # the command, its jobs and versions; without it, no sweep has begun
         self.conf = self.path / "conf"  # a copy of conf/, from which jobs are composed later
-        self.uncommitted = self.path / "git.diff"  # the changes in the checkout when the sweep began
-        self.study = self.path / "study.log"  # Optuna's, of a search
-        self.importance = self.path / "importance.json"  # of a search: how much each of its settings explains
-        self.asking = self.path / ".asking"  # the lock under which the workers of a search take a trial, one at a time
-        self.claims = self.path / ".trials"  # a folder for each trial, which the worker holds that trains it
-        self.gpus = self.path / ".gpu"  # begins the names of the locks by which jobs share the GPUs
+        self.uncommitted = self.path / "git.diff"  # the uncommitted changes in the checkout when the sweep began
+        self.study = self.path / "study.log"  # the journal of a search's Optuna study
+        self.importance = self.path / "importance.json"  # of a search: the importance of each of its settings
+        self.asking = self.path / ".asking"  # a lock file: the workers of a search take a trial one at a time
+        self.claims = self.path / ".trials"  # a folder for each trial, locked by the worker that trains it
+        self.gpus = self.path / ".gpu"  # the lock files by which jobs share the GPUs have names that begin so
 
     def data_of(self, settings: str) -> Path:
-        """Holds the checksum of the examples that jobs with these settings of the data have."""
+        """The file with the checksum of the examples that all jobs with these settings of the data must have."""
         return self.path / f".data-{zlib.crc32(settings.encode()):08x}"
 
     def jobs_frozen(self) -> list["RunFolder"]:
-        """Of every folder within that holds a job.yaml, also of copies that somebody has made."""
+        """Every folder in it that has a job.yaml, including copies that the user has made of a job's folder."""
         return [RunFolder(file.parent) for file in self.path.glob("*/job.yaml")]
 
 
@@ -79,36 +79,36 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.best = self.path / "best.ckpt"  # of the best validation; it is tested at the end
-        self.last = self.path / "last.ckpt"  # the run goes on from here
-        self.previous = self.path / "previous.ckpt"  # the one before `last`, in case that is damaged
-        self.config = self.path / "config.yaml"  # every setting, as the run has used it
+        self.best = self.path / "best.ckpt"  # the checkpoint of the best validation, which is tested at the end
+        self.last = self.path / "last.ckpt"  # the checkpoint from which the run goes on
+        self.previous = self.path / "previous.ckpt"  # the one before `last`, in case `last` is damaged
+        self.config = self.path / "config.yaml"  # every setting with the value that the run has used
         self.record = self.path / "run.json"  # see `write_record`
-        self.metrics = self.path / "metrics.json"  # the figures; a run that has them is finished
-        self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv and of services
-        self.columns = self.path / "columns.csv"  # of a table, what each of its columns was taken for
-        self.entry = self.path / "loggers.json"  # what MLflow and Weights & Biases know the run by
-        self.failure = self.path / "status.json"  # why a run has failed or was pruned
-        self.fold = self.path / "fold.csv"  # of a run on a fold: what it says of those examples, for the report
-        self.log = self.path / "train.log"  # what Python's loggers say; of a sweep's job, all that it prints
+        self.metrics = self.path / "metrics.json"  # the final metrics; a run that has this file is finished
+        self.table = self.path / "metrics.csv"  # the curves as a table, of logger=csv, mlflow and wandb
+        self.columns = self.path / "columns.csv"  # if the data is a table: what each of its columns was taken for
+        self.entry = self.path / "loggers.json"  # the run's identifiers in MLflow and Weights & Biases
+        self.failure = self.path / "status.json"  # why the run has failed or was pruned
+        self.fold = self.path / "fold.csv"  # of a run on a fold: the predictions for the fold's examples
+        self.log = self.path / "train.log"  # the messages of Python's loggers; of a sweep's job, all that it prints
         self.job = self.path / "job.yaml"  # of a sweep's job: the configuration that was frozen for it
-        self.notes = self.path / ".hydra"  # what Hydra composed, before the run wrote its own config.yaml:
+        self.notes = self.path / ".hydra"  # what Hydra composed, for a run that stopped before it wrote config.yaml
         self.composed, self.hydra = self.notes / "config.yaml", self.notes / "hydra.yaml"
 
     # What the files say.
 
     def checkpoint_of(self, metrics: dict) -> Path:
-        """The checkpoint that the figures of a run are of, also where the folder has moved; `best` of no figures."""
+        """The checkpoint that was measured for `metrics`, even if the folder has moved; `best` if they name none."""
         stored = metrics.get("checkpoint")
         # PureWindowsPath takes both / and \ for separators.
         return self.path / PureWindowsPath(str(stored)).name if stored else self.best
 
     def holds_a_run(self) -> bool:
-        """Whether this is the folder of a run, which may wait, train, have stopped or be finished."""
+        """Whether this is the folder of a run, which may be waiting, training, stopped or finished."""
         return self.config.is_file() or self.job.is_file() or self.notes.is_dir()
 
     def status(self) -> tuple[str, str]:
-        """One of finished, running, failed, pruned, interrupted, started and queued; and why, if failed or pruned."""
+        """(finished, running, failed, pruned, interrupted, started or queued; the reason, if failed or pruned)."""
         if self.figures():
             return "finished", ""
         if is_locked(self.path):
@@ -120,9 +120,8 @@ class RunFolder:
         return "started" if self.config.is_file() or self.notes.is_dir() else "queued", ""
 
     def figures(self) -> dict[str, Any]:
-        """What metrics.json says, flat. Empty of a run that is not finished, where the file is damaged, and where it is
-        another run's: it names another folder than this one, and than config.yaml, which is moved and copied with it.
-        """
+        """`flat` of metrics.json; empty if the run is not finished, or the file is damaged or another run's. It names
+        its run's folder. In a folder that was renamed, config.yaml names the same old folder."""
         metrics = read_flat(self.metrics)
         name = PureWindowsPath(str(metrics.get("folder", ""))).name
         if name == self.path.absolute().name:
@@ -130,23 +129,24 @@ class RunFolder:
         if not self.config.is_file():
             return {}
         kept = read_flat(self.config, parse_yaml, ".").get("output_dir")
-        is_own = name in ("", "..") or not kept or PureWindowsPath(str(kept)).name == name  # as far as it is said
+        is_own = name in ("", "..") or not kept or PureWindowsPath(str(kept)).name == name  # no name counts as its own
         return metrics if is_own else {}
 
     def read_metrics(self) -> dict | None:
-        """`figures` as they were written; None where these are empty."""
+        """The content of metrics.json as it was written; None where `figures` is empty."""
         return json.loads(self.metrics.read_bytes()) if self.figures() else None
 
     def curves(self) -> list[Path]:
-        """TensorBoard's files, whoever wrote them."""
+        """The TensorBoard files in the folder, including those of other programs."""
         return sorted(self.path.glob("events.out.tfevents.*"))
 
     def own_curves(self, known: dict[str, int]) -> list[Path]:
-        """TensorBoard's files that the run wrote: by their names, or `known` from a checkpoint of an older version."""
+        """The run's own TensorBoard files: those that end in CURVES, and of an older version those in `known`, which
+        are the names and sizes that its checkpoint lists."""
         return [file for file in self.curves() if file.name.endswith(CURVES) or file.name in known]
 
     def is_resumed_from(self, file: Path) -> bool:
-        """Whether a file is `last` or `previous`, which `Resume` alone writes and deletes."""
+        """Whether `file` is `last` or `previous`, which only the callback `Resume` writes and deletes."""
         return file.name in (self.last.name, self.previous.name) and file.parent.resolve() == self.path.resolve()
 
     # What a run writes.
@@ -161,26 +161,26 @@ class RunFolder:
         write_atomically(self.columns, csv_of(rows))
 
     def write_record(self, **record) -> None:
-        """What a report and a later start need to know of a run that may never get as far as its metrics.json.
+        """Write what a report and a later start need to know of a run, which may stop before it has a metrics.json.
 
-        data: the checksum of all examples. examples: that of which ones each part has. steps_per_epoch: of the
-        optimizer. saved: whether there was a last.ckpt.
+        data: the checksum of all examples. examples: the checksum of which examples each split has.
+        steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
         """
         write_json(self.record, record)
 
     # What is taken away, and when.
 
     def set_metrics_aside(self) -> None:
-        """Before a finished run is trained on: its figures stay in metrics_10_epochs.json, and it is unfinished."""
-        if metrics := read_flat(self.metrics):  # else there is none, or none that can be read
+        """Rename metrics.json to, say, metrics_10_epochs.json before a finished run is trained for more epochs."""
+        if metrics := read_flat(self.metrics):  # else the file is missing or damaged
             self.metrics.replace(self.path / f"metrics_{metrics.get('epochs')}_epochs.json")
 
     def remove_unfinished_checkpoints(self) -> None:
-        """Those that a killed process has left half written. The caller holds the folder's lock."""
+        """Delete the temporary files of checkpoints that a killed process did not finish. Needs the folder's lock."""
         remove_unfinished(self.path, "*.ckpt")
 
     def sync_curves(self, known: dict[str, int]) -> dict[str, int]:
-        """Have TensorBoard's files on the disk; return their lengths in bytes. known: see `own_curves`."""
+        """Flush the run's TensorBoard files to the disk; return their sizes in bytes. known: see `own_curves`."""
         lengths = {}
         for path in self.own_curves(known):
             with open(path, "rb") as file:
@@ -189,15 +189,15 @@ class RunFolder:
         return lengths
 
     def rewind_curves(self, lengths: dict[str, int]) -> None:
-        """Cut TensorBoard's files back to the bytes that they had at the checkpoint from which the run goes on.
+        """Truncate the run's TensorBoard files to their sizes at a checkpoint, and delete newer ones.
 
-        Files that are newer than the checkpoint are deleted. To do it twice is the same as to do it once.
+        lengths: the sizes in bytes, from `sync_curves`. Doing this twice is the same as doing it once.
         """
         for file in self.own_curves(lengths):
             if file.name not in lengths:
                 try:
                     file.unlink()
-                except PermissionError:  # Windows, while TensorBoard has it open: an empty file shows nothing
+                except PermissionError:  # on Windows, while TensorBoard has it open: an empty file shows nothing
                     os.truncate(file, 0)
             elif file.stat().st_size > lengths[file.name]:
                 os.truncate(file, lengths[file.name])

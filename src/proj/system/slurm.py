@@ -1,4 +1,4 @@
-"""What a run or a sweep has to do with Slurm: its name, being queued again, waiting for its jobs."""
+"""What is special about Slurm: a name that stays the same over restarts, requeueing a job, waiting for all jobs."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ import subprocess
 
 
 def slurm_name() -> str | None:
-    """A name for what srun runs here, which stays the same when Slurm queues the job again.
+    """A name for this step of a Slurm job, which stays the same when Slurm requeues the job.
 
-    None outside of Slurm, and in a terminal of Slurm's, where a person starts one run after another.
+    None outside of srun, and in an interactive terminal (srun --pty), where the user starts one run after another.
     """
     job, step = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_STEP_ID")
     if job is None or step is None or "SLURM_PTY_PORT" in os.environ:
@@ -19,8 +19,8 @@ def slurm_name() -> str | None:
 
 
 def requeue(number: int) -> None:
-    """Queue this Slurm job again where the signal says that its time is up, or that it gives way to another job."""
-    # Without srun its script would begin a new run, and a container may lack Slurm's commands.
+    """Requeue this Slurm job if the signal `number` means that its time is up, or that another job preempts it."""
+    # Without srun, the script would start a new run when it is run again. A container may lack Slurm's commands.
     if not {"SLURM_JOB_ID", "SLURM_STEP_ID"} <= os.environ.keys() or not shutil.which("scontrol"):
         return
     job = os.environ["SLURM_JOB_ID"]
@@ -29,13 +29,13 @@ def requeue(number: int) -> None:
     if number in (signal.SIGINT, signal.SIGTERM):
         about = subprocess.run(["scontrol", "-o", "show", "job", job], capture_output=True).stdout
         if b"JobState=RUNNING" not in about or b"PreemptTime=None" in about:
-            return  # cancelled; or Slurm has queued it again itself, as it does where there is no grace time
+            return  # the job was cancelled, or Slurm has requeued it itself, as it does where there is no grace time
     if subprocess.run(["scontrol", "requeue", job]).returncode == 0:
         print(f"Slurm's job {job} is queued again; it will go on from here.", flush=True)
 
 
 def wait_for_every_job() -> None:
-    """Have Hydra's launcher for Slurm wait for all jobs; by itself it leaves at the first whose process has died."""
+    """Have Hydra's launcher for Slurm wait for all jobs: by itself it stops at the first whose process has died."""
     from submitit import SlurmJob
     from submitit.core.utils import UncompletedJobError
     from submitit.slurm.slurm import SlurmInfoWatcher
@@ -50,4 +50,4 @@ def wait_for_every_job() -> None:
             return [None]
 
     SlurmJob.results = results_or_none
-    SlurmJob.watcher = SlurmInfoWatcher(delay_s=30)  # submitit 1.5 would notice after up to 10 minutes
+    SlurmJob.watcher = SlurmInfoWatcher(delay_s=30)  # submitit 1.5 would look for ended jobs every 10 minutes

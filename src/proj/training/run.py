@@ -21,7 +21,7 @@ from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
 from proj.system.platform import refuse_no_text, shorter
-from proj.system.processes import refuse_missing_devices, take_part
+from proj.system.processes import fit_to_processes, refuse_missing_devices
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
 from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
@@ -75,7 +75,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     Nothing is saved, and a run that is in the folder stays as it is.
     """
     quiet_lightning()
-    environment = take_part(cfg.trainer)
+    environment = fit_to_processes(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
@@ -101,7 +101,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     run = RunFolder(folder)
     quiet_lightning()
     keep_freed_memory()
-    environment = take_part(cfg.trainer)
+    environment = fit_to_processes(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
     start = Start(folder)
     cfg.trainer.precision = start.precision(cfg.trainer.precision)

@@ -1,8 +1,8 @@
-"""What is known of each setting, for the checks, for a run that goes on, and for reports.
+"""The table of settings: what the checks, a run that goes on, and the reports need to know of each setting.
 
-table.py        all settings: range, on resume, in reports; looks one up
-lightning.py    its part on Lightning's Trainer and ModelCheckpoint
-setting.py      a line of that table
-ranges.py       what a value may be, in words and as a JSON schema
-json_schema.py  whether a value fits such a schema
+table.py        the table, and the functions that look a setting up
+lightning.py    the part of the table for Lightning's Trainer and ModelCheckpoint
+setting.py      the class of a line of the table
+ranges.py       the ranges of values, in words and as JSON schemas
+json_schema.py  tests whether a value fits a JSON schema
 """

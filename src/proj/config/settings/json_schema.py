@@ -1,4 +1,4 @@
-"""Whether a plain value fits a JSON schema, of which the ranges of settings use a few words."""
+"""Tests whether a plain value fits a JSON schema, for the few keywords that the ranges of settings use."""
 
 import math
 import operator
@@ -25,9 +25,9 @@ LIMITS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def fits(value: Any, schema: dict) -> bool:
-    """Whether a plain value fits, by those words of JSON schema that the ranges use.
+    """Whether a plain value fits the schema.
 
-    A whole number is an int: 64.0 is none here, while JSON schema takes it for one. JSON has no inf and no nan.
+    Unlike in JSON schema, 64.0 is not an integer here. Infinity and NaN, which JSON does not have, are no numbers.
     """
     if "anyOf" in schema:
         return any(fits(value, one) for one in schema["anyOf"])
@@ -39,8 +39,8 @@ def fits(value: Any, schema: dict) -> bool:
     if kind == "string":
         return bool(re.fullmatch(schema.get("pattern", ".*"), value, re.DOTALL))
     if kind == "array":
-        in_number = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
-        return in_number and all(fits(one, schema["items"]) for one in value if "items" in schema)
+        fits_length = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        return fits_length and all(fits(item, schema["items"]) for item in value if "items" in schema)
     if kind == "object":
         names = schema.get("propertyNames", {}).get("enum", value)
         taken = schema.get("additionalProperties")
@@ -49,4 +49,4 @@ def fits(value: Any, schema: dict) -> bool:
         return True
     in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
     is_count = kind == "integer" or "multipleOf" in schema
-    return in_limits and abs(value) < (2**63 if is_count else math.inf)  # torch counts in so many bits
+    return in_limits and abs(value) < (2**63 if is_count else math.inf)  # torch's counts are int64

@@ -22,7 +22,7 @@ SETTINGS_OF_LIGHTNING: dict[str, Setting] = {
     # All arguments of Lightning's Trainer.
     "trainer": Setting(resume="free"),
     "trainer.accelerator": Setting(ranges.NAME),
-    "trainer.devices": Setting(ranges.DEVICES, report="never"),  # how many processes there are, the report tells itself
+    "trainer.devices": Setting(ranges.DEVICES, report="never"),  # a report counts the processes itself
     "trainer.num_nodes": Setting(ranges.whole(1)),
     "trainer.strategy": Setting(ranges.NAME),
     "trainer.precision": Setting(ranges.PRECISION, resume="fixed", report="first"),

@@ -1,4 +1,4 @@
-"""What a value may be: in words for the user, and as a JSON schema, which the checks here and an editor read."""
+"""The ranges of settings' values: in words for the user, and as JSON schemas for the checks and for editors."""
 
 import math
 import re
@@ -16,7 +16,8 @@ from proj.system.names import RESERVED
 
 @dataclass(frozen=True)
 class Range:
-    """words: what follows `optimizer.lr=abc is not `. also: a test that the schema cannot express."""
+    """The values that a setting may have. words: how a message ends that begins `optimizer.lr=abc is not `. schema: a
+    JSON schema. also: a further test, which the schema cannot express."""
 
     words: str
     schema: dict
@@ -68,7 +69,8 @@ def text(pattern: str) -> dict:
 
 
 def lasts(time: Any) -> bool:
-    """Whether a duration is above zero, and not longer than Python counts; any other value is taken."""
+    """Whether a duration (a text days:hours:minutes:seconds, or a mapping) is above zero, and not longer than Python's
+    timedelta can be; True for any other value."""
     if isinstance(time, str):
         numbers = map(int, time.split(":"))
         time = dict(zip(("days", "hours", "minutes", "seconds"), numbers, strict=True))
@@ -168,7 +170,7 @@ INTERVAL = either(
     *DURATION_SCHEMA,
     also=lasts,
 )
-# A class and what it costs to miss it: of a text, since Hydra reads no mapping of names such as >50K.
+# A class and the cost of missing it, in a text such as {>50K:5}: Hydra reads no mapping with such a name.
 COST = r"""\s*("[^"]*"|'[^']*'|[^,]*?)\s*:\s*((?=[\d.]*[1-9])\d*\.?\d+)\s*"""
 THRESHOLD = either(
     "f1, f1:<class>, balanced, what it costs to miss a class, above 0, such as {yes:5}, or null",

@@ -1,4 +1,4 @@
-"""What can be said of a setting, as the lines of the tables in `table.py` and `lightning.py` do."""
+"""`Setting`, the class of the lines of the table in `table.py` and `lightning.py`."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,15 @@ from proj.config.settings import ranges
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting. `resume` and `report` also hold for the settings below it that say nothing else.
+    """What is known of a setting. `resume` and `report` also hold for the settings below it, unless these have another.
 
-    range: what its value may be; None where its default value tells the type.
-    resume: when a run goes on, it is "fixed", "free" to change, or "scheduled", that is, fixed where the learning
-    rate's schedule was laid out for it.
-    report: it tells runs "apart"; is told "first", before others that tell the same; is a "seed" or a "fold", over
-    which runs are averaged; or changes no result ("never").
-    instead: what the user types instead, of a setting that this program sets itself.
+    range: the values that it may have; None if only its default value tells the type.
+    resume: whether it may change when a run goes on: "fixed" (no), "free" (yes), or "scheduled" (no if the learning
+    rate's schedule was laid out for the old value).
+    report: how a report treats it: "apart" (runs that differ in it are other configurations), "first" (so too, and it
+    is named before others that differ together with it), "seed" or "fold" (runs are averaged over it), or "never" (it
+    changes no result).
+    instead: for a setting that this program sets itself, what the user types instead.
     """
 
     range: ranges.Range | None = None

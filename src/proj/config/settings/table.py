@@ -1,6 +1,6 @@
-"""What is known of each setting: its range, whether it may change when a run goes on, whether it tells runs apart.
+"""The table of settings: the range of each, whether it may change when a run goes on, how a report treats it.
 
-This is the only place that says it. The functions at its end look it up, for checks, resume, reports and editors.
+It is the only place that says so. The functions at its end look settings up for checks, resume, reports and editors.
 """
 
 from functools import cache
@@ -33,7 +33,7 @@ SETTINGS: dict[str, Setting] = {
     "isolate": free(),
     "trial": reserved("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
     "dataset": Setting(report="first"),
-    "dataset.kind": free(),  # of older versions, as model.accepts; the classes say it themselves
+    "dataset.kind": free(),  # older versions wrote this and model.accepts, which are now attributes of the classes
     "dataset.data_dir": free(ranges.PATH),
     "dataset.cache_dir": free(ranges.PATH),
     "dataset.source.root": reserved("the data lies in data_dir=path/to/folder"),
@@ -47,7 +47,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.folds": Setting(ranges.or_null(ranges.whole(2))),
     "dataset.fold": Setting(ranges.or_null(ranges.whole(0)), report="fold"),
     "dataset.group": Setting(ranges.GROUP),
-    "dataset.identical": free(ranges.one_of("together", "apart")),  # the data's checksum tells where it matters
+    "dataset.identical": free(ranges.one_of("together", "apart")),  # if it matters, the data's checksum differs too
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
     "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
     "dataset.shift": Setting(ranges.whole(0)),
@@ -141,17 +141,17 @@ SETTINGS: dict[str, Setting] = {
     ),
     **SETTINGS_OF_LIGHTNING,
 }
-OTHERS = Setting(resume="fixed", report="apart")  # such as an argument of a model of one's own
+OTHERS = Setting(resume="fixed", report="apart")  # for settings without a line, such as one of the user's own model
 
 
 def with_above(key: str) -> list[str]:
-    """A setting and those above it, from the top: trainer, trainer.precision."""
+    """The keys of a setting and of those above it, from the top: trainer, trainer.precision."""
     return list(accumulate(key.split("."), "{}.{}".format))
 
 
 @cache
 def policy(key: str) -> Setting:
-    """What is known of a setting, by its own line or, for `resume` and `report`, by the nearest one above it."""
+    """What is known of a setting: its own line, with `resume` and `report` from the nearest line that has them."""
     nearest_first = [SETTINGS[name] for name in reversed(with_above(key)) if name in SETTINGS]
     itself = SETTINGS.get(key, OTHERS)
     resume = next((line.resume for line in nearest_first if line.resume), OTHERS.resume)
@@ -161,9 +161,10 @@ def policy(key: str) -> Setting:
 
 @cache
 def below(place: str) -> dict[str, Setting]:
-    """The settings that the table has directly below one, such as trainer, by their names there."""
+    """The lines of the table for the settings directly below `place`, such as trainer, by their last names."""
     start = len(place) + 1
-    return {key[start:]: one for key, one in SETTINGS.items() if key.startswith(f"{place}.") and "." not in key[start:]}
+    lines = ((key[start:], line) for key, line in SETTINGS.items() if key.startswith(f"{place}."))
+    return {name: line for name, line in lines if "." not in name}
 
 
 def refusal(key: str) -> str:
