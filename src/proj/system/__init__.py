@@ -1,10 +1,10 @@
 """The operating system's side of a run: files, locks, processes, and the layout of a run's folder.
 
-files.py         a file is written whole or not at all, and elsewhere where a command's output has no room
-run_folder.py    the names of a run's and a sweep's files, and the status
-locks.py         one process at a time in a folder
-folders.py       lists a person's folder
-names.py         names made fit for a file, a line, or for comparing
+files.py         writes a file whole or not at all, or to another place if a command's output has no room
+run_folder.py    the names of a run's and a sweep's files, and a run's status
+locks.py         lets one process at a time work in a folder
+folders.py       lists a user's folder without what operating systems leave in it
+names.py         makes names fit for a file or a line, and comparable
 platform.py      what Linux, macOS and Windows do differently
 processes.py     the processes that train one run together
 ranks.py         the number of this process among them
