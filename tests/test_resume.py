@@ -208,7 +208,7 @@ def test_a_run_that_stopped_early_is_tested_and_not_trained_further(tmp_path, ca
     assert differences(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 2
     train(stored_config(tmp_path / "run", []))
-    assert "It was stopped early, after epoch 2, and is not trained on." in capsys.readouterr().out
+    assert "It was stopped early, after epoch 2, and is not trained further." in capsys.readouterr().out
 
 
 def test_the_time_of_a_run_counts_what_it_took_before_it_was_stopped(tmp_path):

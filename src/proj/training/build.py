@@ -176,7 +176,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         logger=list(loggers),
         plugins=[AtomicCheckpointIO(folder), *environment],
         default_root_dir=str(folder),
-        enable_progress_bar=any(isinstance(one, ProgressBar) for one in callbacks.values()),
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks.values()),
     )
     if cfg.trial:
         from proj.training.pruning import Prune

@@ -84,11 +84,10 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
 
 def other_checkpoints(trainer, monitor: str) -> dict:
     """The best files of checkpoint callbacks with another metric than `monitor`, each with its score."""
-    others = [one for one in trainer.checkpoint_callbacks if getattr(one, "monitor", None) not in (None, monitor)]
     found = {
-        os.path.basename(one.best_model_path): {one.monitor: float(one.best_model_score)}
-        for one in others
-        if one.best_model_path
+        os.path.basename(callback.best_model_path): {callback.monitor: float(callback.best_model_score)}
+        for callback in trainer.checkpoint_callbacks
+        if getattr(callback, "monitor", None) not in (None, monitor) and callback.best_model_path
     }
     return {"other_checkpoints": found} if found else {}
 

@@ -80,8 +80,8 @@ class FastEpochLoop(_TrainingEpochLoop):
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
         attributes = vars(model)  # to set the hook's name for `self.log`; an assignment to a module takes longer
         attributes["_current_fx_name"] = "on_train_batch_start"
-        for start in self.batch_starts:
-            start(trainer, model, batch, batch_idx)
+        for hook in self.batch_starts:
+            hook(trainer, model, batch, batch_idx)
         in_run.started, in_epoch.started = in_run.started + 1, in_epoch.started + 1
 
         outputs = {"loss": self._step(model, attributes, batch, batch_idx)}
@@ -93,8 +93,8 @@ class FastEpochLoop(_TrainingEpochLoop):
                 self.scheduler_progress.increment_completed()
 
         attributes["_current_fx_name"] = "on_train_batch_end"
-        for end in self.batch_ends:
-            end(trainer, model, outputs, batch, batch_idx)
+        for hook in self.batch_ends:
+            hook(trainer, model, outputs, batch, batch_idx)
         model.on_train_batch_end(outputs, batch, batch_idx)
         attributes["_current_fx_name"] = None
         if results:  # somebody has used `self.log` in this epoch

@@ -78,7 +78,7 @@ class Start:
         if not has_all:
             return None
         early = self.state["stopped_early"]
-        ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained on." if early else ""
+        ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained further." if early else ""
         say(f"This run is finished; its figures are in {run.metrics}.{ended}")
         return metrics
 
