@@ -49,32 +49,33 @@ def dataset_of(run: Run) -> tuple[Any, str | None]:
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
-def names_of_data(run: Run) -> tuple[tuple, tuple]:
+def keys_of_data(run: Run) -> tuple[tuple, tuple]:
     """Two keys for a run's data: (its dataset with all of the dataset's settings, its dataset alone)."""
     settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
     return (dataset_of(run), *settings), dataset_of(run)
 
 
-def name_data(runs: list[Run]) -> None:
+def infer_data(runs: list[Run]) -> None:
     """Fill in `settings["data"]` of runs without a checksum: old runs, and those that stopped before the training.
 
     Such a run gets the checksum of the runs with the same dataset and dataset settings, or if there are none, of the
-    runs with the same dataset, provided that they all have the same one. Else it gets the path of its own data.
+    runs with the same dataset, provided that they all have the same one. Else it gets the path of the user's own data,
+    or None for any other dataset.
     """
     known: dict[tuple, set] = defaultdict(set)
     for run in runs:
         if run.settings.get("data"):
-            for name in names_of_data(run):
+            for name in keys_of_data(run):
                 known[name].add(run.settings["data"])
     for run in runs:
         if run.settings and not run.settings["data"]:
-            with_settings, dataset = names_of_data(run)
+            with_settings, dataset = keys_of_data(run)
             checksums = known[with_settings] or known[dataset]
             run.settings["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
 
 
-def name_drawn_data(runs: list[Run]) -> None:
-    """Name the data of runs after their dataset if the user's own datamodule draws its examples by the seed.
+def unify_drawn_data(runs: list[Run]) -> None:
+    """Replace the checksum of the data by the dataset's name if the user's datamodule draws its examples by the seed.
 
     Their checksums differ with the seed, yet these runs repeat one configuration, and those with the same seed are
     pairs. Examples count as drawn if there are at least three seeds, each seed has one checksum, and no two seeds have
@@ -98,7 +99,7 @@ def data_names(runs: list[Run]) -> dict[str, str]:
     for run in runs:
         if checksum := run.settings.get("data"):
             places[checksum] = Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).parts
-            known[places[checksum], names_of_data(run)[0]].add(checksum)
+            known[places[checksum], keys_of_data(run)[0]].add(checksum)
     for checksums in known.values():
         if len(checksums) > 1:
             places = {checksum: parts for checksum, parts in places.items() if checksum not in checksums}
@@ -163,7 +164,7 @@ def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) 
     }
 
 
-def name_precision(runs: list[Run]) -> None:
+def infer_precision(runs: list[Run]) -> None:
     """Give runs that stopped before the precision "auto" was resolved the precision of the other runs."""
     chosen = {run.settings.get("trainer.precision", "auto") for run in runs} - {"auto"}
     for run in runs:
@@ -178,9 +179,9 @@ def compare(runs: list[Run]) -> Comparison:
     of_test = str(monitor).replace("val/", "test/") if str(monitor).endswith(BY_CLASS) else "test/acc"
     tests = dict.fromkeys((of_test, "test/acc", "test/macro_f1_threshold"))
     metrics = [monitor, *(name for name in tests if any(name in run.metrics for run in runs))]
-    name_data(runs)
-    name_drawn_data(runs)
-    name_precision(runs)
+    infer_data(runs)
+    unify_drawn_data(runs)
+    infer_precision(runs)
     settings = [run.settings for run in runs if run.settings]
     keys = list(dict.fromkeys(key for one in settings for key in one))
     keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # the most informative first
