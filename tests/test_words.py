@@ -308,7 +308,7 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
 def test_a_search_says_what_it_chooses_that_is_no_merit_and_what_has_no_effect(tmp_path):
     words = ("hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=4", "seed=1,2", "dataset=iris,digits", "model=mlp")
     said = run(tmp_path, "hydra/sweeper=optuna", *words)
-    for sentence in ("one of a lucky seed", "one on the easiest data", "n_jobs has no effect without hydra"):
+    for sentence in ("one of a lucky seed", "one on the easiest data", "n_jobs has no effect without a launcher"):
         assert sentence in said
 
 

@@ -71,7 +71,7 @@ class OptunaSweeper(GridSweeper):
                     "all trials would be the same: give an interval to search, such as "
                     "'optimizer.lr=interval(0.001,0.1)', or leave hydra/sweeper=optuna out."
                 )
-            say(f"of {self.n_trials} trials some repeat others, since there are {count:.0f}: a sweep has each once.")
+            say(f"some of {self.n_trials} trials repeat others, since only {count:.0f} differ: a grid runs each once.")
         for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
             say(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
         for key in {"dataset", "data_dir", "dataset.data_dir"} & self.swept.keys():
@@ -100,7 +100,7 @@ class OptunaSweeper(GridSweeper):
         side_by_side = min(side_by_side if side_by_side > 0 else os.cpu_count(), left)
         if self.runs_here:
             if (self.n_jobs or 1) != 1:
-                say("hydra.sweeper.n_jobs has no effect without hydra/launcher=joblib or another one that can.")
+                say("hydra.sweeper.n_jobs has no effect without a launcher such as hydra/launcher=joblib.")
             self.run_trials(self.trials, lambda number, name: self.launch([name]))
         elif launcher.get("tasks_per_node", 1) * launcher.get("nodes", 1) > 1:
             self.run_side_by_side(side_by_side)
