@@ -146,6 +146,11 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
         (["99999", *"123456789"], "a: 99999 is far from all others"),
         (["-1", *map(str, range(13, 40, 3))], "a: -1 is far from all others"),
         (["99", *map(str, range(18, 80, 7))], "a: 99 is far from all others"),
+        (["98", "99", *"12345"], "a: 98 and 99 are far from all others, and 33% of them: if they say that there is"),
+        (["-8", "-9", *map(str, range(18, 80, 7))], "a: -9 and -8 are far from all others"),
+        (["77", "88", "99", *"1234"], "a: 77 and 88 and 99 are far from all others"),
+        (["99", *"1234"], "a: 99 is far from all others"),
+        (["-9", *"123"], "a: -9 is far from all others"),
         (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),
     ),
 )
@@ -164,6 +169,12 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsy
         ["-1", *map(str, range(9))],
         ["-1", "-20", *map(str, range(13, 40, 3))],
         ["99", *map(str, range(18, 98, 8))],
+        ["-1", "1"],
+        ["-1", "0", "1"],
+        ["-2", "-1", "0", "1", "2"],
+        ["50", "51", *"12345"],
+        ["1", "99"],
+        ["98", "99", *map(str, range(90, 98))],
     ),
 )
 def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cells):

@@ -39,8 +39,10 @@ def is_of_a_run(folder: str) -> bool:
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
-    """Whether an entry of `folder` is a link to that folder or one above it: following it would never end."""
-    return entry.is_symlink() and PurePath(os.path.realpath(folder)).is_relative_to(os.path.realpath(entry.path))
+    """Whether an entry of `folder` is a link to that folder or one above it, which following would never end, or to
+    itself, where nothing is."""
+    end = os.path.realpath(entry.path) if entry.is_symlink() else ""
+    return bool(end) and (os.path.islink(end) or PurePath(os.path.realpath(folder)).is_relative_to(end))
 
 
 def everything_in(folder: str) -> Iterator[os.DirEntry]:

@@ -8,6 +8,7 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.one_column import Column
+from proj.errors import agree
 
 # Names that end like this are of numbers that were assigned, not measured: Patient-Nr., order_no, Matrikelnummer.
 GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
@@ -19,6 +20,7 @@ GROUP = re.compile(
     rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{GIVEN_OUT}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code)\.?)?)"
 )
+CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]")  # what surveys write for "don't know" and the like
 OFTEN = 5  # a number that may mark missing values occurs at least so often, beside at least so many different numbers
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
@@ -72,13 +74,26 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator
 def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> Iterator[str]:
     """A remark if the lowest or highest number seems to mark missing values, as -999 among lengths: it is frequent,
     there are enough other numbers, and its distance from them exceeds their range; a fifth of their range suffices if
-    it is the only negative number or consists of nines. written: returns a number as it is written in the file."""
-    for end in (found.min(initial=np.inf), found.max(initial=-np.inf)):
-        others = found[found != end]
-        if len(found) - len(others) < max(OFTEN, 0.01 * len(found)) or len(np.unique(others[:1000])) < OFTEN:
-            continue
-        low, high = others.min(), others.max()
-        is_code = end < 0 <= low or re.fullmatch("99+", written(end))
-        if max(low - end, end - high) > (0.2 if is_code else 1) * (high - low):
-            such = f"{written(end)} is far from all others, and {(found == end).mean():.0%} of them"
-            yield f"{name}: {such}: if it says that there is none, make these cells empty"
+    it is a code, that is, the only negative number or one as CODE. Of codes, as 98 and 99, up to three may stand beside
+    each other, and the others may be a few different ones, as 1 to 4, at three times their range.
+    written: returns a number as it is written in the file."""
+    least = max(OFTEN, 0.01 * len(found))
+    for lowest in (True, False):
+        others, far = found, list[float]()
+        while len(far) < 3 and len(others):
+            end = others.min() if lowest else others.max()
+            rest = others[others != end]
+            if len(others) - len(rest) < least or len(rest) == 0:
+                break
+            others, far = rest, [*far, end]
+            low, high, several = others.min(), others.max(), len(np.unique(others[:1000]))
+            are_codes = end < 0 <= low and len(far) == 1 or all(CODE.fullmatch(written(one)) for one in far)
+            if not are_codes and (len(far) > 1 or several < OFTEN) or several < 2:
+                continue
+            enough = 3 if several < OFTEN else 0.2 if are_codes else 1
+            if max(low - end, end - high) > enough * (high - low):
+                such, share = " and ".join(map(written, sorted(far))), np.isin(found, far).mean()
+                are, say = agree(len(far), "is", "are"), agree(len(far), "it says", "they say")
+                such = f"{such} {are} far from all others, and {share:.0%} of them"
+                yield f"{name}: {such}: if {say} that there is none, make these cells empty"
+                break
