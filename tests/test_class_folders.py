@@ -637,6 +637,29 @@ def test_versions_of_a_photo_that_another_program_made_are_said_with_their_group
     assert said not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ("patient{}_slice{:02d}.png", "SEQ{:03d}-{}.png"))
+def test_slices_and_frames_are_said_with_the_group_that_keeps_them_together(photos, tmp_path, capsys, name):
+    for number in range(60):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / name.format(number % 12 // 2, number))
+    photos(tmp_path / "in")
+    out = capsys.readouterr().out
+    assert "Test images that have the name of a training image up to its last number but one: 8 of 8, " in out
+    photos(tmp_path / "in", re.search(r"or have 'dataset\.(group=.*)' keep together", out)[1])
+    assert "the name of a training image" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ("n0{0}_{1}.png", "IMG_2024013{2}_{1}.png", "2024-01-3{2} {1}.png"))
+def test_names_that_begin_with_the_class_or_the_day_are_not_said(photos, tmp_path, capsys, name):
+    for number in range(60):
+        folder = tmp_path / "in" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        scene(number).save(folder / name.format(number % 2, number, number % 5))
+    photos(tmp_path / "in")
+    assert "the name of a training image" not in capsys.readouterr().out
+
+
 def test_a_second_copy_of_all_photos_in_another_size_is_told_from_a_class(photos, tmp_path, capsys):
     for place in ("casting_512x512", "casting_data/casting_data/train", "casting_data/casting_data/test"):
         write_photos(tmp_path / "in" / place, 6, ("blue", "red"))

@@ -160,10 +160,13 @@ def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table
 
 
 DAY = "It was a long day, and number {} of those that I remember"
+SEVERAL = "its cells hold several values: make a column of each"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
     "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
     "places": ([f"{i / 7:.4f}, {-i / 9:.4f}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
+    "lists": ([f"[{i / 7:.4f}, {-i / 9:.4f}, 1.5]" for i in range(60)], SEVERAL),
+    "structures": ([f"{{'a': {i}, 'b': None}}" for i in range(60)], SEVERAL),
     "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),
     "sentences": ([DAY.format(i) for i in range(60)], "it is free text"),
     "some the same": ([DAY.format(min(i, 40)) for i in range(60)], "it is free text"),

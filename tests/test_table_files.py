@@ -755,6 +755,18 @@ def test_a_folder_without_a_table_names_its_files(load, tmp_path):
         load("adult")
 
 
+def test_a_folder_whose_tables_lie_in_its_folders_is_told_the_pattern_that_takes_them(load, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for year in (2020, 2021):  # as Spark and pandas write a table in partitions
+        write(tmp_path / "parts" / f"year={year}", a__csv=flowers(year % 2 * 20, 20))
+    with pytest.raises(UserError, match="finds no table") as raised:
+        load("parts")
+    how = f"'data_dir={tmp_path}/parts/*/*.csv' takes those in its folders as one table"
+    assert f"{how}; the column that year=2020 stands for is not read" in str(raised.value)
+    write(tmp_path, whole__csv=flowers())
+    assert load("parts/*/*.csv").checksum() == load("whole.csv").checksum()
+
+
 def test_a_folder_of_photos_in_place_of_a_table_is_told_what_trains_on_it(tmp_path):
     write_photos(tmp_path / "photos", 3)
     with pytest.raises(UserError, match=r"finds no table .*: it holds pictures, on which dataset=image_folder trains"):

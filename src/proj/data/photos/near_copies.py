@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from os.path import dirname
 from typing import Any
 
 import torch
@@ -20,8 +21,10 @@ ALIKE = {
     r"(.*\d)[^/\d]*$|.*": "up to its last number",
     r"(?:.*/)?([^/]*/[^/]*)\.rf\.|.*": "before .rf.",  # as Roboflow names augmented images
     r"(.*?)([-_ ](rot\w*\d|flip|mirror|aug|copy)[^/]*)?\.[^./]+$|.*": "before the word for a change",
+    BURST: "up to its last number but one",  # patient12_3.png: a slice, or a frame of a video
 }
 FEW = 8  # one thing has at most so many images; more with a common name may be those of a class or a year
+DAY = re.compile(r"(19|20)\d\d([-_.]?)\d\d\2\d\d$")  # in the names of phones, for photos of many things
 MOST, MOST_KNOWN = 1_000, 10_000  # images of a part, and of the training, that are compared at most, which takes 0.1 s
 COMPARED = {"test": "test", "val": "validation"}  # the parts that are compared with the training, and their names
 
@@ -56,11 +59,16 @@ def near_copies(part: str, parts: Mapping[str, Any], files: dict[str, list[str]]
 
 def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
     """A warning if as many images of a part share the beginning of a training image's name: they may be a photo and its
-    mask or small copy, both eyes of a patient, or augmented versions of one photo."""
+    mask or small copy, both eyes of a patient, augmented versions of one photo, or slices and frames. Of the last there
+    may be many, but at most a third of the images in a folder, since all of a class may have such names."""
+    sizes = Counter(map(dirname, files["train"] + files[part]))
     for pattern, up_to in ALIKE.items():
         known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))
         places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)
-        alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= FEW]
+        most = [sizes[dirname(file)] / 3 if pattern == BURST else FEW for file in files[part]]
+        alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= most[place]]
+        if pattern == BURST:
+            alike = [place for place in alike if not DAY.search(seen[place])]
         if len(alike) >= max(2, len(seen) / 10):
             images = f"{COMPARED[part].capitalize()} images that have the name of a training image {up_to}"
             pair = f"{name(part, alike[0])} and {name('train', places[seen[alike[0]]])}"

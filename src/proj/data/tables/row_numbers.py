@@ -87,8 +87,8 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
                 break
             others, far = rest, [*far, end]
             low, high, several = others.min(), others.max(), len(np.unique(others[:1000]))
-            are_codes = end < 0 <= low and len(far) == 1 or all(CODE.fullmatch(written(one)) for one in far)
-            if not are_codes and (len(far) > 1 or several < OFTEN) or several < 2:
+            are_codes = (end < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
+            if (not are_codes and (len(far) > 1 or several < OFTEN)) or several < 2:
                 continue
             enough = 3 if several < OFTEN else 0.2 if are_codes else 1
             if max(low - end, end - high) > enough * (high - low):

@@ -15,7 +15,8 @@ from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
-from proj.system.folders import entries_in, folders_in, is_companion, nearest_to
+from proj.system.folders import entries_in, everything_in, folders_in, is_companion, nearest_to
+from proj.system.platform import as_command
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"
@@ -69,9 +70,15 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
 
 
 def what_there_is(folder: str) -> str:
-    """The end of a message on a folder without a table: it names other files in it, or says that it holds pictures."""
+    """The end of a message on a folder without a table: it names the tables below it, or other files in it, or says
+    that it holds pictures."""
     from proj.data.photos.images_in_folder import images_in, is_image  # here, since it imports Pillow
 
+    if deeper := next((entry.path for entry in everything_in(folder) if TABLE.fullmatch(entry.name)), ""):
+        *below, file = os.path.relpath(deeper, folder).split(os.sep)
+        pattern = os.path.join(folder, *["*"] * len(below), f"*{file.removeprefix(without_ending(file))}")
+        lost = next((f"; the column that {one} stands for is not read" for one in below if "=" in one), "")
+        return f"{as_command([f'data_dir={pattern}'])} takes those in its folders as one table{lost}"
     files = [entry.name for entry in entries_in(folder) if entry.is_file() and not is_image(entry)]
     if files:
         return f"name one of its files ({first_of(sorted(files), 3)}), if it is a table"
