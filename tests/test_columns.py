@@ -163,8 +163,8 @@ DAY = "It was a long day, and number {} of those that I remember"
 SEVERAL = "its cells hold several values: make a column of each"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
-    "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
-    "places": ([f"{i / 7:.4f}, {-i / 9:.4f}" for i in range(60)], "its cells hold two numbers: make two columns of it"),
+    "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], SEVERAL),
+    "places": ([f"{i / 7:.4f}, {-i / 9:.4f}" for i in range(60)], SEVERAL),
     "lists": ([f"[{i / 7:.4f}, {-i / 9:.4f}, 1.5]" for i in range(60)], SEVERAL),
     "structures": ([f"{{'a': {i}, 'b': None}}" for i in range(60)], SEVERAL),
     "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),

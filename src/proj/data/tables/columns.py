@@ -22,8 +22,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
-TWO_NUMBERS = re.compile(r"[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?")  # 120/80, or a place's latitude, longitude
-NESTED = re.compile(r"\[.*\]|\{.*\}", re.S)  # as Parquet's lists and structures are read
+SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\]|\{.*\}")  # 120/80, or Parquet's lists
 EVIDENCE = 20  # with fewer rows, no column is left out because of what its cells look like
 
 
@@ -166,9 +165,7 @@ class Columns:
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images, from which dataset=image_folder learns, as docs/data.md says"
-            elif all(map(TWO_NUMBERS.fullmatch, islice(everywhere, 50))):
-                found.left_out = "its cells hold two numbers: make two columns of it"
-            elif all(map(NESTED.fullmatch, islice(everywhere, 50))):
+            elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):
                 found.left_out = "its cells hold several values: make a column of each"
         elif not kind and len(everywhere) == 1 and total == len(cells):
             found.left_out = "it is always the same"
