@@ -98,7 +98,18 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
 
 @pytest.mark.parametrize(
     "name",
-    ("patient_id", "Subject", "userId", "Mouse ID", "Patient-Nr.", "Fallnummer", "Probanden", "file_name", "liquid"),
+    (
+        "patient_id",
+        "Subject",
+        "userId",
+        "Mouse ID",
+        "Patient-Nr.",
+        "Fallnummer",
+        "Probanden",
+        "file_name",
+        "Sample Name",
+        "liquid",
+    ),
 )
 def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys, name):
     how = typed("dataset.group", name)
