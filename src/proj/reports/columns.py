@@ -13,7 +13,7 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
     - it follows from the choices, as the widths do if each model has its own;
     - it copies a column, as OneCycleLR's max_lr copies the optimizer's lr;
     - it is a class and follows from the columns before it, or the data's checksum and follows from those of the data.
-    Any other two settings that differ together both stay: in a random search, the dropout would follow from the rate.
+    Any other settings stay, even if they always differ together: each rate of a random search has its own dropout.
     """
     choices = [key for key in keys if key.startswith("choices.")]
     columns = [key for key in choices if varies(settings, key)]
