@@ -165,7 +165,7 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "loose images": ({".": 1}, f"{NO_CLASSES} .*: put the images of each class into a folder"),
     "loose images in train and test": ({"train": 1, "test": 1}, NO_CLASSES),
     "no image": ({"red": 0}, NO_CLASSES),
-    "one class": ({"red": 5}, "a classifier takes two classes or more, and there is red alone in .*in: put"),
+    "one class": ({"red": 5}, "a classifier needs at least two classes, and there is only red in .*in: put"),
     "classes in a single folder": ({"a": 1, "a/red": 5, "a/blue": 5}, "the folder a alone: .*give data_dir=.*in/a"),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
     "a part that cannot be read": ({**PARTED, "test/red": -3, "test/blue": -3}, "the folder of test can be read: mend"),

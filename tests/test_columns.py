@@ -258,7 +258,7 @@ def test_classes_and_words_whose_accents_are_stored_in_two_ways_are_one(table, c
     data = table([forms[i // 2 % 2] if i % 3 else "Kuh" for i in range(60)], classes=[*forms, "Kuh"])
     assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Kuh"]
     assert len(data.columns[0]["categories"]) == 2
-    assert "differ in how they are written" not in capsys.readouterr().out
+    assert "differ only in spelling" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("names", (["0,5", "1", "1,5", "10"], ["2 kg", "10 kg"], ["5%", "20%"], ["-1", "3", "low"]))
@@ -295,7 +295,9 @@ AS_WORDS = {
 @pytest.mark.parametrize(("what", "cells"), AS_WORDS.items(), ids=AS_WORDS)
 def test_words_that_have_an_order_are_said(table, capsys, what, cells):
     assert taken(table([cells[i % len(cells)] for i in range(60)]))["a"] == "words"
-    assert f"a: words, though they are {what} ({cells[0]}): write " in " ".join(capsys.readouterr().out.split())
+    assert f"a: read as words, although they are {what} ({cells[0]}): write " in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_words_with_digits_have_no_such_remark(table, capsys):
@@ -308,7 +310,8 @@ def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
     assert taken(table(cells))["a"] != "dates"
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("a: ")]
     assert (
-        "a: words, though 72% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]' takes" in line
+        "a: read as words, although 72% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]'"
+        in line
     )
     table(cells, words=["categorical=[a]"])
     table([f"group {i % 7}" for i in range(60)])
@@ -320,7 +323,7 @@ def test_a_column_of_numbers_in_several_units_is_said(table, capsys, seldom, sha
     cells = [f"{i} kg" if i % seldom else f"{i * 1000} g" for i in range(60)]
     assert taken(table(cells))["a"] == "left out"
     how = "write plain numbers in one unit, if they are amounts"
-    assert f"a: words, though nearly all are numbers ({shares}): {how}" in capsys.readouterr().out
+    assert f"a: read as words, although nearly all are numbers ({shares}): {how}" in capsys.readouterr().out
     table([f"{i}" if i % 10 == 0 else f"{i} kg" for i in range(60)])
     assert "nearly all are numbers (90% in kg, 10% in no unit)" in capsys.readouterr().out
     table([f"{i % 7} kg" if i % 2 else "heavy" for i in range(60)])
@@ -478,7 +481,7 @@ def test_what_is_taken_for_a_missing_date_is_said(table, capsys):
     days = [f"{day:%Y-%m-%d}" for day in DAYS]
     for cell, words in (("9999-12-31", ()), ("unknown", ()), ("0000-00-00", ()), ("soon", ["dates=[a]"])):
         table([cell if i % 10 == 3 else "" if i % 10 == 4 else day for i, day in enumerate(days)], words=words)
-        assert f"a: dates, and 11% are taken for missing ones ('{cell}')" in capsys.readouterr().out
+        assert f"a: dates, and 11% count as missing ('{cell}')" in capsys.readouterr().out
     table(days)
     assert "missing" not in capsys.readouterr().out
 

@@ -139,7 +139,7 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
     ("name", "sentence"),
     [
         ("best.ckpt", r"delete best\.ckpt in .*run to begin it anew"),
-        ("config.yaml", r"config\.yaml is no run's, which would be written over"),
+        ("config.yaml", r"config\.yaml is another program's, and would be overwritten"),
     ],
 )
 def test_what_another_run_or_program_has_left_in_a_folder_is_not_overwritten(configure, tmp_path, name, sentence):

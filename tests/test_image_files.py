@@ -22,7 +22,7 @@ import proj.data.photos.image_file
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
-from proj.data.photos.deep_pixels import black_and_white, shallow
+from proj.data.photos.deep_pixels import black_and_white, to_8_bits
 from proj.data.photos.image_file import Refused, open_image
 from proj.errors import UserError
 from proj.training.run import train
@@ -444,7 +444,7 @@ def test_classes_of_any_name_go_through_all_commands(configure, tmp_path, capsys
 
 
 def test_deep_pixels_that_are_scaled_by_their_own_file_have_black_at_0():
-    image, low, high = shallow(np.array([[3000.0, 3900.0]]), None)  # of the 4096 values of 12 bits
+    image, low, high = to_8_bits(np.array([[3000.0, 3900.0]]), None)  # of the 4096 values of 12 bits
     assert np.asarray(image).tolist() == [[187, 243]] and (low, high) == (3000, 3900)
 
 
@@ -549,7 +549,7 @@ def test_photos_of_which_less_than_half_is_taken_are_said(photos, tmp_path, shap
     for start in ("first", "second"):
         _, out = photos(tmp_path / "in", f"size={size}")
         line = f"Images of which more than half is cut away: {said}"
-        assert line in out if said else "middle part" not in out, start
+        assert line in out if said else "cut away" not in out, start
 
 
 def test_a_page_that_was_saved_in_place_of_a_photo_is_named_in_training_and_by_predict(photos, tmp_path, capsys):

@@ -294,11 +294,11 @@ def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_
     assert not model.weight.requires_grad and not model.bias.requires_grad
 
 
-def test_what_a_training_adds_or_changes_is_taken_and_nothing_else():
+def test_what_a_training_adds_or_changes_is_collected_and_nothing_else():
     parts = {"datamodule": SimpleNamespace(size=1, made=2), "lightning_module": torch.nn.Linear(1, 1), "strategy": None}
     trainer = SimpleNamespace(**parts, world_size=1, callbacks=[], loggers=[], optimizers=[], is_global_zero=True)
     kept = Attributes()
     kept.on_train_start(trainer, trainer.lightning_module)
     trainer.datamodule.made, trainer.datamodule.last = 3, None
-    kept.take(trainer)
-    assert kept.taken == {"data": {"made": 3, "last": None}}
+    kept.collect(trainer)
+    assert kept.collected == {"data": {"made": 3, "last": None}}

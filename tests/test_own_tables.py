@@ -192,7 +192,7 @@ TABLES = {
     "two separators": ("a,b,y\n1;2;p\n3;4;q\n", "',' is between the names of the columns and ';' in the rows: use one"),
     "others": ("a;b;y\n1.5,2,p\n3,4,q\n", "';' is between the names of the columns and ',' in the rows: use one"),
     "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first: mend that line"),
-    "one class": ("a,y\n" + "1,p\n" * 9, "two classes or more, and there is p alone"),
+    "one class": ("a,y\n" + "1,p\n" * 9, "at least two classes, and there is only p"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "few numbers to predict": ("a,y\n" + "".join(f"1,{i}.5\n" for i in range(12)), "12 different numbers in 12 rows"),
     "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),

@@ -511,7 +511,7 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
         load("in")
         out = capsys.readouterr().out
         assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
-        assert ("test.csv: column ok: 'maybe' is neither of its two answers, and taken for missing" in out) == said
+        assert ("test.csv: column ok: 'maybe' is neither of its two answers, and counts as missing" in out) == said
 
 
 def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_path):
@@ -650,7 +650,7 @@ def test_a_message_names_some_of_many_columns_and_the_beginning_of_long_ones(loa
 def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
     write(tmp_path, t__csv=flowers())
     load("t.csv", "sheet=2")
-    assert "t.csv is no spreadsheet, so that dataset.sheet=2 has no use" in capsys.readouterr().out
+    assert "t.csv is no spreadsheet, so dataset.sheet=2 has no effect" in capsys.readouterr().out
 
 
 def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_columns(load, tmp_path):

@@ -106,7 +106,7 @@ def test_words_that_hold_numbers_of_several_kinds_stay_words(table, cells):
 
 def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict, capsys):
     data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
-    assert "a: numbers in kg: 'dataset.categorical=[a]' takes all for words" in capsys.readouterr().out
+    assert "a: numbers in kg: 'dataset.categorical=[a]' reads all as words" in capsys.readouterr().out
     assert data.columns[0]["unit"] == "kg" and data.columns[0]["mean"] > 100  # commas are decimal marks, beyond doubt
     for cell, sentence in (("5", "'5' stands beside numbers in kg"), ("5 g", "'5 g' is no number in kg")):
         with pytest.raises(UserError, match=sentence):
@@ -124,7 +124,7 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, w
     data = table(column(word, "1.5", "2"))
     assert "mean" in data.columns[0] and 1.5 < data.columns[0]["mean"] < 2
     said = capsys.readouterr().out
-    assert f"taken for missing ones ({word!r}): 'dataset.categorical=[a]'" in said
+    assert f"count as missing ({word!r}): 'dataset.categorical=[a]'" in said
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
 
 
@@ -209,9 +209,9 @@ def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word
 )
 def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
     assert word in table(column(word, "13", "14")).columns[0]["categories"]
-    assert f"others not ({word!r}): 'dataset.numeric=[a]' takes it for numbers" in capsys.readouterr().out
+    assert f"others not ({word!r}): 'dataset.numeric=[a]' reads them as numbers" in capsys.readouterr().out
     data = table(column(word, "13", "14"), "numeric=[a]")
-    assert 13 < data.columns[0]["mean"] < 14 and f"taken for missing ones ({word!r})" in capsys.readouterr().out
+    assert 13 < data.columns[0]["mean"] < 14 and f"count as missing ({word!r})" in capsys.readouterr().out
     assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
 
 
@@ -228,7 +228,7 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     predict("a;b\n13;1\n<7;1\n-;1\n", data.columns)
     said = capsys.readouterr().err
     assert "column a: limits count as the number itself ('<7'; 1 cell)" in said
-    assert "column a: numbers, and 33% are taken for missing ones ('-')" in said
+    assert "column a: numbers, and 33% count as missing ('-')" in said
 
 
 def test_what_is_said_is_wrapped_at_the_terminals_width_but_for_words_to_copy(table, predict, capsys, monkeypatch):
@@ -244,7 +244,7 @@ def test_what_is_said_is_wrapped_at_the_terminals_width_but_for_words_to_copy(ta
     assert "'dataset.categorical=[\"a b c\"]'" in out
     for said, sentence in (
         (out, "a b c: limits count as the number itself ("),
-        (out, "classes that list others, each a class of"),
+        (out, "classes that seem to list others, though each"),
         (err, "none of its words ("),
     ):
         assert sentence in " ".join(said.split())
@@ -266,7 +266,10 @@ def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):
 def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
     text = column("<18", ">=65", "20")
     assert table(text).columns[0]["categories"] == ["20", "<18", ">=65"]
-    assert "a: words, though 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in capsys.readouterr().out
+    assert (
+        "a: read as words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num"
+        in capsys.readouterr().out
+    )
     columns = table(text, "numeric=[a]").columns
     assert columns[0]["mean"] == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
     older = [{key: value for key, value in columns[0].items() if key != "limits"}, columns[1]]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from proj.training import threads
-from proj.training.threads import take_threads, threads_restored
+from proj.training.threads import choose_threads, threads_restored
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def cores(monkeypatch):
 def take(weights: int, batch_size: int, kind: str = "table", before: int | None = None) -> None:
     model = SimpleNamespace(multiplications=16 * weights)
     state = {"environment": {"threads": before}} if before else None
-    take_threads(model, SimpleNamespace(kind=kind, batch_size=batch_size), state)
+    choose_threads(model, SimpleNamespace(kind=kind, batch_size=batch_size), state)
 
 
 def test_a_small_network_for_tables_takes_one_thread_and_gives_the_others_back(cores):

@@ -145,8 +145,8 @@ def positions(size: int, device: torch.device) -> Tensor:
 
 
 def boxes(areas: Tensor, stretches: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Rectangles within images: their (lengths, centres), each (..., 2, B) for rows and columns. Coordinates run from
-    -1 to 1 along each side, and the length 1 is that of the whole side.
+    """Rectangles within images: (lengths, centres), both (..., 2, B) for rows and columns. Coordinates run from -1 to 1
+    along each side; the length 1 is the whole side.
 
     areas: (..., B) shares of the images' areas. stretches: (..., B) from -0.5 (as long as possible in one direction) to
         0.5 (in the other). places: (..., 2, B) from -1 to 1, between the two ends that the rectangle can be moved to.

@@ -45,7 +45,7 @@ def describe_copied_class(
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
         cells, kind = table.columns[place].take(rows), kind_of(column)
-        for chosen in (some, everywhere):
+        for chosen in (some, everywhere):  # most columns are ruled out by the sample already
             if cells.numbers is None:
                 known = ~cells.take(chosen).each(is_missing, bool)
             else:  # turning the numbers back into words would take longer than reading the file
@@ -56,7 +56,7 @@ def describe_copied_class(
             how, told = how_it_tells(values, numbers, known, y[chosen])
             if not how:
                 break
-        else:
+        else:  # it reveals the class in the sample and in all rows
             found[how][table.names[place]] = told
     found["code"] = dict.fromkeys(one_hot_code(found["code"], y), 0)  # a one-hot code makes no mistakes
     others, lines = [table.names[place] for place in dropped], []  # the advised dataset.drop=… keeps the dropped ones

@@ -47,24 +47,23 @@ def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
     return np.array(found, dtype=object)
 
 
-def has_twins(marks: np.ndarray) -> bool:
+def has_duplicates(marks: np.ndarray) -> bool:
     """Whether any two marks are equal."""
     return len(np.unique(marks)) < len(marks)
 
 
-def describe_twins(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> list[str]:
-    """Remarks on identical images, especially in different classes or parts. marks: (N,) equal for identical images.
-    targets, parts: (N,). names: of the images."""
+def describe_duplicates(marks: np.ndarray, targets: Tensor, parts: Tensor, names: Sequence) -> list[str]:
+    """Remarks on identical images, which have equal `marks` (N,), especially if in different classes or parts."""
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    twin = first[number]  # for each image, the first image that is identical to it, perhaps itself
+    first_copy = first[number]  # for each image, the first image that is identical to it, perhaps itself
     several = sizes[sizes > 1]
     told = {"different classes": targets.numpy(), "the folders of different parts": parts.numpy()}
-    unlike = {what: (values != values[twin]).nonzero()[0] for what, values in told.items()}
+    unlike = {what: (values != values[first_copy]).nonzero()[0] for what, values in told.items()}
     apart = len(unlike["the folders of different parts"]) > 0
     how = "kept together" + (", but for those in the folders of different parts" if apart else "")
     said = [f"{several.sum():,} images are {len(several):,}, since others are identical: {how}"]
     for what, places in unlike.items():
         if len(places):
-            pair = f"{names[twin[places[0]]]} and {names[places[0]]}"
+            pair = f"{names[first_copy[places[0]]]} and {names[places[0]]}"
             said.append(f"identical images are in {what}: {len(places):,}, such as {pair}")
     return said

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
-from proj.data.groups import describe_twins, groups_in, has_twins, joined
+from proj.data.groups import describe_duplicates, groups_in, has_duplicates, joined
 from proj.data.images import ImageDataModule
 from proj.data.part_names import PARTS
 from proj.data.parts import draw_parts
@@ -89,8 +89,8 @@ class ImageFolderDataModule(ImageDataModule):
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
-                alone = f"there is {found.class_names[0]} alone in {self.data_dir}: {how_to_sort(self.data_dir)}"
-                raise UserError(f"a classifier takes two classes or more, and {alone}")
+                only = f"there is only {found.class_names[0]} in {self.data_dir}: {how_to_sort(self.data_dir)}"
+                raise UserError(f"a classifier needs at least two classes, and {only}")
             found = self._without_rare(found)
         else:
             self.left_out = unknown_classes([image.label for image in found.images], self.known)
@@ -147,13 +147,13 @@ class ImageFolderDataModule(ImageDataModule):
             name = PARTS[min(lost)]
             raise UserError(f"no image of the folder of {name} can be read: mend its files, or take the folder away.")
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
-        if (self.fold or self.identical == "together") and self.known is None and has_twins(sums[:, 0]):
+        if (self.fold or self.identical == "together") and self.known is None and has_duplicates(sums[:, 0]):
             # The sums are compared, too, since among many images some have equal checksums by chance.
             marks = np.unique(sums, axis=0, return_inverse=True)[1].ravel()
             paths = self._paths()[numbers]
             together = joined(paths if together is None else together, marks)
-            if describe and has_twins(marks):
-                say(*describe_twins(marks, targets[numbers], part_of[numbers], paths))
+            if describe and has_duplicates(marks):
+                say(*describe_duplicates(marks, targets[numbers], part_of[numbers], paths))
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 

@@ -13,10 +13,8 @@ PARTS = ("train", "val", "test")
 
 
 def part_named(path: str, by_words: bool = False) -> str | None:
-    """The part that a file or folder is named after, "" if it is named after examples without classes, else None.
-
-    by_words: compare each word of the name, as in seg_train, TestSet, valset and seg_pred, instead of the whole name.
-    """
+    """The part that a file or folder is named after, "" if its name says that examples have no classes, else None.
+    by_words: look at each word of the name, as in seg_train, TestSet, valset and seg_pred, not at the whole name."""
     name = os.path.basename(path)
     words = {name.lower()}
     if by_words:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.data.groups import has_twins
+from proj.data.groups import has_duplicates
 from proj.errors import UserError, how_many
 
 # The end of a message on uneven parts, by the word for what stays together; the braces name the largest group.
@@ -50,10 +50,9 @@ def draw_parts(
     Raises UserError if there are not two classes, or if a class has too few examples to be in every part.
     """
     if len(class_names) < 2:
-        raise UserError(
-            f"a classifier takes two classes or more, and there is {' '.join(class_names) or 'none'} alone."
-        )
-    is_grouped = groups is not None and has_twins(groups)
+        only = f"only {class_names[0]}" if class_names else "none"
+        raise UserError(f"a classifier needs at least two classes, and there is {only}.")
+    is_grouped = groups is not None and has_duplicates(groups)
     groups = groups if is_grouped else np.arange(len(targets))
     if fold:
         (first, _), *later = fractions.items()
@@ -75,6 +74,7 @@ def draw_parts(
     counts = targets.bincount(minlength=len(class_names)).numpy()
     refuse_few(counts, class_names, {"train": 1.0, **fractions}, "example")
     parts, rest = {}, torch.arange(len(targets))
+    # `keep`: so many examples of each class must be left, one for each part still to be drawn, and one for training.
     for keep, (name, fraction) in zip(range(len(fractions), 0, -1), fractions.items(), strict=True):
         left, part = stratified(targets[rest], fraction, seed, keep)
         parts[name], rest = rest[part], rest[left]
@@ -122,10 +122,7 @@ def deal(
 
 
 def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, float], what: str) -> None:
-    """Raises UserError if a class has fewer examples (or groups, as `what` says) than there are parts.
-
-    counts: by class.
-    """
+    """Raises UserError if a class has fewer examples (or groups, as `what` says) than there are parts. counts: (C,)."""
     few = [(int(count), name) for count, name in zip(counts, class_names, strict=True) if count < len(shares)]
     if few:
         count, name = min(few)  # so that the advised number of folds fits all of them

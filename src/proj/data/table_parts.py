@@ -48,7 +48,7 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
         more = f" (as in {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
         which = f"{file}: line {table.line(missing[0])} has no {table.names[place]}{more}"
         how = "(dataset.group): fill it in, or take such rows out."
-        raise UserError(f"{which}, which tells what belongs together {how}")
+        raise UserError(f"{which}, which is needed to keep groups together {how}")
     return cells.each(str, object)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
-from proj.data.groups import describe_twins, has_twins
+from proj.data.groups import describe_duplicates, has_duplicates
 from proj.data.images import ImageDataModule
 from proj.data.parts import draw_parts
 from proj.errors import UserError, how_many, out_of_memory
@@ -24,8 +24,7 @@ class TorchvisionDataModule(ImageDataModule):
     """The data, targets and classes of a torchvision dataset.
 
     The official test set is the test part. Folds divide the training set, and each is a validation part.
-    source: the dataset's class, called as `source(root=…, train=…, download=…)`.
-    download: whether to download what is missing in `data_dir`.
+    source: called as `source(root=…, train=…, download=…)`. download: whether to download what `data_dir` lacks.
     """
 
     fold_part = "val"
@@ -87,9 +86,9 @@ class TorchvisionDataModule(ImageDataModule):
         """The indices of the fold, "val", and of the rest, "train". Identical images are kept together."""
         images = train.inputs.flatten(1).numpy()
         marks = np.array([hashlib.blake2b(image, digest_size=8).digest() for image in images])
-        if has_twins(marks):
+        if has_duplicates(marks):
             alike = torch.zeros_like(train.targets)
-            say(*describe_twins(marks, train.targets, alike, range(len(marks))))
+            say(*describe_duplicates(marks, train.targets, alike, range(len(marks))))
         groups = np.unique(marks, return_inverse=True)[1]
         how = self.split_seed, groups, self.fold, "different image"
         return draw_parts(train.targets, names, {"val": self.val_fraction}, *how)
@@ -148,8 +147,8 @@ def remove_empty(folder: Path, there: list[Path]) -> None:
 
 
 def is_whole_idx(file: Path) -> bool:
-    """Whether an IDX file is complete, by its length. It holds the bytes 0, 0, 8 (for uint8) and the number of
-    dimensions, the size of each dimension (4 bytes, big-endian), and the data."""
+    """Whether an IDX file has its full length: 0, 0, 8 (uint8), the number of dimensions, their sizes (4 bytes each,
+    big-endian), and the data."""
     content = file.read_bytes()
     end = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     if end <= 4 or len(content) < end:

@@ -62,7 +62,7 @@ class CNN(Classifier):
 
         layers = [nn.Conv2d(input_shape[0], stem, 2), make_activation(activation)] if stem else []
         channels = stem or input_shape[0]
-        for width, factor in zip(widths, one_a_group(pool, len(widths)), strict=True):
+        for width, factor in zip(widths, pool_factors(pool, len(widths)), strict=True):
             pooled = [nn.MaxPool2d(factor)] if factor > 1 else []
             group = [convolution(channels, width), *after(width)]
             for _ in range(depth - 1):
@@ -88,7 +88,7 @@ class GlobalMaxPool(nn.Module):
         return F.max_pool2d(x, x.shape[2:])
 
 
-def one_a_group(pool: list[int], groups: int) -> list[int]:
+def pool_factors(pool: list[int], groups: int) -> list[int]:
     """The pooling factor of each group. Raises UserError if `pool` has neither one factor nor one for each group."""
     factors = list(pool) * groups if len(pool) == 1 else list(pool)
     if len(factors) != groups:

@@ -34,7 +34,7 @@ class Fit(nn.Module):
         self.register_buffer("factor", torch.ones(3, 1, 1))
         self.register_buffer("offset", torch.zeros(3, 1, 1))
 
-    def take(self, mean: list[float], std: list[float]) -> None:
+    def set_normalization(self, mean: list[float], std: list[float]) -> None:
         """Replace the data's normalisation, with this mean and std for each channel, by the recipe's."""
         mean, std, own = torch.tensor(mean), torch.tensor(std), torch.tensor(self.recipe.std)
         self.factor.copy_((std / own).view(3, 1, 1))
@@ -110,7 +110,7 @@ class Pretrained(Classifier):
     def begin(self, data: InMemoryDataModule) -> None:
         fit, body, _ = self.network
         if data.mean:
-            fit.take(data.mean, data.std)
+            fit.set_normalization(data.mean, data.std)
         if max(fit.size) > 2 * fit.recipe.crop:
             say("model=pretrained sees the middle square, less than half, of these images: pad them, or take model=cnn")
         if weights := self.hparams.weights:

@@ -32,7 +32,7 @@ from proj.training.run_length import share_of_initial_weights, training_batches
 from proj.training.threshold import check_threshold
 
 
-def introduce(cfg: DictConfig, trainer, data, reason: str) -> None:
+def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     """Print what is trained, on how many examples, on which device and in which precision, and warnings if any.
 
     reason: why this precision was chosen.
@@ -148,7 +148,7 @@ def check_loss(loss: nn.Module, classes: int) -> None:
             raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
     if found[0] <= 0:
-        raise UserError(f"the loss {name} is {found[0]:g} where all logits are 0, so that it takes no logits: {cure}.")
+        raise UserError(f"the loss {name} is {found[0]:g} if all logits are 0, so it does not expect logits: {cure}.")
     if abs(found[0] - found[1]) > 1e-4 * found[0]:
         raise UserError(
             f"the loss {name} is no mean over the examples: leave model.loss.reduction, size_average and reduce out."
@@ -193,8 +193,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
 
 
 def compile_network(model: Classifier) -> None:
-    """Compile the network in place, which keeps the names of its weights. Raises UserError without a C++ compiler, or
-    without a network."""
+    """Compile the network in place, which keeps its weights' names. Raises UserError without compiler or network."""
     if not hasattr(model, "network"):
         name = type(model).__name__
         raise UserError(f"compile=true compiles self.network, and {name} has none: set it, or leave compile out.")

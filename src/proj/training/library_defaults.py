@@ -42,8 +42,7 @@ def quiet_lightning() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Stop glibc from returning large freed blocks to the system, and getting them anew in each step: a fifth of the
-    time of a CNN."""
+    """Keep glibc from returning large freed blocks to the system in every step, which takes a fifth of a CNN's time."""
     if library := c_library():
         library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
         library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD

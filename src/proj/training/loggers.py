@@ -106,7 +106,7 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
     return loggers
 
 
-def how_far_written(trainer: Trainer, run: RunFolder, lengths: dict[str, int]) -> dict:
+def flush_curves(trainer: Trainer, run: RunFolder, lengths: dict[str, int]) -> dict:
     """Flush the curves to the disk; return the lengths of TensorBoard's files and the number of rows of the table.
 
     lengths: see `RunFolder.sync_curves`.

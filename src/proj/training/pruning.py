@@ -15,10 +15,8 @@ class Pruned(UserError):
 
 
 class Prune(Callback):
-    """Reports the `monitor` of each validation to the study in `folder`, and raises Pruned if the pruner decides so.
-
-    number: of the trial. pruner: the configuration of an Optuna pruner.
-    """
+    """Reports the `monitor` of each validation as trial `number` of the study in `folder`; raises Pruned if the pruner,
+    whose configuration is `pruner`, says so."""
 
     def __init__(self, folder: Path, monitor: str, number: int, pruner: dict) -> None:
         study = open_study(folder, pruner=instantiate(pruner))

@@ -24,7 +24,7 @@ from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import fit_to_processes, refuse_missing_devices
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
-from proj.training.build import build_data_and_model, build_trainer, compile_network, introduce
+from proj.training.build import build_data_and_model, build_trainer, compile_network, print_introduction
 from proj.training.calibration import calibrate
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
@@ -35,8 +35,8 @@ from proj.training.robustness.divergence import SkipNaN
 from proj.training.robustness.faults import run_errors
 from proj.training.robustness.resume import Resume
 from proj.training.robustness.start import Start
-from proj.training.services import services_end
-from proj.training.threads import take_threads, threads_restored
+from proj.training.services import services_finished
+from proj.training.threads import choose_threads, threads_restored
 from proj.training.threshold import as_text, summary
 
 
@@ -65,7 +65,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
             return try_out(folder, cfg)
         if rank():
             return train_in(folder, cfg)
-        with locked(folder), failure_recorded(folder), services_end():
+        with locked(folder), failure_recorded(folder), services_finished():
             return train_in(folder, cfg)
 
 
@@ -82,7 +82,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment, [DummyLogger()])
     if trainer.is_global_zero:
-        introduce(cfg, trainer, data, reason)
+        print_introduction(cfg, trainer, data, reason)
     trainer.fit(model, data)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.test:
@@ -112,7 +112,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
 
     data, model = build_data_and_model(cfg, start.described)
-    take_threads(model, data, start.state)
+    choose_threads(model, data, start.state)
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
     if start.state:
         reason = "as before"
@@ -135,7 +135,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     if trainer.is_global_zero:
         if not start.state:
             write_columns(run, data.described)
-        introduce(cfg, trainer, data, reason)
+        print_introduction(cfg, trainer, data, reason)
         print(readable(str(folder)))
 
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
@@ -148,7 +148,7 @@ def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
     if described:
         run.write_columns(described)
     if len(described) > SHOWN:
-        say(f"{run.columns} says how each of the {len(described):,} columns is used")
+        say(f"{run.columns} lists how each of the {len(described):,} columns is used")
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:

@@ -73,13 +73,13 @@ class MLflow(Service, MLFlowLogger):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        uri = asked or f"sqlite:///{folder_of_all(save_dir) / 'mlflow.db'}"
+        uri = asked or f"sqlite:///{folder_of_runs(save_dir) / 'mlflow.db'}"
         name = settings.pop("experiment_name", None) or entry["group"]
-        with alone(folder_of_all(save_dir) / ".mlflow.lock"):  # if two jobs created the tables, one would fail
+        with alone(folder_of_runs(save_dir) / ".mlflow.lock"):  # if two jobs created the tables, one would fail
             client = MlflowClient(uri)
             if (experiment := client.get_experiment_by_name(name)) is None:
                 with suppress(Exception):  # a job on another machine may have created it just now
-                    client.create_experiment(name, str(folder_of_all(save_dir) / "mlartifacts") if not asked else None)
+                    client.create_experiment(name, str(folder_of_runs(save_dir) / "mlartifacts") if not asked else None)
         own = f"tags.`{TAG}` = '{entry['id']}'"
         runs = client.search_runs([experiment.experiment_id], own) if experiment else []
         if not begun:
@@ -133,14 +133,14 @@ class WandB(Service, WandbLogger):
         return {} if self.count < self.sent and step <= self.last else row
 
 
-def folder_of_all(folder: Path) -> Path:
+def folder_of_runs(folder: Path) -> Path:
     """The folder that holds all runs: the nearest parent named outputs, or else the parent of this folder."""
     above = folder.absolute().parents
     return next((parent for parent in above if parent.name == "outputs"), above[0])
 
 
 @contextmanager
-def services_end() -> Iterator[None]:
+def services_finished() -> Iterator[None]:
     """A context after which the runs in Weights & Biases are finished, also after an error: otherwise the next job of a
     sweep would continue them."""
     code = 1

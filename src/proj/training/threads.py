@@ -25,7 +25,7 @@ def threads_restored() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def take_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, Any] | None) -> None:
+def choose_threads(model: Classifier, data: InMemoryDataModule, state: dict[str, Any] | None) -> None:
     """Use one thread for a network on a table if its steps are small: several save nothing, and on a busy machine they
     wait for each other, which can take ten times as long.
 

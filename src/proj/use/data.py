@@ -32,7 +32,7 @@ def open_data(
         # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
     if data_dir and "data_dir" not in chosen:
-        raise UserError("data_dir=… has no use here, since this dataset comes with scikit-learn: leave it out.")
+        raise UserError("data_dir=… has no effect here, since this dataset comes with scikit-learn: leave it out.")
     if reading and "sheet" not in chosen:
         option = next(iter(reading))
         raise UserError(f"{option}=… is of a table in a file, and this data is something else: leave it out.")

@@ -163,7 +163,7 @@ def _find(data_dir: str, draws: bool) -> FoundImages:
             found.said.append(f"{sentence}: {what}")
     if found.images:
         found.said.extend(doubts(data_dir, found.class_names))
-        look_within(found, data_dir, parts)
+        check_inner_folders(found, data_dir, parts)
     if are_no_classes(found.class_names):
         refuse_no_classes(found, data_dir, others)
     return found
@@ -181,7 +181,7 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
     )
 
 
-def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
+def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
     """Add a remark to `found.said` if most classes hold folders of the same names: these may be the real classes, or
     parts, masks or groups. Raises UserError if there is only one class, and it holds several folders."""
     names = found.class_names
@@ -198,12 +198,12 @@ def look_within(found: FoundImages, data_dir: str, parts: dict[str, str]) -> Non
     holders = Counter(readable(name) for _, name in leaves)
     within = [name for name, count in sorted(holders.items()) if count > len(classes) / 2]
     if len(within) < 2 or len(classes) == 1:
-        found.said.extend(name_deeper(found.images, parts) if counts else [])
+        found.said.extend(describe_inner_images(found.images, parts) if counts else [])
     elif len(parts) == 1:
         found.said.append(how_to_exchange(parts["train"], names, within))
 
 
-def name_deeper(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
+def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
     """A remark on images in subfolders of the class folders. If the class has images outside of them, they may be
     masks; if a class has several subfolders, each may hold several photos of one thing."""
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)

@@ -82,7 +82,7 @@ def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:
     return values.clip(0, 255, out=values).round(out=values).astype(np.uint8)
 
 
-def shallow(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image, float, float]:
+def to_8_bits(values: np.ndarray, levels: list[float] | None) -> tuple[Image.Image, float, float]:
     """(An image of 8 bits a channel, the lowest value, the highest value). Overwrites `values`.
 
     levels: the values that become black and white; None derives them from this image's own values and 0.

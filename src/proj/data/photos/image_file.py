@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from proj.data.photos.deep_pixels import deep_values, packing, shallow
+from proj.data.photos.deep_pixels import deep_values, packing, to_8_bits
 from proj.errors import UserError, out_of_memory
 
 with suppress(ImportError):  # an extra: pip install 'proj[heic]'
@@ -36,8 +36,7 @@ NO_PHOTOS = {  # files that users mistake for photos: a pattern of the first byt
     "three colours, of 8, 16 or 32 bits",
 }
 HEIC = "HEIF" in FORMATS  # whether HEIC photos can be read
-# Raw photos look like TIFF files, but Pillow would read only a small preview, so they are recognised by the suffix. So
-# are TGA files, which have no magic number.
+# Raw photos look like TIFF files with a small preview, and TGA files have no magic number: both are told by the suffix.
 RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", ".kdc", ".dcr", ".iiq", ".erf", ".mef")
 FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several images; other formats hold one in several sizes
 
@@ -136,8 +135,8 @@ def open_image(
     values = deep_values(image, file, how)
     if values is not None:
         kind = "F" if image.mode == "F" else "I"
-        scaled, *span = shallow(values, (levels or {}).get(kind))
-        image, about["deep"] = (as_before(image) if levels is None else scaled), (kind, *span)
+        scaled, *span = to_8_bits(values, (levels or {}).get(kind))
+        image, about["deep"] = (to_8_bits_without_levels(image) if levels is None else scaled), (kind, *span)
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
@@ -151,7 +150,7 @@ def open_image(
     return image
 
 
-def as_before(image: Image.Image) -> Image.Image:
+def to_8_bits_without_levels(image: Image.Image) -> Image.Image:
     """Scale deep pixels as older versions did, for models whose checkpoints have no levels."""
     if image.mode[0] not in "IF":
         return image

@@ -10,8 +10,7 @@ from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, stamp
 from proj.system.names import readable
 
-# A file with one of these suffixes must be an image; if it cannot be read, it is reported as damaged. Any other file is
-# an image if its first bytes say so.
+# Files with these suffixes are read, or reported as damaged. Any other file is an image if its first bytes say so.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
 
 

@@ -60,10 +60,8 @@ class Number(NamedTuple):
 
 
 def number(cell: str, unit: str = "") -> Number | None:
-    """Parse a cell as a number, in any of the notations above; None if it is something else.
-
-    unit: the unit of the column. If it is a word, such as kg, the number may stand beside that word.
-    """
+    """Parse a cell as a number in any of these notations, or beside its column's `unit` if that is a word, such as kg;
+    None if it is something else."""
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
@@ -168,10 +166,9 @@ def values(
 ) -> np.ndarray:
     """(N,) float64, the numbers in the cells of a column; NaN for a missing one.
 
-    column: its description, see `encode_column`. If it is "lenient", a cell without a number counts as missing. A limit
-        such as <5 then counts as missing as well, unless the column has "limits": older versions did not parse limits.
-    line: maps the index of a cell to its line in the file, for messages.
-    decimal: the decimal mark to assume for ambiguous numbers. marks: the decimal marks that other numbers may have.
+    column: its description, see `encode_column`. If it is "lenient", a cell without a number counts as missing, and so
+        does a limit such as <5 unless it has "limits", since older versions did not parse limits.
+    line: maps a cell's index to its line in the file. decimal: of ambiguous numbers. marks: allowed in other numbers.
     Raises UserError for the first cell that holds no number, or a number in another unit than the column's "unit".
     """
     name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))

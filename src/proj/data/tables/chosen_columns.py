@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 from proj.config.words import typed
 from proj.data.tables.cells import is_missing
 from proj.data.tables.encode import kind_of
-from proj.data.tables.header import counts, is_unnamed
+from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
@@ -46,7 +46,7 @@ def why_no_data(table: Table, place: int) -> str:
     cells = table.columns[place]
     if not any(cells):
         return "it is empty"
-    numbers_rows = counts(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
+    numbers_rows = is_counting(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
     return "it numbers the rows" if numbers_rows else ""
 
 

@@ -59,10 +59,8 @@ class Columns:
     training: the rows on which means, words and so on are measured.
     rows: the rows from which the kind of each column is inferred: all but those of validation and test files, so that
         the result is the same in all folds. The classes are not used for it.
-    settings: those of `CSVDataModule` that say what a column holds: SETTINGS.
-    trained: descriptions of columns from a checkpoint, by name; such a column is treated as it was in that training.
-    notes: a list to which warnings about doubtful columns are added.
-    found: what was inferred, by column index.
+    settings: those of `CSVDataModule` that say what a column holds: SETTINGS. trained: descriptions of columns from a
+    checkpoint, by name, which are treated as then. notes: warnings are added here. found: by column index.
     """
 
     table: Table
@@ -103,11 +101,8 @@ class Columns:
         return {place: one.column for place, one in self.found.items() if not one.left_out}
 
     def _keep_ranks(self) -> None:
-        """Keep columns that number the rows, if they do not seem to be ids after all.
-
-        Several columns of the numbers 1 to n, each in another order, are ranks. And if there is no other column, the
-        numbers are not ids either: nobody makes a table of ids alone.
-        """
+        """Keep columns of seeming ids: several of the numbers 1 to n, each in another order, are ranks; and if there is
+        no other column they are data, since nobody makes a table of ids alone."""
         numbering = [one for one in self.found.values() if one.id_evidence]
         shuffled = [one for one in numbering if one.id_evidence == "shuffled"]
         ranks = shuffled if len(shuffled) > 1 else []

@@ -9,7 +9,7 @@ from itertools import chain, islice, pairwise
 from typing import Any, BinaryIO
 
 from proj.data.tables.cells import is_number
-from proj.data.tables.text_table import Table, fill
+from proj.data.tables.text_table import Table, table_of_rows
 from proj.errors import UserError
 
 csv.field_size_limit(10_000_000)  # characters of a cell; 131,072 is less than some texts have
@@ -34,11 +34,11 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     quote = find_quote(head)
     separator = said[1] if said else find_separator(head, inner.lower(), quote)
     names, *rows = rows_of(head, separator, quote) or [[]]
-    of_r = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
-    of_r = of_r and not any(map(is_number, names)) and len({row[0] for row in rows}) == len(rows)
+    has_row_names = len(names) > 1 and len(rows) > 1 and all(len(row) == len(names) + 1 and row[-1] for row in rows)
+    has_row_names = has_row_names and not any(map(is_number, names)) and len({row[0] for row in rows}) == len(rows)
     rows = numbered(chain(head, lines), name, separator, quote, skipped=1 if said else 0)
-    table = fill(rows, name, [""] if of_r else [], two_meanings(head, separator, quote))
-    if table and of_r:
+    table = table_of_rows(rows, name, [""] if has_row_names else [], why_longer_rows(head, separator, quote))
+    if table and has_row_names:
         what = "the first column has no name, since there are fewer names than columns, as R writes it"
         table.notes.append(f"{name}: {what}")
     if table and quote == "'":
@@ -53,7 +53,7 @@ def find_quote(head: list[str]) -> str:
     return "'" if is_single else '"'
 
 
-def two_meanings(head: list[str], separator: str, quote: str) -> str:
+def why_longer_rows(head: list[str], separator: str, quote: str) -> str:
     """A remedy for rows that have more values than there are names: the names may have another separator, or the commas
     may be decimal marks as well; "" if neither seems to be the case."""
     names, *rows = rows_of(head, separator, quote) or [[]]
@@ -85,7 +85,7 @@ def find_separator(head: list[str], name: str, quote: str) -> str:
     """The separator of a file, judged by its first lines. name: the file's name in lower case."""
     if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
         return "\t"
-    fits = {separator: suits(head, separator, quote) for separator in ";,\t| "}
+    fits = {separator: fitness(head, separator, quote) for separator in ";,\t| "}
     best = max(";,\t|", key=fits.get)
     all_alike, *_ = fits[best]
     return best if all_alike or name.endswith(".csv") else max(best, " ", key=fits.get)
@@ -140,7 +140,7 @@ def rows_of(head: list[str], separator: str, quote: str) -> list[list[str]]:
     return rows
 
 
-def suits(head: list[str], separator: str, quote: str) -> tuple[bool, bool, int]:
+def fitness(head: list[str], separator: str, quote: str) -> tuple[bool, bool, int]:
     """How well a separator suits the first lines of a file, a key for `max`: whether all lines have the same number of
     values, and more than one; whether they do and all commas left are within numbers; the values in most lines."""
     rows = rows_of(head, separator, quote)

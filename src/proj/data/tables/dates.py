@@ -146,15 +146,14 @@ def share(words: Sequence[str], form: str, least: float) -> float:
 
 def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     """A remark on a column of words if a fifth or more of them are dates, or most are quarters, durations and the like.
-
-    words: the first different words of the column.
-    """
+    words: its first different words."""
     with_digits = sum(any(map(str.isdecimal, word)) for word in words)
     if not words or with_digits < 0.2 * len(words):  # a quick test, which settles most columns
         return []
     for what, (pattern, others) in AS_WORDS.items():
         if sum(bool(re.fullmatch(pattern, word, re.I)) for word in words) >= 0.8 * len(words):
-            return [f"{name}: words, though they are {what} ({words[0][:20]}): write {others}, if their order matters"]
+            these = f"although they are {what} ({words[0][:20]})"
+            return [f"{name}: read as words, {these}: write {others}, if their order matters"]
     fits = {form: share(words, form, 0.2) for form in FORMS}
     form = max(fits, key=fits.get)
     if not fits[form]:
@@ -162,7 +161,7 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     other = next((word for word in words if moment_of_column(word, form) is None), "")
     but = f", others not ({other[:20]!r})" if other else ""
     how = typed("dataset.dates", name, listed=True)
-    return [f"{name}: words, though {fits[form]:.0%} are dates ({form}){but}: {how} takes it for dates"]
+    return [f"{name}: read as words, although {fits[form]:.0%} are dates ({form}){but}: {how} reads it as dates"]
 
 
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:
@@ -183,8 +182,8 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
 
 
 def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
-    """Remarks on a column of dates: on dates in another form, on cells that are taken for missing, and on a frequent
-    date such as 1900-01-01 that may mark missing ones. seconds: those of its cells, see `moments`."""
+    """Remarks on dates in another form, on cells that are taken for missing, and on a frequent date such as 1900-01-01
+    that may mark missing ones. seconds: those of the column's cells, see `moments`."""
     if cells.numbers is not None:
         return []
     name, form = column["name"], column["date"]
@@ -196,12 +195,11 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
     if iso:
         of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
         such = f"{examples_of(iso)} beside {form}"
-        # A spreadsheet with another country's settings turns 3/4/2024 into 2024-03-04 but leaves 13/4/2024 as it is:
-        # then no day of the ISO dates is above 12, and every day of the others is.
+        # A spreadsheet of another country turns 3/4/2024 into 2024-03-04, but leaves 13/4/2024, with a day above 12.
         swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
         doubt = ", and none of a day above 12: are day and month exchanged?" if swapped else ""
         notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}{doubt}")
     if none:
-        notes.append(f"{name}: dates, and {none.total() / total:.0%} are taken for missing ones ({examples_of(none)})")
+        notes.append(f"{name}: dates, and {none.total() / total:.0%} count as missing ({examples_of(none)})")
     found = seconds[~np.isnan(seconds)]
     return [*notes, *doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))]

@@ -173,7 +173,7 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str
     share = (seen.numbers - limits.total()) / max(1, seen.numbers + seen.words.total() + seen.missing.total())
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     if is_numeric:
-        how = "" if kind else f": {as_words} takes all for words"
+        how = "" if kind else f": {as_words} reads all as words"
         if seen.limits:
             limited = f"{examples_of(seen.limits)}; {how_many(seen.limits.total(), 'cell')}"
             yield f"{name}: limits count as the number itself ({limited}){how}"
@@ -183,11 +183,11 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str
         if seen.negative:
             yield f"{name}: {seen.negative} and the like are negative numbers{how}"
         if seen.missing or (kind and seen.words):
-            yield f"{name}: numbers, and {1 - share:.0%} are taken for missing ones ({such}){how}"
+            yield f"{name}: numbers, and {1 - share:.0%} count as missing ({such}){how}"
     elif not kind and share >= 0.2:
-        in_part = f"{share:.0%} are numbers, others not ({such})"
-        yield f"{name}: words, though {in_part}: {as_numbers} takes it for numbers, and the others for missing"
+        partly = f"although {share:.0%} are numbers, others not ({such})"
+        yield f"{name}: read as words, {partly}: {as_numbers} reads them as numbers, and the others as missing"
     elif not kind and (units := units_of(seen)):
         amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
-        yield f"{name}: words, though nearly all are numbers ({amounts}): {how}"
+        yield f"{name}: read as words, although nearly all are numbers ({amounts}): {how}"

@@ -37,7 +37,7 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     numbers = [cell for cell in first if is_number(cell)]
     if target is None:  # refused later, in a message that lists the columns' names, some of which may be numbers
         return header or 0 < len(numbers) < width / 2
-    in_doubt = bool(numbers) and not is_named if header else counts(first)
+    in_doubt = bool(numbers) and not is_named if header else is_counting(first)
     if in_doubt:
         kind, other = ("names of the columns", "false") if header else ("an example", "true")
         row = shorten(", ".join(first), 60, placeholder=" …")
@@ -63,7 +63,11 @@ def has_header(table: Table, target: int | None = None) -> bool:
         return not again or any(is_above_numbers(table, place) for place in range(len(table.first)))
     if len(set(filled)) < len(filled) or again - set(numbers):
         return False
-    if counts(numbers) and table.lines and (len(numbers) > 2 or any(has_fractions(table, place) for place in places)):
+    if (
+        is_counting(numbers)
+        and table.lines
+        and (len(numbers) > 2 or any(has_fractions(table, place) for place in places))
+    ):
         return True
     label = "" if target is None else table.first[target]
     return bool(label) and sum(map(label.__eq__, table.columns[target])) == len(table.again)
@@ -122,7 +126,7 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
     return [f"rows that may sum up others: {first_of(said, 5)}: delete them if they do, since they are no examples"]
 
 
-def counts(cells: Iterable[str]) -> bool:
+def is_counting(cells: Iterable[str]) -> bool:
     """Whether the cells are 0, 1, 2 … or 1, 2, 3 …"""
     cells = iter(cells)
     first = next(cells, "0")

@@ -14,10 +14,8 @@ SEPARATE = "separate values by commas, semicolons, tabs or |"
 
 
 def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
-    """The index of the column that a setting names, by its name or its place. setting: such as "target", for messages.
-
-    Raises UserError if there is no such column, or if the key fits two.
-    """
+    """The index of the column that `key`, the value of a `setting` such as "target", names by its name or its place.
+    Raises UserError if there is no such column, or if the key fits two."""
     names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group")
     if key in names:
         return names.index(key)
@@ -84,10 +82,8 @@ def bare_name(name: str) -> str:
 
 
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:
-    """The index in a header of each column that a model needs; None for a column that is not there.
-
-    A column is found by its name, or by its `bare_name` if exactly one column that is still free has it.
-    """
+    """The index in a header of each column that a model needs, found by its name, or by its `bare_name` if that is
+    unique; None for a column that is not there."""
     wanted, given = Counter(map(bare_name, names)), [None if name in names else bare_name(name) for name in header]
 
     def place(name: str) -> int | None:

@@ -70,7 +70,7 @@ def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})
     if not strange:
         return []
-    some, missing = examples_of(strange), "taken for missing"
+    some, missing = examples_of(strange), "counts as missing"
     if len(strange) == len(counts):
         others = first_of([*map(repr, known or truth)], 3)
         return [f"none of its words ({some}) is one of the training's ({others}), so all are missing"]
@@ -81,4 +81,4 @@ def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str
         return []
     have = agree(strange.total(), "has", "have")
     of_all = f"{strange.total():,} of {how_many(counts.total(), 'row')} {have} a word that the model does not know"
-    return [f"{of_all} ({some}; it knows {first_of([*map(repr, known)], 3)}), {missing}"]
+    return [f"{of_all} ({some}; it knows {first_of([*map(repr, known)], 3)}), which {missing}"]

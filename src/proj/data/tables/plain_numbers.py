@@ -5,8 +5,7 @@ import re
 import numpy as np
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}  # a missing value in any kind of column, in any case
-# The usual spellings of these words, for one fast look-up; columns with others take a slower path.
-SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}
+SPELLED = {word: "nan" for each in MISSING for word in (each, each.upper(), each.title(), "NaN")}  # the usual spellings
 
 
 def plain_number(cell: str) -> float | None:
@@ -19,10 +18,8 @@ def plain_number(cell: str) -> float | None:
 
 
 def plain_numbers(text: str) -> np.ndarray | None:
-    """(N,) float64, the numbers in cells that are joined by zero bytes, NaN for a missing one.
-
-    None if any cell is neither missing nor a number that float() accepts and that is finite in float32.
-    """
+    """(N,) float64, the numbers in cells that are joined by zero bytes, NaN for a missing one. None if any other cell
+    has no `plain_number`."""
     cells = text.split("\0")
     try:
         read = np.fromiter(map(float, cells), np.float64, len(cells))

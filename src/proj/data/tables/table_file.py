@@ -21,7 +21,7 @@ from rich.progress import wrap_file
 from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import read_csv
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
-from proj.data.tables.text_table import CELLS, Table, fill
+from proj.data.tables.text_table import CELLS, Table, table_of_rows
 from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
@@ -83,7 +83,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
         if start.startswith(b"PAR1"):
             table = read_parquet(stream, name)
         elif is_spreadsheet:
-            table = fill(spreadsheet(stream, name, how, notes), name)
+            table = table_of_rows(spreadsheet(stream, name, how, notes), name)
         else:
             refuse_other_formats(start, name)
             if not encoding or how.is_hint:
@@ -111,7 +111,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     if table is None:
         raise UserError(". ".join([f"{name} is empty", *notes]) + ".")
     if how.sheet is not None and not how.is_hint and not is_spreadsheet:
-        notes.append(f"{name} is no spreadsheet, so that {how.prefix}sheet={how.sheet} has no use")
+        notes.append(f"{name} is no spreadsheet, so {how.prefix}sheet={how.sheet} has no effect")
     table.notes += notes
     return table
 

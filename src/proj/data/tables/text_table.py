@@ -125,7 +125,9 @@ def where(files: list[tuple[str, int]], line: int) -> str:
     return f"{name}:{line - before}"
 
 
-def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = "") -> Table | None:
+def table_of_rows(
+    rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = ""
+) -> Table | None:
     """The table of some rows, each given as (its line in the file, its cells); None if there is no row with content.
 
     before: cells to put before those of the first row. cure: the remedy to name for a row of more cells, if known.
@@ -149,12 +151,13 @@ def fill(rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str]
                 continue
             if any(row[width:]) or any(table.first[len(row) :]):
                 lengths = f"{len(row)} in line {line}, {width} in the first"
-                titled = len(row) > width and (width == 1 or not table.lines)
-                how = "mend that line, or delete it if it is a note or begins another table"
-                how = f"if the table begins in line {line}, delete the lines above it" if titled else how
                 if not cure and re.search("^'.*'$", "\n".join(row), re.M | re.S):
                     cure = "write quotation marks for the apostrophes around its cells"
-                how = cure if cure and len(row) > width else how
+                how = "mend that line, or delete it if it is a note or begins another table"
+                if len(row) > width and cure:
+                    how = cure
+                elif len(row) > width and (width == 1 or not table.lines):
+                    how = f"if the table begins in line {line}, delete the lines above it"
                 raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
             row = (row + [""] * width)[:width]
         if row[0].strip(AROUND) in names:

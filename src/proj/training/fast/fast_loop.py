@@ -40,7 +40,7 @@ class FastEpochLoop(_TrainingEpochLoop):
                 callback_hooks(trainer, name)
                 for name in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
             )
-            self.val_loop.take_hooks(self.plain)
+            self.val_loop.look_up_hooks(self.plain)
         if self.plain:
             (self.batches,) = data_fetcher.iterator._iterator.iterators  # our loader's, within two of Lightning's
             self.optimizer = trainer.optimizers[0]

@@ -19,7 +19,7 @@ class FastValidationLoop(_EvaluationLoop):
 
     plain = False
 
-    def take_hooks(self, plain: bool) -> None:
+    def look_up_hooks(self, plain: bool) -> None:
         """Look up the hooks to call; again only after a hook has changed. plain: whether the training's steps are."""
         trainer, model = self.trainer, self.trainer.lightning_module
         left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)

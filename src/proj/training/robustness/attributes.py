@@ -123,7 +123,7 @@ class Attributes(Callback):
     def __init__(self) -> None:
         self.changed: dict[str, dict[str, Any]] = {}  # those from the checkpoint, until a resumed run has restored them
         self.before: dict[str, dict[str, Any]] = {}  # those at the beginning of the training
-        self.taken: dict[str, dict[str, Any]]  # those that have changed since, for the next checkpoint: see `take`
+        self.collected: dict[str, dict[str, Any]]  # those that have changed since, see `collect`
         self.announced: set[int] = set()  # the ids of the objects of which `_announce` has told
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -173,14 +173,14 @@ class Attributes(Callback):
                         absent.append((holder, key))
         return absent
 
-    def take(self, trainer: Trainer) -> None:
-        """Set `taken` to the attributes that have changed, for a checkpoint. Warn, once, of those it cannot hold."""
-        known, self.taken = saved_ids(trainer), {}
+    def collect(self, trainer: Trainer) -> None:
+        """Set `collected` to the changed attributes, for a checkpoint. Warn, once, of those that it cannot hold."""
+        known, self.collected = saved_ids(trainer), {}
         for name, holder in state_holders(trainer):
             before, (now, left) = self.before.get(name, {}), copy_attributes(holder, known)
             differing = {key: value for key, value in now.items() if key not in before or not equal(before[key], value)}
             if differing:
-                self.taken[name] = differing
+                self.collected[name] = differing
             self._announce(trainer, holder, left)
 
     def _announce(self, trainer: Trainer, holder: Any, left: dict[str, object], exact: bool = True) -> None:

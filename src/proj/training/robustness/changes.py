@@ -57,7 +57,7 @@ def refuse_to_start_over(folder: Path) -> None:
     """
     run = RunFolder(folder)
     if run.config.is_file() and "choices.dataset" not in read_flat(run.config, parse_yaml, "."):
-        raise UserError(f"{run.config} is no run's, which would be written over: choose another hydra.run.dir.")
+        raise UserError(f"{run.config} is another program's, and would be overwritten: choose another hydra.run.dir.")
     left = [run.record] if read_flat(run.record).get("saved") else []
     if run.metrics.is_file():
         left.append(run.metrics)

@@ -20,8 +20,7 @@ STEP = 1  # makes the seeds differ from those that `Batches` derives from the sa
 
 class OtherBatches:
     """Wraps another loader, such as torch's DataLoader. A resumed epoch makes the batches before `start` again, from
-    the same seeds, and drops them. epoch, start, begin: see `Batches`.
-    """
+    the same seeds, and drops them. epoch, start, begin: see `Batches`."""
 
     def __init__(self, loader: Iterable, epoch: int) -> None:
         self.loader = loader
@@ -55,7 +54,7 @@ class OtherBatches:
                 yield made
 
 
-def take_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
+def prepare_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
     """Have the training loader, wrapped if it is not `Batches`, call `begin(epoch, batch)` before each batch. Raises
     UserError for a collection of loaders."""
     loop = trainer.fit_loop

@@ -20,12 +20,12 @@ from proj.checkpoint.writing import refuse_reserved_names
 from proj.errors import UserError
 from proj.system.platform import replace, sync_folder
 from proj.system.run_folder import RunFolder
-from proj.training.loggers import how_far_written
+from proj.training.loggers import flush_curves
 from proj.training.robustness import counters
 from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence
-from proj.training.robustness.loader import seed_batch, take_loader
+from proj.training.robustness.loader import prepare_loader, seed_batch
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
 from proj.training.robustness.signals import StopSignals, end_by
@@ -66,9 +66,9 @@ class Resume(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = self.saved = time.monotonic()
-        self.signals.take()
+        self.signals.install()
         self.environment = environment(trainer, self.described["config"])
-        take_loader(trainer, partial(self._begin_batch, trainer))
+        prepare_loader(trainer, partial(self._begin_batch, trainer))
         if self.state:
             counters.set_restarting(trainer)
             trainer.train_dataloader.start = self.state["batch"]
@@ -83,7 +83,7 @@ class Resume(Callback):
             self.run.set_metrics_aside()  # a metrics.json would be that of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        take_loader(trainer, partial(self._begin_batch, trainer))  # the loader may be reloaded for each epoch
+        prepare_loader(trainer, partial(self._begin_batch, trainer))  # the loader may be reloaded for each epoch
         self.attributes.bring_back(trainer)  # before the other callbacks use them
 
     def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:
@@ -93,7 +93,7 @@ class Resume(Callback):
             is_due = time.monotonic() - self.saved > self.every
             self.asked = to_save, _ = self.signals.asked(trainer, batch_idx, is_due)
             if to_save:
-                self.attributes.take(trainer)
+                self.attributes.collect(trainer)
         seed_batch(self.seed, epoch, batch_idx, trainer.global_rank)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx: int) -> None:
@@ -119,12 +119,12 @@ class Resume(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
-        self.attributes.take(trainer)
+        self.attributes.collect(trainer)
         self._save(trainer, pl_module, batch_idx=None)
         end_by(trainer, signal)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.signals.take()  # Lightning has restored the handlers at the end of the training
+        self.signals.install()  # Lightning has restored the handlers at the end of the training
 
     def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch, batch_idx, *rest) -> None:
         _, signal = self.signals.asked(trainer, batch_idx)
@@ -181,7 +181,7 @@ class Resume(Callback):
             batch_idx = done if ended_within_an_epoch else 0
         own = {
             "metrics": counters.metric_states(pl_module),
-            "attributes": self.attributes.taken,
+            "attributes": self.attributes.collected,
             "logged": counters.logged_values(trainer),
             "gradients": gradients(pl_module),
         }
@@ -192,7 +192,7 @@ class Resume(Callback):
             "batch": batch_idx,
             "finished": finished,
             "stopped_early": early,
-            **how_far_written(trainer, self.run, self.lengths),
+            **flush_curves(trainer, self.run, self.lengths),
             **{name: [one[name] for one in of_each_process] for name in own},
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,  # the next step of the curves

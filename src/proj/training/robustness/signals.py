@@ -19,7 +19,7 @@ class StopSignals:
         self.number = 0  # that of the first signal, or 0 as long as there was none
         self.came = 0.0  # when it came, by `time.monotonic`
 
-    def take(self) -> None:
+    def install(self) -> None:
         """Install the handlers, in place of those of Lightning and submitit.
 
         Slurm sends TERM before preemption, and before the end of a job's time the signal of `sbatch --signal`: usually
