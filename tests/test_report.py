@@ -19,6 +19,7 @@ from proj.reports.conclusions import by_data, conclude
 from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
 from proj.reports.table import written
+from proj.sweeps.sweep_file import read_manifest
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 from proj.training.run import train
 
@@ -256,6 +257,10 @@ def test_a_run_given_twice_counts_once_and_other_programs_configs_do_not(tmp_pat
 def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"there is no folder .*nowhere: give"):
         report([tmp_path / "nowhere"])
+    (tmp_path / "sweeps/best").mkdir(parents=True)
+    for named, read in ((find_runs, [tmp_path / "sweep/best"]), (read_manifest, tmp_path / "sweep/best")):
+        with pytest.raises(UserError, match=r" Did you mean '.*/sweeps/best'\?$"):
+            named(read)
     with pytest.raises(UserError, match="holds no run: give"):
         report([tmp_path])
     write_run(tmp_path / "run")

@@ -14,6 +14,7 @@ from proj.config.settings.table import SETTINGS, policy
 from proj.config.stored_run import listed_since
 from proj.errors import UserError, file_fault
 from proj.reports.curves import read_scalars, read_table
+from proj.system.folders import nearest_to
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
 SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
@@ -180,7 +181,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
         if not folder.is_dir():
             if folder.is_file():
                 raise UserError(f"{folder} is a file: give the folder of its run, {folder.parent}")
-            raise UserError(f"there is no folder {folder}: give folders of runs or of sweeps, such as outputs.")
+            raise UserError(f"there is no folder {folder}: give folders of runs or sweeps.{nearest_to(str(folder))}")
         runs = []
         for path, below, _ in os.walk(folder, onerror=lambda error: print(f"left out: {file_fault(error) or error}")):
             if RunFolder(path).holds_a_run():

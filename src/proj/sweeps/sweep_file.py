@@ -19,6 +19,7 @@ from proj.config.compose import CONF
 from proj.config.loader import Loader
 from proj.config.words import key_of, without_plus
 from proj.errors import UserError, refuse_newer
+from proj.system.folders import nearest_to
 from proj.system.platform import as_command, shorter
 from proj.system.run_folder import SweepFolder
 
@@ -47,7 +48,7 @@ def read_manifest(folder: Path) -> dict:
     file = SweepFolder(folder).manifest
     if not file.is_file():
         above = shorter(folder.resolve().parent)
-        hint = f" Give resume={above}" if SweepFolder(above).manifest.is_file() else ""
+        hint = f" Give resume={above}" if SweepFolder(above).manifest.is_file() else nearest_to(str(folder))
         raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.{hint}")
     try:
         text = file.read_text(encoding="utf-8")
