@@ -17,9 +17,11 @@ class UserError(Exception):
 
 
 def nearest(word: str, options: Iterable[str], place: str = "") -> str:
-    """The end of a message on an unknown word: the option that is most like it, and the list of all options. The list
-    is left out where there are more than ten options and one of them is like the word. place: what the user types
-    before the suggested option, such as `trainer.`."""
+    """The end of a message on an unknown word: the option that is most like it, and the list of all options.
+
+    The list is left out where there are more than ten options and one of them is like the word.
+    place: what the user types before the suggested option, such as `trainer.`.
+    """
     options = sorted(str(option) for option in options if not str(option).startswith("_"))
     if not options:
         return ""

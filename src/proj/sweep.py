@@ -80,8 +80,11 @@ def refuse(word: str, folder: Path, is_search: bool) -> None:
 
 
 def place_of_data(moved: Path) -> str:
-    """The absolute path, or paths, at which data_dir=… says that the data lies now. moved: a folder, a file, a pattern,
-    or several of these, as a new run takes them. Raises UserError where there is nothing at one of them."""
+    """The absolute path, or paths, at which data_dir=… says that the data lies now.
+
+    moved: a folder, a file, a pattern, or several of these, as a new run takes them.
+    Raises UserError where there is nothing at one of them.
+    """
     named = str(moved)
     if named.startswith("[") and not moved.exists():  # a list of several files
         named = parsed(as_hydra_reads(f"data_dir={named}")).value()

@@ -47,8 +47,8 @@ REFERENCE = re.compile(r"(?<!\\)\$\{[\w.\[\]]+\}")
 
 
 def following(written: Any, meant: Any) -> Any:
-    """The configuration `meant`, whose references are resolved, with those to other settings put back. written: the
-    same configuration with all references. Such a setting then follows a later change of the other."""
+    """The configuration `meant`, whose references are resolved, with those to other settings put back: such a setting
+    follows a later change of the other. written: the same configuration with all references."""
     if isinstance(written, str) and REFERENCE.search(written):
         return written
     if isinstance(written, dict):

@@ -57,9 +57,11 @@ class Compiled(type):
 
 
 def stand_for_dynamo(module: Postponed) -> None:
-    """Give the stand-in for torch's compiler the names that torch and Lightning use. `graph_break`, which every
-    optimizer step calls, does nothing, since no graph is traced yet. `disable` marks functions that must not be
-    compiled; once the compiler is imported, its own `disable` wraps them."""
+    """Give the stand-in for torch's compiler the names that torch and Lightning use.
+
+    `graph_break`, which every optimizer step calls, does nothing, since no graph is traced yet. `disable` marks
+    functions that must not be compiled; once the compiler is imported, its own `disable` wraps them.
+    """
 
     def disable(function=None, *rest, **settings):
         if not isinstance(function, FunctionType):

@@ -26,9 +26,11 @@ warned: set[int] = set()  # device numbers of the file systems without locks tha
 
 
 def try_lock(file: IO, attempts: int = 4) -> bool:
-    """Take the lock if it is free; return whether this process has it now. Four attempts take 0.15 s: a process that
-    calls `is_locked` holds the lock for a moment, which should not count. Raises OSError where the file system has no
-    locks."""
+    """Take the lock if it is free; return whether this process has it now.
+
+    Four attempts take 0.15 s: a process that calls `is_locked` holds the lock for a moment, which should not count.
+    Raises OSError where the file system has no locks.
+    """
     for attempt in range(attempts):
         time.sleep(0.05 if attempt else 0)
         if lock_descriptor(file.fileno(), blocking=False):
@@ -72,9 +74,11 @@ def is_locked(folder: Path) -> bool:
 
 @contextmanager
 def one_of(name: Path, count: int) -> Iterator[int | None]:
-    """Wait until one of `count` GPUs that processes share is free, and hold it during the block. Yields its number;
-    None where `count` is less than two, so that there is nothing to choose. Each has a lock file: <name>0.lock,
-    <name>1.lock and so on. Raises UserError where the file system has no locks."""
+    """Wait until one of `count` GPUs that processes share is free, and hold it during the block.
+
+    Yields its number; None where `count` is less than two, so that there is nothing to choose. Each GPU has a lock
+    file: <name>0.lock, <name>1.lock and so on. Raises UserError where the file system has no locks.
+    """
     if count < 2:
         yield None
         return

@@ -91,9 +91,11 @@ def hear_ctrl_c() -> None:
 
 
 def exit_unless_first() -> None:
-    """Once a run is done, end this process at once unless it is the run's first one. It has nothing left to write. If
-    it ended in the ordinary way while the first process still worked, torch's threads aborted it one time in twenty on
-    a busy machine (torch 2.15, gloo), and torchrun took the run for failed."""
+    """Once a run is done, end this process at once unless it is the run's first one.
+
+    It has nothing left to write. If it ended in the ordinary way while the first process still worked, torch's threads
+    aborted it one time in twenty on a busy machine (torch 2.15, gloo), and torchrun took the run for failed.
+    """
     if rank():
         sys.stdout.flush()
         os._exit(0)

@@ -78,9 +78,11 @@ def left_over(name: str, why: str, starter: str) -> UserError:
 
 
 def launched_processes() -> tuple[int, int] | None:
-    """(Processes on each node, nodes) if torchrun or srun has started several for a run; None if neither has. Raises
-    UserError if Slurm's nodes have different numbers of processes, or if a variable that torchrun or srun sets is
-    missing."""
+    """(Processes on each node, nodes) if torchrun or srun has started several for a run; None if neither has.
+
+    Raises UserError if Slurm's nodes have different numbers of processes, or if a variable that torchrun or srun sets
+    is missing.
+    """
     env = os.environ
     if "TORCHELASTIC_RUN_ID" in env:
         refuse_missing("TORCHELASTIC_RUN_ID", TORCHRUN, "torchrun")

@@ -16,8 +16,11 @@ from proj.system.names import RESERVED
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a setting may have. words: how a message ends that begins `optimizer.lr=abc is not `. schema: a
-    JSON schema. also: a further test, which the schema cannot express."""
+    """The values that a setting may have.
+
+    words: how a message ends that begins `optimizer.lr=abc is not `. schema: a JSON schema.
+    also: a further test, which the schema cannot express.
+    """
 
     words: str
     schema: dict
