@@ -148,7 +148,7 @@ def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
     if described:
         run.write_columns(described)
     if len(described) > SHOWN:
-        say(f"{run.columns} lists how each of the {len(described):,} columns is used")
+        say(f"{run.columns} says how each of the {len(described):,} columns is used")
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:
