@@ -1,9 +1,13 @@
-"""Accuracy and time of every row of docs/results.md: `python benchmarks/accuracy.py [ROW ...]`.
+"""Test accuracy and training time of presets and defaults, over several seeds: `python benchmarks/accuracy.py [ROW …]`.
 
-Each row is the command that it names, for several seeds, one after the other, in outputs/accuracy/<row>/<seed>; what is
-finished is not run again, what was stopped goes on. Each becomes benchmarks/results/accuracy/<row>.json once all of its
-seeds are finished. `--set` adds settings to every command of a data set, for example
-`--set cifar10 dataset.source._target_=cifar10_jpeg.CIFAR10` for another copy of the data.
+Each row of the tables in docs/results.md is one command, which is trained with several seeds, one after the other, in
+the folders outputs/accuracy/<row>/<seed>. The benchmark may be stopped at any time: seeds that have finished are not
+trained again, and an interrupted one resumes. Once all seeds of a row have finished, their mean is written to
+benchmarks/results/accuracy/<row>.json. All rows together take about five hours on one thread of a recent server CPU;
+`iris_tutorial` takes less than a minute.
+
+`--set` adds a setting to every command of a dataset, for example
+`--set cifar10 dataset.source._target_=cifar10_jpeg.CIFAR10` to read another copy of the data.
 """
 
 import argparse
@@ -19,8 +23,9 @@ from record import machine, record, stamp
 
 NO_SOURCE = "–"
 CLAIM = "“112 %” (tested on the training set, against one-hot labels)"
-PUBLISHED = "dataset.sizes=null trainer.max_epochs=8"  # the schedule of the recipe's source
-ROWS = {  # row: (data set, settings, seeds, what the accuracy should reach, what the recipe's source reports)
+PUBLISHED = "dataset.sizes=null trainer.max_epochs=8"  # the schedule that the source of the recipe published
+# row: (dataset, settings, number of seeds, the accuracy that we aim for, what the source of the recipe reports)
+ROWS = {
     "mnist_dnn": ("mnist", "preset=mnist_dnn", 10, 0.973, "81 → 95 % within epoch 1"),
     "arm_mnist": ("mnist", "preset=arm_mnist", 10, 0.968, NO_SOURCE),
     "windows_ml_cifar10": ("cifar10", "preset=windows_ml_cifar10", 3, 0.68, "65 % after 2 epochs, 70 % after 5"),
@@ -54,19 +59,25 @@ TEMPLATE = (
 
 
 def run(settings: str, seed: int, folder: Path, extra: list[str]) -> None:
-    """Train one seed, and note its commit and the processor's seconds beside it; not those of a run that goes on."""
-    about, began = stamp(), folder.exists()
+    """Train one seed, and write the commit and the CPU seconds into the file benchmark.json of its folder.
+
+    A run that resumes has no CPU seconds there (None), since those before its interruption are unknown.
+    """
+    about, resumes = stamp(), folder.exists()
     place = f"hydra.sweep.dir={folder}" if "-m " in settings else f"hydra.run.dir={folder}"
     words = [*settings.split(), f"seed={seed}", place, *extra]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "proj.train", *words], check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    (folder / "benchmark.json").write_text(json.dumps(about | {"processor_seconds": None if began else used}))
+    (folder / "benchmark.json").write_text(json.dumps(about | {"processor_seconds": None if resumes else used}))
 
 
 def result(settings: str, folder: Path) -> dict:
-    """The means of a seed's finished runs, one or those of all folds, with its commit, if `run` has noted one."""
+    """The results of one seed: means over its folds, or those of its single run, with what `run` wrote beside them.
+
+    Returns {} if a run or a fold has not finished yet.
+    """
     found = [json.loads(file.read_text()) for file in sorted(folder.rglob("metrics.json"))]
     if len(found) < (5 if "folds" in settings else 1):
         return {}
@@ -85,7 +96,7 @@ def spread(values: list[float]) -> float:
 
 
 def write(row: str, runs: list[dict], settings: str, aim: float | None, source: str, command: str) -> None:
-    """Print a row and write its file. Its commit is the oldest of its runs'."""
+    """Print a row and write its result file. Its commit and date are those of the oldest run."""
     percents, fastest = [100 * one["test/acc"] for one in runs], min(one["seconds"] for one in runs)
     cells = {"command": settings, "parameters": runs[0]["parameters"], "source": source, "fastest": fastest}
     cells |= {"accuracy": statistics.mean(percents), "spread": spread(percents), "seeds": len(runs)}
@@ -101,17 +112,19 @@ def write(row: str, runs: list[dict], settings: str, aim: float | None, source: 
         cells |= {"augmented": statistics.mean(augmented), "augmented_spread": spread(augmented)}
     oldest = min(runs, key=lambda one: one["date"])
     about = {name: oldest[name] for name in ("commit", "dirty", "date")} | {"command": command}
-    about["machine"] = machine() | {"load": None}  # that of this moment says nothing of the runs
+    about["machine"] = machine() | {"load": None}  # the load at this moment says nothing about the runs
     record(f"accuracy/{row}", header, template, [cells | {"runs": runs}], **about)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="default: all")
-    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("DATASET", "SETTING"))
-    parser.add_argument("--seeds", type=int, help="instead of each row's own number")
-    parser.add_argument("--folder", type=Path, default=Path("outputs/accuracy"))
-    parser.add_argument("--only-table", action="store_true", help="of what is finished; run nothing")
+    parser.add_argument(
+        "--set", nargs=2, action="append", default=[], metavar=("DATASET", "SETTING"), help="add a setting"
+    )
+    parser.add_argument("--seeds", type=int, help="how many, instead of the number in ROWS")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/accuracy"), help="where the runs are kept")
+    parser.add_argument("--only-table", action="store_true", help="train nothing; write rows that have finished")
     chosen = parser.parse_args()
     for row in chosen.rows or ROWS:
         dataset, settings, seeds, aim, source = ROWS[row]
@@ -123,7 +136,7 @@ def main() -> None:
             if found := result(settings, folder):
                 runs.append({"seed": seed, **found})
                 print(f"{row} seed {seed}: {found['test/acc']:.2%} in {found['seconds']:.3g} s", flush=True)
-        if len(runs) >= 3:  # a mean of fewer is none
+        if len(runs) >= 3:  # a mean over fewer seeds says too little
             shown = " ".join(["python benchmarks/accuracy.py", row, *(f"--set {dataset} {word}" for word in extra)])
             write(row, runs, settings, aim, source, shown)
 

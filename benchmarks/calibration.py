@@ -1,9 +1,14 @@
-"""How far probabilities can be trusted: `python benchmarks/calibration.py [ROW ...]`.
+"""How well probabilities are calibrated on test images: `python benchmarks/calibration.py [ROW ...]`.
 
-Each row is trained with three seeds, in outputs/calibration/<row>/<seed>, and measured with `evaluate`; what is
-finished is not run again, what was stopped goes on. Each seed has a validation part of its own (`dataset.split_seed`),
-since that is what the temperature is fitted on: by chance one is easier than the test part, or harder. `--set` adds
-settings to every command of a data set, as in `benchmarks/accuracy.py`.
+Measures the calibration error before and after temperature scaling, how often a prediction set for a coverage of 95 %
+contains the right class, and how many classes such a set has. Each row is trained with three seeds in the folders
+outputs/calibration/<row>/<seed>, and then measured with `evaluate`. Seeds that have finished are not trained again, and
+an interrupted one resumes. The three default rows take about 35 minutes on one thread of a recent server CPU, most of
+them for CIFAR-10. Each row is written to benchmarks/results/calibration/<row>.json.
+
+Each seed also has another validation part (`dataset.split_seed`): the temperature is fitted on that part, and a single
+one may happen to be easier or harder than the test part. `--set` adds a setting to every command of a dataset, as in
+benchmarks/accuracy.py.
 """
 
 import argparse
@@ -20,7 +25,7 @@ HEADER = (
     "| `python -m proj.train …` | calibration error before | after | right class in the set (0.95) | classes | seeds |"
 )
 TEMPLATE = "| `{command}` | {before:.2%} | {after:.2%} | {covered:.2%} | {classes:.2f} | {seeds:d} |"
-ROWS = {  # row: (data set, settings)
+ROWS = {  # row: (dataset, settings)
     "mnist": ("mnist", "dataset=mnist"),
     "fashion_mnist": ("fashion_mnist", "dataset=fashion_mnist"),
     "cifar10": ("cifar10", "dataset=cifar10"),
@@ -33,10 +38,12 @@ ROWS = {  # row: (data set, settings)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="default: mnist fashion_mnist cifar10")
-    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("DATASET", "SETTING"))
+    parser.add_argument(
+        "--set", nargs=2, action="append", default=[], metavar=("DATASET", "SETTING"), help="add a setting"
+    )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=Path("outputs/calibration"))
-    parser.add_argument("--trust", default="", help="modules of classes of one's own, as in every command")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/calibration"), help="where the runs are kept")
+    parser.add_argument("--trust", default="", help="modules with classes of your own, as in the other commands")
     chosen = parser.parse_args()
     for row in chosen.rows or list(ROWS)[:3]:
         dataset, settings = ROWS[row]

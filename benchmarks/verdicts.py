@@ -1,9 +1,11 @@
-"""How often a sweep's verdicts are wrong, and how often they see a difference: `python benchmarks/verdicts.py`.
+"""How often the verdicts of a report are wrong, and how often they find a difference: `python benchmarks/verdicts.py`.
 
-Each case simulates sweeps of so many configurations (rows) and seeds with normal values. Wrong claims: the share of the
-sweeps without any difference of which the report says that the best row beats another one. Intervals hold: the share of
-the sweeps in which all printed intervals hold the true difference. Power: the share of the sweeps in which the one row
-that is better by one, two or three standard deviations of a seed is said to beat another row.
+Each case simulates `--sweeps` sweeps with some number of configurations (rows) and of seeds, whose accuracies are
+normally distributed. Three things are measured. "Wrong claims": the share of sweeps without any difference in which
+the report says that the best row beats another one. "Intervals hold": the share of sweeps in which all printed
+intervals contain the true difference. "Told at 1 sd" and so on, the power: one row is better by one, two or three
+standard deviations of a seed, and this is the share of the other rows of which the report says that it beats them.
+Writes benchmarks/results/verdicts.json.
 """
 
 import argparse
@@ -17,10 +19,12 @@ SHAPES = [(rows, seeds) for rows in (2, 5, 12) for seeds in (3, 4, 6, 8, 10)]
 
 
 def simulated(random, rows: int, seeds: int, better_by: float) -> tuple[bool, bool, float]:
-    """One sweep: whether something was claimed wrongly, whether all intervals hold, the share of true claims."""
+    """One sweep: (whether a claim was wrong, whether all intervals hold, the share of differences that were found)."""
     truth = np.zeros(rows)
     truth[0] = better_by
-    values = random.standard_normal((seeds, rows)) + random.standard_normal((seeds, 1)) + truth  # seeds are shared
+    values = (
+        random.standard_normal((seeds, rows)) + random.standard_normal((seeds, 1)) + truth
+    )  # rows share the effect of a seed
     order = np.argsort(-values.mean(0))
     found = verdicts([dict(enumerate(values[:, row])) for row in order], "max")
     differences = truth[order[0]] - truth[order[1:]]
@@ -31,8 +35,8 @@ def simulated(random, rows: int, seeds: int, better_by: float) -> tuple[bool, bo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sweeps", type=int, default=1000, help="sweeps a case")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sweeps", type=int, default=1000, help="simulated sweeps for each case")
     sweeps = parser.parse_args().sweeps
     found = []
     for rows, seeds in SHAPES:
