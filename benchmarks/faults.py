@@ -1,6 +1,9 @@
-"""What a user reads when something breaks, as the table in docs/robustness.md: `python benchmarks/faults.py`.
+"""What a command says when something breaks, for more than twenty faults: `python benchmarks/faults.py [WORD ...]`.
 
-Each row is a real run, in a fork of this process, that meets the fault. Only root may mount the small disks.
+Each fault, such as a full disk or a damaged checkpoint, is provoked in a real run, in a fork of this process. The
+benchmark prints a table of the messages and exit codes, from which docs/robustness.md has its shortened one, and fails
+if a command ended in a traceback. It writes no result file. Faults of disks are provoked on small file systems in
+memory, which only root may mount; WORDs choose the faults whose names contain one of them.
 """
 
 import argparse
@@ -30,12 +33,12 @@ from proj.training.run import train
 
 SHORT = ["trainer.max_epochs=2", "scheduler=none", "save_every=0", "~callbacks.progress"]
 DIGITS = ["dataset=digits", "model=mlp", *SHORT]
-TRACEBACK = 70  # the exit code of a fault that no sentence answers: a bug
+TRACEBACK = 70  # stands for a command that ends in a traceback instead of a message, which is a bug
 FAULTS: dict[str, Callable[[Path], list[str]]] = {}
 
 
 def fault(name: str):
-    """Add a function to FAULTS that prepares the fault in a folder and returns the command's words."""
+    """Decorate a function that prepares a fault in a folder and returns the arguments of `proj.train`."""
 
     def add(prepare: Callable[[Path], list[str]]):
         FAULTS[name] = prepare
@@ -45,16 +48,19 @@ def fault(name: str):
 
 
 def plain(name: str, *words: str) -> None:
+    """Add a fault that needs no preparation, only these arguments."""
     fault(name)(lambda home: [*words, f"hydra.run.dir={home}/run"])
 
 
 def disk(home: Path, size: str) -> Path:
+    """The folder of a new file system in memory with room for `size`."""
     (home / "disk").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(home / "disk")], check=True)
     return home / "disk"
 
 
 def half_a_run(home: Path, words: list[str]) -> Path:
+    """The folder of a run that has trained one of its two epochs."""
     train(configure(*words, "trainer.max_epochs=1", f"hydra.run.dir={home}/run"))
     return home / "run"
 
@@ -100,6 +106,8 @@ def _(home):
 
 
 def damage(name: str, change: Callable[[bytes], bytes], both: bool = False) -> None:
+    """Add a fault: the content of last.ckpt, and of previous.ckpt too if `both`, is changed between two epochs."""
+
     def prepare(home: Path) -> list[str]:
         folder = half_a_run(home, SHORT)
         for file in (folder / "last.ckpt", folder / "previous.ckpt")[: 1 + both]:
@@ -194,6 +202,8 @@ plain("a validation part of 1", "dataset=digits", "dataset.val_fraction=1")
 
 
 def send(number: int) -> Callable[[Path], list[str]]:
+    """A fault: the run receives the signal `number` in its sixth step."""
+
     def prepare(home: Path) -> list[str]:
         step = Classifier.training_step
 
@@ -212,8 +222,8 @@ fault("Ctrl-C")(send(signal.SIGINT))
 fault("SIGTERM, or SIGUSR1 from Slurm")(send(signal.SIGTERM))
 
 
-def meet(prepare: Callable[[Path], list[str]], home: Path) -> tuple[int, str]:
-    """(exit code, what the command said) of a run that meets a fault."""
+def provoke(prepare: Callable[[Path], list[str]], home: Path) -> tuple[int, str]:
+    """Run a command in a fork, after `prepare` has prepared the fault: (its exit code, what it printed)."""
     child = os.fork()
     if not child:
         code = 0
@@ -244,7 +254,7 @@ def meet(prepare: Callable[[Path], list[str]], home: Path) -> tuple[int, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*", metavar="WORD", help="of the faults' names; default: all")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="a part of the names of faults; default: all faults")
     chosen = parser.parse_args().words
     print("| what breaks | what the command says | exit code |\n| --- | --- | ---: |")
     tracebacks = 0
@@ -253,10 +263,10 @@ def main() -> None:
             continue
         home = Path(tempfile.mkdtemp())
         try:
-            code, said = meet(prepare, home)
+            code, said = provoke(prepare, home)
             marks = r"^error: |damaged|truncated|Stopped|resume=|was not opened|is more than"
-            mine = [line for line in said.splitlines() if re.search(marks, line)]
-            shown = " ".join(" ".join(mine or said.splitlines()[-1:]).split()).replace(f"{home}/", "")
+            messages = [line for line in said.splitlines() if re.search(marks, line)]
+            shown = " ".join(" ".join(messages or said.splitlines()[-1:]).split()).replace(f"{home}/", "")
             shown = re.sub(r"process \d+ on [^\s.]+", "process 4711 on here", shown).replace("|", "\\|")
             print(f"| {name} | {shown} | {code} |", flush=True)
             tracebacks += code == TRACEBACK
@@ -265,7 +275,7 @@ def main() -> None:
                 subprocess.run(["umount", "-l", str(home / "disk")], capture_output=True)
             shutil.rmtree(home, ignore_errors=True)
     if tracebacks:
-        sys.exit(f"{tracebacks} of them end in a traceback.")
+        sys.exit(f"{tracebacks} of these commands ended in a traceback.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,16 @@
-"""What intervals over folds hold, and a sweep of folds that is killed: `python benchmarks/folds.py`.
+"""Whether confidence intervals over folds hold, and whether a killed sweep of folds loses anything.
 
-Coverage: two linear classifiers, each of half of the columns, are equally good on average. Of so many data sets, the
-share in which the 95 % interval of their difference over folds (and seeds, each a bootstrap of the training part) holds
-0: Student's, and with the variance corrected as the reports do.
-Kills: a sweep of five folds that is killed so many times, against one that nobody kills: its last bits, predictions and
-out_of_fold.csv.
+`python benchmarks/folds.py` measures two things:
+
+Coverage. Two linear classifiers, each of which sees one half of the columns, are equally good on average. On each of
+`--sets` simulated datasets, a 95 % interval of the difference of their accuracies is computed from all folds (and from
+several seeds, each of which draws a bootstrap sample of the training part). The table shows in which share of the
+datasets the interval contains the true difference, 0: for Student's interval, and for the one with the corrected
+variance that reports use. It goes to benchmarks/results/folds/coverage.json.
+
+Kills. A sweep of five folds is killed `--kills` times with SIGKILL and resumed, and then compared with a sweep that was
+never killed: weights, predictions and out_of_fold.csv must be the same to the bit. If they are, a sentence about it
+goes to benchmarks/results/folds/kills.json.
 """
 
 import argparse
@@ -42,7 +48,7 @@ SWEEP += ["dataset.folds=5", "dataset.fold=0,1,2,3,4", "save_every=0.05", "~call
 
 
 def difference(draw: np.random.Generator, examples: int, folds: int, seeds: int) -> list[float]:
-    """Of the accuracies of two classifiers in each fold of one data set, for each seed."""
+    """Simulate one dataset: the differences of the accuracies of both classifiers, one for each fold of each seed."""
     y = 2 * draw.integers(0, 2, examples) - 1
     x = draw.standard_normal((examples, 12)) + 0.4 * y[:, None]
     fold, found = draw.permutation(np.arange(examples) % folds), []
@@ -59,21 +65,22 @@ def difference(draw: np.random.Generator, examples: int, folds: int, seeds: int)
 
 
 def coverage(sets: int) -> None:
+    """Measure the coverage of both intervals on `sets` simulated datasets for each case."""
     rows = []
     for examples, folds, seeds in CASES:
-        draw, hold = np.random.default_rng(0), np.zeros(2)
+        draw, holding = np.random.default_rng(0), np.zeros(2)
         for _ in range(sets):
             values = difference(draw, examples, folds, seeds)
             intervals = [interval_of_mean(values, overlap) or (0, 0) for overlap in (0, 1 / (folds - 1))]
-            hold += [low <= 0 <= high for low, high in intervals]
+            holding += [low <= 0 <= high for low, high in intervals]
         rows.append({"examples": examples, "folds": folds, "seeds": seeds})
-        rows[-1] |= dict(zip(("student", "corrected"), hold / sets, strict=True))
+        rows[-1] |= dict(zip(("student", "corrected"), holding / sets, strict=True))
     template = "| {examples:d} | {folds:d} | {seeds:d} | {student:.1%} | {corrected:.1%} |"
     record("folds/coverage", "| examples | folds | seeds | Student's | corrected |", template, rows)
 
 
 def start(folder: Path) -> int:
-    """The process id of the sweep, a fork of this process."""
+    """Start the sweep in a fork of this process, and return the id of that process."""
     if process := os.fork():
         return process
     code = 1
@@ -90,6 +97,7 @@ def start(folder: Path) -> int:
 
 
 def kill(times: int) -> None:
+    """Kill and resume a sweep `times` times, and compare it with one that was never killed."""
     home = Path(tempfile.mkdtemp())
     whole, killed = home / "whole/outputs/sweeps/s", home / "killed/outputs/sweeps/s"
     began, kills = time.monotonic(), 0
@@ -100,16 +108,17 @@ def kill(times: int) -> None:
         time.sleep(seconds * draw.uniform(0.02, 0.4))
         os.kill(process, signal.SIGKILL)
         kills += os.WIFSIGNALED(os.waitpid(process, 0)[1])
-        if len(list(killed.glob("*/metrics.json"))) == 5:  # all are done: three of them begin anew
+        # Once all five jobs have finished, three of them are deleted, so that there is something left to kill.
+        if len(list(killed.glob("*/metrics.json"))) == 5:
             for job in killed.glob("[1-3]_*"):
                 shutil.rmtree(job)
     os.waitpid(start(home / "killed"), 0)
     jobs = sorted(file.parent.name for file in whole.glob("*/job.yaml"))
-    unlike = [job for job in jobs if differences(outcome(whole / job), outcome(killed / job))]
+    different = [job for job in jobs if differences(outcome(whole / job), outcome(killed / job))]
     files = [f"{job}/fold.csv" for job in jobs] + ["out_of_fold.csv"]
-    unlike += [file for file in files if (whole / file).read_bytes() != (killed / file).read_bytes()]
-    print(f"{kills} kills of a sweep of {len(jobs)} folds; different: {', '.join(unlike) or 'nothing'}")
-    if not unlike:
+    different += [file for file in files if (whole / file).read_bytes() != (killed / file).read_bytes()]
+    print(f"{kills} kills of a sweep of {len(jobs)} folds; different: {', '.join(different) or 'nothing'}")
+    if not different:
         record(
             "folds/kills", "", "", [], f"which also kills a sweep of five folds {kills} times; it ends in the same bits"
         )
@@ -118,8 +127,8 @@ def kill(times: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=600, help="data sets a case")
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--sets", type=int, default=600, help="simulated datasets for each case")
+    parser.add_argument("--kills", type=int, default=20, help="how often to kill the sweep")
     chosen = parser.parse_args()
     coverage(chosen.sets)
     kill(chosen.kills)

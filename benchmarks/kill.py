@@ -1,9 +1,14 @@
-"""Runs killed with SIGKILL and continued, against the same run never stopped: `python benchmarks/kill.py --kills 50`.
+"""Whether killed runs resume to exactly the same results: `python benchmarks/kill.py [CASE ...]`.
 
-Each case is a preset, a default or a setting that has been a trap, on the first 600 images of its data set. A run is
-killed one to four times, at a random moment or at one of its writes (half-way through a checkpoint, metrics.json,
-config.yaml or a TensorBoard record, before or after a rename, an fsync, a truncation), then finished, and compared bit
-by bit: weights, optimizer, metrics, curves. Every run is a fork of this process, which has imported everything.
+Each case is a preset, a default, or a setting that has caused faults before, trained on its dataset, of which large
+ones are cut to the first 600 images. First a run is trained without interruption. Then, until a case has had
+`--kills` kills, other runs of it are killed with SIGKILL one to four times each, resumed until they finish, and
+compared with the first one: weights, optimizer state, metrics and curves must be the same to the bit. A run is killed
+at a random moment, or at one of its writes: half-way through a checkpoint, metrics.json, config.yaml or a TensorBoard
+record, or before or after a rename, an fsync, a truncation or a deletion.
+
+Every run is a fork of this process, which has imported everything and read the data, so that it starts fast. The table
+goes to benchmarks/results/kill/all.json, or to a file that has the names of the chosen cases.
 """
 
 import argparse
@@ -50,7 +55,7 @@ from proj.config.stored_run import stored_config
 from proj.training.run import train
 
 SLICES = {"mnist": "torchvision.datasets.MNIST", "fashion_mnist": "torchvision.datasets.FashionMNIST"}
-CASES = {  # name: (data set, settings)
+CASES = {  # name: (dataset, settings)
     "mnist_dnn": ("mnist", "preset=mnist_dnn"),
     "arm_mnist": ("mnist", "preset=arm_mnist"),
     "fashion_mlp": ("fashion_mnist", "preset=fashion_mlp"),
@@ -75,7 +80,6 @@ CASES = {  # name: (data set, settings)
         "dataset=digits model=mlp model.dropout=0.2 trainer=ddp trainer.devices=2 trainer.log_every_n_steps=2",
     ),
 }
-# A busy machine measures once that bfloat16 is faster and once that it is not.
 PRETRAINED = "dataset=mnist model=pretrained model.backbone=shufflenet_v2_x0_5 model.weights=null model.size=32 "
 PRETRAINED += "trainer.precision=32-true "
 CASES |= {
@@ -85,11 +89,15 @@ CASES |= {
 COMMON = ["trainer.max_epochs=3", "trainer.accelerator=cpu", "~callbacks.progress", "seed=3"]
 
 
-def arm(at: int, note: Path) -> None:
-    """Kill this process at its `at`-th write, and say in `note` which that was; -1 counts them in `note`."""
+def kill_at_write(at: int, note: Path) -> None:
+    """Patch the functions that write, so that this process is killed at its write number `at`.
+
+    The kind of that write is stored in the file `note`. With -1, nothing is killed, and `note` counts the writes.
+    """
     count = itertools.count()
 
     def dies(kind: str) -> bool:
+        """Count one write; whether the process should die at it."""
         number = next(count)
         if at < 0:
             note.write_text(str(number + 1))
@@ -155,7 +163,7 @@ def arm(at: int, note: Path) -> None:
 
 
 def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, note: Path) -> int:
-    """The process id of a run, or of one of its two processes."""
+    """Start a run, or one of its two processes, in a fork of this process, and return its process id."""
     if process := os.fork():
         return process
     code = 1
@@ -166,9 +174,10 @@ def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, 
             rank_zero_only.rank = rank
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
         if at is not None and rank == 0:
-            arm(at, note)
+            kill_at_write(at, note)
         stored = (folder / "config.yaml").is_file() and os.getpid() % 2
-        again = ["dataset.download=true"] * ("dataset.source._target_=slices.first" in words)  # a file alone loads none
+        # A stored configuration has download=false, but the settings of a run that resumes must be the same.
+        again = ["dataset.download=true"] * ("dataset.source._target_=slices.first" in words)
         train(stored_config(folder, again, ["slices"]) if stored else configure(*words, f"hydra.run.dir={folder}"))
         code = 0
     except BaseException as error:
@@ -181,8 +190,13 @@ def start(words: list[str], folder: Path, rank: int, port: int, at: int | None, 
         os._exit(code)
 
 
-def live(words: list[str], folder: Path, after: float | None = None, at: int | None = None) -> tuple[int, str]:
-    """One life of a run: its exit code, and the kind of its death."""
+def train_until_killed(
+    words: list[str], folder: Path, after: float | None = None, at: int | None = None
+) -> tuple[int, str]:
+    """Start or resume a run, and wait until it finishes or is killed: (its exit code, at what it was killed).
+
+    after: the seconds after which to kill it. at: the number of the write at which to kill it; -1 counts the writes.
+    """
     port, note = 0, folder.with_suffix(".note")
     ranks = 2 if "trainer.devices=2" in words else 1
     if ranks > 1:
@@ -198,7 +212,7 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
             if ended:
                 codes[process] = os.waitstatus_to_exitcode(status)
         late = time.monotonic() > deadline
-        if late or any(codes.values()):  # a process without the other has nothing to wait for
+        if late or any(codes.values()):  # if one process of a run has died, the other would wait for it
             for process in set(processes) - codes.keys():
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.002)
@@ -207,7 +221,7 @@ def live(words: list[str], folder: Path, after: float | None = None, at: int | N
 
 
 def sentences_of(total: dict) -> list[str]:
-    """What docs/robustness.md says of the kills of all cases after which all runs were identical, in its words."""
+    """The sentences of docs/robustness.md about the kills, for the case that all runs were identical."""
     return [
         f"After {total['kills']:,} kills all {total['identical']:,} runs were identical",
         f"`save_every={total['save_every']:g}`, a kill cost {total['median']:.1f} s of work (median)",
@@ -217,11 +231,13 @@ def sentences_of(total: dict) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"default: all of {', '.join(CASES)}")
-    parser.add_argument("--kills", type=int, default=50, help="of each case")
+    parser.add_argument("--kills", type=int, default=50, help="kills of each case")
     parser.add_argument("--save-every", type=float, default=0.1, help="seconds between checkpoints")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cifar10", default="torchvision.datasets.CIFAR10", help="another class with its images")
-    parser.add_argument("--folder", type=Path, help="keep the runs that differ here")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument(
+        "--cifar10", default="torchvision.datasets.CIFAR10", help="a class that reads another copy of it"
+    )
+    parser.add_argument("--folder", type=Path, help="where to keep runs that differ")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     draw, home = random.Random(chosen.seed), Path(tempfile.mkdtemp(dir=chosen.folder))
@@ -236,20 +252,21 @@ def main() -> None:
             data.setup()
         whole = home / case.replace(" ", "_")
         began = time.monotonic()
-        code, _ = live(words, whole, at=-1)
-        seconds, points = time.monotonic() - began, int(whole.with_suffix(".note").read_text())
+        code, _ = train_until_killed(words, whole, at=-1)
+        seconds, writes = time.monotonic() - began, int(whole.with_suffix(".note").read_text())
         if code:
-            raise SystemExit(f"{case} fails unbroken: {Path(f'{whole}.log').read_text()}")
+            raise SystemExit(f"{case} fails even without a kill: {Path(f'{whole}.log').read_text()}")
         expected, kills, resumes, identical, different = outcome(whole), 0, 0, 0, 0
         for number in itertools.count():
             if kills >= chosen.kills:
                 break
             folder = whole.with_name(f"{whole.name}_{number}")
-            shutil.rmtree(home / "features", ignore_errors=True)  # so that a run is killed while it computes them too
+            # Without the cached features, some runs are killed while they compute them.
+            shutil.rmtree(home / "features", ignore_errors=True)
             for _ in range(draw.randint(1, 4)):
-                at, after = (draw.randrange(points), None) if draw.random() < 0.5 else (None, draw.random() * seconds)
-                born = time.time()
-                code, kind = live(words, folder, after, at)
+                at, after = (draw.randrange(writes), None) if draw.random() < 0.5 else (None, draw.random() * seconds)
+                started = time.time()
+                code, kind = train_until_killed(words, folder, after, at)
                 died = time.time()
                 if code == 0:
                     break
@@ -259,8 +276,8 @@ def main() -> None:
                 kills += 1
                 kinds[kind] += 1
                 saved = [file.stat().st_mtime for file in folder.glob("*.ckpt") if file.stem in ("last", "previous")]
-                lost.append(died - max([born, *saved]))
-            code, _ = live(words, folder)
+                lost.append(died - max([started, *saved]))  # the seconds of work since the last checkpoint
+            code, _ = train_until_killed(words, folder)
             found = differences(expected, outcome(folder)) if code == 0 else [Path(f"{folder}.log").read_text()[-2000:]]
             identical, different = identical + (not found), different + bool(found)
             if found:

@@ -1,6 +1,7 @@
-"""Whether memory grows: over 1,000 epochs of Iris, and over 200 runs in one process. `python benchmarks/memory.py`.
+"""Whether memory grows over 1,000 epochs of Iris, and over 200 runs in one process: `python benchmarks/memory.py`.
 
-Prints the resident memory in MiB along the way, and by how much it moved after the first tenth.
+Notes the resident memory after every epoch, and after every run. The tables show it in ten steps; the results, in
+benchmarks/results/memory/, also have the growth after the first tenth in percent. Needs no data.
 """
 
 import argparse
@@ -21,18 +22,19 @@ points: list[float] = []
 
 
 def resident() -> float:
-    """MiB."""
+    """The resident memory of this process in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 class Watch(Callback):
-    """Notes the memory at the end of each epoch."""
+    """Appends the resident memory to `points` after each epoch."""
 
     def on_train_epoch_end(self, trainer, pl_module) -> None:
         points.append(resident())
 
 
 def report(name: str, what: str) -> None:
+    """Record what `points` holds, with a sentence that begins with `what`, and empty it."""
     tenths = [points[(len(points) - 1) * i // 10] for i in range(11)]
     settled = points[len(points) // 10 :]
     growth = 100 * (max(settled) / settled[0] - 1)
@@ -45,7 +47,7 @@ def report(name: str, what: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=200)
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The first images of a torchvision data set, read once, for benchmarks that start many runs."""
+"""The first images of a torchvision dataset, which are read only once, for benchmarks that start many runs."""
 
 import copy
 from functools import cache
@@ -9,8 +9,8 @@ IMAGES = 600
 
 
 def first(root: str, train: bool, of: str, download: bool = False):
-    """The data set of class `of`, cut to its first 600 images."""
-    return copy.deepcopy(_cut(root, train, of))  # whoever uses it may change it in place
+    """The dataset of the class named `of`, cut to its first 600 images."""
+    return copy.deepcopy(_cut(root, train, of))  # since the caller may change it in place
 
 
 @cache
