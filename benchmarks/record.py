@@ -1,7 +1,7 @@
-"""What a benchmark found, printed and kept: a table or sentences, with what they were measured on and from.
+"""Prints what a benchmark has measured, and stores it in benchmarks/results/ with the machine, versions and commit.
 
-Each benchmark hands its rows to `record`, which prints them and writes benchmarks/results/<name>.json. The tables and
-the sentences of README.md and docs/ are made from these files by `python benchmarks/write_tables.py`.
+Each benchmark hands its rows, and sentences with its numbers, to `record`, which writes benchmarks/results/<name>.json.
+`python benchmarks/write_tables.py` then puts them into README.md and the files in docs/.
 """
 
 import json
@@ -16,11 +16,16 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "scikit-learn")
-FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 bf16", "avx512f": "AVX-512", "avx2": "AVX2"}  # the best one first
+FLAGS = {
+    "amx_bf16": "AMX",
+    "avx512_bf16": "AVX-512 bf16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+}  # from the fastest instructions for matrix products to the slowest
 
 
 def git(*words: str) -> str:
-    """What git says of the checkout, "" where there is none."""
+    """The output of a git command in this repository; "" if it fails, for example without a repository."""
     try:
         command = ["git", "-C", str(RESULTS.parents[1]), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -29,19 +34,19 @@ def git(*words: str) -> str:
 
 
 def stamp() -> dict:
-    """The commit that is measured, whether the code differs from it, and the time."""
+    """The current commit, whether the code differs from it, and the time."""
     commit = git("rev-parse", "HEAD") or None
     changed = git("status", "--porcelain", "--", "src", "conf", "pyproject.toml")
     now = datetime.now(timezone.utc).isoformat(timespec="minutes")
     return {"commit": commit, "dirty": bool(changed) if commit else None, "date": now}
 
 
-STARTED = stamp()  # what may be committed while a benchmark runs is not what it measures
+STARTED = stamp()  # at the start: commits that are made while a benchmark runs are not what it measures
 
 
 def machine() -> dict:
-    """The processor and what it can multiply, threads and GPU of this process, and how busy the machine was."""
-    import torch  # not above: a benchmark may measure what is imported
+    """The processor and its fast instructions, the threads and the GPU of this process, and the load of the machine."""
+    import torch  # here, since a benchmark may measure the time of imports
 
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -57,7 +62,9 @@ def machine() -> dict:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}",
-        "load": round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None,  # programs that want to run
+        "load": round(os.getloadavg()[1], 1)
+        if hasattr(os, "getloadavg")
+        else None,  # the mean number of running programs over five minutes
     }
 
 
@@ -67,19 +74,20 @@ def versions() -> dict:
 
 
 def command() -> str:
-    """The command that runs, with the last name alone of folders that are given from the root."""
+    """The command that started this process. Absolute paths are cut to their last name, to hide the user's folders."""
     words = ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
     return re.sub(r"(?<![\w.])(?:/[^/\s=,]+)+(?=/)", "…", " ".join(words))
 
 
 def cells(line: str) -> list[str]:
+    """Split a row of a Markdown table into its cells."""
     return re.split(r" *\| *", line.strip())[1:-1]
 
 
 def table(columns: dict[str, str], rows: list[dict]) -> str:
-    """A Markdown table: each cell is its column's template filled in from its row.
+    """A Markdown table. columns: from the title of each column to the template of its cells, for `str.format`.
 
-    A column stands at the right if its template has a colon, as those of numbers do.
+    A column whose template contains a colon is aligned to the right, since it holds numbers.
     """
     lines = ["| " + " | ".join(columns) + " |"]
     lines.append("| " + " | ".join("---:" if ":" in form else "---" for form in columns.values()) + " |")
@@ -88,13 +96,13 @@ def table(columns: dict[str, str], rows: list[dict]) -> str:
 
 
 def record(name: str, header: str, template: str, rows: list[dict], *sentences: str, **facts) -> None:
-    """Print a table and sentences, and write them into results/<name>.json.
+    """Print a table and sentences, and write them to results/<name>.json. Raises ValueError if two titles are equal.
 
-    header: the titles as in Markdown, "| test accuracy | seconds |"
-    template: what `str.format` makes a line of, from a row, "| {mean:.2f} ± {spread:.2f} % | {seconds:.0f} |"
-    rows: the numbers as they were measured; more may be in a row than is shown
-    sentences: as they stand in a document, which gets their numbers
-    facts: in place of what is found out here: commit, dirty, date, command, machine
+    header: the titles, as a row of a Markdown table: "| test accuracy | seconds |"
+    template: a row as a template for `str.format`: "| {mean:.2f} ± {spread:.2f} % | {seconds:.0f} |"
+    rows: the measured numbers by their names in the template; a row may have more than the table shows
+    sentences: sentences with measured numbers, worded as in a document, whose numbers they will replace
+    facts: further entries of the file, which replace commit, dirty, date, command and machine if they have these names
     """
     columns = dict(zip(titles := cells(header), cells(template), strict=True))
     if len(columns) < len(titles):
@@ -103,6 +111,6 @@ def record(name: str, header: str, template: str, rows: list[dict], *sentences: 
     file = RESULTS / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     head = json.dumps({**about, "columns": columns, "sentences": sentences}, indent=1, ensure_ascii=False)
-    lines = [f"  {json.dumps(row, ensure_ascii=False)}" for row in rows]  # a line a row: changes can be read
+    lines = [f"  {json.dumps(row, ensure_ascii=False)}" for row in rows]  # one row per line, so that diffs can be read
     file.write_text(head[:-2] + ',\n "rows": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
     print(*([table(columns, rows)] if rows else []), *sentences, sep="\n", flush=True)

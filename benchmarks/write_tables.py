@@ -1,8 +1,9 @@
-"""Write the figures of README.md and docs/ from benchmarks/results/: `python benchmarks/write_tables.py`.
+"""Writes the measured numbers from benchmarks/results/ into README.md and docs/: `python benchmarks/write_tables.py`.
 
-What stands between `<!-- table: FOLDER/NAME NAME ... -->` and `<!-- end -->` becomes the rows of these files and where
-they come from; `<!-- table: FOLDER/NAME | TITLE; TITLE -->` shows the first column and those. A sentence of a file gets
-its numbers wherever it stands.
+What stands between `<!-- table: FOLDER/NAME NAME ... -->` and `<!-- end -->` is replaced by a table with the rows of
+these files, and by a line with their command, date, commit and machine. `<!-- table: FOLDER/NAME | TITLE; TITLE -->`
+shows only the first column and those with these titles. A file may also have sentences: wherever a page has one of
+them, with whatever numbers, it gets the measured ones. Takes a second.
 """
 
 import argparse
@@ -19,17 +20,18 @@ NUMBER = r"\d[\d,.]*\d|\d"
 
 
 def results() -> dict[str, dict]:
+    """The contents of all result files, by their paths without the ending, such as "loop/mlp"."""
     files = sorted(RESULTS.rglob("*.json"))
     return {file.relative_to(RESULTS).with_suffix("").as_posix(): json.loads(file.read_text("utf-8")) for file in files}
 
 
 def measured(result: dict) -> str:
-    """The day and the commit of a result."""
+    """The date and the commit of a result, and whether the code had uncommitted changes."""
     return f"{result['date'][:10]}, {result['commit'][:7]}" + (" and changes" if result["dirty"] else "")
 
 
 def machine(result: dict) -> str:
-    """The machine of a result in words, without its load."""
+    """The machine of a result in words, without the load."""
     about = result["machine"]
     best = next((f" ({FLAGS[flag]})" for flag in FLAGS if flag in about["flags"]), "")
     words = [about["gpu"] or about["processor"] + best]
@@ -38,7 +40,7 @@ def machine(result: dict) -> str:
 
 
 def machines(found: list[dict]) -> list[str]:
-    """The machines of some results in words, each once, with the loads that they had."""
+    """The machines of some results in words, each once, with its load, or the range of its loads."""
     loads: dict[str, list[float]] = {}
     for result in found:
         noted = result["machine"]["load"]
@@ -52,19 +54,20 @@ def machines(found: list[dict]) -> list[str]:
 
 
 def caption(found: list[dict]) -> str:
-    """Where the rows of a table come from: a table of several files has days and commits in its last column."""
+    """The line below a table: command, date, commit, machine. A table of several files has its dates in a column."""
     one = found[0]["command"] if len(found) == 1 else " ".join(found[0]["command"].split()[:2])
     words = [f"`{one}`", measured(found[0])] if len(found) == 1 else [f"`{one}`"]
     return "; ".join([*words, *machines(found)])
 
 
 def names_of(mark: re.Match) -> list[str]:
-    """The results of a table: those after the first lie in its folder."""
+    """The names of the results that a mark lists. Those after the first one are in the same folder."""
     first, *others = mark[2].partition(" | ")[0].split()
     return [first, *(f"{first.rpartition('/')[0]}/{name}" for name in others)]
 
 
-def made(mark: re.Match, known: dict[str, dict]) -> str:
+def filled(mark: re.Match, known: dict[str, dict]) -> str:
+    """The mark with a new table and the line below it. known: all results by their names."""
     titles = mark[2].partition(" | ")[2]
     found = [known[name] for name in names_of(mark)]
     columns, rows = dict(found[0]["columns"]), [row for result in found for row in result["rows"]]
@@ -77,7 +80,7 @@ def made(mark: re.Match, known: dict[str, dict]) -> str:
 
 
 def with_numbers(text: str, sentence: str) -> str | None:
-    """`text` with the numbers of `sentence` where it stands with others; None if it does not stand there."""
+    """`text` with the numbers of `sentence`, where it has this sentence with any numbers; None if it lacks it."""
     parts = re.split(f"({NUMBER})", sentence)
     words = [r"\s+".join(map(re.escape, re.split(r"\s+", part))) for part in parts]
     found = re.search("".join(f"({NUMBER})" if place % 2 else word for place, word in enumerate(words)), text)
@@ -89,9 +92,9 @@ def with_numbers(text: str, sentence: str) -> str | None:
 
 
 def pages() -> tuple[dict[Path, str], list[str]]:
-    """(What each page should say, the sentences that stand on no page)."""
+    """(The text that each page should have, the sentences that are on no page)."""
     known, lost = results(), []
-    texts = {page: MARK.sub(lambda mark: made(mark, known), page.read_text("utf-8")) for page in PAGES}
+    texts = {page: MARK.sub(lambda mark: filled(mark, known), page.read_text("utf-8")) for page in PAGES}
     for sentence in (sentence for result in known.values() for sentence in result["sentences"]):
         changed = {page: new for page, text in texts.items() if (new := with_numbers(text, sentence)) is not None}
         texts |= changed
@@ -107,7 +110,7 @@ def main() -> None:
             page.write_text(text, encoding="utf-8")
             print(page.relative_to(ROOT))
     for sentence in lost:
-        print(f"stands on no page: {sentence}")
+        print(f"on no page: {sentence}")
 
 
 if __name__ == "__main__":
