@@ -1,8 +1,12 @@
-"""How time and memory grow, and the peak memory of every default run: `python benchmarks/growth.py [PART ...]`.
+"""How time and memory grow with batches, images and width; the memory of default runs: `python benchmarks/growth.py`.
 
-Every measurement is a process of its own, forked from one that has imported everything; its memory is the peak of what
-the kernel held for it, less what it held at the fork, so that it is what the run itself takes. Images are random, in
-the shapes and numbers of the real data sets. Prints tables and writes growth.png beside this file.
+The part `defaults` measures the peak memory of the default runs; `growth` measures the training time per image and the
+peak memory of runs with more and more images in a batch, training images, and channels of the CNN. Images are random,
+with the shapes and numbers of the real datasets, so no data is needed.
+
+Each measurement is a process of its own, forked from this one after all imports. Its memory is the peak that the kernel
+reports minus the memory at the fork, so that it is what the run adds to the imported libraries. The tables go to
+benchmarks/results/growth/, the plot to benchmarks/growth.png.
 """
 
 import argparse
@@ -29,6 +33,8 @@ PAIRS = [
 
 
 class ManyImages(loop.RandomImages):
+    """MNIST with random images, of which `count` are for training. `measure` sets `count` before each run."""
+
     shape = (28, 28)
     count = 60_000
 
@@ -41,13 +47,13 @@ class ManyImages(loop.RandomImages):
 
 
 def resident() -> float:
-    """MB that this process holds now."""
+    """The resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def in_own_process(work: Callable[[], tuple]) -> tuple:
-    """What `work` returns in a fork of this process, and the peak MB that it added to what the fork began with."""
+    """Call `work` in a fork of this process: (*what it returned, the MB by which the peak exceeds the start)."""
 
     def child(connection) -> None:
         before, result = resident(), work()
@@ -64,7 +70,7 @@ def in_own_process(work: Callable[[], tuple]) -> tuple:
 
 
 def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
-    """(µs an image in training, peak MB) of a run, in a process of its own."""
+    """(µs per training image, peak MB) of a run in a process of its own. count: the training images of ManyImages."""
 
     def work() -> tuple[float]:
         torch.set_num_threads(1)
@@ -80,10 +86,12 @@ def measure(words: list[str], count: int = 60_000) -> tuple[float, float]:
 
 
 def source(name: str) -> str:
+    """The setting that reads the random images of a class in this file or in loop.py."""
     return f"dataset.source._target_={'growth' if name == 'ManyImages' else 'loop'}.{name}"
 
 
 def defaults() -> None:
+    """Measure the peak memory of every pair of dataset and model in PAIRS."""
     rows = [{"run": "`model=mlp`"}, {"run": "`model=cnn` (Iris: `model=iris`)"}]
     for dataset, model in PAIRS:
         words = [f"dataset={dataset}", f"model={model}", "trainer.max_epochs=1", "trainer.limit_train_batches=10"]
@@ -96,6 +104,7 @@ def defaults() -> None:
 
 
 def batches(model: str) -> list[tuple[int, float, float]]:
+    """(batch size, µs per image, peak MB) for growing batches."""
     rows = []
     for size in (32, 64, 128, 256, 512, 1024, 2048, 4096):
         steps = max(2, (16384 if model == "mlp" else 4096) // size)
@@ -105,12 +114,14 @@ def batches(model: str) -> list[tuple[int, float, float]]:
 
 
 def images() -> list[tuple[int, float, float]]:
+    """(number of training images, µs per image, peak MB)."""
     words = ["dataset=mnist", "model=mlp", source("ManyImages"), "dataset.batch_size=512", "test=false"]
     words += ["trainer.max_epochs=2", "trainer.limit_train_batches=17"]
     return [(count, *measure(words, count)) for count in (10_000, 30_000, 60_000, 125_000, 250_000, 500_000)]
 
 
 def widths() -> list[tuple[int, float, float]]:
+    """(factor of the CNN's default widths, µs per image, peak MB)."""
     rows = []
     for factor in (1, 2, 3, 4):
         sizes = ",".join(str(32 * factor * 2**i) for i in range(2))
@@ -120,7 +131,7 @@ def widths() -> list[tuple[int, float, float]]:
 
 
 def sentences_of(curves: dict[str, list[tuple[int, float, float]]]) -> tuple[str, str]:
-    """What docs/speed.md says of the curves, in its words."""
+    """The sentences about the curves as docs/speed.md has them, with the measured numbers."""
     times = [time for _, time, _ in curves["cnn, batch size"]]
     beyond = [f"{memory - 784e-6 * count:.0f} MB with {count:,}" for count, _, memory in curves["images"]]
     return (
@@ -166,7 +177,7 @@ def draw(curves: dict[str, list[tuple[int, float, float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="defaults, growth; default: both")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="defaults or growth; default: both")
     parts = parser.parse_args().parts or ["defaults", "growth"]
     if "defaults" in parts:
         defaults()
@@ -180,6 +191,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import growth  # by the name that the settings give
+    import growth  # as a module of this name, since the settings name its class growth.ManyImages
 
     growth.main()

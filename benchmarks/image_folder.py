@@ -1,9 +1,10 @@
-"""What a folder of photos costs, in memory and on the disk: `python benchmarks/image_folder.py`.
+"""Time and memory that a folder of photos takes until training can begin: `python benchmarks/image_folder.py`.
 
-20,000 JPEGs of 320×240 in ten classes are made, then read by `dataset=image_folder` with one thread and with all, then
-found resized by a second start. Each start is a process of its own, forked from one that has imported everything, that
-goes through the training batches (mirrored and shifted) once; its memory is the peak of what the kernel held for it,
-less what it held at the fork.
+Makes 20,000 JPEG files of 320×240 pixels in ten classes, and opens them with `dataset=image_folder`: with one thread
+and with all, with the resized photos kept in memory and on the disk, and a second time, when a cache has them already
+resized. Each start is a process of its own, forked from this one after all imports, which then goes through the
+training batches (mirrored and shifted) once. Its memory is the peak that the kernel reports minus the memory at the
+fork. Needs no data, takes a few minutes, and writes benchmarks/results/image_folder/<number of images>.json.
 """
 
 import argparse
@@ -26,7 +27,7 @@ HEADER = "| start | ready after, s | CPU, s | CPU ms a batch of 128 | memory bey
 
 
 def make_photos(folder: Path, count: int) -> None:
-    """JPEGs of smooth noise, about 15 kB each."""
+    """Write `count` JPEG files of smooth noise, about 15 kB each, into folders of ten classes."""
 
     def make(number: int) -> None:
         noise = np.random.default_rng(number).integers(0, 256, (15, 20, 3), dtype=np.uint8)
@@ -40,7 +41,8 @@ def make_photos(folder: Path, count: int) -> None:
 
 
 def start(folder: Path, threads: int, limit_mb: float) -> tuple[float, float, float, float]:
-    """(seconds until the data is there, CPU seconds of that, CPU ms a training batch, peak MB) of an own process."""
+    """Open the photos in a process of its own: (seconds until they are ready, CPU seconds of it, CPU ms per training
+    batch, peak MB). limit_mb: up to this size, resized photos are kept in memory; larger ones stay on the disk."""
 
     def work() -> tuple[float, float, float]:
         torch.set_num_threads(threads)

@@ -1,8 +1,10 @@
-"""How long tables of many shapes take to load, and how much memory: python benchmarks/large_table.py [0.1] [name …]
+"""How long large CSV tables of various shapes take to load, and how much memory: `python benchmarks/large_table.py`.
 
-The seconds are the processor's, of one thread. The memory is what the process takes beyond its imports at most; a
-table's own is the size of its file and of the float32 inputs made from it. The files are written to a folder for
-temporary ones and deleted.
+Writes each table to a temporary file, and loads it with `dataset=csv` in a process of its own. "seconds" are CPU
+seconds of one thread. "memory" is how far the peak memory of that process exceeds its memory before loading. The last
+column divides it by the size of the file plus the size of the float32 inputs made from it. All tables take a few
+minutes. `python benchmarks/large_table.py 0.1 'two columns'` loads one table with a tenth of its rows. The results go
+to benchmarks/results/large_table.json.
 """
 
 import argparse
@@ -39,17 +41,18 @@ def texts(rows: int) -> list[str]:
     return [f"a text of its own {code} " + "and more of it " * 50 for code in RANDOM.integers(0, 10**9, rows)]
 
 
-def doubtful(rows: int) -> list[str]:
+def ambiguous(rows: int) -> list[str]:
+    """Numbers such as 123.456, whose point may be a decimal mark or separate thousands."""
     return [f"{whole}.{part}" for whole, part in RANDOM.integers(100, 1000, (rows, 2)).tolist()]
 
 
-# By what they are called: rows, classes, and how many columns of which kind.
 Columns = list[tuple[int, Callable[[int], list[str]]]]
+# The name of each table: (rows, classes, [(number of columns, the function that makes one), ...])
 TABLES: dict[str, tuple[int, int, Columns]] = {
     "numbers and words": (1_000_000, 2, [(24, numbers), (5, words)]),
     "decimal commas": (1_000_000, 2, [(24, lambda rows: numbers(rows, "%.2f", ",")), (5, words)]),
     "a gap in every tenth cell": (1_000_000, 2, [(24, gaps), (5, words)]),
-    "numbers such as 123.456 alone": (1_000_000, 2, [(24, doubtful), (5, words)]),
+    "numbers such as 123.456 alone": (1_000_000, 2, [(24, ambiguous), (5, words)]),
     "two columns": (5_000_000, 2, [(1, numbers)]),
     "2,000 columns": (5_000, 2, [(2_000, numbers)]),
     "long texts": (100_000, 2, [(3, texts), (1, numbers)]),
@@ -59,6 +62,7 @@ TABLES: dict[str, tuple[int, int, Columns]] = {
 
 
 def write(file: Path, name: str, rows: int) -> None:
+    """Write a table as a CSV file. Its last column holds the classes."""
     _, classes, columns = TABLES[name]
     made = [make(rows) for count, make in columns for _ in range(count)]
     made.append([f"class{code}" for code in RANDOM.permutation(rows) % classes])
@@ -67,13 +71,13 @@ def write(file: Path, name: str, rows: int) -> None:
 
 
 def memory(kind: str) -> float:
-    """Megabytes: VmRSS now, VmHWM at most."""
+    """The memory of this process in MB: "VmRSS" for the present, "VmHWM" for the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(kind))
 
 
 def load(file: Path, *others) -> tuple[float, float, float]:
-    """(Seconds, megabytes beyond the imports, megabytes of inputs)."""
+    """Load a table: (CPU seconds, MB of memory beyond the imports, MB of the inputs)."""
     data = build(configure("dataset=csv", f"data_dir={file}", "dataset.target=y", "hydra.run.dir=.").dataset)
     before, start = memory("VmRSS"), time.process_time()
     data.setup()
@@ -83,7 +87,9 @@ def load(file: Path, *others) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("share", nargs="?", type=float, default=1.0, help="of the rows that is made")
+    parser.add_argument(
+        "share", nargs="?", type=float, default=1.0, help="the share of the rows to make, for example 0.1"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(TABLES)}")
     asked = parser.parse_args()
     share, chosen = asked.share, asked.names or TABLES
@@ -93,14 +99,13 @@ def main() -> None:
         for name in chosen:
             file, rows = Path(folder) / "table.csv", int(TABLES[name][0] * share)
             apart = multiprocessing.get_context("fork")
-            for task in (write, load):  # each in a process of its own, whose memory nothing before it has taken
+            for task in (write, load):  # each in a new process, so that earlier work does not count as its memory
                 with apart.Pool(1, os.dup2, (os.open(os.devnull, os.O_WRONLY), 1)) as pool:
                     result = pool.apply(task, (file, name, rows))
             seconds, most, inputs = result
             size = file.stat().st_size / 1e6
-            own = most / (size + inputs)
             found.append({"table": name, "rows": rows, "file": size, "inputs": inputs, "seconds": seconds})
-            found[-1] |= {"memory": most, "own": own}
+            found[-1] |= {"memory": most, "own": most / (size + inputs)}
             print(name, f"{seconds:.1f} s", flush=True)
     header = "| table | rows | file, MB | inputs, MB | seconds | memory, MB | ÷ file and inputs |"
     template = "| {table} | {rows:,} | {file:,.0f} | {inputs:,.0f} | {seconds:.1f} | {memory:,.0f} | {own:.1f} |"

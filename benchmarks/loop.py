@@ -1,10 +1,13 @@
-"""A training step of this project against a loop written by hand: `python benchmarks/loop.py [CASE ...]`.
+"""Time of a training step, compared with a loop written by hand: `python benchmarks/loop.py [CASE ...]`.
 
-Both do the same work on the same tensors in memory: draw an order, cut and normalise the batch, forward, backward,
-step, tally loss and accuracy, write them to TensorBoard at the default interval; the Iris runs validate too. The two
-take turns in one process, `--rounds` times; the table gives medians, of one thread in seconds of the processor. The
-hand-written loop has torch's own optimizer at its defaults, as a tutorial would, and a second time with `fused=True`,
-as the project has it.
+The hand-written loop does the same work as the project, on the same tensors in memory: it shuffles, cuts and normalises
+the batches, computes forward and backward passes and optimizer steps, counts loss and accuracy, and writes them to
+TensorBoard at the project's default interval. In the case `iris` both also validate. The loop is measured twice: with
+torch's Adam at its defaults, as in a tutorial, and with `fused=True`, which the project uses as well.
+
+All variants take turns in one process, `--rounds` times, and the table shows medians. With one thread, CPU time is
+measured, which other programs on the machine disturb less. Images are random, so no data is needed. Five rounds take
+about two minutes. Each case goes to benchmarks/results/loop/<case>.json.
 """
 
 import argparse
@@ -24,11 +27,12 @@ from proj.config.compose import build, configure
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.run import train
 
-CASES = {  # case: (settings, epochs, batches an epoch; None: all, and validation is counted too)
+# case: (settings, epochs, batches per epoch). None stands for all batches; validation is then measured too.
+CASES = {
     "mlp": ("preset=mnist_dnn", 2, 800),
     "cnn": (
         "dataset=cifar10 model=cnn dataset.flip=false dataset.shift=0 optimizer=adam scheduler=none "
-        "trainer.limit_val_batches=1 trainer.precision=32-true",  # as the loop by hand
+        "trainer.limit_val_batches=1 trainer.precision=32-true",  # float32, as in the hand-written loop
         *(1, 12),
     ),
     "iris": ("dataset=iris model=iris optimizer=adam scheduler=none trainer.max_epochs=100", 100, None),
@@ -43,12 +47,12 @@ TITLES = {
 
 
 def now() -> float:
-    """Seconds of the processor where one thread computes, since other programs disturb them less; else of the clock."""
+    """CPU seconds if one thread computes, since other programs disturb them less; otherwise wall-clock seconds."""
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 class RandomImages:
-    """Images of a data set's shape without its files: what a step costs does not depend on what they show."""
+    """Random images in the shape of a dataset. The time of a step does not depend on what the images show."""
 
     classes = [str(i) for i in range(10)]
 
@@ -68,7 +72,7 @@ class CIFAR10(RandomImages):
 
 
 class Clock(Callback):
-    """The times of the epochs' training steps, and of the whole of training."""
+    """Measures the seconds of the training steps of each epoch (`steps`), and of the whole training (`whole`)."""
 
     def on_train_start(self, trainer, model) -> None:
         Clock.steps, Clock.start = [], now()
@@ -84,6 +88,7 @@ class Clock(Callback):
 
 
 def settings_of(case: str, folder: str, bar: bool) -> list[str]:
+    """The settings of a case. bar: with the progress bar."""
     settings, epochs, batches = CASES[case]
     words = [*settings.split(), f"hydra.run.dir={folder}", "test=false", f"trainer.max_epochs={epochs}"]
     words.append("+callbacks.clock._target_=__main__.Clock")
@@ -95,12 +100,14 @@ def settings_of(case: str, folder: str, bar: bool) -> list[str]:
 
 
 def project(case: str, bar: bool) -> float:
+    """Seconds of a step of this project, or of the whole training if the case has no limit of batches."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         train(configure(*settings_of(case, f"{folder}/run", bar)))
     return statistics.median(Clock.steps) / CASES[case][2] if CASES[case][2] else Clock.whole
 
 
 def by_hand(case: str, fused: bool) -> float:
+    """The same seconds for the hand-written loop. fused: with torch's fused Adam."""
     _, epochs, batches = CASES[case]
     cfg = configure(*settings_of(case, "unused", False))
     data = build(cfg.dataset)
@@ -159,7 +166,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    keep_freed_memory()  # for the loop written by hand too
+    keep_freed_memory()  # the hand-written loop should profit from it, too
     rows = {
         "by hand": lambda case: by_hand(case, fused=False),
         "by hand, fused Adam": lambda case: by_hand(case, fused=True),

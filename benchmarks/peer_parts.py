@@ -1,4 +1,4 @@
-"""What benchmarks/peers.py adds to this project's own command: a clock, and fewer photos."""
+"""Classes that benchmarks/peers.py adds to the command of this project: a clock, and a smaller CIFAR-10."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ from torchvision.datasets import CIFAR10
 
 
 class Clock(Callback):
-    """Notes when an epoch and its evaluation have ended, and at last how many parameters were trained."""
+    """Writes the time after each epoch and its evaluation, and the number of trained parameters at the end."""
 
     def on_train_epoch_end(self, trainer, model) -> None:
         mark(os.environ["PEER_RESULT"])
@@ -19,7 +19,10 @@ class Clock(Callback):
 
 
 class FewPhotos(CIFAR10):
-    """The first 12,000 of CIFAR-10's training images, and its test images; a copy of the files will do."""
+    """CIFAR-10 with only its first 12,000 training images, and all test images.
+
+    There are no checksums, so that another copy of the files, such as one of JPEG quality, can be read as well.
+    """
 
     train_list = [[name, None] for name, _ in CIFAR10.train_list]
     test_list = [[name, None] for name, _ in CIFAR10.test_list]

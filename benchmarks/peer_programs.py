@@ -1,9 +1,12 @@
-"""One network in several libraries, each as its documentation shows; benchmarks/peers.py starts them, one a process.
+"""The same network in several libraries, each trained as the documentation of its library shows.
 
-`python benchmarks/peer_programs.py PEER TASK EPOCHS SEED DATA RESULT`: DATA is an .npz file of uint8 images, (N, H, W,
-C), and their labels in three parts; RESULT gets a line an epoch, (time, seconds of the processor), then the test's
-accuracy and how many parameters were trained. Every program evaluates on the validation part after each epoch, in
-batches of 64 as in training. Nothing is imported that the library does not need.
+benchmarks/peers.py runs these programs, each in a process of its own. The command of one is
+`python benchmarks/peer_programs.py PEER TASK EPOCHS SEED DATA RESULT`. DATA is an .npz file with the three parts of the
+dataset: uint8 images (N, H, W, C) and their labels. RESULT is a file to which the program appends one line per epoch
+(the time and the CPU seconds so far), and at the end the test accuracy and the number of trained parameters.
+
+Every program evaluates on the validation part after each epoch. All use batches of 64, also for evaluation. Each
+function imports its library itself, so that a process imports only what its library needs.
 """
 
 import json
@@ -24,13 +27,13 @@ class Job(NamedTuple):
 
 
 def mark(result: str, **facts: float) -> None:
-    """An epoch has ended with its evaluation; or, with `facts`, everything has."""
+    """Append a line to the file `result`: `facts`, or if there are none, the time and the CPU seconds so far."""
     with open(result, "a") as file:
         print(json.dumps(facts or [time.time(), time.process_time()]), file=file)
 
 
 def arrays(job: Job) -> dict:
-    """x and y of each part: uint8 (N, H, W, C) and int64 (N,)."""
+    """The arrays x_train, y_train, x_val … of the data file: uint8 images (N, H, W, C) and int64 labels (N,)."""
     import numpy as np
 
     with np.load(job.data) as file:
@@ -38,7 +41,7 @@ def arrays(job: Job) -> dict:
 
 
 def tensors(job: Job) -> dict:
-    """The same as float32 (N, C, H, W) in 0..1 and int64, in memory."""
+    """The same as tensors: float32 images (N, C, H, W) in 0..1, and int64 labels."""
     import torch
 
     found = {name: torch.from_numpy(array) for name, array in arrays(job).items()}
@@ -47,7 +50,10 @@ def tensors(job: Job) -> dict:
 
 
 def network(task: str):
-    """784-128-10 for mnist; for cifar10 the plain network of Keras's first example of images, which all can express."""
+    """An MLP 784-128-10 for mnist, and two convolutions and a linear layer for cifar10.
+
+    The second one resembles the first image example of Keras. All libraries can express it.
+    """
     from torch import nn
 
     if task == "mnist":
@@ -64,7 +70,7 @@ def count(parameters) -> int:
 
 
 def by_hand(job: Job, **settings: bool) -> None:
-    """Tensors in memory, from which the batches are cut."""
+    """A loop that cuts its batches from tensors in memory. settings: further arguments of Adam."""
     import torch
     from torch.nn import functional as F
 
@@ -94,7 +100,7 @@ def by_hand_fused(job: Job) -> None:
 
 
 def picture_loaders(job: Job) -> dict:
-    """A DataLoader for each part, as over torchvision's data sets: a PIL image, then a tensor, one by one."""
+    """A DataLoader for each part, as over the datasets of torchvision: it converts one PIL image after another."""
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
     from torchvision.transforms import ToTensor
@@ -115,6 +121,7 @@ def picture_loaders(job: Job) -> dict:
 
 
 def tensor_loaders(job: Job) -> dict:
+    """A DataLoader over a TensorDataset for each part."""
     from torch.utils.data import DataLoader, TensorDataset
 
     data = tensors(job)
@@ -123,7 +130,7 @@ def tensor_loaders(job: Job) -> dict:
 
 
 def tutorial(job: Job) -> None:
-    """The loop of most tutorials: a DataLoader of pictures, and `.item()` in every step."""
+    """The loop of most tutorials: a DataLoader of PIL images, and `.item()` in every step."""
     import torch
     from torch import nn
 
@@ -155,7 +162,7 @@ def tutorial(job: Job) -> None:
 
 
 def lightning(job: Job, loaders_of=picture_loaders) -> None:
-    """A LightningModule and the Trainer with its defaults: logger and checkpoints, but no bar in a log file."""
+    """A LightningModule, and the Trainer with its default logger and checkpoints, but without a progress bar."""
     import lightning as L
     import torch
     from torch.nn import functional as F
@@ -239,7 +246,7 @@ def fastai(job: Job) -> None:
     from torch.utils.data import TensorDataset
 
     class Clock(Callback):
-        order = 100  # after the recorder
+        order = 100  # so that it runs after fastai's recorder
 
         def after_epoch(self) -> None:
             mark(job.result)
@@ -250,7 +257,7 @@ def fastai(job: Job) -> None:
     loaders = DataLoaders.from_dsets(sets["train"], sets["val"], bs=BATCH, num_workers=0)
     adam = partial(OptimWrapper, opt=torch.optim.Adam)
     learner = Learner(loaders, network(job.task), CrossEntropyLossFlat(), adam, metrics=accuracy, cbs=[Clock()])
-    learner.fit(job.epochs, RATE)  # no bar: fastai.callback.progress would bring one
+    learner.fit(job.epochs, RATE)  # without a progress bar, since fastai.callback.progress is not imported
     found = learner.validate(dl=loaders.valid.new(sets["test"]))[1]
     mark(job.result, accuracy=float(found), parameters=count(learner.model.parameters()))
 
@@ -281,7 +288,7 @@ def keras(job: Job) -> None:
         batch_size=BATCH,
         epochs=job.epochs,
         validation_data=(data["x_val"], data["y_val"]),
-        verbose=2,  # for logs
+        verbose=2,  # one line per epoch instead of a progress bar
         callbacks=[Clock()],
     )
     accuracy = model.evaluate(data["x_test"], data["y_test"], batch_size=BATCH, verbose=0)[1]

@@ -1,13 +1,15 @@
-"""The same training in several libraries, side by side: `python benchmarks/peers.py --data data`.
+"""The same training in several libraries, compared: `python benchmarks/peers.py --data data`.
 
-MNIST with the MLP 784-128-10, and 12,000 photos of CIFAR-10 (10,000 to train on) with a plain network of two
-convolutions, 32 and 64 channels of 3×3, each with ReLU and max-pooling, and a linear layer; Adam at 1e-3, batches of
-64, pixels in 0..1, float32, one thread, no progress bars, the same parts for everyone. benchmarks/peer_programs.py has
-each library's program. A run is a process of its own; in a round everybody runs once, round after round, with the
-round as the seed.
+There are two tasks: MNIST with the MLP 784-128-10, and 12,000 images of CIFAR-10 (10,000 of them for training) with two
+convolutions of 3×3, with 32 and 64 channels, each with ReLU and max-pooling, and a linear layer. All libraries use the
+same split, Adam at 1e-3, batches of 64, pixels in 0..1, float32 and one thread, without progress bars. Their programs
+are in benchmarks/peer_programs.py. Each run is a process of its own; in each of `--rounds` rounds every library runs
+once, with the number of the round as the seed. The table shows medians, and the mean of the accuracies.
 
-The libraries come into environments below `--folder`, Ludwig into one of its own, with uv where it is installed. Each
-run goes into `<folder>/runs.json` at once, and what is there is not run again.
+The libraries are installed into virtual environments below `--folder` (Ludwig has one of its own), with uv if it is
+there. Each result is stored in `<folder>/runs.json` at once, and runs with a result are not repeated. Needs the files
+of MNIST and CIFAR-10. Three rounds take about a quarter of an hour after the installation. The tables go to
+benchmarks/results/peers_mnist.json and peers_cifar10.json.
 """
 
 import argparse
@@ -31,7 +33,7 @@ PACKAGES = {"peers": ["skorch", "fastai", "keras", "lightning"], "ludwig": ["lud
 SHOWN = ("torch", "lightning", "skorch", "fastai", "keras", "ludwig", "numpy")
 NAMES = {"x": "inputs", "y": "targets"}
 PLAIN = "scheduler=none augment=none optimizer=adam"
-SETTINGS = {  # of this project, for each task
+SETTINGS = {  # the settings with which this project trains each task
     "mnist": "preset=mnist_dnn",
     "cifar10": f"dataset=cifar10 model=cnn {PLAIN} dataset.source._target_=peer_parts.FewPhotos "
     "dataset.val_fraction=0.16666667 dataset.batch_size=64 dataset.mean=[0.0,0.0,0.0] dataset.std=[1.0,1.0,1.0] "
@@ -57,7 +59,7 @@ def python_of(environment: Path) -> Path:
 
 
 def install(folder: Path) -> None:
-    """The environments, each with what it needs, if they are not there."""
+    """Create the virtual environments that do not exist yet, and install the libraries into them."""
     for name, packages in PACKAGES.items():
         environment = folder / name
         if (environment / "done").exists():
@@ -70,14 +72,15 @@ def install(folder: Path) -> None:
         else:
             subprocess.run([sys.executable, "-m", "venv", environment], check=True)
             subprocess.run([python_of(environment), "-m", "pip", "install", "-q", *packages], check=True)
-        # Ludwig 0.11 imports torchaudio 2.11, whose compiled part refuses a torch of another CUDA; Python's is enough.
+        # Ludwig 0.11 imports torchaudio 2.11, whose compiled part fails with a torch for another CUDA version. Ludwig
+        # needs only the part in Python, so the compiled one is deleted.
         for file in environment.glob("**/torchaudio/lib/*torchaudio*.so"):
             file.unlink()
         (environment / "done").touch()
 
 
 def write_data(task: str, data_dir: Path, file: Path) -> None:
-    """The parts as this project draws them, for the others."""
+    """Write the train, validation and test parts, as this project splits them, for the other libraries."""
     import numpy as np
 
     from proj.config.compose import build, configure
@@ -92,7 +95,10 @@ def write_data(task: str, data_dir: Path, file: Path) -> None:
 
 
 def run(peer: str, task: str, epochs: int, seed: int, folder: Path, data_dir: Path) -> dict:
-    """The figures of one process. Raises RuntimeError with the end of its log if it fails."""
+    """Train with one library in a new process, and return its times, memory and accuracy.
+
+    Raises RuntimeError with the end of its log if the process fails.
+    """
     environment = folder / ("ludwig" if peer == "Ludwig" else "peers")
     with tempfile.TemporaryDirectory() as place:
         result, log = Path(place, "result.jsonl"), Path(place, "log.txt")
@@ -120,7 +126,7 @@ def run(peer: str, task: str, epochs: int, seed: int, folder: Path, data_dir: Pa
             facts |= line if isinstance(line, dict) else {}
         if peer in OURS:
             facts["accuracy"] = json.loads(Path(place, "run", "metrics.json").read_text())["test/acc"]
-    # An epoch goes from the end of one evaluation to the end of the next one, whatever else the library does there.
+    # An epoch lasts from the end of one evaluation to the end of the next, and includes whatever the library does then.
     epoch, epoch_cpu = ((last - first) / (len(marks) - 1) for first, last in zip(marks[0], marks[-1], strict=True))
     return {
         "epoch": epoch,
@@ -135,7 +141,7 @@ def run(peer: str, task: str, epochs: int, seed: int, folder: Path, data_dir: Pa
 
 
 def versions(folder: Path) -> dict[str, str]:
-    """Of all environments; their versions of torch are the same."""
+    """The versions of the compared libraries in all environments, which have the same torch."""
     of_all = "{d.name.lower(): d.version for d in importlib.metadata.distributions()}"
     code = f"import json, importlib.metadata; print(json.dumps({of_all}))"
     found = {}
@@ -146,7 +152,10 @@ def versions(folder: Path) -> dict[str, str]:
 
 
 def rows_of(task: str, runs: dict[str, dict]) -> list[dict]:
-    """Medians over the rounds, and the mean of the accuracies; a peer a row."""
+    """A row for each library: medians over the rounds, and the mean of the accuracies.
+
+    Raises ValueError if the numbers of trained parameters differ.
+    """
     rows = []
     for peer in [*PROGRAMS, *OURS]:
         found = [figures for key, figures in runs.items() if key.split("/")[:2] == [task, peer]]
@@ -165,8 +174,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=list(SETTINGS), choices=SETTINGS)
     parser.add_argument("--peers", nargs="+", default=[*PROGRAMS, *OURS], choices=[*PROGRAMS, *OURS], metavar="PEER")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=2, help="at least 2")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of MNIST and CIFAR-10")
+    parser.add_argument("--epochs", type=int, default=2, help="at least 2, since times are measured between epochs")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with MNIST and CIFAR-10")
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "proj-peers")
     asked = parser.parse_args()
     folder, data_dir = asked.folder.absolute(), asked.data.absolute()
@@ -174,7 +183,8 @@ def main() -> None:
     install(folder)
     file = folder / "runs.json"
     runs = json.loads(file.read_text()) if file.exists() else {}
-    for task in asked.tasks:  # in a process of its own: the peak memory of a run counts from that of its parent
+    # The data is written by another process: the peak memory of a run includes what its parent holds when it starts.
+    for task in asked.tasks:
         writing = get_context("spawn").Process(target=write_data, args=(task, data_dir, folder / f"{task}.npz"))
         writing.start()
         writing.join()
@@ -183,7 +193,7 @@ def main() -> None:
         if key not in runs:
             try:
                 runs[key] = run(peer, task, asked.epochs, seed, folder, data_dir)
-            except RuntimeError as error:  # the others go on
+            except RuntimeError as error:  # the other libraries still run
                 print(error, flush=True)
                 continue
             file.write_text(json.dumps(runs, indent=1))

@@ -1,8 +1,10 @@
-"""What a short run takes in all, against the imports that a script by hand begins with: `python benchmarks/startup.py`.
+"""Time of short commands from start to end, compared with the bare imports: `python benchmarks/startup.py`.
 
-Whole processes of one thread take turns, `--rounds` times: the imports with one step of an optimizer; short runs of
-Iris, digits and a CSV table, with validation, test, checkpoints, dashboard and table; and the answers that should come
-at once, beside Hydra's import. The table gives medians of the processor's seconds, and ratios to the first row.
+Measures whole processes with one thread: the imports of a script written by hand, followed by one optimizer step; short
+runs on Iris, digits and a CSV table, each with validation, test, checkpoints and TensorBoard; and commands that should
+answer at once, such as `--help`, beside the import of Hydra alone. They take turns, `--rounds` times; the table shows
+medians of the CPU seconds and their ratios to the first row. Seven rounds take about two minutes. Needs no data, and
+writes benchmarks/results/startup.json.
 """
 
 import argparse
@@ -40,7 +42,7 @@ ROWS = {
 
 
 def write_table(folder: str) -> None:
-    """The measurements of Iris, with a header and the species in words."""
+    """Write Iris as table.csv, with a header and the names of the species."""
     _, *rows = (Path(sklearn.__file__).parent / "datasets/data/iris.csv").read_text().split()
     species = "setosa", "versicolor", "virginica"
     lines = [",".join([*row.split(",")[:4], species[int(row.split(",")[4])]]) for row in rows]
@@ -64,7 +66,9 @@ def main() -> None:
                 times[row].append((cpu, wall))
     rows = []
     for row, values in times.items():
-        cpu, wall = (statistics.median(column) for column in zip(*values[1:], strict=True))  # the first warms the disk
+        cpu, wall = (
+            statistics.median(column) for column in zip(*values[1:], strict=True)
+        )  # without the first round, which reads the files into the disk cache
         rows.append({"command": row, "processor": cpu, "clock": wall})
         rows[-1]["ratio"] = cpu / rows[0]["processor"]
     template = "| {command} | {processor:.2f} | {clock:.2f} | {ratio:.2f} |"

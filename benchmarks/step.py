@@ -1,8 +1,13 @@
-"""Where the time of a training step goes, part by part, or on Iris that of an epoch:
-`python benchmarks/step.py [--case mlp|cnn|iris]`.
+"""Where the time of a training step goes, or in the case `iris` that of an epoch: `python benchmarks/step.py`.
 
-One run with a clock around each part (the parts of a part are taken off it), then, of a step, whole steps with one
-known cost put back at a time. Medians, in µs a step; of an epoch the mean, in µs an epoch.
+Parts: one run with a clock around each of its parts. The time of a part that runs within another one is subtracted from
+the outer one. The table shows medians in µs per step, and for Iris means in µs per epoch; it goes to
+benchmarks/results/step/<case>_parts.json.
+
+Whole steps (except for Iris): the same run with one setting changed at a time, such as another augmentation or
+Lightning's own loop. These runs take turns, `--rounds` times; their medians go to
+benchmarks/results/step/<case>_whole.json. `--case` chooses the run: `mlp` (the default), `cnn` or `iris`. Images are
+random, so no data is needed. The MLP takes about a minute.
 """
 
 import argparse
@@ -15,7 +20,7 @@ import tempfile
 
 import loop
 import torch
-from loop import CIFAR10, MNIST, Clock  # the names that the settings give  # noqa: F401
+from loop import CIFAR10, MNIST, Clock  # the settings name these classes as __main__.MNIST …  # noqa: F401
 from record import record
 
 from proj.config.compose import configure
@@ -33,8 +38,8 @@ from proj.training.robustness.resume import Resume
 from proj.training.run import train
 
 OPTIONS = ("light", "strong")
-MOVED = ("dataset.flip=true", "dataset.shift=2")  # what both have
-PARTS = {  # of a step; name: where it is
+MOVED = ("dataset.flip=true", "dataset.shift=2")  # which both augmentations have in common
+PARTS = {  # the parts of a step. name: (the class or module, its function)
     "order, cut and normalise the batch": (ImageDataModule, "prepare"),
     "network forward": (Classifier, "forward"),
     "loss and answers kept": (Tally, "update"),
@@ -45,7 +50,7 @@ PARTS = {  # of a step; name: where it is
     "figures, once a window": (Classifier, "on_train_batch_end"),
     "Lightning's counts, loader and hooks": (FastEpochLoop, "fast_batch"),
 }
-OF_AN_EPOCH = {  # beside its steps
+OF_AN_EPOCH = {  # the further parts of an epoch, outside its steps
     "order and cut the batches": (InMemoryDataModule, "prepare"),
     "figures of the validation": (Classifier, "on_validation_epoch_end"),
     "validation: its hooks, training and evaluation mode": (FastValidationLoop, "run"),
@@ -59,6 +64,11 @@ OF_AN_EPOCH = {  # beside its steps
 
 
 def clock(parts: dict[str, list[float]], stack: list[float], name: str, function):
+    """Wrap a function so that each call appends its seconds, without those of clocked calls within, to parts[name].
+
+    stack: for each clocked call that is running, the seconds of the clocked calls within it.
+    """
+
     @functools.wraps(function)
     def timed(*args, **settings):
         stack.append(0.0)
@@ -75,6 +85,7 @@ def clock(parts: dict[str, list[float]], stack: list[float], name: str, function
 
 
 def run(case: str, *settings: str, bar: bool = False) -> float:
+    """Seconds of a step, or of the whole training for Iris."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         words = loop.settings_of(case, f"{folder}/run", bar)
         train(configure(*words, *settings))
@@ -82,7 +93,7 @@ def run(case: str, *settings: str, bar: bool = False) -> float:
 
 
 def record_parts(case: str, epochs: int) -> None:
-    """One run with a clock around each part. epochs: of the run, where its epochs are measured and not its steps."""
+    """Record the time of each part, per step, or per epoch if `epochs`, the number of epochs of the run, is given."""
     owners = {**PARTS, **OF_AN_EPOCH} if epochs else PARTS
     parts: dict[str, list[float]] = {name: [] for name in owners}
     stack: list[float] = []
@@ -111,22 +122,22 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
 
-    run(chosen.case)  # warms up
+    run(chosen.case)  # to warm up
     record_parts(chosen.case, loop.CASES[chosen.case][1] if chosen.case == "iris" else 0)
     if chosen.case == "iris":
         return
 
-    class WithLog(Classifier):
-        def training_step(self, batch, batch_idx):
-            loss, _ = self._step(batch, "train")
-            self.log("loss", loss, on_step=True, on_epoch=True)
-            return loss
+    def logging_step(self, batch, batch_idx):
+        loss, _ = self._step(batch, "train")
+        self.log("loss", loss, on_step=True, on_epoch=True)
+        return loss
 
-    def logged() -> float:
+    def with_self_log() -> float:
+        """A step that logs its loss with `self.log`, as in Lightning's examples; it runs in Lightning's own loop."""
         from proj.models import CNN, MLP
 
         for network in (MLP, CNN):
-            network.training_step = WithLog.training_step
+            network.training_step = logging_step
         try:
             return run(chosen.case)
         finally:
@@ -136,6 +147,7 @@ def main() -> None:
     def with_nvml() -> float:
         import proj.training.run as module
 
+        # `quiet_lightning` unsets the variable below, which Lightning sets.
         quiet, module.quiet_lightning = module.quiet_lightning, lambda: None
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
         try:
@@ -151,7 +163,7 @@ def main() -> None:
         "with Adam not fused": lambda: run(chosen.case, "optimizer.fused=null"),
         "with the NVML check that Lightning asks for": with_nvml,
         "in Lightning's own loop (`fast_loop=false`)": lambda: run(chosen.case, "fast_loop=false"),
-        "and with `self.log` in every step": logged,
+        "and with `self.log` in every step": with_self_log,
     }
     times = {row: [] for row in rows}
     for _ in range(chosen.rounds):

@@ -1,9 +1,11 @@
-"""What a sweep costs beyond its training: `python benchmarks/sweep.py`.
+"""What a sweep costs in addition to the training of its jobs: `python benchmarks/sweep.py`.
 
-A grid of 100 Iris jobs of five epochs, as one command; the same jobs in processes of their own (isolate=true), and
-through Hydra's own sweeper; a few of them as commands of their own; and the finished sweep once more. Seconds of the
-clock and of the processor, for whole processes and all that they start; a job's own training is what its metrics.json
-says. What a job costs beyond the imports is the difference between a sweep and one of a job, by the jobs.
+Runs a grid of 100 Iris jobs with five epochs each in several ways: as a sweep in one process; with each job in a
+process of its own (`isolate=true`); with Hydra's own sweeper; a few of the jobs as separate commands; and the finished
+sweep once more, which trains nothing. Wall-clock and CPU seconds are those of whole commands with all processes that
+they start. The time of a job beyond the imports is the difference between the sweep and a sweep of a single job,
+divided by the number of further jobs; its metrics.json says which part of that is training. Takes about two minutes,
+needs no data, and writes benchmarks/results/sweep.json.
 """
 
 import argparse
@@ -25,13 +27,13 @@ SETTINGS = ["trainer.max_epochs=5", "~callbacks.progress"]
 
 
 def measure(folder: str, *words: str) -> tuple[float, float]:
-    """(clock, processor) seconds of `python -m proj.train <words>`."""
+    """(wall-clock seconds, CPU seconds) of `python -m proj.train <words>`, with all processes that it starts."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-m", "proj.train", *words, *SETTINGS], cwd=folder, capture_output=True, check=True)
     clock = time.perf_counter() - start
     try:
         while True:
-            os.wait()  # for the server that isolated jobs are forked from, of which this process is the parent by now
+            os.wait()  # for the server from which isolated jobs are forked; the prctl in `main` made it our child
     except ChildProcessError:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -40,10 +42,12 @@ def measure(folder: str, *words: str) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=100)
-    parser.add_argument("--commands", type=int, default=5, help="so many of the jobs as commands of their own")
+    parser.add_argument("--commands", type=int, default=5, help="how many jobs to run as separate commands")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: take over what its children leave
+    ctypes.CDLL(None).prctl(
+        36, 1
+    )  # PR_SET_CHILD_SUBREAPER: orphaned processes of a command become children of this process
     grid = ["-m", f"seed=range({arguments.jobs})"]
     with tempfile.TemporaryDirectory() as folder:
         single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]

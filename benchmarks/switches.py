@@ -1,8 +1,9 @@
-"""What each switch does to time and accuracy: `python benchmarks/switches.py [SETTING ...]`.
+"""What each switch, such as `compile`, does to time and accuracy: `python benchmarks/switches.py [SETTING ...]`.
 
-The same run of MNIST / CNN with one switch turned the other way, same seed, in processes of their own that take turns,
-`--rounds` times: medians of the time of a training image in the last epoch, of the time of all of training (compilation
-too) and of the test accuracy. Without SETTINGs 3 epochs of 40 batches are trained and 2,000 images tested.
+Trains the MNIST CNN with one switch turned the other way at a time, always with the same seed, in processes that take
+turns, `--rounds` times. The table shows medians of the time per training image in the last epoch, of the time of the
+whole training (with compilation), and of the test accuracy. Without SETTINGs, 3 epochs of 40 batches are trained, and
+2,000 images are tested. Needs MNIST, and writes benchmarks/results/switches.json.
 """
 
 import argparse
@@ -28,14 +29,14 @@ SWITCHES = {
 
 
 def measure(words: list[str]) -> tuple[float, float, float]:
-    """(µs an image in the last epoch, seconds of training in all, test accuracy)"""
+    """Train with these arguments: (µs per image in the last epoch, seconds of the whole training, test accuracy)."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "proj.train", *words, f"hydra.run.dir={folder}/run"]
         subprocess.run(command, check=True, capture_output=True)
         metrics = json.loads(Path(folder, "run", "metrics.json").read_text())
         speeds = EventAccumulator(f"{folder}/run").Reload().Scalars("train/examples_per_second")
     return (
-        1e6 / statistics.median(speed.value for speed in speeds[-len(speeds) // 3 :]),
+        1e6 / statistics.median(speed.value for speed in speeds[-len(speeds) // 3 :]),  # the last of three epochs
         metrics["seconds"],
         metrics["test/acc"],
     )
@@ -43,7 +44,7 @@ def measure(words: list[str]) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("settings", nargs="*", metavar="SETTING")
+    parser.add_argument("settings", nargs="*", metavar="SETTING", help="of all runs, instead of the short ones")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     short = ("max_epochs=3", "limit_train_batches=40", "limit_val_batches=1", "limit_test_batches=2")

@@ -1,9 +1,11 @@
-"""Whole epochs here against the way of most tutorials: `python benchmarks/tutorial.py [PRESET ...]`.
+"""Time of whole epochs, compared with the usual loop of tutorials: `python benchmarks/tutorial.py [PRESET ...]`.
 
-The tutorial way: a DataLoader over a torchvision-like dataset that turns every image into a PIL image, a tensor and a
-normalised tensor, `loss.item()` in every step, and an evaluation of the same kind after the epoch. Network, batch size,
-optimizer and number of images are the same on both sides, which take turns `--rounds` times; medians of an epoch with
-its evaluation, after one epoch that warms up, in the processor's time where one thread computes.
+The loop of tutorials has a DataLoader over a dataset that converts each image to a PIL image, a tensor and a normalised
+tensor; it calls `loss.item()` in every step, and evaluates in the same way after the epoch. Network, batch size,
+optimizer and number of images are those of the preset. Both sides take turns, `--rounds` times. The table shows the
+median times of the second epoch with its evaluation, since the first epoch warms up. With one thread, CPU time is
+measured. Images are random, so no data is needed. All presets take two to three minutes. Each goes to
+benchmarks/results/tutorial/<preset>.json.
 """
 
 import argparse
@@ -23,12 +25,18 @@ from proj.config.compose import build, configure
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.run import train
 
-PRESETS = {"mnist_dnn": None, "fashion_mlp": None, "windows_ml_cifar10": 1000}  # batches an epoch; None: all
+PRESETS = {
+    "mnist_dnn": None,
+    "fashion_mlp": None,
+    "windows_ml_cifar10": 1000,
+}  # preset: batches per epoch, None for all
 MEAN = {"mnist_dnn": 0.0, "fashion_mlp": 0.0, "windows_ml_cifar10": 0.5}
 STD = {"mnist_dnn": 1.0, "fashion_mlp": 1.0, "windows_ml_cifar10": 0.5}
 
 
 class PILImages(Dataset):
+    """Images that become PIL images and then normalised tensors one by one, as those of torchvision's datasets."""
+
     def __init__(self, source, mean: float, std: float) -> None:
         self.source = source
         channels = 3 if source.data.ndim == 4 else 1
@@ -54,17 +62,21 @@ def settings_of(preset: str, folder: str) -> list[str]:
 
 
 class Clock(loop.Clock):
+    """Measures the seconds of the last epoch with its validation, too (`last`)."""
+
     def on_train_epoch_end(self, trainer, model) -> None:
         Clock.last = loop.now() - self.epoch
 
 
 def project(preset: str) -> float:
+    """Seconds of the second epoch with its validation in this project."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         train(configure(*settings_of(preset, f"{folder}/run")))
     return Clock.last
 
 
 def tutorial(preset: str) -> float:
+    """The same seconds for the loop of tutorials."""
     cfg = configure(*settings_of(preset, "unused"))
     source = (CIFAR10 if preset.startswith("windows") else MNIST)(root="", train=True)
     images = PILImages(source, MEAN[preset], STD[preset])
