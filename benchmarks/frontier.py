@@ -64,9 +64,7 @@ def plot(rows: list[dict], file: Path) -> None:
     for row in rows:
         axes.errorbar(row["seconds"], row["accuracy"], row["spread"], fmt="o", capsize=3, label=row["what"])
     axes.set(xlabel="training, processor seconds", ylabel="validation accuracy, %")
-    axes.legend(
-        fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14)
-    )  # below the plot, so that it hides no point
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14))  # below, so that it hides no point
     figure.savefig(file, dpi=120, bbox_inches="tight")
 
 

@@ -16,12 +16,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "scikit-learn")
-FLAGS = {
-    "amx_bf16": "AMX",
-    "avx512_bf16": "AVX-512 bf16",
-    "avx512f": "AVX-512",
-    "avx2": "AVX2",
-}  # from the fastest instructions for matrix products to the slowest
+# Instructions for matrix products, the fastest first.
+FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 bf16", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 def git(*words: str) -> str:
@@ -62,9 +58,8 @@ def machine() -> dict:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}",
-        "load": round(os.getloadavg()[1], 1)
-        if hasattr(os, "getloadavg")
-        else None,  # the mean number of running programs over five minutes
+        # The mean number of running programs over five minutes.
+        "load": round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None,
     }
 
 

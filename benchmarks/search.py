@@ -93,9 +93,7 @@ def kill(kills: int, trials: int, shortest: float, seed: int) -> None:
             begun = len(list(place.glob("outputs/sweeps/s/*/lives"))) + draw.randint(0, 5)
             while process.exitcode is None and len(list(place.glob("outputs/sweeps/s/*/lives"))) < begun:
                 time.sleep(0.01)
-            time.sleep(
-                draw.uniform(0, 5 * shortest)
-            )  # so that it may be within a trial, between two, or before the first
+            time.sleep(draw.uniform(0, 5 * shortest))  # the kill may hit a trial, or come between two or before all
             if process.exitcode is not None:
                 break
             workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

@@ -66,9 +66,8 @@ def main() -> None:
                 times[row].append((cpu, wall))
     rows = []
     for row, values in times.items():
-        cpu, wall = (
-            statistics.median(column) for column in zip(*values[1:], strict=True)
-        )  # without the first round, which reads the files into the disk cache
+        # The first round is left out, since it reads the files into the disk cache.
+        cpu, wall = (statistics.median(column) for column in zip(*values[1:], strict=True))
         rows.append({"command": row, "processor": cpu, "clock": wall})
         rows[-1]["ratio"] = cpu / rows[0]["processor"]
     template = "| {command} | {processor:.2f} | {clock:.2f} | {ratio:.2f} |"

@@ -45,9 +45,8 @@ def main() -> None:
     parser.add_argument("--commands", type=int, default=5, help="how many jobs to run as separate commands")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    ctypes.CDLL(None).prctl(
-        36, 1
-    )  # PR_SET_CHILD_SUBREAPER: orphaned processes of a command become children of this process
+    # PR_SET_CHILD_SUBREAPER: orphaned processes of a command become children of this process.
+    ctypes.CDLL(None).prctl(36, 1)
     grid = ["-m", f"seed=range({arguments.jobs})"]
     with tempfile.TemporaryDirectory() as folder:
         single = [measure(folder, f"seed={seed}") for seed in range(arguments.commands)]

@@ -25,11 +25,8 @@ from proj.config.compose import build, configure
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.run import train
 
-PRESETS = {
-    "mnist_dnn": None,
-    "fashion_mlp": None,
-    "windows_ml_cifar10": 1000,
-}  # preset: batches per epoch, None for all
+# preset: batches per epoch, None for all
+PRESETS = {"mnist_dnn": None, "fashion_mlp": None, "windows_ml_cifar10": 1000}
 MEAN = {"mnist_dnn": 0.0, "fashion_mlp": 0.0, "windows_ml_cifar10": 0.5}
 STD = {"mnist_dnn": 1.0, "fashion_mlp": 1.0, "windows_ml_cifar10": 0.5}
 

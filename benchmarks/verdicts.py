@@ -22,9 +22,8 @@ def simulated(random, rows: int, seeds: int, better_by: float) -> tuple[bool, bo
     """One sweep: (whether a claim was wrong, whether all intervals hold, the share of differences that were found)."""
     truth = np.zeros(rows)
     truth[0] = better_by
-    values = (
-        random.standard_normal((seeds, rows)) + random.standard_normal((seeds, 1)) + truth
-    )  # rows share the effect of a seed
+    # The second term is the effect of a seed, which all rows share.
+    values = random.standard_normal((seeds, rows)) + random.standard_normal((seeds, 1)) + truth
     order = np.argsort(-values.mean(0))
     found = verdicts([dict(enumerate(values[:, row])) for row in order], "max")
     differences = truth[order[0]] - truth[order[1:]]
