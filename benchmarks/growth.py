@@ -6,7 +6,7 @@ with the shapes and numbers of the real datasets, so no data is needed.
 
 Each measurement is a process of its own, forked from this one after all imports. Its memory is the peak that the kernel
 reports minus the memory at the fork, so that it is what the run adds to the imported libraries. The tables go to
-benchmarks/results/growth/, the plot to benchmarks/growth.png.
+benchmarks/results/growth/, the plot to benchmarks/growth.png. Both parts take less than half an hour together.
 """
 
 import argparse

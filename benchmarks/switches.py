@@ -3,7 +3,7 @@
 Trains the MNIST CNN with one switch turned the other way at a time, always with the same seed, in processes that take
 turns, `--rounds` times. The table shows medians of the time per training image in the last epoch, of the time of the
 whole training (with compilation), and of the test accuracy. Without SETTINGs, 3 epochs of 40 batches are trained, and
-2,000 images are tested. Needs MNIST, and writes benchmarks/results/switches.json.
+2,000 images are tested. Needs MNIST, takes a few minutes, and writes benchmarks/results/switches.json.
 """
 
 import argparse

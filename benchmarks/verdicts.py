@@ -5,7 +5,7 @@ normally distributed. Three things are measured. "Wrong claims": the share of sw
 the report says that the best row beats another one. "Intervals hold": the share of sweeps in which all printed
 intervals contain the true difference. "Told at 1 sd" and so on, the power: one row is better by one, two or three
 standard deviations of a seed, and this is the share of the other rows of which the report says that it beats them.
-Writes benchmarks/results/verdicts.json.
+Takes a few minutes, and writes benchmarks/results/verdicts.json.
 """
 
 import argparse
