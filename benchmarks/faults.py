@@ -2,8 +2,8 @@
 
 Each fault, such as a full disk or a damaged checkpoint, is provoked in a real run, in a fork of this process. The
 benchmark prints a table of the messages and exit codes, from which docs/robustness.md has its shortened one, and fails
-if a command ended in a traceback. It writes no result file. Faults of disks are provoked on small file systems in
-memory, which only root may mount; WORDs choose the faults whose names contain one of them.
+if a command ended in a traceback. It takes a minute or two, and writes no result file. Faults of disks are provoked on
+small file systems in memory, which only root may mount; WORDs choose the faults whose names contain one of them.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Whether memory grows over 1,000 epochs of Iris, and over 200 runs in one process: `python benchmarks/memory.py`.
 
 Notes the resident memory after every epoch, and after every run. The tables show it in ten steps; the results, in
-benchmarks/results/memory/, also have the growth after the first tenth in percent. Takes about
-five minutes, and needs no data.
+benchmarks/results/memory/, also have the growth after the first tenth in percent. Takes about five minutes, and needs
+no data.
 """
 
 import argparse

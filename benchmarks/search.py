@@ -1,6 +1,6 @@
 """How long the workers of a search wait, and whether killed workers lose a trial: `python benchmarks/search.py`.
 
-Four workers run trials that only sleep, each from `--seconds` to ten times as long.
+Four workers run trials that only sleep, each from `--seconds` to ten times as long. Both parts take about five minutes.
 
 Waiting. An uninterrupted search shows for which share of their time the workers have no trial, from the start of the
 first trial until the start of the last one. For comparison, the same is computed for a search that runs its trials in
