@@ -175,7 +175,7 @@ def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a
     train(configure(*words(table(tmp_path, 20, 400), tmp_path / "run", "monitor=val/loss", "trainer.max_epochs=3")))
     said = capsys.readouterr().out
     assert "class no has 289 training examples and yes 14: balance=loss or balance=sampling" in said
-    assert "The model calls all 63 examples 'no'" in said
+    assert "The model predicts 'no' for all 63 examples" in said
     for right in ([[5, 0], [0, 0]], [[5, 0], [2, 1]], [[950, 0], [49, 1]]):  # of one class; not all; more often right
         assert single_answer(torch.tensor(right), ["a", "b"], CHOSEN) is None
     unequal = torch.tensor([[950, 1], [49, 0]])
@@ -191,7 +191,7 @@ def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp
     path = trained() / "best.ckpt"
     monkeypatch.setattr("torch.nn.Linear.forward", lambda self, x: torch.eye(self.out_features)[:1].expand(len(x), -1))
     evaluate(path, output=str(tmp_path))
-    assert "The model calls all 15 examples 'setosa'" in capsys.readouterr().out
+    assert "The model predicts 'setosa' for all 15 examples" in capsys.readouterr().out
 
 
 def test_a_better_monitor_is_higher():

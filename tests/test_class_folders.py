@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
         assert sum(len(split.targets) for split in data.splits.values()) == 18, start
         assert all(split.inputs.float().mean((1, 2)).sum(1).min() > 60 for split in data.splits.values())  # no black
         deeper, *lines = capsys.readouterr().out.splitlines()
-        assert deeper.startswith("Images in folders within those of the classes: blue/more (1), green/more (1), red")
+        assert deeper.startswith("Images in subfolders of the class folders: blue/more (1), green/more (1), red")
         assert lines[0] == "12 of 30 images cannot be read and are left out:" and lines[-1] == "    and 2 more"
         assert lines[1] == "    blue/link.jpg: No such file or directory"
         assert lines[2] == "    green/text0.jpg: cannot identify image file" and len(lines) == 12
@@ -171,10 +171,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "a part that cannot be read": ({**PARTED, "test/red": -3, "test/blue": -3}, "the folder of test can be read: mend"),
     "no image that can be read": ({"red": -5, "blue": -5}, "no training image can be read: mend the files, or name"),
     "a part without images": ({**PARTED, "test/red": 0, "test/blue": 0}, "in/test holds no images: .* test is drawn"),
-    "an empty part": ({**PARTED, "test": 0}, "in/test holds no images: take it away, and test is"),
+    "an empty part": ({**PARTED, "test": 0}, "in/test holds no images: remove it, and test is"),
     "an empty part of a word": ({"train_set/red": 5, "train_set/blue": 5, "dev_set": 0}, "/dev_set holds no images: "),
     "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(one of 2 such classes\)"),
-    "another class in val": ({**PARTED, "val/red": 4, "val/green": 5}, "val has a class green .*, and none of blue"),
+    "another class in val": ({**PARTED, "val/red": 4, "val/green": 5}, "val has a class green .*, and lacks blue"),
     "classes beside train": ({**PARTED, "green": 5}, "in/green is a class beside .*in/train, "),
     "two folders for a part": ({**PARTED, "val/red": 5, "validation/red": 5}, "/val and .*/validation are for the"),
 }
@@ -409,9 +409,9 @@ def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(conf
     assert proj.use.evaluation.evaluate(run / "best.ckpt")["examples"]  # with its pictures
     assert photos(folder).class_names == ["blue", "green", "red"]
     for place in ("mistakes", "red", "red/more", ".", "outputs"):
-        with pytest.raises(UserError, match=r"in, and the next training would take its pictures .* with output=…"):
+        with pytest.raises(UserError, match=r"in, and the next training would read its pictures .* with output=…"):
             evaluate(run / "best.ckpt", output=str(folder / place))
-        with pytest.raises(UserError, match=r"in, and the next training would take its pictures .* with show=…"):
+        with pytest.raises(UserError, match=r"in, and the next training would read its pictures .* with show=…"):
             predict(run / "best.ckpt", str(folder / "red"), show=str(folder / place / "shown.png"))
     new = write_photos(tmp_path / "new", 2)
     for data_dir, output in ((new, new / "figures"), (new, folder / "figures")):
@@ -715,10 +715,10 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
 @pytest.mark.parametrize(
     ("folders", "said"),
     (
-        (("a", "a/masks", "b"), "a/masks (5): move them away, if they are none of their class, such as masks\n"),
+        (("a", "a/masks", "b"), "a/masks (5): move them away if they do not show their class, such as masks\n"),
         (
             ("photos/a", "photos/b", "plots"),
-            ": move them away, if they are none of their class, such as masks, or give ",
+            ": move them away if they do not show their class, such as masks, or give ",
         ),
         (("a/p1", "a/p2", "b/p3", "b/p4"), "a/p1 (5), a/p2 (5), b/p3 (5), b/p4 (5): if those of one folder belong"),
         (("a/x", "b/y"), ""),
@@ -728,8 +728,6 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
 def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path, capsys, folders, said):
     photos(five_scenes_each(tmp_path / "in", folders))
     out = capsys.readouterr().out
-    lines = [
-        line + "\n" for line in out.splitlines() if line.startswith("Images in folders within those of the classes")
-    ]
+    lines = [line + "\n" for line in out.splitlines() if line.startswith("Images in subfolders of the class folders")]
     assert said in lines[0] if said else not lines
     assert ("photos/a" in folders) == (f"give data_dir={tmp_path}/in/photos, if its folders are the classes" in out)

@@ -93,7 +93,7 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
     assert """nearly all of them different: 'dataset.drop=["column 0"]' leaves""" in capsys.readouterr().out
     table([10**17 + 10**12 * (i % 7) + i for i in range(60)], [f"{i % 7}.5e17" for i in range(60)], [*ids, 5])
     (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("a: ", "b: ", "c: "))]
-    assert note.startswith("a: of numbers with more than 15 digits the last ones are lost: 'dataset.categorical=[a]'")
+    assert note.startswith("a: numbers of more than 15 digits lose the last ones: 'dataset.categorical=[a]'")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys,
     how = typed("dataset.group", name)
     for cells in ([1000 + i // 4 * 7 for i in range(60)], [f"P{i // 4}" for i in range(60)]):
         table(cells, names=[name])
-        said = f"{name}: 15 values in 60 rows: if those of one value belong together, {how} keeps"
+        said = f"{name}: 15 values in 60 rows: if rows of the same value belong together, {how} keeps"
         assert (said in capsys.readouterr().out) == (name != "liquid")
         table(cells, names=[name], words=[f"group={name}"])
         assert "belong together" not in capsys.readouterr().out
@@ -171,14 +171,14 @@ def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table
 
 
 DAY = "It was a long day, and number {} of those that I remember"
-SEVERAL = "its cells hold several values: make a column of each"
+SEVERAL = "its cells hold several values each, which need columns of their own"
 TEXTS = {
-    "ids of letters": ([f"A{i:04d}" for i in range(60)], "hardly a word comes twice"),
+    "ids of letters": ([f"A{i:04d}" for i in range(60)], "almost no word occurs twice"),
     "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], SEVERAL),
     "places": ([f"{i / 7:.4f}, {-i / 9:.4f}" for i in range(60)], SEVERAL),
     "lists": ([f"[{i / 7:.4f}, {-i / 9:.4f}, 1.5]" for i in range(60)], SEVERAL),
     "structures": ([f"{{'a': {i}, 'b': None}}" for i in range(60)], SEVERAL),
-    "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "hardly a word comes twice"),
+    "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "almost no word occurs twice"),
     "sentences": ([DAY.format(i) for i in range(60)], "it is free text"),
     "some the same": ([DAY.format(min(i, 40)) for i in range(60)], "it is free text"),
 }
@@ -336,7 +336,7 @@ def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doub
     cells = [int((day - datetime(1970, 1, 1)).total_seconds()) * unit for day in DAYS]
     data = table(cells, names=["created_at"])
     assert [part["name"] for part in data.columns[0]["parts"]] == ["year", "month", "day", "weekday", "hour"]
-    assert "'dataset.numeric=[created_at]' takes it for numbers" in capsys.readouterr().out
+    assert "'dataset.numeric=[created_at]' reads it as numbers" in capsys.readouterr().out
     assert "mean" in table(cells, names=["created_at"], words=["numeric=[created_at]"]).columns[0]
     assert taken(table(cells))["a"] == ("numbers" if unit == 1 else "dates")  # the name does not say it
     assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
@@ -351,7 +351,7 @@ def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_
     days = [datetime(2024, 1, 30) + timedelta(days=i, hours=7 * i % 24 * hours) for i in range(60)]
     cells = [f"{45321 + (day - datetime(2024, 1, 30)) / timedelta(days=1):.10g}" for day in days]
     data = table(cells, names=["order_date"])
-    assert "'dataset.numeric=[order_date]' takes it for numbers" in capsys.readouterr().out
+    assert "'dataset.numeric=[order_date]' reads it as numbers" in capsys.readouterr().out
     column, written = data.columns[0], table([f"{day:%Y-%m-%d %H:%M}" for day in days], names=["order_date"])
     for part, same in zip(column["parts"], written.columns[0]["parts"], strict=True):
         assert part["name"] == same["name"] and part["mean"] == pytest.approx(same["mean"], abs=0.01)
@@ -379,15 +379,15 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
     data = table(cells)  # with which databases write that there is none
     assert taken(data)["a"] == "dates"
     (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
-    with pytest.raises(UserError, match=r"row 2, column a: '2021-02-30' is no date.*'dataset.dates=\[a\]'"):
+    with pytest.raises(UserError, match=r"row 2, column a: '2021-02-30' is not a date.*'dataset.dates=\[a\]'"):
         [*read_tables([str(tmp_path / "new.csv")], data.columns)]
     for how, cell in (("%H:%M", "2021-02-03"), ("%d.%m.%Y", "1999.5")):
         columns = table([f"{day:{how}}" for day in DAYS]).columns
         (tmp_path / "new.csv").write_text(f"x,a\n1,{cell}\n")
-        with pytest.raises(UserError, match=f"'{cell}' is no date, which the others are"):
+        with pytest.raises(UserError, match=f"'{cell}' is not a date as the others are"):
             [*read_tables([str(tmp_path / "new.csv")], columns)]
     (tmp_path / "new.csv").write_text("x,a\n1,1.2.2021\n2,\n3,3.2.2021\n")
-    with pytest.raises(UserError, match=r"'1.2.2021' is no date as in the training \(year-month-day\), nor is any oth"):
+    with pytest.raises(UserError, match=r"'1.2.2021' is not a date as in the training \(year-month-day\), nor are the"):
         [*read_tables([str(tmp_path / "new.csv")], data.columns)]
     (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
     data = table([*cells[:30], *(["soon", "late", "12"] * 10)], words=["dates=[a]"])
@@ -436,7 +436,7 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
     data, plain = (table(rows, words=["day_first=false"]) for rows in (cells, [f"{day:%Y-%m-%d}" for day in DAYS]))
     assert data.columns[0]["date"] != plain.columns[0]["date"]
     assert data.columns[0]["parts"] == plain.columns[0]["parts"]
-    assert "a: dates of two forms, " in capsys.readouterr().out
+    assert "a: dates in two forms, " in capsys.readouterr().out
     write_rows(tmp_path / "new.csv", [["a", "x"], *([cell, 1] for cell in (*iso, *local[:2]))])
     rows = [x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)]
     assert rows[:2] == rows[2:] and rows[0] != rows[1]
@@ -445,15 +445,15 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
 @pytest.mark.parametrize("never", ("01.01.1900", "31.12.2099"))
 def test_a_date_that_comes_often_and_is_far_from_all_others_is_said(table, capsys, never):
     table([never if i % 10 == 3 else f"{day:%d.%m.%Y}" for i, day in enumerate(DAYS)])
-    assert f"a: {never} is far from all others, and 10% of them: if it says" in capsys.readouterr().out
+    assert f"a: {never} is far from all other values, and 10% of the column: if it marks" in capsys.readouterr().out
 
 
 def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(table, capsys):
     cells = [f"{day:%Y-%d-%m}" if day.day <= 12 else f"{day:%d/%m/%Y}" for day in DAYS]
     table(cells)
-    assert "none of a day above 12: are day and month exchanged?" in capsys.readouterr().out
+    assert "none of the first has a day above 12: are day and month swapped?" in capsys.readouterr().out
     table([f"{day:%Y-%m-%d}" if i % 2 else f"{day:%d/%m/%Y}" for i, day in enumerate(DAYS)])
-    assert "exchanged" not in capsys.readouterr().out
+    assert "swapped" not in capsys.readouterr().out
 
 
 def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, tmp_path):
@@ -600,7 +600,7 @@ def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
     data = table(range(60), classes=classes)
     assert data.class_names == ["p", "q"] and sum(len(split.targets) for split in data.splits.values()) == 57
     said = " ".join(capsys.readouterr().out.split())
-    assert "left out, 2 classes of too few examples, 3 in all (dataset.min_examples): r (1), s (2)" in said
+    assert "left out, 2 classes with too few examples, 3 in all (dataset.min_examples): r (1), s (2)" in said
     for fold in range(5):
         dealt = table(range(60), classes=["p", "q"] * 28 + ["r"] * 4, words=["folds=5", f"fold={fold}"])
         assert dealt.class_names == ["p", "q"]
@@ -662,7 +662,7 @@ def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluat
         split.targets.tolist() == [int(label == "q") for label in classes if label in {"p", "q"}] and len(lines) == 57
     )
     assert lines.tolist() == [*range(2, 58), 61] and data.left_out == {"r": 1, "s": 2}
-    said = "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)\nrows left out, without y: 2\n"
+    said = "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)\nrows without y left out: 2\n"
     assert said in capsys.readouterr().out
     with pytest.raises(UserError, match=r"a class 'p', which the model does not know. Options: v, w"):
         data.load_all(data.columns, ["v", "w"])
@@ -707,9 +707,7 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsy
         write_rows(tmp_path / "new.csv", [["a", "x"], *([-999 if i < times else 170, 1] for i in range(60))])
         capsys.readouterr()
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
-        said = (
-            "column a: 5 numbers such as -999 are far from the training's, 168.8 ± 12: if they say that there is none"
-        )
+        said = "column a: 5 numbers such as -999 are far from the training's, 168.8 ± 12: if they mark missing values"
         assert (said in capsys.readouterr().err) == is_said
     for part, unit in (("train", 1), ("test", 100)):
         rows = [[height / unit, "pq"[i % 2]] for i, height in enumerate(heights)]
@@ -886,5 +884,5 @@ def test_words_most_of_which_the_training_did_not_have_are_counted(table, tmp_pa
 def test_words_of_a_column_that_differ_in_case_alone_are_said(table, capsys):
     table(["male", "Male", "female"] * 20, ["1", "1.0", "x"] * 20, ["up", "down", "left"] * 20)
     out = capsys.readouterr().out
-    assert "a: words that differ only in spelling, but count as several: Male and male\n" in out
+    assert "a: words that differ only in spelling, but count as different: Male and male\n" in out
     assert "b: words that differ" in out and "c: words" not in out

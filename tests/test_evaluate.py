@@ -148,7 +148,7 @@ def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, dat
     assert set(mirrored) == {known["config"]["dataset"]["flip"]} == {True}
     said = capsys.readouterr().out
     assert "paired in their order: 0 - zero is T-shirt/top, 1 - one is Trouser, " in said
-    assert "Note: the data" not in said  # has changed, which is no news of another dataset
+    assert "Note: this is not the data" not in said  # has changed, which is no news of another dataset
     assert next(iter(found["acc_per_class"])) == "0 - zero" and found["dataset"] == "mnist"
     assert (tmp_path / "evaluation_mnist_tta.json").is_file()
 
@@ -197,10 +197,10 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     monkeypatch.chdir(tmp_path)
     found = evaluate(path, data_dir="data", output=str(tmp_path))
     said = capsys.readouterr().out
-    assert "the data is not what the training read" in said and "measured whole with split=all" in said
+    assert "this is not the data of the training: the part may hold" in said and "split=all measures all of it" in said
     assert found["data_dir"] == str(tmp_path / "data")
     note_seen("test", other=True, data_dir="")  # it changed in its place, where split=all would measure it too
-    assert "is not what the training read" in (said := capsys.readouterr().out) and "split=all" not in said
+    assert "is not the data of the training" in (said := capsys.readouterr().out) and "split=all" not in said
 
 
 def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path, monkeypatch):
@@ -226,9 +226,9 @@ def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path,
     (("run={run}", "dataset=mnist", "data_dir={data}"), "inputs of 1×28×28 in 10 classes"),
     (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
     (("run={run}", "data_dir=x"), "data_dir=… has no effect here"),
-    (("run={run}", "sheet=x"), "sheet=… is of a table in a file, and this data is something else: leave it out"),
+    (("run={run}", "sheet=x"), "sheet=… is for tables in files, and this data is something else: leave it out"),
     (("run={run}", "output={run}/best.ckpt"), "could not be written"),
-    (("run={run}", "importance=false"), "importance=… is of a table's columns, and this model"),
+    (("run={run}", "importance=false"), "importance=… is for the columns of tables, and this model"),
     (("run={iris}", "tta=true"), "tta=true mirrors and moves images, and this model takes something else"),
 )
 def test_a_mistake_is_one_sentence(trained, digits, data_dir, monkeypatch, mistake, words, sentence):
@@ -324,7 +324,7 @@ def test_labels_lists_the_examples_whose_own_label_is_doubted_most_first(digits,
     out = capsys.readouterr().out
     assert len(issues) == found["examples"] and len({issue["example"] for issue in issues}) == len(issues)
     assert len(doubtful) == round((1 - found["acc"]) * len(issues)) and doubtful == issues[: len(doubtful)]
-    assert f"{len(doubtful):,} of {len(issues):,} examples are taken for another" in out and "folds find more" in out
+    assert f"{len(doubtful):,} of {len(issues):,} examples are predicted as another" in out and "folds=5 finds" in out
     worst = found["mistakes"][0]
     assert any((issue["label"], issue["likelier"]) == (worst["right"], worst["predicted"]) for issue in doubtful)
 

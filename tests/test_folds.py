@@ -118,15 +118,15 @@ def test_groups_that_are_written_in_two_ways_are_said(patients, capsys):
     assert "only in spelling" not in capsys.readouterr().out
     patients.write_text(patients.read_text().replace(",p3,", ",7,", 1).replace(",p3,", ",7.0,"))
     by_patient(patients)
-    assert "groups of patient that differ only in spelling, but count as several: 7 and 7.0" in (
+    assert "groups of patient that differ only in spelling, but count as different: 7 and 7.0" in (
         capsys.readouterr().out
     )
 
 
 TABLES = {  # the column "patient" of 40 rows, and what is said
-    "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(as in 1 more row\)"),
+    "missing": (lambda i: "" if i in (7, 9) else f"p{i}", [], r"line 9 has no patient \(like 1 more row\)"),
     "one that is nearly all": (lambda i: f"p{min(i, 4)}", [], "p4 has 36 of 40 examples"),
-    "one for all": (lambda i: "p", [], "class ill has 1 group .*each of train, test, val: add others, or"),
+    "one for all": (lambda i: "p", [], "class ill has 1 group .*each of train, test, val: add examples, or"),
     "fewer than folds": (lambda i: f"p{i % 3}", ["folds=6", "fold=0"], "3 groups .*6 folds: use dataset.folds=3 or f"),
     "more folds than rows": (lambda i: f"p{i}", ["folds=21", "fold=0"], "20 examples .*21 folds: use dataset.folds=20"),
     "no such column": (lambda i: "p", ["group=pateint"], "dataset.group=pateint is no column .*patient"),
@@ -144,9 +144,9 @@ def test_groups_that_cannot_be_dealt_are_one_sentence(tmp_path, name, words, sen
 
 @refusals(
     ("folds=1 fold=0", "dataset.folds=1 is not a whole number, 2 or more"),
-    ("folds=3 fold=3", "dataset.fold=3 is none of dataset.folds=3, which are numbered 0 to 2"),
-    ("folds=3", "dataset.folds=3 trains one fold a run.*dataset.fold=0,1,2"),
-    ("fold=3", "dataset.fold=3 is one of how many"),
+    ("folds=3 fold=3", "dataset.fold=3 does not exist: dataset.folds=3 are numbered 0 to 2"),
+    ("folds=3", "dataset.folds=3 trains one fold in each run: add .*dataset.fold=0,1,2"),
+    ("fold=3", "dataset.fold=3 needs the number of folds"),
     ("folds=true fold=0", "dataset.folds=True is not a whole number"),
 )
 def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
@@ -199,7 +199,7 @@ def test_what_a_pattern_finds_in_the_path_of_a_photo_stays_together(animals, wor
     data.group = "bert"
     data.load_all(None, data.class_names)  # where all are one part, no group is looked for
     assert data.splits["test"].targets.bincount().tolist() == [24, 24]
-    with pytest.raises(UserError, match=r"cat/anna00_0.png belongs to no group: dataset.group=bert finds nothing"):
+    with pytest.raises(UserError, match=r"cat/anna00_0.png belongs to no group: dataset.group=bert does not match"):
         photos(animals, "group=bert")
     with pytest.raises(UserError, match="is no regular expression"):
         photos(animals, r"group='(anna'")
@@ -210,7 +210,9 @@ def test_a_class_of_photos_of_too_few_groups_is_left_out(animals, capsys):
     for number in range(8):
         draw(500 + number).save(animals / f"fish/anna{20 + number % 2}_{number}.png")
     assert photos(animals, r"group=anna\d+").class_names == ["cat", "dog"]
-    assert "left out, a class of too few examples, 8 in all (dataset.min_examples): fish (2)" in capsys.readouterr().out
+    assert (
+        "left out, a class with too few examples, 8 in all (dataset.min_examples): fish (2)" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("words", ([], ["folds=3", "fold=2"], [r"group=_\d"]))
@@ -220,7 +222,7 @@ def test_identical_photos_are_in_one_part_whatever_their_files_are(animals, caps
     draw(100).save(animals / "cat/dogs_0.png")
     data = photos(animals, *words)
     said = capsys.readouterr().out
-    assert "18 images are 9, since others are identical: kept together" in said
+    assert "18 images are identical to others (9 different images): kept in one part" in said
     assert "identical images are in different classes: 1, such as cat/dogs_0.png and dog/anna00_0.png" in said
     seen = [{image.numpy().tobytes() for image in split.inputs} for split in data.splits.values()]
     assert sum(map(len, seen)) == 48 == len(set().union(*seen)) and sum(map(len, data.splits.values())) // 2 == 3
@@ -236,7 +238,7 @@ def test_images_that_have_the_same_checksum_by_chance_are_not_identical(animals,
     data = photos(animals, "identical=together")
     capsys.readouterr()
     targets, part_of = torch.tensor([0, 1] * 24), torch.zeros(48, dtype=torch.long)
-    for images, said in ((48, ""), (47, "2 images are 1, since others are identical")):
+    for images, said in ((48, ""), (47, "2 images are identical to others (1 different image)")):
         sums = np.array([[7, number % images] for number in range(48)])
         data._parts_of_readable(targets, part_of, None, SimpleNamespace(sums=sums), describe=True)
         assert (said in (out := capsys.readouterr().out)) and bool(out) == bool(said)
@@ -277,9 +279,7 @@ def test_identical_photos_in_the_folders_of_different_parts_are_said_to_stay_the
         draw(900 + len(kind) + ord(kind[0])).save(animals / "test" / kind / "new.png")
     draw(0).save(animals / "test/cat/again.png")
     assert len(photos(animals).splits["test"].targets) == 3
-    said = (
-        "2 images are 1, since others are identical: kept together, but for those in the folders of different parts\n"
-    )
+    said = "2 images are identical to others (1 different image): kept in one part, except those in the folders of"
     assert said in capsys.readouterr().out
 
 
@@ -300,7 +300,9 @@ def test_the_folds_of_a_folder_are_of_the_part_without_a_folder(animals):
     assert {data.fold_part for data in folds} == {"val"} and len({data.checksum() for data in folds}) == 1
     assert {tuple(examples(data, "test")) for data in folds} == {("test/cat/anna99.png", "test/dog/anna99.png")}
     draw(0).save(animals / "test/cat/anna00_9.png")
-    with pytest.raises(UserError, match=r"anna00 is in the folders of train and test, .*may not be on both sides"):
+    with pytest.raises(
+        UserError, match=r"group anna00 \(dataset.group\) is in the folders of both train and test: move"
+    ):
         photos(animals, r"group=anna\d+")
     (animals / "test").rename(animals / "val")
     assert photos(animals, "folds=3", "fold=0").fold_part == "test"
@@ -337,7 +339,7 @@ def test_identical_images_of_an_official_set_are_in_one_fold(data_dir, capsys, m
 
     monkeypatch.setattr(MNISTDataModule, "_split", twice)
     data = make("mnist", f"data_dir={data_dir}", "folds=4", "fold=1", "batch_size=8")
-    assert "200 images are 100, since others are identical: kept together" in capsys.readouterr().out
+    assert "200 images are identical to others (100 different images): kept in one part" in capsys.readouterr().out
     assert {int(name) % 100 for name in examples(data, "val")}.isdisjoint(int(n) % 100 for n in examples(data, "train"))
     assert len(data.splits["val"].targets) == 50
 
@@ -408,7 +410,7 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mean ± standard deviation (folds)" in page and '"val/acc % of every fold"' in page
     issues = read_rows(tmp_path / "label_issues.csv")
-    assert "3 examples are taken for another class than their label" in out and len(issues) == 12
+    assert "3 examples are predicted as another class than labelled" in out and len(issues) == 12
     assert [issue["example"] for issue in issues[:3]] == ["0", "4", "8"]  # "two", of which the runs are sure of "one"
     assert issues[0] == {"example": "0", "label": "two", "p(label)": "0.3", "likelier": "one", "p(likelier)": "0.7"}
     for fold in range(3):
@@ -424,7 +426,7 @@ def test_the_classes_of_a_threshold_have_an_accuracy_of_their_own(tmp_path, caps
     report([tmp_path])
     out = " ".join(capsys.readouterr().out.split())
     assert "75.00 % of 12 examples, 75.00 % at the threshold (out_of_fold.csv)" in out
-    assert "3 examples are taken for another class" in out
+    assert "3 examples are predicted as another class" in out
 
 
 def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):

@@ -123,7 +123,7 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
     monkeypatch.setenv("COLUMNS", "80")
     found = proj.use.evaluation.evaluate(table / "best.ckpt")
     lines = capsys.readouterr().out.splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith("once a column's values are shuffled"))
+    start = next(place for place, line in enumerate(lines) if line.startswith("when a column's values are shuffled"))
     shown = lines[start : start + 13]
     assert max(map(len, shown)) <= 80 and shown[12] == "… and 3 columns that matter less"
     assert shown[2].startswith("the result ") and shown[3].startswith("très long très long trè…")

@@ -115,10 +115,10 @@ def test_what_is_said_of_the_data_is_shown_once_for_the_whole_sweep(tmp_path):
     (tmp_path / "table.csv").write_text("\n".join(["length,color,species", *rows]))
     words = ("dataset=csv", "data_dir=table.csv", "dataset.target=species", "seed=1,2", "sweep_name=s")
     code, out, err = sweep(tmp_path, *words)
-    assert code == 0 and out.count("rows left out, without species: 5") == 1, err
+    assert code == 0 and out.count("rows without species left out: 5") == 1, err
     first = out.index("rows left out")
     assert out.index("\n1/2  ") < first < out.index("\n2/2  ") and out[:first].endswith("\n     ")
-    assert all("rows left out, without species: 5" in log(tmp_path, f"{number}_seed={number + 1}") for number in (0, 1))
+    assert all("rows without species left out: 5" in log(tmp_path, f"{number}_seed={number + 1}") for number in (0, 1))
 
 
 def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
@@ -127,7 +127,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
     start = file.stat().st_size
     with open(file, "a") as said:
         said.write("5 of 80 images cannot be read and are left out:\n    a/0.png: cannot identify image file\n")
-        said.write(f"left out, 2 classes of too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
+        said.write(f"left out, 2 classes with too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
         rare = f"left out, of too few examples: {'name (1), ' * 20}".strip()
         said.write(f"{rare}\n    'dataset.drop=[a]' keeps it\n")
         said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
@@ -136,7 +136,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write("wandb: Run history:\nwandb:  lr ▁\n2026/11/27 01:31:11 INFO mlflow.store.db.utils: Creating\n")
         said.write("\x1b[1mtest accuracy\x1b[0m\x1b[1m  \x1b[0m60.00%\n")  # with FORCE_COLOR
         said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
-    notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes of too few examples:"]
+    notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes with too few examples:"]
     notes += [rare, "almost full", "UserWarning: beware"]
     assert read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
 

@@ -313,7 +313,7 @@ def test_steps_in_a_schedules_settings_are_those_of_the_run():
 
 
 def test_steps_of_a_run_without_an_end_are_refused():
-    with pytest.raises(UserError, match=r"scheduler\.T_max=steps/3 takes a run whose steps are known"):
+    with pytest.raises(UserError, match=r"scheduler\.T_max=steps/3 needs a run of known length"):
         in_steps("T_max", "steps/3", math.inf)
 
 

@@ -70,10 +70,10 @@ def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "numbers: age, column 4",
         "words: port (3)",
-        "left out, hardly a word comes twice: name",
+        "left out, since almost no word occurs twice: name",
         "    'dataset.categorical=[name]' keeps it",
-        "2 of 12 test rows have the same inputs as a training row: if they are copies, delete these, since the network "
-        "has seen the answers",
+        "2 of 12 test rows have the same inputs as a training row: if they are copies, delete them, since the network "
+        "has already seen the answers",
     ]
 
 
@@ -165,7 +165,10 @@ def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_pat
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    (("low", "rows left out, without y: 20"), *((w, f"taken as class names: {w}") for w in ("NA", "nan", "null", "?"))),
+    (
+        ("low", "rows without y left out: 20"),
+        *((w, f"taken as class names: {w}") for w in ("NA", "nan", "null", "?")),
+    ),
 )
 def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewhere_is_missing(
     tmp_path, capsys, word, said
@@ -189,23 +192,23 @@ TABLES = {
         "a,y\n1,5,p\n3,5,q\n1,2,p\n",
         "3 in line 2, 2 in the first: if its numbers have decimal commas",
     ),
-    "two separators": ("a,b,y\n1;2;p\n3;4;q\n", "',' is between the names of the columns and ';' in the rows: use one"),
-    "others": ("a;b;y\n1.5,2,p\n3,4,q\n", "';' is between the names of the columns and ',' in the rows: use one"),
+    "two separators": ("a,b,y\n1;2;p\n3;4;q\n", "',' separates the names of the columns, but ';' the values: use one"),
+    "others": ("a;b;y\n1.5,2,p\n3,4,q\n", "';' separates the names of the columns, but ',' the values: use one"),
     "ragged": ("a,y\n1,p\n2\n", "rows of different numbers of values: 1 in line 3, 2 in the first: mend that line"),
     "one class": ("a,y\n" + "1,p\n" * 9, "at least two classes, and there is only p"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "few numbers to predict": ("a,y\n" + "".join(f"1,{i}.5\n" for i in range(12)), "12 different numbers in 12 rows"),
     "numbers to predict": ("a,y\n" + "".join(f"1,{i}\n" for i in range(30)), "y holds 30 different numbers in 30 rows"),
     "shares to predict": ("a;y\n" + "".join(f"1;{i},5 %\n" for i in range(30)), "30 different numbers in 30"),
-    "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), "30 different values in 30 rows, and a"),
+    "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), "30 different values in 30 rows, too many"),
     "a title": ("Report 2024\na,y\n" + "1,p\n2,q\n" * 9, "2 in line 2, 1 in the first: if the table begins in line 2"),
-    "a padded title": ("Report,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9, "no column of .* It stands in line 2: if that is"),
+    "a padded title": ("Report,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9, "no column of .* It is in line 2: if that is"),
     "a comment": ("# of 2024\na,b,y\n" + "1,2,p\n" * 9, "3 in line 2, 1 in the first: if the table begins in line 2"),
     "a comment with a mark": ("|1x3 x\n" + "1,2,p\n" * 30, "3 in line 2, 1 in the first: if the table begins in"),
     "another separator": ("a~b~y\n" + "1~2~p\n" * 9, "Its one column is 'a~b~y': separate values by commas"),
     "areas to predict": ("a,y\n" + "1,0\n" * 90 + "".join(f"1,{i}.5\n" for i in range(30)), "31 different numbers"),
     "spaces between": ("a b y\n" + "1 2 p\n" * 9, "Its one column is 'a b y': separate values by commas"),
-    "words of their own": ("a,y\n" + "".join(f"{i} of {i},{'pq'[i % 2]}\n" for i in range(30)), "a: hardly a word"),
+    "words of their own": ("a,y\n" + "".join(f"{i} of {i},{'pq'[i % 2]}\n" for i in range(30)), "a: almost no word"),
     "too large a number": ("a,y\n" + "1,p\n2,q\n" * 30 + "1e300,p\n", "'1e300' is no number below 3e38"),
     "an empty column": ("a,b,y\n" + ",1,p\n,2,q\n" * 9, r"column a is empty in all training rows: .*drop=\[a\]'"),
     "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
@@ -231,7 +234,7 @@ def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, content, sentence):
 
 def test_a_title_above_a_table_whose_target_is_a_place_is_no_header(tmp_path):
     (tmp_path / "t.csv").write_text("Sales 2024,,\n,,\na,b,y\n" + "1,2,p\n2,3,q\n" * 9)
-    with pytest.raises(UserError, match=r"line 1 holds nothing but 'Sales 2024': if that is a title, delete"):
+    with pytest.raises(UserError, match=r"line 1 holds only 'Sales 2024': if that is a title, delete"):
         table(tmp_path / "t.csv", "target=-1")
     (tmp_path / "t.csv").write_text("x,,\n" + "1,,p\n2,3,q\n" * 9)
     assert table(tmp_path / "t.csv", "target=-1", "header=false", "batch_size=4").num_classes == 2
@@ -251,7 +254,7 @@ def test_a_row_of_units_below_the_header_is_left_out_of_the_training(tmp_path, c
     ("target=null", "dataset.target names no column yet. Options: age, column 4, id, lived, name, port."),
     ("target=live", "dataset.target=live is no column .* Did you mean 'lived'?"),
     ("target=6", "dataset.target=6 is no column"),
-    ("header=false", "is no column of .* It stands in the first row: leave dataset.header=false out."),
+    ("header=false", "is no column of .* It is in the first row: leave dataset.header=false out."),
     ("drop=[agee]", "dataset.drop=agee is no column .* Did you mean 'age'?"),
 )
 def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words, sentence):
@@ -283,7 +286,7 @@ ALIKE = {
 def test_classes_that_are_written_alike_are_said(tmp_path, capsys, said, classes):
     rows = [["a", "y"], *([i, classes[i % 3]] for i in range(60))]
     table(write_rows(tmp_path / "t.csv", rows), "target=y", "batch_size=8")
-    assert f"count as several: {said}\n" in capsys.readouterr().out
+    assert f"count as different: {said}\n" in capsys.readouterr().out
 
 
 def test_classes_that_are_lists_of_others_are_said(tmp_path, capsys):
@@ -327,7 +330,7 @@ def test_a_table_trains_from_one_command(learnt):
 def test_a_table_that_the_model_has_not_seen_is_measured_whole(learnt, mistake, tmp_path):
     new = write_rows(tmp_path / "new.csv", [["y", "extra", "kind", "x"], ["yes", 1, "a", 10.5], ["no", 2, "", 11.5]])
     words = (f"run={learnt}", f"data_dir={new}")
-    assert "Data that the model has not seen is measured whole with split=all." in mistake("proj.evaluate", *words)
+    assert "If the model has not seen this data, split=all measures all of it." in mistake("proj.evaluate", *words)
     write_rows(tmp_path / "other.csv", [*ROWS, [50, "a", "yes"]])
     sentence = mistake("proj.evaluate", f"run={learnt}", f"data_dir={tmp_path}/other.csv")
     assert "other columns or values than the training's: split=all" in sentence
@@ -353,4 +356,4 @@ def test_rows_without_a_class_are_said_before_too_few_examples_are_refused(tmp_p
     write_rows(tmp_path / "t.csv", [["y", "x"], *rows])
     with pytest.raises(UserError, match="class a has 1 example"):
         table(tmp_path / "t.csv", "target=y")
-    assert capsys.readouterr().out == "rows left out, without y: 57\n"
+    assert capsys.readouterr().out == "rows without y left out: 57\n"

@@ -136,7 +136,7 @@ def test_pictures_of_more_channels_than_the_weights_take_are_refused():
 def test_long_pictures_of_which_less_than_half_is_seen_are_said(capsys, shape, is_said):
     data = type("Data", (), {"mean": [0.5] * shape[0], "std": [0.5] * shape[0]})
     Pretrained(shape, 2, BACKBONE, weights=None, train="all").begin(data)
-    assert ("sees the middle square, less than half" in capsys.readouterr().out) == is_said
+    assert ("sees only the middle, less than half" in capsys.readouterr().out) == is_said
 
 
 def test_each_fold_has_features_of_its_own_also_of_mixed_and_cropped_views(configure, words, tmp_path):

@@ -178,7 +178,7 @@ def test_the_first_sheet_is_read_and_the_others_are_named(load, tmp_path, capsys
         assert "dataset.sheet" not in capsys.readouterr().out
     with pytest.raises(UserError, match=r"dataset.target=y is no column"):
         load("t.xlsx")
-    assert "the sheet Info is read, and not Data: dataset.sheet=… chooses another" in capsys.readouterr().out
+    assert "the sheet Info is read, but not Data: dataset.sheet=… chooses another" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"dataset.sheet=Dat is no sheet of .*Did you mean 'Data'"):
         load("t.xlsx", "sheet=Dat")
     columns = load("t.xlsx", "sheet=Data").columns
@@ -202,7 +202,7 @@ def test_every_kind_of_spreadsheet_is_the_same_table(file):
         assert cells(file.read_bytes(), sheet=sheet) == rows
     table = read_table(io.BytesIO(file.read_bytes()), "t")
     assert table.first == ["read me"]
-    assert table.notes == ["t: the sheet Info is read, and not Data: dataset.sheet=… chooses another"]
+    assert table.notes == ["t: the sheet Info is read, but not Data: dataset.sheet=… chooses another"]
 
 
 @pytest.mark.parametrize("module", ("pyarrow", "python_calamine", "backports.zstd"))
@@ -241,7 +241,7 @@ UTF32 = ("utf-32", "utf-32-le", "utf-32-be")
 def test_an_encoding_is_found_out_and_a_guess_is_said(encoding):
     table = read_table(io.BytesIO(WESTERN.encode(encoding)), "t.csv")
     assert table.first == ["Straße", "Größe", "y"] and list(table.columns[2]) == ["Café", "L’été"]
-    note = ["t.csv is not in UTF-8, and read as cp1252 (Straße, Größe, Köln): dataset.encoding=… says another"]
+    note = ["t.csv is not in UTF-8 and is read as cp1252 (Straße, Größe, Köln): dataset.encoding=… sets another"]
     assert table.notes == (note if encoding == "cp1252" else [])
 
 
@@ -264,7 +264,7 @@ def test_an_encoding_that_makes_no_sense_is_refused_and_read_where_it_is_named(e
     assert cells(text.encode(), encoding=encoding, is_hint=True)[0][0] == text.split(";")[0]
     table = read_table(io.BytesIO(text.encode(encoding)), "t", Reading(None, encoding, is_hint=True, prefix=""))
     assert table.first[0] == text.split(";")[0]
-    assert table.notes == [f"t is read as {encoding}, as the training's table was: encoding=… says another"]
+    assert table.notes == [f"t is read as {encoding}, as the training's table was: encoding=… sets another"]
 
 
 def test_a_new_table_may_have_another_encoding_or_sheet_than_the_training_if_a_word_says_it(load, tmp_path, capsys):
@@ -314,7 +314,8 @@ def test_files_without_a_header_are_one_table(load, tmp_path):
 def test_files_of_other_columns_are_refused(load, tmp_path):
     write(tmp_path / "in", a__csv=flowers(), b__csv="len,kin,y\n1,1,1")
     with pytest.raises(
-        UserError, match=r"b.csv has no column 'kind', which .*a.csv has: .*a.csv takes .*alone. Did you mean 'kin'\?"
+        UserError,
+        match=r"b.csv has no column 'kind', which .*a.csv has: .*a.csv reads only that file. Did you mean 'kin'\?",
     ):
         load("in")
 
@@ -331,7 +332,7 @@ def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, 
     write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))
     write(tmp_path / "in", train__csv=flowers(), test__csv=more)
     assert load("in").checksum() == load("same").checksum()
-    said = f"{tmp_path}/in/test.csv: left out, which {tmp_path}/in/train.csv does not have: i\n"
+    said = f"{tmp_path}/in/test.csv: columns left out that {tmp_path}/in/train.csv does not have: i\n"
     assert said in capsys.readouterr().out
 
 
@@ -395,7 +396,7 @@ def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, c
         ("len,kind,y\n1,a,r\n", [], r"test.csv has a class 'r', which the training part does not have"),
         (flowers(), ["test_fraction=0.2"], r"dataset.test_fraction has no effect, since .*test.csv is the test part"),
         (flowers(), ["folds=5", "fold=0"], r"dataset.folds has no effect, since .*test.csv is the test part"),
-        (flowers(), ["group=kind"], r"a \(dataset.group\) is in .*test.csv and in the training"),
+        (flowers(), ["group=kind"], r"the group a is in both .*test.csv and the training"),
     ),
 )
 def test_a_split_that_cannot_be_taken_is_one_sentence(load, tmp_path, test, words, sentence):
@@ -516,7 +517,7 @@ def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, c
 
 def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_path):
     write(tmp_path, t__xlsx=workbook(Info=[], Data=[excel("len", "y"), excel(1, "p")]))
-    with pytest.raises(UserError, match=r"t.xlsx is empty\. .*: the sheet Info is read, and not Data: dataset.sheet=…"):
+    with pytest.raises(UserError, match=r"t.xlsx is empty\. .*: the sheet Info is read, but not Data: dataset.sheet=…"):
         load("t.xlsx")
 
 
@@ -554,14 +555,14 @@ def test_of_a_workbook_the_sheet_alone_that_is_read_is_doubted_and_its_hidden_ro
     members[other] = members[other].replace(b'<row r="3">', b'<row r="3" spans="1:3" hidden="1">')
     table = read_table(io.BytesIO(zipped(members)), "t", Reading(sheet))
     assert len(table.lines) == (1 if sheet == "Data" else 4)
-    assert [kind in " ".join(table.notes) for kind in ("hidden rows, as of a filter", "such as #N/A")] == [said > 0] * 2
+    assert [kind in " ".join(table.notes) for kind in ("hidden rows, such as", "such as #N/A")] == [said > 0] * 2
 
 
 @pytest.mark.parametrize(
     ("attribute", "said"),
     (
         ('calcext:value-type="error"', "errors of formulas, such as"),
-        ('table:number-rows-spanned="2"', "merged cells are read as empty but for the first"),
+        ('table:number-rows-spanned="2"', "of merged cells, only the first has a value"),
         ('table:number-rows-spanned="1" table:number-columns-spanned="2"', ""),
     ),
 )
@@ -605,7 +606,7 @@ def test_what_excel_leaves_beside_an_open_file_is_no_table(load, tmp_path, how):
 def test_a_column_that_is_not_in_the_first_sheet_is_answered_with_the_other_sheets(load, tmp_path, sheets):
     rows = {"Info": [excel("read me")], "Data": [excel("len", "kind", "y"), excel(1, "a", "p")]}
     write(tmp_path, t__xlsx=workbook(**{name: rows[name] for name in sheets}))
-    others = rf".*: the sheet {sheets[0]} is read, and not {sheets[1]}: {{}}sheet=… chooses another\.$"
+    others = rf".*: the sheet {sheets[0]} is read, but not {sheets[1]}: {{}}sheet=… chooses another\.$"
     columns = [{"name": "width", "mean": 0.0, "std": 1.0}]
     with pytest.raises(
         UserError, match=r"target=width is no column .*\. Options: " + others.format("dataset.")
@@ -621,21 +622,19 @@ def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_p
     write(tmp_path, t__csv=flowers(), new__csv=text)
     data = load("t.csv")
     with pytest.raises(
-        UserError, match=r"no column len, kind\. It stands in line 2: if that is the header, delete .* above it\.$"
+        UserError, match=r"no column len, kind\. It is in line 2: if that is the header, delete .* above it\.$"
     ):
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
     known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
-    with pytest.raises(
-        UserError, match=r"has no column y to measure\. It stands in line 2: if that is the header, delete"
-    ):
+    with pytest.raises(UserError, match=r"has no column y to measure\. It is in line 2: if that is the header, delete"):
         open_data(known, data_dir=str(tmp_path / "new.csv"), everything=True)
 
 
 def test_a_table_whose_rows_are_named_in_its_first_column_is_to_be_turned(load, tmp_path):
     write(tmp_path, t__csv="gene,s1,s2,s3\ny,p,q,p\nBRCA1,0.5,0.7,0.6\n", u__csv="Study,,\nlen,y,kind\n1,p,a\n")
-    with pytest.raises(UserError, match=r"stands in line 2: .* above it; if it names a row, exchange rows and columns"):
+    with pytest.raises(UserError, match=r"is in line 2: .* above it; if it names a row, swap rows and columns"):
         load("t.csv")
-    with pytest.raises(UserError, match=r"stands in line 2: if that is the header, delete the lines above it\.$"):
+    with pytest.raises(UserError, match=r"is in line 2: if that is the header, delete the lines above it\.$"):
         load("u.csv")
 
 
@@ -662,7 +661,7 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
         open_data(known, data_dir=str(tmp_path / "renamed.csv"))
     with pytest.raises(UserError, match="has no column 'len', which the model takes"):
         open_data(known, data_dir=str(tmp_path / "renamed.csv"), everything=True)
-    with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: proj.predict takes it"):
+    with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: python -m proj.predict works"):
         open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)
 
 
@@ -731,7 +730,7 @@ def test_a_file_of_apples_numbers_is_to_be_exported():
 
 
 def test_what_no_encoding_makes_a_text_is_no_matter_of_the_encoding():
-    with pytest.raises(UserError, match="t is no CSV file, nor Parquet or a spreadsheet: save the table as one"):
+    with pytest.raises(UserError, match="t is no CSV file, Parquet file or spreadsheet: save the table as one"):
         cells(b"ORC\x0a\x80\x1f\0\3")
 
 
@@ -779,7 +778,7 @@ def test_a_file_that_is_named_as_a_part_without_one_for_the_training_is_said_to_
         write_rows(tmp_path / name, [["x", "y"], *([i * i % 37 + place, "pq"[i % 2]] for i in range(30))])
     files = os.pathsep.join(str(tmp_path / name) for name in names)
     assert sum(len(split.targets) for split in load("csv", f"data_dir={files}", "target=y").splits.values()) == 60
-    how = "to keep its rows apart from the training, name the file of the others train.csv"
+    how = "to keep its rows out of the training set, rename the file of the others train.csv"
     assert f"{names[1]} is mixed with the rest: {how}\n" in capsys.readouterr().out
 
 
@@ -820,9 +819,9 @@ def test_an_apostrophe_that_is_not_closed_below_quoted_cells_is_named(load, tmp_
 
 
 def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_trains_on_it(load, tmp_path, capsys):
-    how = "it names images, from which dataset=image_folder learns, as docs/data.md says"
+    how = "it names images (dataset=image_folder trains on images, see docs/data.md)"
     write_rows(tmp_path / "a.csv", [["image", "y"], *([NAMES[i], "pq"[i % 2]] for i in range(60))])
-    with pytest.raises(UserError, match=rf"has no column to learn y from \(image: {how}\)"):
+    with pytest.raises(UserError, match=r"has no column to learn y from \(image: it names images"):
         load("csv", f"data_dir={tmp_path}/a.csv", "target=y")
     write_rows(tmp_path / "b.csv", [["image", "x", "y"], *([NAMES[i], i % 7, "pq"[i % 2]] for i in range(60))])
     assert [one["name"] for one in load("csv", f"data_dir={tmp_path}/b.csv", "target=y").columns] == ["x"]
@@ -834,7 +833,7 @@ def test_a_header_that_lacks_the_name_of_the_first_column_is_that_of_r(load, tmp
     labelled = [f"{i},{row}" for i, row in enumerate(rows, 1)]
     write(tmp_path, r__csv="\n".join([names, *labelled]), whole__csv="\n".join([f",{names}", *labelled]))
     assert load("r.csv").checksum() == load("whole.csv").checksum()
-    assert "r.csv: the first column has no name, since there are fewer names than columns" in capsys.readouterr().out
+    assert "r.csv: the first column has no name, since there is one name too few" in capsys.readouterr().out
     for first in ("1.5,2.5,3.5", names):  # an example that lacks a value, and one row with a cell too many
         with pytest.raises(UserError, match=r"different numbers of values: 4 in line 2, 3 in the first: if the table"):
             cells("\n".join([first, labelled[0], *(labelled[1:] if first != names else rows)]).encode())
@@ -878,7 +877,7 @@ def test_names_of_columns_that_stand_again_among_the_rows_are_no_example(load, t
     once, twice = (load("csv", f"data_dir={tmp_path}/{name}.csv", *words) for name in ("once", "twice"))
     assert once.columns == twice.columns and once.class_names == twice.class_names == ["p", "q"]
     assert once.checksum() == twice.checksum()
-    assert "left out, where the names of the columns stand again: line 42" in capsys.readouterr().out
+    assert "left out, as repeated names of the columns: line 42" in capsys.readouterr().out
     data = read_tables([str(tmp_path / "twice.csv")], once.columns)
     assert [example.name.split(":")[-1] for example in data] == [str(line) for line in range(2, 83) if line != 42]
 
@@ -898,7 +897,9 @@ def test_a_row_of_a_survey_that_has_ticked_all_is_a_row(tmp_path):
 
 def test_files_of_columns_in_another_order_that_are_put_together_are_refused(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"a,b,y\n{ROWS_OF_TWO}b,a,y\n{ROWS_OF_TWO}")
-    with pytest.raises(UserError, match=r"line 42 holds the names of the columns in another order .*data_dir=\[a.csv"):
+    with pytest.raises(
+        UserError, match=r"line 42 repeats the names of the columns in another order, .*data_dir=\[a.csv"
+    ):
         load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
 
 
@@ -947,7 +948,7 @@ def test_rows_that_may_sum_up_others_are_said_where_they_have_a_class(load, tmp_
     rows = [[label if i % every == 5 else "ab"[i % 2], i * i % 37, "pq"[i % 3 > 0]] for i in range(60)]
     load("csv", f"data_dir={write_rows(tmp_path / 't.csv', [['region', 'x', 'y'], *rows])}", "target=y")
     said = " ".join(capsys.readouterr().out.split())
-    assert (f"rows that may sum up others: 7 ({label})" in said) == is_said
+    assert (f"rows that may be sums of others: 7 ({label})" in said) == is_said
 
 
 def test_a_table_of_a_run_that_began_on_windows_is_named_whole_where_it_is_not_there():

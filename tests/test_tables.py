@@ -108,7 +108,7 @@ def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict,
     data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
     assert "a: numbers in kg: 'dataset.categorical=[a]' reads all as words" in capsys.readouterr().out
     assert data.columns[0]["unit"] == "kg" and data.columns[0]["mean"] > 100  # commas are decimal marks, beyond doubt
-    for cell, sentence in (("5", "'5' stands beside numbers in kg"), ("5 g", "'5 g' is no number in kg")):
+    for cell, sentence in (("5", "'5' is among numbers in kg"), ("5 g", "'5 g' is no number in kg")):
         with pytest.raises(UserError, match=sentence):
             predict(f"a;b\n{cell};1\n", data.columns)
     table(column("1.234 kg", "999 kg"))
@@ -142,16 +142,16 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
 @pytest.mark.parametrize(
     ("cells", "note"),
     (
-        (["-999", *"123456789"], "a: -999 is far from all others, and 10% of them: if it says that there is"),
-        (["99999", *"123456789"], "a: 99999 is far from all others"),
-        (["-1", *map(str, range(13, 40, 3))], "a: -1 is far from all others"),
-        (["99", *map(str, range(18, 80, 7))], "a: 99 is far from all others"),
-        (["98", "99", *"12345"], "a: 98 and 99 are far from all others, and 33% of them: if they say that there is"),
-        (["-8", "-9", *map(str, range(18, 80, 7))], "a: -9 and -8 are far from all others"),
-        (["77", "88", "99", *"1234"], "a: 77 and 88 and 99 are far from all others"),
-        (["99", *"1234"], "a: 99 is far from all others"),
-        (["-9", *"123"], "a: -9 is far from all others"),
-        (["00501", "10115", "94105"], "a: numbers such as 00501: 'dataset.categorical=[a]' takes them for words if"),
+        (["-999", *"123456789"], "a: -999 is far from all other values, and 10% of the column: if it marks missing"),
+        (["99999", *"123456789"], "a: 99999 is far from all other values"),
+        (["-1", *map(str, range(13, 40, 3))], "a: -1 is far from all other values"),
+        (["99", *map(str, range(18, 80, 7))], "a: 99 is far from all other values"),
+        (["98", "99", *"12345"], "a: 98 and 99 are far from all other values, and 33% of the column: if"),
+        (["-8", "-9", *map(str, range(18, 80, 7))], "a: -9 and -8 are far from all other values"),
+        (["77", "88", "99", *"1234"], "a: 77 and 88 and 99 are far from all other values"),
+        (["99", *"1234"], "a: 99 is far from all other values"),
+        (["-9", *"123"], "a: -9 is far from all other values"),
+        (["00501", "10115", "94105"], "a: numbers such as 00501 may be codes: 'dataset.categorical=[a]' reads"),
     ),
 )
 def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsys, cells, note):
@@ -280,8 +280,8 @@ def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     (
-        (("5.2%", "0.07"), r"row 4, column a: '0.07' stands beside numbers in %"),
-        (("$5", "€7"), r"row 4, column a: '€7' stands beside numbers in \$"),
+        (("5.2%", "0.07"), r"row 4, column a: '0.07' is among numbers in %"),
+        (("$5", "€7"), r"row 4, column a: '€7' is among numbers in \$"),
         (("1,200", "950"), r"'1,200' can be 1.200 or 1200; .*dataset.decimal=point or dataset.decimal=comma"),
         (("1,5", "2.5", "1,234", "5,678"), r"'1,234' can be 1.234 or 1234"),
         ((*("1",) * 25, "inf"), "'inf' is no number"),
@@ -311,9 +311,9 @@ def test_a_number_that_looks_grouped_is_said(table, capsys):
 
 
 def test_a_unit_that_the_training_had_is_needed_in_predict(predict):
-    with pytest.raises(UserError, match=r"row 2, column a: '0.05' stands beside numbers in %"):
+    with pytest.raises(UserError, match=r"row 2, column a: '0.05' is among numbers in %"):
         predict("a\n0.05\n", numbers("a", unit="%"))
-    with pytest.raises(UserError, match=r"row 2, column a: '5%' stands beside numbers without %"):
+    with pytest.raises(UserError, match=r"row 2, column a: '5%' is among numbers without %"):
         predict("a\n5%\n", numbers("a"))
 
 
@@ -529,7 +529,7 @@ def test_of_a_word_among_numbers_both_cures_are_said_and_the_likelier_first(tabl
 
 def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_single_column(table):
     text = "\n".join(['"a,b,y"', *(f'"{i},1,{"pq"[i % 2]}"' for i in range(40))])
-    with pytest.raises(UserError, match="Its one column is 'a,b,y': take the quotation marks away"):
+    with pytest.raises(UserError, match="Its one column is 'a,b,y': remove the quotation marks"):
         table(text)
 
 
@@ -555,7 +555,7 @@ def test_numbers_in_marks_that_say_nothing_are_read(table, cells, mean):
 def test_words_that_differ_in_quotation_marks_alone_are_said(table, capsys):
     text = column("'red'", '"red"', '"blue"')
     table(text)
-    assert "count as several: 'red' and red" in capsys.readouterr().out
+    assert "count as different: 'red' and red" in capsys.readouterr().out
     with pytest.raises(UserError, match="line 4, 3 in the first: write quotation marks for the apostrophes around"):
         table(text.replace('"red"', "'red;dark'"))
 

@@ -44,7 +44,7 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
     alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
     if not alike:
         return []
-    return [f"{what} that differ only in spelling, but count as several: {', '.join(alike[:5])}"]
+    return [f"{what} that differ only in spelling, but count as different: {', '.join(alike[:5])}"]
 
 
 def describe_lists(names: Sequence[str]) -> list[str]:

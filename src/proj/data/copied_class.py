@@ -23,7 +23,7 @@ WHY = {  # by the kinds of `how_it_tells`; in brackets, the words for one column
     "value": "[reveals|reveal] {}{}, with one value for each class: if [it is|they are] the class in other words",
     "range": "[reveals|reveal] {}{}, with a range for each class: if one was made from the other",
     "filled": "[has|have] values in all rows of some classes and in none of the others{1}: if [it comes|they come] "
-    "once the class is known",
+    "only after the class is known",
     "code": "together reveal {}{}: if they are its one-hot code",
 }
 

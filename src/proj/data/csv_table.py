@@ -137,7 +137,7 @@ class CSVDataModule(InMemoryDataModule):
         rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
-        lines = [f"rows left out, without {name}: {len(labels) - len(rows):,}"] if len(rows) < len(labels) else []
+        lines = [f"rows without {name} left out: {len(labels) - len(rows):,}"] if len(rows) < len(labels) else []
         if not self.trained:
             refuse_useless(files, self.fractions, self.fold)
         groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
@@ -175,7 +175,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has {what if strange else 'no row with a class.'}")
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
         if without := int(labels.holds([""]).sum()):
-            notes.append(f"rows left out, without {self.target}: {without:,}")
+            notes.append(f"rows without {self.target} left out: {without:,}")
         by_place = dict(zip(places, columns, strict=True))
         x = encode_table(table, by_place, rows, self.decimal, notes)
         notes += unlike_training(table, by_place, x, rows)
@@ -199,7 +199,7 @@ class CSVDataModule(InMemoryDataModule):
         if not trains and isinstance(self.target, str):
             (place,) = find_columns([self.target], tables[0].names)
             if place is None:
-                how = why_absent(tables[0], self.target, ": proj.predict takes it, if it has all others.")
+                how = why_absent(tables[0], self.target, ": python -m proj.predict works without it.")
                 raise UserError(f"{tables[0].file} has no column {self.target} to measure{how}")
             given = tables[0].names[place]
             for table in tables:
@@ -212,7 +212,7 @@ class CSVDataModule(InMemoryDataModule):
             if part not in ("", "train") and name not in table.names:
                 raise UserError(
                     f"{table.file} has no column {name}, so that it cannot be the {part} part: train with "
-                    f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} says its classes."
+                    f"data_dir={found.files[0]}, and python -m proj.predict input={table.file} predicts its classes."
                 )
         table = join(tables, self.notes)
         say(*spell_as_training(table, target, found.parts))

@@ -154,10 +154,10 @@ def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
     if {*map(spelling, given)} & {*map(spelling, known)} or len(given) != len(known):
         raise UserError(
             f"the data has the classes {', '.join(given)} and the model {', '.join(known)}, which cannot be paired: "
-            "give the data's classes the model's names, and move the others away."
+            "give the data's classes the model's names, and remove the others."
         )
     pairs = ", ".join(f"{one} is {other}" for one, other in zip(given, known, strict=True))
-    say(f"Note: no class of the data has a name of the model's, so they are paired in their order: {pairs}.")
+    say(f"Note: the model knows none of the data's class names, so they are paired in their order: {pairs}.")
     return list(range(len(known))), given
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 
 def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -37,11 +37,11 @@ def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
             raise UserError(f"dataset.group={pattern} is no regular expression ({error}).") from None
         label = next(filter(None, match.groups()), match[0]) if match else ""
         if not label:
-            raise UserError(f"{path} belongs to no group: dataset.group={pattern} finds nothing in it.")
+            raise UserError(f"{path} belongs to no group: dataset.group={pattern} does not match it.")
         if part_of.setdefault(label, part) != part:
             raise UserError(
-                f"{label} is in the folders of {part_of[label]} and {part}, and what belongs together (dataset.group) "
-                "may not be on both sides: move its images into one of them."
+                f"the group {label} (dataset.group) is in the folders of both {part_of[label]} and {part}: move "
+                "its images into one of them."
             )
         found.append(label)
     return np.array(found, dtype=object)
@@ -60,8 +60,8 @@ def describe_duplicates(marks: np.ndarray, targets: Tensor, parts: Tensor, names
     told = {"different classes": targets.numpy(), "the folders of different parts": parts.numpy()}
     unlike = {what: (values != values[first_copy]).nonzero()[0] for what, values in told.items()}
     apart = len(unlike["the folders of different parts"]) > 0
-    how = "kept together" + (", but for those in the folders of different parts" if apart else "")
-    said = [f"{several.sum():,} images are {len(several):,}, since others are identical: {how}"]
+    how = "kept in one part" + (", except those in the folders of different parts" if apart else "")
+    said = [f"{several.sum():,} images are identical to others ({how_many(len(several), 'different image')}): {how}"]
     for what, places in unlike.items():
         if len(places):
             pair = f"{names[first_copy[places[0]]]} and {names[places[0]]}"

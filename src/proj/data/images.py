@@ -78,7 +78,7 @@ class ImageDataModule(InMemoryDataModule):
         if self.shift >= (smallest := min(self.input_shape[1:])):
             raise UserError(
                 f"dataset.shift={self.shift} moves images of {'×'.join(map(str, self.input_shape[1:]))} pixels out of "
-                f"themselves: choose dataset.shift={smallest - 1} or less."
+                f"sight: choose dataset.shift={smallest - 1} or less."
             )
         return super().train_dataloader()
 
@@ -150,7 +150,7 @@ class ImageDataModule(InMemoryDataModule):
     def _check_sizes(self) -> None:
         """Raises UserError if the network cannot take images of each size, or if the number of epochs is not known."""
         if (self.trainer.max_epochs or -1) < 0:
-            raise UserError("dataset.sizes divides the run's epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
+            raise UserError("dataset.sizes needs a number of epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
         network = self.trainer.lightning_module
         for size in self.sizes:
             try:
@@ -160,7 +160,7 @@ class ImageDataModule(InMemoryDataModule):
                 if out_of_memory(error):
                     raise
                 raise UserError(
-                    f"the network does not take images of another size, {size} of dataset.sizes: give "
+                    f"the network does not take images of size {size}, which dataset.sizes has: give "
                     "dataset.sizes=null."
                 ) from None
 

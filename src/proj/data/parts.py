@@ -129,7 +129,7 @@ def refuse_few(counts: np.ndarray, class_names: list[str], shares: dict[str, flo
         more = f" (one of {len(few)} such classes)" if few[1:] else ""
         folds = "train" not in shares
         where = f"{len(shares)} folds" if folds else ", ".join(shares)
-        cure = f"use dataset.folds={count} or fewer" if folds and count > 1 else "add others, or take the class away"
+        cure = f"use dataset.folds={count} or fewer" if folds and count > 1 else "add examples, or remove the class"
         has = how_many(count, what) if count else "no examples"
         raise UserError(f"class {name} has {has}{more}, too few to be in each of {where}: {cure}.")
 

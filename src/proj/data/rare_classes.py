@@ -52,15 +52,15 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
     are_numbers = None not in numbers
     if not (mostly_once or are_numbers):
         return []
-    kind, how = ("numbers", "have groups of numbers in it, such as low and high") if are_numbers else ("values", "")
+    kind, how = ("numbers", "replace its numbers by groups such as low and high") if are_numbers else ("values", "")
     many = f"{len(words):,} different {kind}"
     if mostly_once or (2 * once > len(words) and any(read.value(".") % 1 for read in numbers)):
         how = f", or {how}" if how else ""
         raise UserError(
-            f"{name} holds {many} in {len(labels):,} rows, and a classifier takes classes: name another column with "
+            f"{name} holds {many} in {len(labels):,} rows, too many for classes: name another column with "
             f"dataset.target=…{how}."
         )
-    return [f"{name}: {many}, each a class of its own: if they are measured, {how}"]
+    return [f"{name}: {many}, each a class of its own: if they are measurements, {how}"]
 
 
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
@@ -96,7 +96,7 @@ def describe_unknown(classes: dict[str, int], who: str, example: str = "row") ->
 def describe_rare(rare: dict[str, int], examples: int) -> str:
     """A line on the rare classes that are left out. examples: the number of their examples."""
     what = "a class" if len(rare) == 1 else f"{len(rare):,} classes"
-    return f"left out, {what} of too few examples, {examples:,} in all (dataset.min_examples): {listed(rare)}"
+    return f"left out, {what} with too few examples, {examples:,} in all (dataset.min_examples): {listed(rare)}"
 
 
 def listed(classes: dict[str, int]) -> str:

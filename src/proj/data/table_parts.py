@@ -45,9 +45,9 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -
     cells = table.columns[place].take(rows)
     missing = rows[cells.each(is_missing, bool)]
     if len(missing):
-        more = f" (as in {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
+        more = f" (like {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
         which = f"{file}: line {table.line(missing[0])} has no {table.names[place]}{more}"
-        how = "(dataset.group): fill it in, or take such rows out."
+        how = "(dataset.group): fill it in, or delete such rows."
         raise UserError(f"{which}, which is needed to keep groups together {how}")
     return cells.each(str, object)
 
@@ -78,7 +78,7 @@ def table_parts(
         if strange := {*targets[given[part]].tolist()} - {*targets[rest].tolist()}:
             raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training part does not have.")
         if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
-            raise UserError(f"{both[0]} (dataset.group) is in {file} and in the training: it may not be in both.")
+            raise UserError(f"the group {both[0]} is in both {file} and the training: move its rows into one of them.")
     drawn = draw(targets[rest], groups=None if groups is None else groups[rest])
     return {part: rest[indices] for part, indices in drawn.items()} | given
 
@@ -96,6 +96,6 @@ def describe_copies(train: Tensor, test: Tensor) -> list[str]:
     if 10 * copies < len(test):
         return []
     have = agree(copies, "has", "have")
-    delete = agree(copies, "it is a copy, delete it", "they are copies, delete these")
+    delete = agree(copies, "it is a copy, delete it", "they are copies, delete them")
     said = f"{copies:,} of {how_many(len(test), 'test row')} {have} the same inputs as a training row"
-    return [f"{said}: if {delete}, since the network has seen the answers"]
+    return [f"{said}: if {delete}, since the network has already seen the answers"]

@@ -56,8 +56,8 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
     if most < UNEQUAL * max(fewest, 1):
         return None
     return (
-        f"class {frequent} has {most:,} training examples and {rare} {fewest:,}: balance=loss or balance=sampling has "
-        "all classes count alike, and monitor=val/balanced_acc measures it"
+        f"class {frequent} has {most:,} training examples and {rare} {fewest:,}: balance=loss or balance=sampling "
+        "makes all classes count equally, and so does monitor=val/balanced_acc"
     )
 
 
@@ -78,6 +78,6 @@ def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str |
     balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if advised else ""
     monitor = "monitor=val/loss, " if config["monitor"] != "val/loss" else ""
     return (
-        f"The model calls {all_of} {there.sum():,} examples {names[int(said.argmax())]!r}, so that its accuracy is no "
-        f"more than that class's share: try {balance}{monitor}another optimizer.lr, or more epochs."
+        f"The model predicts {names[int(said.argmax())]!r} for {all_of} {there.sum():,} examples, so that its "
+        f"accuracy is no more than that class's share: try {balance}{monitor}another optimizer.lr, or more epochs."
     )

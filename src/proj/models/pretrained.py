@@ -112,7 +112,7 @@ class Pretrained(Classifier):
         if data.mean:
             fit.set_normalization(data.mean, data.std)
         if max(fit.size) > 2 * fit.recipe.crop:
-            say("model=pretrained sees the middle square, less than half, of these images: pad them, or take model=cnn")
+            say("model=pretrained sees only the middle, less than half, of these images: pad them, or use model=cnn")
         if weights := self.hparams.weights:
             load_weights(body, weights_of(self.hparams.backbone, weights), f"model.weights={weights}")
         elif self.frozen:

@@ -28,7 +28,7 @@ def in_steps(name: str, value: Any, steps: float) -> Any:
         return value
     if math.isinf(steps):
         raise UserError(
-            f"scheduler.{name}={value} takes a run whose steps are known: give trainer.max_epochs=… or "
+            f"scheduler.{name}={value} needs a run of known length: give trainer.max_epochs=… or "
             "trainer.max_steps=…, or use scheduler=none."
         )
     return max(1, int(steps) // int(meant[1] or 1))
@@ -55,7 +55,7 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
     refuse_other("scheduler", scheduler, made, LRScheduler)
     if isinstance(made, OneCycleLR) and made.total_steps < steps:  # it would raise an error after its last step
         raise UserError(
-            f"the scheduler ends after {how_many(made.total_steps, 'step')}, and the run has "
+            f"the scheduler ends after {how_many(made.total_steps, 'step')}, but the run has "
             f"{'no end' if math.isinf(steps) else steps}: use scheduler.total_steps=steps, or end the run with "
             f"trainer.max_steps={made.total_steps}."
         )

@@ -171,6 +171,6 @@ def sentences(comparison: Comparison) -> list[str]:
             command = comparison["resume"]
             typed = f"{command} seeds=+{ENOUGH.count(',')}" if command else f"add seed={ENOUGH}"
             each = "each " if len(once) > 1 else ""
-            found.append(f"one seed {each}does not tell which is better by more than chance: {typed}")
+            found.append(f"one seed {each}cannot tell a better configuration from a lucky one: {typed}")
         found += filter(None, [sentence_on_test(comparison, best)])
     return [*dict.fromkeys(found)]

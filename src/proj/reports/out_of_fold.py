@@ -48,13 +48,13 @@ def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
             right_at_threshold += line.get("at threshold") == line["class"]
     count = len(answers)
     issues, doubtful = label_issues(answers)
-    are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
+    are = agree(doubtful, "is", "are")
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
     if has_threshold:
         accuracy += f", {right_at_threshold / count:.2%} at the threshold".replace("%", " %")
     return {"out_of_fold.csv": csv_text(table), "label_issues.csv": issues}, [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
-        f"{how_many(doubtful, 'example')} {are} taken for another class than {their} label: look at the first ones of "
-        "label_issues.csv, whose labels may be wrong",
+        f"{how_many(doubtful, 'example')} {are} predicted as another class than labelled: look at the first ones "
+        "of label_issues.csv, whose labels may be wrong",
     ]

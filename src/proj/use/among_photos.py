@@ -25,6 +25,6 @@ def refuse_among_photos(folder: Path, option: str, dataset: Mapping, data_dir: s
         within = [one for one in (place, *place.parents) if one.is_relative_to(photos)]
         if within and not any(is_of_a_run(str(one)) for one in within):
             raise UserError(
-                f"{folder} lies in {photos}, and the next training would take its pictures for photos: name another "
+                f"{folder} lies in {photos}, and the next training would read its pictures as photos: name another "
                 f"place with {option}=…"
             )

@@ -116,7 +116,7 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     file = folder / f"{name.replace('evaluation', 'label_issues', 1)}.csv"
     content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
-    are, their = agree(doubtful, "is", "are"), agree(doubtful, "its", "their")
-    say(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} taken for another class than {their} label")
+    are = agree(doubtful, "is", "are")
+    say(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} predicted as another class than labelled")
     if part == "train":
-        say("The model was trained on these labels and may have learned wrong ones: folds find more (dataset.folds=5).")
+        say("The model may have learned wrong labels, since it was trained on them: dataset.folds=5 finds more.")

@@ -35,7 +35,7 @@ def open_data(
         raise UserError("data_dir=… has no effect here, since this dataset comes with scikit-learn: leave it out.")
     if reading and "sheet" not in chosen:
         option = next(iter(reading))
-        raise UserError(f"{option}=… is of a table in a file, and this data is something else: leave it out.")
+        raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
         chosen["download"] = bool(named)  # a folder that only the checkpoint or the default names is not written into
@@ -49,7 +49,7 @@ def open_data(
     except UserError as error:
         if everything or "test_fraction" not in chosen or not (data_dir and Path(data_dir).exists()):
             raise
-        raise UserError(f"{error} Data that the model has not seen is measured whole with split=all.") from error
+        raise UserError(f"{error} If the model has not seen this data, split=all measures all of it.") from error
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of a wrong type
         raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
     tables = bool(data.columns and facts.columns)
@@ -62,6 +62,6 @@ def open_data(
     if data.columns != facts.columns:
         raise UserError(
             "the table has other columns or values than the training's: split=all measures all of its rows, "
-            "python -m proj.predict takes rows without a class."
+            "python -m proj.predict also those without a class."
         )
     return data

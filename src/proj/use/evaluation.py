@@ -133,7 +133,7 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
     if tta and kind != "image":
         raise UserError("tta=true mirrors and moves images, and this model takes something else: leave it out.")
     if importance is not None and kind != "table":
-        raise UserError("importance=… is of a table's columns, and this model takes something else: leave it out.")
+        raise UserError("importance=… is for the columns of tables, and this model takes something else: leave it out.")
     choose("split", split, dict.fromkeys(("test", "val", "train", "all")))
     if split == "all" and not other_data:
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
@@ -149,10 +149,10 @@ def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_
 def note_seen(split: str, other: bool, data_dir: str) -> None:
     """Print a warning if examples of the training may be among those that are measured. other: see `is_other`."""
     if split == "all" and not other:
-        say("Note: this is the training's own data: new examples would have worse figures.")
+        say("Note: the model was trained on this data: on new examples, its figures would be worse.")
     if split != "all" and other:
-        how = " Data that the model has not seen is measured whole with split=all." if data_dir else ""
-        say(f"Note: the data is not what the training read: its split may put training examples elsewhere.{how}")
+        how = " If the model has not seen this data, split=all measures all of it." if data_dir else ""
+        say(f"Note: this is not the data of the training: the part may hold training examples.{how}")
 
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:

@@ -116,7 +116,7 @@ def export(
     write_output(file, content)
     say(f"{file} takes {taken}")
     if model.costs is not None and not raw:
-        say("It gives logits only: the largest is not always the class that the threshold names, which raw=true adds.")
+        say("It gives logits only: the largest is not always the class that the threshold chooses; raw=true adds that.")
     return file
 
 

@@ -129,7 +129,7 @@ def predict(
     except (KeyboardInterrupt, SystemExit):  # SystemExit: a signal such as that of `kill`, see `options`
         if output and rows:  # under another name, so that nobody takes this file for complete
             write_rows(rows, classes, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
-            say("stopped: the inputs after these are not predicted", file=sys.stderr)
+            say("stopped: the remaining inputs are not predicted", file=sys.stderr)
         raise
     if not rows and not skipped:
         raise UserError(f"input={input} has no row below its header.")

@@ -139,11 +139,11 @@ def _find(data_dir: str, draws: bool) -> FoundImages:
         found.class_names.extend(dict.fromkeys(image.label for image in found.images if part == "train"))
         there = {image.label for image in found.images if image.part == part}
         if part != "train" and not there and not unknown:
-            raise UserError(f"{folder} holds no images: take it away, and {part} is drawn from the training images.")
+            raise UserError(f"{folder} holds no images: remove it, and {part} is drawn from the training images.")
         if unknown and (missing := [name for name in found.class_names if name not in there]):
             raise UserError(
-                f"{folder} has a class {unknown[0]} that {parts['train']} has not, and none of {first_of(missing, 5)}: "
-                "name a class alike in both, or move its folder away."
+                f"{folder} has a class {unknown[0]} that {parts['train']} does not have, and lacks "
+                f"{first_of(missing, 5)}: name each class the same in both, or move its folder away."
             )
     packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
@@ -208,12 +208,12 @@ def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> li
     masks; if a class has several subfolders, each may hold several photos of one thing."""
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)
     deeper = [f"{readable(place)} ({count:,})" for place, count in places.items() if os.sep in place]
-    within = f"Images in folders within those of the classes: {first_of(deeper, 5)}"
+    within = f"Images in subfolders of the class folders: {first_of(deeper, 5)}"
     above = Counter(place.split(os.sep)[0] for place in places if os.sep in place)
     if len(deeper) < len(places):
         folder = next((name for name, count in above.items() if count > 1 and name not in places), "")
         other = f", or give data_dir={os.path.join(parts['train'], folder)}, if its folders are the classes"
-        away = f"move them away, if they are none of their class, such as masks{other if folder else ''}"
+        away = f"move them away if they do not show their class, such as masks{other if folder else ''}"
         return [f"{within}: {away}"] if deeper else []
     if len(deeper) == len(above):
         return []

@@ -59,4 +59,4 @@ def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str])
     coloured = [name for name, share in shares.items() if share <= 0.1]
     if grey and coloured and len(grey) + len(coloured) == len(class_names):
         those = f"Nearly all images of {first_of(grey, 3)} are grey, and those of {first_of(coloured, 3)} in colour"
-        yield f"{those}: a network tells them apart by that, unless dataset.channels=1 makes all of them grey"
+        yield f"{those}: a network may learn only that difference; dataset.channels=1 makes all grey"

@@ -198,7 +198,7 @@ def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: st
     read = number(cell, unit)
     if read and read.unit != unit:
         kind = f"in {unit}" if unit else f"without {read.unit}"
-        raise UserError(f"{where}: {cell!r} stands beside numbers {kind}: write all numbers of a column in one unit.")
+        raise UserError(f"{where}: {cell!r} is among numbers {kind}: write all numbers of a column in one unit.")
     kind = f" in {unit}" if unit else ""
     if read and abs(read.value(".")) >= 3e38:
         kind = " below 3e38"
@@ -209,8 +209,8 @@ def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: st
     labels = len(others) > 2 or 10 * len(different) < len(cells) or re.fullmatch(r"\d+ ?[a-zA-Z]", cell)
     as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
     ways = [
-        "leave the cell empty if it is not known, delete a line of notes, or train with "
-        f"{as_numbers}, which takes such cells for empty ones",
+        "empty the cell if its value is unknown, delete the row if it is a note, or train with "
+        f"{as_numbers}, which treats such cells as empty",
         f"train with {as_words} if the column holds labels",
     ]
     raise UserError(f"{where}: {cell!r} is no number{kind}; {'; or '.join(ways[::-1] if labels else ways)}.")

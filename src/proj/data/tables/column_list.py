@@ -25,7 +25,7 @@ def row_of(whole: Columns, place: int) -> dict[str, str]:
     if place == whole.target:
         return row | {"taken for": "classes"}
     if place not in whole.found:
-        return row | {"why": "a setting says it"}
+        return row | {"why": "a setting leaves it out"}
     found = whole.found[place]
     kind = "left out" if found.left_out else HEADINGS[kind_of(found.column)]
     why = found.left_out or (f"written as {found.column['date']}" if "date" in found.column else "")
@@ -37,8 +37,7 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
     """Print how the columns are used, once they are measured; return a row of columns.csv for each of them."""
     names, lists = whole.table.names, {heading: list[int]() for heading in HEADINGS.values()}
     for place, found in sorted(whole.found.items(), key=lambda one: (bool(one[1].left_out), one[0])):
-        since = "" if found.left_out.startswith("hardly") else "since "
-        heading = f"left out, {since}{found.left_out}" if found.left_out else HEADINGS[kind_of(found.column)]
+        heading = f"left out, since {found.left_out}" if found.left_out else HEADINGS[kind_of(found.column)]
         lists.setdefault(heading, []).append(place)
     for heading, places in lists.items():
         if not places:
@@ -51,7 +50,7 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
         if first.setting:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
-            what = f"keeps {it}" if first.left_out else f"takes {it} for {KINDS[first.setting]}"
+            what = f"keeps {it}" if first.left_out else f"reads {it} as {KINDS[first.setting]}"
             say(f"    {how} {what}")
     say(*whole.notes[:NOTES])
     if len(whole.notes) > NOTES:

@@ -112,7 +112,7 @@ class Columns:
     def why_left_out(self) -> str:
         """The end of a message where no column is left."""
         reasons = "; ".join(f"{self.table.names[place]}: {one.left_out}" for place, one in [*self.found.items()][:3])
-        how = "dataset.categorical=[…] or dataset.numeric=[…] takes a column all the same"
+        how = "dataset.categorical=[…] or dataset.numeric=[…] uses a column anyway"
         return f" ({reasons}): {how}" if reasons else ""
 
     def _take(self, place: int, kind: str) -> Finding:
@@ -156,12 +156,12 @@ class Columns:
         is_text = sum(map(len, everywhere)) > 40 * len(everywhere)
         too_few_again = again < (0.5 if is_text else 0.1) * total
         if not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
-            found.left_out = "it is free text" if is_text else "hardly a word comes twice"
+            found.left_out = "it is free text" if is_text else "almost no word occurs twice"
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
-                found.left_out = "it names images, from which dataset=image_folder learns, as docs/data.md says"
+                found.left_out = "it names images (dataset=image_folder trains on images, see docs/data.md)"
             elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):
-                found.left_out = "its cells hold several values: make a column of each"
+                found.left_out = "its cells hold several values each, which need columns of their own"
         elif not kind and len(everywhere) == 1 and total == len(cells):
             found.left_out = "it is always the same"
         return found

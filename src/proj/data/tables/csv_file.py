@@ -39,7 +39,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     rows = numbered(chain(head, lines), name, separator, quote, skipped=1 if said else 0)
     table = table_of_rows(rows, name, [""] if has_row_names else [], why_longer_rows(head, separator, quote))
     if table and has_row_names:
-        what = "the first column has no name, since there are fewer names than columns, as R writes it"
+        what = "the first column has no name, since there is one name too few, as in tables that R writes"
         table.notes.append(f"{name}: {what}")
     if table and quote == "'":
         table.notes.append(f"{name}: the apostrophes around its cells are taken for quotation marks")
@@ -61,7 +61,7 @@ def why_longer_rows(head: list[str], separator: str, quote: str) -> str:
     for other in ";,\t|":
         of_names = rows_of(head[:1], other, quote) if row and other != separator else []
         if of_names and len(names) == 1 and len(of_names[0]) == len(row):
-            return f"{other!r} is between the names of the columns and {separator!r} in the rows: use one in all lines"
+            return f"{other!r} separates the names of the columns, but {separator!r} the values: use one in all lines"
     pairs = sum(re.fullmatch(r"-?\d+,\d+", ",".join(pair)) is not None for pair in pairwise(row))
     if separator == "," and 1 < len(names) < len(row) <= len(names) + pairs and not any(map(is_number, names)):
         return "if its numbers have decimal commas, write points, or semicolons between the values"
@@ -120,8 +120,8 @@ def numbered(
             raise
         mark = "a quotation mark" if quote == '"' else "an apostrophe, which quotes the cells above it,"
         raise UserError(
-            f"{name}: {mark} in line {end + 1} is not closed within its cell, and would make one row of "
-            f"{len(taken):,} lines: close it, or write two of them for one that belongs to the text."
+            f"{name}: {mark} in line {end + 1} is not closed within its cell, so that {len(taken):,} lines "
+            "would become one row: close it, or double it if it belongs to the text."
         ) from error
 
 

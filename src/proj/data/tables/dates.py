@@ -47,12 +47,12 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
     for cell, _, place in different:
         found = np.nan if is_no_date(cell, no_end) else read(cell, form)
         if found is None and not column.get("lenient"):
-            said = f"row {line(place)}, column {name}: {cell!r} is no date"
+            said = f"row {line(place)}, column {name}: {cell!r} is not a date"
             others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
             if others and all(read(word, form) is None for word in others):  # the whole table is of another form
-                raise UserError(f"{said} as in the training ({form}), nor is any other: write all of them so.")
-            how = f"delete a line of notes, or train with {typed('dataset.dates', name, listed=True)}"
-            raise UserError(f"{said}, which the others are ({form}): leave the cell empty if it is not known, {how}.")
+                raise UserError(f"{said} as in the training ({form}), nor are the others: write all of them that way.")
+            how = f"delete the row if it is a note, or train with {typed('dataset.dates', name, listed=True)}"
+            raise UserError(f"{said} as the others are ({form}): empty the cell if it is unknown, {how}.")
         known[cell] = np.nan if found is None else found
     return cells.each(lambda cell: known.get(cell, np.nan))
 
@@ -194,11 +194,11 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
     total, notes = sum(times for _, times, _ in words), []
     if iso:
         of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
-        such = f"{examples_of(iso)} beside {form}"
+        such = f"{examples_of(iso)}, the others as {form}"
         # A spreadsheet of another country turns 3/4/2024 into 2024-03-04, but leaves 13/4/2024, with a day above 12.
         swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
-        doubt = ", and none of a day above 12: are day and month exchanged?" if swapped else ""
-        notes.append(f"{name}: dates of two forms, {iso.total() / total:.0%} are as {such}{doubt}")
+        doubt = "; none of the first has a day above 12: are day and month swapped?" if swapped else ""
+        notes.append(f"{name}: dates in two forms, {iso.total() / total:.0%} as {such}{doubt}")
     if none:
         notes.append(f"{name}: dates, and {none.total() / total:.0%} count as missing ({examples_of(none)})")
     found = seconds[~np.isnan(seconds)]

@@ -31,8 +31,8 @@ def find_header(table: Table, target: str | int | None, notes: list[str]) -> boo
     rows = islice(zip(*table.columns, strict=True), 20)
     if not is_named and width > 2 and len(filled) == 1 and any(map(all, rows)):  # one cell alone, above a full row
         raise UserError(
-            f"{table.file}: line {table.above[-1]} holds nothing but {filled[0]!r}: if that is a title, delete what "
-            "stands above the names of the columns; dataset.header=true takes it for names, and false for a row."
+            f"{table.file}: line {table.above[-1]} holds only {filled[0]!r}: if that is a title, delete all lines "
+            "above the names of the columns; dataset.header=true reads it as names, dataset.header=false as a row."
         )
     numbers = [cell for cell in first if is_number(cell)]
     if target is None:  # refused later, in a message that lists the columns' names, some of which may be numbers
@@ -123,7 +123,7 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
     if not 0 < len(found) <= len(rows) / 4:
         return []
     said = [f"{table.line(row)} ({cells.at(row)})" for row in found[:6]]
-    return [f"rows that may sum up others: {first_of(said, 5)}: delete them if they do, since they are no examples"]
+    return [f"rows that may be sums of others: {first_of(said, 5)}: delete them if so, since they are no examples"]
 
 
 def is_counting(cells: Iterable[str]) -> bool:

@@ -57,13 +57,13 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
     for row, line in enumerate(table.lines[:20]):
         cells = {part.strip(' "') for column in table.columns for part in re.split(r"[,;\t|]", column.at(row))}
         if key in cells and not table.headed and row == len(table.above) - 1:
-            return " It stands in the first row: leave dataset.header=false out."
+            return " It is in the first row: leave dataset.header=false out."
         if key in cells:
-            turn = "; if it names a row, exchange rows and columns" if table.columns[0].at(row) == key else ""
-            return f" It stands in line {line}: if that is the header, delete the lines above it{turn}."
+            turn = "; if it names a row, swap rows and columns" if table.columns[0].at(row) == key else ""
+            return f" It is in line {line}: if that is the header, delete the lines above it{turn}."
     if len(table.names) == 1 and not any("sheet=" in note for note in table.notes):
         quoted = re.search(r"[,;|]", table.names[0])
-        how = "take the quotation marks away that stand around whole lines" if quoted else SEPARATE
+        how = "remove the quotation marks around whole lines" if quoted else SEPARATE
         return f" Its one column is {table.names[0]!r}: {how}."
     return ""
 

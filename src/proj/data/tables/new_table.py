@@ -37,7 +37,7 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
                 notes.append(f"{name}: its numbers, about {about:.4g}, are {its}: are they in the same unit?")
             elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of any numbers, up to 1 % can be 10 deviations away
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
-                notes.append(f"{name}: {such}: if they say that there is none, make these cells empty")
+                notes.append(f"{name}: {such}: if they mark missing values, empty these cells")
         known, truth = column.get("categories", []), column.get("truth", [])
         notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0

@@ -53,8 +53,8 @@ def doubt_groups(name: str, cells: Column) -> Iterator[str]:
     person's rows would be in the training part as well as in the test part."""
     different = len(np.unique(cells.codes)) if GROUP.fullmatch(name) else 0
     if 10 <= different < 0.9 * len(cells):
-        said = f"{name}: {different:,} values in {len(cells):,} rows: if those of one value belong together"
-        yield f"{said}, {typed('dataset.group', name)} keeps them out of the test where the training has them"
+        said = f"{name}: {different:,} values in {len(cells):,} rows: if rows of the same value belong together"
+        yield f"{said}, {typed('dataset.group', name)} keeps them in one part"
 
 
 def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator[str]:
@@ -66,9 +66,9 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator
     if is_unnamed(name) and not (found % 1).any() and len(np.unique(found)) >= 0.9 * len(numbers):
         yield f"{name}: whole numbers, nearly all of them different: {drop} leaves them out if they are ids"
     if np.abs(found).max(initial=0) >= 2**53 and any(len(cell) > 15 and cell.isdecimal() for cell in beginning):
-        yield f"{name}: of numbers with more than 15 digits the last ones are lost: {as_words} takes them for words"
+        yield f"{name}: numbers of more than 15 digits lose the last ones: {as_words} reads them as words"
     if code := next((cell for cell in beginning if re.fullmatch(r"0\d{2,}", cell)), None):
-        yield f"{name}: numbers such as {code}: {as_words} takes them for words if they are codes"
+        yield f"{name}: numbers such as {code} may be codes: {as_words} reads them as words"
     yield from doubt_far(name, found, "{:.10g}".format)
 
 
@@ -94,7 +94,7 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
             enough = 3 if several < OFTEN else 0.2 if are_codes else 1
             if max(low - end, end - high) > enough * (high - low):
                 such, share = " and ".join(map(written, sorted(far))), np.isin(found, far).mean()
-                are, say = agree(len(far), "is", "are"), agree(len(far), "it says", "they say")
-                such = f"{such} {are} far from all others, and {share:.0%} of them"
-                yield f"{name}: {such}: if {say} that there is none, make these cells empty"
+                are, say = agree(len(far), "is", "are"), agree(len(far), "it marks", "they mark")
+                such = f"{such} {are} far from all other values, and {share:.0%} of the column"
+                yield f"{name}: {such}: if {say} missing values, empty these cells"
                 break

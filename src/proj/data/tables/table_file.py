@@ -32,8 +32,8 @@ DOUBTS = {
     "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
     rb"(?:<v\s*/>|<v></v>)?\s*</c>",
     "errors of formulas, such as #N/A, are read as empty cells": rb'="e(?:rror"|"[^<>]*><[fv])',
-    "merged cells are read as empty but for the first: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
-    "hidden rows, as of a filter, are read like all others: delete them if they are to be left out": rb"<(?:table:)?"
+    "of merged cells, only the first has a value here: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
+    "hidden rows, such as filtered ones, are read like all others: delete them to leave them out": rb"<(?:table:)?"
     rb'(?:table-)?row\b[^>]*\b(?:hidden="[1t]|visibility="[cf])[^>]*[^/]>\s*<(?:c\b|[^>]*office:value)',
 }
 SEEN = 1 << 14  # bytes from which the format is recognised; so many because some files begin with comments
@@ -88,7 +88,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
             refuse_other_formats(start, name)
             if not encoding or how.is_hint:
                 encoding, doubt = find_encoding(stream, encoding)
-                notes += [f"{name} {doubt}: {how.prefix}encoding=… says another"] if doubt else []
+                notes += [f"{name} {doubt}: {how.prefix}encoding=… sets another"] if doubt else []
                 stream.seek(0)
             table = read_csv(stream, name, inner, encoding)
     except (UserError, MemoryError):
@@ -102,9 +102,9 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
             photos = "dataset=image_folder trains on photos"
             raise UserError(f"{name} is no CSV file but a picture: name a table ({photos}).") from error
         if encoding is None and NO_TEXT.search(start):
-            raise UserError(f"{name} is no CSV file, nor Parquet or a spreadsheet: save the table as one.") from error
+            raise UserError(f"{name} is no CSV file, Parquet file or spreadsheet: save the table as one.") from error
         spelled = "UTF-8" if encoding in (None, "utf-8-sig") else encoding
-        cure = f"{how.prefix}encoding=cp1251 or the like says what it is in; or save the table as CSV UTF-8"
+        cure = f"{how.prefix}encoding=… sets another encoding, such as cp1251; or save the table as CSV UTF-8"
         raise UserError(f"{name} is no CSV file in {spelled} ({error}): {cure}.") from error
     except Exception as error:  # the libraries that read the formats raise many kinds
         raise UserError(f"{name} is damaged, or no table ({message_of(error, 200)}).") from error
@@ -152,7 +152,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         chosen, *others = names
         if others:
             others = ", ".join(others)
-            notes.append(f"{name}: the sheet {chosen} is read, and not {others}: {how.prefix}sheet=… chooses another")
+            notes.append(f"{name}: the sheet {chosen} is read, but not {others}: {how.prefix}sheet=… chooses another")
     opened = book.get_sheet_by_name(chosen)
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()

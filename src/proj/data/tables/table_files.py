@@ -135,7 +135,7 @@ def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
         said.append(f"one table of {len(names)} files: {', '.join(names)}")
         named = [one for one in names if part_named(without_ending(one), by_words=True) in ("val", "test")]
         if named and len(named) < len(names):
-            how = "to keep its rows apart from the training, name the file of the others train.csv"
+            how = "to keep its rows out of the training set, rename the file of the others train.csv"
             said.append(f"{first_of(named, 3)} is mixed with the rest: {how}")
     if found.left_out:
         said.append(f"files left out because they are not parts: {', '.join(found.left_out)}")
@@ -157,9 +157,9 @@ def join(tables: Sequence[Table], notes: list[str]) -> Table:
             one, two = (other, first) if lacking else (first, other)
             which = f"{one.file} has no column {[*lacking, *more][0]!r}, which {two.file} has"
             close = nearest(lacking[0], other.names) if lacking else ""
-            raise UserError(f"{which}: they are one table, and data_dir={two.file} takes that file alone.{close}")
+            raise UserError(f"{which}: they are read as one table, data_dir={two.file} reads only that file.{close}")
         if named := [name for name in more if not is_unnamed(name)]:
-            notes.append(f"{other.file}: left out, which {first.file} does not have: {first_of(named, 10)}")
+            notes.append(f"{other.file}: columns left out that {first.file} does not have: {first_of(named, 10)}")
         start = first.lines[-1] if first.lines else first.files[-1][1]
         first.files.append((other.file, start))
         first.lines.extend(line + start for line in other.lines)

@@ -50,5 +50,5 @@ def find_encoding(stream: BinaryIO, otherwise: str | None) -> tuple[str, str]:
             found = [word.decode("cp1252") for word in words]
             text = " ".join(found)
             if len(re.findall(f"[{FOREIGN}]", text)) <= len(re.findall("[A-Za-z]", text)) and not STRANGE.search(text):
-                return "cp1252", f"is not in UTF-8, and read as cp1252 ({', '.join(found[:3])})"
+                return "cp1252", f"is not in UTF-8 and is read as cp1252 ({', '.join(found[:3])})"
         raise UnicodeError(str(error)) from None

@@ -80,8 +80,8 @@ class Table:
             self.lines = array("i", self.above) + self.lines
         elif self.mixed:
             raise UserError(
-                f"{self.file}: line {self.mixed[0]} holds the names of the columns in another order than the first, as "
-                "in files that are put together: name the files themselves, data_dir=[a.csv,b.csv]."
+                f"{self.file}: line {self.mixed[0]} repeats the names of the columns in another order, as if several "
+                "files had been joined: give these files themselves, data_dir=[a.csv,b.csv]."
             )
         elif self.again:
             self._leave_out_again()
@@ -100,7 +100,7 @@ class Table:
             return
         rows = np.delete(np.arange(len(self.lines)), self.again)
         lines = f"{agree(len(self.again), 'line', 'lines')} {first_of([str(self.lines[row]) for row in self.again], 5)}"
-        self.notes.append(f"{self.file}: left out, where the names of the columns stand again: {lines}")
+        self.notes.append(f"{self.file}: left out, as repeated names of the columns: {lines}")
         self.lines = array("i", np.array(self.lines)[rows].tolist())
         self.columns = [WholeColumn(list(column.take(rows))) for column in self.columns]
         self.again = []
